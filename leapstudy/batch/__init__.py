@@ -1,0 +1,1 @@
+"""Running every notebook for every district. The only room that knows papermill."""

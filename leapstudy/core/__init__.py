@@ -1,0 +1,1 @@
+"""What every room shares: names, errors, paths, files and the record of one estimate."""

@@ -1,0 +1,42 @@
+"""Errors meant for people: what was wrong, what would be right, what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LeapstudyError(Exception):
+    """Something failed; the command ends with exit code 1 and prints the message without a traceback."""
+
+    exit_code = 1
+
+
+class BadInput(LeapstudyError):
+    """What the person gave cannot be used; exit code 2, and nothing has been changed."""
+
+    exit_code = 2
+
+
+def closest(value: object, legal: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` legal spellings that resemble `value`, best first."""
+    by_folded = {item.casefold(): item for item in legal}
+    return [by_folded[hit] for hit in difflib.get_close_matches(str(value).casefold(), by_folded, n=n, cutoff=0.55)]
+
+
+def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "") -> BadInput:
+    """Build the error for a value outside its legal ones.
+
+    Parameters
+    ----------
+    what
+        The name of the thing, as the person knows it ("comparison group").
+    value
+        The value as given; shown with ``repr``.
+    legal
+        The values that would have been accepted.
+    next_step
+        One sentence on what to do; a suggestion is added where a legal value is near.
+    """
+    options = list(legal)
+    near = closest(value, options)
+    meant = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
+    return BadInput(f"Unknown {what}: {value!r}.{meant} Legal: {', '.join(options)}. {next_step}".strip())

@@ -1,0 +1,86 @@
+"""One estimate as one frozen record: the row of `reports/estimates.csv`, the same for both tracks."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import Role, Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """An effect with its uncertainty and all that is needed to say what it is.
+
+    Rates and effects are in percentage points, also where the estimate was made on another scale.
+    A field that does not apply is None and becomes an empty cell.
+    """
+
+    track: Track
+    district_code: str
+    district: str
+    outcome: str
+    comparison: str
+    n_treated: int
+    n_comparison: int
+    edition: str
+    pre: str
+    post: str
+    event_time: int | None = None
+    estimator: str
+    role: Role
+    estimate_pp: float
+    se_pp: float | None = None
+    ci_low_pp: float | None = None
+    ci_high_pp: float | None = None
+    p_value: float | None = None
+    p_method: str = ""
+    p_floor: float | None = None
+    seed: int | None = None
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Estimate))
+INTEGERS = ("n_treated", "n_comparison", "event_time", "seed")
+TEXTS = tuple(
+    name
+    for name in COLUMNS
+    if name in {"track", "district_code", "district", "outcome", "comparison", "edition", "pre", "post", "estimator", "role", "p_method"}
+)
+
+
+def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """Return the estimates as a frame with the contract's columns and types (text ids, nullable integers)."""
+    frame = pd.DataFrame([asdict(item) for item in estimates], columns=list(COLUMNS))
+    kinds = {name: "Int64" if name in INTEGERS else "str" if name in TEXTS else "float64" for name in COLUMNS}
+    return frame.astype(kinds)
+
+
+def from_frame(frame: pd.DataFrame) -> list[Estimate]:
+    """Return the rows of a frame made by `to_frame` or `read_estimates` as records."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [Estimate(**{**row, "p_method": row["p_method"] or ""}) for row in rows]
+
+
+def write_estimates(frame: pd.DataFrame, path: Path) -> None:
+    """Write the contract's CSV atomically; numbers keep 10 significant digits."""
+    write_text_atomic(path, frame[list(COLUMNS)].to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def read_estimates(path: Path) -> pd.DataFrame:
+    """Read `estimates.csv` with codes as text.
+
+    Raises
+    ------
+    BadInput
+        If a column of the contract is missing.
+    """
+    text = pd.read_csv(path, dtype="str", keep_default_na=False)
+    missing = [name for name in COLUMNS if name not in text.columns]
+    if missing:
+        raise BadInput(f"{path.name} lacks the columns {missing}. Run `leapstudy run` to build it again.")
+    numbers = {name: pd.to_numeric(text[name]) for name in COLUMNS if name not in TEXTS}
+    frame = text.assign(**numbers)[list(COLUMNS)]
+    return frame.astype(dict.fromkeys(INTEGERS, "Int64"))

@@ -1,0 +1,40 @@
+"""Every option's legal names, declared once; parameters, command line and functions take them from here."""
+
+from typing import Any, Literal, get_args
+
+from leapstudy.core.errors import bad_value
+
+Track = Literal["public", "pupils"]
+Role = Literal["main", "placebo", "sensitivity"]
+ComparisonName = Literal["alliance", "others", "drg_gh"]
+ContrastName = Literal[
+    "pre_mean_to_2021_22",
+    "2020_21_to_2021_22",
+    "2019_20_to_2021_22",
+    "placebo_2019_20_to_2020_21",
+    "pre_mean_to_post_mean",
+]
+Edition = Literal["2022-23", "2021-22"]
+Outcome = Literal["attendance_rate", "attendance_rate_high_needs", "chronic_absence"]
+Weights = Literal["equal", "pupils"]
+Scale = Literal["points", "logodds"]
+
+Comparison = ComparisonName | tuple[str, ...]
+"""A named comparison group, or district codes of one's own choice."""
+
+ALL_DISTRICTS = "ALL"
+"""`district_code` of the rows that pool every treated district."""
+
+ALL_SLUG = "all-districts"
+"""Name of the pooled run and of its folder in `reports/`."""
+
+
+def options(alias: Any) -> tuple[str, ...]:
+    """Return the legal names of a ``Literal`` alias, in the order of declaration."""
+    return get_args(alias)
+
+
+def check_option(what: str, value: object, alias: Any) -> None:
+    """Raise `BadInput` unless `value` is one of the alias's names."""
+    if value not in options(alias):
+        raise bad_value(what, value, options(alias), "See params/study.yml for what each means.")

@@ -1,0 +1,1 @@
+"""The state's published figures: declared, checked, cleaned in the open."""

@@ -1,0 +1,1 @@
+"""What an estimate is worth: evidence grade, power, cost, privacy."""

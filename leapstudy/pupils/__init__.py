@@ -1,0 +1,1 @@
+"""Pupil files: contract, check, moments, simulation. No pupil row leaves the engine."""

@@ -1,0 +1,17 @@
+"""Fixtures that several rooms share."""
+
+import os
+
+# One numerical thread: two test workers on two cores must not fight, and results must not depend on the count.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest
+
+from leapstudy.data import StudyData, load_study
+
+
+@pytest.fixture(scope="session")
+def study() -> StudyData:
+    """Return the real figures, loaded once a session."""
+    return load_study()
