@@ -47,7 +47,20 @@ INTEGERS = ("n_treated", "n_comparison", "event_time", "seed")
 TEXTS = tuple(
     name
     for name in COLUMNS
-    if name in {"track", "district_code", "district", "outcome", "comparison", "edition", "pre", "post", "estimator", "role", "p_method"}
+    if name
+    in {
+        "track",
+        "district_code",
+        "district",
+        "outcome",
+        "comparison",
+        "edition",
+        "pre",
+        "post",
+        "estimator",
+        "role",
+        "p_method",
+    }
 )
 
 
@@ -61,7 +74,7 @@ def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:
 def from_frame(frame: pd.DataFrame) -> list[Estimate]:
     """Return the rows of a frame made by `to_frame` or `read_estimates` as records."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [Estimate(**{**row, "p_method": row["p_method"] or ""}) for row in rows]
+    return [Estimate(**{str(name): value for name, value in row.items()}) for row in rows]
 
 
 def write_estimates(frame: pd.DataFrame, path: Path) -> None:

@@ -1,0 +1,36 @@
+# Every target sets up .venv from the lock file first, where that is still to do.
+.PHONY: help study test lab setup bench montecarlo lock clean
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BOOT = $(PYTHON) -m leapstudy.bootstrap
+IN_VENV = .venv/bin/python
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+study: ## run every district and build reports/index.html
+	@$(BOOT) study
+
+test: ## run everything that CI runs
+	@$(BOOT) test
+
+lab: ## open JupyterLab in the workspace
+	@$(BOOT) lab
+
+setup: ## only set up .venv
+	@$(BOOT) setup
+
+bench: ## pair us with the peers and print the ratios (about ten minutes)
+	@$(BOOT) setup-test
+	@for script in benchmarks/*.py; do $(IN_VENV) $$script; done
+
+montecarlo: ## bias and coverage of each pupil design (SIMULATED data, long)
+	@$(BOOT) setup-test
+	@$(IN_VENV) benchmarks/montecarlo.py
+
+lock: ## resolve the versions anew and write both lock files and environment.yml
+	@$(BOOT) setup-test
+	@$(IN_VENV) -m leapstudy.core.environment
+
+clean: ## remove what can be built again, .venv included
+	@rm -rf .venv reports data/derived build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""Set the workspace up and run it, with nothing but Python: ``python -m leapstudy.bootstrap study``.
+
+The Makefile calls this too, so that Linux, macOS and Windows take the same steps. Standard library only,
+because it runs before anything is installed.
+"""
+
+import argparse
+import compileall
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "installed.txt"
+RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
+SUPPORTED = ((3, 11), (3, 13))
+
+TASKS: dict[str, tuple[Path, list[list[str]]]] = {
+    "setup": (RUN_LOCK, []),
+    "setup-test": (TEST_LOCK, []),
+    "study": (RUN_LOCK, [["-m", "leapstudy.cli", "run"]]),
+    "lab": (RUN_LOCK, [["-m", "leapstudy.cli", "lab"]]),
+    "test": (
+        TEST_LOCK,
+        [
+            ["-m", "ruff", "check", "."],
+            ["-m", "ruff", "format", "--check", "."],
+            ["-m", "mypy"],
+            ["-m", "leapstudy.cli", "check"],
+            ["-m", "pytest", "-n", "2", "--dist", "loadscope"],
+        ],
+    ),
+}
+
+
+def fingerprint(lock: Path) -> str:
+    """Return what the environment was built from: lock file, project file and Python version."""
+    parts = (lock.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), repr(sys.version_info[:3]).encode())
+    return f"{lock.name} {hashlib.sha256(b''.join(parts)).hexdigest()}"
+
+
+def is_installed(lock: Path) -> bool:
+    """Return whether `.venv` holds what `lock` asks for; the test lock holds all of the other's versions too."""
+    found = STAMP.read_text(encoding="utf-8").strip() if STAMP.exists() else ""
+    return found in {fingerprint(lock), fingerprint(TEST_LOCK)}
+
+
+def install(lock: Path) -> None:
+    """Create `.venv` and install the locked versions (checked by hash) and the workspace itself."""
+    print(f"Setting up .venv from {lock.name} (one to three minutes, once) ...", flush=True)
+    if not PYTHON.exists():
+        venv.create(VENV, with_pip=True)
+    STAMP.unlink(missing_ok=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
+    compileall.compile_dir(ROOT / "leapstudy", quiet=1)
+    STAMP.write_text(fingerprint(lock) + "\n", encoding="utf-8")
+
+
+def check_python() -> None:
+    """Stop with a plain sentence where this Python is not one that the lock file serves."""
+    low, high = SUPPORTED
+    if not low <= sys.version_info[:2] <= high:
+        found = ".".join(map(str, sys.version_info[:3]))
+        sys.exit(f"This is Python {found}; leapstudy needs 3.11, 3.12 or 3.13. Start it again with one of these.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Set up if needed, then run the task's commands one after another; return the first failing exit code."""
+    parser = argparse.ArgumentParser(prog="python -m leapstudy.bootstrap", description=__doc__)
+    parser.add_argument("task", choices=TASKS)
+    task, extra = parser.parse_known_args(arguments)
+    check_python()
+    lock, commands = TASKS[task.task]
+    if not is_installed(lock):
+        try:
+            install(lock)
+        except subprocess.CalledProcessError as failure:
+            print("Setting up failed; the lines above say why. Nothing else was run.", file=sys.stderr)
+            return failure.returncode
+    for command in commands:
+        last = command is commands[-1]
+        code = subprocess.run([str(PYTHON), *command, *(extra if last else [])], cwd=ROOT).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The row of `estimates.csv`: its columns are a contract, and nothing is lost on the way through the disk."""
+
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import COLUMNS, Estimate, from_frame, read_estimates, to_frame, write_estimates
+
+CONTRACT = (
+    "track, district_code, district, outcome, comparison, n_treated, n_comparison, edition, pre, post, event_time, "
+    "estimator, role, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value, p_method, p_floor, seed"
+)
+ROW = Estimate(
+    track="public", district_code="0430011", district="East Hartford", outcome="attendance_rate", comparison="alliance",
+    n_treated=1, n_comparison=19, edition="2022-23", pre="2019-20+2020-21", post="2021-22", estimator="did",
+    role="main", estimate_pp=-0.123456789, p_value=0.05, p_method="permutation", p_floor=0.05,
+)  # fmt: skip
+
+
+def test_columns_are_the_contract():
+    assert ", ".join(COLUMNS) == CONTRACT
+
+
+def test_round_trip_keeps_codes_numbers_and_gaps(tmp_path):
+    path = tmp_path / "estimates.csv"
+    write_estimates(to_frame([ROW]), path)
+    back = from_frame(read_estimates(path))[0]
+    assert back == ROW and back.district_code == "0430011" and back.se_pp is None and back.seed is None
+
+
+def test_missing_column_is_named(tmp_path):
+    path = tmp_path / "estimates.csv"
+    path.write_text("track,district_code\npublic,0430011\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="estimate_pp"):
+        read_estimates(path)
