@@ -1,0 +1,104 @@
+"""The house keeps its own rules: imports one way, notebooks that are articles, documents that name what exists."""
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leapstudy.core import paths
+
+ROOT = paths.root()
+ROOMS = ["core", "data", "pupils", "did", "evidence", "report", "batch", "cli"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MODULES = sorted((ROOT / "leapstudy").rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT / "leapstudy").parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= set(names)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_those_before_it(path):
+    here = _room(path)
+    if here not in ROOMS:
+        assert here in {"__init__", "bootstrap"}
+        return
+    used = {name.split(".")[1] for name in _imports(path) if name.startswith("leapstudy.")}
+    later = {room for room in used if ROOMS.index(room) > ROOMS.index(here)}
+    assert not later, f"{here} imports {later}"
+
+
+def test_only_batch_knows_papermill():
+    users = {_room(path) for path in MODULES if any(name.split(".")[0] == "papermill" for name in _imports(path))}
+    assert users <= {"batch"}
+
+
+@pytest.mark.parametrize("room", ["did", "evidence"])
+def test_numbers_never_touch_the_disk(room):
+    disk = re.compile(r"\bopen\(|read_csv|read_parquet|write_text|write_bytes|to_csv|to_parquet|core\.paths|core\.files")
+    users = [path.name for path in MODULES if _room(path) == room and disk.search(path.read_text(encoding="utf-8"))]
+    # the privacy scanner reads finished pages: that is its work
+    assert [name for name in users if not name.startswith("scan")] == []
+
+
+def _cells(path: Path, kind: str) -> list[dict]:
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_an_article(path):
+    code, prose = _cells(path, "code"), _cells(path, "markdown")
+    sources = ["".join(cell["source"]) for cell in code]
+    trees = [ast.parse(source) for source in sources]
+    assert not [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in code) == 1
+    assert sum(len(source.strip().splitlines()) for source in sources) <= 120
+    title = "".join(prose[0]["source"]).splitlines()[0]
+    assert title.startswith("# ") and title.rstrip().endswith("?")
+    text = "\n".join("".join(cell["source"]) for cell in prose)
+    for heading in ("**Question", "**Data", "**Sample", "**Method", "**Ask yourself"):
+        assert heading in text, f"{path.name} lacks {heading}"
+    assert "cannot" in "".join(prose[-1]["source"]).lower(), "an article ends with its limits"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_as_it_ran(path):
+    code = _cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]
+    assert any("nbval-check-output" in cell["metadata"].get("tags", []) for cell in code)
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine_path_or_a_package_index():
+    machine = re.compile("|".join(f"(?<![.\\w])/{top}/\\w" for top in ("tm" + "p", "wo" + "rk", "ro" + "ot", "ho" + "me")))
+    index = re.compile("|".join(("py" + r"pi\.org", "python" + "hosted", "npm" + r"js\.")))
+    for path in _tracked():
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        assert not machine.search(text), path
+        assert not index.search(text), path
+
+
+def test_contributing_and_readme_name_only_what_exists():
+    # `reports/` and `data/derived/` are built, the rest must be there
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        named = re.findall(r"`((?:notebooks|leapstudy|params|data|tests|benchmarks)/[\w./-]*)`", text)
+        missing = [item for item in named if not (ROOT / item).exists() and not item.startswith("data/derived")]
+        assert not missing, f"{name} names {missing}"
