@@ -243,10 +243,8 @@ def _fake_column(column: Column, rows: int, rng: np.random.Generator) -> np.ndar
     if column.allowed:
         return rng.choice(column.allowed, rows)
     if column.kind in ("month", "date"):
-        step = "M" if column.kind == "month" else "D"
-        return np.datetime64("2020-09-01") + rng.integers(0, 12, rows).astype(f"timedelta64[{step}]").astype(
-            "timedelta64[D]"
-        )
+        start = np.datetime64("2020-09" if column.kind == "month" else "2020-09-01")
+        return (start + rng.integers(0, 12, rows)).astype("datetime64[s]")
     if column.kind == "flag":
         return rng.random(rows) < 0.5
     if column.kind == "number":
