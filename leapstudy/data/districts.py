@@ -1,0 +1,82 @@
+"""Districts by slug, name or code, and the slug itself."""
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput, bad_value
+
+SLUGS = {"2410014": "crec"}
+"""Districts that everybody knows by another name than their official one."""
+
+
+@dataclass(frozen=True, slots=True)
+class District:
+    """One district: state code (text), official name, and the slug that files and commands use."""
+
+    code: str
+    name: str
+    slug: str
+
+
+def slug_of(code: str, name: str) -> str:
+    """Return the slug of a district: its name without 'School District', in lower case with hyphens."""
+    short = re.sub(r"\s+School District$", "", name)
+    return SLUGS.get(code) or re.sub(r"[^a-z0-9]+", "-", short.casefold()).strip("-")
+
+
+def add_slugs(districts: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with a `slug` column; two districts with one slug are an error."""
+    slugs = [slug_of(code, name) for code, name in zip(districts["district_code"], districts["district"], strict=True)]
+    out = districts.assign(slug=pd.Series(slugs, index=districts.index, dtype="str"))
+    twice = out.loc[out["slug"].duplicated(keep=False), ["district_code", "slug"]]
+    if len(twice):
+        raise BadInput(
+            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them in SLUGS of leapstudy/data/districts.py."
+        )
+    return out
+
+
+def find_district(districts: pd.DataFrame, key: object) -> District:
+    """Return the district that `key` names.
+
+    Parameters
+    ----------
+    districts
+        `StudyData.districts`.
+    key
+        Slug (`east-hartford`), name (with or without 'School District') or code (`0430011`).
+
+    Raises
+    ------
+    BadInput
+        If nothing has that name; with the nearest names, and with the full code where only leading zeros are missing.
+    """
+    text = str(key).strip()
+    codes = set(districts["district_code"])
+    if text.isdigit() and text not in codes and text.zfill(7) in codes:
+        raise BadInput(
+            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(7)!r}? Codes are text of seven characters: write them in quotes."
+        )
+    short = districts["district"].str.replace(r"\s+School District$", "", regex=True).str.casefold()
+    hit = (districts["district_code"] == text) | (districts["slug"] == text.casefold())
+    hit |= (districts["district"].str.casefold() == text.casefold()) | (short == text.casefold())
+    if hit.sum() != 1:
+        treated = sorted(districts.loc[districts["leap"], "slug"])
+        near = bad_value("district", key, districts["slug"])
+        suggestion = str(near).split(" Legal:")[0]
+        raise BadInput(
+            f"{suggestion} Legal: the slug, name or code of a district; LEAP districts are {', '.join(treated)}. `leapstudy list` shows all."
+        )
+    row = districts[hit].iloc[0]
+    return District(row["district_code"], row["district"], row["slug"])
+
+
+def leap_districts(districts: pd.DataFrame) -> list[District]:
+    """Return the treated districts, by slug."""
+    rows = districts[districts["leap"]].sort_values("slug")
+    return [
+        District(code, name, slug)
+        for code, name, slug in zip(rows["district_code"], rows["district"], rows["slug"], strict=True)
+    ]

@@ -1,0 +1,36 @@
+"""The programme's facts as published: effects, money, pupils served, claims; each row with its source."""
+
+from dataclasses import dataclass, fields
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from leapstudy.core import paths
+from leapstudy.data.raw import read_bytes
+
+FOLDER = "leap_facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One frame a file of `data/raw/leap_facts/`, named after it; every row names its source."""
+
+    published_effects: pd.DataFrame
+    state_chronic_long: pd.DataFrame
+    claims: pd.DataFrame
+    funding: pd.DataFrame
+    comparable_programmes: pd.DataFrame
+    served: pd.DataFrame
+
+
+def load_facts(raw: Path | None = None) -> Facts:
+    """Load the facts after comparing their checksums; see `leapstudy.data.raw.read_bytes` for the errors."""
+    folder = raw or paths.raw()
+    frames = {field.name: _read(folder, field.name) for field in fields(Facts)}
+    return Facts(**frames)
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    content, _ = read_bytes(folder, f"{FOLDER}/{name}.csv")
+    return pd.read_csv(BytesIO(content))

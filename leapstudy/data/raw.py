@@ -1,0 +1,67 @@
+"""Reading the figures as published, after their checksums have been compared."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes
+from leapstudy.data.schema import parse
+from leapstudy.data.tables import Table
+
+SUMS = "SHA256SUMS"
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return file name -> SHA-256 as written in the folder's `SHA256SUMS`.
+
+    Raises
+    ------
+    BadInput
+        If the list is missing, or the folder holds a csv file that the list does not name.
+    """
+    listing = folder / SUMS
+    if not listing.is_file():
+        raise BadInput(f"{folder.name}/{SUMS} is missing. Restore data/raw/ from version control.")
+    pairs = [line.split(maxsplit=1) for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    sums = {name.strip(): digest for digest, name in pairs}
+    unlisted = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
+    if unlisted:
+        raise BadInput(
+            f"{folder.name} holds {', '.join(unlisted)}, which {SUMS} does not name. Add its checksum or remove it."
+        )
+    return sums
+
+
+def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:
+    """Return a raw file's bytes and their SHA-256.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or a byte of it differs from what `SHA256SUMS` says.
+    """
+    path = raw / file
+    expected = checksums(path.parent).get(path.name)
+    if expected is None or not path.is_file():
+        raise BadInput(f"data/raw/{file} is missing. Restore data/raw/ from version control.")
+    content = path.read_bytes()
+    found = sha256_bytes(content)
+    if found != expected:
+        raise BadInput(
+            f"data/raw/{file} was changed: its SHA-256 is {found[:12]}... and {SUMS} says {expected[:12]}... "
+            "Raw figures are read-only: restore the file from version control, or renew SHA256SUMS if the source did change."
+        )
+    return content, found
+
+
+def as_text(content: bytes) -> pd.DataFrame:
+    """Return a csv file's cells as text; blanks stay empty strings and no code loses its zeros."""
+    return pd.read_csv(BytesIO(content), dtype="str", keep_default_na=False)
+
+
+def read_table(raw: Path, table: Table) -> tuple[pd.DataFrame, str]:
+    """Return a verified and validated table with the study's names, and its SHA-256."""
+    content, digest = read_bytes(raw, table.file)
+    return parse(table, as_text(content)), digest
