@@ -75,7 +75,7 @@ def daily_chance(
     """
     absence, (pupils, years) = config.absence, grade.shape
     months = len(config.months)
-    own: FloatArray = absence.pupil_sd * rng.standard_normal(pupils)
+    own = absence.pupil_sd * rng.standard_normal((pupils,))
     by_grade = np.array([absence.grade[name] for name in GRADES])
     logodds = absence.level + own[:, None] + np.repeat(by_grade[grade], 10, axis=1) + shift
     logodds += wandering(pupils, months, absence.month_sd, absence.month_rho, rng)

@@ -1,0 +1,57 @@
+"""The engine that holds the rows: DuckDB through ibis. Its error messages quote cells, so none of them gets out."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import ibis
+from ibis.backends.duckdb import Backend
+from ibis.common.exceptions import IbisError
+
+from leapstudy.core.errors import BadInput
+
+Result = TypeVar("Result")
+ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
+
+
+def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
+    """Open an engine in memory that spills to a private temporary folder beyond `memory_limit`.
+
+    Raises
+    ------
+    BadInput
+        If the engine does not understand the limit.
+    """
+    spill = Path(tempfile.gettempdir()) / f"leapstudy-{os.getpid()}"
+    settings = {"memory_limit": memory_limit, "temp_directory": str(spill), "preserve_insertion_order": False}
+    if threads is not None:
+        settings["threads"] = threads
+    try:
+        return ibis.duckdb.connect(**settings)
+    except duckdb.Error:
+        raise BadInput(
+            f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
+        ) from None
+
+
+def sealed(doing: str, action: Callable[[], Result]) -> Result:
+    """Run `action`; if the engine fails, say what was being done and nothing of what the engine said.
+
+    The new error is raised after the old one has ended, so that no traceback carries the engine's words.
+
+    Raises
+    ------
+    BadInput
+        With the kind of the engine's error, never its message: that may quote a pupil's row.
+    """
+    try:
+        return action()
+    except ENGINE_ERRORS as error:
+        kind = type(error).__name__
+    raise BadInput(
+        f"The engine failed while {doing} ({kind}). Its message is withheld because it may quote a pupil's row. "
+        "`leapstudy check PATH` counts what is wrong with the file, rule by rule."
+    )

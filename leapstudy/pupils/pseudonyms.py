@@ -1,0 +1,84 @@
+"""Pupils' numbers become keyed pseudonyms (HMAC-SHA-256) with a prefix that tells them on any page."""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Table
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.pupils.engine import sealed
+
+PREFIX = "~P"
+DIGITS = 10
+PATTERN = rf"{PREFIX}[a-z2-7]{{{DIGITS}}}"
+ON_A_PAGE = re.compile(rf"(?:~|%7[eE]|&#126;|&#x7[eE];|\\u007[eE]|\\textasciitilde(?:\{{\}})? ?)P[a-z2-7]{{{DIGITS}}}")
+KEY_VARIABLE = "LEAPSTUDY_PUPIL_KEY"
+KEY_FILE_VARIABLE = "LEAPSTUDY_PUPIL_KEY_FILE"
+SHORTEST_KEY = 32
+
+
+def load_key() -> bytes:
+    """Return the key from the environment, or from a file outside the workspace; it is never stored or shown.
+
+    Raises
+    ------
+    BadInput
+        If there is none, it is short, or its file lies in the workspace.
+    """
+    text, file = os.environ.get(KEY_VARIABLE, ""), os.environ.get(KEY_FILE_VARIABLE, "")
+    if not text and file:
+        place = Path(file).resolve()
+        if place.is_relative_to(paths.root().resolve()):
+            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
+        if not place.is_file():
+            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
+        text = place.read_text(encoding="utf-8").strip()
+    if len(text) < SHORTEST_KEY:
+        raise BadInput(
+            f"Pupils' own numbers need a secret key of at least {SHORTEST_KEY} characters. Set {KEY_VARIABLE}, or "
+            f"{KEY_FILE_VARIABLE} to a file outside the workspace, and keep it: the same key gives the same pseudonyms."
+        )
+    return text.encode("utf-8")
+
+
+def pseudonym(raw: str, key: bytes) -> str:
+    """Return the pseudonym of one pupil's number: the prefix and 50 bits of its HMAC, twelve characters in all."""
+    digest = hmac.new(key, raw.encode("utf-8"), hashlib.sha256).digest()
+    return PREFIX + base64.b32encode(digest)[:DIGITS].decode("ascii").lower()
+
+
+def holds_pseudonym(text: str) -> bool:
+    """Say whether a text has a pseudonym in it, also where HTML, JSON, a URL or LaTeX escaped the prefix."""
+    return ON_A_PAGE.search(text) is not None
+
+
+def has_raw_ids(table: Table) -> bool:
+    """Say whether any id of the table is not a pseudonym."""
+    raw = ~table.pupil.re_search(f"^{PATTERN}$")
+    return bool(sealed("looking at the kind of ids", table.aggregate(found=raw.any()).to_pyarrow)["found"][0].as_py())
+
+
+def pseudonymise(con: Backend, table: Table, key: bytes) -> Table:
+    """Return the table with pseudonyms for ids; the list of both lives in the engine's memory only.
+
+    Raises
+    ------
+    BadInput
+        If two pupils would share a pseudonym (1 in 2,000 for a million pupils): choose another key.
+    """
+    distinct = table.filter(table.pupil.notnull()).select("pupil").distinct()
+    ids = sealed("listing the ids", distinct.to_pyarrow)["pupil"].to_pylist()
+    made = [pseudonym(raw, key) for raw in ids]
+    if len(set(made)) < len(ids):
+        raise BadInput("Two pupils would share a pseudonym under this key. Choose another key.")
+    pairs = con.create_table(ibis.util.gen_name("pseudonyms"), pa.table({"raw": ids, "made": made}), temp=True)
+    joined = table.left_join(pairs, table.pupil == pairs.raw)
+    return joined.mutate(pupil=joined.made).select(*table.columns)
