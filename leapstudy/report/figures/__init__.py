@@ -1,0 +1,1 @@
+"""Every figure of the study as a function that takes results and returns an `Exhibit`."""

@@ -1,0 +1,104 @@
+"""`result.json`: everything that one run found and all that is needed to find it again."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import leapstudy
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
+
+SCHEMA = 1
+PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "papermill")
+
+
+def jsonable(value: Any) -> Any:
+    """Return dataclasses, frames, arrays and numpy scalars as plain lists, dicts and numbers; not-a-number is None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, pd.DataFrame):
+        return [{str(name): jsonable(cell) for name, cell in row.items()} for row in value.to_dict("records")]
+    if isinstance(value, pd.Series):
+        return {str(name): jsonable(cell) for name, cell in value.items()}
+    if isinstance(value, Mapping):
+        return {str(name): jsonable(item) for name, item in value.items()}
+    if isinstance(value, tuple | list | np.ndarray):
+        return [jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is pd.NA or value is pd.NaT:
+        return None
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+@cache
+def package_hash() -> str:
+    """Return one hash over the package's sources: file names and bytes, in order."""
+    folder = Path(leapstudy.__file__).parent
+    parts = [path.relative_to(folder).as_posix().encode() + path.read_bytes() for path in sorted(folder.rglob("*.py"))]
+    return sha256_bytes(b"\0".join(parts))
+
+
+def made(data_hashes: Mapping[str, str], *, simulated: bool = False) -> dict[str, Any]:
+    """Return what a result was made with: versions, hashes of data, package and lock file, and whether SIMULATED."""
+    lock = paths.root() / "requirements.lock"
+    return {
+        "leapstudy": leapstudy.__version__,
+        "package_hash": package_hash(),
+        "lock_hash": sha256_file(lock) if lock.is_file() else "",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "data_hashes": dict(data_hashes),
+        "simulated": simulated,
+    }
+
+
+def save_result(path: str | Path, **parts: Any) -> None:
+    """Write `parts` as a result file, atomically; an empty path writes nothing (a notebook opened by hand).
+
+    Parameters
+    ----------
+    path
+        Target file, or an empty text.
+    **parts
+        `track`, `district`, `params`, `made`, `estimates`, `blocks`; anything `jsonable` understands.
+    """
+    if not str(path):
+        return
+    content = json.dumps(jsonable({"schema": SCHEMA, **parts}), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text_atomic(Path(path), content + "\n")
+
+
+def load_result(path: Path) -> dict[str, Any]:
+    """Read a result file.
+
+    Raises
+    ------
+    BadInput
+        If it is missing, is no JSON, or was written in another schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise BadInput(
+            f"{path.name} of {path.parent.name!r} cannot be read ({error}). Run `leapstudy run --force`."
+        ) from None
+    if content.get("schema") != SCHEMA:
+        raise BadInput(
+            f"{path} has schema {content.get('schema')!r}; this version reads {SCHEMA}. Run `leapstudy run --force`."
+        )
+    return content

@@ -1,0 +1,43 @@
+"""Tables as HTML that a screen reader can walk: a caption, and headers with their scope."""
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+
+def cell_text(value: Any, decimals: int = 2) -> str:
+    """Return a value as a reader sees it: missing is a dash, numbers are rounded, minus is a real minus."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.{decimals}f}".replace("-", "−")
+    return str(value)
+
+
+def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
+    """Return `frame` as an HTML table; the first column heads its row, the index is not shown."""
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
+    rows = "".join(_row(row, decimals) for row in frame.astype(object).itertuples(index=False, name=None))
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(row: tuple[Any, ...], decimals: int) -> str:
+    first, *rest = (escape(cell_text(value, decimals)) for value in row)
+    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{value}</td>" for value in rest)}</tr>'
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A frame with a caption, shown in a notebook as an accessible table."""
+
+    data: pd.DataFrame
+    caption: str
+    decimals: int = 2
+
+    def _repr_html_(self) -> str:
+        return table_html(self.data, self.caption, self.decimals)
