@@ -8,8 +8,10 @@ from typing import TypeVar
 
 import duckdb
 import ibis
+import ibis.util
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
+from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
 
@@ -35,6 +37,11 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
         raise BadInput(
             f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
         ) from None
+
+
+def keep(con: Backend, doing: str, rows: Table) -> Table:
+    """Compute an expression once and keep its rows in the engine; see `sealed` for what `doing` is."""
+    return sealed(doing, lambda: con.create_table(ibis.util.gen_name("kept"), rows, temp=True))
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

@@ -12,7 +12,7 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.pupils.clean import clean_panel
 from leapstudy.pupils.disclosure import shown
-from leapstudy.pupils.engine import connect, sealed
+from leapstudy.pupils.engine import connect, keep, sealed
 from leapstudy.pupils.pseudonyms import has_raw_ids, load_key, pseudonymise
 from leapstudy.pupils.readers import Shape, open_panel, read_visits, with_first_visit
 from leapstudy.pupils.rules import VISIT_RULES, Limits, failures
@@ -63,7 +63,7 @@ class PupilData:
 
 def engine_table(data: PupilData) -> Table:
     """Return the panel's expression, for the package's own aggregate queries."""
-    return data._PupilData__panel  # type: ignore[attr-defined, no-any-return]
+    return data._PupilData__panel  # type: ignore[attr-defined]
 
 
 def visit_table(data: PupilData) -> Table:
@@ -77,7 +77,7 @@ def visit_table(data: PupilData) -> Table:
     log = data._PupilData__visits  # type: ignore[attr-defined]
     if log is None:
         raise BadInput("These pupil data have no visit log. Open them with `visits=PATH`.")
-    return log  # type: ignore[no-any-return]
+    return log
 
 
 def _measure(panel: Table) -> Size:
@@ -139,7 +139,6 @@ def open_pupils(
         log = pseudonymise(engine, log, key) if log is not None else None
     if log is not None:
         checked = failures(log, VISIT_RULES, limits)
-        log = sealed("reading the visit log", checked.filter(checked.kept).select(*log.columns).cache)
+        log = keep(engine, "reading the visit log", checked.filter(checked.kept).select(*log.columns))
         panel = with_first_visit(panel, log)
-    cleaned = sealed("cleaning the panel", clean_panel(panel, limits).cache)
-    return PupilData(cleaned, log, is_simulated(path))
+    return PupilData(keep(engine, "cleaning the panel", clean_panel(panel, limits)), log, is_simulated(path))

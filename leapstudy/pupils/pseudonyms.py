@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import ibis
+import ibis.util
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table

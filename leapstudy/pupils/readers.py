@@ -11,6 +11,7 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.pupils import contract
+from leapstudy.pupils.engine import keep
 from leapstudy.pupils.sources import columns_of, find, scan, typed
 
 Shape = Literal["pupil_month", "pupil_day", "edfi", "ct_monthly"]
@@ -179,6 +180,8 @@ def open_panel(
 ) -> Table:
     """Return the pupil-month panel as it stands in the files: typed, marked, nothing repaired or left out.
 
+    A parquet file of pupil-months is read where it lies; every other shape is read once and kept in the engine.
+
     Parameters
     ----------
     con
@@ -209,6 +212,8 @@ def open_panel(
     check_option("shape of attendance files", kind, Shape)
     more = {"roster": roster} if kind == "ct_monthly" else {}
     panel = READERS[kind](con, path, mapping, **more)
+    if kind != "pupil_month" or find(path)[0].suffix != ".parquet":
+        panel = keep(con, "reading the files", panel)
     return panel if visits is None else with_first_visit(panel, read_visits(con, visits, mapping))
 
 

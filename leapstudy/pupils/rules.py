@@ -48,26 +48,39 @@ class Rule:
 
 
 def marked(panel: Table) -> Table:
-    """Add what a predicate must know of a row's neighbours: copies, conflicts, other districts, its school's month."""
+    """Add what a predicate must know of a row's neighbours: copies, conflicts, other districts, its school's month.
+
+    Only pupil-months with more than one row are sorted; the rest of a large file is only counted.
+    """
+    busy = panel.group_by(["pupil", "month"]).having(panel.count() > 1).agg(rows=panel.count())
+    single = panel.anti_join(busy, ["pupil", "month"]).mutate(
+        copy=ibis.literal(0, "int64"), longest=ibis._.days_enrolled, disputed=False, moved=False
+    )
+    rows = _compared(panel.semi_join(busy, ["pupil", "month"]).select(*panel.columns)).union(single)
+    missed = (panel.days_enrolled - panel.days_attended).max()
+    schools = panel.group_by(["district_code", "school_code", "month"]).agg(
+        school_rows=panel.count(), school_missed=missed
+    )
+    first = panel.first_visit_month
+    unequal = (first.max() != first.min()) | ((first.count() > 0) & (first.count() < panel.count()))
+    pupils = panel.group_by("pupil").having(unequal).agg(visits_differ=unequal)
+    mixed = panel.status.max() != panel.status.min()
+    rows = rows.left_join(schools, ["district_code", "school_code", "month"], rname="{name}_of_school")
+    rows = rows.left_join(pupils, "pupil", rname="{name}_of_pupil")
+    return rows.cross_join(panel.aggregate(mixed=mixed))
+
+
+def _compared(panel: Table) -> Table:
+    """Compare the rows of one pupil and month with each other."""
     key = [panel[name] for name in KEY]
     copy = ibis.window(group_by=key, order_by=[panel.days_enrolled.desc(), panel.days_attended.desc()])
-    rows = panel.mutate(
+    twins, month = ibis.window(group_by=[*key, panel.days_enrolled]), ibis.window(group_by=[panel.pupil, panel.month])
+    district, attended = panel.district_code, panel.days_attended
+    return panel.mutate(
         copy=ibis.row_number().over(copy),
         longest=panel.days_enrolled.max().over(ibis.window(group_by=key)),
-    )
-    twins = ibis.window(group_by=[*(rows[name] for name in KEY), rows.days_enrolled])
-    month = ibis.window(group_by=[rows.pupil, rows.month])
-    school = ibis.window(group_by=[rows.district_code, rows.school_code, rows.month])
-    pupil, whole = ibis.window(group_by=[rows.pupil]), ibis.window()
-    first, status = rows.first_visit_month, rows.status
-    return rows.mutate(
-        disputed=(rows.days_attended.max().over(twins) != rows.days_attended.min().over(twins)),
-        moved=rows.district_code.max().over(month) != rows.district_code.min().over(month),
-        school_rows=rows.count().over(school),
-        school_missed=(rows.days_enrolled - rows.days_attended).max().over(school),
-        visits_differ=(first.max().over(pupil) != first.min().over(pupil))
-        | ((first.count().over(pupil) > 0) & first.isnull()),
-        mixed=status.max().over(whole) != status.min().over(whole),
+        disputed=attended.max().over(twins) != attended.min().over(twins),
+        moved=district.max().over(month) != district.min().over(month),
     )
 
 
