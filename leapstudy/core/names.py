@@ -1,6 +1,6 @@
 """Every option's legal names, declared once; parameters, command line and functions take them from here."""
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from leapstudy.core.errors import bad_value
 
@@ -38,3 +38,18 @@ def check_option(what: str, value: object, alias: Any) -> None:
     """Raise `BadInput` unless `value` is one of the alias's names."""
     if value not in options(alias):
         raise bad_value(what, value, options(alias), "See params/study.yml for what each means.")
+
+
+def parse_comparison(text: str) -> Comparison:
+    """Return a comparison group from one cell of a parameter file: a name, or codes with commas between them.
+
+    Raises
+    ------
+    BadInput
+        If the text is neither.
+    """
+    codes = tuple(part.strip() for part in text.split(","))
+    if all(len(code) == 7 and code.isdigit() for code in codes):
+        return codes
+    check_option("comparison group", text, ComparisonName)
+    return cast(ComparisonName, text)

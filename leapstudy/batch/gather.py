@@ -1,0 +1,21 @@
+"""From the results of the runs to one table."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from leapstudy.core.estimate import Estimate, to_frame, write_estimates
+from leapstudy.report.result import load_result
+
+
+def gather(out: Path, slugs: Iterable[str]) -> pd.DataFrame:
+    """Write `estimates.csv` from the result files of `slugs` that are there, and return it."""
+    rows: list[Estimate] = []
+    for slug in slugs:
+        path = out / slug / "result.json"
+        if path.is_file():
+            rows += [Estimate(**row) for row in load_result(path)["estimates"]]
+    frame = to_frame(rows)
+    write_estimates(frame, out / "estimates.csv")
+    return frame

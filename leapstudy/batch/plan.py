@@ -1,0 +1,156 @@
+"""Which runs there are: made from the notebooks that exist and the parameters that they declare."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from leapstudy.batch.params import KEYS, StudyParams, resolve
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_SLUG, Track
+from leapstudy.data import StudyData, find_district, leap_districts
+from leapstudy.did.design import build_sample
+
+PUBLIC_DISTRICT, POOLED, PUPILS = "10_district", "30_all_districts", "20_pupils"
+ONCE_SLUGS = {POOLED: ALL_SLUG}
+TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "pupils": ("pupils",), "all": ("public", "pupils")}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One notebook with its parameters and the name of its folder in the output."""
+
+    slug: str
+    notebook: Path
+    parameters: dict[str, Any]
+    title: str
+    track: Track = "public"
+
+
+def declared_parameters(notebook: Path) -> dict[str, Any]:
+    """Return name -> default of the notebook's one cell tagged `parameters`.
+
+    Raises
+    ------
+    BadInput
+        If there is no such cell, more than one, or it holds anything but plain assignments of literals.
+    """
+    cells = [
+        cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])
+    ]
+    if len(cells) != 1:
+        raise BadInput(
+            f"{notebook.name} has {len(cells)} cells tagged `parameters`; exactly one is needed (a second one would override what is injected)."
+        )
+    found: dict[str, Any] = {}
+    for statement in ast.parse(cells[0].source).body:
+        if not (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            raise BadInput(
+                f"{notebook.name}: the parameters cell may only hold plain assignments, line {statement.lineno} is none."
+            )
+        found[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return found
+
+
+def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mapping[str, Any], out: Path) -> list[Run]:
+    """Return every run of a batch, validated; the pooled notebook and the other articles come with a full batch only.
+
+    Parameters
+    ----------
+    data
+        The study's tables; every run's sample is formed once, so that nothing fails later for want of a peer.
+    names
+        Districts by slug, name or code; all LEAP districts where empty.
+    track
+        `public`, `pupils` or `all`.
+    settings
+        Parameters from the command line.
+    out
+        Where results will be written.
+
+    Raises
+    ------
+    BadInput
+        For the first district, parameter or notebook that cannot be used.
+    """
+    treated = leap_districts(data.districts)
+    chosen = [find_district(data.districts, name) for name in names] or treated
+    strangers = [district.name for district in chosen if district not in treated]
+    if strangers:
+        raise BadInput(
+            f"{', '.join(strangers)} had no LEAP visits, so there is no effect to estimate. LEAP districts: {', '.join(item.slug for item in treated)}."
+        )
+    runs: list[Run] = []
+    if "public" in TRACKS[track]:
+        runs += [
+            _district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, settings, out) for item in chosen
+        ]
+        if not names:
+            runs += _articles(data, settings, out)
+    if "pupils" in TRACKS[track]:
+        runs += _pupil_runs([(item.slug, item.name) for item in chosen], not names, settings, out)
+    return runs
+
+
+def _notebook(name: str) -> Path:
+    path = paths.notebooks() / f"{name}.ipynb"
+    if not path.is_file():
+        raise BadInput(f"The notebook {path.name} is missing. Restore notebooks/ from version control.")
+    return path
+
+
+def _inject(notebook: Path, params: StudyParams, extra: Mapping[str, Any]) -> dict[str, Any]:
+    declared = declared_parameters(notebook)
+    given = {**{key: getattr(params, key) for key in KEYS}, **extra}
+    return {name: given.get(name, default) for name, default in declared.items()}
+
+
+def _district_run(
+    data: StudyData, name: str, slug: str, title: str, code: str, settings: Mapping[str, Any], out: Path
+) -> Run:
+    notebook, params = _notebook(name), resolve(slug, settings)
+    build_sample(data, params.spec(), [code])
+    extra = {"district": slug, "result_path": str(out / slug / "result.json")}
+    return Run(slug, notebook, _inject(notebook, params, extra), title)
+
+
+def _articles(data: StudyData, settings: Mapping[str, Any], out: Path) -> list[Run]:
+    runs = []
+    for notebook in sorted(paths.notebooks().glob("*.ipynb")):
+        if notebook.stem in (PUBLIC_DISTRICT, PUPILS):
+            continue
+        slug = ONCE_SLUGS.get(notebook.stem, notebook.stem.replace("_", "-"))
+        params = resolve(slug, settings)
+        if notebook.stem == POOLED:
+            build_sample(data, params.spec(), [item.code for item in leap_districts(data.districts)])
+        result = str(out / slug / "result.json")
+        runs.append(Run(slug, notebook, _inject(notebook, params, {"result_path": result}), _title(notebook)))
+    return runs
+
+
+def _pupil_runs(
+    districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
+) -> list[Run]:
+    notebook = _notebook(PUPILS)
+    wanted = [*districts, *([(ALL_SLUG, "All LEAP districts")] if pooled else [])]
+    runs = []
+    for slug, title in wanted:
+        folder = f"pupils-{slug}"
+        extra = {"district": slug, "result_path": str(out / folder / "result.json")}
+        runs.append(
+            Run(folder, notebook, _inject(notebook, resolve(slug, settings), extra), f"{title}, pupil track", "pupils")
+        )
+    return runs
+
+
+def _title(notebook: Path) -> str:
+    first = next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown")
+    return first.splitlines()[0].lstrip("# ")
