@@ -1,1 +1,17 @@
-"""What an estimate is worth: evidence grade, power, cost, privacy."""
+"""What an estimate is worth, as pure functions that never touch the disk.
+
+==================== ==================================================================================
+`wwc`                effect sizes, baseline categories and corrections of the What Works Clearinghouse 5.0
+`attrition`          how much attrition a declared randomized rollout may have
+`baseline`           how alike the LEAP districts and each comparison group were before LEAP
+`essa`               the evidence tier of federal law, each condition ticked or "not met because ..."
+`comparison_finder`  ranks candidate comparison sets before any outcome is known, and records the choice
+`plan`               the plan of record, frozen by hash, and every deviation of a run from it
+`power`              what the design could have seen, before what it saw
+`cost`               days gained and dollars an extra day, refused where the interval holds zero
+`assess`             all of these for one district or for all together
+`privacy`            suppression of small cells (pupil track)
+==================== ==================================================================================
+
+Everything printed from here is a self-assessment against published thresholds, never a rating by the agency itself.
+"""

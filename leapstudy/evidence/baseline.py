@@ -1,0 +1,137 @@
+"""How alike the LEAP districts and each comparison group were before LEAP.
+
+Two yardsticks. Chronic absence is a yes-or-no outcome of pupils, so the Cox index of the two shares is what the What
+Works Clearinghouse asks for. Attendance is published as a mean of districts, without the spread of pupils: its
+standardized difference uses the spread *between districts*, is several times larger than a Hedges' g would be, and is
+never held against the thresholds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import Comparison, Edition, Weights
+from leapstudy.data import StudyData
+from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
+from leapstudy.did.design import build_panel
+from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
+
+CHRONIC_YEAR = "2019-20"
+ATTENDANCE_YEARS = ("2019-20", "2020-21")
+COX = "Cox index"
+DISTRICT_DIFFERENCE = "district-level standardized difference, not comparable with a WWC g"
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRow:
+    """One measure of one comparison group before LEAP.
+
+    Means are in percent; `index` is the measure's effect size (None where it does not exist) and `category` the WWC
+    5.0 baseline category of a Cox index (None for a district-level difference, to which it does not apply).
+    """
+
+    comparison: str
+    measure: str
+    year: str
+    yardstick: str
+    mean_treated_pct: float
+    mean_comparison_pct: float
+    n_treated: int
+    n_comparison: int
+    index: float | None
+    category: Category | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rates in percent and pupils of the districts of one side that have a figure, shape (districts,) each."""
+
+    rates: np.ndarray
+    pupils: np.ndarray
+
+    def mean(self, weights: Weights) -> float:
+        """Return the mean rate, each district counting once or by its pupils."""
+        return float(np.average(self.rates, weights=None if weights == "equal" else self.pupils))
+
+
+def baseline_equivalence(
+    data: StudyData,
+    treated: Sequence[str],
+    comparison: Comparison,
+    weights: Weights = "equal",
+    edition: Edition = "2022-23",
+) -> tuple[BaselineRow, ...]:
+    """Hold LEAP districts against one comparison group before LEAP: chronic absence, then attendance by year.
+
+    Weights are those of the effect estimate, so that the groups compared here are the groups compared there. A
+    district without a figure in a year is left out of that row; `n_treated` and `n_comparison` say how many remain.
+    `drg_gh` restricts both sides.
+
+    Raises
+    ------
+    BadInput
+        For an unknown or empty group, or where no treated district has a figure or a peer.
+    """
+    kept = treated_codes(data.districts, comparison, treated)
+    group = comparison_codes(data.districts, comparison)
+    rows = [_row(data, kept, group, comparison, CHRONIC_YEAR, True, weights, edition)]
+    rows += [_row(data, kept, group, comparison, year, False, weights, edition) for year in ATTENDANCE_YEARS]
+    return tuple(rows)
+
+
+def _row(
+    data: StudyData,
+    treated: Sequence[str],
+    group: Sequence[str],
+    comparison: Comparison,
+    year: str,
+    chronic: bool,
+    weights: Weights,
+    edition: Edition,
+) -> BaselineRow:
+    measure = "chronic_absence" if chronic else "attendance_rate"
+    own, others = (_group(data, codes, year, chronic, edition) for codes in (treated, group))
+    if not len(own.rates) or not len(others.rates):
+        raise BadInput(f"One side has no {measure} for {year}. Choose another comparison group or edition.")
+    means = own.mean(weights), others.mean(weights)
+    index = cox_index(means[0] / 100, means[1] / 100) if chronic else district_difference(own.rates, others.rates)
+    return BaselineRow(
+        comparison=comparison_label(comparison),
+        measure=measure,
+        year=year,
+        yardstick=COX if chronic else DISTRICT_DIFFERENCE,
+        mean_treated_pct=means[0],
+        mean_comparison_pct=means[1],
+        n_treated=len(own.rates),
+        n_comparison=len(others.rates),
+        index=index,
+        category=baseline_category(index) if chronic and index is not None else None,
+    )
+
+
+def _group(data: StudyData, codes: Sequence[str], year: str, chronic: bool, edition: Edition) -> Group:
+    panel = build_panel(data, "chronic_absence" if chronic else "attendance_rate", edition)
+    rows = [panel.codes.index(code) for code in codes if code in panel.codes]
+    column = panel.years.index(year)
+    rates, pupils = panel.rates[rows, column], panel.pupils[rows, column]
+    there = ~np.isnan(rates) & ~np.isnan(pupils)
+    return Group(rates[there], pupils[there])
+
+
+def district_difference(rates_treated: np.ndarray, rates_comparison: np.ndarray) -> float | None:
+    """Return the difference of the plain district means in pooled standard deviations *between districts*.
+
+    One treated district has no spread of its own, so that only the comparison districts' spread counts. No
+    small-sample factor: the figure is descriptive. None where districts do not differ.
+    """
+    n_treated, n_comparison = len(rates_treated), len(rates_comparison)
+    if n_treated + n_comparison < 3:
+        return None
+    sds = [float(np.std(rates, ddof=1)) if len(rates) > 1 else 0.0 for rates in (rates_treated, rates_comparison)]
+    spread = pooled_sd(sds[0], sds[1], n_treated, n_comparison)
+    if math.isclose(spread, 0, abs_tol=1e-12):
+        return None
+    return float(np.mean(rates_treated) - np.mean(rates_comparison)) / spread

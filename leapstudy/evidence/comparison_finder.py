@@ -1,0 +1,218 @@
+"""Which comparison group is fairest? Asked before any outcome is known, and recorded.
+
+Candidate sets are ranked by how alike they were to the treated districts before LEAP. Nothing here can take a figure
+of 2021-22 or later: `PrePeriod` refuses it, and the ranking takes nothing else. Likeness before does not prove that
+the groups would have moved alike after; a set of nearest districts is alike by construction, and where it is picked on
+a bad year it rebounds (Daw and Hatfield 2018). So the nearest sets are picked on traits and on the mean of many years,
+never on the last year alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ComparisonName, Edition
+from leapstudy.data import StudyData
+from leapstudy.did.comparison import comparison_codes
+from leapstudy.did.contrasts import PROGRAMME_START
+from leapstudy.did.design import build_panel
+from leapstudy.evidence.wwc import baseline_category, cox_index
+
+COMPARISONS: tuple[ComparisonName, ...] = get_args(ComparisonName)
+TRAITS = ("log_students", "high_needs_share", "frpl_share", "wealth_decile")
+CHRONIC_MEAN = "chronic_mean_pct"
+CHRONIC_LAST = "chronic_2019_20_pct"
+ATTENDANCE = "attendance_pre_pct"
+PICKED_ON = (*TRAITS, CHRONIC_MEAN)
+"""Columns that the nearest sets are picked on; `CHRONIC_LAST` and `ATTENDANCE` are only compared."""
+COMPARED = (*PICKED_ON, CHRONIC_LAST, ATTENDANCE)
+MIN_TRAITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PrePeriod:
+    """What was known of each district before LEAP.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Index district_code; columns `COMPARED`; NaN where unknown.
+    years : tuple of str
+        Every school year that went into it.
+    candidates : dict
+        Set name -> codes without LEAP.
+    """
+
+    table: pd.DataFrame
+    years: tuple[str, ...]
+    candidates: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Refuse a year in which LEAP ran."""
+        late = [year for year in self.years if year >= PROGRAMME_START]
+        if late:
+            raise BadInput(f"A comparison group is chosen before the outcome: {', '.join(late)} is not before LEAP.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateSet:
+    """One candidate set and its likeness before LEAP, in standard deviations between all districts.
+
+    `mean_gap` and `largest_gap` are over the absolute standardized differences of the columns compared; `worst` names
+    the column of the largest. `cox` is the Cox index of chronic absence 2019-20, `category` its WWC 5.0 category.
+    """
+
+    rank: int
+    name: str
+    codes: tuple[str, ...]
+    mean_gap: float
+    largest_gap: float
+    worst: str
+    cox: float | None
+    category: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRecord:
+    """The choice, the time it was made, and the hash of everything that it rested on."""
+
+    chosen: str
+    treated: tuple[str, ...]
+    made_at: str
+    sets: tuple[CandidateSet, ...]
+    sha256: str
+
+
+def pre_period(data: StudyData, edition: Edition = "2022-23") -> PrePeriod:
+    """Cut the study's tables down to what was known before LEAP."""
+    chronic = data.chronic[data.chronic["year"] < PROGRAMME_START]
+    by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
+    panel = build_panel(data, "attendance_rate", edition)
+    before = [column for column, year in enumerate(panel.years) if year < PROGRAMME_START]
+    attendance = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
+    traits = data.districts.set_index("district_code")
+    table = pd.DataFrame(
+        {
+            "log_students": np.log(traits["students_2019_20"]),
+            "high_needs_share": traits["high_needs_share"],
+            "frpl_share": traits["frpl_share"],
+            "wealth_decile": traits["wealth_decile"],
+            CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1).reindex(traits.index),
+            CHRONIC_LAST: by_year.iloc[:, -1].reindex(traits.index),
+            ATTENDANCE: attendance.reindex(traits.index),
+        }
+    )
+    years = tuple(by_year.columns) + tuple(panel.years[column] for column in before)
+    named: dict[str, tuple[str, ...]] = {name: comparison_codes(data.districts, name) for name in COMPARISONS}
+    return PrePeriod(table, tuple(sorted(set(years))), named)
+
+
+def rank_comparisons(
+    pre: PrePeriod,
+    treated: Sequence[str],
+    nearest: Sequence[int] = (10, 20),
+    custom: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[CandidateSet, ...]:
+    """Rank candidate comparison sets, the most alike first.
+
+    Parameters
+    ----------
+    pre
+        What was known before LEAP; there is no way to hand in an outcome.
+    treated
+        Codes of the treated districts; all of them stay treated in every set.
+    nearest
+        Sizes k: the k districts without LEAP nearest to each treated district, taken together.
+    custom
+        Sets of one's own: name -> codes without LEAP.
+
+    Notes
+    -----
+    Ranked by `mean_gap`, ties by name. Differences are in standard deviations over *all* districts, so that a set
+    does not look alike merely because its own districts differ widely.
+
+    Raises
+    ------
+    BadInput
+        For an unknown treated district, and for a custom set that is empty or names an unknown or LEAP district.
+    """
+    unknown = [code for code in treated if code not in pre.table.index]
+    if unknown or not treated:
+        raise BadInput(f"Cannot rank for {unknown or 'no district'}: give the codes of treated districts.")
+    z = (pre.table - pre.table.mean()) / pre.table.std()
+    sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
+    _check_custom(sets, pre)
+    sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.candidates["others"], k) for k in nearest}
+    found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
+    found.sort(key=lambda item: (item["mean_gap"], item["name"]))
+    return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))
+
+
+def _check_custom(sets: Mapping[str, tuple[str, ...]], pre: PrePeriod) -> None:
+    allowed = set(pre.candidates["others"])
+    for name, codes in sets.items():
+        outside = sorted(set(codes) - allowed)
+        if outside or not codes:
+            raise BadInput(f"The set {name!r} needs districts without LEAP; it has {outside or 'no district'}.")
+
+
+def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], k: int) -> tuple[str, ...]:
+    """Return the union of the `k` districts of `pool` nearest to each treated district, sorted.
+
+    Distance is the root mean square difference over the traits that both have (at least four of `PICKED_ON`); ties go
+    to the smaller code.
+    """
+    traits = z[list(PICKED_ON)]
+    candidates = traits.loc[sorted(pool)]
+    chosen: set[str] = set()
+    for code in treated:
+        gaps = candidates - traits.loc[code]
+        known = int(traits.loc[[code]].notna().to_numpy().sum())
+        shared = gaps.notna().sum(axis=1) >= min(MIN_TRAITS, known)
+        distance = np.sqrt((gaps**2).mean(axis=1))[shared]
+        chosen |= set(distance.sort_values(kind="stable").index[:k])
+    return tuple(sorted(chosen))
+
+
+def _candidate(
+    name: str, codes: tuple[str, ...], table: pd.DataFrame, z: pd.DataFrame, treated: Sequence[str]
+) -> dict[str, Any]:
+    gaps = (z.loc[list(treated)].mean() - z.loc[list(codes)].mean()).abs().dropna()
+    shares = [float(table.loc[list(side), CHRONIC_LAST].mean()) / 100 for side in (treated, codes)]
+    cox = None if np.isnan(shares).any() else cox_index(shares[0], shares[1])
+    return {
+        "name": name,
+        "codes": codes,
+        "mean_gap": float(gaps.mean()),
+        "largest_gap": float(gaps.max()),
+        "worst": str(gaps.idxmax()),
+        "cox": cox,
+        "category": "" if cox is None else baseline_category(cox),
+    }
+
+
+def record_choice(sets: Sequence[CandidateSet], treated: Sequence[str], chosen: str, made_at: str) -> ChoiceRecord:
+    """Record which set was chosen; the caller gives the time, so that the same input gives the same record.
+
+    Raises
+    ------
+    BadInput
+        If `chosen` is not among the sets.
+    """
+    names = [item.name for item in sets]
+    if chosen not in names:
+        raise BadInput(f"Cannot choose {chosen!r}: it was not ranked. Ranked: {', '.join(names)}.")
+    content = {
+        "chosen": chosen,
+        "treated": sorted(treated),
+        "made_at": made_at,
+        "sets": [asdict(item) for item in sets],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return ChoiceRecord(chosen=chosen, treated=tuple(sorted(treated)), made_at=made_at, sets=tuple(sets), sha256=digest)

@@ -1,0 +1,228 @@
+"""Days gained and dollars an extra day attended: refused wherever the figures cannot carry them.
+
+1 percentage point of attendance is 1.8 days of a school year of 180 days. Money is what the state granted; what
+districts, families and volunteers gave beside it is listed, never guessed.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+
+SCHOOL_DAYS = 180
+SPLIT_RULE = "Grants shared by several districts are split by enrolment."
+VISITED_ASSUMPTION = (
+    "Per visited pupil: the effect on the average divided by the share of pupils visited, which assumes that visits "
+    "moved nobody else."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A value with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Money for one or more districts together, in dollars."""
+
+    area: str
+    codes: tuple[str, ...]
+    dollars: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """One part of the cost: `counted` in the figures or only named, and why."""
+
+    name: str
+    dollars: float | None
+    counted: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCost:
+    """Dollars an extra day if a published effect on visited pupils held for a whole school year."""
+
+    label: str
+    effect_pp: float
+    days: float
+    dollars_per_day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBlock:
+    """What the money bought, as far as the figures say.
+
+    Dollars. `days_average` is per average pupil, `days_visited` per visited pupil, a school year. `dollars_per_day` is
+    None where it is refused, and `refusal` then says why; otherwise `refusal` is empty.
+    """
+
+    dollars: float
+    served: float
+    dollars_per_served: float
+    ingredients: tuple[Ingredient, ...]
+    split_rule: str
+    assumption: str
+    days_average: Range
+    days_visited: Range
+    dollars_per_day: Range | None
+    refusal: str
+    published: tuple[PublishedCost, ...]
+
+
+def days(effect_pp: float, school_days: int = SCHOOL_DAYS) -> float:
+    """Return school days a year that an effect in percentage points of attendance is worth: pp / 100 x 180."""
+    return effect_pp / 100 * school_days
+
+
+def dollars_per_served(dollars: float, served: float) -> float:
+    """Return dollars per visited pupil."""
+    if served <= 0 or dollars < 0:
+        raise BadInput(f"Need pupils visited above 0 and dollars of at least 0; got {served!r} and {dollars!r}.")
+    return dollars / served
+
+
+def dollars_per_day(per_served: float, effect_on_visited_pp: float, school_days: int = SCHOOL_DAYS) -> float | None:
+    """Return dollars an extra day of a visited pupil, or None where no day was gained."""
+    gained = days(effect_on_visited_pp, school_days)
+    return per_served / gained if gained > 0 else None
+
+
+def split_grants(grants: Sequence[Grant], enrolment: Mapping[str, float]) -> dict[str, float]:
+    """Split each grant over its districts by enrolment and return dollars by district code.
+
+    Raises
+    ------
+    BadInput
+        If a grant names a district without enrolment, or a district is named by no enrolment above 0.
+    """
+    dollars: dict[str, float] = {}
+    for grant in grants:
+        missing = [code for code in grant.codes if not enrolment.get(code, 0) > 0]
+        if missing or not grant.codes:
+            raise BadInput(
+                f"The grant of {grant.area!r} cannot be split: no enrolment for {missing or 'any district'}."
+            )
+        total = sum(enrolment[code] for code in grant.codes)
+        for code in grant.codes:
+            dollars[code] = dollars.get(code, 0.0) + grant.dollars * enrolment[code] / total
+    return dollars
+
+
+def fieller(
+    numerator: float,
+    denominator: float,
+    var_numerator: float,
+    var_denominator: float,
+    covariance: float = 0.0,
+    df: float = math.inf,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """Return the Fieller interval of a ratio, or None where it cannot be bounded (Fieller 1954).
+
+    The set of all ratios r that a test of ``numerator - r denominator = 0`` does not reject. It is an interval only
+    where the denominator itself differs from zero at the level asked for; elsewhere it is the whole line or all but
+    an interval, and no cost can be named.
+
+    Parameters
+    ----------
+    numerator, denominator
+        The two estimates (dollars a pupil, days a pupil).
+    var_numerator, var_denominator, covariance
+        Sampling variances and covariance of the two estimates; 0 for a figure taken as known.
+    df
+        Degrees of freedom of the t distribution; infinite for the normal.
+    level
+        Confidence level of the interval.
+    """
+    cut2 = float(stats.t.ppf(0.5 + level / 2, df)) ** 2
+    a = denominator**2 - cut2 * var_denominator
+    if a <= 0:
+        return None
+    b = numerator * denominator - cut2 * covariance
+    c = numerator**2 - cut2 * var_numerator
+    root = math.sqrt(max(b**2 - a * c, 0.0))
+    return (b - root) / a, (b + root) / a
+
+
+def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:
+    """Turn a known cost and days gained with an interval into dollars a day, or refuse with the reason.
+
+    With the cost known, Fieller's set is cost over each end of the interval of the days; this holds for any interval
+    that comes from inverting a test, a permutation included.
+    """
+    if not all(math.isfinite(end) for end in (gained.low, gained.high)):
+        return None, "Cost per extra day cannot be bounded: the interval of the days gained has no ends."
+    if gained.low <= 0 <= gained.high:
+        return None, (
+            f"Cost per extra day cannot be bounded: the interval of the days gained per visited pupil, "
+            f"{gained.low:.1f} to {gained.high:.1f}, holds zero."
+        )
+    if gained.high < 0:
+        return None, "Cost per extra day does not exist: the interval of the days gained lies below zero."
+    return Range(cost / gained.value, cost / gained.high, cost / gained.low), ""
+
+
+def scaled(range_: Range, factor: float) -> Range:
+    """Return the range times a positive factor."""
+    return Range(range_.value * factor, range_.low * factor, range_.high * factor)
+
+
+def cost_block(
+    dollars: float,
+    served: float,
+    coverage: float,
+    effect_pp: Range,
+    published: Sequence[tuple[str, float]],
+    ingredients: Sequence[Ingredient],
+    school_days: int = SCHOOL_DAYS,
+) -> CostBlock:
+    """Collect what the money bought for one district or for all together.
+
+    Parameters
+    ----------
+    dollars, served
+        Money counted and pupils visited with it.
+    coverage
+        Share of pupils visited, 0 to 1.
+    effect_pp
+        Effect on the average of all pupils with its interval, points; an unknown end is NaN.
+    published
+        Published effects on visited pupils: label and points.
+    ingredients
+        What is counted as cost, and what is only named.
+    school_days
+        Days of a school year.
+    """
+    per_served = dollars_per_served(dollars, served)
+    average = scaled(effect_pp, school_days / 100)
+    visited = scaled(average, 1 / coverage)
+    per_day, refusal = ratio_from_interval(per_served, visited)
+    rows = tuple(
+        PublishedCost(label, effect, days(effect, school_days), per_served / days(effect, school_days))
+        for label, effect in published
+        if effect > 0
+    )
+    return CostBlock(
+        dollars=dollars,
+        served=served,
+        dollars_per_served=per_served,
+        ingredients=tuple(ingredients),
+        split_rule=SPLIT_RULE,
+        assumption=VISITED_ASSUMPTION,
+        days_average=average,
+        days_visited=visited,
+        dollars_per_day=per_day,
+        refusal=refusal,
+        published=rows,
+    )

@@ -1,0 +1,126 @@
+"""The plan of record, frozen by hash, and every deviation of a run from it.
+
+The plan itself is `params/plan.yml`, which `leapstudy.batch` reads; the functions here take its mapping. It was written
+after the state's figures were public and is therefore no preregistration. It says so, and so do the pages.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from leapstudy.core.errors import BadInput, bad_value
+
+REQUIRED = (
+    "frozen",
+    "written",
+    "status",
+    "question",
+    "estimand",
+    "assumption",
+    "planned",
+    "sensitivity",
+    "inference",
+    "exclusions",
+    "hypotheses",
+    "threshold_pp",
+)
+HARMLESS = ("seed",)
+"""Parameters that change the draws, not the question."""
+
+Kind = Literal["planned sensitivity", "other draws", "exploratory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One parameter of a run that is not the planned one."""
+
+    key: str
+    planned: str
+    used: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCheck:
+    """A run held against the plan of record.
+
+    `standing` is "as planned", "planned sensitivity" or "exploratory": the weakest of the run's deviations.
+    """
+
+    status: str
+    plan_sha256: str
+    deviations: tuple[Deviation, ...]
+    standing: Literal["as planned", "planned sensitivity", "exploratory"]
+
+
+def plan_hash(plan: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the plan without its `frozen` line; order of keys and line breaks do not matter."""
+    content = {key: value for key, value in plan.items() if key != "frozen"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def check_frozen(plan: Mapping[str, Any]) -> str:
+    """Return the plan's hash after checking that the plan is whole and unchanged since it was frozen.
+
+    Raises
+    ------
+    BadInput
+        If a part is missing, unknown, or the text differs from what `frozen` was made from.
+    """
+    missing = [key for key in REQUIRED if key not in plan]
+    if missing:
+        raise BadInput(f"The plan lacks {', '.join(missing)}. See params/plan.yml.")
+    for key in plan:
+        if key not in REQUIRED:
+            raise bad_value("part of the plan", key, REQUIRED)
+    digest = plan_hash(plan)
+    if plan["frozen"] != digest:
+        raise BadInput(
+            f"The plan was changed after it was frozen: it says {plan['frozen']!r}, its text gives {digest!r}. "
+            "Undo the change, or write the new hash and name the change in CHANGELOG.md."
+        )
+    return digest
+
+
+def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Deviation, ...]:
+    """List every parameter of a run that differs from the plan, in the plan's order.
+
+    A parameter that the plan does not know (district, result path) is no deviation; one that the run does not give
+    is taken as planned. A comparison group given as a list of codes is always exploratory.
+    """
+    found = []
+    for key, planned in plan["planned"].items():
+        used = params.get(key, planned)
+        if str(used) != str(planned):
+            found.append(Deviation(key, str(planned), _text(used), _kind(plan, key, used)))
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+
+
+def _kind(plan: Mapping[str, Any], key: str, used: Any) -> Kind:
+    if key in HARMLESS:
+        return "other draws"
+    foreseen = {str(value) for value in plan["sensitivity"].get(key, ())}
+    return "planned sensitivity" if str(used) in foreseen else "exploratory"
+
+
+def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
+    """Hold a run's parameters against the frozen plan; see `check_frozen` for the errors.
+
+    More than one departure at a time was not planned, even where each of them was: such a run is exploratory.
+    """
+    digest = check_frozen(plan)
+    found = deviations(plan, params)
+    real = [item for item in found if item.kind != "other draws"]
+    if not real:
+        standing: Literal["as planned", "planned sensitivity", "exploratory"] = "as planned"
+    elif len(real) == 1 and real[0].kind == "planned sensitivity":
+        standing = "planned sensitivity"
+    else:
+        standing = "exploratory"
+    return PlanCheck(status=str(plan["status"]), plan_sha256=digest, deviations=found, standing=standing)

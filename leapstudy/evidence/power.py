@@ -1,0 +1,243 @@
+"""What the design could have seen, said before what it saw.
+
+LEAP visited about one pupil in seventeen. A district's average moves by the effect on visited pupils times the share
+visited (its coverage), so a large effect on few pupils is a small effect on the average. All effects are in percentage
+points of attendance.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.special import comb
+
+from leapstudy.core.errors import BadInput
+
+POWER = 0.80
+ALPHA = 0.05
+PUPIL_SD_PP = 8.0
+"""Spread of attendance between pupils, points. An assumption: the state publishes no spread (see `sampling_sd_pp`)."""
+
+COVERAGE_ASSUMPTION = (
+    "Pupils visited are published for all districts together, not one by one: every district is taken to have the same "
+    "coverage. The count includes pupils visited after 2021-22, so that in that year coverage was at most this."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diluted:
+    """A published effect on visited pupils and what it comes to in the average of all pupils.
+
+    `power` is the chance that this design finds the diluted effect at 5 %, `coverage_needed` the coverage at which it
+    would be found with 80 % power, or None where even a visit to every pupil would not do.
+    """
+
+    label: str
+    effect_pp: float
+    diluted_pp: float
+    power: float
+    coverage_needed: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerBlock:
+    """Coverage, published effects diluted, and the smallest detectable effect beside them.
+
+    `could_see` counts the published effects that the design would find with 80 % power.
+    """
+
+    served: float
+    enrolled: float
+    coverage: float
+    assumption: str
+    mde_pp: float
+    published: tuple[Diluted, ...]
+    could_see: int
+    enrolment: float
+    sampling_sd_pp: float
+
+
+def coverage(served: float, enrolled: float) -> float:
+    """Return the share of pupils visited.
+
+    Raises
+    ------
+    BadInput
+        Unless 0 < served <= enrolled.
+    """
+    if not 0 < served <= enrolled:
+        raise BadInput(f"Pupils visited must be above 0 and at most the enrolled; got {served!r} of {enrolled!r}.")
+    return served / enrolled
+
+
+def diluted_pp(effect_pp: float, share: float) -> float:
+    """Return the intention-to-treat effect on the average of all pupils: effect on the visited times coverage.
+
+    Assumes that visits move nobody else (no spill-over).
+    """
+    return effect_pp * share
+
+
+def coverage_needed(effect_pp: float, mde_pp: float) -> float | None:
+    """Return the coverage at which an effect on visited pupils is detectable, or None if no coverage would do."""
+    if effect_pp <= 0 or mde_pp > effect_pp:
+        return None
+    return mde_pp / effect_pp
+
+
+def mde_factor(df: float) -> float:
+    """Return ``t(0.975, df) + t(0.80, df)``: standard errors that make an effect detectable (Bloom 1995)."""
+    return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))
+
+
+def power_of(effect_pp: float, se_pp: float, df: float) -> float:
+    """Return the chance that a two-sided t test at 5 % finds an effect (noncentral t)."""
+    cut = stats.t.ppf(1 - ALPHA / 2, df)
+    shift = effect_pp / se_pp
+    return float(stats.nct.sf(cut, df, shift) + stats.nct.cdf(-cut, df, shift))
+
+
+def sampling_sd_pp(students: float, pupil_sd_pp: float = PUPIL_SD_PP) -> float:
+    """Return the chance variation of one district's average in one year: sd of pupils over root of enrolment.
+
+    This is the part of the noise that a larger district has less of. It treats the year's pupils as a sample of those
+    who might have enrolled; a change between two years has up to root two of it, less where pupils stay.
+    """
+    if students <= 0:
+        raise BadInput(f"Enrolment must be above 0; got {students!r}.")
+    return pupil_sd_pp / math.sqrt(students)
+
+
+def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> float:
+    """Return the smallest effect that a difference of two group means finds with 80 % power at 5 %.
+
+    Parameters
+    ----------
+    district_sd_pp
+        Standard deviation between districts of the change that is compared, points.
+    n_treated, n_comparison
+        Districts on each side; equal spread on both is assumed, which leaves n_treated + n_comparison - 2 degrees of
+        freedom.
+    """
+    df = n_treated + n_comparison - 2
+    if n_treated < 1 or n_comparison < 2 or df < 1:
+        raise BadInput(f"Need at least 1 treated and 2 comparison districts; got {n_treated} and {n_comparison}.")
+    return mde_factor(df) * district_sd_pp * math.sqrt(1 / n_treated + 1 / n_comparison)
+
+
+def spread_at(district_sd_pp: float, typical: float, students: float, pupil_sd_pp: float = PUPIL_SD_PP) -> float:
+    """Return the spread of changes between districts, points, if each had `students` pupils.
+
+    Parameters
+    ----------
+    district_sd_pp
+        The spread as measured, points.
+    typical, students
+        Enrolment of the districts it was measured among, and the enrolment asked about.
+    pupil_sd_pp
+        Spread of attendance between pupils, points; an assumption.
+
+    Notes
+    -----
+    ``sd(n)^2 = sd^2 + 2 s^2 (1/n - 1/typical)``, never below the sampling part ``2 s^2 / n`` alone: s is the spread of
+    pupils, and the 2 takes the pupils of the two years as different ones, which makes the most of what larger
+    districts would gain.
+    """
+    sampling, measured = (2 * sampling_sd_pp(size, pupil_sd_pp) ** 2 for size in (students, typical))
+    return math.sqrt(max(district_sd_pp**2 - measured, 0.0) + sampling)
+
+
+def detectable_grid(
+    district_sd_pp: float,
+    typical: float,
+    effects_pp: Sequence[float],
+    share: float,
+    n_treated: Sequence[int] = (1, 15),
+    n_comparison: Sequence[int] = (5, 10, 19, 40, 80, 184),
+    enrolments: Sequence[float] = (500, 2_000, 10_000, 50_000),
+) -> pd.DataFrame:
+    """Return what it would take to see the published effects, for the picture of power.
+
+    Parameters
+    ----------
+    district_sd_pp, typical
+        Measured spread of the change between comparison districts, points, and their typical enrolment.
+    effects_pp
+        Published effects on visited pupils, points; the smallest and the largest are used.
+    share
+        Coverage, 0 to 1.
+    n_treated, n_comparison, enrolments
+        Numbers of districts and pupils a district to try.
+
+    Returns
+    -------
+    DataFrame
+        One row a combination: n_treated, n_comparison, enrolment, mde_pp, p_floor (lowest p-value that a permutation
+        of labels can give: one over the number of ways to pick the treated), diluted_low_pp, diluted_high_pp,
+        coverage_for_low, coverage_for_high (shares; NaN where not even a visit to every pupil would do).
+    """
+    low, high = min(effects_pp), max(effects_pp)
+    cases = pd.DataFrame(
+        product(n_treated, n_comparison, enrolments), columns=["n_treated", "n_comparison", "enrolment"]
+    )
+    spreads = [spread_at(district_sd_pp, typical, students) for students in cases["enrolment"]]
+    sides = zip(spreads, cases["n_treated"], cases["n_comparison"], strict=True)
+    mde = np.array([design_mde_pp(spread, int(t), int(c)) for spread, t, c in sides])
+    return cases.assign(
+        mde_pp=mde,
+        p_floor=1 / comb(cases["n_treated"] + cases["n_comparison"], cases["n_treated"]),
+        diluted_low_pp=diluted_pp(low, share),
+        diluted_high_pp=diluted_pp(high, share),
+        coverage_for_low=np.where(mde <= low, mde / low, np.nan),
+        coverage_for_high=np.where(mde <= high, mde / high, np.nan),
+    )
+
+
+def power_block(
+    served: float,
+    enrolled: float,
+    published: Sequence[tuple[str, float]],
+    mde_pp: float,
+    se_pp: float,
+    df: float,
+    enrolment: float,
+) -> PowerBlock:
+    """Collect coverage, diluted published effects and the smallest detectable effect.
+
+    Parameters
+    ----------
+    served, enrolled
+        Pupils visited, and pupils enrolled in the districts that they were visited in.
+    published
+        Published effects on visited pupils: label and percentage points.
+    mde_pp, se_pp, df
+        The estimate's smallest detectable effect, standard error and degrees of freedom.
+    enrolment
+        Pupils of the district (or of an average district, for the pooled estimate).
+    """
+    share = coverage(served, enrolled)
+    rows = tuple(
+        Diluted(
+            label=label,
+            effect_pp=effect,
+            diluted_pp=diluted_pp(effect, share),
+            power=power_of(diluted_pp(effect, share), se_pp, df),
+            coverage_needed=coverage_needed(effect, mde_pp),
+        )
+        for label, effect in published
+    )
+    return PowerBlock(
+        served=served,
+        enrolled=enrolled,
+        coverage=share,
+        assumption=COVERAGE_ASSUMPTION,
+        mde_pp=mde_pp,
+        published=rows,
+        could_see=sum(row.diluted_pp >= mde_pp for row in rows),
+        enrolment=enrolment,
+        sampling_sd_pp=sampling_sd_pp(enrolment),
+    )

@@ -1,0 +1,146 @@
+"""The programme's published figures in the shape that `power` and `cost` take: from the facts' frames to records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leapstudy.core.errors import bad_value
+from leapstudy.data import Facts, StudyData
+from leapstudy.evidence.cost import Grant, Ingredient, split_grants
+
+SERVED = "pupils visited"
+LAUNCH = "funding at launch (GEER)"
+LATER = "funding through 2026 (American Rescue Plan)"
+ENROLMENT_YEAR = "2021-22"
+EDITION = "2022-23"
+MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published effect on visited pupils, in points; `code` where it is that of a single district."""
+
+    label: str
+    effect_pp: float
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programme:
+    """What is published of LEAP.
+
+    Attributes
+    ----------
+    served : float
+        Pupils visited, as published in 2023; coverage in 2021-22 was therefore at most `coverage`.
+    launch_dollars : float
+        Money at launch, as announced for all districts.
+    grants : tuple of Grant
+        The same money by area, as announced; rounded, so that it sums to a little less.
+    published : tuple of Published
+        Published effects on visited pupils.
+    ingredients : tuple of Ingredient
+        What is counted as cost and what is not, with the reason.
+    enrolment : dict
+        District code -> pupils in 2021-22, every district.
+    """
+
+    served: float
+    launch_dollars: float
+    grants: tuple[Grant, ...]
+    published: tuple[Published, ...]
+    ingredients: tuple[Ingredient, ...]
+    enrolment: dict[str, float]
+
+    @property
+    def enrolled(self) -> float:
+        """Pupils enrolled in 2021-22 in the districts with a grant."""
+        return sum(self.enrolment[code] for grant in self.grants for code in grant.codes)
+
+    @property
+    def coverage(self) -> float:
+        """Pupils visited per pupil enrolled, over all LEAP districts."""
+        return self.served / self.enrolled
+
+    def published_for(self, code: str) -> tuple[tuple[str, float], ...]:
+        """Return label and points of the published effects that concern a district: general ones and its own."""
+        return tuple((item.label, item.effect_pp) for item in self.published if item.code in (None, code))
+
+    def money_and_visits(self, codes: Sequence[str]) -> tuple[float, float]:
+        """Return launch dollars and pupils visited of some LEAP districts.
+
+        All of them together have the published totals. A part of them has its shares of the area grants by enrolment,
+        and its enrolment times the common coverage, since visits by district are not published.
+
+        Raises
+        ------
+        BadInput
+            If a district has no grant.
+        """
+        dollars = split_grants(self.grants, self.enrolment)
+        for code in codes:
+            if code not in dollars:
+                raise bad_value("LEAP district code", code, sorted(dollars), "Only districts with a grant have a cost.")
+        if set(codes) == set(dollars):
+            return self.launch_dollars, self.served
+        return sum(dollars[code] for code in codes), self.coverage * sum(self.enrolment[code] for code in codes)
+
+
+def programme(data: StudyData, facts: Facts) -> Programme:
+    """Read the programme's figures from the facts and the district enrolment of 2021-22.
+
+    Raises
+    ------
+    BadInput
+        If a figure is missing from the facts.
+    """
+    rows = data.attendance
+    chosen = rows[(rows["year"] == ENROLMENT_YEAR) & (rows["edition"] == EDITION) & (rows["group"] == "all")]
+    launch = _figure(facts, LAUNCH) * MILLION
+    return Programme(
+        served=_figure(facts, SERVED),
+        launch_dollars=launch,
+        grants=_grants(facts),
+        published=_published(data, facts),
+        ingredients=_ingredients(launch, _figure(facts, LATER) * MILLION),
+        enrolment={str(code): float(n) for code, n in zip(chosen["district_code"], chosen["students"], strict=True)},
+    )
+
+
+def _figure(facts: Facts, what: str) -> float:
+    found = facts.served.loc[facts.served["what"] == what, "value"]
+    if len(found) != 1:
+        raise bad_value("figure of the programme", what, facts.served["what"], "See data/raw/leap_facts/served.csv.")
+    return float(found.iloc[0])
+
+
+def _grants(facts: Facts) -> tuple[Grant, ...]:
+    columns = (facts.funding[name] for name in ("area", "district_codes", "million_usd", "source"))
+    return tuple(
+        Grant(area=area, codes=tuple(str(codes).split()), dollars=MILLION * float(money), source=source)
+        for area, codes, money, source in zip(*columns, strict=True)
+    )
+
+
+def _published(data: StudyData, facts: Facts) -> tuple[Published, ...]:
+    short = data.districts["district"].str.removesuffix(" School District")
+    code_of = dict(zip(short, data.districts["district_code"], strict=True))
+    frame = facts.published_effects
+    columns = (frame[name] for name in ("who", "months_after_first_visit", "effect_pp"))
+    return tuple(
+        Published(f"{who}, month {months}", float(effect), code_of.get(who))
+        for who, months, effect in zip(*columns, strict=True)
+    )
+
+
+def _ingredients(launch: float, later: float) -> tuple[Ingredient, ...]:
+    return (
+        Ingredient("state grants at launch (GEER)", launch, True, "the money of the first visits, split by area"),
+        Ingredient(
+            "American Rescue Plan money through 2026", later, False, "for later years and more districts than these 15"
+        ),
+        Ingredient("time of school staff beyond the grant", None, False, "not published"),
+        Ingredient(
+            "winter coats, food, shelter, translation and transport from partners", None, False, "not published"
+        ),
+        Ingredient("time of families", None, False, "not published"),
+    )

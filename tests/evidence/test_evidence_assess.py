@@ -1,0 +1,116 @@
+"""All blocks together, on the real figures with an estimate given by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.data import leap_districts, load_facts
+from leapstudy.evidence.assess import assess_row, placebo_p
+from leapstudy.evidence.programme import programme
+
+HARTFORD, WINDHAM = "0640011", "1630011"
+ROW = Estimate(
+    track="public",
+    district_code="ALL",
+    district="All LEAP districts",
+    outcome="attendance_rate",
+    comparison="alliance",
+    n_treated=15,
+    n_comparison=19,
+    edition="2022-23",
+    pre="2019-20+2020-21",
+    post="2021-22",
+    estimator="did",
+    role="main",
+    estimate_pp=-0.34,
+    ci_low_pp=-1.27,
+    ci_high_pp=0.60,
+    p_value=0.47,
+)
+
+
+@pytest.fixture(scope="module")
+def figures(study):
+    return programme(study, load_facts())
+
+
+def _assess(study, figures, row=ROW, **change):
+    treated = [row.district_code] if row.n_treated == 1 else [item.code for item in leap_districts(study.districts)]
+    given = {
+        "treated": treated,
+        "comparison": "alliance",
+        "weights": "equal",
+        "edition": "2022-23",
+        "mde_pp": 1.3,
+        "se_pp": 0.46,
+        "df": 32,
+        "placebo_p": 0.17,
+    }
+    return assess_row(study, figures, row, **{**given, **change})
+
+
+def test_published_totals(figures):
+    codes = [code for grant in figures.grants for code in grant.codes]
+    assert figures.money_and_visits(codes) == (10.7e6, 8690.0)
+    assert figures.coverage == pytest.approx(0.059, abs=5e-4)
+    # the areas as announced are rounded: they come to 10.67 of 10.7 million
+    assert sum(grant.dollars for grant in figures.grants) == pytest.approx(10.67e6)
+
+
+def test_one_district_has_its_share_of_money_and_visits(figures):
+    dollars, served = figures.money_and_visits([WINDHAM])
+    assert dollars == pytest.approx(220_000)
+    assert served == pytest.approx(figures.coverage * figures.enrolment[WINDHAM])
+    with pytest.raises(BadInput, match="LEAP district code"):
+        figures.money_and_visits(["0020011"])
+
+
+def test_the_pooled_estimate_carries_no_tier_above_a_rationale(study, figures):
+    found = _assess(study, figures)
+    assert found.essa.tier == 4
+    assert found.wwc.eligibility == "eligible if adjusted"
+    assert found.wwc.confounding == ""
+    assert "self-assessment" in found.wwc.statement
+    assert found.power.could_see == 0
+    assert found.cost.dollars_per_day is None
+    assert "cannot be bounded" in found.cost.refusal
+    assert round(found.cost.dollars_per_served) == 1231
+
+
+def test_one_district_cannot_meet_the_standards_whatever_its_p(study, figures):
+    row = replace(
+        ROW, district_code=HARTFORD, n_treated=1, estimate_pp=3.0, ci_low_pp=2.0, ci_high_pp=4.0, p_value=0.001
+    )
+    found = _assess(study, figures, row)
+    assert found.wwc.eligibility == "not eligible"
+    assert "confounding factor" in found.wwc.why
+    assert found.essa.tier == 3
+    assert any("drg_gh" in reason for reason in found.wwc.not_possible)
+    assert found.cost.dollars_per_day.low < found.cost.dollars_per_day.value < found.cost.dollars_per_day.high
+
+
+def test_only_hartford_is_held_against_hartfords_own_figure(study, figures):
+    def labels(code):
+        row = replace(ROW, district_code=code, n_treated=1)
+        return [item.label for item in _assess(study, figures, row).power.published]
+
+    assert any(label.startswith("Hartford") for label in labels(HARTFORD))
+    assert not any(label.startswith("Hartford") for label in labels(WINDHAM))
+    assert len(_assess(study, figures).power.published) == 5
+
+
+def test_an_open_interval_refuses_the_cost(study, figures):
+    found = _assess(study, figures, replace(ROW, ci_low_pp=None, ci_high_pp=None))
+    assert "has no ends" in found.cost.refusal
+
+
+def test_the_placebo_of_the_same_sample_is_found():
+    rows = (
+        replace(ROW, role="placebo", comparison="others", p_value=0.001),
+        replace(ROW, role="placebo", p_value=0.17),
+        ROW,
+    )
+    assert placebo_p(rows, ROW) == 0.17
+    assert placebo_p(rows[:1], ROW) is None

@@ -1,0 +1,63 @@
+"""Likeness before LEAP on the real figures."""
+
+import numpy as np
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.evidence.baseline import COX, DISTRICT_DIFFERENCE, baseline_equivalence, district_difference
+
+HARTFORD, DANBURY = "0640011", "0340011"
+
+
+def _leap(study):
+    return list(study.districts.loc[study.districts["leap"], "district_code"])
+
+
+def test_pooled_alliance_row_equals_the_long_way(study):
+    row = baseline_equivalence(study, _leap(study), "alliance")[0]
+    last = study.chronic[study.chronic["year"] == "2019-20"].set_index("district_code")["percent"]
+    flags = study.districts.set_index("district_code")
+    treated = [last[code] for code in flags.index if flags["leap"][code]]
+    group = [last[code] for code in flags.index if flags["alliance"][code] and not flags["leap"][code]]
+    p, q = sum(treated) / 1500, sum(group) / 1900
+    assert (row.n_treated, row.n_comparison, row.yardstick) == (15, 19, COX)
+    assert row.index == pytest.approx((np.log(p / (1 - p)) - np.log(q / (1 - q))) / 1.65, rel=1e-12)
+    assert row.category == "satisfied with adjustment"
+
+
+def test_the_comparison_group_decides_the_category(study):
+    pooled = {name: baseline_equivalence(study, _leap(study), name)[0] for name in ("alliance", "others", "drg_gh")}
+    assert pooled["others"].category == "not satisfied"
+    assert pooled["drg_gh"].n_treated == 7
+    assert abs(pooled["drg_gh"].index) < abs(pooled["alliance"].index) < abs(pooled["others"].index)
+
+
+def test_attendance_is_never_held_against_the_thresholds(study):
+    rows = baseline_equivalence(study, [HARTFORD], "alliance")[1:]
+    assert [row.year for row in rows] == ["2019-20", "2020-21"]
+    assert all(row.category is None and row.yardstick == DISTRICT_DIFFERENCE for row in rows)
+
+
+def test_greenwich_is_not_a_comparison_district_in_2019_20(study):
+    _, attendance, later = baseline_equivalence(study, [HARTFORD], "others")
+    last = study.chronic[study.chronic["year"] == "2019-20"]
+    assert "0570011" not in set(last["district_code"])
+    assert later.n_comparison == attendance.n_comparison + 1
+
+
+def test_pupil_weights_are_used(study):
+    equal, pupils = (baseline_equivalence(study, _leap(study), "alliance", w)[0] for w in ("equal", "pupils"))
+    assert equal.mean_treated_pct != pytest.approx(pupils.mean_treated_pct, abs=0.1)
+
+
+def test_no_peer_is_an_error(study):
+    with pytest.raises(BadInput, match="no peer"):
+        baseline_equivalence(study, [HARTFORD], "drg_gh")
+
+
+def test_district_difference_by_hand():
+    # one district against 1, 2, 3 (sd 1): its own spread does not exist
+    assert district_difference(np.array([4.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    # 4, 6 against 1, 3: both variances 2, difference 3
+    assert district_difference(np.array([4.0, 6.0]), np.array([1.0, 3.0])) == pytest.approx(3 / np.sqrt(2))
+    assert district_difference(np.array([4.0]), np.array([2.0, 2.0])) is None

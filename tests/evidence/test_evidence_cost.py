@@ -1,0 +1,123 @@
+"""Days gained and dollars a day, with the refusals."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.evidence.cost import (
+    Grant,
+    Range,
+    cost_block,
+    days,
+    dollars_per_day,
+    dollars_per_served,
+    fieller,
+    ratio_from_interval,
+    split_grants,
+)
+
+
+def test_published_cost_figures():
+    per_pupil = dollars_per_served(10.7e6, 8690)
+    assert round(per_pupil) == 1231
+    assert days(8) == pytest.approx(14.4)
+    assert days(15) == pytest.approx(27.0)
+    assert days(1) == pytest.approx(1.8)
+    assert round(dollars_per_day(per_pupil, 8)) == 86
+    assert round(dollars_per_day(per_pupil, 15)) == 46
+    assert round(dollars_per_day(2842, 8)) == 197
+    assert round(dollars_per_day(2842, 15)) == 105
+
+
+@pytest.mark.parametrize("effect", [0.0, -2.0])
+def test_no_day_gained_has_no_price(effect):
+    assert dollars_per_day(1231, effect) is None
+
+
+def test_impossible_counts_are_refused():
+    with pytest.raises(BadInput, match="visited"):
+        dollars_per_served(1e6, 0)
+
+
+def test_shared_grants_are_split_by_enrolment_and_nothing_is_lost():
+    grants = (
+        Grant(area="x", codes=("a", "b"), dollars=300.0, source=""),
+        Grant(area="y", codes=("b",), dollars=50.0, source=""),
+    )
+    assert split_grants(grants, {"a": 10.0, "b": 20.0, "c": 99.0}) == pytest.approx({"a": 100.0, "b": 250.0})
+
+
+def test_a_grant_without_enrolment_is_refused():
+    with pytest.raises(BadInput, match="cannot be split"):
+        split_grants((Grant(area="x", codes=("a",), dollars=1.0, source=""),), {"b": 5.0})
+
+
+def test_fieller_with_a_known_numerator_is_cost_over_each_end():
+    cut = stats.t.ppf(0.975, 20)
+    low, high = fieller(100, 4, 0, 0.25, df=20)
+    assert low == pytest.approx(100 / (4 + cut * 0.5), rel=1e-12)
+    assert high == pytest.approx(100 / (4 - cut * 0.5), rel=1e-12)
+
+
+def test_fieller_equals_its_slow_twin():
+    # keep every ratio that the test does not reject
+    a, b, va, vb, cab = 10.0, 4.0, 1.5, 0.6, 0.3
+    cut = stats.norm.ppf(0.975)
+    ratios = np.linspace(-50, 50, 2_000_001)
+    kept = ratios[(a - ratios * b) ** 2 <= cut**2 * (va - 2 * ratios * cab + ratios**2 * vb)]
+    assert fieller(a, b, va, vb, cab) == pytest.approx((kept.min(), kept.max()), abs=1e-4)
+
+
+def test_fieller_covers():
+    # 4,000 draws: 95 % within four binomial standard errors
+    rng = np.random.default_rng(5)
+    draws = zip(rng.normal(10, 1, 4000), rng.normal(5, 1, 4000), strict=True)
+    intervals = [fieller(a, b, 1.0, 1.0) for a, b in draws]
+    # a set that cannot be bounded rejects ratios too, so it is tested as a set
+    inside = [i is None or i[0] <= 2.0 <= i[1] for i in intervals]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20), st.floats(0.0, 10), st.floats(0.01, 10))
+def test_fieller_is_bounded_exactly_where_the_denominator_differs_from_zero(a, b, va, vb):
+    statistic = abs(b) / math.sqrt(vb)
+    assume(abs(statistic - stats.norm.ppf(0.975)) > 1e-6)
+    found = fieller(a, b, va, vb)
+    assert (found is not None) == (statistic > stats.norm.ppf(0.975))
+    if found:
+        slack = 1e-9 * (1 + abs(a / b))
+        assert found[0] - slack <= a / b <= found[1] + slack
+
+
+def test_cost_is_refused_where_the_interval_holds_zero():
+    for gained in (Range(5, -1, 11), Range(5, 0, 10), Range(-5, -10, 0)):
+        found, reason = ratio_from_interval(1000, gained)
+        assert found is None
+        assert "cannot be bounded" in reason
+
+
+def test_cost_is_refused_below_zero_and_without_an_interval():
+    assert "does not exist" in ratio_from_interval(1000, Range(-5, -8, -2))[1]
+    assert "has no ends" in ratio_from_interval(1000, Range(5, float("nan"), float("nan")))[1]
+    assert "has no ends" in ratio_from_interval(1000, Range(5, 2, float("inf")))[1]
+
+
+def test_cost_above_zero_has_its_interval():
+    found, reason = ratio_from_interval(1000, Range(5, 2, 10))
+    assert (found, reason) == (Range(200.0, 100.0, 500.0), "")
+
+
+def test_block_by_hand():
+    block = cost_block(1000.0, 10.0, 0.05, Range(0.5, 0.25, 1.0), [("x", 10.0)], ())
+    assert block.dollars_per_served == 100.0
+    assert block.days_average.value == pytest.approx(0.9)
+    assert block.days_visited.low == pytest.approx(9.0)
+    # 0.5 points over 5 % coverage are 10 points or 18 days for a visited pupil
+    assert block.dollars_per_day.value == pytest.approx(100 / 18)
+    assert block.published[0].dollars_per_day == pytest.approx(100 / 18)
+    assert block.refusal == ""
