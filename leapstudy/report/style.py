@@ -65,7 +65,7 @@ SERIES: tuple[Mark, ...] = (
 )
 """For series without a name of their own, in this order."""
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.family": ["DejaVu Sans"],
     "font.size": 10,

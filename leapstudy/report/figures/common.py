@@ -1,0 +1,68 @@
+"""What the public track's figures share: the caption of an answer, and how an interval is drawn."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.estimate import to_frame
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.report.exhibit import Caption
+from leapstudy.report.phrases import EDSIGHT, SOURCES, comparison_words, counted, short
+from leapstudy.report.style import MARKS, Mark
+
+Answer = DistrictAnswer | PooledAnswer
+
+
+def source_of(outcome: str, edition: str) -> str:
+    """Return where an outcome's figures are from."""
+    return EDSIGHT if outcome == "chronic_absence" else SOURCES[edition]
+
+
+def treated_words(answer: Answer) -> str:
+    """Return the treated side: the district's name, or how many districts."""
+    main = answer.main
+    return short(main.district) if isinstance(answer, DistrictAnswer) else counted(main.n_treated, "LEAP district")
+
+
+def caption_of(answer: Answer, what: str, years: str = "") -> Caption:
+    """Return the caption of a figure that shows the answer's main sample."""
+    main = answer.main
+    return Caption(
+        what=what,
+        source=source_of(main.outcome, main.edition),
+        sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
+        years=years or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after",
+        n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
+    )
+
+
+def rows_of(answer: Answer) -> pd.DataFrame:
+    """Return the answer's rows of `estimates.csv` as a frame."""
+    return to_frame(answer.estimates)
+
+
+def mark_of(group: str) -> Mark:
+    """Return how a group or comparison is drawn; a list of codes has the look of `custom`."""
+    return MARKS.get(group, MARKS["custom"])
+
+
+def draw_intervals(axes: Axes, rows: pd.DataFrame, places: np.ndarray, mark: Mark, label: str, **columns: str) -> None:
+    """Draw estimates with their intervals along x, one a place on y.
+
+    `columns` may rename ``estimate``, ``low`` and ``high`` (default: the columns of `estimates.csv`). A row without
+    an interval keeps its marker and has no line.
+    """
+    value, low, high = (
+        pd.to_numeric(rows[columns.get(name, default)]).to_numpy(float)
+        for name, default in (("estimate", "estimate_pp"), ("low", "ci_low_pp"), ("high", "ci_high_pp"))
+    )
+    axes.hlines(places, low, high, color=mark.colour, linewidth=1.8)
+    axes.plot(value, places, linestyle="none", marker=mark.marker, color=mark.colour, label=label)
+
+
+def legend_below(axes: Axes, columns: int) -> None:
+    """Put the legend under the axes, where it covers no figure."""
+    figure: Any = axes.figure
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)

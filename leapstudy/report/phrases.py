@@ -1,0 +1,94 @@
+"""How a number, a district, a group and a contrast are called, the same on every page and figure."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+MINUS = "−"
+SOURCES = {
+    "2022-23": "CSDE attendance, data.ct.gov he4h-bgqh (2022-23 edition)",
+    "2021-22": "CSDE attendance, data.ct.gov t4hx-jd4c (2021-22 edition)",
+}
+EDSIGHT = "CSDE EdSight, as kept by the CT Data Collaborative"
+COMPARISONS = {
+    "alliance": "Alliance districts without LEAP",
+    "others": "all districts without LEAP",
+    "drg_gh": "districts of reference groups G and H without LEAP",
+}
+COMPARISONS_SHORT = {"alliance": "Alliance", "others": "all others", "drg_gh": "DRG G and H"}
+OUTCOMES = {
+    "attendance_rate": "attendance",
+    "attendance_rate_high_needs": "attendance of pupils with high needs",
+    "chronic_absence": "chronic absence",
+}
+CONTRASTS = {
+    ("2019-20+2020-21", "2021-22"): "both years before to 2021-22",
+    ("2020-21", "2021-22"): "2020-21 to 2021-22",
+    ("2019-20", "2021-22"): "2019-20 to 2021-22",
+    ("2019-20", "2020-21"): "placebo: 2019-20 to 2020-21",
+    ("2019-20+2020-21", "2021-22+2022-23"): "both years before to both years after",
+}
+LONG_NAMES = {"Capitol Region Education Council": "CREC"}
+
+
+def missing(value: Any) -> bool:
+    """Say whether a number is not there: None, NA or not-a-number."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number with a real minus sign, and no negative zero."""
+    rounded = round(float(value), digits) + 0.0
+    return f"{rounded:,.{digits}f}".replace("-", MINUS)
+
+
+def points(value: float, digits: int = 2) -> str:
+    """Return a number with its sign, plus included, as changes are written."""
+    text = number(value, digits)
+    return f"+{text}" if round(float(value), digits) > 0 else text
+
+
+def between(low: Any, high: Any, digits: int = 2) -> str:
+    """Return an interval in words; one that could not be formed is said, not hidden."""
+    if missing(low) or missing(high):
+        return "no interval can be formed"
+    return f"{points(low, digits)} to {points(high, digits)}"
+
+
+def probability(value: float) -> str:
+    """Return a p-value as it is printed: three digits where small, two otherwise."""
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def short(name: str) -> str:
+    """Return a district's name as people say it."""
+    stripped = name.removesuffix(" School District")
+    return LONG_NAMES.get(stripped, stripped)
+
+
+def comparison_words(name: str) -> str:
+    """Return a comparison group as a person would call it."""
+    return COMPARISONS.get(name, f"{name.count(',') + 1} districts chosen by hand")
+
+
+def comparison_short(name: str) -> str:
+    """Return a comparison group in two words, for legends."""
+    return COMPARISONS_SHORT.get(name, "chosen by hand")
+
+
+def contrast_words(pre: str, post: str) -> str:
+    """Return a contrast by the years that it compares."""
+    return CONTRASTS.get((pre, post), f"{pre} to {post}".replace("+", " and "))
+
+
+def outcome_words(name: str) -> str:
+    """Return an outcome as a person would call it."""
+    return OUTCOMES.get(name, name.replace("_", " "))
+
+
+def counted(n: int, what: str, plural: str = "") -> str:
+    """Return ``1 district``, ``2 districts``."""
+    return f"{n:,} {what if n == 1 else plural or what + 's'}"
