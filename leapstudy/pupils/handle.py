@@ -13,6 +13,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.pupils.clean import clean_panel
 from leapstudy.pupils.disclosure import shown
 from leapstudy.pupils.engine import connect, keep, sealed
+from leapstudy.pupils.guard import install_guard
 from leapstudy.pupils.pseudonyms import has_raw_ids, load_key, pseudonymise
 from leapstudy.pupils.readers import Shape, open_panel, read_visits, with_first_visit
 from leapstudy.pupils.rules import VISIT_RULES, Limits, failures
@@ -106,7 +107,8 @@ def open_pupils(
 ) -> PupilData:
     """Open confidential attendance files behind an opaque handle: cleaned, pseudonymised, in the engine.
 
-    The cleaned panel is materialised in the engine once (it spills to disk beyond the memory limit).
+    The cleaned panel is materialised in the engine once (it spills to disk beyond the memory limit). In a notebook
+    the kernel is guarded from here on, see `leapstudy.pupils.guard`.
 
     Parameters
     ----------
@@ -130,6 +132,7 @@ def open_pupils(
     BadInput
         If nothing usable is there, or ids are raw and there is no key.
     """
+    install_guard()
     engine, limits = con or connect(), Limits(known_districts=tuple(known_districts))
     panel = open_panel(engine, path, shape, mapping, roster=roster)
     log = read_visits(engine, visits, mapping) if visits is not None else None
