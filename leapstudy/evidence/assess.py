@@ -1,8 +1,11 @@
 """Everything that the evidence room says about one district, or about all together, in one frozen record."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -10,10 +13,11 @@ from leapstudy.core.names import ALL_DISTRICTS, Comparison, ComparisonName, Edit
 from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
+from leapstudy.did.design import Spec, build_sample
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
-from leapstudy.evidence.power import PowerBlock, power_block
+from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
 from leapstudy.evidence.programme import Programme, programme
 from leapstudy.evidence.wwc import Category, confounding_reason
 
@@ -54,11 +58,15 @@ class WwcBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Could we have seen it, what grade does it carry, what did it cost: the blocks of `result.json`."""
+    """Could we have seen it, what grade does it carry, what did it cost: the blocks of `result.json`.
+
+    `reach` is what it would have taken to see the published effects, see `power.detectable_grid`.
+    """
 
     district_code: str
     district: str
     power: PowerBlock
+    reach: pd.DataFrame
     wwc: WwcBlock
     essa: EssaGrade
     cost: CostBlock
@@ -66,15 +74,13 @@ class Evidence:
 
 def assess(data: StudyData, facts: Facts, answer: DistrictAnswer | PooledAnswer) -> Evidence:
     """Grade an answer of the public track."""
-    spec, seen = answer.spec, answer.detectable
+    seen = answer.detectable
     return assess_row(
         data,
         programme(data, facts),
         answer.main,
         treated=_treated(data, answer.main),
-        comparison=spec.comparison,
-        weights=spec.weights,
-        edition=spec.edition,
+        spec=answer.spec,
         mde_pp=seen.mde_t_pp,
         se_pp=seen.se_pp,
         df=seen.df,
@@ -103,9 +109,7 @@ def assess_row(
     main: Estimate,
     *,
     treated: Sequence[str],
-    comparison: Comparison,
-    weights: Weights,
-    edition: Edition,
+    spec: Spec,
     mde_pp: float,
     se_pp: float,
     df: float,
@@ -119,15 +123,15 @@ def assess_row(
         The study's tables and the programme's published figures.
     main
         The estimate, with its interval.
-    treated, comparison, weights, edition
+    treated, spec
         What it was made from.
     mde_pp, se_pp, df
         Its smallest detectable effect, standard error and degrees of freedom.
     placebo_p
         P-value of the contrast before LEAP.
     """
-    kept = treated_codes(data.districts, comparison, treated)
-    wwc = wwc_block(data, kept, comparison, weights, edition)
+    kept = treated_codes(data.districts, spec.comparison, treated)
+    wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
     enrolled = [figures.enrolment[code] for code in kept]
     published = figures.published_for(main.district_code)
     power = power_block(
@@ -143,10 +147,21 @@ def assess_row(
         district_code=main.district_code,
         district=main.district,
         power=power,
+        reach=_reach(data, spec, kept, published, figures.coverage),
         wwc=wwc,
-        essa=_essa(data, main, kept, comparison, wwc.category, placebo_p),
+        essa=_essa(data, main, kept, spec.comparison, wwc.category, placebo_p),
         cost=_cost(figures, main, kept, published),
     )
+
+
+def _reach(
+    data: StudyData, spec: Spec, treated: Sequence[str], published: Sequence[tuple[str, float]], coverage: float
+) -> pd.DataFrame:
+    """Return the grid of power from the comparison districts' own changes, in points, and their median enrolment."""
+    sample = build_sample(data, replace(spec, scale="points"), treated)
+    spread = float(np.std(sample.change_comparison, ddof=1))
+    typical = float(np.nanmedian(sample.pupils_comparison))
+    return detectable_grid(spread, typical, [effect for _, effect in published], coverage)
 
 
 def wwc_block(

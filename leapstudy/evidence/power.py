@@ -156,7 +156,7 @@ def detectable_grid(
     typical: float,
     effects_pp: Sequence[float],
     share: float,
-    n_treated: Sequence[int] = (1, 15),
+    n_treated: Sequence[int] = (1, 15, 50),
     n_comparison: Sequence[int] = (5, 10, 19, 40, 80, 184),
     enrolments: Sequence[float] = (500, 2_000, 10_000, 50_000),
 ) -> pd.DataFrame:

@@ -7,7 +7,9 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.data import leap_districts, load_facts
+from leapstudy.did.design import Spec, build_sample
 from leapstudy.evidence.assess import assess_row, placebo_p
+from leapstudy.evidence.power import design_mde_pp
 from leapstudy.evidence.programme import programme
 
 HARTFORD, WINDHAM = "0640011", "1630011"
@@ -40,9 +42,7 @@ def _assess(study, figures, row=ROW, **change):
     treated = [row.district_code] if row.n_treated == 1 else [item.code for item in leap_districts(study.districts)]
     given = {
         "treated": treated,
-        "comparison": "alliance",
-        "weights": "equal",
-        "edition": "2022-23",
+        "spec": Spec(),
         "mde_pp": 1.3,
         "se_pp": 0.46,
         "df": 32,
@@ -114,3 +114,14 @@ def test_the_placebo_of_the_same_sample_is_found():
     )
     assert placebo_p(rows, ROW) == 0.17
     assert placebo_p(rows[:1], ROW) is None
+
+
+def test_reach_starts_from_the_comparison_districts_own_spread(study, figures):
+    reach = _assess(study, figures).reach
+    sample = build_sample(study, Spec(), [HARTFORD])
+    here = reach[(reach["n_treated"] == 15) & (reach["n_comparison"] == 19)].set_index("enrolment")["mde_pp"]
+    measured = design_mde_pp(float(sample.change_comparison.std(ddof=1)), 15, 19)
+    # the districts' median enrolment lies between 2,000 and 10,000
+    assert here[10_000] < measured < here[2_000]
+    # even districts of 50,000 pupils could not have shown the smallest published effect
+    assert here[50_000] > reach["diluted_low_pp"].iloc[0]
