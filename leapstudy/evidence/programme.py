@@ -12,6 +12,7 @@ LAUNCH = "funding at launch (GEER)"
 LATER = "funding through 2026 (American Rescue Plan)"
 ENROLMENT_YEAR = "2021-22"
 EDITION = "2022-23"
+TOTAL = "funding in all (a critic's total)"
 MILLION = 1e6
 
 
@@ -101,7 +102,7 @@ def programme(data: StudyData, facts: Facts) -> Programme:
         launch_dollars=launch,
         grants=_grants(facts),
         published=_published(data, facts),
-        ingredients=_ingredients(launch, _figure(facts, LATER) * MILLION),
+        ingredients=_ingredients(facts),
         enrolment={str(code): float(n) for code, n in zip(chosen["district_code"], chosen["students"], strict=True)},
     )
 
@@ -132,11 +133,19 @@ def _published(data: StudyData, facts: Facts) -> tuple[Published, ...]:
     )
 
 
-def _ingredients(launch: float, later: float) -> tuple[Ingredient, ...]:
+def _ingredients(facts: Facts) -> tuple[Ingredient, ...]:
+    launch, later, total = (_figure(facts, what) * MILLION for what in (LAUNCH, LATER, TOTAL))
+    per_pupil = total / _figure(facts, SERVED)
     return (
         Ingredient("state grants at launch (GEER)", launch, True, "the money of the first visits, split by area"),
         Ingredient(
             "American Rescue Plan money through 2026", later, False, "for later years and more districts than these 15"
+        ),
+        Ingredient(
+            "both together, as a critic adds them up",
+            total,
+            False,
+            f"sets later money against earlier visits; it would be ${per_pupil:,.0f} a visited pupil",
         ),
         Ingredient("time of school staff beyond the grant", None, False, "not published"),
         Ingredient(

@@ -59,6 +59,11 @@ def test_published_totals(figures):
     assert sum(grant.dollars for grant in figures.grants) == pytest.approx(10.67e6)
 
 
+def test_only_the_launch_money_is_counted_and_the_critics_total_is_named(figures):
+    assert [item.dollars for item in figures.ingredients if item.counted] == [10.7e6]
+    assert any(item.dollars == pytest.approx(24.7e6) and "$2,842" in item.reason for item in figures.ingredients)
+
+
 def test_one_district_has_its_share_of_money_and_visits(figures):
     dollars, served = figures.money_and_visits([WINDHAM])
     assert dollars == pytest.approx(220_000)
