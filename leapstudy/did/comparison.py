@@ -58,7 +58,7 @@ def _listed(districts: pd.DataFrame, codes: tuple[str, ...]) -> tuple[str, ...]:
             raise bad_value(
                 "district code",
                 code,
-                sorted(known)[:3] + ["..."],
+                [*sorted(known)[:3], "..."],
                 "Codes are text of seven characters, zeros included.",
             )
     repeated = sorted({code for code in codes if codes.count(code) > 1})

@@ -1,0 +1,87 @@
+"""One cell of the study: an effect with its uncertainty in percentage points, from one sample."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import Role
+from leapstudy.did.answer import Detectable
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import years_label
+from leapstudy.did.design import Sample
+from leapstudy.did.permutation import Permutation, exact, shuffled
+from leapstudy.did.spread import Spread, detectable, spread_of
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A fitted 2x2: test and spread on the sample's scale, the rest in percentage points."""
+
+    sample: Sample
+    test: Permutation
+    spread: Spread
+    estimate_pp: float
+    se_pp: float
+    ci_low_pp: float
+    ci_high_pp: float
+    detectable: Detectable
+
+
+def to_points(effect: float, sample: Sample) -> float:
+    """Return an effect in percentage points: as it is, or from log-odds at the treated side's rate before.
+
+    On log-odds the effect e moves a rate p to ``logit^-1(logit p + e)``; the difference depends on p, and the treated
+    districts' mean rate in the pre years is taken.
+    """
+    if sample.spec.scale == "points" or not np.isfinite(effect):
+        return effect
+    base = sample.base_rate / 100
+    return 100 * float(1 / (1 + np.exp(-(np.log(base / (1 - base)) + effect))) - base)
+
+
+def points_per_unit(sample: Sample) -> float:
+    """Return percentage points per unit of the scale: 1, or the slope ``100 p (1 - p)`` of the logistic curve."""
+    base = sample.base_rate / 100
+    return 1.0 if sample.spec.scale == "points" else 100 * base * (1 - base)
+
+
+def fit(sample: Sample) -> Effect:
+    """Estimate the effect of a sample with the inference that fits its number of treated districts.
+
+    One treated district: exact permutation, interval by inversion. More: shuffled labels for the p-value and the
+    unequal-variance interval.
+    """
+    spread = spread_of(sample)
+    if len(sample.treated) == 1:
+        test = exact(
+            float(sample.change_treated[0]),
+            sample.change_comparison,
+            float(sample.sizes_treated[0]),
+            sample.sizes_comparison,
+        )
+        low, high = test.low, test.high
+    else:
+        sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
+        test = shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes)
+        low, high = spread.interval(test.estimate)
+    per_unit = points_per_unit(sample)
+    ends = (to_points(low, sample), to_points(high, sample))
+    found = detectable(spread, test, len(sample.treated), per_unit)
+    return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends, found)
+
+
+def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
+    """Return the effect as a row of `estimates.csv`; an infinite end of an interval becomes an empty cell."""
+    sample, spec = effect.sample, effect.sample.spec
+    pooled = len(sample.treated) > 1
+    ends = [end if np.isfinite(end) else None for end in (effect.ci_low_pp, effect.ci_high_pp)]
+    return Estimate(
+        track="public", district_code=code, district=district, outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison), n_treated=len(sample.treated), n_comparison=len(sample.comparison),
+        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
+        estimator="did" if spec.scale == "points" else "did_logodds", role=role, estimate_pp=effect.estimate_pp,
+        se_pp=effect.se_pp, ci_low_pp=ends[0], ci_high_pp=ends[1], p_value=effect.test.p_value,
+        p_method="label_permutation" if pooled else "permutation", p_floor=effect.test.floor,
+        seed=spec.seed if pooled else None,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Placebo inference: exact enumeration for one treated district, shuffled labels for all of them together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ALPHA = 0.05
+DRAWS = 9_999
+# a placebo that equals the estimate but for rounding counts as equal, so that p-values do not hang on the last bit
+TIE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """A permutation test.
+
+    Attributes
+    ----------
+    estimate : float
+        The effect tested, on the scale of the changes.
+    placebos : ndarray
+        The effect under every other placement (exact), or under each shuffle of the labels.
+    p_value, floor : float
+        Share of placements at least as far from zero as the estimate, the estimate's own included; and the smallest
+        value that it could take, 1/(C+1) or 1/(draws+1).
+    low, high : float
+        95 % interval by inverting the test; infinite where the floor is above 5 %. NaN for shuffled labels.
+    """
+
+    estimate: float
+    placebos: np.ndarray
+    p_value: float
+    floor: float
+    low: float
+    high: float
+
+
+def exact(
+    treated: float, comparison: np.ndarray, treated_size: float = 1.0, sizes: np.ndarray | None = None
+) -> Permutation:
+    """Return the exact test of one treated district among its comparison districts.
+
+    The treated label is given to each of the C + 1 districts in turn, and the effect is its change less the mean
+    change of all the others (Conley and Taber 2011; MacKinnon and Webb 2020, "RI-beta").
+
+    Parameters
+    ----------
+    treated
+        Change of the treated district.
+    comparison : ndarray, shape (C,)
+        Changes of the comparison districts.
+    treated_size, sizes
+        What each district counts for in a mean; equal by default.
+
+    Notes
+    -----
+    Under an effect tau the treated change is lowered by tau, which moves the estimate to ``estimate - tau`` and
+    placement k to ``placebo_k + tau b_k`` with b_k the treated district's share among the others. Placement k is at
+    least as extreme for tau between ``(estimate - placebo_k) / (1 + b_k)`` and ``(estimate + placebo_k) / (1 - b_k)``,
+    in either order, and both ends bracket the estimate: the interval follows by counting, without a search.
+    """
+    changes = np.concatenate([[treated], comparison])
+    size = np.ones(len(changes)) if sizes is None else np.concatenate([[treated_size], sizes])
+    rest = size.sum() - size
+    effects = changes - ((size * changes).sum() - size * changes) / rest
+    estimate, placebos = float(effects[0]), effects[1:]
+    p_value = (1 + np.sum(np.abs(placebos) >= abs(estimate) - TIE)) / len(changes)
+    low, high = _inverted(estimate, placebos, size[0] / rest[1:])
+    return Permutation(estimate, placebos, float(p_value), 1 / len(changes), low, high)
+
+
+def _inverted(estimate: float, placebos: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    ends = np.sort(np.stack([(estimate - placebos) / (1 + share), (estimate + placebos) / (1 - share)]), axis=0)
+    n = len(placebos) + 1
+    # the fewest other placements that keep the p-value above ALPHA
+    needed = next(count for count in range(n) if (1 + count) / n > ALPHA + TIE)
+    if needed == 0:
+        return -np.inf, np.inf
+    return float(np.sort(ends[0])[needed - 1]), float(np.sort(ends[1])[-needed])
+
+
+def shuffled(
+    treated: np.ndarray, comparison: np.ndarray, seed: int, sizes: np.ndarray | None = None, draws: int = DRAWS
+) -> Permutation:
+    """Return the test that shuffles which districts are called treated.
+
+    Parameters
+    ----------
+    treated, comparison : ndarray
+        Changes of the districts on either side.
+    seed
+        Seed of the shuffles.
+    sizes : ndarray, shape (treated + comparison,), optional
+        What each district counts for in a mean; equal by default.
+    draws
+        Number of shuffles; the estimate's own labelling is counted besides (Phipson and Smyth 2010).
+    """
+    changes, n_treated = np.concatenate([treated, comparison]), len(treated)
+    size = np.ones(len(changes)) if sizes is None else sizes
+    order = np.random.default_rng(seed).random((draws, len(changes))).argpartition(n_treated, axis=1)[:, :n_treated]
+    labels = np.zeros((draws + 1, len(changes)), dtype=bool)
+    np.put_along_axis(labels[1:], order, True, axis=1)
+    labels[0, :n_treated] = True
+    on, off = labels * size, ~labels * size
+    effects = on @ changes / on.sum(axis=1) - off @ changes / off.sum(axis=1)
+    p_value = np.mean(np.abs(effects) >= abs(effects[0]) - TIE)
+    return Permutation(float(effects[0]), effects[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)

@@ -1,0 +1,57 @@
+"""Regression to the mean: how much of a fall districts without LEAP won back, and what that predicts for those with it."""
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from leapstudy.did.answer import Rebound
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.design import Sample
+
+YEARS = ("2019-20", "2020-21", "2021-22")
+
+
+def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
+    """Return the slope of the rebound on the fall among comparison districts, and the treated districts against it.
+
+    Parameters
+    ----------
+    sample
+        A complete sample over `YEARS`, in points.
+    names
+        District code -> name.
+
+    Notes
+    -----
+    Least squares with errors that allow for unequal variances (HC3); the prediction for a treated district carries the
+    spread of single districts around the line.
+    """
+    fall, back = _steps(sample, sample.y_comparison)
+    fit = sm.OLS(back, sm.add_constant(fall)).fit()
+    robust = fit.get_robustcov_results("HC3")
+    low, high = robust.conf_int()[1]
+    fall_t, back_t = _steps(sample, sample.y_treated)
+    frame = fit.get_prediction(sm.add_constant(fall_t, has_constant="add")).summary_frame(alpha=0.05)
+    predicted = frame["mean"].to_numpy()
+    mean_row = np.array([1.0, fall_t.mean()])
+    gap_variance = fit.scale / len(fall_t) + mean_row @ fit.cov_params() @ mean_row
+    treated = _frame(sample.treated, names, fall_t, back_t).assign(
+        predicted_pp=predicted, predicted_low_pp=frame["obs_ci_lower"].to_numpy(), predicted_high_pp=frame["obs_ci_upper"].to_numpy(),
+        gap_pp=back_t - predicted,
+    )  # fmt: skip
+    return Rebound(
+        group=comparison_label(sample.spec.comparison), n=len(fall), slope=float(fit.params[1]), slope_se=float(robust.bse[1]),
+        slope_low=float(low), slope_high=float(high), intercept=float(fit.params[0]), comparison=_frame(sample.comparison, names, fall, back),
+        treated=treated, mean_gap_pp=float((back_t - predicted).mean()), mean_gap_se_pp=float(np.sqrt(gap_variance)),
+    )  # fmt: skip
+
+
+def _steps(sample: Sample, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, second, third = (y[:, column] for column in sample.columns(YEARS))
+    return second - first, third - second
+
+
+def _frame(codes: tuple[str, ...], names: dict[str, str], fall: np.ndarray, back: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"district_code": list(codes), "district": [names[code] for code in codes], "fall_pp": fall, "rebound_pp": back}
+    )

@@ -1,0 +1,93 @@
+"""Standard errors of a 2x2 that fit the number of treated districts, and what they make detectable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from leapstudy.did.answer import Detectable
+from leapstudy.did.design import Sample
+from leapstudy.did.permutation import ALPHA, Permutation
+
+POWER = 0.80
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard error and degrees of freedom of a difference of mean changes, on the sample's scale."""
+
+    se: float
+    df: float
+
+    def interval(self, estimate: float) -> tuple[float, float]:
+        """Return the 95 % interval around `estimate`."""
+        reach = self.se * float(stats.t.ppf(1 - ALPHA / 2, self.df))
+        return estimate - reach, estimate + reach
+
+    def p_value(self, estimate: float) -> float:
+        """Return the two-sided p-value of `estimate`."""
+        return float(2 * stats.t.sf(abs(estimate) / self.se, self.df))
+
+
+def mean_variance(changes: np.ndarray, weights: np.ndarray) -> float:
+    """Return the variance of a weighted mean; with equal weights it is the sample variance over n."""
+    n, residual = len(changes), changes - weights @ changes
+    return float((weights**2 @ residual**2) * n / (n - 1))
+
+
+def spread_of(sample: Sample) -> Spread:
+    """Return the standard error of the effect.
+
+    With one treated district its own noise cannot be measured, and is taken to be that of the comparison districts:
+    ``s sqrt(1 + sum of squared weights)`` with C - 1 degrees of freedom (Donald and Lang 2007). With more, the two
+    sides have variances of their own (Welch 1947).
+    """
+    changes, weights = sample.change_comparison, sample.weights_comparison
+    n_comparison, n_treated = len(changes), len(sample.treated)
+    variance = mean_variance(changes, weights)
+    if n_treated == 1:
+        between = (
+            float(np.var(changes, ddof=1)) if sample.spec.weights == "equal" else variance / float(weights @ weights)
+        )
+        return Spread(float(np.sqrt(between + variance)), n_comparison - 1)
+    own = mean_variance(sample.change_treated, sample.weights_treated)
+    df = (own + variance) ** 2 / (own**2 / (n_treated - 1) + variance**2 / (n_comparison - 1))
+    return Spread(float(np.sqrt(own + variance)), float(df))
+
+
+def mde_factor(df: float) -> float:
+    """Return t(0.975) + t(0.80): the standard errors that 80 % power at 5 % takes (Bloom 1995)."""
+    return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))
+
+
+def detectable(spread: Spread, test: Permutation, n_treated: int, points_per_unit: float) -> Detectable:
+    """Return the smallest effect that the design detects.
+
+    Parameters
+    ----------
+    spread
+        Standard error and degrees of freedom, on the sample's scale.
+    test
+        The permutation test of the same sample.
+    n_treated
+        Treated districts.
+    points_per_unit
+        Percentage points per unit of the scale: 1 for points.
+    """
+    needed = None
+    if n_treated == 1:
+        needed = _permutation_cut(test) + float(stats.t.ppf(POWER, spread.df)) * spread.se
+    return Detectable(
+        mde_t_pp=points_per_unit * mde_factor(spread.df) * spread.se,
+        mde_permutation_pp=None if needed is None else points_per_unit * needed,
+        se_pp=points_per_unit * spread.se,
+        df=spread.df,
+        floor=test.floor,
+    )
+
+
+def _permutation_cut(test: Permutation) -> float:
+    """Return the size above which an estimate has a p-value of at most 5 %; infinite where the floor is higher."""
+    n = len(test.placebos) + 1
+    beyond = int(np.floor(ALPHA * n + 1e-9)) - 1
+    return float("inf") if beyond < 0 else float(np.sort(np.abs(test.placebos))[::-1][beyond])
