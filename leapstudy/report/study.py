@@ -5,7 +5,8 @@ from typing import Any
 
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG, parse_comparison
 from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
-from leapstudy.did.answer import DistrictAnswer, PooledAnswer, answer_all, answer_district
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Spec
 from leapstudy.evidence.assess import Evidence, assess

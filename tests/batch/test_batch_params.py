@@ -1,0 +1,75 @@
+"""Parameters are refused before any kernel starts, with the value, the legal ones and the next step."""
+
+import pytest
+
+from leapstudy.batch.params import parse_settings, read_params, resolve
+from leapstudy.core.errors import BadInput
+
+
+def test_the_order_is_study_then_district_then_command_line(workspace):
+    assert resolve("hartford", {}).comparison == "alliance"
+    own = workspace / "params" / "districts" / "hartford.yml"
+    own.write_text("comparison: {value: others, reason: 'a test'}\n", encoding="utf-8")
+    assert resolve("hartford", {}).comparison == "others"
+    assert resolve("hartford", {"comparison": "drg_gh"}).comparison == "drg_gh"
+    assert resolve("windham", {}).comparison == "alliance"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("comparision=others", "Did you mean 'comparison'?"),
+        ("comparison", "key=value"),
+        ("seed=1.5", "whole number"),
+        ("seed=-3", "whole number"),
+    ],
+)
+def test_a_bad_setting_is_shown(setting, words):
+    with pytest.raises(BadInput) as error:
+        parse_settings([setting])
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("comparison", "aliance", "'alliance'"),
+        ("contrast", "pre_mean", "pre_mean"),
+        ("edition", "2023-24", "2023-24"),
+        ("weights", "students", "students"),
+        ("seed", "7", "seed"),
+    ],
+)
+def test_a_value_outside_the_legal_ones_is_refused(workspace, key, value, words):
+    with pytest.raises(BadInput) as error:
+        resolve("hartford", {key: value})
+    assert words in str(error.value)
+
+
+def test_codes_are_a_legal_comparison_and_stay_text(workspace):
+    settings = parse_settings(["comparison=0020011,0110011"])
+    assert resolve("hartford", settings).spec().comparison == ("0020011", "0110011")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("comparison: others\n", "`value` and a `reason`"),
+        ("comparison: {value: others}\n", "reason"),
+        ("kontrast: {value: x, reason: y}\n", "contrast"),
+        ("comparison: [", "not valid YAML"),
+    ],
+)
+def test_a_parameter_file_needs_legal_keys_and_reasons(tmp_path, text, words):
+    path = tmp_path / "hartford.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput) as error:
+        read_params(path)
+    assert words in str(error.value)
+
+
+def test_a_number_where_text_is_due_is_refused_also_from_yaml(workspace):
+    own = workspace / "params" / "districts" / "hartford.yml"
+    own.write_text("comparison: {value: 0020011, reason: 'octal in YAML'}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="comparison"):
+        resolve("hartford", {})

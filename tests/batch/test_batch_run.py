@@ -1,0 +1,135 @@
+"""A batch: what fails is told, what is fresh stays, and nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+from leapstudy.batch import run as batch_run
+from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
+from leapstudy.batch.plan import declared_parameters, make_plan
+from leapstudy.batch.run import failure_table, locked, run_batch
+from leapstudy.core.errors import BadInput
+
+from tests_batch_notebooks import write_notebook
+
+QUIET = Console(quiet=True)
+pytestmark = pytest.mark.slow
+
+
+def _plan(study, names, out, **settings):
+    return make_plan(study, names, "public", settings, out)
+
+
+def _reasons(study, plan, out):
+    return {item.slug: stale_reasons(out / item.slug, key_of(item, study.hashes)) for item in plan}
+
+
+def test_a_failing_district_stops_nobody_and_never_looks_like_success(workspace, study):
+    out = workspace / "reports"
+    plan = _plan(study, ["hartford", "windham"], out)
+    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
+    assert [item.run.slug for item in batch.failed] == ["windham"]
+    assert (out / "hartford" / "notebook.ipynb").is_file()
+    assert not (out / "windham" / "notebook.ipynb").exists() and (out / "windham" / "failed.ipynb").is_file()
+    error = read_manifest(out / "windham").error
+    assert error["message"] == "ValueError: no figures for Windham" and error["cell"] == "cell 3"
+    assert "no figures for Windham" in (out / "windham" / "run.log").read_text(encoding="utf-8")
+    assert failure_table(batch.failed).row_count == 1
+    assert "failed" in batch.index.read_text(encoding="utf-8")
+    _only_what_is_stale_runs_again(workspace, study, out, plan)
+
+
+def _only_what_is_stale_runs_again(workspace, study, out, plan):
+    assert _reasons(study, plan, out) == {"hartford": [], "windham": ["failed: ValueError: no figures for Windham"]}
+    before = (out / "hartford" / "manifest.json").stat().st_mtime_ns
+    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
+    assert [item.run.slug for item in batch.outcomes if item.reran] == ["windham"]
+    assert (out / "hartford" / "manifest.json").stat().st_mtime_ns == before
+    other = _plan(study, ["hartford"], out, comparison="others")
+    assert _reasons(study, other, out)["hartford"] == ["params: comparison alliance -> others"]
+    moved = {**study.hashes, "csde_districts/districts.csv": "0" * 64}
+    assert stale_reasons(out / "hartford", key_of(plan[0], moved)) == ["data: csde_districts/districts.csv"]
+    (out / "hartford" / "notebook.ipynb").unlink()
+    assert _reasons(study, plan, out)["hartford"] == ["output missing: notebook.ipynb"]
+
+
+def test_what_never_ran_or_was_cut_off_runs(workspace, study, tmp_path):
+    out = workspace / "reports"
+    plan = _plan(study, ["hartford"], out)
+    assert _reasons(study, plan, out)["hartford"] == ["never run"]
+    folder = out / "hartford"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"state": "running", "key": {}}), encoding="utf-8")
+    assert _reasons(study, plan, out)["hartford"] == ["interrupted"]
+    (folder / "manifest.json").write_text('{"state": "do', encoding="utf-8")
+    assert _reasons(study, plan, out)["hartford"] == ["never run"]
+
+
+def test_a_second_batch_in_the_same_folder_is_refused(tmp_path):
+    held = FileLock(tmp_path / ".lock")
+    with held, pytest.raises(BadInput, match="Another `leapstudy run`"), locked(tmp_path):
+        pass
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(BadInput, match="cannot be written"), locked(tmp_path / "file" / "reports"):
+        pass
+
+
+def test_the_plan_names_every_run_and_refuses_strangers(workspace, study):
+    out = workspace / "reports"
+    assert len(_plan(study, [], out)) == 16
+    with pytest.raises(BadInput, match="had no LEAP visits"):
+        _plan(study, ["ansonia"], out)
+    with pytest.raises(BadInput, match="no peer"):
+        _plan(study, ["crec"], out, comparison="drg_gh")
+
+
+def test_a_second_parameters_cell_and_a_derived_value_are_refused(tmp_path):
+    path = tmp_path / "x.ipynb"
+    write_notebook(path, ("a = 1", "b = 2"))
+    assert declared_parameters(path) == {"a": 1}
+    text = json.loads(path.read_text(encoding="utf-8"))
+    text["cells"][2]["metadata"]["tags"] = ["parameters"]
+    path.write_text(json.dumps(text), encoding="utf-8")
+    with pytest.raises(BadInput, match="2 cells tagged"):
+        declared_parameters(path)
+    write_notebook(path, ("a: int = 1",))
+    with pytest.raises(BadInput, match="plain assignments"):
+        declared_parameters(path)
+
+
+def test_ctrl_c_marks_what_was_cut_off(workspace, study, monkeypatch):
+    out = workspace / "reports"
+    plan = _plan(study, ["hartford"], out)
+
+    def interrupted(run, folder, key):
+        batch_run.write_manifest(folder / run.slug, batch_run.Manifest("running", dict(key)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_run, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(plan, study.hashes, out, 1, force=False, console=QUIET)
+    assert read_manifest(out / "hartford").state == "interrupted"
+
+
+def test_a_killed_batch_leaves_nothing_that_looks_done(workspace, study):
+    out = workspace / "reports"
+    command = [sys.executable, "-m", "leapstudy.cli", "run", "hartford", "danbury", "--out", str(out), "--jobs", "1"]
+    process = subprocess.Popen(command, env={**os.environ, "LEAPSTUDY_ROOT": str(workspace)}, start_new_session=True)
+    while not (out / "hartford" / "manifest.json").exists() and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    plan = _plan(study, ["hartford", "danbury"], out)
+    assert set(_reasons(study, plan, out)["hartford"]) <= {"interrupted", "never run"}
+    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
+    assert not batch.failed and not any(_reasons(study, plan, out).values())
