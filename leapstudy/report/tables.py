@@ -1,6 +1,7 @@
 """Tables as HTML that a screen reader can walk: a caption, and headers with their scope."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -20,14 +21,25 @@ def cell_text(value: Any, decimals: int = 2) -> str:
 
 
 def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
-    """Return `frame` as an HTML table; the first column heads its row, the index is not shown."""
+    """Return `frame` as an HTML table; the first column heads its row, the index is not shown.
+
+    Columns of whole numbers are written without decimals.
+    """
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
-    rows = "".join(_row(row, decimals) for row in frame.astype(object).itertuples(index=False, name=None))
+    digits = [0 if _whole(frame[name]) else decimals for name in frame.columns]
+    rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(row: tuple[Any, ...], decimals: int) -> str:
-    first, *rest = (escape(cell_text(value, decimals)) for value in row)
+def _whole(column: pd.Series) -> bool:
+    if not pd.api.types.is_float_dtype(column):
+        return False
+    there = column.dropna()
+    return bool((there == there.round()).all())
+
+
+def _row(row: tuple[Any, ...], digits: Sequence[int]) -> str:
+    first, *rest = (escape(cell_text(value, places)) for value, places in zip(row, digits, strict=True))
     return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{value}</td>" for value in rest)}</tr>'
 
 

@@ -1,0 +1,138 @@
+"""An executed notebook as the inside of a page: code folded away, figures as files, headings and tables in order.
+
+nbconvert's `basic` template makes the body and keeps alternative texts; what it leaves open is put right on its tree.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
+
+from leapstudy.core.files import sha256_bytes, write_bytes_atomic
+
+DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+NO_ALT = "Picture without a description."
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) -> str:
+    """Return the HTML body of an executed notebook.
+
+    Parameters
+    ----------
+    path
+        The executed notebook.
+    figures
+        Folder that the pictures are written to, named by their hash.
+    up
+        Relative address of the site's top as seen from the page (``../``).
+    links
+        Notebook file name -> address of its page; a link to any other notebook becomes plain text.
+    """
+    from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
+
+    exporter = HTMLExporter(template_name="basic", anchor_link_text="")
+    html, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
+    tree = BeautifulSoup(html, "lxml")
+    _fold_code(tree)
+    _order_headings(tree)
+    _mend_tables(tree)
+    _mend_links(tree, links)
+    for picture in tree.find_all("img"):
+        _move_picture(picture, figures, up)
+    body = tree.body
+    return body.decode_contents() if body else ""
+
+
+def _fold_code(tree: BeautifulSoup) -> None:
+    for unwanted in tree.select("style, script, .prompt, a.anchor-link"):
+        unwanted.decompose()
+    for cell in tree.select("div.input"):
+        code = cell.get_text().strip("\n")
+        folded = BeautifulSoup(
+            '<details class="code"><summary>Code</summary><pre tabindex="0"></pre></details>', "lxml"
+        )
+        details, pre = folded.details, folded.pre
+        assert details is not None and pre is not None
+        pre.string = code
+        cell.replace_with(details)
+    for wrapper in tree.select("div.inner_cell, div.output_wrapper, div.output, div.output_area"):
+        wrapper.unwrap()
+    for place, cell in enumerate(tree.select("div.cell")):
+        cell.attrs = {"class": "cell", "id": f"cell-{place}"}
+    for pre in tree.select("pre:not([tabindex])"):
+        pre["tabindex"] = "0"
+
+
+def _order_headings(tree: BeautifulSoup) -> None:
+    """Keep the first h1, make further ones h2, and let no level be skipped."""
+    level = 0
+    for heading in tree.find_all(HEADINGS):
+        wanted = int(heading.name[1])
+        allowed = 1 if level == 0 else max(2, min(wanted, level + 1))
+        heading.name, level = f"h{allowed}", allowed
+
+
+def _mend_tables(tree: BeautifulSoup) -> None:
+    for table in tree.find_all("table"):
+        for name in ("border", "style"):
+            table.attrs.pop(name, None)
+        _mend_headers(table)
+        region = tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0"})
+        caption = table.find("caption")
+        region["aria-label"] = caption.get_text() if caption else "Table"
+        table.wrap(region)
+    labels: dict[str, int] = {}
+    for region in tree.select("div.scroll"):
+        label = str(region["aria-label"])
+        labels[label] = labels.get(label, 0) + 1
+        region["aria-label"] = label if labels[label] == 1 else f"{label} {labels[label]}"
+
+
+def _mend_headers(table: Tag) -> None:
+    for cell in table.select("thead th"):
+        cell["scope"] = "col"
+        if not cell.get_text(strip=True):
+            cell.string = "Row"
+    for row in table.select("tbody tr"):
+        row.attrs.pop("style", None)
+        for cell in row.find_all("th"):
+            cell["scope"] = "row"
+    for row in table.select("thead tr"):
+        row.attrs.pop("style", None)
+
+
+def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:
+    for anchor in tree.find_all("a", href=True):
+        name = Path(str(anchor["href"]).split("#")[0]).name
+        if not name.endswith(".ipynb"):
+            continue
+        if name in links:
+            anchor["href"] = links[name]
+        else:
+            anchor.unwrap()
+
+
+def _move_picture(picture: Tag, figures: Path, up: str) -> None:
+    found = DATA_URI.match(str(picture.get("src", "")))
+    if not picture.get("alt"):
+        picture["alt"] = NO_ALT
+    if found:
+        name = save_picture(base64.b64decode(found.group(1)), figures)
+        picture["src"] = f"{up}assets/figures/{name}"
+        picture["loading"] = "lazy"
+
+
+def save_picture(png: bytes, folder: Path) -> str:
+    """Write a PNG as lossless WebP, named by its hash, and return the name; a picture that is there stays."""
+    name = f"{sha256_bytes(png)[:16]}.webp"
+    if not (folder / name).is_file():
+        out = BytesIO()
+        Image.open(BytesIO(png)).convert("RGB").save(out, "webp", lossless=True, quality=90, method=4)
+        write_bytes_atomic(folder / name, out.getvalue())
+    return name
