@@ -7,7 +7,6 @@ import os
 import re
 from pathlib import Path
 
-import ibis
 import ibis.util
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -80,6 +79,8 @@ def pseudonymise(con: Backend, table: Table, key: bytes) -> Table:
     made = [pseudonym(raw, key) for raw in ids]
     if len(set(made)) < len(ids):
         raise BadInput("Two pupils would share a pseudonym under this key. Choose another key.")
-    pairs = con.create_table(ibis.util.gen_name("pseudonyms"), pa.table({"raw": ids, "made": made}), temp=True)
+    name = ibis.util.gen_name("pseudonyms")
+    con.con.register(name, pa.table({"raw": ids, "made": made}))
+    pairs = con.table(name)
     joined = table.left_join(pairs, table.pupil == pairs.raw)
     return joined.mutate(pupil=joined.made).select(*table.columns)

@@ -118,7 +118,7 @@ def _open(con: Backend, files: list[Path], table: contract.Table) -> Table:
 
 
 def _fixed_width(con: Backend, names: list[str], table: contract.Table) -> Table:
-    lines = con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quotechar="", escapechar="")
+    lines = con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quote="", escape="")
     starts = [sum(column.width for column in table.columns[:index]) for index in range(len(table.columns))]
     cells = {c.name: lines.line.substr(start, c.width) for c, start in zip(table.columns, starts, strict=True)}
     return lines.select(**cells)
