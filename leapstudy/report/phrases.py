@@ -16,7 +16,7 @@ COMPARISONS = {
     "others": "all districts without LEAP",
     "drg_gh": "districts of reference groups G and H without LEAP",
 }
-COMPARISONS_SHORT = {"alliance": "Alliance", "others": "all others", "drg_gh": "DRG G and H"}
+COMPARISONS_SHORT = {"alliance": "Alliance", "others": "all without LEAP", "drg_gh": "DRG G and H"}
 OUTCOMES = {
     "attendance_rate": "attendance",
     "attendance_rate_high_needs": "attendance of pupils with high needs",
@@ -87,6 +87,11 @@ def contrast_words(pre: str, post: str) -> str:
 def outcome_words(name: str) -> str:
     """Return an outcome as a person would call it."""
     return OUTCOMES.get(name, name.replace("_", " "))
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share of 0 to 1 as a percentage."""
+    return f"{number(100 * share, digits)} %"
 
 
 def counted(n: int, what: str, plural: str = "") -> str:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.report.exhibit import Exhibit, alt_text
 from leapstudy.report.figures.common import Answer, caption_of, legend_below, treated_words
-from leapstudy.report.phrases import number, points, probability, short
+from leapstudy.report.phrases import number, percent, points, probability, short
 from leapstudy.report.style import GREY, MARKS, in_house_style, new_figure, zero_line
 
 FEW = 60
@@ -67,7 +67,7 @@ def _finding(answer: Answer, values: np.ndarray) -> str:
     if len(values) <= FEW:
         extreme = int((np.abs(values) >= abs(estimate)).sum())
         return f"{extreme} of {len(values)} placebo effects are as far from zero as {points(estimate)} points{p}."
-    return f"{share:.1%} of {len(values):,} shuffles are as far from zero as {points(estimate)} points{p}."
+    return f"{percent(share)} of {len(values):,} shuffles are as far from zero as {points(estimate)} points{p}."
 
 
 def _floor(answer: Answer) -> str:

@@ -1,5 +1,7 @@
 """What do we see: the estimate over comparison groups, contrasts, editions and districts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,7 @@ from leapstudy.report.phrases import (
     between,
     comparison_short,
     contrast_words,
+    counted,
     points,
     short,
 )
@@ -48,11 +51,15 @@ def comparisons_and_contrasts(answer: Answer) -> Exhibit:
         figure=figure,
         title="The answer depends on whom and when one compares",
         alt=_grid_alt(rows),
-        caption=caption_of(
-            answer,
-            "Difference-in-differences estimates; a placebo away from zero says that the two sides moved apart before "
-            "any visit",
-            "as named at each row",
+        caption=replace(
+            caption_of(
+                answer,
+                "Difference-in-differences estimates; a placebo away from zero says that the two sides moved apart "
+                "before any visit",
+                "as named at each row",
+            ),
+            sample=f"{treated_words(answer)} against each comparison group of the legend",
+            n=f"{counted(answer.main.n_treated, 'treated district')}; comparison districts in brackets",
         ),
         data=_grid_table(rows),
     )

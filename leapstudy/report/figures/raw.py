@@ -1,6 +1,7 @@
 """Before any model: mean attendance by year, and chronic absence in the whole state."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.figures.common import Answer, caption_of, legend_below, mark_of
@@ -24,7 +25,7 @@ def raw_means(answer: Answer) -> Exhibit:
         mark = mark_of(str(group)) if group in MARKS else MARKS["district"]
         axes.plot(places, line["rate_pct"], label=_series_label(line), **mark.keywords())
     axes.set(xticks=range(len(years)), xticklabels=years, xlim=(-0.3, len(years) - 0.5), ylabel="attendance, percent")
-    axes.text(years.index(PROGRAMME_YEARS) - 0.45, axes.get_ylim()[1], "years with visits", va="top", fontsize=9)
+    _name_shade(axes, years, "years with visits")
     legend_below(axes, 2)
     first = rows["group"].iloc[0]
     own = rows[rows["group"] == first].set_index("year")["rate_pct"]
@@ -44,6 +45,11 @@ def raw_means(answer: Answer) -> Exhibit:
             ["Group", "Year", "Attendance, percent", "Districts"], axis=1
         ),
     )
+
+
+def _name_shade(axes: Axes, years: list[str], words: str) -> None:
+    across = axes.get_xaxis_transform()  # x in years, y as a share of the height
+    axes.text(years.index(PROGRAMME_YEARS) - 0.45, 0.98, words, transform=across, va="top", fontsize=9)
 
 
 def _series_label(line: pd.DataFrame) -> str:
@@ -81,13 +87,16 @@ def statewide_chronic(state: pd.DataFrame) -> Exhibit:
     figure, axes = new_figure(3.9)
     if PROGRAMME_YEARS in years:
         axes.axvspan(years.index(PROGRAMME_YEARS) - 0.5, len(years) - 0.5, color="#F2F2F2", zorder=0)
-        axes.text(years.index(PROGRAMME_YEARS) - 0.42, 26.6, "years with LEAP", va="top", fontsize=9)
+        _name_shade(axes, years, "years with LEAP")
     axes.plot(range(len(years)), percent, **MARKS["leap"].keywords())
     about = [place for place, wording in enumerate(state["wording"]) if wording != "exact"]
     axes.plot(about, percent[about], linestyle="none", marker="s", markerfacecolor="white", markeredgecolor=INK)
     for place, value in enumerate(percent):
-        axes.annotate(f"{value:g}", (place, value), (0, 7), textcoords="offset points", ha="center", fontsize=8.5)
-    axes.set(xticks=range(len(years)), ylim=(0, 27), ylabel="percent of pupils, K-12")
+        before, after = percent[max(place - 1, 0)], percent[min(place + 1, len(percent) - 1)]
+        side, shift = ("right", -5) if after - value > 2 else ("left", -2) if before - value > 2 else ("center", 0)
+        text = f"{value:g}" if place in about else f"{value:.1f}"
+        axes.annotate(text, (place, value), (shift, 7), textcoords="offset points", ha=side, fontsize=8.5)
+    axes.set(xlim=(-0.5, len(years) - 0.5), xticks=range(len(years)), ylim=(0, 28), ylabel="percent of pupils, K-12")
     axes.set_xticklabels(years, rotation=40, ha="right")
     peak = state.loc[state["percent"].idxmax()]
     before = state[state["year"] <= "2018-19"]["percent"]

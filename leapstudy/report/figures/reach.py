@@ -9,7 +9,7 @@ from leapstudy.did.answer import PooledAnswer
 from leapstudy.evidence.power import PowerBlock
 from leapstudy.report.exhibit import Exhibit, alt_text
 from leapstudy.report.figures.common import Answer, caption_of, legend_below
-from leapstudy.report.phrases import number, short
+from leapstudy.report.phrases import number, percent, short
 from leapstudy.report.style import INK, MARKS, PALE, PURPLE, in_house_style, new_figure
 
 
@@ -54,11 +54,11 @@ def could_we_see_it(answer: Answer, power: PowerBlock) -> Exhibit:
         alt=alt_text(
             f"{_seen_words(power)} The smallest detectable effect is {number(mde)} points of the average; "
             f"the published effects come to {number(shown[0].diluted_pp)} to {number(shown[-1].diluted_pp)}.",
-            f"{power.coverage:.1%} of pupils were visited.",
+            f"{percent(power.coverage)} of pupils were visited.",
         ),
         caption=caption_of(
             answer,
-            f"Published effects on visited pupils times the share visited ({power.coverage:.1%}, taken to be the same "
+            f"Published effects on visited pupils times the share visited ({percent(power.coverage)}, taken to be the same "
             "everywhere); shaded: effects too small to be found with 80 % power at 5 %",
         ),
         data=table,

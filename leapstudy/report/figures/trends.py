@@ -12,6 +12,7 @@ from leapstudy.report.phrases import (
     counted,
     number,
     outcome_words,
+    percent,
     points,
     probability,
     short,
@@ -125,7 +126,7 @@ def rebound(answer: Answer) -> Exhibit:
         figure=figure,
         title="Those who fall deepest rise most, with or without LEAP",
         alt=alt_text(
-            f"Districts without LEAP won back {-shown.slope:.0%} of the year's fall (slope {number(shown.slope)}). "
+            f"Districts without LEAP won back {percent(-shown.slope, 0)} of the year's fall (slope {number(shown.slope)}). "
             f"{_gap_words(shown)}",
         ),
         caption=caption_of(
@@ -146,10 +147,9 @@ def _line(axes: Axes, shown: Rebound) -> None:
 def _name_some(axes: Axes, treated: pd.DataFrame) -> None:
     """Name the treated districts that lie farthest from the line (all, where few)."""
     named = treated.reindex(treated["gap_pp"].abs().sort_values(ascending=False).index).head(4)
-    for row in named.itertuples():
-        axes.annotate(
-            short(str(row.district)), (row.fall_pp, row.rebound_pp), (7, 4), textcoords="offset points", fontsize=9
-        )
+    for district, fall, back, gap in named[["district", "fall_pp", "rebound_pp", "gap_pp"]].itertuples(index=False):
+        side, shift = ("right", -8) if gap < 0 else ("left", 8)
+        axes.annotate(short(district), (fall, back), (shift, -3), textcoords="offset points", ha=side, fontsize=9)
 
 
 def _gap_words(shown: Rebound) -> str:
