@@ -18,7 +18,7 @@ from leapstudy.pupils.simulate import is_simulated
 NOWHERE = "no known district"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckReport:
     """What `check_path` found.
 
@@ -38,6 +38,9 @@ class CheckReport:
     def ok(self) -> bool:
         """Whether no rule of severity error failed; the command exits with 2 otherwise."""
         return not (self.counts["severity"] == "error").any()
+
+    def __repr__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """Return the report in plain words; counts below six are not told apart."""

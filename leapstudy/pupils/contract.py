@@ -229,11 +229,11 @@ def codebook_section(table: Table) -> str:
         "",
         f"Grain: {table.grain}. Key: {', '.join(table.key)}.",
         "",
-        "| column | kind | unit | required | legal | meaning |",
-        "|---|---|---|---|---|---|",
+        "| column | kind | unit | required | legal | width | meaning |",
+        "|---|---|---|---|---|---|---|",
     ]
     rows = [
-        f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.meaning} |"
+        f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.width or ''} | {c.meaning} |"
         for c in table.columns
     ]
     return "\n".join([*head, *rows, ""])

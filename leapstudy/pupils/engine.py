@@ -60,5 +60,6 @@ def sealed(doing: str, action: Callable[[], Result]) -> Result:
         kind = type(error).__name__
     raise BadInput(
         f"The engine failed while {doing} ({kind}). Its message is withheld because it may quote a pupil's row. "
-        "`leapstudy check PATH` counts what is wrong with the file, rule by rule."
+        "`leapstudy check PATH` counts what is wrong with the rows; if that fails too, the file itself is broken: cut "
+        "off, of another separator or of another encoding."
     )

@@ -234,10 +234,7 @@ PANEL_RULES: tuple[Rule, ...] = (
 
 
 VISIT_RULES: tuple[Rule, ...] = (
-    PANEL_RULES[0],
-    PANEL_RULES[1],
-    PANEL_RULES[2],
-    PANEL_RULES[3],
+    *PANEL_RULES[:4],  # ids, codes and kinds of cells, as above
     Rule(
         "no_date",
         "error",

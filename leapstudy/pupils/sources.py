@@ -56,7 +56,7 @@ def find(path: Path | str) -> list[Path]:
     """
     place = Path(path)
     if place.is_file():
-        found = [place]
+        found = [place] if place.name.endswith(FORMATS) else []
     else:
         names = place.glob("*") if place.is_dir() else place.parent.glob(place.name)
         found = sorted(file for file in names if file.name.endswith(FORMATS))

@@ -1,7 +1,7 @@
 """The simulated state, block by block: at most 50,000 pupils at a time, so that memory stays bounded."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,16 @@ def stays(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
     return ~left_before
 
 
+def met_before_leaving(config: SimulationConfig, referrals: Referrals, present: np.ndarray) -> Referrals:
+    """Return the referrals without visits to pupils who had left; a summer visit needs the pupil in September."""
+    month = np.searchsorted(config.months, config.visit_months)[referrals.month].clip(max=len(config.months) - 1)
+    return replace(referrals, completed=referrals.completed & present[np.arange(len(present)), month])
+
+
+def _cohort(config: SimulationConfig, referrals: Referrals) -> np.ndarray:
+    return np.where(referrals.completed, config.visit_months[referrals.month], NEVER)
+
+
 def _block(config: SimulationConfig, code: str, first: int, pupils: int) -> Block:
     rng = np.random.default_rng([config.seed, int(code), 2, first])
     days = np.tile(config.school_days, len(config.absence.year))
@@ -54,9 +64,10 @@ def _block(config: SimulationConfig, code: str, first: int, pupils: int) -> Bloc
     chance, own = daily_chance(config, grade, district_month_shift(config, code), rng)
     without = days_absent(chance, days, config.absence.kappa, rng)
     referrals = refer(config, without, days, rng)
-    cohort = np.where(referrals.completed, config.visit_months[referrals.month], NEVER)
-    gain = nominal(config, code, grade[:, -1], cohort)
-    absent = recovered(without, chance, gain, rng)
+    cohort = _cohort(config, referrals)
+    absent = recovered(without, chance, nominal(config, code, grade[:, -1], cohort), rng)
+    present = stays(config, absent, days, rng)
+    referrals = met_before_leaving(config, referrals, present)  # before the visit both worlds are one
     need = own + rng.standard_normal(pupils) * config.absence.pupil_sd
     number = first + np.arange(pupils)
     return Block(
@@ -66,10 +77,10 @@ def _block(config: SimulationConfig, code: str, first: int, pupils: int) -> Bloc
         grade=grade,
         high_needs=need >= np.quantile(need, 1 - config.high_needs),
         days=days,
-        absent=absent,
+        absent=np.where(present, absent, without),
         absent_without=without,
-        present=stays(config, absent, days, rng),
-        cohort=cohort,
+        present=present,
+        cohort=_cohort(config, referrals),
         referrals=referrals,
     )
 
