@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from itertools import product
 from typing import get_args
 
@@ -23,7 +24,7 @@ from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, EventStudy, PooledAnswer, Rebound
 from leapstudy.did.contrasts import CONTRASTS
-from leapstudy.did.design import GROUPS, Sample, Spec, build_sample
+from leapstudy.did.design import GROUPS, Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, row, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.rebound import YEARS, rebound
@@ -107,9 +108,12 @@ def _has_years(outcome: Outcome, edition: Edition, contrast: ContrastName) -> bo
 def _every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:
     effects: dict[Spec, Effect] = {}
     reasons: dict[str, None] = {}
+    # the spec's own sample first: it refuses what cannot be asked before any panel is made
+    build_sample(data, spec, treated)
+    panel = cache(partial(build_panel, data))
     for other in _every_spec(spec):
         try:
-            effects[other] = fit(build_sample(data, other, treated))
+            effects[other] = fit(sample_from_panel(panel(other.outcome, other.edition), data.districts, other, treated))
         except BadInput as reason:
             if other == spec:
                 raise

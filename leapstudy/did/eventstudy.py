@@ -88,13 +88,16 @@ def joint_test(values: np.ndarray, covariance: np.ndarray, df: float) -> tuple[f
 
 
 def detectable_slope(drift: np.ndarray, covariance: np.ndarray, df: float) -> float:
-    """Return the linear differential trend, a year, that the joint test finds with 80 % power (after Roth 2022)."""
+    """Return the linear differential trend, a year, that the joint test finds with 80 % power (after Roth 2022).
+
+    The covariance is taken as known, as power computations do.
+    """
     k, left = len(drift), df - len(drift) + 1
     if left < 1:
         return float("nan")
     cut = stats.f.ppf(1 - ALPHA, k, left)
     noncentrality = optimize.brentq(lambda size: stats.ncf.sf(cut, k, left, size) - POWER, 1e-6, 1e4)
-    information = float(drift @ np.linalg.solve(covariance, drift)) * left / df
+    information = float(drift @ np.linalg.solve(covariance, drift))
     return float(np.sqrt(noncentrality / information))
 
 
