@@ -45,9 +45,9 @@ class Caption:
         if empty:
             raise ValueError(f"A caption needs {', '.join(empty)}.")
 
-    def text(self) -> str:
-        """Return the caption as sentences."""
-        return f"{self.what}. Source: {self.source}. Sample: {self.sample}. Years: {self.years}. N: {self.n}."
+    def text(self, source: str = "Source", sample: str = "Sample", years: str = "Years", n: str = "N") -> str:
+        """Return the caption as sentences; the parameters are the pieces' names in the page's language."""
+        return f"{self.what}. {source}: {self.source}. {sample}: {self.sample}. {years}: {self.years}. {n}: {self.n}."
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,10 @@ class Reading:
         Share of pupils visited, and the published effects times that share.
     dollars_per_day, cost_refusal
         Cost of an extra day, or the reason why none is named.
-    grade, eligible
-        Evidence tier in words, and whether the design could meet the What Works standards at all.
+    tier
+        Evidence tier: "1" to "4", "none", or empty where nothing was graded.
+    eligible
+        Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
 
     slug: str
@@ -83,7 +85,7 @@ class Reading:
     implied_high: float | None
     dollars_per_day: Span | None
     cost_refusal: str
-    grade: str
+    tier: str
     eligible: str
 
     @property
@@ -142,7 +144,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         implied_high=max(_implied(blocks), default=None),
         dollars_per_day=_dollars_per_day(blocks),
         cost_refusal=str(_evidence(blocks, "cost", "refusal") or ""),
-        grade=str(_evidence(blocks, "essa", "label") or ""),
+        tier=_tier(_evidence(blocks, "essa")),
         eligible=str(_evidence(blocks, "wwc", "eligibility") or ""),
     )
 
@@ -194,6 +196,12 @@ def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:
 def _implied(blocks: Mapping[str, Any]) -> list[float]:
     """The published effects as they would show in the average of all pupils."""
     return [float(item["diluted_pp"]) for item in _evidence(blocks, "power", "published") or []]
+
+
+def _tier(essa: Any) -> str:
+    if not isinstance(essa, Mapping):
+        return ""
+    return "none" if essa.get("tier") is None else str(essa["tier"])
 
 
 def _dollars_per_day(blocks: Mapping[str, Any]) -> Span | None:

@@ -23,11 +23,14 @@ PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", 
 
 
 def jsonable(value: Any) -> Any:
-    """Return dataclasses, frames, arrays and numpy scalars as plain lists, dicts and numbers; not-a-number is None."""
+    """Return dataclasses, arrays and numpy scalars as plain dicts, lists and numbers; a frame as its columns by name.
+
+    What is not a finite number (a missing interval, an infinite smallest detectable effect) becomes None.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, pd.DataFrame):
-        return [{str(name): jsonable(cell) for name, cell in row.items()} for row in value.to_dict("records")]
+        return {str(name): [jsonable(cell) for cell in value[name]] for name in value.columns}
     if isinstance(value, pd.Series):
         return {str(name): jsonable(cell) for name, cell in value.items()}
     if isinstance(value, Mapping):
@@ -79,7 +82,7 @@ def save_result(path: str | Path, **parts: Any) -> None:
     """
     if not str(path):
         return
-    content = json.dumps(jsonable({"schema": SCHEMA, **parts}), indent=1, ensure_ascii=False, allow_nan=False)
+    content = json.dumps(jsonable({"schema": SCHEMA, **parts}), ensure_ascii=False, allow_nan=False)
     write_text_atomic(Path(path), content + "\n")
 
 
