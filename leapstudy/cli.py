@@ -52,7 +52,6 @@ def run(
 ) -> None:
     """Run the notebooks whose inputs changed and build the pages."""
     from leapstudy.batch.manifest import key_of, stale_reasons
-    from leapstudy.batch.run import failure_table, run_batch
 
     folder = (out or paths.reports()).resolve()
     data, plan = _plan(districts, track, settings, folder)
@@ -62,6 +61,9 @@ def run(
             verdict = "; ".join(reasons) if reasons else "fresh, would run only with --force"
             console.print(f"{item.slug}: {item.notebook.name}: {verdict}", highlight=False)
         return
+    # papermill takes half a second to import: bad input and dry runs do not wait for it
+    from leapstudy.batch.run import failure_table, run_batch
+
     batch = run_batch(plan, data.hashes, folder, jobs, force=force, console=console)
     ran, failed = sum(item.reran for item in batch.outcomes), batch.failed
     console.print(
@@ -112,7 +114,31 @@ def check(
 
 
 def _check_pupils(path: Path) -> int:
-    raise BadInput(f"Pupil files ({path.name}) are not checked in this version.")
+    from leapstudy.data import load_study
+    from leapstudy.pupils.check import check_path
+
+    if not path.exists():
+        raise BadInput(
+            f"There is no file or folder {str(path)!r}. `leapstudy simulate pupils.parquet` makes one to try."
+        )
+    report = check_path(path, known_districts=tuple(load_study().districts["district_code"]))
+    console.print(report.text(), highlight=False, markup=False, soft_wrap=True)
+    return 0 if report.ok else BadInput.exit_code
+
+
+@app.command(epilog="Example: leapstudy simulate pupils.parquet --seed 7")
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Parquet file to write; visits, truth and manifest come beside it.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed than params/simulation.yml says.")] = None,
+) -> None:
+    """Write a SIMULATED state whose true effect is known, as params/simulation.yml describes it."""
+    from leapstudy.pupils.simulate import load_config, write_simulation
+
+    config = load_config()
+    made = write_simulation(out.resolve(), config if seed is None else config.with_changes(seed=seed))
+    console.print(
+        f"SIMULATED pupils: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}", highlight=False
+    )
 
 
 @app.command("list", epilog="Example: leapstudy list")

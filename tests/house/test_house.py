@@ -47,7 +47,9 @@ def test_only_batch_knows_papermill():
 
 @pytest.mark.parametrize("room", ["did", "evidence"])
 def test_numbers_never_touch_the_disk(room):
-    disk = re.compile(r"\bopen\(|read_csv|read_parquet|write_text|write_bytes|to_csv|to_parquet|core\.paths|core\.files")
+    disk = re.compile(
+        r"\bopen\(|read_csv|read_parquet|write_text|write_bytes|to_csv|to_parquet|core\.paths|core\.files"
+    )
     users = [path.name for path in MODULES if _room(path) == room and disk.search(path.read_text(encoding="utf-8"))]
     # the privacy scanner reads finished pages: that is its work
     assert [name for name in users if not name.startswith("scan")] == []
@@ -87,7 +89,9 @@ def _tracked() -> list[Path]:
 
 
 def test_no_file_names_a_machine_path_or_a_package_index():
-    machine = re.compile("|".join(f"(?<![.\\w])/{top}/\\w" for top in ("tm" + "p", "wo" + "rk", "ro" + "ot", "ho" + "me")))
+    machine = re.compile(
+        "|".join(f"(?<![.\\w])/{top}/\\w" for top in ("tm" + "p", "wo" + "rk", "ro" + "ot", "ho" + "me"))
+    )
     index = re.compile("|".join(("py" + r"pi\.org", "python" + "hosted", "npm" + r"js\.")))
     for path in _tracked():
         text = path.read_text(encoding="utf-8", errors="ignore")

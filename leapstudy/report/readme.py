@@ -1,0 +1,107 @@
+"""The README from what is there, so that it cannot lie: ``python -m leapstudy.report.readme`` writes it."""
+
+import re
+from pathlib import Path
+
+import nbformat
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from leapstudy.core import paths
+from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.data.raw import as_text
+from leapstudy.data.tables import TABLES
+from leapstudy.did.answer import PooledAnswer
+from leapstudy.report import sentences
+from leapstudy.report.exhibit import Exhibit
+from leapstudy.report.figures.effects import forest
+from leapstudy.report.study import Study, study_all
+
+TIMES = {"study": "under a minute", "test": "about five minutes"}
+TREE = (
+    ("notebooks/", "articles: a question, one exhibit, one sentence; parameterized"),
+    ("params/", "study.yml: every parameter, unit and reason; districts/: what differs"),
+    ("data/raw/", "figures as published, read-only, with checksums and sources"),
+    ("leapstudy/core/", "names, errors, paths, the record of one estimate"),
+    ("leapstudy/data/", "declarations, validation, cleaning, ledger"),
+    ("leapstudy/pupils/", "pupil files: contract, check, simulated state"),
+    ("leapstudy/did/", "designs, estimates, inference: pure functions"),
+    ("leapstudy/evidence/", "power, cost, grade, privacy"),
+    ("leapstudy/report/", "figures, words, pages"),
+    ("leapstudy/batch/", "parameters, parallel runs, what is stale and why"),
+    ("tests/", "by hand, slow twins, published figures, properties, end to end"),
+    ("environment.yml", "the same versions for conda and Binder, written by make lock"),
+    ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+)
+FIGURE_CALL = re.compile(r"^(\w+)\.(\w+)\(", re.MULTILINE)
+MODULES = {path.stem for path in (Path(__file__).parent / "figures").glob("*.py")}
+
+
+def readme(study: Study, picture: Exhibit) -> str:
+    """Return the README's text.
+
+    Parameters
+    ----------
+    study
+        The pooled study.
+    picture
+        The figure that stands at its top.
+    """
+    environment = Environment(
+        loader=PackageLoader("leapstudy.report"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("README.md.j2").render(
+        answer=sentences.answer(study), reach=sentences.could_we_see_it(study), alt=picture.alt, caption=picture.caption.text(), times=TIMES,
+        commands=_commands(), tree=_tree(), exhibits=_exhibits(), sources=_sources(),
+    )  # fmt: skip
+
+
+def _commands() -> str:
+    source = (paths.root() / "leapstudy" / "cli.py").read_text(encoding="utf-8")
+    found = re.findall(r'epilog="Example: (leapstudy [^"]+)".*?"""(.+?)"""', source, flags=re.DOTALL)
+    return "\n".join(f"- `{example}`: {' '.join(words.split())}" for example, words in found)
+
+
+def _tree() -> str:
+    width = max(len(name) for name, _ in TREE) + 2
+    return "\n".join(f"{name:<{width}}{note}" for name, note in TREE)
+
+
+def _exhibits() -> str:
+    rows = []
+    for path in sorted(paths.notebooks().glob("*.ipynb")):
+        heading = ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                heading = next(
+                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("## ")), heading
+                )
+                continue
+            calls = [(module, name) for module, name in FIGURE_CALL.findall(cell.source) if module in MODULES]
+            rows += [f"| {heading} | `notebooks/{path.name}` | `{module}.{name}` |" for module, name in calls]
+    return "\n".join(rows)
+
+
+def _sources() -> str:
+    rows = []
+    for table in TABLES:
+        n = len(as_text((paths.raw() / table.file).read_bytes()))
+        rows.append(f"| {table.title} (`data/raw/{table.folder}/`): {table.source} | {n:,} | {table.rights} | yes |")
+    rows.append("| Facts of the programme (`data/raw/leap_facts/`), each row with its source | | facts, cited | yes |")
+    rows.append("| Pupil files of a state or district | | confidential | no |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Write README.md and its figure."""
+    study = study_all()
+    assert isinstance(study.answer, PooledAnswer)
+    picture = forest(study.answer)
+    write_bytes_atomic(paths.root() / "docs" / "answer.png", picture.png)
+    write_text_atomic(paths.root() / "README.md", readme(study, picture))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""The README is what the workspace makes of itself."""
+
+from leapstudy.core import paths
+from leapstudy.report.figures.effects import forest
+from leapstudy.report.readme import TREE, readme
+from leapstudy.report.study import study_all
+
+
+def test_the_readme_is_what_the_study_says():
+    study = study_all()
+    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, forest(study.answer))
+    assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
+
+
+def test_the_tree_names_only_what_is_there():
+    assert [name for name, _ in TREE if not (paths.root() / name).exists()] == []
