@@ -133,6 +133,6 @@ def save_picture(png: bytes, folder: Path) -> str:
     name = f"{sha256_bytes(png)[:16]}.webp"
     if not (folder / name).is_file():
         out = BytesIO()
-        Image.open(BytesIO(png)).convert("RGB").save(out, "webp", lossless=True, quality=90, method=4)
+        Image.open(BytesIO(png)).convert("RGB").save(out, "webp", lossless=True, quality=50, method=2)
         write_bytes_atomic(folder / name, out.getvalue())
     return name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
+from scipy.special import stdtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.report.phrases import short
@@ -138,18 +138,18 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         placebo=None if placebo is None else _span(placebo),
         placebo_p=None if placebo is None else placebo.get("p_value"),
         chance_above=_chance(blocks, main),
-        mde=_at(blocks, "answer", "detectable", "mde_t_pp"),
-        coverage=_evidence(blocks, "power", "coverage"),
+        mde=at(blocks, "answer", "detectable", "mde_t_pp"),
+        coverage=evidence_at(blocks, "power", "coverage"),
         implied_low=min(_implied(blocks), default=None),
         implied_high=max(_implied(blocks), default=None),
         dollars_per_day=_dollars_per_day(blocks),
-        cost_refusal=str(_evidence(blocks, "cost", "refusal") or ""),
-        tier=_tier(_evidence(blocks, "essa")),
-        eligible=str(_evidence(blocks, "wwc", "eligibility") or ""),
+        cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
+        tier=_tier(evidence_at(blocks, "essa")),
+        eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
     )
 
 
-def _at(tree: Any, *path: str) -> Any:
+def at(tree: Any, *path: str) -> Any:
     """Return what lies at a path of keys, or None as soon as one is not there."""
     for key in path:
         if not isinstance(tree, Mapping) or key not in tree:
@@ -158,14 +158,14 @@ def _at(tree: Any, *path: str) -> Any:
     return tree
 
 
-def _evidence(blocks: Mapping[str, Any], *path: str) -> Any:
+def evidence_at(blocks: Mapping[str, Any], *path: str) -> Any:
     """Return a part of the evidence room's work, which may stand in one block or in several."""
-    found = _at(blocks, *path)
-    return found if found is not None else _at(blocks, "evidence", *path)
+    found = at(blocks, *path)
+    return found if found is not None else at(blocks, "evidence", *path)
 
 
 def _main(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    main = _at(result, "blocks", "answer", "main")
+    main = at(result, "blocks", "answer", "main")
     rows = [main] if main else [row for row in result.get("estimates") or [] if row.get("role") == "main"]
     if not rows:
         raise BadInput("This result holds no main estimate. Run `leapstudy run --force` to make it again.")
@@ -186,16 +186,16 @@ def _span(row: Mapping[str, Any]) -> Span:
 
 def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:
     """P(effect > 0) from the estimate, its standard error and degrees of freedom, under a flat prior."""
-    spread, df = _at(blocks, "answer", "detectable", "se_pp"), _at(blocks, "answer", "detectable", "df")
+    spread, df = at(blocks, "answer", "detectable", "se_pp"), at(blocks, "answer", "detectable", "df")
     spread = spread if spread is not None else main.get("se_pp")
     if not spread:
         return None
-    return float(stats.t.cdf(main["estimate_pp"] / spread, df or 1e6))
+    return float(stdtr(df or 1e6, main["estimate_pp"] / spread))
 
 
 def _implied(blocks: Mapping[str, Any]) -> list[float]:
     """The published effects as they would show in the average of all pupils."""
-    return [float(item["diluted_pp"]) for item in _evidence(blocks, "power", "published") or []]
+    return [float(item["diluted_pp"]) for item in evidence_at(blocks, "power", "published") or []]
 
 
 def _tier(essa: Any) -> str:
@@ -205,5 +205,5 @@ def _tier(essa: Any) -> str:
 
 
 def _dollars_per_day(blocks: Mapping[str, Any]) -> Span | None:
-    cost = _evidence(blocks, "cost", "dollars_per_day")
+    cost = evidence_at(blocks, "cost", "dollars_per_day")
     return None if cost is None else Span(cost["value"], cost["low"], cost["high"])

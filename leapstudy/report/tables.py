@@ -51,5 +51,9 @@ class Table:
     caption: str
     decimals: int = 2
 
-    def _repr_html_(self) -> str:
+    def html(self) -> str:
+        """Return the table as HTML."""
         return table_html(self.data, self.caption, self.decimals)
+
+    def _repr_html_(self) -> str:
+        return self.html()

@@ -1,0 +1,142 @@
+"""The pages of one run: plain page in each language, technical appendix, executed notebook, or why there are none."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from leapstudy.report.checklist import checklist
+from leapstudy.report.exhibit import Exhibit
+from leapstudy.report.figures.plain import plain_chart
+from leapstudy.report.notebook_html import notebook_body, save_picture
+from leapstudy.report.phrases import short
+from leapstudy.report.reading import Reading, read_result
+from leapstudy.report.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
+from leapstudy.report.tables import table_html
+from leapstudy.report.words import LANGUAGES, catalogue, plain_page, title
+
+
+def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]:
+    """Return the links at the top of a district's pages.
+
+    Parameters
+    ----------
+    lang
+        Language of the page.
+    here
+        File name of the page itself.
+    there
+        File name -> whether the run has that page.
+    """
+    say = catalogue(lang)
+    other = next(name for name in LANGUAGES if name != lang)
+    wanted = [
+        (say["chrome_plain"], PLAIN[lang], ""),
+        (say["chrome_other"], PLAIN[other], other),
+        (say["chrome_appendix"], APPENDIX, ""),
+        (say["chrome_notebook"], NOTEBOOK, ""),
+    ]
+    top = link(say["chrome_all"], "../index.html")
+    return [top, *(link(text, name, here=name == here, lang=mark) for text, name, mark in wanted if there.get(name))]
+
+
+def chart_html(exhibit: Exhibit, figures: Path, lang: str) -> Markup:
+    """Return an exhibit as an HTML figure whose picture is a file."""
+    say = catalogue(lang)
+    name = save_picture(exhibit.png, figures)
+    names = {key: say[f"cap_{key}"] for key in ("source", "sample", "years", "n")}
+    width, height = (round(100 * inches) for inches in exhibit.figure.get_size_inches())
+    table = table_html(exhibit.data, f"{say['table']}: {exhibit.title}")
+    return Markup(
+        f'<figure><img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}">'
+        f"<figcaption><strong>{escape(exhibit.title)}.</strong> {escape(exhibit.caption.text(**names))}</figcaption>"
+        f'<details><summary>{say["table"]}</summary><div class="scroll" role="region" tabindex="0" '
+        f'aria-label="{escape(exhibit.title)}">{table}</div></details></figure>'
+    )
+
+
+def plain_html(
+    result: Mapping[str, Any],
+    lang: str,
+    figures: Path,
+    date: str,
+    context: Mapping[str, Any],
+    there: Mapping[str, bool],
+) -> str:
+    """Return the plain page of a result; `context` holds the neighbours."""
+    reading = read_result(result)
+    documents = [link(text, name) for name, text in DOCUMENTS.items() if there.get(name)]
+    return render(
+        "plain",
+        lang=lang,
+        title=title(reading, lang),
+        page=plain_page(reading, lang),
+        chart=chart_html(plain_chart(reading, lang), figures, lang),
+        links=section_links(lang, PLAIN[lang], there),
+        documents=documents,
+        footer=footer(result, date, lang),
+        simulated=reading.simulated,
+        **context,
+    )
+
+
+def appendix_html(result: Mapping[str, Any], date: str, context: Mapping[str, Any], there: Mapping[str, bool]) -> str:
+    """Return the technical appendix of a result."""
+    reading = read_result(result)
+    points = [
+        {
+            "number": item.number, "title": item.title, "answer": item.answer,
+            "html": "" if item.table is None else Markup(item.table.html()),
+        }
+        for item in checklist(result)
+    ]  # fmt: skip
+    return render(
+        "appendix",
+        title=f"Technical appendix: {place(reading)}",
+        points=points,
+        links=section_links("en", APPENDIX, there),
+        footer=footer(result, date),
+        simulated=reading.simulated,
+        **context,
+    )
+
+
+def notebook_html(
+    path: Path,
+    name: str,
+    result: Mapping[str, Any] | None,
+    figures: Path,
+    date: str,
+    addresses: Mapping[str, str],
+    context: Mapping[str, Any],
+    there: Mapping[str, bool],
+) -> str:
+    """Return the executed notebook as a page; `addresses` maps notebook files to their pages."""
+    return render(
+        "notebook",
+        title=f"{name}: notebook",
+        body=Markup(notebook_body(path, figures, "../", addresses)),
+        links=section_links("en", NOTEBOOK, there),
+        footer=footer(result, date),
+        simulated=bool(((result or {}).get("made") or {}).get("simulated")),
+        **context,
+    )
+
+
+def failed_html(name: str, status: str, error: Mapping[str, str], date: str) -> str:
+    """Return the page of a run that did not succeed; it shows no figure."""
+    return render(
+        "failed",
+        title=f"{name}: {status}",
+        status=status,
+        error=error,
+        links=[link(catalogue("en")["chrome_all"], "../index.html")],
+        footer=footer(None, date),
+    )
+
+
+def place(reading: Reading) -> str:
+    """Return what a result is about: a district, or all together."""
+    return "all LEAP districts" if reading.code == "ALL" else short(reading.name)

@@ -1,0 +1,84 @@
+"""Jinja2 around every page: language, links, footer; autoescaped, and an unknown name is an error."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.report.phrases import EDSIGHT, SOURCES
+from leapstudy.report.reading import at
+from leapstudy.report.words import catalogue
+
+PLAIN = {"en": "plain.html", "es": "plain.es.html"}
+APPENDIX, NOTEBOOK = "appendix.html", "notebook.html"
+DOCUMENTS = {"report.pdf": "PDF", "report.docx": "Word"}
+"""File names of a run's pages and documents."""
+ASSETS = ("style.css", "site.js")
+SHORT = 8
+"""Digits of a hash that a footer shows; result.json holds all of them."""
+Link = dict[str, Any]
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates."""
+    return Environment(
+        loader=PackageLoader("leapstudy.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, *, lang: str = "en", up: str = "../", **context: Any) -> str:
+    """Return a page.
+
+    Parameters
+    ----------
+    template
+        Name without its ending (`plain`).
+    lang
+        Language of the page's own words.
+    up
+        Relative address of the site's top (``../`` from a district's folder, empty from the top).
+    **context
+        What the template shows; `title` and `footer` are needed, the rest is empty where not given.
+    """
+    defaults: dict[str, Any] = {"links": [], "previous": None, "next": None, "simulated": False}
+    page = environment().get_template(f"{template}.html.j2")
+    return page.render(**{**defaults, **context}, lang=lang, up=up, say=catalogue(lang)) + "\n"
+
+
+def link(text: str, href: str, *, here: bool = False, lang: str = "") -> Link:
+    """Return a link as the templates take it."""
+    return {"text": text, "href": href, "here": here, "lang": lang}
+
+
+def footer(result: Mapping[str, Any] | None, date: str, lang: str = "en") -> str:
+    """Return the line that says data edition, hash, version and date; empty pieces are named as unknown."""
+    made = (result or {}).get("made") or {}
+    hashes = made.get("data_hashes") or {}
+    data = sha256_bytes("".join(f"{name}{value}" for name, value in sorted(hashes.items())).encode()) if hashes else ""
+    edition = str(at(result, "params", "edition") or "")
+    source = "; ".join([SOURCES.get(edition, "CSDE attendance"), EDSIGHT])
+    return catalogue(lang)["footer"].format(
+        source=source,
+        data=data[:SHORT] or "–",
+        version=made.get("leapstudy") or "–",
+        package=str(made.get("package_hash") or "–")[:SHORT],
+        date=date,
+    )
+
+
+def write_assets(out: Path) -> None:
+    """Write style and script beside the pages."""
+    for name in ASSETS:
+        text = files("leapstudy.report").joinpath("templates", name).read_text(encoding="utf-8")
+        path = out / "assets" / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_text_atomic(path, text)

@@ -1,0 +1,51 @@
+"""What every page was last made from, so that a build writes only what changed."""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.report.result import package_hash
+
+STAMPS = "site.json"
+FIGURES = Path("assets") / "figures"
+PICTURE = re.compile(r"assets/figures/([0-9a-f]+\.webp)")
+
+
+class Stamps:
+    """The stamps of the last build and of this one; a stamp is a hash over everything a page is made from."""
+
+    def __init__(self, out: Path) -> None:
+        """Read the stamps of the last build; where they or the pictures are gone, every page is made again."""
+        self.out = out
+        self.before: dict[str, str] = {}
+        self.now: dict[str, str] = {}
+        self.written = 0
+        (out / FIGURES).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            content = dict(json.loads((out / STAMPS).read_text(encoding="utf-8")))
+            if any((out / FIGURES).iterdir()):
+                self.before = content
+
+    def write(self, path: Path, parts: Sequence[Any], make: Callable[[], str]) -> None:
+        """Write a page unless it is there and was made from the same parts."""
+        name = path.relative_to(self.out).as_posix()
+        stamp = sha256_bytes(json.dumps([package_hash(), *parts], default=str, sort_keys=True).encode())
+        self.now[name] = stamp
+        if self.before.get(name) != stamp or not path.is_file():
+            write_text_atomic(path, make())
+            self.written += 1
+
+    def finish(self) -> None:
+        """Keep the stamps, and take away pictures that no page shows any more."""
+        if self.now == self.before and not self.written:
+            return
+        pages = [self.out / name for name in self.now]
+        used = {name for page in pages for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+        for picture in (self.out / FIGURES).glob("*.webp"):
+            if picture.name not in used:
+                picture.unlink()
+        write_text_atomic(self.out / STAMPS, json.dumps(self.now, indent=1, sort_keys=True) + "\n")
