@@ -1,0 +1,34 @@
+"""A small site and a real browser, once a session."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+from site_factory import small_site
+
+from leapstudy.report.study import study_all, study_district
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return a running Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is missing: install Debian's `chromium` to prove the pages in a browser.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Return the folder of a small site on the real figures: all together, one district, one failed, one article."""
+    out = tmp_path_factory.mktemp("site")
+    small_site(out, [study_all(), study_district("hartford")])
+    return out

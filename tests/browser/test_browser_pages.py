@@ -1,0 +1,145 @@
+"""Every kind of page in a real browser: WCAG 2.1 AA, keyboard, narrow and enlarged, light and dark, nothing from outside."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+
+from leapstudy.core import paths
+
+pytestmark = pytest.mark.browser
+PAGES = [
+    "index.html",
+    "all-districts/plain.html",
+    "hartford/plain.html",
+    "hartford/plain.es.html",
+    "hartford/appendix.html",
+    "all-districts/appendix.html",
+    "hartford/notebook.html",
+    "danbury/notebook.html",
+    "01-the-claims/notebook.html",
+]
+TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+FOCUSABLE = "a[href], button, input, select, summary, [tabindex='0']"
+
+
+@pytest.fixture(params=PAGES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def opened(chromium, site):
+    """Return a function that opens a page; at the end no page may have asked for more than its own files."""
+    contexts, asked, told = [], [], []
+
+    def open_page(name, width=1280, scheme="light"):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: told.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("requestfailed", lambda request: told.append(f"failed: {request.url}"))
+        page.goto((site / name).as_uri(), wait_until="load")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not [url for url in asked if not url.startswith((site.as_uri(), "data:"))]
+    assert not told
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", TAGS), ("dark", CONTRAST)])
+def test_no_accessibility_violation(opened, name, scheme, rules):
+    page = opened(name, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
+    found = Axe().run(page, options=rules)["violations"]
+    assert not [(item["id"], [node["html"][:200] for node in item["nodes"][:3]]) for item in found]
+
+
+@pytest.mark.parametrize(("width", "size"), [(320, "100%"), (640, "100%"), (1280, "200%")])
+def test_nothing_is_cut_when_narrow_or_enlarged(opened, name, width, size):
+    page = opened(name, width=width)
+    page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(opened, name):
+    page = opened(name)
+    shown = page.locator(FOCUSABLE).evaluate_all("(items) => items.filter((item) => item.checkVisibility()).length")
+    seen = []
+    for _ in range(shown):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                "() => { const it = document.activeElement, box = getComputedStyle(it);"
+                " return [it.outerHTML.slice(0, 120), box.outlineStyle !== 'none' && box.outlineWidth !== '0px']; }"
+            )
+        )
+    assert seen[0][0].startswith('<a class="skip"')
+    assert not [html for html, outlined in seen if not outlined]
+    assert not [html for html, _ in seen if html.startswith("<body")]
+
+
+def test_the_skip_link_leads_to_the_content(opened, name):
+    page = opened(name)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_every_picture_states_its_finding(opened, name):
+    page = opened(name)
+    for picture in page.locator("img").all():
+        picture.scroll_into_view_if_needed()
+        assert 30 <= len(picture.get_attribute("alt")) <= 300
+        figure = picture.locator("xpath=ancestor::figure")
+        caption = figure.locator("figcaption").inner_text()
+        source, *others = ("Fuente", "Muestra", "Años") if ".es." in name else ("Source", "Sample", "Years")
+        assert all(f"{word}:" in caption for word in (source, *others, "N"))
+        assert figure.locator("table").count() == 1
+        assert picture.evaluate("(item) => item.decode().then(() => item.naturalWidth)") > 300
+
+
+def test_headings_have_one_top_and_skip_no_level(opened, name):
+    levels = [
+        int(tag[1])
+        for tag in opened(name).locator("h1, h2, h3, h4, h5, h6").evaluate_all("(h) => h.map((x) => x.tagName)")
+    ]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_the_filter_works_by_keyboard(opened):
+    page = opened("index.html")
+    page.locator("#filter-name").focus()
+    page.keyboard.type("hart")
+    assert page.locator("tbody tr:visible").count() == 1
+    assert page.locator("#filter-count").inner_text() == "1 of 3 shown"
+    page.locator("#filter-name").fill("")
+    page.locator("#filter-status").focus()
+    page.keyboard.type("failed")
+    assert page.locator("tbody tr:visible th").all_inner_texts() == ["Danbury"]
+
+
+def test_every_link_leads_somewhere(opened, site, name):
+    page = opened(name)
+    for address in page.locator("a[href]").evaluate_all("(links) => links.map((link) => link.href.split('#')[0])"):
+        target = re.sub("^file://", "", address)
+        assert target.endswith("run.log") or (site / target).is_file(), address
+
+
+def test_the_main_pages_are_kept_as_pictures(opened):
+    folder = paths.derived() / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html"):
+        for scheme in ("light", "dark"):
+            target = folder / f"{name.replace('/', '-').removesuffix('.html')}-{scheme}.png"
+            opened(name, scheme=scheme).screenshot(path=target, full_page=True)
+            assert target.stat().st_size > 10_000

@@ -1,0 +1,86 @@
+"""A small site with every kind of page, made without a kernel: for the tests of pages and browser."""
+
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from leapstudy.report.figures import chance, effects, raw, reach, trends
+from leapstudy.report.site import build_site
+
+DAY = "2026-11-24"
+
+
+def exhibits(study):
+    answer = study.answer
+    return [
+        reach.could_we_see_it(answer, study.evidence.power),
+        raw.raw_means(answer),
+        effects.comparisons_and_contrasts(answer),
+        chance.permutation(answer),
+        trends.event_study(answer.event_study),
+    ]
+
+
+def executed_notebook(study, path: Path) -> Path:
+    """Write a notebook as papermill would leave it: prose, code, exhibits, printed text, a plain frame."""
+    cells = [
+        new_markdown_cell(
+            f"# Did it work in {study.district.name}?\n\n[claims](01_the_claims.ipynb), [gone](99_gone.ipynb)"
+        )
+    ]
+    for count, exhibit in enumerate(exhibits(study), start=1):
+        data, metadata = exhibit._repr_mimebundle_()
+        shown = new_output("execute_result", data=data, metadata=metadata, execution_count=count)
+        said = new_output("stream", text=exhibit.alt + "\n")
+        cells += [
+            new_markdown_cell(f"### {exhibit.title}?"),
+            new_code_cell("exhibit", execution_count=count, outputs=[shown, said]),
+        ]
+    frame = study.answer.editions.to_html()
+    cells.append(
+        new_code_cell(
+            "frame",
+            execution_count=9,
+            outputs=[new_output("execute_result", data={"text/html": frame}, execution_count=9)],
+        )
+    )
+    nbformat.write(new_notebook(cells=cells), str(path))
+    return path
+
+
+def small_site(out: Path, studies) -> Path:
+    """Build a site of the given studies, one failed run and one article, and return its index."""
+    runs = []
+    for study in studies:
+        folder = out / study.district.slug
+        folder.mkdir(parents=True, exist_ok=True)
+        study.save(str(folder / "result.json"))
+        notebook = executed_notebook(study, folder / "notebook.ipynb")
+        runs.append(
+            {
+                "slug": study.district.slug,
+                "title": study.district.name,
+                "status": "done",
+                "notebook": notebook,
+                "error": None,
+            }
+        )
+    article = out / "01-the-claims"
+    article.mkdir(exist_ok=True)
+    notebook = executed_notebook(studies[0], article / "notebook.ipynb")
+    runs.append(
+        {
+            "slug": "01-the-claims",
+            "title": "Are the claims true?",
+            "status": "done",
+            "notebook": notebook,
+            "error": None,
+        }
+    )
+    error = {"message": "ZeroDivisionError: division by zero", "cell": "4: study", "hint": "", "log": "x/run.log"}
+    runs.append(
+        {"slug": "danbury", "title": "Danbury School District", "status": "failed", "notebook": None, "error": error}
+    )
+    (out / "estimates.csv").write_text("track\n", encoding="utf-8")
+    return build_site(out, runs, DAY)
