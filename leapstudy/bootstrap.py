@@ -21,6 +21,9 @@ STAMP = VENV / "installed.txt"
 RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
 SUPPORTED = ((3, 11), (3, 13))
 
+SHARE = ROOT / "leapstudy" / "batch" / "kernels" / "share"
+WARM = ["--nbval-kernel-name", "leapstudy-warm"]
+
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),
     "setup-test": (TEST_LOCK, []),
@@ -35,7 +38,7 @@ TASKS: dict[str, tuple[Path, list[list[str]]]] = {
             ["-m", "leapstudy.cli", "check"],
             ["-m", "pytest", "-n", "2", "--dist", "loadscope"],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
-            ["-m", "pytest", "--nbval-lax", "-n", "2", "--dist", "loadscope", "notebooks"],
+            ["-m", "pytest", "--nbval-lax", *WARM, "-n", "2", "--dist", "loadscope", "notebooks"],
         ],
     ),
 }
@@ -87,9 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
         except subprocess.CalledProcessError as failure:
             print("Setting up failed; the lines above say why. Nothing else was run.", file=sys.stderr)
             return failure.returncode
+    env = {**os.environ, "JUPYTER_PATH": os.pathsep.join(filter(None, [str(SHARE), os.environ.get("JUPYTER_PATH")]))}
     for command in commands:
         last = command is commands[-1]
-        code = subprocess.run([str(PYTHON), *command, *(extra if last else [])], cwd=ROOT).returncode
+        code = subprocess.run([str(PYTHON), *command, *(extra if last else [])], cwd=ROOT, env=env).returncode
         if code:
             return code
     return 0

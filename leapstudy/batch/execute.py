@@ -1,21 +1,24 @@
 """One notebook through papermill: its own log, a time limit, and outputs that appear whole or not at all."""
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException, PapermillExecutionError
+from traitlets.config import Config
 
+from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, output_hashes, write_manifest
 from leapstudy.batch.plan import Run
 from leapstudy.core.files import write_text_atomic
 
-KERNEL = "python3"
 TIMEOUT_SECONDS = 300
 PARTIAL = ".notebook.partial.ipynb"
 logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -29,6 +32,7 @@ def execute(
     A failure is returned, not raised: the other runs go on. The executed notebook keeps its name only if every cell
     ran; a failed one is kept beside it as `failed.ipynb`.
     """
+    offer()
     folder = out / run.slug
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("notebook.ipynb", "failed.ipynb", "result.json", "manifest.json"):
@@ -38,10 +42,12 @@ def execute(
     partial = folder / PARTIAL
     error: dict[str, str] = {}
     try:
-        papermill.execute_notebook(
-            run.notebook, partial, run.parameters, kernel_name=kernel, progress_bar=False, log_output=False,
-            execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
-        )  # fmt: skip
+        with TemporaryDirectory(prefix="leapstudy-") as sockets:
+            papermill.execute_notebook(
+                run.notebook, partial, run.parameters, kernel_name=kernel, progress_bar=False, log_output=False,
+                execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
+                config=_local_sockets(sockets),
+            )  # fmt: skip
         partial.replace(folder / "notebook.ipynb")
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, OSError, RuntimeError) as failure:
         error = describe(failure)
@@ -55,6 +61,13 @@ def execute(
     write_text_atomic(folder / "run.log", _log(run, manifest))
     write_manifest(folder, manifest)
     return manifest
+
+
+def _local_sockets(folder: str) -> Config:
+    """Return settings for sockets in a folder that only this user may open; Jupyter's default where there are none."""
+    if os.name != "posix":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
 
 def describe(failure: Exception) -> dict[str, str]:

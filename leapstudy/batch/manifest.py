@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import nbformat
-
+from leapstudy.batch.cells import read_cells
 from leapstudy.batch.plan import Run
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
@@ -31,7 +30,7 @@ class Manifest:
 
 def key_of(run: Run, data_hashes: Mapping[str, str]) -> dict[str, Any]:
     """Return everything that the run's output depends on, part by part."""
-    cells = [cell.source for cell in nbformat.read(run.notebook, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell.source for cell in read_cells(run.notebook) if cell.kind == "code"]
     parameters = {name: value for name, value in run.parameters.items() if name != "result_path"}
     lock = paths.root() / "requirements.lock"
     return {

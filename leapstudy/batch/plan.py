@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
+from leapstudy.batch.cells import read_cells
 from leapstudy.batch.params import KEYS, StudyParams, resolve
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -39,9 +38,7 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
     BadInput
         If there is no such cell, more than one, or it holds anything but plain assignments of literals.
     """
-    cells = [
-        cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])
-    ]
+    cells = [cell for cell in read_cells(notebook) if "parameters" in cell.tags]
     if len(cells) != 1:
         raise BadInput(
             f"{notebook.name} has {len(cells)} cells tagged `parameters`; exactly one is needed (a second one would override what is injected)."
@@ -152,5 +149,5 @@ def _pupil_runs(
 
 
 def _title(notebook: Path) -> str:
-    first = next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown")
+    first = next(cell.source for cell in read_cells(notebook) if cell.kind == "markdown")
     return first.splitlines()[0].lstrip("# ")

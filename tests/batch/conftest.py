@@ -27,6 +27,12 @@ def write_notebook(path: Path, cells: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
+def notebook_writer():
+    """Return `write_notebook`."""
+    return write_notebook
+
+
+@pytest.fixture
 def workspace(tmp_path, monkeypatch) -> Path:
     """Return a copy of data and parameters with two tiny notebooks, and make it the workspace."""
     root, real = tmp_path / "workspace", paths.root()

@@ -17,8 +17,6 @@ from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.run import failure_table, locked, run_batch
 from leapstudy.core.errors import BadInput
 
-from tests_batch_notebooks import write_notebook
-
 QUIET = Console(quiet=True)
 pytestmark = pytest.mark.slow
 
@@ -93,16 +91,16 @@ def test_the_plan_names_every_run_and_refuses_strangers(workspace, study):
         _plan(study, ["crec"], out, comparison="drg_gh")
 
 
-def test_a_second_parameters_cell_and_a_derived_value_are_refused(tmp_path):
+def test_a_second_parameters_cell_and_a_derived_value_are_refused(tmp_path, notebook_writer):
     path = tmp_path / "x.ipynb"
-    write_notebook(path, ("a = 1", "b = 2"))
+    notebook_writer(path, ("a = 1", "b = 2"))
     assert declared_parameters(path) == {"a": 1}
     text = json.loads(path.read_text(encoding="utf-8"))
     text["cells"][2]["metadata"]["tags"] = ["parameters"]
     path.write_text(json.dumps(text), encoding="utf-8")
     with pytest.raises(BadInput, match="2 cells tagged"):
         declared_parameters(path)
-    write_notebook(path, ("a: int = 1",))
+    notebook_writer(path, ("a: int = 1",))
     with pytest.raises(BadInput, match="plain assignments"):
         declared_parameters(path)
 

@@ -1,0 +1,135 @@
+"""The owner's side of the template: start it once, ask it for kernels, and hold each like an ordinary process."""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+AT_IMPORT = ("PYTHONPATH", "PYTHONHASHSEED", "MPLBACKEND", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables that matter while libraries are imported: where they differ from the template's, a kernel starts cold."""
+INLINE = "module://matplotlib_inline.backend_inline"
+TEMPLATE = Path(__file__).with_name("template.py")
+WAIT_SECONDS = 0.01
+
+
+@dataclass(slots=True)
+class ForkedProcess:
+    """A kernel forked by the template, with the part of `subprocess.Popen` that Jupyter's provisioner uses."""
+
+    pid: int
+    returncode: int | None = None
+    stdin: None = field(default=None, init=False)
+    stdout: None = field(default=None, init=False)
+    stderr: None = field(default=None, init=False)
+
+    def poll(self) -> int | None:
+        """Return None while it runs; it is no child of this process, so that its exit code is not known."""
+        if self.returncode is None and not self._alive():
+            self.returncode = 0
+        return self.returncode
+
+    def _alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return when it has ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired("kernel", timeout or 0)
+            time.sleep(WAIT_SECONDS)
+        return self.returncode or 0
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; one that has ended is left alone."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Template:
+    """The template process of this process; made at the first request."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        """Start it; imports go on while the caller does something else."""
+        ours, theirs = socket.socketpair()
+        env = {**os.environ, "MPLBACKEND": INLINE}
+        self.environment = {name: env.get(name) for name in AT_IMPORT}
+        command = [
+            sys.executable,
+            str(TEMPLATE),
+            str(theirs.fileno()),
+            json.dumps(list(preload)),
+        ]
+        self.process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        self.channel = ours
+        self.stream = ours.makefile("rw", encoding="utf-8")
+        self.lock = threading.Lock()
+        self.ready = False
+
+    def fork(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> ForkedProcess | None:
+        """Return a new kernel, or None where the template cannot give one."""
+        wanted = {**env, "MPLBACKEND": env.get("MPLBACKEND", INLINE)}
+        if any(wanted.get(name) != value for name, value in self.environment.items()):
+            return None
+        request = json.dumps({"arguments": list(arguments), "env": wanted, "cwd": cwd})
+        with self.lock:
+            try:
+                if not self.ready:
+                    self.ready = self.stream.readline() == "ready\n"
+                self.stream.write(request + "\n")
+                self.stream.flush()
+                answer = self.stream.readline()
+            except OSError:
+                return None
+        return ForkedProcess(int(answer)) if answer.strip() else None
+
+    def close(self) -> None:
+        """End the template; its kernels end with it."""
+        self.stream.close()
+        self.channel.close()
+        self.process.wait()
+
+
+_templates: dict[tuple[str, ...], Template] = {}
+_making = threading.Lock()
+
+
+def template(preload: Sequence[str]) -> Template | None:
+    """Return this process's template, started if it is not there or has died; None where forking does not exist."""
+    if not hasattr(os, "fork") or sys.platform == "darwin":
+        return None
+    key = tuple(preload)
+    with _making:
+        found = _templates.get(key)
+        if found is None or found.process.poll() is not None:
+            found = _templates[key] = Template(key)
+        return found
+
+
+@atexit.register
+def close_templates(**_: Any) -> None:
+    """End every template of this process."""
+    while _templates:
+        _templates.popitem()[1].close()

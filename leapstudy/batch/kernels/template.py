@@ -1,0 +1,80 @@
+"""The process that warm kernels are forked from. It only imports; no user's code ever runs in it.
+
+It is run as a file, so that not even this package is imported, and given one end of a socket pair. One request is one line of JSON (arguments,
+environment, working directory), the answer is the new kernel's process number. When the other end closes, it ends, and
+a kernel that lost its template ends too (ipykernel watches its parent).
+"""
+
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def preload(names: list[str]) -> None:
+    """Import the libraries that are there; one that is not is left to the notebook's own import to complain about."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    gc.collect()
+    # what is imported is never freed: keeps the collector from copying its pages in every child
+    gc.freeze()
+
+
+def become_kernel(request: dict[str, Any]) -> None:
+    """Turn the forked child into the kernel that was asked for; returns when the kernel ends."""
+    os.setsid()
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"] or str(Path.cwd()))
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    from ipykernel.kernelapp import IPKernelApp
+
+    # ipykernel ends with the process that this names; a forked kernel's parent is the template
+    arguments = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
+    sys.argv = ["ipykernel_launcher", *arguments]
+    IPKernelApp.launch_instance(argv=arguments)
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork one kernel a request until the other end closes."""
+    with channel, channel.makefile("rw", encoding="utf-8") as stream:
+        for line in stream:
+            pid = os.fork()
+            if pid == 0:
+                channel.close()
+                try:
+                    become_kernel(json.loads(line))
+                finally:
+                    os._exit(0)
+            stream.write(f"{pid}\n")
+            stream.flush()
+
+
+def main() -> None:
+    """Import, say that it is ready, and serve."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    # the script's own folder: a cold kernel has no such entry
+    del sys.path[0]
+    # an interrupt is for the batch; children that end are reaped by the system
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    preload(json.loads(sys.argv[2]))
+    channel.sendall(b"ready\n")
+    serve(channel)
+
+
+if __name__ == "__main__":
+    main()
