@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.core.files import write_text_atomic
 
 
@@ -16,8 +17,9 @@ def refresh_notebook(path: Path) -> None:
     nbclient.exceptions.CellExecutionError
         If a cell fails; the file stays as it was.
     """
+    offer()
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True).execute()
+    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, record_timing=False, coalesce_streams=True).execute()
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)

@@ -1,5 +1,6 @@
 """Validation of a published table against its declaration, by pandera, with errors in plain words."""
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -90,7 +91,10 @@ def _validate(table: Table, frame: pd.DataFrame) -> None:
     from pandera.errors import SchemaErrors
 
     try:
-        _schema(table).validate(frame, lazy=True)
+        with warnings.catch_warnings():
+            # pandera looks for every engine that is installed, and pyspark warns about its own settings
+            warnings.simplefilter("ignore")
+            _schema(table).validate(frame, lazy=True)
     except SchemaErrors as errors:
         first = errors.failure_cases.iloc[0]
         raise BadInput(

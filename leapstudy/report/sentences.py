@@ -1,5 +1,7 @@
 """What a notebook prints under an exhibit: one sentence each, made by rule, every number with its uncertainty."""
 
+import textwrap
+
 import pandas as pd
 
 from leapstudy.data.describe import edition_differences
@@ -16,6 +18,13 @@ from leapstudy.report.phrases import (
     short,
 )
 from leapstudy.report.study import Study
+
+LINE = 100
+
+
+def say(text: str) -> None:
+    """Print a sentence in lines that fit a notebook and a page."""
+    print(textwrap.fill(text, LINE))
 
 
 def answer(study: Study) -> str:
