@@ -130,7 +130,7 @@ def _trends(source: Source) -> str:
 
 def _anticipation(source: Source) -> str:
     return (
-        "None is assumed before summer 2021: LEAP was announced in April 2021 and the first visits were made that summer, "
+        "It is assumed that nothing changed ahead of summer 2021: LEAP was announced in April 2021 and the first visits were made that summer, "
         "so 2020-21 is a year before the programme."
     )
 

@@ -50,7 +50,7 @@ def chart_html(exhibit: Exhibit, figures: Path, lang: str) -> Markup:
     width, height = (round(100 * inches) for inches in exhibit.figure.get_size_inches())
     table = table_html(exhibit.data, f"{say['table']}: {exhibit.title}")
     return Markup(
-        f'<figure><img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}">'
+        f'<figure role="group"><img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}">'
         f"<figcaption><strong>{escape(exhibit.title)}.</strong> {escape(exhibit.caption.text(**names))}</figcaption>"
         f'<details><summary>{say["table"]}</summary><div class="scroll" role="region" tabindex="0" '
         f'aria-label="{escape(exhibit.title)}">{table}</div></details></figure>'
@@ -85,22 +85,39 @@ def plain_html(
 def appendix_html(result: Mapping[str, Any], date: str, context: Mapping[str, Any], there: Mapping[str, bool]) -> str:
     """Return the technical appendix of a result."""
     reading = read_result(result)
-    points = [
+    return render(
+        "appendix",
+        title=f"Technical appendix: {place(reading)}",
+        points=_points(result),
+        links=section_links("en", APPENDIX, there),
+        footer=footer(result, date),
+        simulated=reading.simulated,
+        **context,
+    )
+
+
+def report_html(result: Mapping[str, Any], figures: Path, date: str) -> str:
+    """Return plain page and appendix as one document, to be printed."""
+    reading = read_result(result)
+    return render(
+        "report",
+        title=title(reading),
+        page=plain_page(reading),
+        chart=chart_html(plain_chart(reading), figures, "en"),
+        points=_points(result),
+        footer=footer(result, date),
+        simulated=reading.simulated,
+    )
+
+
+def _points(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
         {
             "number": item.number, "title": item.title, "answer": item.answer,
             "html": "" if item.table is None else Markup(item.table.html()),
         }
         for item in checklist(result)
     ]  # fmt: skip
-    return render(
-        "appendix",
-        title=f"Technical appendix: {place(reading)}",
-        points=points,
-        links=section_links("en", APPENDIX, there),
-        footer=footer(result, date),
-        simulated=reading.simulated,
-        **context,
-    )
 
 
 def notebook_html(

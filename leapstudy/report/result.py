@@ -100,8 +100,9 @@ def load_result(path: Path) -> dict[str, Any]:
         raise BadInput(
             f"{path.name} of {path.parent.name!r} cannot be read ({error}). Run `leapstudy run --force`."
         ) from None
-    if content.get("schema") != SCHEMA:
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != SCHEMA:
         raise BadInput(
-            f"{path} has schema {content.get('schema')!r}; this version reads {SCHEMA}. Run `leapstudy run --force`."
+            f"{path.name} of {path.parent.name!r} has schema {found!r}; this version reads {SCHEMA}. Run `leapstudy run --force`."
         )
     return content

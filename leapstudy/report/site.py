@@ -15,7 +15,7 @@ from leapstudy.report.phrases import short
 from leapstudy.report.reading import read_result
 from leapstudy.report.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
 from leapstudy.report.result import load_result
-from leapstudy.report.stamps import FIGURES, Stamps
+from leapstudy.report.stamps import FIGURES, Stamps, read_stamps
 
 ARTICLE = re.compile(r"^\d\d-")
 PUPILS = "pupils-"
@@ -42,10 +42,20 @@ def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = 
     for entry, run in zip(entries, runs, strict=True):
         build.write_run(entry, run)
     write_assets(out)
-    build.stamps.finish()
+    build.stamps.finish(runs)
     index = out / "index.html"
     write_text_atomic(index, index_html(entries, out, day))
     return index
+
+
+def rebuild_site(out: Path, date: str | None = None) -> Path | None:
+    """Build the site of the last batch again, for a new document say; return None where there was none."""
+    try:
+        runs = read_stamps(out)["runs"]
+    except (OSError, ValueError, KeyError):
+        return None
+    placed = [{**run, "notebook": out / run["notebook"] if run["notebook"] else None} for run in runs]
+    return build_site(out, placed, date)
 
 
 def _entry(out: Path, run: Mapping[str, Any]) -> Entry:

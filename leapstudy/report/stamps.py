@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ class Stamps:
         self.now: dict[str, str] = {}
         self.written = 0
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            content = dict(json.loads((out / STAMPS).read_text(encoding="utf-8")))
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            pages = read_stamps(out)["pages"]
             if any((out / FIGURES).iterdir()):
-                self.before = content
+                self.before = dict(pages)
 
     def write(self, path: Path, parts: Sequence[Any], make: Callable[[], str]) -> None:
         """Write a page unless it is there and was made from the same parts."""
@@ -39,8 +40,8 @@ class Stamps:
             write_text_atomic(path, make())
             self.written += 1
 
-    def finish(self) -> None:
-        """Keep the stamps, and take away pictures that no page shows any more."""
+    def finish(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the stamps and the runs, and take away pictures that no page shows any more."""
         if self.now == self.before and not self.written:
             return
         pages = [self.out / name for name in self.now]
@@ -48,4 +49,16 @@ class Stamps:
         for picture in (self.out / FIGURES).glob("*.webp"):
             if picture.name not in used:
                 picture.unlink()
-        write_text_atomic(self.out / STAMPS, json.dumps(self.now, indent=1, sort_keys=True) + "\n")
+        kept = {"pages": self.now, "runs": [_portable(run, self.out) for run in runs]}
+        write_text_atomic(self.out / STAMPS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def read_stamps(out: Path) -> dict[str, Any]:
+    """Return what the last build left: `pages` (page -> stamp) and `runs` (as `build_site` takes them)."""
+    return json.loads((out / STAMPS).read_text(encoding="utf-8"))
+
+
+def _portable(run: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Return a run whose notebook is named relative to the output folder, so that the folder can move."""
+    notebook = run.get("notebook")
+    return {**run, "notebook": os.path.relpath(notebook, out) if notebook else None}

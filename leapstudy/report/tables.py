@@ -26,9 +26,14 @@ def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
     Columns of whole numbers are written without decimals.
     """
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
-    digits = [0 if _whole(frame[name]) else decimals for name in frame.columns]
+    digits = digits_of(frame, decimals)
     rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def digits_of(frame: pd.DataFrame, decimals: int) -> list[int]:
+    """Return the decimals of each column: none where all its numbers are whole."""
+    return [0 if _whole(frame[name]) else decimals for name in frame.columns]
 
 
 def _whole(column: pd.Series) -> bool:

@@ -1,0 +1,145 @@
+"""The site: everything is on it, failures are failures, nothing comes from outside, and a second build is idle."""
+
+import re
+import shutil
+
+import pytest
+from site_factory import DAY, executed_notebook, small_site
+
+from leapstudy.report.checklist import checklist
+from leapstudy.report.result import load_result
+from leapstudy.report.site import build_site
+from leapstudy.report.study import study_district
+
+OUTSIDE = re.compile(r"""(?:src|href)=["'](?:https?:)?//|@import|url\((?!data:)""")
+
+
+@pytest.fixture(scope="module")
+def hartford_study():
+    return study_district("hartford")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, hartford_study):
+    out = tmp_path_factory.mktemp("site")
+    small_site(out, [hartford_study])
+    return out
+
+
+def run(out, slug="hartford", **changes):
+    base = {
+        "slug": slug,
+        "title": "Hartford School District",
+        "status": "done",
+        "notebook": out / slug / "notebook.ipynb",
+        "error": None,
+    }
+    return {**base, **changes}
+
+
+def test_the_pages_are_there_and_nothing_comes_from_outside(built):
+    pages = sorted(path.relative_to(built).as_posix() for path in built.rglob("*.html"))
+    assert pages == [
+        "01-the-claims/notebook.html", "danbury/notebook.html", "hartford/appendix.html", "hartford/notebook.html",
+        "hartford/plain.es.html", "hartford/plain.html", "index.html",
+    ]  # fmt: skip
+    for path in [*built.rglob("*.html"), *built.rglob("*.css")]:
+        assert not OUTSIDE.search(path.read_text(encoding="utf-8")), path
+
+
+def test_every_page_says_edition_version_hash_and_day(built):
+    for path in built.rglob("*.html"):
+        foot = path.read_text(encoding="utf-8").split("<footer>")[1]
+        assert "2022-23 edition" in foot or "danbury" in str(path) or "claims" in str(path)
+        assert DAY in foot
+
+
+def test_a_failed_run_shows_its_error_and_no_figure(built):
+    page = (built / "danbury" / "notebook.html").read_text(encoding="utf-8")
+    assert "ZeroDivisionError: division by zero" in page
+    assert "did not succeed" in page
+    index = (built / "index.html").read_text(encoding="utf-8")
+    row = next(part for part in index.split("<tr") if "Danbury" in part)
+    assert "failed" in row
+    assert not re.search(r"[+−]\d", row)
+
+
+def test_a_run_that_fails_later_loses_its_earlier_pages(tmp_path, hartford_study):
+    out = tmp_path
+    (out / "hartford").mkdir()
+    hartford_study.save(str(out / "hartford" / "result.json"))
+    executed_notebook(hartford_study, out / "hartford" / "notebook.ipynb")
+    build_site(out, [run(out)], DAY)
+    assert "+0.69" in (out / "index.html").read_text(encoding="utf-8")
+    build_site(out, [run(out, status="failed", notebook=None, error="boom")], DAY)
+    assert not (out / "hartford" / "plain.html").exists()
+    assert not (out / "hartford" / "appendix.html").exists()
+    assert "+0.69" not in (out / "index.html").read_text(encoding="utf-8")
+    assert "boom" in (out / "hartford" / "notebook.html").read_text(encoding="utf-8")
+    assert list((out / "assets" / "figures").iterdir()) == []
+
+
+def test_a_second_build_writes_no_page_and_a_lost_page_comes_back(tmp_path, built):
+    out = tmp_path / "copy"
+    shutil.copytree(built, out)
+    build_site(out, [run(out)], DAY)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*/*.html")}
+    build_site(out, [run(out)], DAY)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*/*.html")} == before
+    (out / "hartford" / "plain.html").unlink()
+    build_site(out, [run(out)], DAY)
+    assert (out / "hartford" / "plain.html").is_file()
+
+
+def test_figures_are_files_with_their_alt_text(built):
+    page = (built / "hartford" / "notebook.html").read_text(encoding="utf-8")
+    assert "data:image" not in page
+    for name in re.findall(r"assets/figures/([0-9a-f]+\.webp)", page):
+        assert (built / "assets" / "figures" / name).is_file()
+    assert len(re.findall(r'<img alt="[^"]{30,300}"', page)) == 5
+
+
+def test_links_between_notebooks_become_links_between_pages(built):
+    page = (built / "hartford" / "notebook.html").read_text(encoding="utf-8")
+    assert 'href="../01-the-claims/notebook.html"' in page
+    assert ".ipynb" not in page
+
+
+def test_previous_and_next_follow_the_names(tmp_path, hartford_study):
+    for slug in ("ansonia", "bristol"):
+        (tmp_path / slug).mkdir()
+        hartford_study.save(str(tmp_path / slug / "result.json"))
+        executed_notebook(hartford_study, tmp_path / slug / "notebook.ipynb")
+    runs = [run(tmp_path, "bristol", title="Bristol"), run(tmp_path, "ansonia", title="Ansonia")]
+    build_site(tmp_path, runs, DAY)
+    first = (tmp_path / "ansonia" / "plain.html").read_text(encoding="utf-8")
+    assert 'rel="next" href="../bristol/plain.html"' in first
+    assert 'rel="prev"' not in first
+
+
+def test_simulated_data_is_named_on_every_page(tmp_path, hartford_study):
+    folder = tmp_path / "pupils-hartford"
+    folder.mkdir()
+    hartford_study.save(str(folder / "result.json"))
+    text = (folder / "result.json").read_text(encoding="utf-8").replace('"simulated": false', '"simulated": true')
+    (folder / "result.json").write_text(text, encoding="utf-8")
+    executed_notebook(hartford_study, folder / "notebook.ipynb")
+    build_site(tmp_path, [run(tmp_path, "pupils-hartford")], DAY)
+    for path in folder.glob("*.html"):
+        assert re.search("SIMULATED|SIMULADOS", path.read_text(encoding="utf-8")), path
+
+
+def test_the_checklist_answers_all_22_points(built):
+    points = checklist(load_result(built / "hartford" / "result.json"))
+    assert [point.number for point in points] == list(range(1, 23))
+    assert all(len(point.answer) > 30 for point in points)
+    assert not [point.title for point in points if re.search(r"\bnan\b|None\b|\binf\b", point.answer)]
+    floor = next(point.answer for point in points if "Inference" in point.title)
+    assert "0.0500" in floor
+    assert "cluster-robust p-value is refused" in floor
+
+
+def test_the_checklist_stands_without_any_block(built):
+    result = load_result(built / "hartford" / "result.json")
+    points = checklist({**result, "blocks": {}})
+    assert sum(point.answer.startswith("Not possible") for point in points) >= 6
