@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import find_district, leap_districts, load_facts, load_study
-from leapstudy.data.clean import GREENWICH
+from leapstudy.data.clean import GOODWIN, GREENWICH, LEARN
 from leapstudy.data.describe import edition_differences, raw_means
 from leapstudy.data.raw import read_bytes
 from leapstudy.data.tables import ATTENDANCE_2021_22, STATE_CODE
@@ -72,15 +72,15 @@ def test_year_to_date_figures_are_labelled_in_each_edition(study):
 
 def test_greenwich_2019_20_is_dropped_in_the_open(study):
     assert _rate(study, GREENWICH, "2019-20").empty and len(_rate(study, GREENWICH, "2020-21")) == 1
-    chronic = study.chronic.query("district_code == @GREENWICH")
+    chronic = study.chronic[study.chronic["district_code"] == GREENWICH]
     assert "2019-20" not in set(chronic["year"]) and len(chronic) == 8
     assert study.ledger.query("rule == 'drop_unusable'")["districts"].str.contains("Greenwich").all()
 
 
 def test_goodwin_lacks_the_earlier_years_and_learn_shrinks(study):
     rows = study.attendance.query("edition == '2022-23' and group == 'all'")
-    assert set(rows.query("district_code == @GOODWIN")["year"]) == {"2021-22", "2022-23"}
-    learn = rows.query("district_code == @LEARN").set_index("year")["students"]
+    assert set(rows[rows["district_code"] == GOODWIN]["year"]) == {"2021-22", "2022-23"}
+    learn = rows[rows["district_code"] == LEARN].set_index("year")["students"]
     assert learn["2021-22"] < 0.6 * learn["2020-21"]
 
 
