@@ -1,0 +1,1 @@
+"""The one pass over pupil rows that every estimator is made from."""
