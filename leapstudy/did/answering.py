@@ -11,6 +11,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.frames import records
 from leapstudy.core.names import (
     ALL_DISTRICTS,
     Comparison,
@@ -138,12 +139,12 @@ def _rows(effects: dict[Spec, Effect], spec: Spec, code: str, name: str, study: 
 
 
 def _event_rows(study: EventStudy, code: str, name: str) -> Iterator[Estimate]:
-    for year in study.table[~study.table["is_reference"]].itertuples():
+    for year in records(study.table[~study.table["is_reference"]]):
         yield Estimate(
             track="public", district_code=code, district=name, outcome=study.outcome, comparison=study.comparison, n_treated=study.n_treated,
-            n_comparison=study.n_comparison, edition=study.edition, pre=study.reference, post=year.year, event_time=year.event_time,
-            estimator="event_study", role="placebo" if year.event_time < 0 else "sensitivity", estimate_pp=year.estimate_pp, se_pp=year.se_pp,
-            ci_low_pp=year.low_pp, ci_high_pp=year.high_pp,
+            n_comparison=study.n_comparison, edition=study.edition, pre=study.reference, post=year["year"], event_time=year["event_time"],
+            estimator="event_study", role="placebo" if year["event_time"] < 0 else "sensitivity", estimate_pp=year["estimate_pp"], se_pp=year["se_pp"],
+            ci_low_pp=year["low_pp"], ci_high_pp=year["high_pp"],
         )  # fmt: skip
 
 

@@ -278,8 +278,8 @@ def sample_from_panel(
 
 def _complete(panel: Panel, codes: Sequence[str], years: Sequence[str], spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and enrolment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
-    rows = pd.Index(panel.codes).get_indexer(list(codes))
-    columns = [panel.years.index(year) for year in years]
+    rows = np.array([panel.codes.index(code) if code in panel.codes else -1 for code in codes])
+    columns = np.array([panel.years.index(year) for year in years])
     rates = np.where(rows[:, None] < 0, np.nan, panel.rates[np.ix_(rows, columns)])
     pupils = np.where(rows[:, None] < 0, np.nan, panel.pupils[np.ix_(rows, columns)])
     if spec.weights == "pupils":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from leapstudy.core.frames import records
 from leapstudy.data import Facts
 from leapstudy.report.tables import Table
 
@@ -52,9 +53,10 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
         ("no list of states is public", False, "Officials' word; it cannot be checked."),
         ("announced in April 2021, first visits in summer 2021", True, "Agrees."),
     )  # fmt: skip
-    rows = facts.claims.sort_values("number").itertuples()
+    rows = records(facts.claims.sort_values("number"))
     return tuple(
-        Verdict(row.number, row.claim, row.who_said_it, *verdict) for row, verdict in zip(rows, found, strict=True)
+        Verdict(row["number"], row["claim"], row["who_said_it"], *verdict)
+        for row, verdict in zip(rows, found, strict=True)
     )
 
 

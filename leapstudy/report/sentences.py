@@ -4,6 +4,7 @@ import textwrap
 
 import pandas as pd
 
+from leapstudy.core.frames import extremes, records
 from leapstudy.data.describe import edition_differences
 from leapstudy.did.answer import EventStudy
 from leapstudy.report.figures.common import rows_of, treated_words
@@ -120,8 +121,8 @@ def comparisons(study: Study) -> str:
 def editions(study: Study) -> str:
     """Say what each edition of the state's file gives."""
     found = [
-        f"{points(row.estimate_pp)} ({between(row.ci_low_pp, row.ci_high_pp)}) on the {row.edition} edition"
-        for row in study.answer.editions.itertuples()
+        f"{points(row['estimate_pp'])} ({between(row['ci_low_pp'], row['ci_high_pp'])}) on the {row['edition']} edition"
+        for row in records(study.answer.editions)
     ]
     return f"The same comparison gives {'; '.join(found)}."
 
@@ -139,7 +140,7 @@ def rebound(study: Study) -> str:
 def leave_one_out(study: Study) -> str:
     """Say how far one district can move the answer."""
     rows = study.answer.leave_one_out
-    low, high = rows.loc[rows["estimate_pp"].idxmin()], rows.loc[rows["estimate_pp"].idxmax()]
+    low, high = extremes(rows, "estimate_pp")
     return (
         f"Without one district the estimate lies between {points(low['estimate_pp'])} (without {short(low['district'])}) and "
         f"{points(high['estimate_pp'])} points (without {short(high['district'])})."
@@ -178,7 +179,7 @@ def disagreement(study: Study) -> str:
     """Say how far the state's two editions disagree on 2020-21."""
     rows = edition_differences(study.data).query("year == '2020-21'")
     moved = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    low, high = rows.loc[rows["moved_pp"].idxmin()], rows.loc[rows["moved_pp"].idxmax()]
+    low, high = extremes(rows, "moved_pp")
     return (
         f"{moved} of {len(rows)} districts' 2020-21 figures moved by a point or more between the editions, from {points(low['moved_pp'])} points "
         f"({short(low['district'])}) to {points(high['moved_pp'])} ({short(high['district'])})."

@@ -29,7 +29,10 @@ def editions_disagree(differences: pd.DataFrame) -> Exhibit:
         color=BLUE,
     )
     left.set(xlabel="moved by, points of attendance", ylabel="districts", title="all districts")
-    labels = [f"{short(row.district)} (LEAP)" if row.leap else short(row.district) for row in most.itertuples()]
+    labels = [
+        f"{short(name)} (LEAP)" if leap else short(name)
+        for name, leap in zip(most["district"], most["leap"], strict=True)
+    ]
     right.barh(labels, most["moved_pp"], color=[VERMILLION if leap else BLUE for leap in most["leap"]])
     zero_line(right)
     right.set(xlabel="moved by, points of attendance", title="moved most")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.frames import extremes, records
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.report.exhibit import Exhibit, alt_text
 from leapstudy.report.figures.common import (
@@ -84,7 +85,7 @@ def _two_lines(name: str) -> str:
 
 def _grid_alt(rows: pd.DataFrame) -> str:
     effects, placebo = rows[rows["role"] != "placebo"], rows[rows["role"] == "placebo"]
-    low, high = effects.loc[effects["estimate_pp"].idxmin()], effects.loc[effects["estimate_pp"].idxmax()]
+    low, high = extremes(effects, "estimate_pp")
     text = (
         f"{int((effects['estimate_pp'] > 0).sum())} of {len(effects)} estimates are above zero, from "
         f"{points(low['estimate_pp'])} to {points(high['estimate_pp'])} points (the highest against "
@@ -92,7 +93,9 @@ def _grid_alt(rows: pd.DataFrame) -> str:
     )
     if placebo.empty:
         return alt_text(text)
-    found = ", ".join(f"{points(row.estimate_pp)} ({comparison_short(row.comparison)})" for row in placebo.itertuples())
+    found = ", ".join(
+        f"{points(row['estimate_pp'])} ({comparison_short(row['comparison'])})" for row in records(placebo)
+    )
     return alt_text(text, f"The placebo, where zero is due, gives {found}.")
 
 
@@ -119,7 +122,7 @@ def editions(answer: Answer) -> Exhibit:
         ylim=(-0.7, len(rows) - 0.3),
         xlabel=EFFECT_LABEL,
     )
-    found = " and ".join(f"{points(row.estimate_pp)} on the {row.edition} edition" for row in rows.itertuples())
+    found = " and ".join(f"{points(row['estimate_pp'])} on the {row['edition']} edition" for row in records(rows))
     return Exhibit(
         figure=figure,
         title="The same comparison on each edition of the state's figures",

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from leapstudy.core.frames import extremes
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.figures.common import Answer, caption_of, legend_below, mark_of
 from leapstudy.report.phrases import number, points, short
@@ -98,7 +99,7 @@ def statewide_chronic(state: pd.DataFrame) -> Exhibit:
         axes.annotate(text, (place, value), (shift, 7), textcoords="offset points", ha=side, fontsize=8.5)
     axes.set(xlim=(-0.5, len(years) - 0.5), xticks=range(len(years)), ylim=(0, 28), ylabel="percent of pupils, K-12")
     axes.set_xticklabels(years, rotation=40, ha="right")
-    peak = state.loc[state["percent"].idxmax()]
+    _, peak = extremes(state, "percent")
     before = state[state["year"] <= "2018-19"]["percent"]
     return Exhibit(
         figure=figure,

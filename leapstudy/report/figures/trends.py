@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from leapstudy.core.frames import extremes
 from leapstudy.did.answer import EventStudy, Rebound
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.figures.common import Answer, caption_of, legend_below, source_of
@@ -84,7 +85,7 @@ def _finding(study: EventStudy) -> str:
 
 def _extremes(study: EventStudy) -> str:
     shown = study.table[~study.table["is_reference"].astype(bool)]
-    low, high = shown.loc[shown["estimate_pp"].idxmin()], shown.loc[shown["estimate_pp"].idxmax()]
+    low, high = extremes(shown, "estimate_pp")
     return (
         f"Against {study.reference} the difference runs from {points(low['estimate_pp'])} ({low['year']}) to "
         f"{points(high['estimate_pp'])} ({high['year']})."
