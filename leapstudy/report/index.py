@@ -103,7 +103,7 @@ def _axis(readings: Sequence[Reading]) -> tuple[float, float]:
 def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
     names = {PLAIN["en"]: "plain page", APPENDIX: "appendix", NOTEBOOK: "notebook" if item.shown else "what failed"}
     base = {
-        "title": short(item.title),
+        "title": item.reading.name if item.reading else short(item.title),
         "status": item.status,
         "shown": item.shown,
         "error": item.error,

@@ -16,6 +16,7 @@ from PIL import Image
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
 NO_ALT = "Picture without a description."
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -99,6 +100,9 @@ def _mend_headers(table: Tag) -> None:
         cell["scope"] = "col"
         if not cell.get_text(strip=True):
             cell.string = "Row"
+    for cell in table.select("td"):
+        if not NUMBER.match(cell.get_text(strip=True)):
+            cell["class"] = "text"
     for row in table.select("tbody tr"):
         row.attrs.pop("style", None)
         for cell in row.find_all("th"):
@@ -125,7 +129,6 @@ def _move_picture(picture: Tag, figures: Path, up: str) -> None:
     if found:
         name = save_picture(base64.b64decode(found.group(1)), figures)
         picture["src"] = f"{up}assets/figures/{name}"
-        picture["loading"] = "lazy"
 
 
 def save_picture(png: bytes, folder: Path) -> str:

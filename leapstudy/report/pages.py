@@ -142,7 +142,7 @@ def notebook_html(
     )
 
 
-def failed_html(name: str, status: str, error: Mapping[str, str], date: str) -> str:
+def failed_html(name: str, status: str, error: Mapping[str, str], result: Mapping[str, Any] | None, date: str) -> str:
     """Return the page of a run that did not succeed; it shows no figure."""
     return render(
         "failed",
@@ -150,7 +150,7 @@ def failed_html(name: str, status: str, error: Mapping[str, str], date: str) -> 
         status=status,
         error=error,
         links=[link(catalogue("en")["chrome_all"], "../index.html")],
-        footer=footer(None, date),
+        footer=footer(result, date),
     )
 
 

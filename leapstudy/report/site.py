@@ -38,7 +38,8 @@ def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = 
     """
     day = date or datetime.date.today().isoformat()
     entries = [_entry(out, run) for run in runs]
-    build = Build(out, day, Stamps(out), _neighbours(entries), _addresses(entries))
+    common = next((item.result for item in entries if item.result and item.track == "public"), None)
+    build = Build(out, day, Stamps(out), _neighbours(entries), _addresses(entries), common)
     for entry, run in zip(entries, runs, strict=True):
         build.write_run(entry, run)
     write_assets(out)
@@ -100,13 +101,17 @@ def _addresses(entries: Sequence[Entry]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build of the site: where, for which day, and what the pages share."""
+    """One build of the site: where, for which day, and what the pages share.
+
+    `common` is a result whose data and version stand in the footers of pages without a result of their own.
+    """
 
     out: Path
     day: str
     stamps: Stamps
     neighbours: Mapping[str, tuple[Entry | None, Entry | None]]
     addresses: Mapping[str, str]
+    common: Mapping[str, Any] | None
 
     def write_run(self, entry: Entry, run: Mapping[str, Any]) -> None:
         """Write the pages of one run; of a failed one only why it failed, and nothing of an earlier success."""
@@ -127,7 +132,9 @@ class Build:
         told = _error(run)
         path = self.out / entry.slug / NOTEBOOK
         self.stamps.write(
-            path, [entry.status, told], lambda: failed_html(short(entry.title), entry.status, told, self.day)
+            path,
+            [entry.status, told],
+            lambda: failed_html(short(entry.title), entry.status, told, self.common, self.day),
         )
 
     def _write_notebook(self, entry: Entry, notebook: Path, there: Mapping[str, bool]) -> None:
@@ -137,10 +144,17 @@ class Build:
             from leapstudy.report.pages import notebook_html  # plotting is imported only where a page is made
 
             return notebook_html(
-                notebook, short(entry.title), entry.result, self.out / FIGURES, self.day, self.addresses, around, there
+                notebook,
+                short(entry.title),
+                entry.result or self.common,
+                self.out / FIGURES,
+                self.day,
+                self.addresses,
+                around,
+                there,
             )
 
-        parts = [sha256_file(notebook), around, there, self.addresses]
+        parts = [sha256_file(notebook), around, there, self.addresses, (entry.result or self.common or {}).get("made")]
         self.stamps.write(self.out / entry.slug / NOTEBOOK, parts, make)
 
     def _write_result(self, entry: Entry, result: Mapping[str, Any], there: Mapping[str, bool]) -> None:

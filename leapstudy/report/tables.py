@@ -25,9 +25,11 @@ def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
 
     Columns of whole numbers are written without decimals.
     """
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
+    marks = ["" if pd.api.types.is_numeric_dtype(frame[name]) else ' class="text"' for name in frame.columns]
+    names = zip(frame.columns, marks, strict=True)
+    head = "".join(f'<th scope="col"{mark}>{escape(str(name))}</th>' for name, mark in names)
     digits = digits_of(frame, decimals)
-    rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))
+    rows = "".join(_row(row, digits, marks) for row in frame.astype(object).itertuples(index=False, name=None))
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -43,9 +45,10 @@ def _whole(column: pd.Series) -> bool:
     return bool((there == there.round()).all())
 
 
-def _row(row: tuple[Any, ...], digits: Sequence[int]) -> str:
+def _row(row: tuple[Any, ...], digits: Sequence[int], marks: Sequence[str]) -> str:
     first, *rest = (escape(cell_text(value, places)) for value, places in zip(row, digits, strict=True))
-    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{value}</td>" for value in rest)}</tr>'
+    cells = "".join(f"<td{mark}>{value}</td>" for value, mark in zip(rest, marks[1:], strict=True))
+    return f'<tr><th scope="row">{first}</th>{cells}</tr>'
 
 
 @dataclass(frozen=True, slots=True)
