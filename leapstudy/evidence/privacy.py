@@ -36,9 +36,9 @@ class Cells:
     sums: np.ndarray
 
 
-def is_small(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def is_small(numerator: np.ndarray, denominator: np.ndarray, min_group: int = MIN_GROUP) -> np.ndarray:
     """Return which cells may not be shown by themselves; a cell without anybody in it says nothing and may."""
-    return (np.asarray(denominator) > 0) & ((np.asarray(numerator) < MIN_COUNT) | (np.asarray(denominator) < MIN_GROUP))
+    return (np.asarray(denominator) > 0) & ((np.asarray(numerator) < MIN_COUNT) | (np.asarray(denominator) < min_group))
 
 
 def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.DataFrame:
@@ -130,9 +130,9 @@ def _company(cells: Cells, exposed: int, hidden: np.ndarray) -> int | None:
     return int(pool[np.argmin(cells.counts[pool, 1])]) if len(pool) else None
 
 
-def choose_hidden(cells: Cells) -> np.ndarray:
+def choose_hidden(cells: Cells, min_group: int = MIN_GROUP) -> np.ndarray:
     """Return which cells to hide: the small ones, and company for each that the sums would give away."""
-    small = is_small(cells.counts[:, 0], cells.counts[:, 1])
+    small = is_small(cells.counts[:, 0], cells.counts[:, 1], min_group)
     hidden = small.copy()
     while (exposed := np.flatnonzero(recoverable(cells, hidden) & small)).size:
         chosen = {_company(cells, int(cell), hidden) for cell in exposed} - {None}
@@ -144,7 +144,10 @@ def choose_hidden(cells: Cells) -> np.ndarray:
 
 
 def protect(
-    tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str], measures: Sequence[str] = ()
+    tables: Mapping[str, pd.DataFrame],
+    dimensions: Sequence[str],
+    measures: Sequence[str] = (),
+    min_group: int = MIN_GROUP,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables as they may be published together; the inputs are not changed.
 
@@ -156,6 +159,9 @@ def protect(
         The columns that tell cells apart, such as district_code, high_needs, cohort.
     measures
         Further columns (rates, effects, errors) that are emptied with the counts.
+    min_group
+        Smallest group of which anything is shown. Tables that only count the pupils of a large group by what happened
+        to them, with the count in both columns, take `MIN_COUNT`.
 
     Returns
     -------
@@ -163,7 +169,7 @@ def protect(
         Counts and measures of hidden cells are empty and `suppressed` is True there.
     """
     cells = collect(tables, dimensions)
-    hidden = choose_hidden(cells)[cells.listed]
+    hidden = choose_hidden(cells, min_group)[cells.listed]
     secret = set(cells.keys[hidden].itertuples(index=False, name=None))
     return {name: _hide(table, dimensions, (*COUNTS, *measures), secret) for name, table in tables.items()}
 
@@ -176,7 +182,10 @@ def _hide(table: pd.DataFrame, dimensions: Sequence[str], columns: Sequence[str]
 
 
 def audit(
-    published: Mapping[str, pd.DataFrame], original: Mapping[str, pd.DataFrame], dimensions: Sequence[str]
+    published: Mapping[str, pd.DataFrame],
+    original: Mapping[str, pd.DataFrame],
+    dimensions: Sequence[str],
+    min_group: int = MIN_GROUP,
 ) -> pd.DataFrame:
     """Attack the published tables by every subtraction and return the small cells that come back (none, if sound).
 
@@ -188,6 +197,8 @@ def audit(
         The same tables before suppression.
     dimensions
         The columns that tell cells apart.
+    min_group
+        As given to `protect`.
     """
     cells = collect(original, dimensions)
     shown = pd.concat(published.values(), ignore_index=True).reindex(columns=[*dimensions, *COUNTS])
@@ -195,7 +206,7 @@ def audit(
     open_keys = set(shown[list(dimensions)].astype(object).fillna(ALL).astype(str).itertuples(index=False, name=None))
     hidden = np.ones(len(cells.listed), dtype=bool)
     hidden[cells.listed] = [key not in open_keys for key in cells.keys.itertuples(index=False, name=None)]
-    small = is_small(cells.counts[:, 0], cells.counts[:, 1])
+    small = is_small(cells.counts[:, 0], cells.counts[:, 1], min_group)
     hidden[~cells.listed] = small[~cells.listed]
     broken = small & (recoverable(cells, hidden) | ~hidden)
     return cells.keys[broken[cells.listed]].assign(how="given by the published cells")

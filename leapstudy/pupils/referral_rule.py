@@ -1,0 +1,145 @@
+"""The rule by which a district picked pupils, found in its own log: who was referred, among those at risk of it.
+
+A pupil is at risk in a school month if enrolled and not referred before it. The rule is the look-back window and the
+cut that best tell the referred from the others at risk (Youden 1950, "Index for rating diagnostic tests").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis.expr.types import Table
+
+from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.pupils.engine import keep, sealed
+from leapstudy.pupils.handle import PupilData, engine_table, visit_table
+from leapstudy.pupils.lookback import WINDOWS, lookbacks
+
+CUTS = (5, 10, 15, 20, 25, 30)
+"""Percentages of days missed that a rule may start from; a rule that people apply has a round number."""
+
+CLEAR_FIT = 0.3
+"""Youden's index from which a rule counts as found; picking at random gives about zero."""
+
+WORDS = {
+    "last_month": "over the last month",
+    "last_two_months": "over the last two months",
+    "last_three_months": "over the last three months",
+    "year_to_date": "over the school year so far",
+    "last_year": "over the last school year",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralRule:
+    """What separates the referred from the others at risk, and how well.
+
+    Attributes
+    ----------
+    district_code : str
+        The district, or ``ALL``.
+    window : str
+        One of `WINDOWS`.
+    percent : int
+        Referred are those who missed at least this percentage of days in the window; 0 where no rule was found.
+    caught : float
+        Share of the referred who meet the rule.
+    flagged : float
+        Share of the others at risk (pupil-months) who meet it.
+    monthly : float
+        Share of those at risk who meet the rule that are referred in a month.
+    referred : int
+        Referred pupils with a look-back.
+    """
+
+    district_code: str
+    window: str
+    percent: int
+    caught: float
+    flagged: float
+    monthly: float
+    referred: int
+
+    @property
+    def fit(self) -> float:
+        """Youden's index: 1 if the rule tells the referred from the others, 0 if it knows nothing."""
+        return self.caught - self.flagged
+
+    @property
+    def found(self) -> bool:
+        """Whether referral depends on absence before it as far as the log shows."""
+        return self.percent > 0
+
+    def words(self) -> str:
+        """Return the rule as a person would state it."""
+        return f"{self.percent} % or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
+
+
+def at_risk_shares(data: PupilData) -> pd.DataFrame:
+    """Count pupil-months at risk of a first referral by absence before them, from one aggregate query.
+
+    Parameters
+    ----------
+    data
+        Opened with its visit log.
+
+    Returns
+    -------
+    pandas.DataFrame
+        district_code, window, percent (whole, rounded down), at_risk, referred. Cells are small: for programs only.
+    """
+    panel, log = engine_table(data), visit_table(data)
+    referral = log.group_by("pupil").agg(referral=log.referral_date.min().truncate("M"))
+    period = referral.aggregate(first=referral.referral.min(), last=referral.referral.max())
+    rows = lookbacks(panel).left_join(referral, "pupil", rname="{name}_log").cross_join(period)
+    waiting = rows.referral.isnull() | (rows.referral > rows.previous)
+    rows = rows.filter(waiting & (rows.month >= rows.first) & (rows.previous < rows.last))
+    rows = rows.mutate(is_referred=(rows.referral <= rows.month).fill_null(False))
+    kept = keep(panel.get_backend(), "reading the referrals", rows.select("district_code", "is_referred", *WINDOWS))
+    return sealed(
+        "counting the referrals", lambda: ibis.union(*(_histogram(kept, name) for name in WINDOWS)).to_pandas()
+    )
+
+
+def _histogram(rows: Table, window: str) -> Table:
+    seen = rows.filter(rows[window].notnull())
+    cells = seen.group_by("district_code", percent=seen[window].floor().cast("int64"))
+    counts = cells.agg(at_risk=seen.count(), referred=seen.is_referred.sum())
+    return counts.mutate(window=ibis.literal(window)).select(
+        "district_code", "window", "percent", "at_risk", "referred"
+    )
+
+
+def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[ReferralRule, ...]:
+    """Return the rule of each district with a referral, in order of code, then of all together (`ALL`).
+
+    Parameters
+    ----------
+    shares
+        From `at_risk_shares`.
+    cuts
+        Percentages to try.
+    """
+    named = [(str(code), rows) for code, rows in shares.groupby("district_code") if rows["referred"].sum() > 0]
+    return tuple(_best(code, rows, cuts) for code, rows in [*named, (ALL, shares)])
+
+
+def _best(code: str, shares: pd.DataFrame, cuts: Sequence[int]) -> ReferralRule:
+    tried = [_judge(code, shares, window, cut) for window in WINDOWS for cut in cuts]
+    best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
+    return best if best.fit >= CLEAR_FIT else _judge(code, shares, best.window, 0)
+
+
+def _judge(code: str, shares: pd.DataFrame, window: str, cut: int) -> ReferralRule:
+    rows = shares[shares["window"] == window]
+    meets = rows["percent"].to_numpy() >= cut
+    referred, others = rows["referred"].to_numpy(), (rows["at_risk"] - rows["referred"]).to_numpy()
+    caught, flagged = (_share(counts[meets].sum(), counts.sum()) for counts in (referred, others))
+    monthly = _share(referred[meets].sum(), rows["at_risk"].to_numpy()[meets].sum())
+    return ReferralRule(code, window, cut, caught, flagged, monthly, int(referred.sum()))
+
+
+def _share(part: np.integer, whole: np.integer) -> float:
+    return float(part / whole) if whole else 0.0
