@@ -12,6 +12,9 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 
 Kind = Literal["text", "number", "month", "date", "flag"]
+Shape = Literal["pupil_month", "pupil_day", "edfi", "ct_monthly"]
+"""How attendance is kept in the files."""
+
 GRADES = ("PK", "K", *(f"{grade:02d}" for grade in range(1, 13)))
 VISIT_TYPES = ("in_person", "phone", "neighbourhood")
 SUPPORTS = ("mental_health", "coats", "food", "shelter", "translation", "transport", "activities")

@@ -4,10 +4,7 @@ import ibis
 from ibis.expr.types import FloatingValue, NumericValue, Table
 
 from leapstudy.pupils.chronic import school_year
-
-WINDOWS = ("last_month", "last_two_months", "last_three_months", "year_to_date", "last_year")
-"""What a rule may look at, in school months before the month of referral; at the start of a school year "year to date"
-is the whole year before."""
+from leapstudy.pupils.referral_rule import WINDOWS
 
 _SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
 

@@ -11,10 +11,10 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.pupils import contract
+from leapstudy.pupils.contract import Shape
 from leapstudy.pupils.engine import keep
 from leapstudy.pupils.sources import columns_of, find, scan, typed
 
-Shape = Literal["pupil_month", "pupil_day", "edfi", "ct_monthly"]
 Mapping_ = Mapping[str, str] | None
 EDFI_PARTS = {"enrolment": contract.ENROLMENT, "absences": contract.ABSENCES, "calendar": contract.CALENDAR}
 

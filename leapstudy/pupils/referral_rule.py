@@ -7,15 +7,14 @@ cut that best tell the referred from the others at risk (Youden 1950, "Index for
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ibis
 import numpy as np
 import pandas as pd
-from ibis.expr.types import Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.pupils.engine import keep, sealed
-from leapstudy.pupils.handle import PupilData, engine_table, visit_table
-from leapstudy.pupils.lookback import WINDOWS, lookbacks
+
+WINDOWS = ("last_month", "last_two_months", "last_three_months", "year_to_date", "last_year")
+"""What a rule may look at, in school months before the month of referral; at the start of a school year "year to date"
+is the whole year before."""
 
 CUTS = (5, 10, 15, 20, 25, 30)
 """Percentages of days missed that a rule may start from; a rule that people apply has a round number."""
@@ -77,48 +76,13 @@ class ReferralRule:
         return f"{self.percent} % or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
 
 
-def at_risk_shares(data: PupilData) -> pd.DataFrame:
-    """Count pupil-months at risk of a first referral by absence before them, from one aggregate query.
-
-    Parameters
-    ----------
-    data
-        Opened with its visit log.
-
-    Returns
-    -------
-    pandas.DataFrame
-        district_code, window, percent (whole, rounded down), at_risk, referred. Cells are small: for programs only.
-    """
-    panel, log = engine_table(data), visit_table(data)
-    referral = log.group_by("pupil").agg(referral=log.referral_date.min().truncate("M"))
-    period = referral.aggregate(first=referral.referral.min(), last=referral.referral.max())
-    rows = lookbacks(panel).left_join(referral, "pupil", rname="{name}_log").cross_join(period)
-    waiting = rows.referral.isnull() | (rows.referral > rows.previous)
-    rows = rows.filter(waiting & (rows.month >= rows.first) & (rows.previous < rows.last))
-    rows = rows.mutate(is_referred=(rows.referral <= rows.month).fill_null(False))
-    kept = keep(panel.get_backend(), "reading the referrals", rows.select("district_code", "is_referred", *WINDOWS))
-    return sealed(
-        "counting the referrals", lambda: ibis.union(*(_histogram(kept, name) for name in WINDOWS)).to_pandas()
-    )
-
-
-def _histogram(rows: Table, window: str) -> Table:
-    seen = rows.filter(rows[window].notnull())
-    cells = seen.group_by("district_code", percent=seen[window].floor().cast("int64"))
-    counts = cells.agg(at_risk=seen.count(), referred=seen.is_referred.sum())
-    return counts.mutate(window=ibis.literal(window)).select(
-        "district_code", "window", "percent", "at_risk", "referred"
-    )
-
-
 def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[ReferralRule, ...]:
     """Return the rule of each district with a referral, in order of code, then of all together (`ALL`).
 
     Parameters
     ----------
     shares
-        From `at_risk_shares`.
+        From `leapstudy.pupils.at_risk.at_risk_shares`.
     cuts
         Percentages to try.
     """

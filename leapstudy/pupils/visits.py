@@ -11,18 +11,8 @@ from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.pupils.contract import GRADES, SUPPORTS
 from leapstudy.pupils.engine import keep, sealed
+from leapstudy.pupils.groups import DIMENSIONS, VISIT_COUNTS, VISITED
 from leapstudy.pupils.handle import PupilData, engine_table, visit_table
-
-VISITED = "visited"
-STATUSES = ("not referred", "referred, not tried", "tried, not met", VISITED)
-"""How far the programme got with a pupil; each pupil has exactly one, so that the counts add up."""
-
-VISIT_COUNTS = ("1", "2", "3 or more")
-GRADE_BANDS = ("PK-5", "6-12")
-"""The bands of the published effects."""
-
-DIMENSIONS = ("district_code", "status", "cohort", "visits", "grade_band", *SUPPORTS)
-"""What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
 
 _OF_ALL: tuple[tuple[str, ...], ...] = ((), ("status",))
 _OF_VISITED: tuple[tuple[str, ...], ...] = (("cohort",), ("visits",), ("grade_band",))

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.pupils.at_risk import at_risk_shares
 from leapstudy.pupils.engine import connect
 from leapstudy.pupils.handle import engine_table, open_pupils
-from leapstudy.pupils.lookback import WINDOWS, lookbacks
+from leapstudy.pupils.lookback import lookbacks
 from leapstudy.pupils.placebo import MONTHS_AFTER, placebo_programme
-from leapstudy.pupils.referral_rule import ReferralRule, at_risk_shares, find_rules
+from leapstudy.pupils.referral_rule import WINDOWS, ReferralRule, find_rules
 from leapstudy.pupils.simulate import load_config, write_simulation
 
 BASE = load_config().with_changes(districts={"0640011": 900, "0770011": 700})

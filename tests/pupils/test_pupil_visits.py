@@ -8,9 +8,10 @@ from leapstudy.evidence.privacy import audit, protect
 from leapstudy.pupils.contract import SUPPORTS
 from leapstudy.pupils.disclosure import MIN_COUNT
 from leapstudy.pupils.engine import connect
+from leapstudy.pupils.groups import DIMENSIONS, STATUSES, VISITED
 from leapstudy.pupils.handle import open_pupils
 from leapstudy.pupils.simulate import load_config, write_simulation
-from leapstudy.pupils.visits import DIMENSIONS, STATUSES, VISITED, visit_counts
+from leapstudy.pupils.visits import visit_counts
 
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 40, "1510011": 200})
 

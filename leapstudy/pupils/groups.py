@@ -1,0 +1,16 @@
+"""The groups in which pupils are counted, and the seasons of their first visits."""
+
+from leapstudy.pupils.contract import SUPPORTS
+
+VISITED = "visited"
+STATUSES = ("not referred", "referred, not tried", "tried, not met", VISITED)
+"""How far the programme got with a pupil; each pupil has exactly one, so that the counts add up."""
+
+VISIT_COUNTS = ("1", "2", "3 or more")
+"""Completed visits of a visited pupil."""
+
+GRADE_BANDS = ("PK-5", "6-12")
+"""The bands of the published effects."""
+
+DIMENSIONS = ("district_code", "status", "cohort", "visits", "grade_band", *SUPPORTS)
+"""What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
