@@ -26,7 +26,7 @@ from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, EventStudy, PooledAnswer, Rebound
 from leapstudy.did.contrasts import CONTRASTS
 from leapstudy.did.design import GROUPS, Sample, Spec, build_panel, build_sample, sample_from_panel
-from leapstudy.did.effect import Effect, fit, row, to_points
+from leapstudy.did.effect import Effect, fit, placements, row, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.rebound import YEARS, rebound
 from leapstudy.did.two_by_two import difference_in_means, regression
@@ -49,21 +49,11 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     effects, not_possible = _every_effect(data, spec, [district.code])
     main = effects[spec]
     names = _names(data)
-    codes = (district.code, *main.sample.comparison)
-    placements = np.concatenate([[main.test.estimate], main.test.placebos])
-    permutation = pd.DataFrame(
-        {
-            "district_code": codes,
-            "district": [names[item] for item in codes],
-            "placebo_pp": placements,
-            "is_treated": [True] + [False] * (len(codes) - 1),
-        }
-    )
     studies = _event_studies(data, spec, [district.code])
     return DistrictAnswer(
         code=district.code, district=district.name, spec=spec, main=_main(effects, spec, district.code, district.name),
         estimates=_rows(effects, spec, district.code, district.name, studies[0]), detectable=main.detectable, regression_pp=regression(main.sample),
-        comparison_districts=_listing(data, main.sample), raw_means=_raw_means(data, spec, district.code), permutation=permutation,
+        comparison_districts=_listing(data, main.sample), raw_means=_raw_means(data, spec, district.code), permutation=placements(main, names),
         editions=_editions(effects, spec), leave_one_out=_leave_one_out(main.sample, names), event_study=studies[0], chronic=studies[1],
         rebound=_rebound(data, spec, [district.code], names), not_possible=not_possible,
     )  # fmt: skip
@@ -80,7 +70,7 @@ def answer_all(data: StudyData, spec: Spec) -> PooledAnswer:
         code=ALL_DISTRICTS, district=ALL_NAME, spec=spec, main=_main(effects, spec, ALL_DISTRICTS, ALL_NAME),
         estimates=_rows(effects, spec, ALL_DISTRICTS, ALL_NAME, studies[0]), detectable=main.detectable, regression_pp=regression(main.sample),
         by_district=_by_district(data, spec, main.sample.treated, names), comparison_districts=_listing(data, main.sample),
-        raw_means=_raw_means(data, spec, None), permutation=pd.DataFrame({"placebo_pp": main.test.placebos}), editions=_editions(effects, spec),
+        raw_means=_raw_means(data, spec, None), permutation=placements(main, names), editions=_editions(effects, spec),
         leave_one_out=_leave_one_out(main.sample, names), event_study=studies[0], chronic=studies[1],
         rebound=_rebound(data, spec, codes, names), not_possible=not_possible,
     )  # fmt: skip

@@ -270,6 +270,11 @@ def sample_from_panel(
             f"No district of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
             f"{', '.join(asked)}. Choose another group, contrast or edition."
         )
+    if there.sum() == 1:
+        raise BadInput(
+            f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
+            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts stray. Add districts to the group."
+        )
     inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)
     left_out = tuple(code for code, keep in zip(group, there, strict=True) if not keep)
     y_treated, y_comparison = _on_scale(rates, kept, spec), _on_scale(rates_c[there], inside, spec)

@@ -1,8 +1,10 @@
 """One cell of the study: an effect with its uncertainty in percentage points, from one sample."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
@@ -85,3 +87,22 @@ def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
         p_method="label_permutation" if pooled else "permutation", p_floor=effect.test.floor,
         seed=spec.seed if pooled else None,
     )  # fmt: skip
+
+
+def placements(effect: Effect, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the effect under every placement of the label (one treated district) or under every shuffle.
+
+    Returns
+    -------
+    DataFrame
+        placebo_pp, in percentage points on either scale; for one treated district also district_code, district (by
+        `names`) and is_treated.
+    """
+    sample, test = effect.sample, effect.test
+    placebos = [to_points(value, sample) for value in test.placebos.tolist()]
+    if len(sample.treated) > 1:
+        return pd.DataFrame({"placebo_pp": placebos})
+    codes = (*sample.treated, *sample.comparison)
+    own = {"is_treated": [True] + [False] * len(sample.comparison)}
+    shown = {"district": [names[code] for code in codes], "placebo_pp": [effect.estimate_pp, *placebos]}
+    return pd.DataFrame({"district_code": codes, **shown, **own})

@@ -70,6 +70,8 @@ def _mean_covariance(changes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def sup_t_value(covariance: np.ndarray, df: float, seed: int) -> float:
     """Return the 95 % point of the largest absolute t over all coefficients, drawn with `seed`."""
     scale = np.sqrt(np.diag(covariance))
+    moving = scale > 0  # two or three districts may have changed by the same tenth of a point
+    scale, covariance = scale[moving], covariance[np.ix_(moving, moving)]
     correlation = covariance / np.outer(scale, scale)
     rng = np.random.default_rng(seed)
     draws = rng.multivariate_normal(np.zeros(len(scale)), correlation, BAND_DRAWS, method="eigh")

@@ -12,8 +12,10 @@ from io import BytesIO
 from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -132,11 +134,12 @@ def new_panels(
 
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG bytes, the same bytes each time; 48 colours are enough for lines and type."""
-    buffer = BytesIO()
     with applied():
-        figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
-    small = Image.open(buffer).convert("RGB").quantize(48, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # ``savefig`` would draw twice
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     out = BytesIO()
+    small = picture.quantize(48, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small.save(out, format="png", optimize=True)
     return out.getvalue()
 

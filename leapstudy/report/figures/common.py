@@ -8,11 +8,14 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import to_frame
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.glance import Glance
 from leapstudy.report.exhibit import Caption
 from leapstudy.report.phrases import EDSIGHT, SOURCES, comparison_words, counted, short
 from leapstudy.report.style import MARKS, Mark
 
 Answer = DistrictAnswer | PooledAnswer
+Asked = Answer | Glance
+"""Whatever answers the one contrast that was asked."""
 
 
 def source_of(outcome: str, edition: str) -> str:
@@ -20,13 +23,13 @@ def source_of(outcome: str, edition: str) -> str:
     return EDSIGHT if outcome == "chronic_absence" else SOURCES[edition]
 
 
-def treated_words(answer: Answer) -> str:
+def treated_words(answer: Asked) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
-    return short(main.district) if isinstance(answer, DistrictAnswer) else counted(main.n_treated, "LEAP district")
+    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, "LEAP district")
 
 
-def caption_of(answer: Answer, what: str, years: str = "") -> Caption:
+def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
     """Return the caption of a figure that shows the answer's main sample."""
     main = answer.main
     return Caption(

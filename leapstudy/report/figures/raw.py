@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.frames import extremes
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
-from leapstudy.report.figures.common import Answer, caption_of, legend_below, mark_of
+from leapstudy.report.figures.common import Asked, caption_of, legend_below, mark_of
 from leapstudy.report.phrases import number, points, short
 from leapstudy.report.style import INK, MARKS, in_house_style, new_figure
 
@@ -14,7 +14,7 @@ PROGRAMME_YEARS = "2021-22"
 
 
 @in_house_style
-def raw_means(answer: Answer) -> Exhibit:
+def raw_means(answer: Asked) -> Exhibit:
     """Draw mean attendance by year for the treated side and each group, before any model."""
     rows = answer.raw_means
     years = sorted(rows["year"].unique())

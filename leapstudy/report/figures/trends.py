@@ -11,6 +11,7 @@ from leapstudy.report.figures.common import Answer, caption_of, legend_below, so
 from leapstudy.report.phrases import (
     comparison_words,
     counted,
+    missing,
     number,
     outcome_words,
     percent,
@@ -76,6 +77,8 @@ def _axis_label(study: EventStudy, baseline: float | None) -> str:
 
 
 def _finding(study: EventStudy) -> str:
+    if missing(study.joint_p):
+        return f"{counted(study.n_comparison, 'comparison district')} are too few to test equal trends before the programme."
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
         f"Equal trends before the programme are {verdict} (joint {probability(study.joint_p)}); a drift of "

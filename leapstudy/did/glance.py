@@ -1,0 +1,83 @@
+"""One question, quickly: only what a look at it needs, by the functions that the whole answer is made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.data import StudyData
+from leapstudy.did.answer import Detectable, EventStudy
+from leapstudy.did.answering import ALL_NAME, ATTENDANCE_REFERENCE
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
+from leapstudy.did.effect import fit, placements, row
+from leapstudy.did.eventstudy import event_study
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The asked contrast alone; fields as in `DistrictAnswer`, all in percentage points.
+
+    Attributes
+    ----------
+    raw_means : DataFrame
+        group ('district' or 'leap', and the comparison group or 'custom'), label, year, rate_pct, n_districts: the
+        two sides that are compared, with the weights of the spec, over the districts that have every year.
+    """
+
+    spec: Spec
+    main: Estimate
+    detectable: Detectable
+    raw_means: pd.DataFrame
+    permutation: pd.DataFrame
+    event_study: EventStudy
+
+
+def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
+    """Answer one question for one treated district, or for several together.
+
+    Parameters
+    ----------
+    data
+        The study's tables.
+    treated
+        Codes of the treated districts.
+    spec
+        What is asked.
+
+    Raises
+    ------
+    BadInput
+        If the contrast cannot be formed.
+    """
+    names = dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
+    panel = build_panel(data, spec.outcome, spec.edition)
+    effect = fit(sample_from_panel(panel, data.districts, spec, treated))
+    code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
+    role = CONTRASTS[spec.contrast].role
+    every_year = _every_year(panel, data.districts, spec, treated)
+    return Glance(
+        spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), effect.detectable,
+        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, ATTENDANCE_REFERENCE),
+    )  # fmt: skip
+
+
+def _every_year(panel: Panel, districts: pd.DataFrame, spec: Spec, treated: Sequence[str]) -> Sample:
+    return sample_from_panel(panel, districts, replace(spec, scale="points"), treated, panel.years)
+
+
+def two_sides(sample: Sample, name: str) -> pd.DataFrame:
+    """Return the mean of either side by year, percent, with the sample's weights; `name` is the treated side's."""
+    group = comparison_label(sample.spec.comparison)
+    sides = (
+        ("district" if len(sample.treated) == 1 else "leap", name, sample.weights_treated @ sample.y_treated, len(sample.treated)),
+        (group if isinstance(sample.spec.comparison, str) else "custom", group, sample.weights_comparison @ sample.y_comparison, len(sample.comparison)),
+    )  # fmt: skip
+    parts = [
+        pd.DataFrame({"group": key, "label": label, "year": sample.years, "rate_pct": rates, "n_districts": n})
+        for key, label, rates, n in sides
+    ]
+    return pd.concat(parts, ignore_index=True)
