@@ -7,10 +7,11 @@ from nbclient import NotebookClient
 
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.core.files import write_text_atomic
+from leapstudy.report.live import WIDGET
 
 
 def refresh_notebook(path: Path) -> None:
-    """Execute every cell and keep the outputs; times and other traces of the moment are left out.
+    """Execute every cell and keep the outputs; times, widgets and other traces of the moment are left out.
 
     Raises
     ------
@@ -23,6 +24,8 @@ def refresh_notebook(path: Path) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     write_text_atomic(path, nbformat.writes(notebook) + "\n")

@@ -12,7 +12,7 @@ from leapstudy.did.answer import Detectable
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.permutation import Permutation, exact, shuffled
+from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled
 from leapstudy.did.spread import Spread, detectable, spread_of
 
 
@@ -48,11 +48,11 @@ def points_per_unit(sample: Sample) -> float:
     return 1.0 if sample.spec.scale == "points" else 100 * base * (1 - base)
 
 
-def fit(sample: Sample) -> Effect:
+def fit(sample: Sample, draws: int = DRAWS) -> Effect:
     """Estimate the effect of a sample with the inference that fits its number of treated districts.
 
-    One treated district: exact permutation, interval by inversion. More: shuffled labels for the p-value and the
-    unequal-variance interval.
+    One treated district: exact permutation, interval by inversion. More: shuffled labels for the p-value (`draws` of
+    them; none where only estimate and interval are wanted) and the unequal-variance interval.
     """
     spread = spread_of(sample)
     if len(sample.treated) == 1:
@@ -65,7 +65,7 @@ def fit(sample: Sample) -> Effect:
         low, high = test.low, test.high
     else:
         sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
-        test = shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes)
+        test = shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes, draws)
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))

@@ -1,0 +1,67 @@
+"""From a choice made in the explorer to the batch: the equal command, and a parameter file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leapstudy.batch.params import KEYS, read_params, resolve
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import ALL_SLUG
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.design import Spec
+from leapstudy.report.explorer import Tools
+
+
+def command(slug: str, spec: Spec) -> str:
+    """Return the command that asks the same, with only what `params/` does not say already.
+
+    The pooled run comes with a full batch, so that its command names no district.
+    """
+    differing = _differing(spec, resolve(slug, {}).model_dump())
+    target = [] if slug == ALL_SLUG else [slug]
+    return " ".join(["leapstudy run", *target, *(f"--set {key}={value}" for key, value in differing.items())])
+
+
+def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
+    """Write what differs from `params/study.yml` as the district's parameter file, and say what was done.
+
+    Parameters
+    ----------
+    slug
+        Name of the run.
+    spec
+        The choice.
+    reason
+        Why the district is asked differently; it stands in the file beside each value.
+    folder
+        Where parameters are; the workspace's own by default.
+
+    Raises
+    ------
+    BadInput
+        If no reason is given.
+    """
+    base = folder or paths.params()
+    path = base / "districts" / f"{slug}.yml"
+    differing = _differing(spec, read_params(base / "study.yml", required=True))
+    if not differing and not path.is_file():
+        return "Nothing was saved: this choice is what params/study.yml says already."
+    if not reason.strip():
+        raise BadInput("Nothing was saved: give the reason first, it stands in the file beside each value.")
+    content = {key: {"value": value, "reason": reason.strip()} for key, value in differing.items()}
+    header = "# Written by the explorer; only what differs from params/study.yml.\n"
+    write_text_atomic(path, header + (yaml.safe_dump(content, sort_keys=False, allow_unicode=True) if content else ""))
+    resolve(slug, {}, base)
+    return f"Saved as params/districts/{path.name}: {', '.join(differing) or 'nothing differs any more'}. Now `leapstudy run {slug}` asks this."
+
+
+def _differing(spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {key: getattr(spec, key) for key in KEYS} | {"comparison": comparison_label(spec.comparison)}
+    return {key: value for key, value in asked.items() if base[key] != value}
+
+
+TOOLS = Tools(command, save)

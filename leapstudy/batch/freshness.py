@@ -1,0 +1,51 @@
+"""Whether the last batch still says what the data, the package and the parameters of today would say."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from leapstudy.batch.manifest import key_of, stale_reasons
+from leapstudy.batch.plan import make_plan
+from leapstudy.core import paths
+from leapstudy.data import StudyData
+from leapstudy.report.live import Controls
+
+NAMED = 3
+"""Runs that are named one by one; more are counted."""
+UNSEEN = "Open and run this notebook to see whether the last batch is fresh, or type `leapstudy status`."
+
+
+def last_batch(data: StudyData, out: Path | None = None) -> str:
+    """Say whether the last public batch is fresh, and if not, which part changed for which runs."""
+    folder = out or paths.reports()
+    plan = make_plan(data, [], "public", {}, folder)
+    return freshness_words({run.slug: stale_reasons(folder / run.slug, key_of(run, data.hashes)) for run in plan})
+
+
+def freshness_words(reasons: Mapping[str, Sequence[str]]) -> str:
+    """Return the verdict from run -> why it is stale (empty where it is fresh)."""
+    stale: dict[str, list[str]] = {}
+    for slug, found in reasons.items():
+        for reason in found:
+            stale.setdefault(reason, []).append(slug)
+    if not stale:
+        return f"The last batch is fresh: data, package and parameters are unchanged for all {len(reasons)} runs."
+    if list(stale) == ["never run"] and len(stale["never run"]) == len(reasons):
+        return "There is no batch yet. `leapstudy run` makes one."
+    told = "; ".join(f"{reason} ({_runs(slugs, len(reasons))})" for reason, slugs in stale.items())
+    return f"The last batch is stale: {told}. `leapstudy run` makes again what is stale."
+
+
+def _runs(slugs: Sequence[str], of: int) -> str:
+    if len(slugs) == of:
+        return f"all {of} runs"
+    return ", ".join(slugs) if len(slugs) <= NAMED else f"{len(slugs)} of {of} runs"
+
+
+def banner(data: StudyData, *, live: bool = True) -> Controls:
+    """Return the verdict as a banner; only an open notebook shows it, since a saved one cannot know."""
+    if not live:
+        return Controls(None, UNSEEN)
+    from ipywidgets import HTML
+
+    return Controls(HTML(f"<strong>{escape(last_batch(data))}</strong>"), UNSEEN)
