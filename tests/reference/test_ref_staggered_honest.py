@@ -1,0 +1,81 @@
+"""Robust bounds meet the published table of the Medicaid example, from our own event study on the rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from moments_twin import moments_of
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.honest import breakdown, honest_bounds
+from leapstudy.did.staggered.twfe import event_study
+from leapstudy.pupils.moments.influence import covariance
+from leapstudy.pupils.moments.record import NEVER
+
+pytestmark = pytest.mark.reference
+DATA = Path(__file__).parent / "data"
+SMOOTHNESS = {0.0: (0.0259, 0.0607), 0.03: (-0.00714, 0.101)}
+MAGNITUDES = {0.5: (0.0241, 0.0673), 1.0: (0.0171, 0.0720), 1.5: (0.00859, 0.0796), 2.0: (-0.00107, 0.0883)}
+FIRST = np.array([1.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def medicaid():
+    """States that expanded in 2014 against those that had not by 2015, 2008 to 2015; clustered by state as in `fixest`."""
+    rows = pd.read_csv(DATA / "ehec.csv")
+    rows = rows[(rows["year"] < 2016) & (rows["expansion_year"] != 2015)]
+    cohort = rows["expansion_year"].where(rows["expansion_year"] == 2014, NEVER).astype(float)
+    moments = moments_of(
+        pd.DataFrame({"unit": rows["stfips"], "period": rows["year"], "y": rows["dins"], "cohort": cohort})
+    )
+    fit = event_study(moments)
+    states, n = moments.pupils.sum(), fit.observations
+    factor = states / (states - 1) * (n - 1) / (n - fit.parameters)
+    return fit.estimate, factor * covariance(moments, fit.influence)
+
+
+@pytest.fixture(autouse=True)
+def _solver():
+    pytest.importorskip("cvxpy", reason="comes with moderndid's extra didhonest")
+
+
+def test_smoothness_meets_the_published_table(medicaid):
+    found = honest_bounds(*medicaid, 5, 2, FIRST, "smoothness", list(SMOOTHNESS))
+    # published to three digits
+    np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(SMOOTHNESS.values()), atol=6e-4)
+    assert found["bound"].tolist() == list(SMOOTHNESS)
+
+
+def test_relative_magnitudes_meet_the_published_table(medicaid):
+    found = honest_bounds(*medicaid, 5, 2, FIRST, "relative_magnitudes", list(MAGNITUDES))
+    # both are read off grids of 0.0004, and the published ones use the hybrid test: two steps, 0.09 standard errors
+    np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(MAGNITUDES.values()), atol=8.5e-4)
+
+
+def test_the_breakdown_value_lies_where_the_table_crosses_zero(medicaid):
+    assert 1.5 < breakdown(*medicaid, 5, 2, FIRST, "relative_magnitudes", 4.0) <= 2.0
+    assert breakdown(*medicaid, 5, 2, FIRST, "relative_magnitudes", 0.5) == np.inf
+    estimate, variance = medicaid
+    assert breakdown(0 * estimate, variance, 5, 2, FIRST, "relative_magnitudes", 4.0) == 0.0
+    assert 0 < breakdown(estimate, variance, 5, 2, FIRST, "smoothness", 0.1) < 0.03
+
+
+def test_one_month_after_gives_the_same_as_leaving_the_second_out_of_the_weights(medicaid):
+    estimate, variance = medicaid
+    one = honest_bounds(estimate[:6], variance[:6, :6], 5, 1, np.array([1.0]), "relative_magnitudes", [1.0])
+    two = honest_bounds(estimate, variance, 5, 2, FIRST, "relative_magnitudes", [1.0])
+    np.testing.assert_allclose(one[["low_pp", "high_pp"]], two[["low_pp", "high_pp"]], atol=5e-4)
+
+
+def test_the_same_figures_give_the_same_bounds_in_silence(medicaid, capfd, recwarn):
+    first, again = (honest_bounds(*medicaid, 5, 2, FIRST, "relative_magnitudes", [0.5]) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not recwarn.list and capfd.readouterr() == ("", "")
+
+
+def test_sizes_that_do_not_fit_are_refused(medicaid):
+    with pytest.raises(BadInput, match="at least one coefficient before"):
+        honest_bounds(*medicaid, 0, 7, np.ones(7) / 7, "smoothness", [0.0])
+    with pytest.raises(BadInput, match="Legal: smoothness"):
+        honest_bounds(*medicaid, 5, 2, FIRST, "wild", [0.0])
