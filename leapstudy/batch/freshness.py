@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from leapstudy.batch.inputs import input_hashes
 from leapstudy.batch.manifest import key_of, stale_reasons
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -19,7 +20,8 @@ def last_batch(data: StudyData, out: Path | None = None) -> str:
     """Say whether the last public batch is fresh, and if not, which part changed for which runs."""
     folder = out or paths.reports()
     plan = make_plan(data, [], "public", {}, folder)
-    return freshness_words({run.slug: stale_reasons(folder / run.slug, key_of(run, data.hashes)) for run in plan})
+    inputs = input_hashes()
+    return freshness_words({run.slug: stale_reasons(folder / run.slug, key_of(run, inputs)) for run in plan})
 
 
 def freshness_words(reasons: Mapping[str, Sequence[str]]) -> str:

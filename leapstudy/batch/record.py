@@ -1,0 +1,201 @@
+"""The record of a batch, to be checked years later: an RO-Crate of inputs, hashes, versions, seeds and timings.
+
+RO-Crate 1.1 (Soiland-Reyes et al. 2022): one JSON-LD file beside the results that describes every file of them, and
+one action a run that says from what, with what, when and how each was made.
+"""
+
+import datetime
+import json
+import mimetypes
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import leapstudy
+from leapstudy.batch.manifest import Manifest, read_manifest
+from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.report.result import made
+
+NAME = "ro-crate-metadata.json"
+SPEC = "https://w3id.org/ro/crate/1.1"
+CONTEXT = [f"{SPEC}/context", {"sha256": "https://schema.org/sha256"}]
+LICENCE = "https://spdx.org/licenses/MIT"
+SOFTWARE, PYTHON, LOCK = "#leapstudy", "#python", "#requirements.lock"
+STATUS = {"done": "http://schema.org/CompletedActionStatus"}
+FAILED = "http://schema.org/FailedActionStatus"
+Entity = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One run as the record tells it."""
+
+    slug: str
+    title: str
+    notebook: str
+    manifest: Manifest
+    ended: datetime.datetime
+
+
+def write_record(out: Path, runs: Iterable[Any], started: datetime.datetime, *, anew: bool = True) -> Path:
+    """Describe a finished batch in its output folder.
+
+    Parameters
+    ----------
+    out
+        The output folder.
+    runs
+        The batch's runs (`slug`, `title`, `notebook`); one without a manifest is left out.
+    started
+        When the batch began, with its time zone.
+    anew
+        Write it also where there is one already; a batch with nothing to do leaves the record as it is.
+    """
+    path = out / NAME
+    if path.is_file() and not anew:
+        return path
+    recorded = [
+        Recorded(run.slug, run.title, run.notebook.name, manifest, _moment(out / run.slug / "manifest.json"))
+        for run in runs
+        if (manifest := read_manifest(out / run.slug)) is not None
+    ]
+    crate = crate_of(describe_files(out), recorded, made({}), started, datetime.datetime.now(datetime.UTC))
+    write_text_atomic(path, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def _moment(path: Path) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+
+
+def describe_files(out: Path) -> list[Entity]:
+    """Return every file of the output folder with its size, type and hash; hidden files and the record are left out."""
+    found = (path for path in sorted(out.rglob("*")) if path.is_file() and path.name != NAME)
+    return [_file(path, out) for path in found if not any(part.startswith(".") for part in path.relative_to(out).parts)]
+
+
+def _file(path: Path, out: Path) -> Entity:
+    kind = "application/x-ipynb+json" if path.suffix == ".ipynb" else mimetypes.guess_type(path.name)[0]
+    name = path.relative_to(out).as_posix()
+    return {
+        "@id": quote(name), "@type": "File", "name": name, "contentSize": str(path.stat().st_size),
+        "encodingFormat": kind or "application/octet-stream", "sha256": sha256_file(path),
+    }  # fmt: skip
+
+
+def crate_of(
+    files: Sequence[Entity],
+    runs: Sequence[Recorded],
+    with_what: Mapping[str, Any],
+    started: datetime.datetime,
+    ended: datetime.datetime,
+) -> Entity:
+    """Return the crate: the root, its files, one action a run, and everything that these name.
+
+    Parameters
+    ----------
+    files
+        The files, from `describe_files`.
+    runs
+        The runs.
+    with_what
+        Versions and lock hash, as `made` gives them.
+    started, ended
+        When the batch began and ended.
+    """
+    actions = [entity for run in runs for entity in _action(run, files)]
+    inputs = {name: digest for run in runs for name, digest in _data(run).items()}
+    return {
+        "@context": CONTEXT,
+        "@graph": [
+            {"@id": NAME, "@type": "CreativeWork", "conformsTo": {"@id": SPEC}, "about": {"@id": "./"}},
+            _root(files, runs, ended),
+            _batch(files, runs, started, ended),
+            *files,
+            *actions,
+            *(_input(name, digest) for name, digest in sorted(inputs.items())),
+            *_instruments(with_what),
+        ],
+    }
+
+
+def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.datetime) -> Entity:
+    return {
+        "@id": "./", "@type": "Dataset", "name": "Did LEAP raise attendance: results of one batch",
+        "description": f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}.",
+        "datePublished": ended.date().isoformat(), "license": {"@id": LICENCE}, "hasPart": _ids(files),
+        "mentions": [{"@id": "#batch"}, *({"@id": _run_id(run.slug)} for run in runs)],
+    }  # fmt: skip
+
+
+def _batch(
+    files: Sequence[Entity], runs: Sequence[Recorded], started: datetime.datetime, ended: datetime.datetime
+) -> Entity:
+    sound = all(run.manifest.state == "done" for run in runs)
+    shared = [item for item in files if "/" not in item["name"]]
+    return {
+        "@id": "#batch", "@type": "CreateAction", "name": "The batch: gather estimates, build the site",
+        "instrument": {"@id": SOFTWARE}, "object": [{"@id": _run_id(run.slug)} for run in runs], "result": _ids(shared),
+        "startTime": _iso(started), "endTime": _iso(ended), "actionStatus": {"@id": STATUS["done"] if sound else FAILED},
+    }  # fmt: skip
+
+
+def _action(run: Recorded, files: Sequence[Entity]) -> list[Entity]:
+    parameters = [
+        {"@id": f"#{run.slug}-{name}", "@type": "PropertyValue", "name": name, "value": value}
+        for name, value in (run.manifest.key.get("params") or {}).items()
+    ]
+    seconds = datetime.timedelta(seconds=run.manifest.seconds)
+    action = {
+        "@id": _run_id(run.slug), "@type": "CreateAction", "name": f"{run.notebook}: {run.title}",
+        "instrument": {"@id": SOFTWARE},
+        "object": [*({"@id": _input_id(name)} for name in sorted(_data(run))), *_ids(parameters)],
+        "result": _ids(item for item in files if item["name"].startswith(f"{run.slug}/")),
+        "startTime": _iso(run.ended - seconds), "endTime": _iso(run.ended),
+        "actionStatus": {"@id": STATUS.get(run.manifest.state, FAILED)},
+    }  # fmt: skip
+    if run.manifest.error:
+        action["error"] = run.manifest.error.get("message", run.manifest.state)
+    return [action, *parameters]
+
+
+def _instruments(with_what: Mapping[str, Any]) -> list[Entity]:
+    packages = [
+        {"@id": f"#package-{name}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
+        for name, version in with_what["packages"].items()
+    ]
+    software = {
+        "@id": SOFTWARE, "@type": "SoftwareApplication", "name": "leapstudy", "softwareVersion": with_what["leapstudy"],
+        "identifier": f"sha256 of the sources: {with_what['package_hash']}", "license": {"@id": LICENCE},
+        "softwareRequirements": [{"@id": PYTHON}, {"@id": LOCK}, *_ids(packages)],
+    }  # fmt: skip
+    python = {"@id": PYTHON, "@type": "ComputerLanguage", "name": "Python", "version": with_what["python"]}
+    lock = {"@id": LOCK, "@type": "CreativeWork", "name": "requirements.lock", "sha256": with_what["lock_hash"]}
+    licence = {"@id": LICENCE, "@type": "CreativeWork", "name": "MIT License"}
+    return [software, python, lock, licence, *packages]
+
+
+def _input(name: str, digest: str) -> Entity:
+    return {"@id": _input_id(name), "@type": "CreativeWork", "name": name, "sha256": digest}
+
+
+def _data(run: Recorded) -> dict[str, str]:
+    return run.manifest.key.get("data") or {}
+
+
+def _input_id(name: str) -> str:
+    return f"#input/{quote(name)}"
+
+
+def _run_id(slug: str) -> str:
+    return f"#run-{slug}"
+
+
+def _ids(entities: Iterable[Entity]) -> list[Entity]:
+    return [{"@id": item["@id"]} for item in entities]
+
+
+def _iso(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,158 @@
+"""`leapstudy verify`: make every result again somewhere else, and name what moved and what made it move."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+
+from leapstudy.batch.manifest import read_manifest
+from leapstudy.batch.plan import make_plan
+from leapstudy.batch.run import run_batch
+from leapstudy.core.errors import BadInput
+from leapstudy.data import StudyData
+from leapstudy.report.phrases import points
+from leapstudy.report.result import load_result
+
+TOLERANCE = 1e-8
+"""Points within which a number counts as the same: far below what is printed, above what another processor may round."""
+NUMBERS = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "n_treated", "n_comparison")
+NAMES = (
+    "district_code",
+    "estimator",
+    "outcome",
+    "comparison",
+    "edition",
+    "pre",
+    "post",
+    "event_time",
+    "role",
+    "p_method",
+)
+VERSIONS = {
+    "leapstudy": "leapstudy",
+    "python": "Python",
+    "package_hash": "the package's sources",
+    "lock_hash": "the lock file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a second run found: how many estimates were compared, what moved, and what differs in the making."""
+
+    runs: int
+    estimates: int
+    moved: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: float = TOLERANCE) -> Verification:
+    """Run everything in `out` that has a result once more, with its own parameters, and compare.
+
+    Parameters
+    ----------
+    out
+        Folder of the results; only read.
+    data
+        The study's tables.
+    jobs
+        Notebooks at a time.
+    console
+        Where progress is shown.
+    tolerance
+        Largest difference that counts as none, in points.
+
+    Raises
+    ------
+    BadInput
+        If there is no result to compare with.
+    """
+    slugs = sorted(path.parent.name for path in out.glob("*/result.json"))
+    if not slugs:
+        raise BadInput(f"There is no result in {out.name}/ to verify. Run `leapstudy run` first.")
+    with TemporaryDirectory(prefix="leapstudy-verify-") as scratch:
+        again = Path(scratch)
+        track = "all" if any(slug.startswith("pupils-") for slug in slugs) else "public"
+        plan = {run.slug: run for run in make_plan(data, [], track, {}, again)}
+        runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in slugs if slug in plan]
+        run_batch(runs, again, jobs, force=True, console=console)
+        return _compared(out, again, slugs, tolerance)
+
+
+def _parameters(run: Any, folder: Path) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    kept = {} if manifest is None else manifest.key.get("params") or {}
+    return {name: kept.get(name, value) for name, value in run.parameters.items()}
+
+
+def _compared(out: Path, again: Path, slugs: Sequence[str], tolerance: float) -> Verification:
+    moved: list[str] = []
+    differences: dict[str, None] = {}
+    estimates = 0
+    for slug in slugs:
+        old = load_result(out / slug / "result.json")
+        estimates += len(old["estimates"])
+        if not (again / slug / "result.json").is_file():
+            moved.append(f"{slug}: the run gave no result this time")
+            continue
+        new = load_result(again / slug / "result.json")
+        moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], tolerance)]
+        differences |= dict.fromkeys(made_otherwise(old["made"], new["made"]))
+    return Verification(len(slugs), estimates, tuple(moved), tuple(differences))
+
+
+def moved_estimates(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[str]:
+    """Return one line for each estimate that moved, came or went."""
+    before, after = _by_name(old), _by_name(new)
+    lines = [f"{_words(name)}: no longer there" for name in before if name not in after]
+    lines += [f"{_words(name)}: was not there before" for name in after if name not in before]
+    for name in before:
+        if name in after:
+            lines += [f"{_words(name)}: {text}" for text in _moved(before[name], after[name], tolerance)]
+    return lines
+
+
+def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+    """Return the rows by everything that names them; those that differ in nothing but numbers also by their turn."""
+    turns: Counter[tuple[Any, ...]] = Counter()
+    found = {}
+    for row in rows:
+        name = tuple(row.get(part) for part in NAMES)
+        found[(*name, turns[name])] = row
+        turns[name] += 1
+    return found
+
+
+def _moved(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[str]:
+    for name in NUMBERS:
+        before, after = old.get(name), new.get(name)
+        if before is None or after is None:
+            if before is not after:
+                yield f"{name} {before} -> {after}"
+        elif abs(after - before) > tolerance:
+            yield f"{name} {before:.6g} -> {after:.6g} (by {points(after - before, 6)})"
+
+
+def _words(key: Sequence[Any]) -> str:
+    return ", ".join(str(part) for part in key[:-1] if part not in (None, ""))
+
+
+def made_otherwise(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return in words what the two results were made with that is not the same: versions, sources, inputs."""
+    lines = [
+        f"{words}: {old.get(name)} -> {new.get(name)}" if name in ("leapstudy", "python") else f"{words} changed"
+        for name, words in VERSIONS.items()
+        if old.get(name) != new.get(name)
+    ]
+    for part, what in (("packages", "{name}: {old} -> {new}"), ("data_hashes", "the input {name} changed")):
+        before, after = old.get(part) or {}, new.get(part) or {}
+        lines += [
+            what.format(name=name, old=before.get(name, "none"), new=after.get(name, "none"))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ]
+    return lines

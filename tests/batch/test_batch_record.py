@@ -1,0 +1,204 @@
+"""The run record keeps RO-Crate's musts, and `verify` names what moved and what made it move."""
+
+import datetime
+import json
+from copy import deepcopy
+from urllib.parse import unquote
+
+import pytest
+from rich.console import Console
+
+from leapstudy.batch.manifest import Manifest, write_manifest
+from leapstudy.batch.plan import make_plan
+from leapstudy.batch.record import NAME, crate_of, describe_files, write_record
+from leapstudy.batch.run import run_batch
+from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_file
+from leapstudy.report.result import load_result, made
+
+QUIET = Console(quiet=True)
+STARTED = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+RUN_CELLS = (
+    'district = "hartford"\ncomparison = "alliance"\nseed = 1\nresult_path = ""',
+    "from leapstudy.report.study import study_district\nstudy_district(district, comparison=comparison, seed=seed).save(result_path)",
+)
+KEY = {
+    "params": {"comparison": "others", "seed": 7},
+    "data": {"csde_districts/districts.csv": "a" * 64},
+    "python": "3.11",
+}
+
+
+@pytest.fixture
+def written(workspace, study):
+    """Return the output folder of a batch of two runs, one of them failed, and its record."""
+    out = workspace / "reports"
+    plan = make_plan(study, ["hartford", "danbury"], "public", {}, out)
+    for run, manifest in zip(
+        plan,
+        (Manifest("done", KEY, {}, 3.0), Manifest("failed", KEY, {}, 1.0, {"message": "ValueError: no"})),
+        strict=True,
+    ):
+        (out / run.slug).mkdir(parents=True)
+        (out / run.slug / "notebook page.html").write_text(run.slug, encoding="utf-8")
+        write_manifest(out / run.slug, manifest)
+    (out / "index.html").write_text("index", encoding="utf-8")
+    (out / ".lock").write_text("", encoding="utf-8")
+    write_record(out, plan, STARTED)
+    return out
+
+
+def crate(out):
+    return json.loads((out / NAME).read_text(encoding="utf-8"))
+
+
+def entities(out):
+    return {item["@id"]: item for item in crate(out)["@graph"]}
+
+
+def ids(value):
+    """Return every {"@id": ...} inside a value."""
+    if isinstance(value, dict):
+        return [value["@id"]] if set(value) == {"@id"} else [name for item in value.values() for name in ids(item)]
+    return [name for item in value for name in ids(item)] if isinstance(value, list) else []
+
+
+def test_the_root_and_its_descriptor_are_as_the_standard_asks(written):
+    assert crate(written)["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
+    found = entities(written)
+    assert len(found) == len(crate(written)["@graph"]), "every @id stands once"
+    descriptor = found[NAME]
+    assert descriptor["@type"] == "CreativeWork" and descriptor["about"] == {"@id": "./"}
+    assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    root = found["./"]
+    assert root["@type"] == "Dataset" and root["name"] and root["description"] and root["license"]["@id"] in found
+    assert datetime.date.fromisoformat(root["datePublished"])
+
+
+def test_every_file_is_part_with_its_size_and_hash(written):
+    found = entities(written)
+    parts = {item["@id"] for item in found["./"]["hasPart"]}
+    there = [path for path in written.rglob("*") if path.is_file() and path.name not in (NAME, ".lock")]
+    assert {unquote(part) for part in parts} == {path.relative_to(written).as_posix() for path in there}
+    assert "hartford/notebook%20page.html" in parts
+    for part in parts:
+        path, entity = written / unquote(part), found[part]
+        assert entity["@type"] == "File" and entity["encodingFormat"]
+        assert (entity["contentSize"], entity["sha256"]) == (str(path.stat().st_size), sha256_file(path))
+
+
+def test_every_entity_has_a_type_and_every_reference_leads_to_one(written):
+    found = entities(written)
+    outside = ("https://w3id.org/", "http://schema.org/")
+    for entity in found.values():
+        assert entity["@type"]
+        for value in entity.values():
+            assert all(name in found or name.startswith(outside) for name in ids(value))
+
+
+def test_each_run_is_an_action_with_inputs_parameters_results_and_times(written):
+    found = entities(written)
+    action = found["#run-hartford"]
+    assert action["@type"] == "CreateAction" and action["instrument"] == {"@id": "#leapstudy"}
+    assert {"@id": "#input/csde_districts/districts.csv"} in action["object"]
+    assert found["#hartford-seed"] == {"@id": "#hartford-seed", "@type": "PropertyValue", "name": "seed", "value": 7}
+    assert {"@id": "hartford/notebook%20page.html"} in action["result"]
+    start, end = (datetime.datetime.fromisoformat(action[name]) for name in ("startTime", "endTime"))
+    assert end - start == datetime.timedelta(seconds=3)
+    failed = found["#run-danbury"]
+    assert failed["actionStatus"]["@id"].endswith("FailedActionStatus") and failed["error"] == "ValueError: no"
+    assert (
+        found["#batch"]["startTime"] == STARTED.isoformat()
+        and found["#batch"]["actionStatus"] == failed["actionStatus"]
+    )
+
+
+def test_versions_and_lock_file_are_named(written):
+    found, now = entities(written), made({})
+    assert found["#package-numpy"]["softwareVersion"] == now["packages"]["numpy"]
+    assert found["#python"]["version"] == now["python"] and found["#requirements.lock"]["sha256"] == now["lock_hash"]
+    assert now["package_hash"] in found["#leapstudy"]["identifier"]
+
+
+def test_the_record_leaves_itself_out_and_a_batch_with_nothing_to_do_leaves_the_record(written, study):
+    before = (written / NAME).read_bytes()
+    assert NAME not in [item["name"] for item in describe_files(written)]
+    write_record(written, [], STARTED, anew=False)
+    assert (written / NAME).read_bytes() == before
+    assert crate_of([], [], made({}), STARTED, STARTED)["@graph"][1]["hasPart"] == []
+
+
+def rows():
+    base = {
+        "district_code": "0640011",
+        "estimator": "did",
+        "outcome": "attendance_rate",
+        "edition": "2022-23",
+        "role": "main",
+    }
+    return [
+        {**base, "comparison": "alliance", "estimate_pp": 0.5, "p_value": 0.2, "se_pp": None},
+        {**base, "comparison": "others", "estimate_pp": -0.5, "p_value": 0.4, "se_pp": 1.0},
+    ]
+
+
+def test_what_moved_is_named_with_how_far():
+    new = deepcopy(rows())
+    assert moved_estimates(rows(), new, TOLERANCE) == []
+    new[0]["estimate_pp"] += TOLERANCE / 2
+    assert moved_estimates(rows(), new, TOLERANCE) == []
+    new[0]["estimate_pp"] = 0.75
+    new[1]["se_pp"] = None
+    first, second = moved_estimates(rows(), new, TOLERANCE)
+    assert first == "0640011, did, attendance_rate, alliance, 2022-23, main: estimate_pp 0.5 -> 0.75 (by +0.250000)"
+    assert second.endswith("se_pp 1.0 -> None")
+
+
+def test_estimates_that_came_or_went_are_named_and_order_is_nothing():
+    new = rows()[::-1]
+    assert moved_estimates(rows(), new, TOLERANCE) == []
+    assert moved_estimates(rows(), new[1:], TOLERANCE)[0].endswith("others, 2022-23, main: no longer there")
+    assert "was not there before" in moved_estimates(rows()[:1], rows(), TOLERANCE)[0]
+
+
+def test_what_made_it_otherwise_is_named():
+    old, new = (
+        {"python": "3.11", "packages": {"numpy": "2.4"}, "data_hashes": {"a.csv": "1"}, "lock_hash": "x"}
+        for _ in range(2)
+    )
+    assert made_otherwise(old, new) == []
+    new |= {"python": "3.12", "packages": {"numpy": "2.5"}, "data_hashes": {"a.csv": "2"}, "lock_hash": "y"}
+    assert made_otherwise(old, new) == [
+        "Python: 3.11 -> 3.12",
+        "the lock file changed",
+        "numpy: 2.4 -> 2.5",
+        "the input a.csv changed",
+    ]
+
+
+@pytest.mark.slow
+def test_a_batch_verifies_until_somebody_touches_a_number(workspace, study, notebook_writer):
+    out = workspace / "reports"
+    notebook_writer(workspace / "notebooks" / "10_district.ipynb", RUN_CELLS)
+    run_batch(make_plan(study, ["hartford"], "public", {"comparison": "others"}, out), out, 1, console=QUIET)
+    assert entities(out)["#hartford-comparison"]["value"] == "others"
+    found = verify(out, study, 1, QUIET)
+    assert found.moved == () and found.differences == () and found.runs == 1 and found.estimates > 10
+    path = out / "hartford" / "result.json"
+    result = load_result(path)
+    result["estimates"][0]["estimate_pp"] += 0.01
+    result["made"]["packages"]["numpy"] = "1.0"
+    path.write_text(json.dumps(result), encoding="utf-8")
+    found = verify(out, study, 1, QUIET)
+    assert (
+        len(found.moved) == 1
+        and "(by −0.010000)" in found.moved[0]
+        and found.moved[0].startswith("hartford: 0640011, did")
+    )
+    assert len(found.differences) == 1 and found.differences[0].startswith("numpy: 1.0 -> ")
+
+
+def test_nothing_to_verify_is_said(tmp_path, study):
+    with pytest.raises(BadInput, match="Run `leapstudy run` first"):
+        verify(tmp_path, study, 1, QUIET)
