@@ -1,0 +1,77 @@
+"""Covariance of estimates from pupils' influence, with pupils or districts as clusters."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import check_option
+from leapstudy.pupils.moments.influence import Influence, covariance, district_sums
+from leapstudy.pupils.moments.record import NEVER, Moments
+
+Cluster = Literal["pupil", "district"]
+"""Whose outcomes may hang together: one pupil's months, or all pupils of a district."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """Covariance of K estimates.
+
+    Attributes
+    ----------
+    covariance : ndarray, shape (K, K)
+    cluster : Cluster
+    clusters : int
+        Number of clusters G.
+    df : float
+        Degrees of freedom of a t statistic: infinite for pupils, G - 1 for districts.
+    """
+
+    covariance: np.ndarray
+    cluster: Cluster
+    clusters: int
+    df: float
+
+
+def clustered(moments: Moments, influence: Influence, cluster: Cluster = "pupil") -> Clustered:
+    """Return the covariance of estimates; without a small-sample factor for pupils, with ``G / (G - 1)`` for districts.
+
+    Parameters
+    ----------
+    moments, influence
+        From the same estimate.
+    cluster
+        "pupil", or "district" where visits were decided by district.
+
+    Raises
+    ------
+    BadInput
+        For districts as clusters where fewer than two districts have visited pupils, or fewer than three take part.
+
+    Notes
+    -----
+    With one treated cluster the sum of squared influence is far too small (it rejects a true null 8 times in 10), so it
+    is refused. With few districts even the t distribution is a guide only.
+    """
+    check_option("clustering", cluster, Cluster)
+    if cluster == "pupil":
+        return Clustered(covariance(moments, influence), cluster, int(moments.pupils.sum()), float("inf"))
+    districts = np.unique(moments.district)
+    visited = np.unique(moments.district[moments.cohort < NEVER])
+    if len(visited) < 2 or len(districts) < 3:
+        raise BadInput(
+            f"District-clustered errors need at least two districts with visited pupils and three in all; here are "
+            f"{len(visited)} and {len(districts)}. Use pupils as clusters, or a permutation over districts."
+        )
+    sums = district_sums(moments, influence)
+    g = len(districts)
+    return Clustered(sums.T @ sums * g / (g - 1), cluster, g, g - 1.0)
+
+
+def regression_factor(clusters: int, observations: int, parameters: int) -> float:
+    """Return ``G / (G - 1) * (n - 1) / (n - k)``, the factor of R `fixest` with nested pupil effects not counted.
+
+    For districts `clustered` has already applied the first part.
+    """
+    return clusters / (clusters - 1) * (observations - 1) / (observations - parameters)
