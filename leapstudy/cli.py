@@ -1,10 +1,10 @@
 """The command line: every command says what it did, and exits 0 (done), 1 (something failed) or 2 (bad input)."""
 
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,19 +25,29 @@ Districts = Annotated[
     list[str] | None, typer.Argument(help="Slugs, names or codes; all LEAP districts if none is given.")
 ]
 TrackOption = Annotated[str, typer.Option(help="public, pupils or all.")]
-OutOption = Annotated[Path | None, typer.Option(help="Folder of the results; reports/ by default.")]
+OutOption = Annotated[
+    str, typer.Option(help="Folder of the results, or a URL such as s3://bucket/reports; reports/ by default.")
+]
+ReadOption = Annotated[Path | None, typer.Option("--out", help="Folder of the results; reports/ by default.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated.")]
 
 
-def _plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> tuple:
+def _plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> tuple[list, str]:
+    """Return the runs, and what was asked; the last batch's plan serves where nothing that it read has changed."""
+    from leapstudy.batch.kept import asked, kept_plan
+
+    if track not in TRACKS:
+        raise bad_value("track", track, TRACKS)
+    question = asked(districts=districts, track=track, settings=settings, out=out)
+    return kept_plan(out, question) or _new_plan(districts, track, settings, out), question
+
+
+def _new_plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> list:
     from leapstudy.batch.params import parse_settings
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_study
 
-    if track not in TRACKS:
-        raise bad_value("track", track, TRACKS)
-    data = load_study()
-    return data, make_plan(data, districts or [], track, parse_settings(settings or []), out)
+    return make_plan(load_study(), districts or [], track, parse_settings(settings or []), out)
 
 
 @app.command(epilog="Example: leapstudy run hartford east-hartford --set comparison=others --jobs 2")
@@ -45,55 +55,72 @@ def run(
     districts: Districts = None,
     track: TrackOption = "public",
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
-    out: OutOption = None,
+    out: OutOption = "",
     force: Annotated[bool, typer.Option("--force", help="Run also what is fresh.")] = False,
     settings: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 300,
+    dask: Annotated[str, typer.Option(help="Scheduler of a Dask cluster that runs the notebooks.")] = "",
 ) -> None:
     """Run the notebooks whose inputs changed and build the pages."""
-    from leapstudy.batch.manifest import key_of, stale_reasons
+    from leapstudy.batch.kept import reasons, untouched
+    from leapstudy.batch.manifest import verdict
+    from leapstudy.batch.remote import Place
 
-    folder = (out or paths.reports()).resolve()
-    data, plan = _plan(districts, track, settings, folder)
+    place = Place.of(out)
+    place.pull()
+    plan, question = _plan(districts, track, settings, place.folder)
+    why = reasons(plan, place.folder)
     if dry_run:
         for item in plan:
-            reasons = stale_reasons(folder / item.slug, key_of(item, data.hashes))
-            verdict = "; ".join(reasons) if reasons else "fresh, would run only with --force"
-            console.print(f"{item.slug}: {item.notebook.name}: {verdict}", highlight=False)
-        return
-    # papermill takes half a second to import: bad input and dry runs do not wait for it
-    from leapstudy.batch.run import failure_table, run_batch
+            told = verdict(why[item.slug]) if why[item.slug] else "fresh, would run only with --force"
+            console.print(f"{item.slug}: {item.notebook.name}: {told}", highlight=False)
+    elif force or any(why.values()) or not untouched(place.folder):
+        _run(plan, place, jobs, force, timeout, dask, question)
+    else:
+        _say_done(0, len(plan), 0, place.index)
 
-    batch = run_batch(plan, data.hashes, folder, jobs, force=force, console=console)
-    ran, failed = sum(item.reran for item in batch.outcomes), batch.failed
-    console.print(
-        f"{ran} runs made, {len(plan) - ran} were fresh, {len(failed)} failed. Open {batch.index}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if failed:
-        console.print(failure_table(failed))
+
+def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
+    # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
+    from leapstudy.batch.pools import choose_pool
+    from leapstudy.batch.progress import failure_table
+    from leapstudy.batch.run import run_batch
+
+    # a batch system says that time is up with SIGTERM: leave as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    batch = run_batch(
+        plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
+        pool=choose_pool(dask, place),
+    )  # fmt: skip
+    place.push()
+    _say_done(sum(item.reran for item in batch.outcomes), len(plan), len(batch.failed), place.index)
+    if batch.failed:
+        console.print(failure_table(batch.failed))
+    if not batch.scan.ok:
+        console.print(batch.scan.text(), highlight=False, markup=False, soft_wrap=True)
+    if batch.failed or not batch.scan.ok:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: leapstudy status")
-def status(track: TrackOption = "public", out: OutOption = None) -> None:
-    """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
-    from leapstudy.batch.manifest import key_of, stale_reasons
+def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
+    console.print(
+        f"{ran} runs made, {planned - ran} were fresh, {failed} failed. Open {index}", highlight=False, soft_wrap=True
+    )
 
-    folder = (out or paths.reports()).resolve()
-    data, plan = _plan(None, track, None, folder)
-    for item in plan:
-        reasons = stale_reasons(folder / item.slug, key_of(item, data.hashes))
-        plain = ("never run", "interrupted", "failed")
-        word = (
-            "fresh"
-            if not reasons
-            else "; ".join(reasons)
-            if reasons[0].startswith(plain)
-            else f"stale ({'; '.join(reasons)})"
-        )
-        console.print(f"{item.slug}: {word}", highlight=False)
+
+@app.command(epilog="Example: leapstudy status")
+def status(track: TrackOption = "public", out: OutOption = "") -> None:
+    """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
+    from leapstudy.batch.kept import reasons
+    from leapstudy.batch.manifest import verdict
+    from leapstudy.batch.remote import Place
+
+    place = Place.of(out)
+    place.pull()
+    plan, _ = _plan(None, track, None, place.folder)
+    for slug, why in reasons(plan, place.folder).items():
+        console.print(f"{slug}: {verdict(why)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: leapstudy check")
@@ -103,9 +130,9 @@ def check(
     """Validate data and parameters without running anything."""
     if path is not None:
         raise typer.Exit(_check_pupils(path))
-    data, plan = _plan(None, "public", None, paths.reports())
-    from leapstudy.data import load_facts
+    from leapstudy.data import load_facts, load_study
 
+    data, plan = load_study(), _new_plan(None, "public", None, paths.reports())
     load_facts()
     console.print(
         f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, {len(plan)} runs have legal parameters.",
@@ -157,17 +184,55 @@ def list_names() -> None:
         console.print(f"contrast {contrast.name}: {contrast.label}", highlight=False)
 
 
-@app.command(epilog="Example: leapstudy lab")
-def lab() -> None:
-    """Open JupyterLab in the workspace."""
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--notebook-dir={paths.root()}",
-        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
-    ]
-    raise typer.Exit(subprocess.run(command).returncode)
+@app.command(epilog="Example: leapstudy report hartford --to html,pdf,docx")
+def report(
+    districts: Districts = None,
+    to: Annotated[str, typer.Option(help="html, pdf and docx, with commas between them.")] = "html,pdf,docx",
+    out: ReadOption = None,
+) -> None:
+    """Write plain page and technical appendix from the results that are there, to read, print or edit."""
+    from leapstudy.report.documents import build_reports, report_slugs
+
+    folder = (out or paths.reports()).resolve()
+    made = build_reports(folder, report_slugs(folder, districts or []), to.replace(" ", "").split(","))
+    for line in (*(str(path) for path in made.paths), *made.notes):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command(epilog="Example: leapstudy verify --out reports")
+def verify(
+    out: ReadOption = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
+) -> None:
+    """Make every result again in a temporary folder, compare, and name what moved."""
+    from leapstudy.batch.verify import verify as compare
+    from leapstudy.data import load_study
+
+    found = compare((out or paths.reports()).resolve(), load_study(), jobs, console)
+    console.print(found.text(), highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if found.moved else 0)
+
+
+@app.command(epilog="Example: leapstudy audit")
+def audit(out: ReadOption = None) -> None:
+    """Hold the workspace against the AEA template README, TIER 4.0 and the NHS RAP levels."""
+    from leapstudy.report.audit import audit as look
+    from leapstudy.report.audit import audit_text
+
+    found = look(paths.root(), (out or paths.reports()).resolve())
+    console.print(audit_text(found), highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if any(item.verdict == "missing" for item in found) else 0)
+
+
+@app.command(
+    epilog="Example: leapstudy lab --port 8899",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab in the workspace; its Python kernels start warm, and further options go to JupyterLab."""
+    from leapstudy.batch.lab import open_lab
+
+    raise typer.Exit(open_lab(context.args))
 
 
 @app.command(epilog="Example: leapstudy refresh 10_district")

@@ -8,59 +8,107 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import nbformat
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill.exceptions import PapermillException, PapermillExecutionError
+from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
+from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
+from leapstudy.batch.failures import CannotWrite, Failure, describe, moved
+from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.kernels import KERNEL, offer
-from leapstudy.batch.manifest import Manifest, output_hashes, write_manifest
-from leapstudy.batch.plan import Run
+from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
+from leapstudy.batch.runs import Run
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.sources import package_hash
 
 TIMEOUT_SECONDS = 300
-PARTIAL = ".notebook.partial.ipynb"
-logging.getLogger("papermill").setLevel(logging.ERROR)
+NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
+MADE = (NOTEBOOK, FAILED, "result.json", "manifest.json")
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
 def execute(
-    run: Run, out: Path, key: Mapping[str, Any], *, kernel: str = KERNEL, timeout: int = TIMEOUT_SECONDS
+    run: Run,
+    out: Path,
+    key: Mapping[str, Any],
+    *,
+    kernel: str = KERNEL,
+    timeout: int = TIMEOUT_SECONDS,
+    watch: Watch | None = None,
+    seen: Signature | None = None,
 ) -> Manifest:
     """Run one notebook and return its manifest, which is also written to the run's folder.
 
     A failure is returned, not raised: the other runs go on. The executed notebook keeps its name only if every cell
-    ran; a failed one is kept beside it as `failed.ipynb`.
+    ran and no input changed meanwhile; a failed one is kept beside it as `failed.ipynb`.
+
+    Parameters
+    ----------
+    run
+        The notebook and its parameters.
+    out
+        Folder of the results; the run writes only to its own folder in it.
+    key
+        What the run is made from, computed before it starts.
+    kernel
+        Name of the kernel.
+    timeout
+        Seconds that one cell may take.
+    watch
+        Lets another thread stop the run.
+    seen
+        The inputs' signature when `key` was computed; as they are now where it is not given.
+
+    Raises
+    ------
+    CannotWrite
+        If a file cannot be written: the disk is full, say.
     """
     offer()
-    folder = out / run.slug
+    watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(own_files(run))
+    try:
+        clear(folder)
+        write_manifest(folder, Manifest("running", dict(key)))
+        start = time.perf_counter()
+        error = _run_cells(run, folder, kernel, timeout, watch)
+        if not error and signature(own_files(run)) != seen:
+            error = _moved(run, key, folder)
+        state: State = "interrupted" if watch.stopped == INTERRUPT else "failed" if error else "done"
+        outputs = output_hashes(folder) if state == "done" else {}
+        manifest = Manifest(state, dict(key), outputs, time.perf_counter() - start, error)
+        write_text_atomic(folder / "run.log", _log(run, manifest))
+        write_manifest(folder, manifest)
+    except OSError as failure:
+        raise CannotWrite(run.slug, failure) from failure
+    return manifest
+
+
+def clear(folder: Path) -> None:
+    """Take away what an earlier run made, its half-written files too."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("notebook.ipynb", "failed.ipynb", "result.json", "manifest.json"):
-        (folder / name).unlink(missing_ok=True)
-    write_manifest(folder, Manifest("running", dict(key)))
-    start = time.perf_counter()
-    partial = folder / PARTIAL
-    error: dict[str, str] = {}
+    for path in [*(folder / name for name in MADE), *folder.glob(".*.tmp")]:
+        path.unlink(missing_ok=True)
+
+
+def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) -> Failure:
+    """Execute, and write the notebook once, at the end; return the failure, or nothing."""
     try:
         with TemporaryDirectory(prefix="leapstudy-") as sockets:
-            papermill.execute_notebook(
-                run.notebook, partial, run.parameters, kernel_name=kernel, progress_bar=False, log_output=False,
+            notebook = papermill.execute_notebook(
+                run.notebook, None, run.parameters, engine_name=ENGINE, kernel_name=kernel, progress_bar=False,
                 execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
-                config=_local_sockets(sockets),
+                config=_local_sockets(sockets), watch=watch,
             )  # fmt: skip
-        partial.replace(folder / "notebook.ipynb")
-    except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, OSError, RuntimeError) as failure:
-        error = describe(failure)
-        if partial.is_file():
-            partial.replace(folder / "failed.ipynb")
+    except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as failure:
+        if watch.notebook is not None:
+            write_text_atomic(folder / FAILED, nbformat.writes(watch.notebook) + "\n")
         (folder / "result.json").unlink(missing_ok=True)
-    seconds = time.perf_counter() - start
-    manifest = Manifest(
-        "failed" if error else "done", dict(key), {} if error else output_hashes(folder), seconds, error
-    )
-    write_text_atomic(folder / "run.log", _log(run, manifest))
-    write_manifest(folder, manifest)
-    return manifest
+        return describe(failure, watch, timeout)
+    write_text_atomic(folder / NOTEBOOK, nbformat.writes(notebook) + "\n")
+    return {}
 
 
 def _local_sockets(folder: str) -> Config:
@@ -70,31 +118,20 @@ def _local_sockets(folder: str) -> Config:
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
 
-def describe(failure: Exception) -> dict[str, str]:
-    """Return a failure as cell, message, hint and detail, in words for a person."""
-    if isinstance(failure, PapermillExecutionError):
-        return {
-            "cell": f"cell {failure.exec_count}",
-            "message": f"{failure.ename}: {str(failure.evalue).splitlines()[0] if failure.evalue else 'no message'}",
-            "hint": "open failed.ipynb at that cell",
-            "detail": "\n".join(failure.traceback),
-        }
-    if isinstance(failure, CellTimeoutError):
-        return {
-            "cell": "a cell",
-            "message": "took longer than the time limit",
-            "hint": "look for an endless loop",
-            "detail": str(failure),
-        }
-    if isinstance(failure, DeadKernelError):
-        return {
-            "cell": "a cell",
-            "message": "the kernel died",
-            "hint": "out of memory, or killed from outside",
-            "detail": str(failure),
-        }
-    first = str(failure).strip().splitlines()[0] if str(failure).strip() else type(failure).__name__
-    return {"cell": "", "message": f"{type(failure).__name__}: {first}", "hint": "see the log", "detail": str(failure)}
+def own_files(run: Run) -> list[Path]:
+    """Return the files that this run alone depends on: its notebook and what its parameters name."""
+    return [run.notebook, *own_inputs(run.parameters)]
+
+
+def _moved(run: Run, key: Mapping[str, Any], folder: Path) -> Failure:
+    """Return what changed while the run was on its way; a file touched but equal is no change."""
+    package_hash.cache_clear()
+    parts = changed(key, key_of(run, input_hashes(run.track)))
+    if not parts:
+        return {}
+    (folder / NOTEBOOK).replace(folder / FAILED)
+    (folder / "result.json").unlink(missing_ok=True)
+    return moved(parts)
 
 
 def _log(run: Run, manifest: Manifest) -> str:

@@ -1,20 +1,27 @@
 """What a run was made from, so that it reruns only when something changed, and can say what."""
 
+import contextlib
 import json
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from leapstudy.batch.cells import read_cells
-from leapstudy.batch.plan import Run
+from leapstudy.batch.inputs import own_inputs
+from leapstudy.batch.runs import Run
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
-from leapstudy.report.result import made, package_hash
+from leapstudy.core.sources import package_hash
 
 State = Literal["running", "done", "failed", "interrupted"]
 NAME = "manifest.json"
 OUTPUTS = ("notebook.ipynb", "result.json")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""How many threads the numerical libraries take; sums can differ in the last digit with it, so it is in the key."""
+WORDS = {"cells": "the notebook's cells", "package": "the package's sources", "lock": "the lock file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +35,26 @@ class Manifest:
     error: dict[str, str] = field(default_factory=dict)
 
 
-def key_of(run: Run, data_hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Return everything that the run's output depends on, part by part."""
+def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return everything that the run's output depends on, part by part.
+
+    Parameters
+    ----------
+    run
+        The run; its notebook and the files that its own parameters name are read.
+    inputs
+        File -> SHA-256 of what all runs of the track share, from `input_hashes`.
+    """
     cells = [cell.source for cell in read_cells(run.notebook) if cell.kind == "code"]
-    parameters = {name: value for name, value in run.parameters.items() if name != "result_path"}
     lock = paths.root() / "requirements.lock"
     return {
         "cells": sha256_bytes("\0".join(cells).encode()),
-        "params": parameters,
-        "data": dict(data_hashes),
+        "params": {name: value for name, value in run.parameters.items() if name != "result_path"},
+        "data": {**inputs, **{str(path): sha256_file(path) for path in own_inputs(run.parameters)}},
         "package": package_hash(),
         "lock": sha256_file(lock) if lock.is_file() else "",
-        "python": made({})["python"],
+        "python": platform.python_version(),
+        "threads": {name: os.environ.get(name, "1") for name in ONE_THREAD},
     }
 
 
@@ -55,10 +70,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest, or None where there is none that can be read."""
-    try:
+    with contextlib.suppress(OSError, ValueError, TypeError):
         return Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    return None
 
 
 def stale_reasons(folder: Path, key: Mapping[str, Any]) -> list[str]:
@@ -70,27 +84,36 @@ def stale_reasons(folder: Path, key: Mapping[str, Any]) -> list[str]:
         return [f"failed: {manifest.error.get('message', 'see its log')}"]
     if manifest.state != "done":
         return ["interrupted"]
-    reasons = _changed(manifest.key, key)
-    missing = [name for name in manifest.outputs if not (folder / name).is_file()]
-    if missing:
-        return [*reasons, f"output missing: {', '.join(missing)}"]
-    changed = [name for name, digest in output_hashes(folder).items() if manifest.outputs.get(name) != digest]
-    return [*reasons, *([f"output changed by hand: {', '.join(changed)}"] if changed else [])]
+    return [*changed(manifest.key, key), *_unsound(folder, manifest)]
 
 
-def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    words = {"cells": "the notebook's cells", "package": "the package's sources", "lock": "the lock file"}
-    reasons = []
-    for part, value in new.items():
-        before = old.get(part)
-        if before == value:
-            continue
-        if isinstance(value, dict) and isinstance(before, dict):
-            names = [name for name in {**before, **value} if before.get(name) != value.get(name)]
-            told = [f"{name} {before.get(name)} -> {value.get(name)}" if part == "params" else name for name in names]
-            reasons.append(f"{part}: {', '.join(told)}")
-        elif part == "python":
-            reasons.append(f"python: {before} -> {value}")
-        else:
-            reasons.append(f"{words.get(part, part)} changed")
-    return reasons
+def _unsound(folder: Path, manifest: Manifest) -> list[str]:
+    there = output_hashes(folder)
+    missing = [name for name in manifest.outputs if name not in there]
+    touched = [name for name, digest in there.items() if manifest.outputs.get(name) != digest]
+    told = (("output missing", missing), ("output changed by hand", touched))
+    return [f"{what}: {', '.join(names)}" for what, names in told if names]
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return in words which parts of a key differ: `params: comparison alliance -> others`."""
+    return [_told(part, old.get(part), value) for part, value in new.items() if old.get(part) != value]
+
+
+def _told(part: str, before: Any, value: Any) -> str:
+    if part == "python":
+        return f"python: {before} -> {value}"
+    if not (isinstance(value, dict) and isinstance(before, dict)):
+        return f"{WORDS.get(part, part)} changed"
+    names = [name for name in {**before, **value} if before.get(name) != value.get(name)]
+    shown = [name if part == "data" else f"{name} {before.get(name)} -> {value.get(name)}" for name in names]
+    return f"{part}: {', '.join(shown)}"
+
+
+def verdict(reasons: list[str]) -> str:
+    """Return one word or clause for a person: fresh, stale (why), failed, interrupted or never run."""
+    if not reasons:
+        return "fresh"
+    if reasons[0].startswith(("never run", "interrupted", "failed")):
+        return "; ".join(reasons)
+    return f"stale ({'; '.join(reasons)})"

@@ -2,12 +2,12 @@
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.cells import read_cells
 from leapstudy.batch.params import KEYS, StudyParams, resolve
+from leapstudy.batch.runs import Run
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG, Track
@@ -17,17 +17,6 @@ from leapstudy.did.design import build_sample
 PUBLIC_DISTRICT, POOLED, PUPILS = "10_district", "30_all_districts", "20_pupils"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "pupils": ("pupils",), "all": ("public", "pupils")}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One notebook with its parameters and the name of its folder in the output."""
-
-    slug: str
-    notebook: Path
-    parameters: dict[str, Any]
-    title: str
-    track: Track = "public"
 
 
 def declared_parameters(notebook: Path) -> dict[str, Any]:

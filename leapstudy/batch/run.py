@@ -1,35 +1,34 @@
-"""A whole batch: what is stale runs in parallel, the rest stays; failures are told, never hidden."""
+"""A whole batch: what is stale runs, the rest stays; failures are told, never hidden."""
 
-import os
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+import datetime
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from leapstudy.batch.execute import execute
+from leapstudy.batch.execute import own_files
+from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.gather import gather
+from leapstudy.batch.inputs import input_hashes, signature
+from leapstudy.batch.kept import forget, keep
+from leapstudy.batch.local import LocalPool, Started, Work, one_thread
+from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
-from leapstudy.batch.plan import Run
-from leapstudy.core.errors import BadInput
+from leapstudy.batch.progress import board, expected_seconds
+from leapstudy.batch.record import write_record
+from leapstudy.batch.runs import Run
+from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.report.site import build_site
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+class Pool(Protocol):
+    """Where runs happen: this machine, or a cluster."""
+
+    def results(self, started: Started) -> Generator[tuple[Run, Manifest]]:
+        """Yield each run with its manifest as it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +42,115 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A finished batch."""
+    """A finished batch: its runs, the page to open, and what the last look for pupils' ids found."""
 
     outcomes: tuple[Outcome, ...]
     index: Path
+    scan: ScanReport
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The runs that did not succeed."""
-        return tuple(item for item in self.outcomes if item.manifest.state != "done")
-
-
-@contextmanager
-def locked(out: Path) -> Any:
-    """Hold the output folder for one batch at a time.
-
-    Raises
-    ------
-    BadInput
-        If the folder cannot be written, or another batch holds it.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(
-            f"Another `leapstudy run` is writing to {out.name}/. Wait for it, or give another folder with --out."
-        ) from None
-    except OSError as error:
-        raise BadInput(
-            f"The output folder {str(out)!r} cannot be written ({error.strerror}). Give another one with --out."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    def failed(self) -> dict[str, Manifest]:
+        """Slug -> manifest of the runs that did not succeed."""
+        return {item.run.slug: item.manifest for item in self.outcomes if item.manifest.state != "done"}
 
 
 def run_batch(
-    plan: Sequence[Run], data_hashes: Mapping[str, str], out: Path, jobs: int, *, force: bool, console: Console
+    plan: Sequence[Run],
+    out: Path,
+    jobs: int,
+    *,
+    force: bool = False,
+    timeout: int = 300,
+    console: Console,
+    pool: Callable[[Work], Pool] = LocalPool,
+    question: str = "",
 ) -> Batch:
-    """Run what is stale (or everything with `force`), gather the estimates, build the pages.
+    """Run what is stale (or everything with `force`), gather the estimates, build the pages, scan them.
 
     Parameters
     ----------
     plan
         The runs, validated.
-    data_hashes
-        SHA-256 of every input file.
     out
         The output folder; held for this batch alone.
     jobs
         Notebooks at a time.
     force
         Run also what is fresh.
+    timeout
+        Seconds that one cell may take.
     console
         Where progress is shown.
+    pool
+        Where the runs happen.
+    question
+        What was asked for (`kept.asked`): the next batch that asks the same need not plan again.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be written or another batch holds it.
+    CannotWrite
+        If the disk is full.
     """
-    # kernels inherit these: two notebooks on two cores must not fight over threads
-    for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    one_thread()
+    started = datetime.datetime.now(datetime.UTC)
     with locked(out):
-        keys = {run.slug: key_of(run, data_hashes) for run in plan}
-        stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
-        done = _execute_all(stale, out, keys, jobs, console)
-        outcomes = tuple(
-            Outcome(run, done[run.slug], True) if run.slug in done else Outcome(run, _fresh(out, run), False)
-            for run in plan
-        )
-        gather(out, [run.slug for run in plan])
+        forget(out)
+        work = _work(plan, out, jobs, force, timeout)
+        done = _execute(work, pool, console)
+        outcomes = tuple(Outcome(run, done.get(run.slug) or _fresh(out, run), run.slug in done) for run in plan)
+        batch = _publish(outcomes, out, started)
+        if batch.scan.ok:
+            keep(out, question, plan)
+        return batch
+
+
+def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) -> Work:
+    # the signatures first: a file that changes while the keys are made is noticed, too
+    seen = {run.slug: signature(own_files(run)) for run in plan}
+    inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
+    keys = {run.slug: key_of(run, inputs[run.track]) for run in plan}
+    stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
+    return Work(stale, out, keys, seen, jobs, timeout)
+
+
+def _execute(work: Work, pool: Callable[[Work], Pool], console: Console) -> dict[str, Manifest]:
+    if not work.runs:
+        return {}
+    done: dict[str, Manifest] = {}
+    expected = expected_seconds(work.runs, work.out)
+    try:
+        with (
+            board(work.runs, expected, work.jobs, console) as shown,
+            closing(pool(work).results(shown.started)) as ended,
+        ):
+            for run, manifest in ended:
+                done[run.slug] = manifest
+                shown.ended(run, manifest)
+    finally:
+        _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
+    return done
+
+
+def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
+    for run in runs:
+        before = read_manifest(out / run.slug)
+        if before is not None and before.state == "running":
+            # on a full disk it stays `running`, which is read as interrupted too
+            with suppress(OSError):
+                write_manifest(out / run.slug, replace(before, state="interrupted"))
+
+
+def _publish(outcomes: tuple[Outcome, ...], out: Path, started: datetime.datetime) -> Batch:
+    """Make what is made of all runs together, and look at everything once more before anyone reads it."""
+    try:
+        gather(out, [item.run.slug for item in outcomes])
         index = build_site(out, [_page(item, out) for item in outcomes])
-    return Batch(outcomes, index)
+        write_record(out, [item.run for item in outcomes], started, anew=any(item.reran for item in outcomes))
+        return Batch(outcomes, index, scan_folder(out))
+    except OSError as failure:
+        raise CannotWrite("the pages", failure) from failure
 
 
 def _fresh(out: Path, run: Run) -> Manifest:
@@ -123,72 +159,10 @@ def _fresh(out: Path, run: Run) -> Manifest:
     return manifest
 
 
-def _page(outcome: Outcome, out: Path) -> dict[str, Any]:
+def _page(outcome: Outcome, out: Path) -> Mapping[str, Any]:
     run, manifest = outcome.run, outcome.manifest
     notebook = out / run.slug / "notebook.ipynb"
     return {
         "slug": run.slug, "title": run.title, "status": manifest.state, "error": manifest.error,
         "notebook": notebook if manifest.state == "done" else None,
     }  # fmt: skip
-
-
-def _execute_all(
-    stale: Sequence[Run], out: Path, keys: Mapping[str, dict[str, Any]], jobs: int, console: Console
-) -> dict[str, Manifest]:
-    if not stale:
-        return {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    done: dict[str, Manifest] = {}
-    running: set[str] = set()
-    stop = threading.Event()
-
-    def one(run: Run) -> Manifest | None:
-        if stop.is_set():
-            return None
-        running.add(run.slug)
-        return execute(run, out, keys[run.slug])
-
-    with Progress(*columns, console=console) as progress, ThreadPoolExecutor(jobs) as pool:
-        task = progress.add_task("starting", total=len(stale))
-        futures: dict[Future[Manifest | None], Run] = {pool.submit(one, run): run for run in stale}
-        try:
-            for future in as_completed(futures):
-                run, manifest = futures[future], future.result()
-                if manifest is not None:
-                    done[run.slug] = manifest
-                    running.discard(run.slug)
-                progress.update(task, advance=1, description=", ".join(sorted(running)) or "done")
-        except KeyboardInterrupt:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            _mark_interrupted(out, [run for run in stale if run.slug not in done], keys)
-            raise
-    return done
-
-
-def _mark_interrupted(out: Path, runs: Sequence[Run], keys: Mapping[str, dict[str, Any]]) -> None:
-    for run in runs:
-        before = read_manifest(out / run.slug)
-        if before is not None and before.state == "running":
-            write_manifest(out / run.slug, replace(before, state="interrupted", key=keys[run.slug]))
-
-
-def failure_table(failed: Sequence[Outcome]) -> Table:
-    """Return one line for each distinct failure, with everyone it hit and where to look."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for item in failed:
-        groups.setdefault((item.manifest.error.get("cell", ""), item.manifest.error.get("message", "")), []).append(
-            item
-        )
-    table = Table("runs", "cell", "error", "hint", "log", title="What failed", title_justify="left")
-    for (cell, message), items in groups.items():
-        slugs = ", ".join(item.run.slug for item in items)
-        table.add_row(slugs, cell, message, items[0].manifest.error.get("hint", ""), f"{items[0].run.slug}/run.log")
-    return table

@@ -5,7 +5,6 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ import pandas as pd
 import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
+from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.core.sources import package_hash
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "papermill")
@@ -46,14 +46,6 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, str | int | bool):
         return value
     return str(value)
-
-
-@cache
-def package_hash() -> str:
-    """Return one hash over the package's sources: file names and bytes, in order."""
-    folder = Path(leapstudy.__file__).parent
-    parts = [path.relative_to(folder).as_posix().encode() + path.read_bytes() for path in sorted(folder.rglob("*.py"))]
-    return sha256_bytes(b"\0".join(parts))
 
 
 def made(data_hashes: Mapping[str, str], *, simulated: bool = False) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.core.files import sha256_bytes, write_text_atomic
-from leapstudy.report.result import package_hash
+from leapstudy.core.sources import package_hash
 
 STAMPS = "site.json"
 FIGURES = Path("assets") / "figures"

@@ -11,10 +11,14 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from leapstudy.batch import run as batch_run
-from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
+from leapstudy.batch import local
+from leapstudy.batch.inputs import input_hashes
+from leapstudy.batch.kept import reasons
+from leapstudy.batch.lock import locked
+from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.plan import declared_parameters, make_plan
-from leapstudy.batch.run import failure_table, locked, run_batch
+from leapstudy.batch.progress import failure_table
+from leapstudy.batch.run import run_batch
 from leapstudy.core.errors import BadInput
 
 QUIET = Console(quiet=True)
@@ -25,15 +29,11 @@ def _plan(study, names, out, **settings):
     return make_plan(study, names, "public", settings, out)
 
 
-def _reasons(study, plan, out):
-    return {item.slug: stale_reasons(out / item.slug, key_of(item, study.hashes)) for item in plan}
-
-
 def test_a_failing_district_stops_nobody_and_never_looks_like_success(workspace, study):
     out = workspace / "reports"
     plan = _plan(study, ["hartford", "windham"], out)
-    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
-    assert [item.run.slug for item in batch.failed] == ["windham"]
+    batch = run_batch(plan, out, 2, console=QUIET)
+    assert list(batch.failed) == ["windham"]
     assert (out / "hartford" / "notebook.ipynb").is_file()
     assert not (out / "windham" / "notebook.ipynb").exists() and (out / "windham" / "failed.ipynb").is_file()
     error = read_manifest(out / "windham").error
@@ -45,29 +45,29 @@ def test_a_failing_district_stops_nobody_and_never_looks_like_success(workspace,
 
 
 def _only_what_is_stale_runs_again(workspace, study, out, plan):
-    assert _reasons(study, plan, out) == {"hartford": [], "windham": ["failed: ValueError: no figures for Windham"]}
+    assert reasons(plan, out) == {"hartford": [], "windham": ["failed: ValueError: no figures for Windham"]}
     before = (out / "hartford" / "manifest.json").stat().st_mtime_ns
-    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
+    batch = run_batch(plan, out, 2, console=QUIET)
     assert [item.run.slug for item in batch.outcomes if item.reran] == ["windham"]
     assert (out / "hartford" / "manifest.json").stat().st_mtime_ns == before
     other = _plan(study, ["hartford"], out, comparison="others")
-    assert _reasons(study, other, out)["hartford"] == ["params: comparison alliance -> others"]
-    moved = {**study.hashes, "csde_districts/districts.csv": "0" * 64}
+    assert reasons(other, out)["hartford"] == ["params: comparison alliance -> others"]
+    moved = {**input_hashes(), "csde_districts/districts.csv": "0" * 64}
     assert stale_reasons(out / "hartford", key_of(plan[0], moved)) == ["data: csde_districts/districts.csv"]
     (out / "hartford" / "notebook.ipynb").unlink()
-    assert _reasons(study, plan, out)["hartford"] == ["output missing: notebook.ipynb"]
+    assert reasons(plan, out)["hartford"] == ["output missing: notebook.ipynb"]
 
 
 def test_what_never_ran_or_was_cut_off_runs(workspace, study, tmp_path):
     out = workspace / "reports"
     plan = _plan(study, ["hartford"], out)
-    assert _reasons(study, plan, out)["hartford"] == ["never run"]
+    assert reasons(plan, out)["hartford"] == ["never run"]
     folder = out / "hartford"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"state": "running", "key": {}}), encoding="utf-8")
-    assert _reasons(study, plan, out)["hartford"] == ["interrupted"]
+    assert reasons(plan, out)["hartford"] == ["interrupted"]
     (folder / "manifest.json").write_text('{"state": "do', encoding="utf-8")
-    assert _reasons(study, plan, out)["hartford"] == ["never run"]
+    assert reasons(plan, out)["hartford"] == ["never run"]
 
 
 def test_a_second_batch_in_the_same_folder_is_refused(tmp_path):
@@ -109,13 +109,13 @@ def test_ctrl_c_marks_what_was_cut_off(workspace, study, monkeypatch):
     out = workspace / "reports"
     plan = _plan(study, ["hartford"], out)
 
-    def interrupted(run, folder, key):
-        batch_run.write_manifest(folder / run.slug, batch_run.Manifest("running", dict(key)))
+    def interrupted(run, folder, key, **_):
+        write_manifest(folder / run.slug, Manifest("running", dict(key)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch_run, "execute", interrupted)
+    monkeypatch.setattr(local, "execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_batch(plan, study.hashes, out, 1, force=False, console=QUIET)
+        run_batch(plan, out, 1, console=QUIET)
     assert read_manifest(out / "hartford").state == "interrupted"
 
 
@@ -128,6 +128,6 @@ def test_a_killed_batch_leaves_nothing_that_looks_done(workspace, study):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     plan = _plan(study, ["hartford", "danbury"], out)
-    assert set(_reasons(study, plan, out)["hartford"]) <= {"interrupted", "never run"}
-    batch = run_batch(plan, study.hashes, out, 2, force=False, console=QUIET)
-    assert not batch.failed and not any(_reasons(study, plan, out).values())
+    assert set(reasons(plan, out)["hartford"]) <= {"interrupted", "never run"}
+    batch = run_batch(plan, out, 2, console=QUIET)
+    assert not batch.failed and not any(reasons(plan, out).values())

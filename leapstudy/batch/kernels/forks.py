@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-AT_IMPORT = ("PYTHONPATH", "PYTHONHASHSEED", "MPLBACKEND", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Variables that matter while libraries are imported: where they differ from the template's, a kernel starts cold."""
+AT_IMPORT = ("PYTHON", "MPL", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "NUMBA_", "LD_", "LC_")
+"""Beginnings of variables that matter while Python and the libraries start: where one differs, a kernel starts cold."""
+ALSO = ("PATH", "LANG", "LANGUAGE", "TZ", "VIRTUAL_ENV", "HOME")
 INLINE = "module://matplotlib_inline.backend_inline"
 TEMPLATE = Path(__file__).with_name("template.py")
 WAIT_SECONDS = 0.01
@@ -67,6 +68,11 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
 
+def at_import(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the start of Python and of its libraries depends on."""
+    return {name: value for name, value in env.items() if name.startswith(AT_IMPORT) or name in ALSO}
+
+
 class Template:
     """The template process of this process; made at the first request."""
 
@@ -74,7 +80,7 @@ class Template:
         """Start it; imports go on while the caller does something else."""
         ours, theirs = socket.socketpair()
         env = {**os.environ, "MPLBACKEND": INLINE}
-        self.environment = {name: env.get(name) for name in AT_IMPORT}
+        self.environment = at_import(env)
         command = [
             sys.executable,
             str(TEMPLATE),
@@ -91,7 +97,7 @@ class Template:
     def fork(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> ForkedProcess | None:
         """Return a new kernel, or None where the template cannot give one."""
         wanted = {**env, "MPLBACKEND": env.get("MPLBACKEND", INLINE)}
-        if any(wanted.get(name) != value for name, value in self.environment.items()):
+        if at_import(wanted) != self.environment:
             return None
         request = json.dumps({"arguments": list(arguments), "env": wanted, "cwd": cwd})
         with self.lock:

@@ -1,8 +1,8 @@
 """The process that warm kernels are forked from. It only imports; no user's code ever runs in it.
 
-It is run as a file, so that not even this package is imported, and given one end of a socket pair. One request is one line of JSON (arguments,
-environment, working directory), the answer is the new kernel's process number. When the other end closes, it ends, and
-a kernel that lost its template ends too (ipykernel watches its parent).
+It is run as a file, so that not even this package is imported, and given one end of a socket pair. One request is one
+line of JSON (arguments, environment, working directory), the answer is the new kernel's process number. When the other
+end closes, it ends, and a kernel that lost its template ends too (ipykernel watches its parent).
 """
 
 import gc
@@ -13,6 +13,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def become_kernel(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"] or str(Path.cwd()))
+    time.tzset()
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

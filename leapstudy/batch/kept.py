@@ -1,0 +1,78 @@
+"""The last batch as it was asked for and built, so that a batch with nothing to do needs no table and no library.
+
+Planning loads and validates every table. Where nothing that planning depends on has changed since the last batch, its
+plan still holds, and whether its runs and pages are still as they were is a matter of hashes.
+"""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from leapstudy.batch.inputs import input_hashes
+from leapstudy.batch.manifest import key_of, stale_reasons
+from leapstudy.batch.runs import Run
+from leapstudy.core import paths
+from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
+from leapstudy.core.sources import package_hash
+
+NAME = ".batch.json"
+PAGES = {".html", ".css", ".js", ".webp", ".svg", ".csv"}
+"""What a build makes and a later look must find again; documents made on request are not among them."""
+
+
+def asked(**what: Any) -> str:
+    """Return one hash over what was asked for and every file that planning reads."""
+    files = [
+        *paths.notebooks().glob("*.ipynb"), *paths.params().rglob("*.yml"), *paths.raw().rglob("*"),
+    ]  # fmt: skip
+    hashes = {str(path): sha256_file(path) for path in sorted(files) if path.is_file()}
+    return sha256_bytes(json.dumps([what, hashes, package_hash()], sort_keys=True, default=str).encode())
+
+
+def keep(out: Path, question: str, plan: Sequence[Run]) -> None:
+    """Keep the plan and the look of every built file."""
+    runs = [{**asdict(run), "notebook": str(run.notebook)} for run in plan]
+    content = {"asked": question, "runs": runs, "built": _look(out)}
+    write_text_atomic(out / NAME, json.dumps(content) + "\n")
+
+
+def forget(out: Path) -> None:
+    """Drop what was kept; a batch does so before it changes anything."""
+    (out / NAME).unlink(missing_ok=True)
+
+
+def kept_plan(out: Path, question: str) -> list[Run] | None:
+    """Return the last batch's plan if it answers this question, else None."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        kept = _read(out)
+        if kept["asked"] == question:
+            return [Run(**{**run, "notebook": Path(run["notebook"])}) for run in kept["runs"]]
+    return None
+
+
+def reasons(plan: Sequence[Run], out: Path) -> dict[str, list[str]]:
+    """Return slug -> why the run must be made again; empty where it is fresh."""
+    inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
+    return {run.slug: stale_reasons(out / run.slug, key_of(run, inputs[run.track])) for run in plan}
+
+
+def untouched(out: Path) -> bool:
+    """Return whether every page and table of the last batch is there as it was built."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return _read(out)["built"] == _look(out)
+    return False
+
+
+def _read(out: Path) -> dict[str, Any]:
+    return json.loads((out / NAME).read_text(encoding="utf-8"))
+
+
+def _look(out: Path) -> dict[str, list[int]]:
+    """Return page -> size and time."""
+    pages = (path for path in out.rglob("*") if path.suffix in PAGES)
+    return {
+        page.relative_to(out).as_posix(): [(about := page.stat()).st_size, about.st_mtime_ns] for page in sorted(pages)
+    }
