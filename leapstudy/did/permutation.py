@@ -36,7 +36,11 @@ class Permutation:
 
 
 def exact(
-    treated: float, comparison: np.ndarray, treated_size: float = 1.0, sizes: np.ndarray | None = None
+    treated: float,
+    comparison: np.ndarray,
+    treated_size: float = 1.0,
+    sizes: np.ndarray | None = None,
+    noise: np.ndarray | None = None,
 ) -> Permutation:
     """Return the exact test of one treated district among its comparison districts.
 
@@ -51,27 +55,35 @@ def exact(
         Changes of the comparison districts.
     treated_size, sizes
         What each district counts for in a mean; equal by default.
+    noise : ndarray, shape (C + 1,), optional
+        Standard deviation of each district's own change, the treated one first. Given, the test is studentised: every
+        placement is divided by the noise of the district that holds the label. The noise must not depend on the effect.
 
     Notes
     -----
     Under an effect tau the treated change is lowered by tau, which moves the estimate to ``estimate - tau`` and
-    placement k to ``placebo_k + tau b_k`` with b_k the treated district's share among the others. Placement k is at
-    least as extreme for tau between ``(estimate - placebo_k) / (1 + b_k)`` and ``(estimate + placebo_k) / (1 - b_k)``,
-    in either order, and both ends bracket the estimate: the interval follows by counting, without a search.
+    placement k to ``placebo_k + tau b_k`` with b_k the treated district's share among the others. With r_k the noise of
+    the treated district over that of k (1 without `noise`), placement k is at least as extreme for tau between
+    ``(estimate - r_k placebo_k) / (1 + r_k b_k)`` and ``(estimate + r_k placebo_k) / (1 - r_k b_k)``, in either order,
+    and both ends bracket the estimate: the interval follows by counting, without a search. Where ``r_k b_k >= 1`` the
+    placement is at least as extreme far out on both sides, and counts so everywhere, which can only widen the interval.
     """
     changes = np.concatenate([[treated], comparison])
     size = np.ones(len(changes)) if sizes is None else np.concatenate([[treated_size], sizes])
     rest = size.sum() - size
     effects = changes - ((size * changes).sum() - size * changes) / rest
     estimate, placebos = float(effects[0]), effects[1:]
-    p_value = (1 + np.sum(np.abs(placebos) >= abs(estimate) - TIE)) / len(changes)
-    low, high = _inverted(estimate, placebos, size[0] / rest[1:])
+    ratio = np.ones(len(placebos)) if noise is None else noise[0] / noise[1:]
+    p_value = (1 + np.sum(ratio * np.abs(placebos) >= abs(estimate) - TIE)) / len(changes)
+    low, high = _inverted(estimate, ratio * placebos, ratio * size[0] / rest[1:])
     return Permutation(estimate, placebos, float(p_value), 1 / len(changes), low, high)
 
 
-def _inverted(estimate: float, placebos: np.ndarray, share: np.ndarray) -> tuple[float, float]:
-    ends = np.sort(np.stack([(estimate - placebos) / (1 + share), (estimate + placebos) / (1 - share)]), axis=0)
-    n = len(placebos) + 1
+def _inverted(estimate: float, scaled: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    reach = np.where(share < 1, 1 - share, np.nan)
+    ends = np.sort(np.stack([(estimate - scaled) / (1 + share), (estimate + scaled) / reach]), axis=0)
+    ends = np.where(share < 1, ends, np.array([[-np.inf], [np.inf]]))
+    n = len(scaled) + 1
     # the fewest other placements that keep the p-value above ALPHA
     needed = next(count for count in range(n) if (1 + count) / n > ALPHA + TIE)
     if needed == 0:

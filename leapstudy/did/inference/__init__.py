@@ -1,0 +1,13 @@
+"""One treated district, honestly: every test that can be made, side by side, and which of them leads.
+
+`record`       the frozen records: a method's answer, and all of them
+`noise`        how much a district's change strays: from its own years before, or from its enrolment
+`placebo`      Conley and Taber's and Ferman and Pinto's tests from the comparison districts' residuals
+`synthetic`    synthetic difference-in-differences through diff-diff, with its donor weights
+`compare`      `infer` puts them side by side, `headline` names the one that holds its size
+"""
+
+from leapstudy.did.inference.compare import estimate_rows, headline, infer, methods_table
+from leapstudy.did.inference.record import Inference, Method, MethodName
+
+__all__ = ["Inference", "Method", "MethodName", "estimate_rows", "headline", "infer", "methods_table"]

@@ -1,0 +1,224 @@
+"""How sure: all districts shrunk together, every specification, departures from parallel trends, tests side by side.
+
+These figures take plain frames, so that they draw whatever made them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.report.exhibit import Caption, Exhibit, alt_text
+from leapstudy.report.figures.common import draw_intervals, legend_below
+from leapstudy.report.phrases import between, counted, missing, number, percent, points, short
+from leapstudy.report.style import BLUE, GREY, INK, MARKS, PALE, in_house_style, new_figure, new_panels, zero_line
+
+EFFECT = "effect, points of attendance"
+SHRUNKEN = {"estimate": "shrunken_pp", "low": "shrunken_low_pp", "high": "shrunken_high_pp"}
+
+
+@in_house_style
+def caterpillar(rows: pd.DataFrame, mean_pp: float, caption: Caption) -> Exhibit:
+    """Draw each district's raw estimate beside the one that borrows strength from the others.
+
+    Parameters
+    ----------
+    rows
+        One row a district: district, estimate_pp, ci_low_pp, ci_high_pp, shrunken_pp, shrunken_low_pp,
+        shrunken_high_pp, p_above (probability that the effect is above zero).
+    mean_pp
+        Mean over districts that the estimates are pulled towards.
+    caption
+        Of the pooled answer, with what the prior was.
+    """
+    shown = rows.sort_values("shrunken_pp").reset_index(drop=True)
+    places = np.arange(len(shown), dtype=float)
+    figure, axes = new_figure(1.4 + 0.33 * len(shown))
+    draw_intervals(axes, shown, places + 0.16, MARKS["placebo"], "on its own")
+    draw_intervals(axes, shown, places - 0.16, MARKS["leap"], "with strength from the others", **SHRUNKEN)
+    zero_line(axes)
+    axes.axvline(mean_pp, color=BLUE, linestyle=":", linewidth=1.4, label=f"mean of all: {points(mean_pp)}")
+    axes.set(yticks=places, yticklabels=[short(name) for name in shown["district"]], xlabel=f"{EFFECT} (95 % interval)")
+    legend_below(axes, 3)
+    raw, kept = np.ptp(shown["estimate_pp"]), np.ptp(shown["shrunken_pp"])
+    sure = int(((shown["shrunken_low_pp"] > 0) | (shown["shrunken_high_pp"] < 0)).sum())
+    best = shown.iloc[-1]
+    return Exhibit(
+        figure=figure,
+        title="Each district on its own and with strength from the others",
+        alt=alt_text(
+            f"Shrunk towards {points(mean_pp)}, the districts' spread of {number(raw)} points becomes {number(kept)}; "
+            f"{sure} of {len(shown)} intervals leave out zero.",
+            f"Highest is {short(best['district'])} with {points(best['shrunken_pp'])}, above zero with probability "
+            f"{percent(best['p_above'], 0)}.",
+        ),
+        caption=caption,
+        data=_caterpillar_table(shown),
+    )
+
+
+def _caterpillar_table(shown: pd.DataFrame) -> pd.DataFrame:
+    columns = ["district", "estimate_pp", "ci_low_pp", "ci_high_pp", *SHRUNKEN.values(), "p_above"]
+    names = ["District", "On its own", "Low", "High", "Shrunken", "Shrunken low", "Shrunken high", "P(above zero)"]
+    return shown.assign(district=shown["district"].map(short))[columns].iloc[::-1].set_axis(names, axis=1)
+
+
+@in_house_style
+def specification_curve(curve: pd.DataFrame, choices: Sequence[str], caption: Caption) -> Exhibit:
+    """Draw every specification's estimate in order, and below it which choices made it.
+
+    Parameters
+    ----------
+    curve
+        One row a specification: estimate_pp, low_pp and high_pp (may be empty), is_main, and a column per choice.
+    choices
+        The columns of `curve` that name choices.
+    caption
+        Of the curve.
+    """
+    shown = curve.sort_values("estimate_pp").reset_index(drop=True)
+    levels = [(choice, str(level)) for choice in choices for level in dict.fromkeys(shown[choice])]
+    figure, (top, below) = new_panels(
+        2, 1, 2.6 + 0.2 * len(levels), sharex=True, gridspec_kw={"height_ratios": [2.4, 0.2 * len(levels)]}
+    )
+    x, main = np.arange(len(shown)), shown["is_main"].to_numpy(bool)
+    top.vlines(x, shown["low_pp"].astype(float), shown["high_pp"].astype(float), color=PALE, linewidth=1.2)
+    top.plot(
+        x[~main],
+        shown["estimate_pp"][~main],
+        linestyle="none",
+        marker="o",
+        markersize=3,
+        color=GREY,
+        label="one specification",
+    )
+    top.plot(
+        x[main],
+        shown["estimate_pp"][main],
+        linestyle="none",
+        label="the main one",
+        markersize=8,
+        marker="D",
+        color=BLUE,
+    )
+    zero_line(top, vertical=False)
+    top.set(ylabel=EFFECT.replace(", ", ",\n"))
+    for row, (choice, level) in enumerate(reversed(levels)):
+        hit = x[shown[choice].astype(str) == level]
+        below.plot(hit, np.full(len(hit), row), linestyle="none", marker="|", markersize=5, color=INK)
+    below.set(
+        yticks=range(len(levels)),
+        yticklabels=[f"{c}: {v}" for c, v in reversed(levels)],
+        xlabel="specifications in order",
+    )
+    below.tick_params(axis="y", labelsize=8)
+    legend_below(top, 2)
+    above = int((shown["estimate_pp"] > 0).sum())
+    return Exhibit(
+        figure=figure,
+        title="Would another analyst conclude the same",
+        alt=alt_text(
+            f"{above} of {len(shown)} specifications ({percent(above / len(shown), 0)}) lie above zero; the median is "
+            f"{points(shown['estimate_pp'].median())} and the range {between(shown['estimate_pp'].min(), shown['estimate_pp'].max())} points.",
+        ),
+        caption=caption,
+        data=_curve_table(curve, choices),
+    )
+
+
+def _curve_table(curve: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
+    """Return, for each level of each choice, how its specifications turn out: the curve itself is too long to read."""
+    parts = [
+        curve.groupby(choice)["estimate_pp"].agg(["size", "median", "min", "max", _share_above])
+        .reset_index(names="level").assign(choice=choice)
+        for choice in choices
+    ]  # fmt: skip
+    table = pd.concat(parts, ignore_index=True)
+    table.columns = pd.Index(["Level", "Specifications", "Median", "Lowest", "Highest", "Share above zero", "Choice"])
+    return table[["Choice", "Level", "Specifications", "Median", "Lowest", "Highest", "Share above zero"]]
+
+
+def _share_above(values: pd.Series) -> float:
+    return float((values > 0).mean())
+
+
+@in_house_style
+def breakdown(bounds: pd.DataFrame, breakdown_at: float | None, axis_label: str, caption: Caption) -> Exhibit:
+    """Draw the robust interval as departures from parallel trends are allowed to grow (Rambachan and Roth 2023).
+
+    Parameters
+    ----------
+    bounds
+        One row a size of departure: m, low_pp, high_pp.
+    breakdown_at
+        Largest departure at which the interval still leaves out zero; None where it never does.
+    axis_label
+        What `m` is ("departure, times the largest one before the programme").
+    caption
+        Of the event study that the bounds are made from.
+    """
+    figure, axes = new_figure(3.4)
+    axes.fill_between(bounds["m"], bounds["low_pp"], bounds["high_pp"], color=PALE)
+    for name, mark in (("low_pp", "^"), ("high_pp", "v")):
+        axes.plot(
+            bounds["m"], bounds[name], color=BLUE, marker=mark, label=f"{'lower' if mark == '^' else 'upper'} end"
+        )
+    zero_line(axes, vertical=False)
+    if not missing(breakdown_at):
+        axes.axvline(float(breakdown_at or 0), color=INK, linestyle="--", linewidth=1.2, label="breakdown")
+    axes.set(xlabel=axis_label, ylabel="95 % robust interval, points")
+    legend_below(axes, 3)
+    first = bounds.sort_values("m").iloc[0]
+    never = "Even with trends as parallel as allowed for, the interval holds zero, so no departure is needed to overturn it."
+    some = f"It leaves out zero up to a departure of {number(float(breakdown_at or 0))}."
+    return Exhibit(
+        figure=figure,
+        title="How far may trends depart before the answer changes",
+        alt=alt_text(
+            f"At a departure of {number(first['m'])} the interval is {between(first['low_pp'], first['high_pp'])} points. "
+            f"{never if missing(breakdown_at) else some}"
+        ),
+        caption=caption,
+        data=bounds[["m", "low_pp", "high_pp"]].set_axis(["Departure", "Low", "High"], axis=1),
+    )
+
+
+@in_house_style
+def inference_methods(rows: pd.DataFrame, caption: Caption) -> Exhibit:
+    """Draw the same question under several tests.
+
+    Parameters
+    ----------
+    rows
+        One row a method: method, estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor (empty where it has none),
+        is_headline.
+    caption
+        Of the district's answer.
+    """
+    places = np.arange(len(rows), dtype=float)[::-1]
+    headline = rows["is_headline"].to_numpy(bool)
+    figure, axes = new_figure(1.4 + 0.42 * len(rows))
+    draw_intervals(axes, rows[~headline], places[~headline], MARKS["placebo"], "beside it")
+    draw_intervals(axes, rows[headline], places[headline], MARKS["leap"], "the headline test: it holds its size here")
+    zero_line(axes)
+    labels = [
+        f"{name}\np = {number(p)}" if not missing(p) else name
+        for name, p in zip(rows["method"], rows["p_value"], strict=True)
+    ]
+    axes.set(yticks=places, yticklabels=labels, ylim=(-0.6, len(rows) - 0.4), xlabel=f"{EFFECT} (95 % interval)")
+    legend_below(axes, 2)
+    p = rows["p_value"].dropna()
+    below = int((p < 0.05).sum())
+    return Exhibit(
+        figure=figure,
+        title="The same question under several tests",
+        alt=alt_text(
+            f"{counted(len(rows), 'method')}: estimates from {points(rows['estimate_pp'].min())} to "
+            f"{points(rows['estimate_pp'].max())} points, p-values from {number(p.min())} to {number(p.max())}; "
+            f"{below} of {len(p)} below 0.05.",
+        ),
+        caption=caption,
+        data=rows[["method", "estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]].set_axis(
+            ["Method", "Estimate", "Low", "High", "p", "Smallest possible p"], axis=1
+        ),
+    )
