@@ -1,0 +1,159 @@
+"""Clustering, bands, the pre-trend test, robust paths, cards and rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from moments_twin import moments_of, random_rows
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import to_frame
+from leapstudy.did.staggered.aggregate import aggregate_influence, averages
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.bands import bands
+from leapstudy.did.staggered.card import Context, estimate_rows
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.clustered import clustered, regression_factor
+from leapstudy.did.staggered.effects import cs_effects, imputation_effects, regression_effects
+from leapstudy.did.staggered.imputation import imputation
+from leapstudy.did.staggered.pretrend import pretrend_test
+from leapstudy.did.staggered.robust import honest_path
+from leapstudy.did.staggered.sun_abraham import sun_abraham
+from leapstudy.did.staggered.twfe import twfe
+from leapstudy.pupils.moments.record import NEVER
+
+UNIVERSAL = Choices(base="universal")
+PLACE = Context("0640011", "Hartford", "attendance_rate", "simulated")
+
+
+@pytest.fixture(scope="module")
+def moments():
+    return moments_of(random_rows(51, districts=6), shift=80)
+
+
+@pytest.fixture(scope="module")
+def effects(moments):
+    return cs_effects(moments, att_gt(moments, UNIVERSAL))
+
+
+def test_districts_as_clusters_agree_with_the_slow_twin():
+    rows = random_rows(52, districts=5, gaps=0.1, weighted=True)
+    visited = (rows["period"] >= rows["cohort"]).to_numpy(dtype=float)
+    x = np.column_stack([visited, *(pd.get_dummies(rows[c]).to_numpy(dtype=float) for c in ("unit", "period"))])
+    w, y = rows["weight"].to_numpy(), rows["y"].to_numpy()
+    bread = np.linalg.pinv((x * w[:, None]).T @ x)
+    residual = y - x @ (bread @ (x.T @ (w * y)))
+    scores = pd.Series((x @ bread[0]) * w * residual).groupby(rows["district"].to_numpy()).sum()
+    moments = moments_of(rows, shift=80)
+    fitted = twfe(moments)
+    found = clustered(moments, fitted.influence, "district")
+    assert found.covariance[0, 0] == pytest.approx(float(scores @ scores) * 5 / 4, rel=1e-8)
+    assert (found.clusters, found.df) == (5, 4)
+    whole = regression_effects(moments, fitted, "twfe", "district")
+    factor = regression_factor(5, len(rows), fitted.parameters)
+    assert whole.se[0] ** 2 == pytest.approx(float(scores @ scores) * factor, rel=1e-8)
+
+
+def test_one_treated_district_is_refused_as_a_cluster():
+    rows = random_rows(53, districts=4)
+    rows = rows[(rows["cohort"] == NEVER) | (rows["district"] == "d0")]
+    moments = moments_of(rows)
+    with pytest.raises(BadInput, match="at least two districts with visited pupils"):
+        clustered(moments, twfe(moments).influence, "district")
+    assert clustered(moments, twfe(moments).influence).df == np.inf
+
+
+def test_bands_hold_with_the_share_they_say():
+    correlation = 0.5 * np.eye(6) + 0.5
+    ends = bands(np.zeros(6), 4 * correlation, np.inf, seed=1)
+    assert ends.high == pytest.approx(np.full(6, 1.96 * 2), abs=0.001)
+    draws = np.random.default_rng(2).multivariate_normal(np.zeros(6), 4 * correlation, 20_000)
+    inside = ((draws > ends.low_sup) & (draws < ends.high_sup)).all(axis=1).mean()
+    assert inside == pytest.approx(0.95, abs=0.005)
+    # between one test and six independent ones
+    assert 1.96 < ends.sup_t < stats.norm.ppf(1 - (1 - 0.95 ** (1 / 6)) / 2)
+
+
+def test_bands_are_the_same_for_the_same_seed_and_exact_for_one():
+    v = np.diag([1.0, 0.0])
+    one = bands(np.array([3.0, 0.0]), v, np.inf, seed=5)
+    assert one.sup_t == pytest.approx(stats.norm.ppf(0.975)) and one.low_sup[1] == one.high_sup[1] == 0
+    two = [bands(np.zeros(2), np.eye(2), 14.0, seed=5).sup_t for _ in range(2)]
+    assert two[0] == two[1] != bands(np.zeros(2), np.eye(2), 14.0, seed=6).sup_t
+
+
+def test_the_pre_trend_test_by_hand():
+    key, estimate = np.array([-3.0, -2.0, 0.0]), np.array([2.0, 1.0, 9.0])
+    found = pretrend_test(key, estimate, np.diag([1.0, 0.25, 1.0]), key + 1, np.inf)
+    assert found.statistic == pytest.approx(2**2 / 1 + 1**2 / 0.25)
+    assert found.p_value == pytest.approx(np.exp(-8 / 2))  # chi-squared with two degrees of freedom
+    assert found.key.tolist() == [-3, -2]
+    finite = pretrend_test(key, estimate, np.diag([1.0, 0.25, 1.0]), key + 1, 14.0)
+    assert finite.statistic == pytest.approx(8 * 13 / (14 * 2)) and finite.p_value > found.p_value
+    with pytest.raises(BadInput, match="0 months"):
+        pretrend_test(np.array([0.0]), np.ones(1), np.eye(1), np.ones(1), np.inf)
+
+
+def test_the_detectable_slope_is_detected_four_times_in_five():
+    rng = np.random.default_rng(3)
+    v = 0.3 * np.eye(4) + 0.2
+    key, drift = np.array([-5.0, -4, -3, -2]), np.array([-4.0, -3, -2, -1])
+    slope = pretrend_test(key, np.zeros(4), v, drift, np.inf).slope
+    draws = rng.multivariate_normal(slope * drift, v, 4_000)
+    wald = np.einsum("ij,jk,ik->i", draws, np.linalg.inv(v), draws)
+    assert (wald > stats.chi2.ppf(0.95, 4)).mean() == pytest.approx(0.80, abs=0.02)
+
+
+def test_drift_is_what_a_differential_trend_puts_in():
+    rows = random_rows(54)
+    trended = rows.assign(y=rows["y"] + 2.0 * rows["period"] * (rows["cohort"] < NEVER))
+    for choices in (Choices(), UNIVERSAL, Choices(early=(3, 2)), Choices(anticipation=1)):
+        before, after = (cs_effects(m, att_gt(m, choices)) for m in (moments_of(rows), moments_of(trended)))
+        np.testing.assert_allclose(after.estimate - before.estimate, 2.0 * before.drift, atol=1e-9)
+
+
+def test_the_path_for_robust_bounds(effects, moments):
+    path = honest_path(effects, (-3, 2), (1, 2))
+    assert (path.n_pre, path.n_post) == (2, 3) and path.weights.tolist() == [0, 0.5, 0.5]
+    places = [int(np.flatnonzero(effects.key == key)[0]) for key in (-3, -2, 0, 1, 2)]
+    assert path.estimate.tolist() == effects.estimate[places].tolist()
+    with pytest.raises(BadInput, match="missing: \\[-9"):
+        honest_path(effects, (-9, 2), (1, 2))
+    with pytest.raises(BadInput, match="base='universal'"):
+        honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2))
+
+
+def test_cards_and_rows_say_what_was_done(moments, effects):
+    card = dict(effects.card.lines())
+    assert card["Comparison pupils"] == "never visited" and card["Base months"] == "last month before the visit"
+    assert effects.card.n_treated + effects.card.n_comparison == moments.pupils.sum()
+    assert (card["Share of visited pupils spoken for"], card["Small-sample factor"]) == ("100%", "none")
+    frame = to_frame(estimate_rows(effects, PLACE))
+    assert set(frame["track"]) == {"pupils"} and set(frame["p_method"]) == {"pupil_clustered"}
+    assert frame["event_time"].isna().tolist() == np.isnan(effects.key).tolist()
+    last = frame.iloc[-1]
+    assert last["estimate_pp"] == effects.estimate[-1] and last["se_pp"] == effects.se[-1]
+    assert last["ci_high_pp"] == pytest.approx(last["estimate_pp"] + 1.959964 * last["se_pp"])
+    assert last["p_value"] == pytest.approx(2 * stats.norm.sf(abs(last["estimate_pp"] / last["se_pp"])))
+
+
+def test_every_estimator_has_a_card(moments):
+    found = [
+        cs_effects(moments, att_gt(moments, Choices(control="not_yet", by_stratum=True)), cluster="district"),
+        regression_effects(moments, sun_abraham(moments), "sun_abraham"),
+        imputation_effects(moments, imputation(moments), "district"),
+    ]
+    rows = [row for item in found for row in estimate_rows(item, PLACE)]
+    assert {(row.estimator, row.p_method) for row in rows} == {
+        ("cs", "district_clustered"), ("sun_abraham", "pupil_clustered"), ("imputation", "district_clustered"),
+    }  # fmt: skip
+    assert all("" not in (value for _, value in item.card.lines()) for item in found)
+    with pytest.raises(BadInput, match="Legal: twfe"):
+        regression_effects(moments, twfe(moments), "magic")
+
+
+def test_the_overall_is_the_influence_of_the_overall(moments):
+    att = att_gt(moments, UNIVERSAL)
+    made = averages(att, moments.periods, "event")
+    variance = clustered(moments, aggregate_influence(moments, att, made)).covariance
+    np.testing.assert_allclose(cs_effects(moments, att).covariance, variance)
