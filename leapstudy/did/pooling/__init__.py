@@ -1,0 +1,24 @@
+"""All treated districts together: which effects survive a look at fifteen, and what each borrows from the others.
+
+`multiplicity`  Benjamini and Hochberg's and Romano and Wolf's p-values
+`prior`         what was believed about the mean effect beforehand: nothing, or what comparable programmes found
+`shrinkage`     the normal-normal model: between-district spread, posterior of each district's effect
+`pool`          `pool_districts` makes the whole answer from one sample of treated and comparison districts
+"""
+
+from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, estimate_rows, p_values_table, pool_districts
+from leapstudy.did.pooling.prior import FLAT, Prior, published_prior
+from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
+
+__all__ = [
+    "FLAT",
+    "PooledDistricts",
+    "Prior",
+    "Shrinkage",
+    "caterpillar_table",
+    "estimate_rows",
+    "p_values_table",
+    "pool_districts",
+    "published_prior",
+    "shrink",
+]

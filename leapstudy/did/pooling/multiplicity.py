@@ -1,0 +1,56 @@
+"""P-values that count how many districts were looked at."""
+
+import numpy as np
+
+from leapstudy.did.permutation import DRAWS, TIE
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted for the false discovery rate, in the order given.
+
+    ``min over j >= i of p(j) m / j``, at most 1 (Benjamini and Hochberg 1995): at most 5 % of the districts with an
+    adjusted p-value of 0.05 or less are expected to be false finds.
+    """
+    order = np.argsort(p)
+    m = len(p)
+    stepped = p[order] * m / np.arange(1, m + 1)
+    adjusted = np.empty(m)
+    adjusted[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1)
+    return adjusted
+
+
+def romano_wolf(statistics: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return step-down p-values that bound the chance of one false find or more, in the order given.
+
+    Parameters
+    ----------
+    statistics : ndarray, shape (m,)
+        Absolute effects, comparable with each other.
+    null : ndarray, shape (draws, m)
+        The same under no effect; columns in the same order, dependence between them kept.
+
+    Notes
+    -----
+    Romano and Wolf (2005, 2016): from the largest statistic down, the share of draws in which the largest of those not
+    yet passed reaches it, (1 + count) / (1 + draws), never below the one before.
+    """
+    order = np.argsort(-statistics, kind="stable")
+    largest = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
+    reached = 1 + (largest >= statistics[order] - TIE).sum(axis=0)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(reached / (1 + len(null)))
+    return adjusted
+
+
+def shuffled_effects(treated: np.ndarray, comparison: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Return each treated district's absolute effect under shuffles of which districts are called treated.
+
+    Shape (draws, treated). In every draw the comparison mean is that of the districts that then have no label, so that
+    what the districts share through it is kept. Under no effect anywhere all districts are exchangeable; with effects
+    somewhere the draws are too wide, and the p-values too large, never too small.
+    """
+    changes = np.concatenate([treated, comparison])
+    m, n = len(treated), len(changes)
+    order = np.random.default_rng(seed).random((draws, n)).argsort(axis=1)
+    drawn = changes[order]
+    return np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True))

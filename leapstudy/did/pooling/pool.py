@@ -1,0 +1,147 @@
+"""The whole pooled answer from one sample of treated and comparison districts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.frames import records
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import years_label
+from leapstudy.did.design import Sample
+from leapstudy.did.permutation import DRAWS, exact
+from leapstudy.did.pooling.multiplicity import benjamini_hochberg, romano_wolf, shuffled_effects
+from leapstudy.did.pooling.prior import FLAT, Prior
+from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
+from leapstudy.did.spread import Spread
+
+
+@dataclass(frozen=True, slots=True)
+class PooledDistricts:
+    """All treated districts side by side and shrunk together, in percentage points.
+
+    Attributes
+    ----------
+    districts : DataFrame
+        One row a treated district, in the sample's order: district_code, estimate_pp, se_pp, ci_low_pp, ci_high_pp (t
+        interval), p_value (exact permutation), p_floor, p_bh (Benjamini and Hochberg), p_rw (Romano and Wolf),
+        shrunken_pp, shrunken_low_pp, shrunken_high_pp, p_above (probability of an effect above zero),
+        p_above_threshold.
+    shrinkage : Shrinkage
+        The model behind the shrunken columns: mean effect, between-district spread, prior, threshold.
+    n_comparison, draws, seed : int
+        Comparison districts; shuffles for `p_rw`, and their seed.
+    """
+
+    districts: pd.DataFrame
+    shrinkage: Shrinkage
+    n_comparison: int
+    draws: int
+    seed: int
+
+
+def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, draws: int = DRAWS) -> PooledDistricts:
+    """Look at every treated district at once.
+
+    Parameters
+    ----------
+    sample
+        Several treated districts, equal weights, in points.
+    threshold_pp
+        The effect that would matter (`threshold_pp` of params/plan.yml).
+    prior
+        On the mean effect, `FLAT` or `published_prior`.
+    draws
+        Shuffles for Romano and Wolf's p-values, seeded by the sample's spec.
+
+    Raises
+    ------
+    BadInput
+        With fewer than three treated districts, weights by pupils or the log-odds scale.
+
+    Notes
+    -----
+    A single district's noise cannot be measured, and is taken to be that of the comparison districts, s^2. The
+    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1 degrees
+    of freedom is not in the shrunken intervals; benchmarks/results/pooling_coverage.csv has what that costs.
+    """
+    if sample.spec.weights != "equal" or sample.spec.scale != "points":
+        raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
+    changes = sample.change_comparison
+    effects = sample.change_treated - changes.mean()
+    variance = float(np.var(changes, ddof=1))
+    shrunk = shrink(effects, np.full(len(effects), variance), variance / len(changes), threshold_pp, prior)
+    tests = [exact(float(change), changes) for change in sample.change_treated]
+    p = np.array([test.p_value for test in tests])
+    null = shuffled_effects(sample.change_treated, changes, sample.spec.seed, draws)
+    se, reach = _interval(sample)
+    table = pd.DataFrame(
+        {
+            "district_code": sample.treated, "estimate_pp": effects, "se_pp": se, "ci_low_pp": effects - reach,
+            "ci_high_pp": effects + reach, "p_value": p, "p_floor": [test.floor for test in tests],
+            "p_bh": benjamini_hochberg(p), "p_rw": romano_wolf(np.abs(effects), null), "shrunken_pp": shrunk.mean_pp,
+            "shrunken_low_pp": shrunk.low_pp, "shrunken_high_pp": shrunk.high_pp, "p_above": shrunk.p_above_zero,
+            "p_above_threshold": shrunk.p_above_threshold,
+        }
+    )  # fmt: skip
+    return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
+
+
+def _interval(sample: Sample) -> tuple[float, float]:
+    """Return the standard error of every district's effect, and how far its 95 % interval reaches (Donald and Lang 2007)."""
+    changes = sample.change_comparison
+    spread = Spread(float(np.std(changes, ddof=1) * np.sqrt(1 + 1 / len(changes))), len(changes) - 1)
+    return spread.se, spread.interval(0.0)[1]
+
+
+def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the districts as `report.figures.sure.caterpillar` draws them, with the column district by `names`."""
+    return pooled.districts.assign(district=pooled.districts["district_code"].map(dict(names)))
+
+
+def p_values_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return district, estimate_pp, p_value, p_bh, p_rw and p_floor, smallest p-value first."""
+    columns = ["district", "estimate_pp", "p_value", "p_bh", "p_rw", "p_floor"]
+    return caterpillar_table(pooled, names)[columns].sort_values("p_value").reset_index(drop=True)
+
+
+def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, str]) -> list[Estimate]:
+    """Return the shrunken effects and the adjusted p-values as rows of `estimates.csv`.
+
+    Three a district: `estimator` "partial_pooling" with the shrunken effect and its posterior interval; "did" with
+    `p_method` "benjamini_hochberg" and with "romano_wolf". The mean effect and between-district spread are not rows: they
+    are in the record.
+    """
+    rows: list[Estimate] = []
+    for row in records(pooled.districts):
+        one = partial(_row, sample, row["district_code"], names[row["district_code"]])
+        raw = (row["estimate_pp"], row["se_pp"], row["ci_low_pp"], row["ci_high_pp"])
+        rows.append(one("partial_pooling", row["shrunken_pp"], None, row["shrunken_low_pp"], row["shrunken_high_pp"]))
+        rows.append(one("did", *raw, p_value=row["p_bh"], p_method="benjamini_hochberg"))
+        rows.append(
+            one(
+                "did",
+                *raw,
+                p_value=row["p_rw"],
+                p_method="romano_wolf",
+                p_floor=1 / (pooled.draws + 1),
+                seed=pooled.seed,
+            )
+        )
+    return rows
+
+
+def _row(sample: Sample, code: str, district: str, estimator: str, estimate: float, se: float | None, low: float,
+         high: float, **p: Any) -> Estimate:  # fmt: skip
+    spec = sample.spec
+    return Estimate(
+        track="public", district_code=code, district=district, outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison), n_treated=1, n_comparison=len(sample.comparison),
+        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
+        estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, **p,
+    )  # fmt: skip

@@ -1,0 +1,203 @@
+"""Partial pooling: the normal-normal model with a shared comparison group, by exact sums over a grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.permutation import ALPHA
+from leapstudy.did.pooling.prior import FLAT, Prior
+
+GRID = 600
+HALVINGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """Posterior of every district's effect, and of what they have in common, in percentage points.
+
+    Attributes
+    ----------
+    mean_pp, low_pp, high_pp : ndarray, shape (districts,)
+        Posterior mean and 95 % interval of each district's effect.
+    p_above_zero, p_above_threshold : ndarray, shape (districts,)
+        Posterior probability that the effect is above zero, and above `threshold_pp`.
+    threshold_pp : float
+    mu_pp, mu_low_pp, mu_high_pp, mu_above_zero : float
+        Mean effect over districts, its interval, and the probability that it is above zero.
+    tau_reml_pp : float
+        Between-district standard deviation by restricted maximum likelihood; often exactly zero.
+    tau_pp, tau_low_pp, tau_high_pp : float
+        Its posterior median and 95 % interval.
+    prior : Prior
+        On the mean effect.
+    """
+
+    mean_pp: np.ndarray
+    low_pp: np.ndarray
+    high_pp: np.ndarray
+    p_above_zero: np.ndarray
+    p_above_threshold: np.ndarray
+    threshold_pp: float
+    mu_pp: float
+    mu_low_pp: float
+    mu_high_pp: float
+    mu_above_zero: float
+    tau_reml_pp: float
+    tau_pp: float
+    tau_low_pp: float
+    tau_high_pp: float
+    prior: Prior
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The posterior at each tau of a grid of size G, for D districts.
+
+    `log_density` (G,) of tau, up to a constant; `mu` and `mu_variance` (G,); `mean` and `variance` (G, D) of effects.
+    """
+
+    log_density: np.ndarray
+    mu: np.ndarray
+    mu_variance: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+def shrink(
+    effects: np.ndarray, variances: np.ndarray, shared: float, threshold_pp: float, prior: Prior = FLAT
+) -> Shrinkage:
+    """Return the posterior of each district's effect under the normal-normal model.
+
+    Parameters
+    ----------
+    effects : ndarray, shape (D,)
+        Estimated effects, points.
+    variances : ndarray, shape (D,)
+        Sampling variance of each district's own change.
+    shared
+        Variance of the comparison group's mean change, which every estimate contains.
+    threshold_pp
+        The effect that would matter.
+    prior
+        On the mean effect; flat by default. The between-district standard deviation has a flat prior on (0, infinity).
+
+    Raises
+    ------
+    BadInput
+        With fewer than three districts (the posterior of the between-district spread is then improper), or a variance
+        that is not above zero.
+
+    Notes
+    -----
+    ``y ~ N(theta, diag(v) + c 11')``, ``theta_i ~ N(mu, tau^2)``: Rubin (1981), Gelman et al. (2013, section 5.4), with
+    c for the comparison mean that all estimates share. The grid over tau is summed exactly; nothing is drawn.
+    """
+    _refuse(effects, variances, shared)
+    edges = np.linspace(0, _widest(effects, variances), GRID + 1)
+    tau = (edges[1:] + edges[:-1]) / 2
+    given = given_tau(effects, variances, shared, tau, prior)
+    weight = np.exp(given.log_density - given.log_density.max())
+    weight /= weight.sum()
+    ends = [mixture_quantile(q, given.mean, np.sqrt(given.variance), weight) for q in (ALPHA / 2, 1 - ALPHA / 2)]
+    mu = [
+        float(mixture_quantile(q, given.mu[:, None], np.sqrt(given.mu_variance)[:, None], weight)[0])
+        for q in (ALPHA / 2, 1 - ALPHA / 2)
+    ]
+    tau_median, tau_low, tau_high = (_grid_quantile(q, edges, weight) for q in (0.5, ALPHA / 2, 1 - ALPHA / 2))
+    return Shrinkage(
+        weight @ given.mean, ends[0], ends[1], _above(0.0, given, weight), _above(threshold_pp, given, weight), threshold_pp,
+        float(weight @ given.mu), mu[0], mu[1], float(weight @ stats.norm.sf(0, given.mu, np.sqrt(given.mu_variance))),
+        reml(effects, variances), tau_median, tau_low, tau_high, prior,
+    )  # fmt: skip
+
+
+def _refuse(effects: np.ndarray, variances: np.ndarray, shared: float) -> None:
+    if len(effects) < 3:
+        raise BadInput(
+            f"{len(effects)} districts cannot show how far effects differ between districts; it takes three or more."
+        )
+    if not (variances > 0).all() or shared < 0:
+        raise BadInput("A sampling variance is not above zero: with no noise measured there is nothing to pool by.")
+
+
+def _widest(effects: np.ndarray, variances: np.ndarray) -> float:
+    """Return where the grid over tau ends: the posterior beyond it holds less than a thousandth."""
+    return 10 * float(np.std(effects, ddof=1) + np.sqrt(variances.mean()))
+
+
+def given_tau(effects: np.ndarray, variances: np.ndarray, shared: float, tau: np.ndarray, prior: Prior) -> Given:
+    """Return the posterior given each value of tau, shape (G,); see `shrink` for the model.
+
+    Notes
+    -----
+    With V = diag(v + tau^2) + c 11' and the mean's own estimate m = 1'V^-1 y / 1'V^-1 1 of variance w = 1 / 1'V^-1 1,
+    the effects are ``mu 1 + tau^2 V^-1 (y - mu 1)`` with variance ``tau^2 I - tau^4 V^-1`` plus what mu's own
+    uncertainty adds. All are closed forms of V^-1 (Sherman and Morrison 1950).
+    """
+    d = variances + tau[:, None] ** 2
+    plain = 1 / d
+    total = plain.sum(axis=1)
+    share = 1 / (1 + shared * total)
+    # V^-1 1, and from it the estimate of the mean
+    row = plain * share[:, None]
+    estimate, w = row @ effects / row.sum(axis=1), 1 / row.sum(axis=1)
+    precision = 1 / w + 1 / prior.sd_pp**2
+    mu, mu_variance = (estimate / w + prior.mean_pp / prior.sd_pp**2) / precision, 1 / precision
+    pulled, left = _effects_given(effects, plain, row, shared * share, tau[:, None] ** 2, mu, mu_variance)
+    residual = effects - estimate[:, None]
+    fit = (plain * residual**2).sum(axis=1) - shared * share * (plain * residual).sum(axis=1) ** 2
+    log_density = -0.5 * (np.log(d).sum(axis=1) - np.log(share) + fit) + _of_mean(estimate, w, prior)
+    return Given(log_density, mu, mu_variance, pulled, left)
+
+
+def _effects_given(
+    effects: np.ndarray, plain: np.ndarray, row: np.ndarray, common: np.ndarray, tau2: np.ndarray, mu: np.ndarray,
+    mu_variance: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    residual = effects - mu[:, None]
+    solved = plain * (residual - (common * (plain * residual).sum(axis=1))[:, None])
+    diagonal = plain - common[:, None] * plain**2
+    kept = 1 - tau2 * row
+    return mu[:, None] + tau2 * solved, tau2 - tau2**2 * diagonal + kept**2 * mu_variance[:, None]
+
+
+def _of_mean(estimate: np.ndarray, w: np.ndarray, prior: Prior) -> np.ndarray:
+    """Return what integrating over the mean effect adds to the log density of tau."""
+    if np.isinf(prior.sd_pp):
+        return 0.5 * np.log(w)
+    around = w + prior.sd_pp**2
+    return 0.5 * np.log(w / around) - 0.5 * (estimate - prior.mean_pp) ** 2 / around
+
+
+def reml(effects: np.ndarray, variances: np.ndarray) -> float:
+    """Return the between-district standard deviation by restricted maximum likelihood (Viechtbauer 2005).
+
+    What all estimates share moves only their common mean, which the restricted likelihood leaves out.
+    """
+
+    def loss(tau2: float) -> float:
+        return -float(given_tau(effects, variances, 0.0, np.array([np.sqrt(tau2)]), FLAT).log_density[0])
+
+    top = _widest(effects, variances) ** 2
+    found = optimize.minimize_scalar(loss, bounds=(0, top), method="bounded", options={"xatol": 1e-10 * top})
+    return 0.0 if loss(0.0) <= found.fun else float(np.sqrt(found.x))
+
+
+def _above(value: float, given: Given, weight: np.ndarray) -> np.ndarray:
+    return weight @ stats.norm.sf(value, given.mean, np.sqrt(np.maximum(given.variance, 0)))
+
+
+def mixture_quantile(q: float, mean: np.ndarray, sd: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the q-quantile of mixtures of normals, shape (D,), from means and sds (G, D), by halving."""
+    low, high = (mean - 10 * sd).min(axis=0), (mean + 10 * sd).max(axis=0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        below = weight @ stats.norm.cdf(middle, mean, sd) < q
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2
+
+
+def _grid_quantile(q: float, edges: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.interp(q, np.concatenate([[0.0], np.cumsum(weight)]), edges))
