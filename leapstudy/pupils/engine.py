@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,24 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
 def keep(con: Backend, doing: str, rows: Table) -> Table:
     """Compute an expression once and keep its rows in the engine; see `sealed` for what `doing` is."""
     return sealed(doing, lambda: con.create_table(ibis.util.gen_name("kept"), rows, temp=True))
+
+
+@contextmanager
+def held(doing: str, rows: Table) -> Iterator[Table]:
+    """Compute an expression once and keep its rows in whatever engine it belongs to, while the block runs.
+
+    On DuckDB the table is dropped by hand: ibis 12 with sqlglot 30 writes a DROP without a name.
+    """
+    con = rows.get_backend()
+    if not isinstance(con, Backend):
+        with sealed(doing, rows.cache) as cached:
+            yield cached
+        return
+    table = keep(con, doing, rows)
+    try:
+        yield table
+    finally:
+        sealed(doing, lambda: con.raw_sql(f"DROP TABLE {table.get_name()}"))
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

@@ -20,21 +20,21 @@ MONTHS = pd.to_datetime(["2021-05-01", "2021-06-01", "2021-09-01", "2021-10-01"]
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 60})
 
 
-def random_panel(seed, pupils=120, gaps=0.2):
-    """Return rows of the cleaned panel: pupils come and go, move, change grade and have halves of days."""
+def random_panel(seed, pupils=120, gaps=0.2, parts=2, months=MONTHS):
+    """Return rows of the cleaned panel: pupils come and go, move, change grade; days in halves, or other parts."""
     rng = np.random.default_rng(seed)
     districts, grades = np.array(["0640011", "0770011"]), np.array(["05", "06", None], dtype=object)
     cohorts = pd.to_datetime(["2021-06-01", "2021-07-01", "2021-10-01", None]).to_numpy()
-    who, when = (part.ravel() for part in np.indices((pupils, len(MONTHS))))
+    who, when = (part.ravel() for part in np.indices((pupils, len(months))))
     enrolled = rng.integers(10, 23, len(who)).astype(float)
     rows = pd.DataFrame(
         {
             "pupil": [f"~P{k:010d}".translate(str.maketrans("01", "ab")) for k in who],
             "district_code": districts[rng.integers(0, 2, len(who))],
             "grade": grades[rng.integers(0, 3, len(who))],
-            "month": MONTHS[when],
+            "month": months[when],
             "days_enrolled": enrolled,
-            "days_attended": np.floor(2 * enrolled * rng.beta(8, 1, len(who))) / 2,
+            "days_attended": np.floor(parts * enrolled * rng.beta(8, 1, len(who))) / parts,
             "first_visit_month": cohorts[rng.integers(0, 4, pupils)][who],
             "high_needs": pd.array([None, True, False], dtype="boolean")[rng.integers(0, 3, len(who))],
         }
@@ -102,6 +102,17 @@ def test_unbalanced_panels_equal_the_slow_twin(seed, strata, weights):
     found = moments_of_panel(in_engine(panel), strata=strata, weights=weights)
     assert_equal(found, twin(panel, strata, weights))
     assert found.pupils.sum() == panel["pupil"].nunique()
+
+
+@pytest.mark.parametrize("weights", ["pupils", "days"])
+def test_days_in_thirds_take_the_general_way_and_are_as_exact(weights):
+    panel = random_panel(7, parts=3)
+    assert_equal(moments_of_panel(in_engine(panel), weights=weights), twin(panel, weights=weights))
+
+
+def test_more_months_than_one_number_holds():
+    panel = random_panel(8, pupils=25, gaps=0.5, months=pd.date_range("2016-09-01", periods=65, freq="MS"))
+    assert_equal(moments_of_panel(in_engine(panel)), twin(panel))
 
 
 def test_four_pupils_and_three_months_by_hand():

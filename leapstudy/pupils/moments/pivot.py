@@ -1,23 +1,17 @@
-"""One row per pupil: what stays the same over the panel, and the outcome of each month. It never leaves the engine."""
+"""One row per pupil, inside the engine: traits, days by month, outcome by month."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import ibis
-from ibis.expr.types import DateValue, IntegerValue, NumericValue, Table
+from ibis.expr.types import FloatingValue, IntegerValue, Table
 
-from leapstudy.core.errors import bad_value
-from leapstudy.pupils.contract import GRADES
-from leapstudy.pupils.groups import GRADE_BANDS
-
-Stratum = Literal["grade_band", "high_needs"]
-"""Traits that can make strata."""
-
-STRATA: dict[str, tuple[str, ...]] = {
-    "grade_band": (*GRADE_BANDS, "no grade"),
-    "high_needs": ("not high needs", "high needs", "need not known"),
-}
-"""The values of each trait, by their number in `traits`."""
+from leapstudy.core.errors import BadInput
+from leapstudy.pupils.engine import held, sealed
+from leapstudy.pupils.moments.traits import month_number, packed_traits
 
 SHIFT = 93.0
 """Points; near the mean of attendance, so that sums of squares lose no digits."""
@@ -25,91 +19,117 @@ SHIFT = 93.0
 MASK_BITS = 60
 """Months in one number of the pattern of seen months; a longer panel takes several."""
 
-_FIELDS = {"cohort": (0, 15), "high_needs": (15, 2), "grade_band": (17, 2), "district": (19, 24), "month": (43, 15)}
-"""Where each trait stands in the packed number: first bit and number of bits; the month leads."""
+DAY_BITS = 7
+"""Bits for a month's days in halves, up to 63.5 days."""
+
+MONTH_BITS = 2 * DAY_BITS
+MONTHS_A_WORD = 4
+"""Months whose days enrolled and attended fit into one whole number of 64 bits."""
+
+MOST_DAYS = (2**DAY_BITS - 1) / 2
 
 
-def month_number(month: DateValue) -> IntegerValue:
-    """Return ``12 * year + month - 1``; an empty month (never) becomes 0."""
-    number = month.year().cast("int64") * 12 + month.month().cast("int64") - 1
-    return number.fill_null(0)
+@dataclass(frozen=True, slots=True)
+class Pupils:
+    """One row per pupil: `traits`, `rows`, and for each month t `e{t}` (days enrolled, 0 if not seen) and `y{t}`.
 
-
-def _grade_band(rows: Table) -> IntegerValue:
-    early = GRADES[: GRADES.index("06")]
-    return ibis.cases((rows.grade.isin(early), 0), (rows.grade.isin(GRADES), 1), else_=2)
-
-
-def _high_needs(rows: Table) -> IntegerValue:
-    return ibis.cases((~rows.high_needs, 0), (rows.high_needs, 1), else_=2)
-
-
-def packed_traits(rows: Table) -> IntegerValue:
-    """Return month, district, grade band, need and cohort of a row as one number, the month in its highest bits.
-
-    Its minimum over a pupil's rows is the traits in the first month in which the pupil is seen: a rule that nothing
-    after that month, the visit included, can move, and one whole number for any engine and any order of rows.
+    `a{t}` are the days attended; `y{t}` is attendance in points less `SHIFT`, empty if not seen. `periods` are the
+    month numbers in order.
     """
-    parts = {
-        "month": month_number(rows.month),
-        "district": rows.district_code.cast("int64"),
-        "grade_band": _grade_band(rows).cast("int64"),
-        "high_needs": _high_needs(rows).cast("int64"),
-        "cohort": month_number(rows.first_visit_month),
-    }
-    shifted = [parts[name] * (1 << first) for name, (first, _) in _FIELDS.items()]
-    return shifted[0] + shifted[1] + shifted[2] + shifted[3] + shifted[4]
+
+    table: Table
+    periods: tuple[int, ...]
 
 
-def trait(packed: IntegerValue, name: str) -> IntegerValue:
-    """Return one trait out of the packed number."""
-    first, bits = _FIELDS[name]
-    return (packed >> first) & ((1 << bits) - 1)
+@contextmanager
+def pupils_of(panel: Table) -> Iterator[Pupils]:
+    """Turn pupil-months to pupils, once, and keep them in the engine while the block runs.
 
+    A row per pupil with a number for each month is wide, and hash tables of wide rows are what makes an engine slow
+    and spill. Where all days are whole or halves, as attendance is counted almost everywhere, four months' days share
+    one whole number, which is exact; else each month has its own columns.
 
-def points(rows: Table) -> NumericValue:
-    """Return attendance in points less `SHIFT`."""
-    return rows.days_attended.cast("float64") * 100 / rows.days_enrolled.cast("float64") - SHIFT
-
-
-def check_strata(strata: Sequence[str]) -> None:
-    """Raise `BadInput` if a trait is not known."""
-    for name in strata:
-        if name not in STRATA:
-            raise bad_value("stratum", name, STRATA, "Strata are traits in a pupil's first month; cross them freely.")
-
-
-def pupil_rows(panel: Table, periods: Sequence[int]) -> Table:
-    """Return one row per pupil: `traits`, `days` enrolled in all, `rows`, and `y0`, `y1`, ... by month, empty if not seen.
-
-    Parameters
-    ----------
-    panel
-        One row per pupil and month.
-    periods
-        Month numbers in order, length T.
+    Raises
+    ------
+    BadInput
+        If no month has any membership, or the engine fails.
     """
     rows = panel.filter(panel.days_enrolled > 0)
+    periods, halves = _survey(rows)
+    wide = _words(rows, periods) if halves else _columns(rows, periods)
+    with held("turning pupil-months to pupils", wide) as kept:
+        days = _unpacked(kept, len(periods)) if halves else kept
+        yield Pupils(_with_outcome(days, len(periods)), periods)
+
+
+def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
+    """Return the months with any membership, and whether all days are halves that fit into a word."""
+    fits = ibis.and_(*((rows[name] * 2) % 1 == 0 for name in ("days_enrolled", "days_attended")))
+    fits &= rows.days_enrolled.between(0, MOST_DAYS) & rows.days_attended.between(0, MOST_DAYS)
+    months = rows.group_by(month=rows.month).agg(halves=fits.all())
+    found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
+    if not found.num_rows:
+        raise BadInput("No month has any days of membership. `leapstudy check PATH` says why.")
+    periods = sorted({int(period) for period in found["period"].to_pylist()})
+    return tuple(periods), all(found["halves"].to_pylist())
+
+
+def _by_pupil(rows: Table, months: dict[str, IntegerValue | FloatingValue]) -> Table:
+    return rows.group_by("pupil").agg(traits=rows.packed.min(), rows=rows.count(), **months)
+
+
+def _position(rows: Table, periods: Sequence[int]) -> IntegerValue:
+    number = month_number(rows.month)
+    return ibis.cases(*((number == period, place) for place, period in enumerate(periods)), else_=0).cast("int64")
+
+
+def _words(rows: Table, periods: Sequence[int]) -> Table:
+    """Return one row per pupil with `w0`, `w1`, ...: each holds the days of four months in halves."""
     rows = rows.select(
         "pupil",
         packed=packed_traits(rows),
-        month=month_number(rows.month),
-        y=points(rows),
-        days=rows.days_enrolled.cast("float64"),
+        position=_position(rows, periods),
+        days=(rows.days_attended * 2).cast("int64") * (1 << DAY_BITS) + (rows.days_enrolled * 2).cast("int64"),
     )
-    months = {f"y{place}": rows.y.max(where=rows.month == period) for place, period in enumerate(periods)}
-    return rows.group_by("pupil").agg(traits=rows.packed.min(), days=rows.days.sum(), rows=rows.count(), **months)
+    place = rows.position & (MONTHS_A_WORD - 1)
+    rows = rows.select("pupil", "packed", number=rows.position >> 2, word=rows.days << (place * MONTH_BITS))
+    count = -(-len(periods) // MONTHS_A_WORD)
+    return _by_pupil(rows, {f"w{k}": rows.word.bit_or(where=rows.number == k) for k in range(count)})
 
 
-def masks(pupils: Table, periods: int) -> dict[str, IntegerValue]:
+def _unpacked(kept: Table, periods: int) -> Table:
+    columns: dict[str, FloatingValue] = {}
+    for t in range(periods):
+        word = kept[f"w{t // MONTHS_A_WORD}"].fill_null(0) >> (t % MONTHS_A_WORD * MONTH_BITS)
+        days = 2**DAY_BITS - 1
+        columns |= {f"e{t}": (word & days) / 2, f"a{t}": ((word >> DAY_BITS) & days) / 2}
+    return kept.select("pupil", "traits", "rows", **columns)
+
+
+def _columns(rows: Table, periods: Sequence[int]) -> Table:
+    """Return one row per pupil with two columns for each month, for days that are any fraction."""
+    rows = rows.select(
+        "pupil",
+        packed=packed_traits(rows),
+        position=_position(rows, periods),
+        enrolled=rows.days_enrolled.cast("float64"),
+        attended=rows.days_attended.cast("float64"),
+    )
+    months = {f"e{t}": rows.enrolled.max(where=rows.position == t).fill_null(0.0) for t in range(len(periods))}
+    months |= {f"a{t}": rows.attended.max(where=rows.position == t).fill_null(0.0) for t in range(len(periods))}
+    return _by_pupil(rows, months)
+
+
+def _with_outcome(days: Table, periods: int) -> Table:
+    columns = {}
+    for t in range(periods):
+        enrolled = days[f"e{t}"]
+        columns[f"y{t}"] = ibis.ifelse(enrolled > 0, days[f"a{t}"] * 100.0 / enrolled - SHIFT, ibis.null("float64"))
+    return days.mutate(**columns)
+
+
+def masks(table: Table, periods: int) -> dict[str, IntegerValue]:
     """Return the pattern of seen months as whole numbers: bit t of all of them is month t."""
-    bits = [ibis.ifelse(pupils[f"y{t}"].notnull(), 1 << t % MASK_BITS, 0).cast("int64") for t in range(periods)]
+    bits = [ibis.ifelse(table[f"e{t}"] > 0, 1 << t % MASK_BITS, 0).cast("int64") for t in range(periods)]
     chunks = [bits[first : first + MASK_BITS] for first in range(0, periods, MASK_BITS)]
-    return {f"mask{number}": _sum(chunk) for number, chunk in enumerate(chunks)}
-
-
-def _sum(values: list[IntegerValue]) -> IntegerValue:
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
+    return {f"mask{number}": reduce(add, chunk) for number, chunk in enumerate(chunks)}

@@ -1,0 +1,69 @@
+"""What stays the same for a pupil over the panel: district, cohort, grade band, need; by one stated rule."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Literal
+
+import ibis
+from ibis.expr.types import DateValue, IntegerValue, Table
+
+from leapstudy.core.errors import bad_value
+from leapstudy.pupils.contract import GRADES
+from leapstudy.pupils.groups import GRADE_BANDS
+
+Stratum = Literal["grade_band", "high_needs"]
+"""Traits that can make strata."""
+
+STRATA: dict[str, tuple[str, ...]] = {
+    "grade_band": (*GRADE_BANDS, "no grade"),
+    "high_needs": ("not high needs", "high needs", "need not known"),
+}
+"""The values of each trait, by their number in the engine."""
+
+_FIELDS = {"cohort": (0, 15), "high_needs": (15, 2), "grade_band": (17, 2), "district": (19, 24), "month": (43, 15)}
+"""Where each trait stands in the packed number: first bit and number of bits; the month leads."""
+
+
+def check_strata(strata: Sequence[str]) -> None:
+    """Raise `BadInput` if a trait is not known."""
+    for name in strata:
+        if name not in STRATA:
+            raise bad_value("stratum", name, STRATA, "Strata are traits in a pupil's first month; cross them freely.")
+
+
+def month_number(month: DateValue) -> IntegerValue:
+    """Return ``12 * year + month - 1``; an empty month (never) becomes 0."""
+    number = month.year().cast("int64") * 12 + month.month().cast("int64") - 1
+    return number.fill_null(0)
+
+
+def packed_traits(rows: Table) -> IntegerValue:
+    """Return month, district, grade band, need and cohort of a row as one whole number, the month in its highest bits.
+
+    Its minimum over a pupil's rows is the traits in the first month in which the pupil is seen. Nothing after that
+    month, the visit included, can move a pupil between cells, and neither engine nor order of rows matters.
+    """
+    parts = {
+        "month": month_number(rows.month),
+        "district": rows.district_code.cast("int64"),
+        "grade_band": _grade_band(rows).cast("int64"),
+        "high_needs": _high_needs(rows).cast("int64"),
+        "cohort": month_number(rows.first_visit_month),
+    }
+    return reduce(add, (parts[name] * (1 << first) for name, (first, _) in _FIELDS.items()))
+
+
+def trait(packed: IntegerValue, name: str) -> IntegerValue:
+    """Return one trait out of the packed number."""
+    first, bits = _FIELDS[name]
+    return (packed >> first) & ((1 << bits) - 1)
+
+
+def _grade_band(rows: Table) -> IntegerValue:
+    early = GRADES[: GRADES.index("06")]
+    return ibis.cases((rows.grade.isin(early), 0), (rows.grade.isin(GRADES), 1), else_=2)
+
+
+def _high_needs(rows: Table) -> IntegerValue:
+    return ibis.cases((~rows.high_needs, 0), (rows.high_needs, 1), else_=2)
