@@ -18,6 +18,7 @@ from leapstudy.did.staggered.effects import cs_effects, imputation_effects, regr
 from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.did.staggered.robust import honest_path
+from leapstudy.did.staggered.side_by_side import by_district, side_by_side
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import twfe
 from leapstudy.pupils.moments.record import NEVER
@@ -150,6 +151,39 @@ def test_every_estimator_has_a_card(moments):
     assert all("" not in (value for _, value in item.card.lines()) for item in found)
     with pytest.raises(BadInput, match="Legal: twfe"):
         regression_effects(moments, twfe(moments), "magic")
+
+
+def test_all_estimators_side_by_side():
+    rows = random_rows(55, pupils=400)
+    found = side_by_side(moments_of(rows, shift=80), (-2, 2))
+    assert list(found.effects) == [
+        "cs_never",
+        "cs_not_yet",
+        "sun_abraham",
+        "imputation",
+        "stacked",
+        "event_study",
+        "twfe",
+    ]
+    assert not found.refused
+    first = {name: e.estimate[np.flatnonzero(e.key == 0)[0]] for name, e in found.effects.items() if name != "twfe"}
+    # the effect in the month of the visit is 1.0, and 1.2 for the first of three cohorts
+    assert list(first.values()) == pytest.approx([1.07] * 6, abs=4 * found.effects["cs_never"].se[0])
+    without = side_by_side(moments_of(rows[rows["cohort"] < NEVER]), (-2, 7))
+    assert set(without.refused) == {"cs_never", "stacked"}
+    assert without.effects["sun_abraham"].card.comparison == "last cohort, before its visit"
+
+
+def test_within_districts_a_closed_school_counts_on_both_sides():
+    rows = random_rows(56, districts=3)
+    closed = rows.assign(y=rows["y"] - 30.0 * ((rows["district"] == "d1") & (rows["period"] == 6)))
+    choices = Choices(by_stratum=True)
+    before, after = (att_gt(by_district(moments_of(item)), choices).estimate for item in (rows, closed))
+    np.testing.assert_allclose(before, after, atol=1e-10)
+    assert (
+        np.abs(att_gt(moments_of(closed), Choices()).estimate - att_gt(moments_of(rows), Choices()).estimate).max()
+        > 0.1
+    )
 
 
 def test_the_overall_is_the_influence_of_the_overall(moments):

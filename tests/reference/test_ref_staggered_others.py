@@ -1,6 +1,7 @@
 """Regressions from moments equal fereg and diff-diff on random panels, and the published figures of mpdta and castle.
 
-Small-sample factor: regressions carry that of R `fixest` (`regression_factor`); imputation and stacked carry none.
+Small-sample factor: regressions carry that of R `fixest` (`regression_factor`); imputation carries none; stacked is
+compared without it.
 """
 
 from pathlib import Path

@@ -1,5 +1,7 @@
 """One call per estimator: from moments and choices to effects with covariance and card."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from leapstudy.core.errors import BadInput
@@ -97,23 +99,34 @@ def regression_effects(
     found = clustered(moments, fitted.influence, cluster)
     g, factor = found.clusters, regression_factor(found.clusters, fitted.observations, fitted.parameters)
     factor = factor if cluster == "pupil" else factor * (g - 1) / g
-    comparison, weights = REGRESSIONS[estimator]
+    words = REGRESSIONS[estimator]
     treated, never = _sides(moments)
+    last = estimator == "sun_abraham" and not never
     card = Card(
-        estimator, ATT if estimator != "twfe" else "one effect, weighted by what two-way fixed effects weight",
-        comparison, "last month before the visit" if estimator != "twfe" else "all months", 0, weights,
-        REGRESSION_FACTOR, cluster, treated, never,
+        estimator, words.estimand, "last cohort, before its visit" if last else words.comparison, words.base,
+        round(-1 - reference), words.weights, REGRESSION_FACTOR, cluster, treated, never,
     )  # fmt: skip
     drift = np.where(np.isnan(fitted.key), np.nan, fitted.key - reference)
     return Effects(fitted.key, fitted.estimate, factor * found.covariance, drift, found.df, cluster, card)
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    comparison: str
+    weights: str
+    estimand: str = ATT
+    base: str = "last month before the visit"
+
+
 REGRESSIONS = {
-    "twfe": ("all other pupil-months, visited ones too", "implied by the regression; may be negative"),
-    "event_study": ("all other pupil-months, visited ones too", "implied by the regression"),
-    "sun_abraham": ("never visited", "cohorts by their pupil-months; shares fixed"),
-    "stacked": ("clean in each window", "stacks by their visited pupils"),
-}
+    "twfe": _Words(
+        "all other pupil-months, visited ones too", "implied by the regression; may be negative",
+        "one effect, averaged as two-way fixed effects weight it", "all months before the visit",
+    ),
+    "event_study": _Words("all other pupil-months, visited ones too", "implied by the regression"),
+    "sun_abraham": _Words("never visited", "cohorts by their pupil-months; shares fixed"),
+    "stacked": _Words("not visited within the window", "stacks by their visited pupils"),
+}  # fmt: skip
 
 
 def imputation_effects(
