@@ -100,3 +100,20 @@ def _holds_a_base(att, made, kind, choices):
         return np.zeros(len(made.key), dtype=bool)
     bases = {cell.base[-1] - cell.cohort for cell in att.cells}
     return np.isin(made.key, list(bases))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("control", "name"), [("never", "never_treated"), ("not_yet", "not_yet_treated")])
+def test_equals_diff_diff_on_unbalanced_panels(control, name):
+    """Pupils seen in a month and in its base count. Averages are not compared: diff-diff weights them by pupils seen."""
+    from diff_diff import CallawaySantAnna
+
+    rows = random_rows(6, gaps=0.15)
+    moments = moments_of(rows, shift=80)
+    data = rows.assign(g=rows["cohort"].where(rows["cohort"] < NEVER, 0).astype(int))
+    theirs = CallawaySantAnna(control_group=name).fit(data, outcome="y", unit="unit", time="period", first_treat="g")
+    att = att_gt(moments, Choices(control=control))
+    se = np.sqrt(np.diag(covariance(moments, att.influence())))
+    cells = [theirs.group_time_effects[int(g), int(t)] for g, t in zip(att.cohort, att.period, strict=True)]
+    np.testing.assert_allclose(att.estimate, [cell["effect"] for cell in cells], atol=1e-12)
+    np.testing.assert_allclose(se, [cell["se"] for cell in cells], atol=1e-12)
