@@ -18,7 +18,7 @@ from leapstudy.did.staggered.effects import cs_effects, imputation_effects, regr
 from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.did.staggered.robust import honest_path
-from leapstudy.did.staggered.side_by_side import by_district, side_by_side
+from leapstudy.did.staggered.side_by_side import by_district, instructional, side_by_side
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import twfe
 from leapstudy.pupils.moments.record import NEVER
@@ -122,6 +122,20 @@ def test_the_path_for_robust_bounds(effects, moments):
         honest_path(effects, (-9, 2), (1, 2))
     with pytest.raises(BadInput, match="base='universal'"):
         honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2))
+
+
+def test_instructional_months_leave_the_summer_out():
+    rows = random_rows(57, periods=(1, 2, 3, 4, 5, 6, 9, 10, 11, 12), cohorts=(4, 6, 8, 9, NEVER))
+    moments = moments_of(rows, shift=80)
+    calendar, school = (att_gt(m, UNIVERSAL) for m in (moments, instructional(moments)))
+    with pytest.raises(BadInput, match="`instructional` moments"):
+        honest_path(cs_effects(moments, calendar), (-3, 2), (1, 2))
+    assert sorted(set(school.cohort)) == [3, 5, 6]  # a visit in month 8 or 9 counts from month 9 on
+    effects = cs_effects(instructional(moments), school)
+    assert effects.key.tolist()[:-1] == [-6, -5, -4, -3, -2, 0, 1, 2, 3, 4, 5, 6]
+    assert honest_path(effects, (-3, 2), (1, 2)).n_pre == 2
+    made = averages(calendar, moments.periods, "event", clock="instructional")
+    np.testing.assert_allclose(made.estimate, effects.estimate[:-1])
 
 
 def test_cards_and_rows_say_what_was_done(moments, effects):

@@ -51,8 +51,8 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     rows = np.concatenate(places)
     if not np.allclose(effects.drift[rows], wanted - reference):
         raise BadInput(
-            "Robust bounds need one base for all months: estimate with base='universal' and without an early base window, "
-            "and take only event times whose cohorts have the month before the visit as base."
+            "Robust bounds need one base for all months: estimate with base='universal', without an early base window, and "
+            "where summers interrupt the months, on `instructional` moments."
         )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])

@@ -15,7 +15,7 @@ from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.stacked import stacked
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import event_study, twfe
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.pupils.moments.record import NEVER, Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +68,15 @@ def by_district(moments: Moments) -> Moments:
     """
     parts = zip(moments.district, moments.stratum, strict=True)
     return replace(moments, stratum=np.array([f"{district} {stratum}".strip() for district, stratum in parts]))
+
+
+def instructional(moments: Moments) -> Moments:
+    """Return the moments with periods counted 0, 1, 2, ... so that summer takes no time.
+
+    A first visit between two periods counts as in the next one. Every estimator then gives its effects by instructional
+    months, and the base of all cohorts is month -1, which robust bounds and the event study ask for.
+    """
+    place = np.searchsorted(moments.periods, moments.cohort).astype(float)
+    return replace(
+        moments, periods=np.arange(len(moments.periods)), cohort=np.where(moments.cohort < NEVER, place, NEVER)
+    )
