@@ -8,6 +8,7 @@ from leapstudy.batch.inputs import input_hashes
 from leapstudy.batch.manifest import key_of, stale_reasons
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
 from leapstudy.report.live import Controls
 
@@ -19,7 +20,10 @@ UNSEEN = "Open and run this notebook to see whether the last batch is fresh, or 
 def last_batch(data: StudyData, out: Path | None = None) -> str:
     """Say whether the last public batch is fresh, and if not, which part changed for which runs."""
     folder = out or paths.reports()
-    plan = make_plan(data, [], "public", {}, folder)
+    try:
+        plan = make_plan(data, [], "public", {}, folder)
+    except BadInput as reason:
+        return f"No batch can be run as things stand. {reason}"
     inputs = input_hashes()
     return freshness_words({run.slug: stale_reasons(folder / run.slug, key_of(run, inputs)) for run in plan})
 

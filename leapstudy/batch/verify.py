@@ -19,6 +19,8 @@ from leapstudy.report.result import load_result
 
 TOLERANCE = 1e-8
 """Points within which a number counts as the same: far below what is printed, above what another processor may round."""
+SHOWN = 20
+"""Lines of what moved that are printed; more are counted."""
 NUMBERS = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "n_treated", "n_comparison")
 NAMES = (
     "district_code",
@@ -48,6 +50,15 @@ class Verification:
     estimates: int
     moved: tuple[str, ...]
     differences: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return the verdict, what moved, and what was made otherwise, for a person."""
+        same = f"Verified: {self.estimates} estimates of {self.runs} runs came out the same again."
+        verdict = f"{len(self.moved)} numbers moved:" if self.moved else same
+        rest = len(self.moved) - SHOWN
+        more = [f"  and {rest} more"] if rest > 0 else []
+        made = ["Made with something else:", *(f"  {line}" for line in self.differences)] if self.differences else []
+        return "\n".join([verdict, *(f"  {line}" for line in self.moved[:SHOWN]), *more, *made])
 
 
 def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: float = TOLERANCE) -> Verification:

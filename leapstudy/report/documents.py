@@ -13,6 +13,7 @@ from typing import Any, Literal
 from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.core.names import options
+from leapstudy.data import find_district, load_study
 from leapstudy.report.pages import appendix_html, plain_html, report_html
 from leapstudy.report.render import APPENDIX, DOCUMENTS, PLAIN, write_assets
 from leapstudy.report.result import load_result
@@ -78,6 +79,23 @@ def build_reports(out: Path, slugs: Sequence[str], formats: Sequence[str], date:
     rebuild_site(out, date)  # pages link to the documents that are there
     notes = (NO_CHROMIUM,) if "pdf" in formats and not browser else ()
     return Reports(tuple(paths), notes)
+
+
+def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
+    """Return the runs that are asked for, by slug, name or code; every run with a result where none is named.
+
+    Raises
+    ------
+    BadInput
+        If there is no result at all, or a name is no district.
+    """
+    there = sorted(path.parent.name for path in out.glob("*/result.json"))
+    if not there:
+        raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
+    if not names:
+        return there
+    districts = load_study().districts
+    return [name if name in there else find_district(districts, name).slug for name in names]
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -71,3 +71,10 @@ def test_the_banner_speaks_only_where_somebody_reads_it_now(workspace, study):
     assert last_batch(study).startswith("There is no batch yet")
     assert banner(study, live=False)._repr_mimebundle_() == {"text/plain": UNSEEN, "text/html": f"<p>{UNSEEN}</p>"}
     assert "There is no batch yet" in banner(study).widget.value
+
+
+def test_the_banner_says_why_no_batch_can_be_run(workspace, study):
+    (workspace / "params" / "districts" / "hartford.yml").write_text(
+        "colour: {value: red, reason: x}", encoding="utf-8"
+    )
+    assert last_batch(study).startswith("No batch can be run as things stand. Unknown parameter in hartford.yml")
