@@ -118,10 +118,50 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
         if not plan:
             refused.append(Refusal(float(cohort), None, "", NO_BASE, 1.0))
         for cell in plan:
-            one = _estimate(moments, cell, choices, strata, codes)
-            refused += one.refused
-            made += [one] if one.overlap > 0 else []
+            sides = _sides(moments, cell, choices, codes)
+            refused += _refusals(cell, strata, sides)
+            made += [_adjusted(moments, cell, sides)] if sides.kept.any() else []
     return _stack(moments, made, refused, choices)
+
+
+def comparison_cells(moments: Moments, cell: Cell, choices: Choices) -> np.ndarray:
+    """Return which cells hold comparison pupils for an ATT(g,t), shape (C,)."""
+    if choices.control == "never":
+        return moments.cohort == NEVER
+    return (moments.cohort > cell.horizon + choices.anticipation) & (moments.cohort != cell.cohort)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Who takes part in an ATT(g,t): cells of both sides (C,), their strata (C,), weights by stratum and strata kept (S,)."""
+
+    treated: np.ndarray
+    compare: np.ndarray
+    code: np.ndarray
+    weight_t: np.ndarray
+    weight_c: np.ndarray
+    kept: np.ndarray
+
+    def sum(self, values: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Return sums by stratum over the cells of one side, shape (S,)."""
+        return np.bincount(self.code[side], values[side], len(self.kept))
+
+    def mean(self, values: np.ndarray, side: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Return means by stratum, zero where a stratum is not kept."""
+        return np.divide(self.sum(values, side), weight, out=np.zeros(len(self.kept)), where=self.kept)
+
+
+def _sides(moments: Moments, cell: Cell, choices: Choices, code: np.ndarray) -> _Sides:
+    seen = moments.seen[:, cell.contrast != 0].all(axis=1)
+    treated = seen & (moments.cohort == cell.cohort)
+    compare = seen & comparison_cells(moments, cell, choices)
+    size = int(code.max()) + 1
+    weight_t, weight_c, n_c = (
+        np.bincount(code[side], values[side], size)
+        for values, side in ((moments.weight, treated), (moments.weight, compare), (moments.pupils, compare))
+    )
+    kept = (weight_t > 0) & (weight_c > 0) & (n_c >= choices.min_comparison)
+    return _Sides(treated, compare, code, weight_t, weight_c, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,52 +173,34 @@ class _One:
     n_comparison: int
     loading: np.ndarray
     intercept: np.ndarray
-    refused: list[Refusal]
 
 
-def comparison_cells(moments: Moments, cell: Cell, choices: Choices) -> np.ndarray:
-    """Return which cells hold comparison pupils for an ATT(g,t), shape (C,)."""
-    if choices.control == "never":
-        return moments.cohort == NEVER
-    return (moments.cohort > cell.horizon + choices.anticipation) & (moments.cohort != cell.cohort)
-
-
-def _estimate(moments: Moments, cell: Cell, choices: Choices, strata: np.ndarray, codes: np.ndarray) -> _One:
-    seen = moments.seen[:, cell.contrast != 0].all(axis=1)
-    treated = seen & (moments.cohort == cell.cohort)
-    compare = seen & comparison_cells(moments, cell, choices)
+def _adjusted(moments: Moments, cell: Cell, sides: _Sides) -> _One:
+    """Return the change of the treated less what the comparison of the same strata changed by."""
     change = moments.total @ cell.contrast
-
-    def by_stratum(values: np.ndarray, side: np.ndarray) -> np.ndarray:
-        return np.bincount(codes[side], values[side], len(strata))
-
-    weight_t, weight_c = by_stratum(moments.weight, treated), by_stratum(moments.weight, compare)
-    n_c = by_stratum(moments.pupils, compare)
-    kept = (weight_t > 0) & (n_c >= choices.min_comparison) & (weight_c > 0)
-    refused = _refusals(cell, strata, weight_t, kept)
-    if not kept.any():
-        return _One(cell, np.nan, 0.0, 0, 0, np.empty(0), np.empty(0), refused)
-    share = np.where(kept, weight_t, 0.0) / weight_t[kept].sum()
-    mean_t = np.divide(by_stratum(change, treated), weight_t, out=np.zeros(len(strata)), where=kept)
-    mean_c = np.divide(by_stratum(change, compare), weight_c, out=np.zeros(len(strata)), where=kept)
-    estimate = float(share @ (mean_t - mean_c))
-
-    in_t, in_c = treated & kept[codes], compare & kept[codes]
-    per_c = np.divide(share, weight_c, out=np.zeros(len(strata)), where=kept)
-    loading = np.where(in_t, 1 / weight_t[kept].sum(), 0.0) - np.where(in_c, per_c[codes], 0.0)
-    intercept = -loading * (mean_c[codes] + np.where(in_t, estimate, 0.0))
-    return _One(
-        cell, estimate, float(weight_t[kept].sum() / weight_t.sum()), int(moments.pupils[in_t].sum()),
-        int(moments.pupils[in_c].sum()), loading, intercept, refused,
-    )  # fmt: skip
+    expected = sides.mean(change, sides.compare, sides.weight_c)
+    mass = float(sides.weight_t[sides.kept].sum())
+    share = np.where(sides.kept, sides.weight_t, 0.0) / mass
+    estimate = float(share @ (sides.mean(change, sides.treated, sides.weight_t) - expected))
+    inside = sides.kept[sides.code]
+    treated, compare = sides.treated & inside, sides.compare & inside
+    per_pupil = np.divide(share, sides.weight_c, out=np.zeros(len(share)), where=sides.kept)[sides.code]
+    loading = treated / mass - compare * per_pupil
+    intercept = -loading * (expected[sides.code] + estimate * treated)
+    sizes = int(moments.pupils[treated].sum()), int(moments.pupils[compare].sum())
+    return _One(cell, estimate, mass / float(sides.weight_t.sum()), *sizes, loading, intercept)
 
 
-def _refusals(cell: Cell, strata: np.ndarray, weight_t: np.ndarray, kept: np.ndarray) -> list[Refusal]:
-    total = weight_t.sum()
+def _refusals(cell: Cell, strata: np.ndarray, sides: _Sides) -> list[Refusal]:
+    total = sides.weight_t.sum()
     if total == 0:
         return [Refusal(cell.cohort, cell.period, "", NO_TREATED, 1.0)]
-    lost = np.flatnonzero((weight_t > 0) & ~kept)
-    return [Refusal(cell.cohort, cell.period, str(strata[s]), NO_COMPARISON, float(weight_t[s] / total)) for s in lost]
+    lost = np.flatnonzero((sides.weight_t > 0) & ~sides.kept)
+    shares = sides.weight_t[lost] / total
+    return [
+        Refusal(cell.cohort, cell.period, str(strata[s]), NO_COMPARISON, float(share))
+        for s, share in zip(lost, shares, strict=True)
+    ]
 
 
 def _stack(moments: Moments, made: list[_One], refused: list[Refusal], choices: Choices) -> AttGt:
