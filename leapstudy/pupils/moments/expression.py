@@ -1,10 +1,10 @@
 """The one expression: pupils to sums by district, cohort, stratum and pattern of seen months, on any engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import ibis
-from ibis.expr.types import IntegerValue, NumericValue, Table
+from ibis.expr.types import NumericValue, Table
 
 from leapstudy.core.names import check_option
 from leapstudy.pupils.handle import PupilData, engine_table, visit_table
@@ -60,8 +60,8 @@ def moments_of_panel(panel: Table, *, strata: Sequence[str] = (), weights: Weigh
     check_strata(strata)
     check_option("weights", weights, Weights)
     with pupils_of(panel) as pupils:
-        keys = {name: trait(pupils.table.traits, name) for name in strata}
-        return gather(cell_sums(pupils, keys, weights), pupils.periods, trait_names(strata))
+        split = pupils.with_columns({name: trait(pupils.table.traits, name) for name in strata})
+        return gather(cell_sums(split, strata, weights), pupils.periods, trait_names(strata))
 
 
 def panel_by(data: PupilData, event: Event = "visit") -> Table:
@@ -82,7 +82,7 @@ def pupil_weight(table: Table, periods: int, weights: Weights) -> NumericValue:
     return sum((table[f"e{t}"] for t in range(1, periods)), table.e0)
 
 
-def cell_sums(pupils: Pupils, strata: Mapping[str, IntegerValue], weights: Weights) -> Table:
+def cell_sums(pupils: Pupils, strata: Iterable[str], weights: Weights) -> Table:
     """Return the sums over pupils by cell as an expression; only the upper triangle of the products is computed.
 
     Parameters
@@ -90,18 +90,19 @@ def cell_sums(pupils: Pupils, strata: Mapping[str, IntegerValue], weights: Weigh
     pupils
         One row per pupil.
     strata
-        Whole numbers that split the cells further, by name.
+        Columns of whole numbers that split the cells further.
     weights
         See `moments_of`.
     """
     table, periods = pupils.table, len(pupils.periods)
-    keys = {name: trait(table.traits, name) for name in ("district", "cohort")} | dict(strata) | masks(table, periods)
-    rows = table.mutate(w=pupil_weight(table, periods, weights), **keys)
+    made = {name: trait(table.traits, name) for name in ("district", "cohort")} | masks(table, periods)
+    keys = [*made, *strata]
+    rows = table.mutate(w=pupil_weight(table, periods, weights), **made)
     if weights == "pupils":
-        return rows.group_by(list(keys)).agg(**_sizes(rows), **_products(rows, "y", periods))
+        return rows.group_by(keys).agg(**_sizes(rows), **_products(rows, "y", periods))
     rows = rows.mutate(**{f"v{t}": rows.w * rows[f"y{t}"] for t in range(periods)})
     squared = {f"q{t}": (rows.w * rows[f"v{t}"]).sum() for t in range(periods)}
-    return rows.group_by(list(keys)).agg(**_sizes(rows), **squared, **_products(rows, "v", periods))
+    return rows.group_by(keys).agg(**_sizes(rows), **squared, **_products(rows, "v", periods))
 
 
 def _sizes(rows: Table) -> dict[str, NumericValue]:

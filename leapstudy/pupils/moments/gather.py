@@ -1,6 +1,6 @@
 """From the engine's table of sums to the record `Moments`: the only thing that leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -36,19 +36,29 @@ def gather(sums: Table, periods: Sequence[int], strata: Mapping[str, Sequence[st
     Raises
     ------
     BadInput
+        See `fetch`.
+    """
+    return record(fetch(sums, len(periods), strata), periods, strata)
+
+
+def fetch(sums: Table, periods: int, strata: Iterable[str]) -> pa.Table:
+    """Run the expression of sums and return its cells, sorted and checked.
+
+    Raises
+    ------
+    BadInput
         If the rows were not clean: a pupil without district, or with two rows in a month.
     """
     table = sealed("computing the moments", sums.to_pyarrow)
     if table["district"].null_count:
         raise BadInput("Some pupils have no district. `leapstudy check PATH` counts them.")
-    keys = ["district", "cohort", *strata, *(name for name in table.column_names if name.startswith("mask"))]
-    table = table.sort_by([(name, "ascending") for name in keys])
-    moments = _record(table, np.asarray(periods), strata)
-    if not (moments.pupils * moments.seen.sum(axis=1) == _column(table, "rows")).all():
+    seen = _seen(table, periods).sum(axis=1)
+    if not (_column(table, "pupils") * seen == _column(table, "rows")).all():
         raise BadInput(
             "Some pupils have several rows in one month. Open the files with `open_pupils`, which merges them."
         )
-    return moments
+    keys = ["district", "cohort", *strata, *(name for name in table.column_names if name.startswith("mask"))]
+    return table.sort_by([(name, "ascending") for name in keys])
 
 
 def _column(table: pa.Table, name: str) -> np.ndarray:
@@ -79,12 +89,13 @@ def _stratum(table: pa.Table, strata: Mapping[str, Sequence[str]]) -> np.ndarray
     return np.array([JOIN.join(cell) for cell in zip(*names, strict=True)] or [""] * table.num_rows, dtype=str)
 
 
-def _record(table: pa.Table, periods: np.ndarray, strata: Mapping[str, Sequence[str]]) -> Moments:
+def record(table: pa.Table, periods: Sequence[int], strata: Mapping[str, Sequence[str]]) -> Moments:
+    """Return fetched cells as the record that estimators take."""
     months = len(periods)
     cohort = _column(table, "cohort").astype(float)
     total = _matrix(table, "t", months)
     return Moments(
-        periods=periods,
+        periods=np.asarray(periods),
         district=np.array([f"{code:07d}" for code in _column(table, "district")]),
         cohort=np.where(cohort == 0, NEVER, cohort),
         stratum=_stratum(table, strata),

@@ -40,6 +40,10 @@ class Pupils:
     table: Table
     periods: tuple[int, ...]
 
+    def with_columns(self, columns: dict[str, IntegerValue]) -> "Pupils":
+        """Return the same pupils with more columns."""
+        return Pupils(self.table.mutate(**columns), self.periods)
+
 
 @contextmanager
 def pupils_of(panel: Table) -> Iterator[Pupils]:

@@ -1,0 +1,96 @@
+"""Risk sets hold who could have been visited, by absence strictly before the month, as a slow walk over rows finds them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from moments_panels import assert_equal, in_engine, number, random_panel, twin
+
+from leapstudy.core.errors import BadInput
+from leapstudy.pupils.handle import PupilData
+from leapstudy.pupils.moments.expression import moments_of_panel
+from leapstudy.pupils.moments.record import NEVER
+from leapstudy.pupils.moments.risk_sets import RiskDesign, risk_set_moments
+
+DESIGN = RiskDesign(spans=(1, 2), edges=(5, 20))
+
+
+def data_of(panel):
+    return PupilData(in_engine(panel), None, simulated=True)
+
+
+def band(rows, edges):
+    """The number of edges reached by the share of enrolled days missed, in exact whole half days."""
+    missed = round(2 * (rows["days_enrolled"] - rows["days_attended"]).sum())
+    return sum(100 * missed >= edge * round(2 * rows["days_enrolled"].sum()) for edge in edges)
+
+
+def strata_of(panel, month, design):
+    """Return the stratum of each pupil at risk in `month`."""
+    months = sorted(m for m in panel["month"].unique() if number(m) < month)
+    found = {}
+    for pupil, rows in panel.groupby("pupil"):
+        if months[-1] not in set(rows["month"]) or number(rows["first_visit_month"].iloc[0]) < month:
+            continue
+        bands = [band(rows[rows["month"].isin(months[-span:])], design.edges) for span in design.spans]
+        found[pupil] = ", ".join(design.bands(span)[number] for span, number in zip(design.spans, bands, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("weights", ["pupils", "days"])
+def test_risk_sets_equal_a_slow_walk_over_rows(weights):
+    panel = random_panel(11)
+    design = RiskDesign(spans=DESIGN.spans, edges=DESIGN.edges, weights=weights)
+    sets = risk_set_moments(data_of(panel), design)
+    assert list(sets) == [12 * 2021 + 5, 12 * 2021 + 6, 12 * 2021 + 9]
+    for month, found in sets.items():
+        strata = strata_of(panel, month, design)
+        expected = twin(panel[panel["pupil"].isin(strata)], weights=weights, stratum=strata)
+        assert_equal(found, expected)
+
+
+def test_further_traits_cross_the_bands():
+    panel = random_panel(12)
+    plain, crossed = (
+        risk_set_moments(data_of(panel), RiskDesign((2,), (10,), strata=strata)) for strata in ((), ("grade_band",))
+    )
+    for month, moments in crossed.items():
+        assert moments.pupils.sum() == plain[month].pupils.sum()
+        bands, grades = zip(*(name.split(", ") for name in moments.stratum), strict=True)
+        assert set(bands) == set(plain[month].stratum) and "PK-5" in grades
+
+
+def test_a_pupil_at_exactly_ten_percent_is_in_the_band_that_begins_there():
+    panel = random_panel(13, pupils=40, gaps=0).assign(days_enrolled=20.0, days_attended=18.0)
+    sets = risk_set_moments(data_of(panel), RiskDesign((2,), (10,)))
+    assert {name for moments in sets.values() for name in moments.stratum} == {"last 2: 10+ %"}
+
+
+def test_nothing_from_the_visit_on_moves_a_pupil_between_strata():
+    panel = random_panel(14)
+    later = panel["month"] >= pd.Timestamp("2021-10-01")
+    changed = panel.assign(days_attended=panel["days_attended"].where(~later, 0.0))
+    month = 12 * 2021 + 9
+    one, two = (risk_set_moments(data_of(rows), DESIGN)[month] for rows in (panel, changed))
+    assert one.stratum.tolist() == two.stratum.tolist() and one.pupils.tolist() == two.pupils.tolist()
+    assert not np.array_equal(one.total, two.total)
+
+
+def test_every_visited_pupil_seen_just_before_is_there():
+    panel = random_panel(15, gaps=0)
+    whole, sets = moments_of_panel(in_engine(panel)), risk_set_moments(data_of(panel), DESIGN)
+    for month, moments in sets.items():
+        at_risk = whole.pupils[whole.cohort >= month].sum()
+        assert moments.pupils.sum() == at_risk
+        assert moments.pupils[moments.cohort == month].sum() == whole.pupils[whole.cohort == month].sum()
+        assert (moments.cohort == NEVER).any()
+
+
+@pytest.mark.parametrize("wrong", [{"spans": ()}, {"spans": (2, 2)}, {"edges": (10, 5)}, {"edges": (0,)}])
+def test_designs_that_are_none_are_refused(wrong):
+    with pytest.raises(BadInput, match="give"):
+        RiskDesign(**wrong)
+
+
+def test_without_visits_there_is_no_risk_set():
+    with pytest.raises(BadInput, match="Nobody"):
+        risk_set_moments(data_of(random_panel(16).assign(first_visit_month=pd.NaT)), DESIGN)
