@@ -1,6 +1,7 @@
 """Every test of one treated district side by side, and the one that leads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -177,7 +178,10 @@ def _studentised_noise(sample: Sample) -> Method:
         f"Over {len(sample.contrast.pre)} years before, the district strayed {times:.2f} times as much as the comparison "
         "districts on average (root mean square)."
     )
-    return _from_permutation("studentised_noise", sample, noise, note)
+    made = _from_permutation("studentised_noise", sample, noise, note)
+    if made.low_pp is not None and np.isinf(made.low_pp):
+        return replace(made, note=f"{note} A comparison district hardly strayed, so that the interval has no end.")
+    return made
 
 
 def _studentised_enrolment(sample: Sample) -> Method:
@@ -221,8 +225,9 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
     except BadInput as reason:
         return Method("sdid_placebo", refusal=str(reason)), NO_DONORS
     note = (
-        f"Donor weights from {len(sample.contrast.pre)} years before; the largest is {fitted.donors['weight'].max():.0%} "
-        f"(equal ones would be {1 / len(sample.comparison):.0%})."
+        f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
+        f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} counts for "
+        f"{fitted.year_weight:.0%} of the years before."
     )
     ends = (fitted.low, fitted.high, fitted.p_value, fitted.floor)
     return _method("sdid_placebo", sample, fitted.estimate, *ends, note, fitted.se), fitted.donors

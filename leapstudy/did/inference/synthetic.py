@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class SyntheticDid:
 
     `p_value` is the share of placebo districts at least as far from zero, the treated one included, `floor` is
     one over their number, and `low` to `high` is the estimate plus and minus 1.96 `se`. `donors` has district_code and weight, largest
-    first; the weights sum to one.
+    first; the weights sum to one. `year` is the year before that counts most, `year_weight` how much (1 at most).
     """
 
     estimate: float
@@ -33,6 +34,8 @@ class SyntheticDid:
     p_value: float
     floor: float
     donors: pd.DataFrame
+    year: str
+    year_weight: float
 
 
 def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
@@ -63,18 +66,25 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
             f"{len(sample.contrast.pre)} years before they cannot be told from equal ones. Use 'alliance' or 'drg_gh'."
         )
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
-    fitted = _fit(
-        _long(y, (*sample.treated, *sample.comparison), years), sample.contrast.post, placebos, sample.spec.seed
+    fitted = fit_rows(
+        long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post, placebos, sample.spec.seed
     )
-    placebo = np.unique(np.round(fitted.variance_effects, SAME))
-    n = len(placebo) + 1
-    p_value = (1 + int(np.sum(np.abs(placebo) >= abs(fitted.att) - 10.0**-SAME))) / n
+    p_value, floor = placebo_p(fitted)
     low, high = (float(end) for end in fitted.conf_int)
+    year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
     donors = fitted.get_unit_weights_df().set_axis(["district_code", "weight"], axis=1).reset_index(drop=True)
-    return SyntheticDid(float(fitted.att), float(fitted.se), low, high, p_value, 1 / n, donors)
+    return SyntheticDid(float(fitted.att), float(fitted.se), low, high, p_value, floor, donors, year, year_weight)
 
 
-def _long(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> pd.DataFrame:
+def placebo_p(fitted: Any) -> tuple[float, float]:
+    """Return the exact p-value of `diff-diff`'s placebos, each district counted once, and its floor."""
+    placebo = np.unique(np.round(fitted.variance_effects, SAME))
+    beyond = int(np.sum(np.abs(placebo) >= abs(fitted.att) - 10.0**-SAME))
+    return (1 + beyond) / (len(placebo) + 1), 1 / (len(placebo) + 1)
+
+
+def long_rows(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> pd.DataFrame:
+    """Return a panel of districts by years, the treated one first, as rows: district_code, year, y, treated."""
     return pd.DataFrame(
         {
             "district_code": np.repeat(codes, len(years)), "year": np.tile(years, len(codes)), "y": y.ravel(),
@@ -83,7 +93,8 @@ def _long(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> pd.D
     )  # fmt: skip
 
 
-def _fit(rows: pd.DataFrame, post: tuple[str, ...], placebos: int, seed: int) -> Any:
+def fit_rows(rows: pd.DataFrame, post: tuple[str, ...], placebos: int, seed: int) -> Any:
+    """Return `diff-diff`'s fit of the rows of `long_rows` with its placebos."""
     try:
         # imported here because it is slow to import and only this asks for it
         from diff_diff import SyntheticDiD

@@ -190,8 +190,8 @@ def inference_methods(rows: pd.DataFrame, caption: Caption) -> Exhibit:
     Parameters
     ----------
     rows
-        One row a method: method, estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor (empty where it has none),
-        is_headline.
+        One row a method: method, estimate_pp, ci_low_pp, ci_high_pp (empty where the interval has no end), p_value,
+        p_floor (empty where it has none), is_headline.
     caption
         Of the district's answer.
     """
@@ -202,8 +202,8 @@ def inference_methods(rows: pd.DataFrame, caption: Caption) -> Exhibit:
     draw_intervals(axes, rows[headline], places[headline], MARKS["leap"], "the headline test: it holds its size here")
     zero_line(axes)
     labels = [
-        f"{name}\np = {number(p)}" if not missing(p) else name
-        for name, p in zip(rows["method"], rows["p_value"], strict=True)
+        _method_label(name, p, low)
+        for name, p, low in zip(rows["method"], rows["p_value"], rows["ci_low_pp"], strict=True)
     ]
     axes.set(yticks=places, yticklabels=labels, ylim=(-0.6, len(rows) - 0.4), xlabel=f"{EFFECT} (95 % interval)")
     legend_below(axes, 2)
@@ -222,3 +222,9 @@ def inference_methods(rows: pd.DataFrame, caption: Caption) -> Exhibit:
             ["Method", "Estimate", "Low", "High", "p", "Smallest possible p"], axis=1
         ),
     )
+
+
+def _method_label(name: str, p: float, low: float) -> str:
+    """Return a method with its p-value; that its interval has no end is said, for a missing line says nothing."""
+    words = name if missing(p) else f"{name}\np = {number(p)}"
+    return f"{words}, interval without end" if missing(low) else words

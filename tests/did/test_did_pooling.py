@@ -1,0 +1,178 @@
+"""All districts together: adjusted p-values by hand, partial pooling by slow sums, and coverage."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.data import leap_districts, load_facts
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.pooling import (
+    FLAT,
+    Prior,
+    caterpillar_table,
+    estimate_rows,
+    p_values_table,
+    pool_districts,
+    published_prior,
+    shrink,
+)
+from leapstudy.did.pooling.multiplicity import benjamini_hochberg, romano_wolf, shuffled_effects
+from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile, reml
+
+SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+SCHOOLS_SE = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+
+
+@pytest.fixture(scope="module")
+def leap(study):
+    codes = [item.code for item in leap_districts(study.districts)]
+    return build_sample(study, Spec(), codes)
+
+
+def test_benjamini_hochberg_by_hand():
+    # the smallest of 14 passes 5 % exactly at 0.05 / 14 = 0.00357
+    p = np.concatenate([[0.05 / 14], np.linspace(0.3, 0.9, 13)])
+    assert benjamini_hochberg(p)[0] == pytest.approx(0.05, abs=1e-12)
+    # three p-values: .01 * 3 = .03; .04 * 3/2 = .06; .05 * 3/3 = .05, which the one before may not exceed
+    assert benjamini_hochberg(np.array([0.05, 0.01, 0.04])) == pytest.approx([0.05, 0.03, 0.05])
+    assert benjamini_hochberg(np.array([0.9, 0.95])) == pytest.approx([0.95, 0.95])
+
+
+def test_benjamini_hochberg_is_scipys():
+    p = np.random.default_rng(1).uniform(size=30)
+    assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), abs=1e-12)
+
+
+def test_romano_wolf_by_a_slow_twin():
+    rng = np.random.default_rng(2)
+    statistics, null = np.abs(rng.normal(0, 2, 5)), np.abs(rng.normal(size=(99, 5)))
+    left, before, slow = list(np.argsort(-statistics)), 0.0, np.empty(5)
+    while left:
+        top = left[0]
+        count = sum(max(draw[place] for place in left) >= statistics[top] for draw in null)
+        before = max(before, (1 + count) / 100)
+        slow[top] = before
+        left.pop(0)
+    assert romano_wolf(statistics, null) == pytest.approx(slow, abs=1e-12)
+
+
+def test_romano_wolf_bounds_false_finds():
+    """With no effect anywhere at most 5 % of samples may have a district below 0.05 (standard error 1.5 %)."""
+    rng = np.random.default_rng(3)
+    hits = 0
+    for number in range(200):
+        changes = rng.normal(size=34)
+        null = shuffled_effects(changes[:15], changes[15:], number, 199)
+        hits += romano_wolf(np.abs(changes[:15] - changes[15:].mean()), null).min() <= 0.05
+    assert hits / 200 <= 0.10
+    assert hits > 0
+
+
+def slow_posterior(effects, covariance, prior_sd, mean, tau_grid):
+    """Return posterior means and P(effect > 0) from full matrices, one tau at a time."""
+    n, one = len(effects), np.ones(len(effects))
+    weights, means, above = [], [], []
+    for tau in tau_grid:
+        prior_cov = tau**2 * np.eye(n) + prior_sd**2 * np.outer(one, one)
+        total = prior_cov + covariance
+        gain = prior_cov @ np.linalg.inv(total)
+        m = mean + gain @ (effects - mean)
+        v = np.diag(prior_cov - gain @ prior_cov)
+        weights.append(stats.multivariate_normal.logpdf(effects, mean * one, total))
+        means.append(m)
+        above.append(stats.norm.sf(0, m, np.sqrt(v)))
+    w = np.exp(np.array(weights) - max(weights))
+    return w @ np.array(means) / w.sum(), w @ np.array(above) / w.sum(), np.array(weights)
+
+
+@pytest.mark.parametrize(("prior", "sd", "mean"), [(FLAT, 300.0, 0.0), (Prior(0.4, 0.3, "x"), 0.3, 0.4)])
+def test_posterior_is_that_of_full_matrices(prior, sd, mean):
+    """Sherman and Morrison against inverted matrices with the shared comparison mean; a flat prior is a very wide one."""
+    rng = np.random.default_rng(4)
+    effects, variances, shared = rng.normal(0, 1.5, 7), rng.uniform(0.5, 2, 7), 0.2
+    tau = np.linspace(0.02, 3, 40)
+    given = given_tau(effects, variances, shared, tau, prior)
+    means, above, log_density = slow_posterior(effects, np.diag(variances) + shared, sd, mean, tau)
+    assert np.ptp(given.log_density - log_density) < 1e-4
+    w = np.exp(given.log_density - given.log_density.max())
+    assert w @ given.mean / w.sum() == pytest.approx(means, abs=1e-4)
+    p = stats.norm.sf(0, given.mean, np.sqrt(given.variance))
+    assert w @ p / w.sum() == pytest.approx(above, abs=1e-4)
+
+
+def test_eight_schools_agree_with_the_book():
+    """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8, A's 95 % -2 to 31."""
+    made = shrink(SCHOOLS, SCHOOLS_SE**2, 0.0, 0.0)
+    assert made.mu_pp == pytest.approx(7.9, abs=0.3)
+    assert made.mean_pp[0] == pytest.approx(11.3, abs=0.5)
+    assert (made.low_pp[0], made.high_pp[0]) == pytest.approx((-2, 31), abs=1.5)
+    assert (made.low_pp[4], made.high_pp[4]) == pytest.approx((-9, 16), abs=1.5)
+    assert made.tau_reml_pp == 0
+
+
+def test_quantiles_of_mixtures():
+    mean, sd, weight = np.array([[0.0], [3.0]]), np.array([[1.0], [2.0]]), np.array([0.3, 0.7])
+    found = mixture_quantile(0.9, mean, sd, weight)[0]
+    assert weight @ stats.norm.cdf(found, mean, sd)[:, 0] == pytest.approx(0.9, abs=1e-9)
+
+
+def test_reml_with_one_variance_is_a_closed_form():
+    effects = np.random.default_rng(6).normal(0, 2, 12)
+    assert reml(effects, np.full(12, 0.5)) == pytest.approx(np.sqrt(np.var(effects, ddof=1) - 0.5), abs=1e-5)
+    assert reml(effects / 100, np.full(12, 0.5)) == 0
+
+
+def test_what_moves_nothing():
+    rng = np.random.default_rng(7)
+    effects, variances = rng.normal(0, 1, 9), rng.uniform(0.3, 1, 9)
+    one, moved = (shrink(values, variances, 0.1, 0.5) for values in (effects, effects + 2))
+    assert moved.mean_pp == pytest.approx(one.mean_pp + 2, abs=1e-9)
+    assert (moved.tau_pp, moved.tau_reml_pp) == pytest.approx((one.tau_pp, one.tau_reml_pp), abs=1e-6)
+    order = rng.permutation(9)
+    assert shrink(effects[order], variances[order], 0.1, 0.5).mean_pp == pytest.approx(one.mean_pp[order], abs=1e-9)
+    # what all share cannot be told from their mean: it widens the mean and leaves the spread alone
+    apart = shrink(effects, variances, 2.0, 0.5)
+    assert apart.tau_pp == pytest.approx(one.tau_pp, abs=1e-9)
+    assert apart.mu_high_pp - apart.mu_low_pp > one.mu_high_pp - one.mu_low_pp
+
+
+def test_only_attendance_points_enter_the_prior():
+    programmes = load_facts().comparable_programmes
+    prior = published_prior(programmes, 1.0)
+    # 0.35 points, and 4.2 days fewer of 180: 2.3333 points; mean 1.3417, sd 1.9833 / sqrt 2
+    assert (prior.mean_pp, prior.sd_pp) == pytest.approx((1.341667, 1.402428), abs=1e-6)
+    assert published_prior(programmes, 0.1).mean_pp == pytest.approx(0.1341667, abs=1e-7)
+    assert "Rogers" not in prior.source
+    with pytest.raises(BadInput, match="share of pupils"):
+        published_prior(programmes, 10)
+    with pytest.raises(BadInput, match="a spread takes two"):
+        published_prior(programmes.iloc[1:3], 0.1)
+
+
+def test_the_pooled_answer_of_the_study(leap, study):
+    pooled = pool_districts(leap, 0.5)
+    table = pooled.districts
+    assert table["estimate_pp"].mean() == pytest.approx(-0.336, abs=0.001)
+    assert (table["p_bh"] >= table["p_value"]).all()
+    assert (table["p_above"] >= table["p_above_threshold"]).all()
+    assert np.ptp(table["shrunken_pp"]) < np.ptp(table["estimate_pp"])
+    names = dict(zip(study.districts["district_code"], study.districts["district"], strict=True))
+    assert {"district", "shrunken_low_pp", "p_above"} <= set(caterpillar_table(pooled, names))
+    assert p_values_table(pooled, names)["p_value"].is_monotonic_increasing
+    rows = estimate_rows(pooled, leap, names)
+    assert len(rows) == 45
+    assert {row.p_method for row in rows} == {"", "benjamini_hochberg", "romano_wolf"}
+    again = pool_districts(leap, 0.5)
+    pd.testing.assert_frame_equal(table, again.districts)
+
+
+def test_what_cannot_be_pooled_is_refused(leap, study):
+    two = build_sample(study, Spec(), list(leap.treated[:2]))
+    with pytest.raises(BadInput, match="three or more"):
+        pool_districts(two, 0.5)
+    with pytest.raises(BadInput, match="equal weights"):
+        pool_districts(build_sample(study, Spec(weights="pupils"), list(leap.treated)), 0.5)
+    with pytest.raises(BadInput, match="not above zero"):
+        shrink(np.ones(4), np.zeros(4), 0.1, 0.5)
