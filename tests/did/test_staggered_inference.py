@@ -152,6 +152,14 @@ def test_cards_and_rows_say_what_was_done(moments, effects):
     assert last["p_value"] == pytest.approx(2 * stats.norm.sf(abs(last["estimate_pp"] / last["se_pp"])))
 
 
+def test_averages_by_cohort_are_no_rows_of_the_table(moments):
+    by_cohort = cs_effects(moments, att_gt(moments, UNIVERSAL), "group")
+    assert by_cohort.key.tolist()[:-1] == [3, 5, 6]
+    with pytest.raises(BadInput, match="'group'"):
+        estimate_rows(by_cohort, PLACE)
+    assert len(estimate_rows(cs_effects(moments, att_gt(moments, UNIVERSAL), "simple"), PLACE)) == 1
+
+
 def test_every_estimator_has_a_card(moments):
     found = [
         cs_effects(moments, att_gt(moments, Choices(control="not_yet", by_stratum=True)), cluster="district"),

@@ -173,6 +173,13 @@ def test_what_cannot_be_told_apart_is_refused():
         imputation(moments_of(random_rows(28, cohorts=(1,))))
 
 
+def test_cohorts_that_take_no_part_are_counted():
+    moments = moments_of(random_rows(30, cohorts=(1, 3, 7, NEVER), pupils=80))
+    assert sun_abraham(moments).overlap == pytest.approx(2 / 3)  # cohort 1 has no month before
+    assert stacked(moments, (-2, 2)).overlap == pytest.approx(1 / 3)  # nor does cohort 7 have two months after
+    assert imputation(moments).imputed_share == pytest.approx((6 + 2) / (8 + 6 + 2))
+
+
 def test_without_never_visited_pupils_the_last_cohort_compares():
     rows = random_rows(29, cohorts=(3, 5, 7))
     moments = moments_of(rows)

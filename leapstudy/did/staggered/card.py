@@ -5,9 +5,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import stats
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
 from leapstudy.did.permutation import ALPHA
+from leapstudy.did.staggered.aggregate import Kind
 from leapstudy.did.staggered.clustered import Cluster
 
 LABELS = {
@@ -62,6 +64,8 @@ class Effects:
         Degrees of freedom of a t statistic.
     cluster : Cluster
     card : Card
+    kind : Kind
+        What the keys are.
     """
 
     key: np.ndarray
@@ -71,6 +75,7 @@ class Effects:
     df: float
     cluster: Cluster
     card: Card
+    kind: Kind = "event"
 
     @property
     def se(self) -> np.ndarray:
@@ -93,7 +98,16 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     """Return one row per effect by event time; the overall effect has no event time.
 
     Intervals and p-values are pointwise, from the normal distribution for pupil clusters and t with G - 1 for districts.
+
+    Raises
+    ------
+    BadInput
+        For averages by cohort or month: the table has no column for them.
     """
+    if effects.kind not in ("event", "simple"):
+        raise BadInput(
+            f"Averages of kind {effects.kind!r} have no place in estimates.csv. Legal: event, simple. Show them as a table."
+        )
     se = effects.se
     reach = se * stats.t.ppf(1 - ALPHA / 2, effects.df)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -37,7 +37,7 @@ def cs_effects(
     card = cs_card("cs", att.choices, cluster, int(treated), int(compared), average_overlap(att, made))
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
-        made.combination @ cell_drift(att), found.df, cluster, card,
+        made.combination @ cell_drift(att), found.df, cluster, card, kind,
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def regression_effects(
     last = estimator == "sun_abraham" and not never
     card = Card(
         estimator, words.estimand, "last cohort, before its visit" if last else words.comparison, words.base,
-        round(-1 - reference), words.weights, REGRESSION_FACTOR, cluster, treated, never,
+        round(-1 - reference), words.weights, REGRESSION_FACTOR, cluster, treated, never, fitted.overlap,
     )  # fmt: skip
     drift = np.where(np.isnan(fitted.key), np.nan, fitted.key - reference)
     return Effects(fitted.key, fitted.estimate, factor * found.covariance, drift, found.df, cluster, card)

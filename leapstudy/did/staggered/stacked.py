@@ -8,7 +8,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.did.staggered.choices import Control
-from leapstudy.did.staggered.twfe import Coefficients
+from leapstudy.did.staggered.twfe import Coefficients, visited_share
 from leapstudy.did.staggered.within import RANK_TOLERANCE, demean, within
 from leapstudy.pupils.moments.influence import Influence
 from leapstudy.pupils.moments.record import NEVER, Moments
@@ -76,7 +76,8 @@ def stacked(
     influence = _influence(moments, stacks, rows @ bread, coefficient)
     cells = sum(int(stack.used.any(axis=0).sum()) for stack in stacks)
     seen = sum(int(moments.pupils @ stack.used.sum(axis=1)) for stack in stacks)
-    return Coefficients(np.append(keys, np.nan), rows @ coefficient, influence, len(keys) + cells, seen)
+    share = visited_share(moments, {cohort for cohort, _, _ in plans})
+    return Coefficients(np.append(keys, np.nan), rows @ coefficient, influence, len(keys) + cells, seen, share)
 
 
 _Plan = tuple[float, np.ndarray, np.ndarray]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.staggered.twfe import Coefficients, observations
+from leapstudy.did.staggered.twfe import Coefficients, observations, visited_share
 from leapstudy.did.staggered.within import Within, regress, within
 from leapstudy.pupils.moments.record import NEVER, Moments
 
@@ -55,6 +55,7 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     return Coefficients(
         np.append(keys, np.nan), shares @ fitted.coefficient[: len(terms)], fitted.influence(shares),
         len(terms) + int(parts.used.any(axis=0).sum()), observations(moments, parts.used),
+        visited_share(moments, {term.cohort for term in terms}),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.within import regress, within
 from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.pupils.moments.record import NEVER, Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Coefficients:
         Coefficients and period effects, for the small-sample factor; pupil effects are nested in the clusters.
     observations : int
         Pupil-months in use.
+    overlap : float
+        Share of the visited pupils (by weight) in cohorts that take part.
     """
 
     key: np.ndarray
@@ -32,6 +34,7 @@ class Coefficients:
     influence: Influence
     parameters: int
     observations: int
+    overlap: float = 1.0
 
 
 def twfe(moments: Moments) -> Coefficients:
@@ -91,6 +94,12 @@ def event_study(
 def observations(moments: Moments, used: np.ndarray) -> int:
     """Return the pupil-months in use."""
     return int(moments.pupils @ used.sum(axis=1))
+
+
+def visited_share(moments: Moments, cohorts: set[float]) -> float:
+    """Return the share of the visited pupils, by weight, who are in some cohorts."""
+    visited = moments.cohort < NEVER
+    return float(moments.weight[np.isin(moments.cohort, list(cohorts))].sum() / moments.weight[visited].sum())
 
 
 def _seen_by_cohort(used: np.ndarray, code: np.ndarray, cohorts: int) -> np.ndarray:
