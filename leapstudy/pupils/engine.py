@@ -10,6 +10,8 @@ from typing import TypeVar
 import duckdb
 import ibis
 import ibis.util
+import pyarrow as pa
+from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
@@ -61,6 +63,20 @@ def held(doing: str, rows: Table) -> Iterator[Table]:
         yield table
     finally:
         sealed(doing, lambda: con.raw_sql(f"DROP TABLE {table.get_name()}"))
+
+
+@contextmanager
+def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
+    """Let an engine read a small table of this process, while the block runs."""
+    if not isinstance(con, Backend):
+        yield ibis.memtable(table)
+        return
+    name = ibis.util.gen_name("lent")
+    con.con.register(name, table)
+    try:
+        yield con.table(name)
+    finally:
+        con.con.unregister(name)
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

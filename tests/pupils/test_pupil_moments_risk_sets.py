@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from moments_panels import assert_equal, in_engine, number, random_panel, twin
+from moments_panels import assert_equal, in_engine, random_panel, strata_of, twin
 
 from leapstudy.core.errors import BadInput
 from leapstudy.pupils.handle import PupilData
@@ -16,24 +16,6 @@ DESIGN = RiskDesign(spans=(1, 2), edges=(5, 20))
 
 def data_of(panel):
     return PupilData(in_engine(panel), None, simulated=True)
-
-
-def band(rows, edges):
-    """The number of edges reached by the share of enrolled days missed, in exact whole half days."""
-    missed = round(2 * (rows["days_enrolled"] - rows["days_attended"]).sum())
-    return sum(100 * missed >= edge * round(2 * rows["days_enrolled"].sum()) for edge in edges)
-
-
-def strata_of(panel, month, design):
-    """Return the stratum of each pupil at risk in `month`."""
-    months = sorted(m for m in panel["month"].unique() if number(m) < month)
-    found = {}
-    for pupil, rows in panel.groupby("pupil"):
-        if months[-1] not in set(rows["month"]) or number(rows["first_visit_month"].iloc[0]) < month:
-            continue
-        bands = [band(rows[rows["month"].isin(months[-span:])], design.edges) for span in design.spans]
-        found[pupil] = ", ".join(design.bands(span)[number] for span, number in zip(design.spans, bands, strict=True))
-    return found
 
 
 @pytest.mark.parametrize("weights", ["pupils", "days"])

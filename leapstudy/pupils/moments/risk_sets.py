@@ -12,7 +12,7 @@ from operator import add
 
 import ibis
 import pyarrow.compute as pc
-from ibis.expr.types import IntegerValue, NumericValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
@@ -117,16 +117,20 @@ def visit_months(pupils: Pupils) -> list[int]:
 
 
 def risk_set(pupils: Pupils, month: int, design: RiskDesign) -> Table:
-    """Return the pupils of a month's risk set with `risk_set` and their strata as whole numbers.
+    """Return the pupils of a month's risk set with `risk_set` and their strata as whole numbers."""
+    waiting, strata = risk_columns(pupils, month, design)
+    return pupils.table.mutate(risk_set=ibis.literal(month, "int64"), **strata).filter(waiting)
 
-    They are seen in the last school month before it and not visited before it.
+
+def risk_columns(pupils: Pupils, month: int, design: RiskDesign) -> tuple[BooleanValue, dict[str, IntegerValue]]:
+    """Return who is at risk in a month, and the strata as whole numbers.
+
+    At risk: seen in the last school month before it and not visited before it.
     """
     last, cohort = _last_before(pupils.periods, month), trait(pupils.table.traits, "cohort")
-    waiting = (cohort == 0) | (cohort >= month)
+    waiting = ((cohort == 0) | (cohort >= month)) & (pupils.table[f"e{last}"] > 0)
     bands = {f"band{span}": _band(pupils, range(max(0, last + 1 - span), last + 1), design) for span in design.spans}
-    traits = {name: trait(pupils.table.traits, name) for name in design.strata}
-    rows = pupils.with_columns({"risk_set": ibis.literal(month, "int64"), **bands, **traits})
-    return rows.table.filter(waiting & (pupils.table[f"e{last}"] > 0))
+    return waiting, bands | {name: trait(pupils.table.traits, name) for name in design.strata}
 
 
 def band_names(design: RiskDesign) -> dict[str, tuple[str, ...]]:
