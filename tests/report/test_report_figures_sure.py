@@ -74,3 +74,6 @@ def test_methods_stand_side_by_side():
     exhibit = sure.inference_methods(rows, CAPTION)
     assert "3 methods" in exhibit.alt
     assert "0 of 2 below 0.05" in exhibit.alt
+    assert "studentised permutation, has p = 0.60; its interval has no end" in exhibit.alt
+    rows[["ci_low_pp", "ci_high_pp"]] = rows[["ci_low_pp", "ci_high_pp"]].fillna({"ci_low_pp": -3.0, "ci_high_pp": 4.0})
+    assert "p = 0.60; −3.00 to +4.00 points." in sure.inference_methods(rows, CAPTION).alt

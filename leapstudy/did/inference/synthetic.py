@@ -44,8 +44,8 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
     Raises
     ------
     BadInput
-        With more than one treated district, fewer than two years before, or more than 40 possible donors (fitting a
-        placebo for each takes seconds a district there, and with few years before the weights become nearly equal).
+        With more than one treated district, weights by pupils, fewer than two years before, or more than 40
+        possible donors, where placebos take seconds a district.
     LeapstudyError
         If `diff-diff` is not installed.
 
@@ -58,12 +58,14 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
     years = sample.contrast.years
     if len(sample.treated) > 1:
         raise BadInput("The synthetic difference is made for one treated district at a time.")
+    if sample.spec.weights != "equal":
+        raise BadInput("Synthetic weights take the place of weights by pupils; use weights 'equal'.")
     if len(sample.contrast.pre) < LEAST_YEARS:
         raise BadInput("Synthetic weights match the years before; one year alone leaves nothing to match.")
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
-            f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: with "
-            f"{len(sample.contrast.pre)} years before they cannot be told from equal ones. Use 'alliance' or 'drg_gh'."
+            f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each takes "
+            "seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
         )
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
     fitted = fit_rows(

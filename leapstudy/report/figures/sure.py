@@ -3,7 +3,7 @@
 These figures take plain frames, so that they draw whatever made them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -216,6 +216,7 @@ def inference_methods(rows: pd.DataFrame, caption: Caption) -> Exhibit:
             f"{counted(len(rows), 'method')}: estimates from {points(rows['estimate_pp'].min())} to "
             f"{points(rows['estimate_pp'].max())} points, p-values from {number(p.min())} to {number(p.max())}; "
             f"{below} of {len(p)} below 0.05.",
+            *_leading_words(rows[headline]),
         ),
         caption=caption,
         data=rows[["method", "estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]].set_axis(
@@ -228,3 +229,11 @@ def _method_label(name: str, p: float, low: float) -> str:
     """Return a method with its p-value; that its interval has no end is said, for a missing line says nothing."""
     words = name if missing(p) else f"{name}\np = {number(p)}"
     return f"{words}, interval without end" if missing(low) else words
+
+
+def _leading_words(leading: pd.DataFrame) -> Iterator[str]:
+    for name, p, low, high in zip(
+        *(leading[key] for key in ("method", "p_value", "ci_low_pp", "ci_high_pp")), strict=True
+    ):
+        interval = "its interval has no end" if missing(low) else f"{between(low, high)} points"
+        yield f"The test that leads, {name.lower()}, has p = {number(p)}; {interval}."
