@@ -253,12 +253,11 @@ def refresh(
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
     try:
-        app(standalone_mode=False)
+        # where a command ends by `typer.Exit`, this call returns its code and raises nothing
+        sys.exit(app(standalone_mode=False) or 0)
     except LeapstudyError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("Interrupted. What was running is marked; `leapstudy run` goes on from there.", err=True)
         sys.exit(1)

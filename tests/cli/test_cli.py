@@ -15,7 +15,9 @@ def leapstudy(*arguments, root=None):
     )
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "list", "lab", "refresh", "simulate"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "status", "list", "lab", "refresh", "simulate", "report", "verify", "audit"]
+)
 def test_every_command_has_help_with_an_example(command):
     done = leapstudy(command, "--help")
     assert (
@@ -67,3 +69,15 @@ def test_a_simulated_file_is_made_and_checked(tmp_path):
     checked = leapstudy("check", str(path))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "SIMULATED" in checked.stdout
+
+
+def test_what_failed_is_seen_in_the_exit_code(tmp_path):
+    done = leapstudy("audit", "--out", str(tmp_path))
+    assert "missing A log of every run (silver): no batch is there to look at" in done.stdout
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+def test_without_results_a_command_says_what_to_run_first(command, tmp_path):
+    done = leapstudy(command, "--out", str(tmp_path))
+    assert done.returncode == 2 and "Run `leapstudy run` first" in done.stderr
