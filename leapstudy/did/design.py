@@ -1,6 +1,6 @@
 """From the study's tables to one complete sample of treated and comparison districts.
 
-`Spec` says what is asked, `Panel` holds one outcome as a matrix of districts by years, and `Sample` is what every
+`Spec` says what is asked, `panel.Panel` holds one outcome as a matrix of districts by years, and `Sample` is what every
 estimator of the public track takes.
 """
 
@@ -24,9 +24,11 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import CONTRASTS, PROGRAMME_START, Contrast, require_years
+from leapstudy.did.panel import GROUPS, Panel, build_panel
 
 __all__ = [
     "CONTRASTS",
+    "GROUPS",
     "Contrast",
     "Panel",
     "Sample",
@@ -35,10 +37,8 @@ __all__ = [
     "build_sample",
     "comparison_codes",
     "sample_from_panel",
+    "sample_of_codes",
 ]
-
-GROUPS: dict[Outcome, str] = {"attendance_rate": "all", "attendance_rate_high_needs": "high_needs"}
-"""Pupil group of the attendance table that each outcome reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +66,6 @@ class Spec:
         check_option("outcome", self.outcome, Outcome)
         check_option("weights", self.weights, Weights)
         check_option("scale", self.scale, Scale)
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One outcome of one edition, as matrices of districts by years.
-
-    Attributes
-    ----------
-    codes : tuple of str
-        District codes, sorted; the rows.
-    years : tuple of str
-        School years in order; the columns.
-    rates : ndarray, shape (districts, years)
-        Percent, 0 to 100; NaN where the state gives no figure or the study dropped it (see the ledger).
-    pupils : ndarray, shape (districts, years)
-        Enrolment. The chronic-absence table has none by year, so that there it is the mean enrolment of the years
-        before the programme, the same in every column.
-    """
-
-    outcome: Outcome
-    edition: Edition
-    codes: tuple[str, ...]
-    years: tuple[str, ...]
-    rates: np.ndarray
-    pupils: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,29 +164,6 @@ class Sample:
         return sizes / sizes.sum()
 
 
-def build_panel(data: StudyData, outcome: Outcome, edition: Edition) -> Panel:
-    """Return one outcome of one edition as matrices of districts by years; chronic absence has one edition only."""
-    if outcome == "chronic_absence":
-        return _chronic_panel(data, edition)
-    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == GROUPS[outcome])]
-    wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
-    if wide.empty:
-        raise BadInput(f"The edition {edition!r} has no {outcome!r}. Use the edition '2022-23'.")
-    rates, pupils = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
-    return Panel(
-        outcome, edition, tuple(wide.index), tuple(rates.columns), 100 * rates.to_numpy(float), pupils.to_numpy(float)
-    )
-
-
-def _chronic_panel(data: StudyData, edition: Edition) -> Panel:
-    wide = data.chronic.pivot(index="district_code", columns="year", values="percent").sort_index().sort_index(axis=1)
-    rows = data.attendance
-    before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < PROGRAMME_START)]
-    enrolment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
-    pupils = np.repeat(enrolment[:, None], wide.shape[1], axis=1)
-    return Panel("chronic_absence", edition, tuple(wide.index), tuple(wide.columns), wide.to_numpy(float), pupils)
-
-
 def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Sequence[str] | None = None) -> Sample:
     """Return the complete sample that a spec asks for.
 
@@ -250,12 +202,22 @@ def sample_from_panel(
     panel: Panel, districts: pd.DataFrame, spec: Spec, treated: Sequence[str], years: Sequence[str] | None = None
 ) -> Sample:
     """Return the complete sample from a panel made once; see `build_sample`."""
-    contrast = CONTRASTS[spec.contrast]
-    asked = tuple(years or contrast.years)
-    require_years(asked, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
     kept = treated_codes(districts, spec.comparison, treated)
     group = comparison_codes(districts, spec.comparison)
     refuse_overlap(kept, group)
+    return sample_of_codes(panel, spec, kept, group, years)
+
+
+def sample_of_codes(
+    panel: Panel, spec: Spec, kept: tuple[str, ...], group: tuple[str, ...], years: Sequence[str] | None = None
+) -> Sample:
+    """Return the complete sample of two sides that were looked up once; see `build_sample`.
+
+    `kept` and `group` are what `treated_codes` and `comparison_codes` give for the spec's comparison.
+    """
+    contrast = CONTRASTS[spec.contrast]
+    asked = tuple(years or contrast.years)
+    require_years(asked, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
     rates, pupils = _complete(panel, kept, asked, spec)
     missing = [code for code, row in zip(kept, rates, strict=True) if np.isnan(row).any()]
     if missing:

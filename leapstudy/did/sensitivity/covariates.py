@@ -1,0 +1,169 @@
+"""Regression adjustment: what the comparison districts' changes say that a district with these traits would have done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.data import StudyData
+from leapstudy.did.design import Sample
+from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.sensitivity.record import Adjusted
+from leapstudy.did.spread import Spread
+
+TRAITS = {
+    "high_needs_share": "share of pupils with high needs, 2019-20",
+    "chronic_2018_19_pct": "chronic absence 2018-19",
+    "log_students": "logarithm of enrolment, 2019-20",
+}
+"""Traits from before the programme, none later than 2019-20.
+
+The share of pupils eligible for free or reduced-price meals is not among them: it goes together with high needs
+(correlation 0.98 over districts), and 51 districts have none, CREC among them.
+"""
+LEAST_DF = 5
+"""Comparison districts beyond the coefficients; with fewer the regression follows single districts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """An adjusted effect on the sample's scale, and how far the treated side lies outside the comparison districts."""
+
+    estimate: float
+    spread: Spread
+    beyond: tuple[int, ...]
+
+
+def traits_before(data: StudyData) -> pd.DataFrame:
+    """Return the traits by district code; NaN where the state publishes none."""
+    districts = data.districts.set_index("district_code")
+    chronic = data.chronic[data.chronic["year"] == "2018-19"].set_index("district_code")["percent"]
+    return pd.DataFrame(
+        {
+            "high_needs_share": districts["high_needs_share"],
+            "chronic_2018_19_pct": chronic.reindex(districts.index),
+            "log_students": np.log(districts["students_2019_20"]),
+        }
+    )
+
+
+def traits_of(traits: pd.DataFrame, codes: Sequence[str]) -> np.ndarray:
+    """Return the traits of the districts as a matrix, shape (districts, traits)."""
+    return traits.reindex(list(codes)).to_numpy(float)
+
+
+def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple[Fit, Sample]:
+    """Return the adjusted fit, and the sample of districts with every trait that it was made from.
+
+    Parameters
+    ----------
+    sample
+        A complete sample.
+    treated, comparison : ndarray, shape (districts, traits)
+        Traits of either side, see `traits_of`; NaN where unknown.
+
+    Raises
+    ------
+    BadInput
+        If a treated district lacks a trait, or too few comparison districts have all of them.
+    """
+    lacking = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
+    if lacking:
+        raise BadInput(
+            f"District {', '.join(lacking)} lacks one of: {', '.join(TRAITS.values())}. Its change cannot be predicted from "
+            "them; leave the covariates out."
+        )
+    there = ~np.isnan(comparison).any(axis=1)
+    needed = comparison.shape[1] + 1 + LEAST_DF
+    if there.sum() < needed:
+        raise BadInput(
+            f"{there.sum()} comparison districts have every trait, and {comparison.shape[1]} covariates take at least {needed}. "
+            "Choose a larger comparison group or leave the covariates out."
+        )
+    kept = sample if there.all() else _kept(sample, there)
+    return regression_adjusted(kept, treated, comparison[there]), kept
+
+
+def _kept(sample: Sample, there: np.ndarray) -> Sample:
+    return replace(
+        sample,
+        comparison=tuple(code for code, keep in zip(sample.comparison, there, strict=True) if keep),
+        y_comparison=sample.y_comparison[there],
+        pupils_comparison=sample.pupils_comparison[there],
+        left_out=(*sample.left_out, *(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)),
+    )
+
+
+def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> Fit:
+    """Return the treated side's mean change less the change that the comparison districts predict for it.
+
+    Parameters
+    ----------
+    sample
+        A complete sample.
+    treated, comparison : ndarray, shape (districts, traits)
+        Traits of either side, in the sample's order; with no column the result is the plain difference of means.
+
+    Notes
+    -----
+    Outcome regression of Heckman, Ichimura and Todd (1997): ``mean change of the treated - x'b``, with b from the
+    comparison districts alone. It is ``mean change - sum of a_j change_j`` with weights ``a = W X (X'WX)^-1 x``. One
+    treated district: prediction error ``s^2 (1 + a'a)`` with C - k degrees of freedom, its own noise taken to be that
+    of the comparison districts. Several: their own variance around the prediction, plus ``C / (C - k) sum of a_j^2 e_j^2``.
+    """
+    x, x_treated = _design(comparison, comparison), _design(treated, comparison)
+    n, k = x.shape
+    w = sample.weights_comparison
+    solved = np.linalg.solve(
+        x.T @ (w[:, None] * x), np.column_stack([x.T @ (w * sample.change_comparison), x_treated.T])
+    )
+    predicted = x_treated @ solved[:, 0]
+    share = w * (x @ (solved[:, 1:] @ sample.weights_treated))
+    residual = sample.change_comparison - x @ solved[:, 0]
+    gaps = sample.change_treated - predicted
+    estimate = float(sample.weights_treated @ gaps)
+    return Fit(estimate, _spread(sample, gaps - estimate, residual, share, n - k), _beyond(treated, comparison))
+
+
+def _design(traits: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Return a column of ones and the traits in standard deviations of the comparison districts."""
+    return np.column_stack([np.ones(len(traits)), (traits - around.mean(axis=0)) / around.std(axis=0)])
+
+
+def _spread(sample: Sample, own: np.ndarray, residual: np.ndarray, share: np.ndarray, left: int) -> Spread:
+    n, w = len(residual), sample.weights_comparison
+    if len(own) == 1:
+        between = float((w**2 @ residual**2) / (w @ w)) * n / left
+        return Spread(float(np.sqrt(between * (1 + share @ share))), float(left))
+    variance = float(share**2 @ residual**2) * n / left
+    own_variance = float(sample.weights_treated**2 @ own**2) * len(own) / (len(own) - 1)
+    df = (own_variance + variance) ** 2 / (own_variance**2 / (len(own) - 1) + variance**2 / left)
+    return Spread(float(np.sqrt(own_variance + variance)), float(df))
+
+
+def _beyond(treated: np.ndarray, comparison: np.ndarray) -> tuple[int, ...]:
+    """Return the columns of the traits in which the treated mean lies outside all comparison districts."""
+    mean = treated.mean(axis=0)
+    outside = (mean < comparison.min(axis=0)) | (mean > comparison.max(axis=0))
+    return tuple(int(place) for place in np.flatnonzero(outside))
+
+
+def adjusted(sample: Sample, traits: pd.DataFrame) -> Adjusted:
+    """Return the sample's effect with regression adjustment for `traits`, in percentage points; see `adjust`."""
+    fit, kept = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
+    beyond = " and ".join(TRAITS[str(traits.columns[place])] for place in fit.beyond)
+    note = (
+        f"In {beyond} the treated side lies outside all comparison districts: the prediction goes beyond what was seen."
+    )
+    return in_points(fit, kept, note if beyond else "")
+
+
+def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:
+    """Return a fit on the sample's scale in percentage points."""
+    low, high = fit.spread.interval(fit.estimate)
+    return Adjusted(
+        to_points(fit.estimate, sample), points_per_unit(sample) * fit.spread.se, to_points(low, sample), to_points(high, sample),
+        fit.spread.df, fit.spread.p_value(fit.estimate), len(sample.treated), len(sample.comparison), note,
+    )  # fmt: skip

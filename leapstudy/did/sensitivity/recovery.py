@@ -1,0 +1,37 @@
+"""Regression to the mean taken off: the change beyond what districts without LEAP recovered after a like fall."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.design import Sample
+from leapstudy.did.rebound import YEARS
+from leapstudy.did.sensitivity.covariates import in_points, regression_adjusted
+from leapstudy.did.sensitivity.record import Adjusted
+
+BEYOND = "It fell further than any comparison district, or less far: the line goes beyond what was seen."
+
+
+def beyond_recovery(sample: Sample) -> Adjusted:
+    """Return the treated side's change to 2021-22 less what its fall to 2020-21 predicts, with its uncertainty.
+
+    Parameters
+    ----------
+    sample
+        A complete sample over `rebound.YEARS`, in points with equal weights.
+
+    Notes
+    -----
+    Regression adjustment (`covariates.regression_adjusted`) for one trait, the fall itself: the estimate is the mean of
+    `rebound`'s gap_pp. One treated district: the interval is that of a prediction. A fall is a noisy trait, which pulls
+    the slope towards zero and leaves part of the recovery in the estimate.
+    """
+    asked = replace(sample, contrast=CONTRASTS["2020_21_to_2021_22"])
+    fitted = regression_adjusted(asked, _fall(sample, sample.y_treated), _fall(sample, sample.y_comparison))
+    return in_points(fitted, asked, BEYOND if fitted.beyond else "")
+
+
+def _fall(sample: Sample, y: np.ndarray) -> np.ndarray:
+    first, second, _ = sample.columns(YEARS)
+    return (y[:, second] - y[:, first])[:, None]

@@ -1,0 +1,161 @@
+"""The specification curve: every reasonable way to ask the same question, and how many of them agree."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from itertools import product
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import Comparison, ComparisonName, ContrastName, Edition, Scale, Weights
+from leapstudy.data import StudyData
+from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
+from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.design import Sample, Spec, build_panel, sample_of_codes
+from leapstudy.did.effect import fit, to_points
+from leapstudy.did.permutation import ALPHA
+from leapstudy.did.sensitivity.covariates import adjust, traits_before, traits_of
+
+CHOICES = ("comparison", "contrast", "weights", "edition", "scale", "covariates")
+"""Columns of the curve that name a choice."""
+PLACEBO: ContrastName = "placebo_2019_20_to_2020_21"
+MAIN_CONTRASTS = tuple(name for name, contrast in CONTRASTS.items() if contrast.role != "placebo")
+
+
+class Found(NamedTuple):
+    """One specification's estimate and interval in percentage points, its p-value, that of its t test, and its districts."""
+
+    estimate_pp: float
+    low_pp: float
+    high_pp: float
+    p_value: float
+    p_t: float
+    n_treated: int
+    n_comparison: int
+
+
+Sides = tuple[tuple[str, ...], tuple[str, ...]]
+Find = Callable[[Spec, bool], Found | None]
+
+
+def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:
+    """Return every specification of the spec's outcome for the treated districts.
+
+    Returns
+    -------
+    DataFrame
+        One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95 %; NaN
+        where the test can never reject), p_value, n_treated, n_comparison, placebo_pp, placebo_p (the same choices
+        from 2019-20 to 2020-21, where zero is due; p-value of the t test, which has no floor), fair_before (that placebo
+        is not rejected at 5 %, which does not prove that trends were parallel) and is_main (the spec itself). What the
+        data cannot be asked is left out.
+
+    Notes
+    -----
+    Specification curve: Simonsohn, Simmons and Nelson (2020). Without covariates each row is what `effect.fit` gives
+    (one treated district: exact permutation; several: unequal variances), with covariates `covariates.adjust`.
+    """
+    sides = _sides(data, spec, treated)
+    find = _finder(data, sides)
+    rows = [_row(other, covariates, find, spec) for other, covariates in _every(spec, sides)]
+    return pd.DataFrame([row for row in rows if row is not None])
+
+
+def _every(spec: Spec, sides: Mapping[Comparison, Sides]) -> Iterator[tuple[Spec, bool]]:
+    choices = (MAIN_CONTRASTS, get_args(Weights), get_args(Edition), get_args(Scale), (False, True))
+    for group, contrast, weights, edition, scale, covariates in product(sides, *choices):
+        if "2022-23" in CONTRASTS[contrast].years and edition != "2022-23":
+            continue
+        changes: dict[str, Any] = {"contrast": contrast, "weights": weights, "edition": edition, "scale": scale}
+        yield replace(spec, comparison=group, **changes), covariates
+
+
+def _sides(data: StudyData, spec: Spec, treated: Sequence[str]) -> dict[Comparison, Sides]:
+    """Return both sides' codes for each comparison group in which the treated districts have a peer."""
+    groups: list[Comparison] = [*get_args(ComparisonName)]
+    groups += [] if spec.comparison in groups else [spec.comparison]
+    found = {}
+    for group in groups:
+        try:
+            found[group] = treated_codes(data.districts, group, treated), comparison_codes(data.districts, group)
+        except BadInput:
+            continue
+    return found
+
+
+def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
+    """Return a function that fits a specification once; None where the data cannot be asked."""
+    panel, traits = cache(partial(build_panel, data)), cache(partial(traits_of, traits_before(data)))
+
+    @cache
+    def sample(asked: Spec) -> Sample | None:
+        try:
+            return sample_of_codes(panel(asked.outcome, asked.edition), asked, *sides[asked.comparison])
+        except BadInput:
+            return None
+
+    @cache
+    def find(asked: Spec, covariates: bool) -> Found | None:
+        built = sample(asked)
+        if built is None:
+            return None
+        try:
+            return _adjusted(built, traits) if covariates else _plain(built)
+        except BadInput:
+            return None
+
+    return find
+
+
+def _plain(sample: Sample) -> Found:
+    effect = fit(sample, draws=0)
+    by_t = effect.spread.p_value(effect.test.estimate)
+    p = by_t if len(sample.treated) > 1 else effect.test.p_value
+    sides = len(sample.treated), len(sample.comparison)
+    return Found(effect.estimate_pp, _finite(effect.ci_low_pp), _finite(effect.ci_high_pp), p, by_t, *sides)
+
+
+def _adjusted(sample: Sample, traits: Callable[[tuple[str, ...]], np.ndarray]) -> Found:
+    found, kept = adjust(sample, traits(sample.treated), traits(sample.comparison))
+    low, high = found.spread.interval(found.estimate)
+    ends = [to_points(value, kept) for value in (found.estimate, low, high)]
+    p = found.spread.p_value(found.estimate)
+    return Found(ends[0], ends[1], ends[2], p, p, len(kept.treated), len(kept.comparison))
+
+
+def _finite(end: float) -> float:
+    return end if np.isfinite(end) else float("nan")
+
+
+def _row(spec: Spec, covariates: bool, find: Find, asked: Spec) -> dict[str, Any] | None:
+    found = find(spec, covariates)
+    if found is None:
+        return None
+    placebo = find(replace(spec, contrast=PLACEBO), covariates)
+    return {
+        "comparison": comparison_label(spec.comparison), "contrast": spec.contrast, "weights": spec.weights,
+        "edition": spec.edition, "scale": spec.scale, "covariates": "with" if covariates else "without",
+        **{name: value for name, value in found._asdict().items() if name != "p_t"}, "placebo_pp": float("nan") if placebo is None else placebo.estimate_pp,
+        "placebo_p": float("nan") if placebo is None else placebo.p_t,
+        "fair_before": placebo is not None and placebo.p_t > ALPHA,
+        "is_main": spec == asked and not covariates,
+    }  # fmt: skip
+
+
+def summary(curve: pd.DataFrame) -> dict[str, int]:
+    """Count a curve: specifications, on which side of zero, with an interval that leaves zero out; all, and fair ones.
+
+    Keys: n, above, below, clear_above, clear_below (the interval leaves out zero), fair (the placebo is not rejected),
+    fair_above, fair_clear_above, fair_clear_below.
+    """
+    above, fair = curve["estimate_pp"] > 0, curve["fair_before"].astype(bool)
+    clear_above, clear_below = curve["low_pp"] > 0, curve["high_pp"] < 0
+    counts = {
+        "n": len(curve), "above": above.sum(), "below": (curve["estimate_pp"] < 0).sum(), "clear_above": clear_above.sum(),
+        "clear_below": clear_below.sum(), "fair": fair.sum(), "fair_above": (above & fair).sum(),
+        "fair_clear_above": (clear_above & fair).sum(), "fair_clear_below": (clear_below & fair).sum(),
+    }  # fmt: skip
+    return {name: int(count) for name, count in counts.items()}

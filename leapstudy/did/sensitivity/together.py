@@ -1,0 +1,135 @@
+"""Every sensitivity analysis of one question in one record, and as rows of `estimates.csv`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput, LeapstudyError
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.frames import records
+from leapstudy.data import StudyData
+from leapstudy.did.answer import EventStudy
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import CONTRASTS, Contrast, years_label
+from leapstudy.did.design import Sample, Spec, build_sample
+from leapstudy.did.rebound import YEARS
+from leapstudy.did.sensitivity.bounds import placebo_bounds, plain_bounds
+from leapstudy.did.sensitivity.covariates import adjusted, traits_before
+from leapstudy.did.sensitivity.record import Adjusted, Bounds, Sensitivity
+from leapstudy.did.sensitivity.recovery import beyond_recovery
+from leapstudy.did.sensitivity.specifications import specification_curve, summary
+from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
+
+ALONE = (
+    "Robust bounds on chronic absence are made for all districts together: one district would take the time of its whole "
+    "page, and leapstudy.did.sensitivity.bounds.placebo_bounds makes them."
+)
+
+
+def examine(
+    data: StudyData, spec: Spec, treated: Sequence[str], attendance: EventStudy, chronic: EventStudy
+) -> Sensitivity:
+    """Bend every assumption of one question.
+
+    Parameters
+    ----------
+    data
+        The study's tables.
+    spec
+        What is asked.
+    treated
+        Codes of the treated districts.
+    attendance, chronic
+        The event studies of the same question.
+
+    Raises
+    ------
+    BadInput
+        If the question itself cannot be asked. An analysis that cannot be made is listed with its reason instead.
+    """
+    points = replace(spec, scale="points")
+    three = build_sample(data, replace(points, weights="equal"), treated, YEARS)
+    own = build_sample(data, points, treated, YEARS)
+    nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
+    reasons: list[str] = []
+    curve = specification_curve(data, spec, treated)
+    steps = [one_step_up(own, CONTRASTS["pre_mean_to_2021_22"]), one_step_up(nine, last_year_alone(nine))]
+    return Sensitivity(
+        curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
+        recovery=beyond_recovery(three), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
+        bounds=(plain_bounds(attendance), *_placebo(chronic, len(nine.treated), reasons)), not_possible=tuple(reasons),
+    )  # fmt: skip
+
+
+def _years(study: EventStudy) -> list[str]:
+    return [str(year) for year in study.table["year"]]
+
+
+def _with_covariates(data: StudyData, spec: Spec, treated: Sequence[str]) -> Adjusted:
+    return adjusted(build_sample(data, spec, treated), traits_before(data))
+
+
+def _tried(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
+    try:
+        return make()
+    except BadInput as reason:
+        reasons.append(str(reason))
+        return None
+
+
+def _placebo(chronic: EventStudy, n_treated: int, reasons: list[str]) -> Iterator[Bounds]:
+    if n_treated == 1:
+        reasons.append(ALONE)
+        return
+    try:
+        yield placebo_bounds(chronic)
+    except LeapstudyError as reason:
+        reasons.append(str(reason))
+
+
+def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:
+    """Return the adjusted effects as rows of `estimates.csv`, told apart by `estimator`.
+
+    `did_one_step_up` takes each district's own linear trend off, `did_rebound_adjusted` what its fall predicts,
+    `did_covariates` what its traits predict. The specification curve is no rows: it is in the result file.
+
+    Parameters
+    ----------
+    found
+        The analyses.
+    sample
+        The sample of the question.
+    code, district
+        Of the treated district, or of all together.
+    """
+    main = CONTRASTS["pre_mean_to_2021_22"]
+    one = partial(_row, sample, code, district)
+    steps = records(found.one_step_up)
+    step = next(item for item in steps if item["model"] == "linear trends" and not item["is_placebo"])
+    ends = [None if pd.isna(step[name]) else step[name] for name in ("low_pp", "high_pp")]
+    numbers = (step["estimate_pp"], step["se_pp"], *ends, step["p_value"], step["p_method"])
+    rows = [one("did_one_step_up", main, (len(sample.treated), len(sample.comparison)), *numbers)]
+    adjustments = (
+        ("did_rebound_adjusted", found.recovery, main),
+        ("did_covariates", found.covariates, sample.contrast),
+    )
+    for estimator, item, contrast in adjustments:
+        if item is not None:
+            numbers = (item.estimate_pp, item.se_pp, item.low_pp, item.high_pp, item.p_value, "t")
+            rows.append(one(estimator, contrast, (item.n_treated, item.n_comparison), *numbers))
+    return rows
+
+
+def _row(
+    sample: Sample, code: str, district: str, estimator: str, contrast: Contrast, n: tuple[int, int], estimate: float,
+    se: float, low: float | None, high: float | None, p: float, method: str,
+) -> Estimate:  # fmt: skip
+    spec = sample.spec
+    return Estimate(
+        track="public", district_code=code, district=district, outcome=spec.outcome, comparison=comparison_label(spec.comparison),
+        n_treated=n[0], n_comparison=n[1], edition=spec.edition, pre=years_label(contrast.pre), post=years_label(contrast.post),
+        estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, p_value=p,
+        p_method=method,
+    )  # fmt: skip

@@ -1,0 +1,115 @@
+"""Trends that were not parallel: placebos in time, and one step up to a linear differential trend."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.did.contrasts import CONTRASTS, PROGRAMME_START, Contrast, event_time, years_label
+from leapstudy.did.design import Sample
+from leapstudy.did.effect import Effect, fit
+
+YEARS_BEFORE = 2
+"""Years whose mean a placebo in time starts from, as the main contrast does."""
+
+
+def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
+    """Return the same computation with every year before the programme, so that zero is due.
+
+    Parameters
+    ----------
+    attendance
+        Complete sample over 2019-20 and 2020-21 at least.
+    chronic
+        Complete sample of chronic absence over its years, in points of absence (a plus is worse).
+
+    Returns
+    -------
+    DataFrame
+        outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method. Attendance has one year to test; chronic
+        absence has each year that two others go before.
+    """
+    tests = [(attendance, CONTRASTS["placebo_2019_20_to_2020_21"]), *((chronic, item) for item in _windows(chronic))]
+    return pd.DataFrame([_told(fit(replace(sample, contrast=item), draws=0)) for sample, item in tests])
+
+
+def _windows(sample: Sample) -> Iterator[Contrast]:
+    placebo, years = CONTRASTS["placebo_2019_20_to_2020_21"], [y for y in sample.years if y < PROGRAMME_START]
+    for place in range(YEARS_BEFORE, len(years)):
+        before, year = tuple(years[place - YEARS_BEFORE : place]), years[place]
+        yield replace(placebo, label=f"{years_label(before)} to {year} (placebo)", pre=before, post=(year,))
+
+
+def _told(effect: Effect) -> dict[str, Any]:
+    sample = effect.sample
+    several = len(sample.treated) > 1
+    ends = [end if np.isfinite(end) else float("nan") for end in (effect.ci_low_pp, effect.ci_high_pp)]
+    return {
+        "outcome": sample.spec.outcome, "pre": years_label(sample.contrast.pre), "post": years_label(sample.contrast.post),
+        "estimate_pp": effect.estimate_pp, "se_pp": effect.se_pp, "low_pp": ends[0], "high_pp": ends[1],
+        "p_value": effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value,
+        "p_method": "welch_t" if several else "permutation",
+    }  # fmt: skip
+
+
+def trend_lines(y: np.ndarray, before: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return each district's own line through its years before, drawn on over all years.
+
+    Parameters
+    ----------
+    y : ndarray, shape (districts, years)
+        The outcome.
+    before : ndarray, shape (years,)
+        True for the years before the programme, at least two.
+    times : ndarray, shape (years,)
+        When each year is.
+    """
+    x = np.column_stack([np.ones(len(times)), times.astype(float)])
+    coefficients = np.linalg.lstsq(x[before], y[:, before].T, rcond=None)[0]
+    return (x @ coefficients).T
+
+
+def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
+    """Return the effect under parallel trends, under linear differential trends, and the difference of the two.
+
+    Parameters
+    ----------
+    sample
+        Complete sample over the contrast's years, in points.
+    contrast
+        Its years before carry each district's own line: two of them pass it exactly, so that it has no check.
+
+    Returns
+    -------
+    DataFrame
+        One row a model: model, is_placebo, and the columns of `in_time` with se_pp.
+
+    Notes
+    -----
+    "One step up" (Bilinski and Hatfield 2018): not whether a trend is found, but how far the answer moves when one is
+    allowed for. A linear trend of each district's own is taken off, which changes nothing else, so that all three come
+    from the ordinary 2x2 with its own inference.
+    """
+    asked = replace(sample, contrast=contrast)
+    before = np.isin(np.array(sample.years), contrast.pre)
+    times = np.array([event_time(year) for year in sample.years])
+    lines = [trend_lines(y, before, times) for y in (sample.y_treated, sample.y_comparison)]
+    models = {
+        "parallel trends": asked,
+        "linear trends": replace(
+            asked, y_treated=sample.y_treated - lines[0], y_comparison=sample.y_comparison - lines[1]
+        ),
+        "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
+    }
+    placebo = contrast.post[-1] < PROGRAMME_START
+    return pd.DataFrame(
+        [{"model": name, "is_placebo": placebo, **_told(fit(item, draws=0))} for name, item in models.items()]
+    )
+
+
+def last_year_alone(sample: Sample) -> Contrast:
+    """Return the contrast of all years of a sample but the last to the last: a placebo where all lie before."""
+    placebo = CONTRASTS["placebo_2019_20_to_2020_21"]
+    return replace(placebo, label="all years before to the last", pre=sample.years[:-1], post=sample.years[-1:])

@@ -1,0 +1,195 @@
+"""Sensitivity: regression adjustment, the specification curve, one step up, recovery and bounds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.answering import ATTENDANCE_YEARS, CHRONIC_YEARS
+from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.effect import fit
+from leapstudy.did.eventstudy import event_study
+from leapstudy.did.rebound import YEARS, rebound
+from leapstudy.did.sensitivity import bounds, covariates, recovery, specifications, trends
+from leapstudy.did.spread import spread_of
+
+HARTFORD, EAST_HARTFORD, CREC = "0640011", "0430011", "2410014"
+
+
+@pytest.fixture(scope="module")
+def everyone(study):
+    return list(study.districts.query("leap")["district_code"])
+
+
+@pytest.fixture(scope="module")
+def traits(study):
+    return covariates.traits_before(study)
+
+
+@pytest.fixture(scope="module")
+def curve(study):
+    return specifications.specification_curve(study, Spec(), [EAST_HARTFORD])
+
+
+@pytest.mark.parametrize("weights", ["equal", "pupils"])
+def test_adjusting_for_nothing_is_the_plain_difference(study, everyone, weights):
+    for codes in ([HARTFORD], everyone):
+        sample = build_sample(study, Spec(weights=weights), codes)
+        nothing = np.empty((len(codes), 0)), np.empty((len(sample.comparison), 0))
+        found, plain = covariates.regression_adjusted(sample, *nothing), fit(sample, draws=0)
+        assert found.estimate == pytest.approx(plain.estimate_pp, abs=1e-10)
+        assert (found.spread.se, found.spread.df) == pytest.approx(
+            (spread_of(sample).se, spread_of(sample).df), rel=1e-10
+        )
+
+
+def test_one_districts_interval_is_the_prediction_interval_of_a_regression(study, traits):
+    sample = build_sample(study, Spec(), [EAST_HARTFORD])
+    found = covariates.adjusted(sample, traits)
+    x = sm.add_constant(traits.loc[list(sample.comparison)].to_numpy(float))
+    own = np.concatenate([[1.0], traits.loc[EAST_HARTFORD].to_numpy(float)])[None, :]
+    predicted = sm.OLS(sample.change_comparison, x).fit().get_prediction(own).summary_frame(alpha=0.05).iloc[0]
+    change = float(sample.change_treated[0])
+    expected = [change - predicted[name] for name in ("mean", "obs_ci_upper", "obs_ci_lower")]
+    assert [found.estimate_pp, found.low_pp, found.high_pp] == pytest.approx(expected, abs=1e-9)
+
+
+def test_an_effect_added_to_the_treated_is_found_and_traits_explain_nothing_of_it(study, everyone, traits):
+    sample = build_sample(study, Spec(comparison="others"), everyone)
+    moved = sample.y_treated.copy()
+    moved[:, -1] += 2.5
+    before, after = (covariates.adjusted(item, traits) for item in (sample, replace(sample, y_treated=moved)))
+    assert after.estimate_pp - before.estimate_pp == pytest.approx(2.5, abs=1e-10)
+    assert after.se_pp == pytest.approx(before.se_pp, rel=1e-10)
+
+
+def test_a_change_that_traits_explain_wholly_leaves_no_effect(study, everyone, traits):
+    sample = build_sample(study, Spec(), everyone)
+    flat = replace(sample, y_treated=np.zeros_like(sample.y_treated), y_comparison=np.zeros_like(sample.y_comparison))
+    flat.y_treated[:, -1] = 4 * traits["high_needs_share"].loc[list(sample.treated)] + 1
+    flat.y_comparison[:, -1] = 4 * traits["high_needs_share"].loc[list(sample.comparison)] + 1
+    assert covariates.adjusted(flat, traits).estimate_pp == pytest.approx(0, abs=1e-9)
+    assert abs(fit(flat, draws=0).estimate_pp) > 0.5
+
+
+def test_missing_traits_are_refused_on_the_treated_side_and_left_out_on_the_other(study, traits):
+    sample = build_sample(study, Spec(comparison="others"), [HARTFORD])
+    found = covariates.adjusted(sample, traits)
+    known = traits.reindex(sample.comparison).notna().all(axis=1)
+    assert found.n_comparison == known.sum() < len(sample.comparison)
+    assert not known["2420014"]  # EdAdvance: its share of high needs is not published
+    with pytest.raises(BadInput, match=f"{HARTFORD} lacks one of"):
+        covariates.adjusted(sample, traits.assign(log_students=np.nan))
+    with pytest.raises(BadInput, match="3 covariates take at least 9"):
+        covariates.adjusted(build_sample(study, Spec(comparison=sample.comparison[:8]), [HARTFORD]), traits)
+
+
+def test_the_note_says_where_the_prediction_goes_beyond_what_was_seen(study, traits):
+    far = covariates.adjusted(build_sample(study, Spec(), [HARTFORD]), traits)
+    near = covariates.adjusted(build_sample(study, Spec(), [EAST_HARTFORD]), traits)
+    assert "high needs" in far.note and near.note == ""
+
+
+def test_the_curve_holds_the_ordinary_estimates(study, curve):
+    for row in curve[curve["covariates"] == "without"].sample(8, random_state=1).to_dict("records"):
+        asked = {name: row[name] for name in ("comparison", "contrast", "weights", "edition", "scale")}
+        plain = fit(build_sample(study, Spec(**asked), [EAST_HARTFORD]))
+        found = [row[name] for name in ("estimate_pp", "low_pp", "high_pp", "p_value")]
+        expected = [plain.estimate_pp, plain.ci_low_pp, plain.ci_high_pp, plain.test.p_value]
+        finite = [value if np.isfinite(value) else np.nan for value in expected]
+        assert found == pytest.approx(finite, abs=1e-10, nan_ok=True)
+    main = curve[curve["is_main"]]
+    assert len(main) == 1 and main["estimate_pp"].iloc[0] == pytest.approx(0.4194736842, abs=1e-9)
+
+
+def test_the_curve_is_whole(curve, study):
+    # 3 groups x (4 contrasts of one edition + 3 of the other) x 2 weights x 2 scales x with and without covariates
+    assert len(curve) == 3 * 7 * 2 * 2 * 2
+    assert not curve.duplicated(list(specifications.CHOICES)).any()
+    assert len(specifications.specification_curve(study, Spec(), [CREC])) == 2 * 7 * 2 * 2 * 2
+
+
+def test_a_specification_is_marked_by_its_own_placebo(study):
+    curve = specifications.specification_curve(study, Spec(), [HARTFORD])
+    row = curve[(curve["comparison"] == "others") & (curve["covariates"] == "without")].iloc[0]
+    placebo = fit(build_sample(study, Spec(comparison="others", contrast="placebo_2019_20_to_2020_21"), [HARTFORD]))
+    assert row["placebo_p"] == pytest.approx(placebo.spread.p_value(placebo.test.estimate)) and row["placebo_p"] < 0.05
+    assert not row["fair_before"] and curve["fair_before"].any()
+
+
+def test_the_summary_counts_by_hand():
+    frame = pd.DataFrame(
+        {"estimate_pp": [1.0, 2.0, -1.0], "low_pp": [0.5, -1.0, np.nan], "high_pp": [1.5, 4.0, np.nan], "fair_before": [True, False, True]}
+    )  # fmt: skip
+    assert specifications.summary(frame) == {
+        "n": 3, "above": 2, "below": 1, "clear_above": 1, "clear_below": 0, "fair": 2, "fair_above": 1,
+        "fair_clear_above": 1, "fair_clear_below": 0,
+    }  # fmt: skip
+
+
+def test_two_years_before_extrapolate_by_hand(study):
+    sample = build_sample(study, Spec(), [HARTFORD], YEARS)
+    table = trends.one_step_up(sample, CONTRASTS["pre_mean_to_2021_22"]).set_index("model")["estimate_pp"]
+    a, b, c = (sample.y_treated[0] - sample.y_comparison.mean(axis=0)).tolist()
+    # the line through two years goes on: 2 b - a where c is seen
+    assert table["linear trends"] == pytest.approx(c - (2 * b - a), abs=1e-9)
+    assert table["parallel trends"] == pytest.approx(c - (a + b) / 2, abs=1e-9)
+    assert table["difference"] == pytest.approx(table["parallel trends"] - table["linear trends"], abs=1e-9)
+
+
+def test_a_linear_trend_of_its_own_moves_the_parallel_answer_only(study, everyone):
+    sample = build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS)
+    tilted = replace(sample, y_treated=sample.y_treated + 0.7 * np.arange(len(sample.years)))
+    contrast = trends.last_year_alone(sample)
+    before, after = (trends.one_step_up(item, contrast).set_index("model")["estimate_pp"] for item in (sample, tilted))
+    assert after["linear trends"] == pytest.approx(before["linear trends"], abs=1e-9)
+    # the last year lies 4.5 years after the mean of the eight before it
+    assert after["parallel trends"] - before["parallel trends"] == pytest.approx(0.7 * 4.5, abs=1e-9)
+
+
+def test_placebos_in_time_are_ordinary_estimates_of_earlier_years(study, everyone):
+    attendance = build_sample(study, Spec(), everyone, YEARS)
+    chronic = build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS)
+    table = trends.in_time(attendance, chronic)
+    assert table["estimate_pp"].iloc[0] == pytest.approx(-1.09, abs=0.01)
+    assert list(table["post"][1:]) == list(CHRONIC_YEARS[2:])
+    gap = chronic.y_treated.mean(axis=0) - chronic.y_comparison.mean(axis=0)
+    assert table["estimate_pp"].iloc[-1] == pytest.approx(gap[8] - gap[6:8].mean(), abs=1e-9)
+
+
+def test_recovery_is_the_rebounds_own_gap(study, everyone):
+    names = dict(zip(study.districts["district_code"], study.districts["district"], strict=True))
+    for codes in ([HARTFORD], everyone):
+        sample = build_sample(study, Spec(), codes, YEARS)
+        found, line = recovery.beyond_recovery(sample), rebound(sample, names)
+        assert found.estimate_pp == pytest.approx(line.mean_gap_pp, abs=1e-9)
+        if len(codes) == 1:
+            row = line.treated.iloc[0]
+            ends = [row["rebound_pp"] - row[name] for name in ("predicted_high_pp", "predicted_low_pp")]
+            assert [found.low_pp, found.high_pp] == pytest.approx(ends, abs=1e-9)
+
+
+def test_no_departure_is_needed_where_the_interval_holds_zero(study, everyone):
+    shown = event_study(build_sample(study, Spec(), everyone, ATTENDANCE_YEARS), "2020-21")
+    found = bounds.plain_bounds(shown)
+    assert found.n_pre == 1 and found.breakdown == 0 and not found.is_placebo
+    others = event_study(build_sample(study, Spec(comparison="others"), everyone, ATTENDANCE_YEARS), "2020-21")
+    assert bounds.plain_bounds(others).breakdown is None  # +1.83 leaves zero out; one coefficient cannot say how safely
+
+
+def test_the_largest_bend_is_of_the_path_up_to_the_reference():
+    # slopes 1, 3, -4 (to the reference's zero): they change by 2 and by 7
+    assert bounds.largest_bend(np.array([0.0, 1.0, 4.0])) == pytest.approx(7.0)
+
+
+def test_bounds_hold_the_plain_interval_and_widen(study, everyone):
+    pytest.importorskip("cvxpy")
+    shown = event_study(build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS), "2018-19")
+    found = bounds.placebo_bounds(shown, (0.0, 1.0))
+    width = found.table["high_pp"] - found.table["low_pp"]
+    assert found.year == "2019-20" and found.is_placebo and found.n_pre == 7
+    assert width.iloc[1] > width.iloc[0] > 0 and found.largest_before > 0
