@@ -1,5 +1,10 @@
 """Clustering, bands, the pre-trend test, robust paths, cards and rows."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -213,3 +218,29 @@ def test_the_overall_is_the_influence_of_the_overall(moments):
     made = averages(att, moments.periods, "event")
     variance = clustered(moments, aggregate_influence(moments, att, made)).covariance
     np.testing.assert_allclose(cs_effects(moments, att).covariance, variance)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from moments_twin import moments_of, random_rows
+from leapstudy.did.staggered.bands import bands
+from leapstudy.did.staggered.side_by_side import side_by_side
+found = side_by_side(moments_of(random_rows(58, pupils=60, gaps=0.1, districts=4), shift=80), (-2, 2), "district")
+for name, effects in found.effects.items():
+    ends = bands(effects.estimate, effects.covariance, effects.df, seed=1)
+    print(name, *(f"{value:.8e}" for value in [*effects.estimate, *effects.se, ends.sup_t]))
+"""
+
+
+@pytest.mark.slow
+def test_hash_seed_and_threads_change_nothing():
+    tests = str(Path(__file__).parents[1])
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, tests], capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads},
+        ).stdout
+        for seed, threads in (("0", "1"), ("7", "2"))
+    ]  # fmt: skip
+    assert printed[0] == printed[1] and len(printed[0].splitlines()) == 7
