@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
@@ -108,7 +109,7 @@ def shrink(
     tau_median, tau_low, tau_high = (_grid_quantile(q, edges, weight) for q in (0.5, ALPHA / 2, 1 - ALPHA / 2))
     return Shrinkage(
         weight @ given.mean, ends[0], ends[1], _above(0.0, given, weight), _above(threshold_pp, given, weight), threshold_pp,
-        float(weight @ given.mu), mu[0], mu[1], float(weight @ stats.norm.sf(0, given.mu, np.sqrt(given.mu_variance))),
+        float(weight @ given.mu), mu[0], mu[1], float(weight @ ndtr(given.mu / np.sqrt(given.mu_variance))),
         reml(effects, variances), tau_median, tau_low, tau_high, prior,
     )  # fmt: skip
 
@@ -186,7 +187,7 @@ def reml(effects: np.ndarray, variances: np.ndarray) -> float:
 
 
 def _above(value: float, given: Given, weight: np.ndarray) -> np.ndarray:
-    return weight @ stats.norm.sf(value, given.mean, np.sqrt(np.maximum(given.variance, 0)))
+    return weight @ ndtr((given.mean - value) / np.sqrt(given.variance))
 
 
 def mixture_quantile(q: float, mean: np.ndarray, sd: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -194,7 +195,7 @@ def mixture_quantile(q: float, mean: np.ndarray, sd: np.ndarray, weight: np.ndar
     low, high = (mean - 10 * sd).min(axis=0), (mean + 10 * sd).max(axis=0)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        below = weight @ stats.norm.cdf(middle, mean, sd) < q
+        below = weight @ ndtr((middle - mean) / sd) < q
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
 
