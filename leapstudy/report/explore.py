@@ -12,8 +12,8 @@ from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures import chance, raw, trends
 from leapstudy.report.figures.common import treated_words
 from leapstudy.report.phrases import between, comparison_words, counted, number, outcome_words, points, probability
+from leapstudy.report.sentences import LINE
 
-LINE = 100
 WEIGHTS = {"equal": "districts weighted equally", "pupils": "districts weighted by enrolment before the programme"}
 
 

@@ -14,6 +14,7 @@ from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
+from leapstudy.report.sentences import LINE
 
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
@@ -40,6 +41,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     exporter = HTMLExporter(template_name="basic", anchor_link_text="")
     html, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
     tree = BeautifulSoup(html, "lxml")
+    _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
     _mend_tables(tree)
@@ -68,6 +70,26 @@ def _fold_code(tree: BeautifulSoup) -> None:
         cell.attrs = {"class": "cell", "id": f"cell-{place}"}
     for pre in tree.select("pre:not([tabindex])"):
         pre["tabindex"] = "0"
+
+
+def _flow_sentences(tree: BeautifulSoup) -> None:
+    """Let printed sentences flow: a line broken only because it was full goes on, as a page has its own width."""
+    for pre in tree.select(".output_stream pre, .output_text pre"):
+        pre.string = flowing(pre.get_text().strip("\n"))
+
+
+def flowing(text: str) -> str:
+    """Return the text without the line breaks that `sentences.say` made: those before a word that did not fit."""
+    lines: list[str] = []
+    width = 0
+    for line in text.split("\n"):
+        first = line.split(" ", 1)[0]
+        if lines and first and width + 1 + len(first) > LINE >= width:
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+        width = len(line)
+    return "\n".join(lines)
 
 
 def _order_headings(tree: BeautifulSoup) -> None:

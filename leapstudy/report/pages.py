@@ -134,6 +134,7 @@ def notebook_html(
     return render(
         "notebook",
         title=f"{name}: notebook",
+        place=name if there.get(APPENDIX) else "",
         body=Markup(notebook_body(path, figures, "../", addresses)),
         links=section_links("en", NOTEBOOK, there),
         footer=footer(result, date),

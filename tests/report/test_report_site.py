@@ -2,12 +2,15 @@
 
 import re
 import shutil
+import textwrap
 
 import pytest
 from site_factory import DAY, executed_notebook, small_site
 
 from leapstudy.report.checklist import checklist
+from leapstudy.report.notebook_html import flowing
 from leapstudy.report.result import load_result
+from leapstudy.report.sentences import LINE
 from leapstudy.report.site import build_site
 from leapstudy.report.study import study_district
 
@@ -144,3 +147,14 @@ def test_the_checklist_stands_without_any_block(built):
     result = load_result(built / "hartford" / "result.json")
     points = checklist({**result, "blocks": {}})
     assert sum(point.answer.startswith("Not possible") for point in points) >= 6
+
+
+def test_printed_sentences_flow_on_the_page_and_other_lines_stay():
+    sentence = "Effects below 3.64 points would mostly go unseen, and that is more than any published effect. " * 4
+    wrapped = textwrap.fill(sentence.strip(), LINE)
+    assert wrapped.count("\n") >= 3
+    assert flowing(wrapped) == sentence.strip()
+    assert (
+        flowing(f"{wrapped}\nshort\nlines stay\n\nas they are")
+        == f"{sentence.strip()}\nshort\nlines stay\n\nas they are"
+    )
