@@ -248,6 +248,16 @@ def test_an_interval_without_end_says_why():
     assert np.isnan(methods_table(infer(sample_of(y)))["ci_low_pp"]).sum() == 1
 
 
+def test_districts_that_do_not_stray_leave_the_permutation():
+    y = np.full((20, 3), 90.0) + np.arange(20)[:, None] / 10
+    y[0, 2] += 1
+    inference = infer(sample_of(y))
+    assert {"studentised_noise", "studentised_enrolment", "ferman_pinto", "small_sample_t", "cluster_robust"} == {
+        method.name for method in inference.methods if method.refusal
+    }
+    assert headline(inference)[0].name == "permutation"
+
+
 def test_spread_before_takes_stacks_of_panels():
     y = np.random.default_rng(2).normal(0, 1, (4, 7, 5))
     stacked = spread_before(y, np.full(7, 1 / 7))

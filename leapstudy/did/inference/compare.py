@@ -61,7 +61,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
         _tried("studentised_enrolment", partial(_studentised_enrolment, sample)),
         _conley_taber(sample),
         _tried("ferman_pinto", partial(_ferman_pinto, sample)),
-        _small_sample_t(sample),
+        _tried("small_sample_t", partial(_small_sample_t, sample)),
     ]
     donors = NO_DONORS
     if synthetic:
@@ -214,6 +214,8 @@ def _ferman_pinto(sample: Sample) -> Method:
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
+    if spread.se == 0:
+        raise BadInput("No comparison district strays from the others, so that no noise can be measured.")
     note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
     p = spread.p_value(effect)
     return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
