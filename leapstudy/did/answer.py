@@ -6,68 +6,12 @@ import pandas as pd
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Spec
+from leapstudy.did.inference import Inference, Method
+from leapstudy.did.pooling import PooledDistricts, Shrinkage
+from leapstudy.did.records import Detectable, EventStudy, Rebound
+from leapstudy.did.sensitivity import Sensitivity
 
-
-@dataclass(frozen=True, slots=True)
-class Detectable:
-    """What the design could have seen: the smallest effect found with 80 % power at 5 %, in percentage points.
-
-    `mde_t_pp` is (t(0.975) + t(0.8)) standard errors; `mde_permutation_pp` is what the permutation test itself needs
-    (infinite where its floor is above 5 %; None for the pooled answer). `floor` is the smallest p-value possible.
-    """
-
-    mde_t_pp: float
-    mde_permutation_pp: float | None
-    se_pp: float
-    df: float
-    floor: float
-
-
-@dataclass(frozen=True, slots=True)
-class EventStudy:
-    """An event study over years, in percentage points.
-
-    `table` has one row a year: year, event_time, estimate_pp, se_pp, low_pp, high_pp (pointwise), low_sup_pp,
-    high_sup_pp (simultaneous), mde_pp, is_reference; the reference year is a row of zeros with empty se.
-    `joint_p` tests that every coefficient before the programme is zero, `slope_mde_pp` is the linear differential
-    trend (points a year) that this test would have found with 80 % power.
-    """
-
-    outcome: str
-    comparison: str
-    edition: str
-    n_treated: int
-    n_comparison: int
-    reference: str
-    table: pd.DataFrame
-    sup_t: float
-    joint_f: float
-    joint_df: tuple[float, float]
-    joint_p: float
-    slope_mde_pp: float
-    covariance: pd.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
-class Rebound:
-    """How far districts without LEAP won back in 2021-22 what they had lost in 2020-21, in points.
-
-    `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: 80 % of a fall is won
-    back). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
-    predicted_pp, predicted_low_pp, predicted_high_pp (95 % prediction interval), gap_pp (actual minus predicted).
-    """
-
-    group: str
-    n: int
-    slope: float
-    slope_se: float
-    slope_low: float
-    slope_high: float
-    intercept: float
-    comparison: pd.DataFrame
-    treated: pd.DataFrame
-    mean_gap_pp: float
-    mean_gap_se_pp: float
+__all__ = ["Detectable", "DistrictAnswer", "EventStudy", "PooledAnswer", "Rebound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +36,13 @@ class DistrictAnswer:
         Chronic absence 2011-12 to 2019-20: nine years of pre-trend.
     not_possible : tuple of str
         What could not be estimated for this district, each with its reason.
+    inference : Inference
+        Every test of the main estimate side by side; `headline` is the one that holds its size here and `headline_why`
+        says why. The row `main` keeps the permutation's p-value and interval.
+    methods : DataFrame
+        The tests that gave an answer, see `inference.methods_table`.
+    sensitivity : Sensitivity
+        Every other way to ask, and every assumption bent.
     """
 
     code: str
@@ -110,6 +61,11 @@ class DistrictAnswer:
     chronic: EventStudy
     rebound: Rebound
     not_possible: tuple[str, ...]
+    inference: Inference
+    methods: pd.DataFrame
+    headline: Method
+    headline_why: str
+    sensitivity: Sensitivity
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +79,13 @@ class PooledAnswer:
         ci_high_pp, p_value, p_floor, mde_pp of the spec's contrast and comparison.
     permutation : DataFrame
         placebo_pp: the pooled estimate under each permutation of the labels.
+    pooling : PooledDistricts or None
+        All districts tested and shrunken together, with a flat prior on their mean effect; None where the spec is not in
+        points with equal weights, which `not_possible` then says.
+    caterpillar : DataFrame
+        Its districts with their names, as the figure draws them; empty without `pooling`.
+    informed : Shrinkage or None
+        The same with comparable programmes' effects as prior; None where no prior was given.
     """
 
     code: str
@@ -142,3 +105,7 @@ class PooledAnswer:
     chronic: EventStudy
     rebound: Rebound
     not_possible: tuple[str, ...]
+    pooling: PooledDistricts | None
+    caterpillar: pd.DataFrame
+    informed: Shrinkage | None
+    sensitivity: Sensitivity

@@ -1,40 +1,42 @@
 """The answers: every contrast, comparison group, edition and outcome for one district, and for all together."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cache, partial
-from itertools import product
-from typing import get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
 from leapstudy.core.names import (
     ALL_DISTRICTS,
-    Comparison,
-    ComparisonName,
-    ContrastName,
-    Edition,
-    Outcome,
-    Role,
 )
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
-from leapstudy.did.answer import DistrictAnswer, EventStudy, PooledAnswer, Rebound
-from leapstudy.did.contrasts import CONTRASTS
-from leapstudy.did.design import GROUPS, Sample, Spec, build_panel, build_sample, sample_from_panel
-from leapstudy.did.effect import Effect, fit, placements, row, to_points
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.design import GROUPS, Sample, Spec, build_sample
+from leapstudy.did.effect import Effect, fit, placements, to_points
 from leapstudy.did.eventstudy import event_study
+from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
+from leapstudy.did.inference import estimate_rows, headline, infer, methods_table
+from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
+from leapstudy.did.pooling import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, rebound
+from leapstudy.did.records import EventStudy, Rebound
+from leapstudy.did.sensitivity import Sensitivity, examine
+from leapstudy.did.sensitivity import estimate_rows as sensitivity_rows
 from leapstudy.did.two_by_two import difference_in_means, regression
 
 ALL_NAME = "All LEAP districts"
 ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
 CHRONIC_YEARS = tuple(f"{year}-{(year + 1) % 100:02d}" for year in range(2011, 2020))
 ATTENDANCE_REFERENCE, CHRONIC_REFERENCE = "2020-21", "2018-19"
+
+
+THRESHOLD_PP = 0.5
+"""An effect on the average that would matter, unless the plan of record says otherwise."""
+NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
 
 
 def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
@@ -46,114 +48,94 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
         If the spec's own contrast cannot be formed for the district.
     """
     district = find_district(data.districts, code)
-    effects, not_possible = _every_effect(data, spec, [district.code])
-    main = effects[spec]
-    names = _names(data)
-    studies = _event_studies(data, spec, [district.code])
+    found, names = _common(data, spec, district.code, district.name, [district.code]), _names(data)
+    tests = infer(found.main.sample, synthetic=True)
+    leading, why = headline(tests)
+    rows = estimate_rows(tests, found.main.sample, district.name)
     return DistrictAnswer(
-        code=district.code, district=district.name, spec=spec, main=_main(effects, spec, district.code, district.name),
-        estimates=_rows(effects, spec, district.code, district.name, studies[0]), detectable=main.detectable, regression_pp=regression(main.sample),
-        comparison_districts=_listing(data, main.sample), raw_means=_raw_means(data, spec, district.code), permutation=placements(main, names),
-        editions=_editions(effects, spec), leave_one_out=_leave_one_out(main.sample, names), event_study=studies[0], chronic=studies[1],
-        rebound=_rebound(data, spec, [district.code], names), not_possible=not_possible,
+        **found.shared(data, names, rows), raw_means=_raw_means(data, spec, district.code),
+        inference=tests, methods=methods_table(tests), headline=leading, headline_why=why,
     )  # fmt: skip
 
 
-def answer_all(data: StudyData, spec: Spec) -> PooledAnswer:
-    """Answer the question of `spec` for all treated districts together; see `answer_district`."""
+def answer_all(
+    data: StudyData, spec: Spec, threshold_pp: float = THRESHOLD_PP, prior: Prior | None = None
+) -> PooledAnswer:
+    """Answer the question of `spec` for all treated districts together; see `answer_district`.
+
+    Parameters
+    ----------
+    data, spec
+        The study's tables, and what is asked.
+    threshold_pp
+        The effect on the average that would matter.
+    prior
+        What comparable programmes say of the mean effect, for a second look beside the flat prior.
+    """
     codes = [item.code for item in leap_districts(data.districts)]
-    effects, not_possible = _every_effect(data, spec, codes)
-    main = effects[spec]
-    names = _names(data)
-    studies = _event_studies(data, spec, codes)
+    found, names = _common(data, spec, ALL_DISTRICTS, ALL_NAME, codes), _names(data)
+    sample = found.main.sample
+    pooled, reason = _pooled(sample, threshold_pp, FLAT)
+    informed = None if prior is None else _pooled(sample, threshold_pp, prior)[0]
+    rows = [] if pooled is None else pooled_rows(pooled, sample, names)
+    shared = found.shared(data, names, rows)
+    shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
-        code=ALL_DISTRICTS, district=ALL_NAME, spec=spec, main=_main(effects, spec, ALL_DISTRICTS, ALL_NAME),
-        estimates=_rows(effects, spec, ALL_DISTRICTS, ALL_NAME, studies[0]), detectable=main.detectable, regression_pp=regression(main.sample),
-        by_district=_by_district(data, spec, main.sample.treated, names), comparison_districts=_listing(data, main.sample),
-        raw_means=_raw_means(data, spec, None), permutation=placements(main, names), editions=_editions(effects, spec),
-        leave_one_out=_leave_one_out(main.sample, names), event_study=studies[0], chronic=studies[1],
-        rebound=_rebound(data, spec, codes, names), not_possible=not_possible,
+        **shared, by_district=_by_district(data, spec, sample.treated, names), raw_means=_raw_means(data, spec, None),
+        pooling=pooled, caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
+        informed=None if informed is None else informed.shrinkage,
     )  # fmt: skip
+
+
+def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDistricts | None, tuple[str, ...]]:
+    try:
+        return pool_districts(sample, threshold_pp, prior), ()
+    except BadInput as reason:
+        return None, (NO_POOLING.format(reason),)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What both answers are made of: every contrast's effect, the event studies and the sensitivity analyses."""
+
+    code: str
+    district: str
+    spec: Spec
+    treated: Sequence[str]
+    effects: dict[Spec, Effect]
+    reasons: tuple[str, ...]
+    studies: tuple[EventStudy, EventStudy]
+    sensitivity: Sensitivity
+
+    @property
+    def main(self) -> Effect:
+        """The effect that was asked for."""
+        return self.effects[self.spec]
+
+    def shared(self, data: StudyData, names: dict[str, str], more: Sequence[Estimate]) -> dict[str, Any]:
+        """Return the fields that both answers have; `more` are rows beside the contrasts' and the event study's."""
+        bent = sensitivity_rows(self.sensitivity, self.main.sample, self.code, self.district)
+        rows = contrast_rows(self.effects, self.spec, self.code, self.district, self.studies[0])
+        return {
+            "code": self.code, "district": self.district, "spec": self.spec,
+            "main": main_row(self.effects, self.spec, self.code, self.district), "estimates": (*rows, *more, *bent),
+            "detectable": self.main.detectable, "regression_pp": regression(self.main.sample),
+            "comparison_districts": _listing(data, self.main.sample), "permutation": placements(self.main, names),
+            "editions": editions(self.effects, self.spec), "leave_one_out": _leave_one_out(self.main.sample, names),
+            "event_study": self.studies[0], "chronic": self.studies[1],
+            "rebound": _rebound(data, self.spec, self.treated, names), "not_possible": (*self.reasons, *self.sensitivity.not_possible),
+            "sensitivity": self.sensitivity,
+        }  # fmt: skip
+
+
+def _common(data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str]) -> Common:
+    effects, reasons = every_effect(data, spec, treated)
+    studies = _event_studies(data, spec, treated)
+    return Common(code, district, spec, treated, effects, reasons, studies, examine(data, spec, treated, *studies))
 
 
 def _names(data: StudyData) -> dict[str, str]:
     return dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
-
-
-def _every_spec(spec: Spec) -> Iterator[Spec]:
-    comparisons: list[Comparison] = [*get_args(ComparisonName)]
-    if spec.comparison not in comparisons:
-        comparisons.append(spec.comparison)
-    yield spec
-    for outcome, edition, comparison, contrast in product(GROUPS, get_args(Edition), comparisons, CONTRASTS):
-        other = replace(spec, outcome=outcome, edition=edition, comparison=comparison, contrast=contrast)
-        if other != spec and _has_years(outcome, edition, contrast):
-            yield other
-
-
-def _has_years(outcome: Outcome, edition: Edition, contrast: ContrastName) -> bool:
-    """Say whether an edition was published with the years; the older one has all pupils only and ends with 2021-22."""
-    return edition == "2022-23" or (outcome == "attendance_rate" and "2022-23" not in CONTRASTS[contrast].years)
-
-
-def _every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:
-    effects: dict[Spec, Effect] = {}
-    reasons: dict[str, None] = {}
-    # the spec's own sample first: it refuses what cannot be asked before any panel is made
-    build_sample(data, spec, treated)
-    panel = cache(partial(build_panel, data))
-    for other in _every_spec(spec):
-        try:
-            effects[other] = fit(sample_from_panel(panel(other.outcome, other.edition), data.districts, other, treated))
-        except BadInput as reason:
-            if other == spec:
-                raise
-            reasons[str(reason)] = None
-    return effects, tuple(reasons)
-
-
-def _role(spec: Spec, asked: Spec) -> Role:
-    declared = CONTRASTS[spec.contrast].role
-    if spec == asked:
-        return "placebo" if declared == "placebo" else "main"
-    return "placebo" if declared == "placebo" else "sensitivity"
-
-
-def _main(effects: dict[Spec, Effect], spec: Spec, code: str, name: str) -> Estimate:
-    return row(effects[spec], code, name, _role(spec, spec))
-
-
-def _rows(effects: dict[Spec, Effect], spec: Spec, code: str, name: str, study: EventStudy) -> tuple[Estimate, ...]:
-    rows = [row(effect, code, name, _role(other, spec)) for other, effect in effects.items()]
-    return (*rows, *_event_rows(study, code, name))
-
-
-def _event_rows(study: EventStudy, code: str, name: str) -> Iterator[Estimate]:
-    for year in records(study.table[~study.table["is_reference"]]):
-        yield Estimate(
-            track="public", district_code=code, district=name, outcome=study.outcome, comparison=study.comparison, n_treated=study.n_treated,
-            n_comparison=study.n_comparison, edition=study.edition, pre=study.reference, post=year["year"], event_time=year["event_time"],
-            estimator="event_study", role="placebo" if year["event_time"] < 0 else "sensitivity", estimate_pp=year["estimate_pp"], se_pp=year["se_pp"],
-            ci_low_pp=year["low_pp"], ci_high_pp=year["high_pp"],
-        )  # fmt: skip
-
-
-def _editions(effects: dict[Spec, Effect], spec: Spec) -> pd.DataFrame:
-    rows = []
-    for edition in get_args(Edition):
-        effect = effects.get(replace(spec, edition=edition))
-        if effect is not None:
-            rows.append(
-                {
-                    "edition": edition,
-                    "estimate_pp": effect.estimate_pp,
-                    "se_pp": effect.se_pp,
-                    "ci_low_pp": effect.ci_low_pp,
-                    "ci_high_pp": effect.ci_high_pp,
-                    "p_value": effect.test.p_value,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:

@@ -8,11 +8,11 @@ import pandas as pd
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
-from leapstudy.did.answer import Detectable
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled
+from leapstudy.did.records import Detectable
 from leapstudy.did.spread import Spread, detectable, spread_of
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from leapstudy.did.answer import EventStudy
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import PROGRAMME_START, event_time
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA
+from leapstudy.did.records import EventStudy
 from leapstudy.did.spread import POWER, mde_factor
 
 BAND_DRAWS = 20_000

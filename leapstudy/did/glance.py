@@ -8,13 +8,13 @@ import pandas as pd
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
-from leapstudy.did.answer import Detectable, EventStudy
 from leapstudy.did.answering import ALL_NAME, ATTENDANCE_REFERENCE
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import CONTRASTS
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
 from leapstudy.did.effect import fit, placements, row
 from leapstudy.did.eventstudy import event_study
+from leapstudy.did.records import Detectable, EventStudy
 
 
 @dataclass(frozen=True, slots=True)

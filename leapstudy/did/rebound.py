@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from leapstudy.did.answer import Rebound
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
+from leapstudy.did.records import Rebound
 
 YEARS = ("2019-20", "2020-21", "2021-22")
 

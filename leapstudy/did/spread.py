@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from leapstudy.did.answer import Detectable
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA, Permutation
+from leapstudy.did.records import Detectable
 
 POWER = 0.80
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from leapstudy.did.answer import EventStudy
 from leapstudy.did.contrasts import PROGRAMME_START, event_time
 from leapstudy.did.honest import breakdown, honest_bounds
+from leapstudy.did.records import EventStudy
 from leapstudy.did.sensitivity.record import Bounds
 
 LEAST_BEFORE = 2

@@ -112,9 +112,16 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     comparison districts alone. It is ``mean change - sum of a_j change_j`` with weights ``a = W X (X'WX)^-1 x``. One
     treated district: prediction error ``s^2 (1 + a'a)`` with C - k degrees of freedom, its own noise taken to be that
     of the comparison districts. Several: their own variance around the prediction, plus ``C / (C - k) sum of a_j^2 e_j^2``.
+
+    Raises
+    ------
+    BadInput
+        If there are not more comparison districts than coefficients.
     """
     x, x_treated = _design(comparison, comparison), _design(treated, comparison)
     n, k = x.shape
+    if n <= k:
+        raise BadInput(f"{n} comparison districts cannot carry {k} coefficients. Choose a larger comparison group.")
     w = sample.weights_comparison
     solved = np.linalg.solve(
         x.T @ (w[:, None] * x), np.column_stack([x.T @ (w * sample.change_comparison), x_treated.T])

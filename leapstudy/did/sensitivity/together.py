@@ -10,11 +10,11 @@ from leapstudy.core.errors import BadInput, LeapstudyError
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
-from leapstudy.did.answer import EventStudy
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import CONTRASTS, Contrast, years_label
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.rebound import YEARS
+from leapstudy.did.records import EventStudy
 from leapstudy.did.sensitivity.bounds import placebo_bounds, plain_bounds
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 from leapstudy.did.sensitivity.record import Adjusted, Bounds, Sensitivity
@@ -58,7 +58,7 @@ def examine(
     steps = [one_step_up(own, CONTRASTS["pre_mean_to_2021_22"]), one_step_up(nine, last_year_alone(nine))]
     return Sensitivity(
         curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
-        recovery=beyond_recovery(three), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
+        recovery=_tried(lambda: beyond_recovery(three), reasons), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
         bounds=(plain_bounds(attendance), *_placebo(chronic, len(nine.treated), reasons)), not_possible=tuple(reasons),
     )  # fmt: skip
 

@@ -1,0 +1,67 @@
+"""What single analyses of the public track return: detectable effect, event study, rebound."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Detectable:
+    """What the design could have seen: the smallest effect found with 80 % power at 5 %, in percentage points.
+
+    `mde_t_pp` is (t(0.975) + t(0.8)) standard errors; `mde_permutation_pp` is what the permutation test itself needs
+    (infinite where its floor is above 5 %; None for the pooled answer). `floor` is the smallest p-value possible.
+    """
+
+    mde_t_pp: float
+    mde_permutation_pp: float | None
+    se_pp: float
+    df: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventStudy:
+    """An event study over years, in percentage points.
+
+    `table` has one row a year: year, event_time, estimate_pp, se_pp, low_pp, high_pp (pointwise), low_sup_pp,
+    high_sup_pp (simultaneous), mde_pp, is_reference; the reference year is a row of zeros with empty se.
+    `joint_p` tests that every coefficient before the programme is zero, `slope_mde_pp` is the linear differential
+    trend (points a year) that this test would have found with 80 % power.
+    """
+
+    outcome: str
+    comparison: str
+    edition: str
+    n_treated: int
+    n_comparison: int
+    reference: str
+    table: pd.DataFrame
+    sup_t: float
+    joint_f: float
+    joint_df: tuple[float, float]
+    joint_p: float
+    slope_mde_pp: float
+    covariance: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Rebound:
+    """How far districts without LEAP won back in 2021-22 what they had lost in 2020-21, in points.
+
+    `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: 80 % of a fall is won
+    back). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
+    predicted_pp, predicted_low_pp, predicted_high_pp (95 % prediction interval), gap_pp (actual minus predicted).
+    """
+
+    group: str
+    n: int
+    slope: float
+    slope_se: float
+    slope_low: float
+    slope_high: float
+    intercept: float
+    comparison: pd.DataFrame
+    treated: pd.DataFrame
+    mean_gap_pp: float
+    mean_gap_se_pp: float
