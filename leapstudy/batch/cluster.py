@@ -86,7 +86,7 @@ class ClusterPool:
                 self._mark(run)
                 futures[self._submit(client, run)] = run
                 started(run)
-            for future in as_completed(list(futures)):
+            for future in as_completed(list(futures), loop=client.loop):
                 run = futures.pop(future)
                 manifest, files = _outcome(future, self.work.keys[run.slug])
                 # the cluster may forget it now: it would be computed again if its worker died

@@ -37,6 +37,8 @@ class Watch:
 
     def count(self, content: dict[str, Any]) -> None:
         """Count one output, and stop the notebook where it is a flood."""
+        if self.stopped:
+            return
         parts = [content.get("text", ""), *(content.get("data") or {}).values()]
         self.bytes_printed += sum(len(part) if isinstance(part, str) else len(str(part)) for part in parts)
         self.messages += 1
@@ -61,9 +63,9 @@ class WatchedClient(PapermillNotebookClient):
     def process_message(self, msg: dict[str, Any], *rest: Any, **named: Any) -> NotebookNode | None:
         """Take one message of the kernel; what comes after the notebook was stopped is dropped."""
         if msg["msg_type"] in ("stream", "display_data", "execute_result", "update_display_data"):
+            self.watch.count(msg["content"])
             if self.watch.stopped:
                 return None
-            self.watch.count(msg["content"])
         return super().process_message(msg, *rest, **named)
 
 

@@ -1,8 +1,8 @@
 """Runs on this machine: some notebooks at a time, each in a kernel of its own."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from leapstudy.batch.manifest import ONE_THREAD, Manifest
 from leapstudy.batch.runs import Run
 
 Started = Callable[[Run], None]
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class LocalPool:
         pool = ThreadPoolExecutor(self.work.jobs)
         futures: dict[Future[Manifest], Run] = {pool.submit(self._one, run, started): run for run in self.work.runs}
         try:
-            for future in as_completed(futures):
+            for future in _as_they_end(futures):
                 yield futures[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -64,3 +65,11 @@ class LocalPool:
             run, work.out, work.keys[run.slug], timeout=work.timeout, watch=self.watches[run.slug],
             seen=work.seen[run.slug],
         )  # fmt: skip
+
+
+def _as_they_end(futures: Iterable[Future[Manifest]]) -> Iterator[Future[Manifest]]:
+    """Yield futures as they end; the waiting is cut short often, because Ctrl-C is only heard in between."""
+    waiting = set(futures)
+    while waiting:
+        ended, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        yield from ended

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from leapstudy.batch.kernels import KERNEL, SHARE, offer
+from leapstudy.batch.execute import execute
+from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab
 from leapstudy.batch.kernels.forks import ForkedProcess, template
+from leapstudy.batch.kernels.provisioner import WarmProvisioner
+from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 
 pytestmark = [
@@ -58,10 +64,11 @@ def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
     assert drawn[0] != drawn[1]
 
 
-def test_another_environment_at_import_starts_cold():
+@pytest.mark.parametrize("name", ["PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MPLBACKEND", "LC_ALL", "TZ"])
+def test_another_environment_at_import_starts_cold(name):
     source = template(("json",))
     assert source is not None
-    assert source.fork([], {**os.environ, "PYTHONHASHSEED": "4711"}, None) is None
+    assert source.fork([], {**os.environ, name: "4711"}, None) is None
 
 
 def test_the_kernel_file_is_shipped_and_never_preloads_this_package():
@@ -92,20 +99,73 @@ def _gone(pid: int, seconds: float = 15) -> bool:
     return False
 
 
-@pytest.mark.parametrize("victim", ["owner", "template"])
-def test_nothing_is_left_behind_after_a_kill(victim):
+@pytest.mark.parametrize("victim", ["owner", "template", "kernel"])
+def test_nothing_is_left_behind_after_a_kill(victim, light_kernel):
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     template_pid, kernel_pid = map(int, owner.stdout.readline().split())
     try:
-        os.kill(owner.pid if victim == "owner" else template_pid, signal.SIGKILL)
+        os.kill({"owner": owner.pid, "template": template_pid, "kernel": kernel_pid}[victim], signal.SIGKILL)
         if victim == "owner":
             owner.wait()
             assert _gone(template_pid)
         assert _gone(kernel_pid)
+        if victim == "kernel":
+            assert not _gone(template_pid, seconds=0.5), "the others go on"
     finally:
         owner.kill()
         owner.wait()
+        assert _gone(template_pid) and _gone(kernel_pid)
+
+
+def test_a_warm_kernel_is_interrupted_and_goes_on(light_kernel):
+    offer()
+    manager = KernelManager(kernel_name=KERNEL)
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        asked = client.execute("import time\ntime.sleep(60)")
+        time.sleep(0.5)
+        manager.interrupt_kernel()
+        assert _reply(client, asked)["ename"] == "KeyboardInterrupt"
+        assert _reply(client, client.execute("1 + 1"))["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def _reply(client, asked):
+    while True:
+        message = client.get_shell_msg(timeout=30)
+        if message["parent_header"].get("msg_id") == asked:
+            return message["content"]
+
+
+def test_in_jupyterlab_the_plain_kernel_starts_warm(monkeypatch):
+    """The notebooks name `python3`; JupyterLab's own variable for unnamed provisioners makes that one warm."""
+    monkeypatch.setenv("JUPYTER_PATH", "")
+    monkeypatch.delenv(EVERY_KERNEL, raising=False)
+    offer_for_lab()
+    monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
+    spec = KernelSpecManager().get_kernel_spec("python3")
+    assert KERNEL in KernelSpecManager().find_kernel_specs(), "the warm kernel can be picked by hand, too"
+    made = KernelProvisionerFactory.instance().create_provisioner_instance("id", spec, None)
+    monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
+    assert isinstance(made, WarmProvisioner) and "pandas" in made.preload
+
+
+def test_an_executed_notebook_is_equal_from_warm_and_cold_kernels_pictures_included(tmp_path, study):
+    """One real district, every cell and every picture byte; what names the moment or the path is left out."""
+    made = {}
+    for kernel in (KERNEL, "python3"):
+        run = make_plan(study, ["hartford"], "public", {}, tmp_path / kernel)[0]
+        assert execute(run, tmp_path / kernel, {}, kernel=kernel).error == {}
+        notebook = nbformat.read(tmp_path / kernel / "hartford" / "notebook.ipynb", as_version=4)
+        made[kernel] = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    pictures = [output for outputs in made[KERNEL] for output in outputs if "image/png" in output.get("data", {})]
+    assert made[KERNEL] == made["python3"] and len(pictures) >= 5
 
 
 def test_the_source_notebooks_name_the_plain_kernel():

@@ -1,0 +1,140 @@
+"""What goes wrong while a notebook runs: each gives one clear line, and never something that looks done."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from rich.console import Console
+
+from leapstudy.batch import engine, execute
+from leapstudy.batch.engine import INTERRUPT, Watch
+from leapstudy.batch.failures import CannotWrite
+from leapstudy.batch.inputs import input_hashes
+from leapstudy.batch.local import LocalPool
+from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
+from leapstudy.batch.run import run_batch
+from leapstudy.batch.runs import Run
+
+pytestmark = pytest.mark.slow
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def run_cells(workspace, notebook_writer):
+    """Return a function that runs cells as a notebook and gives its manifest; the kernel starts cold."""
+
+    def made(*cells, seconds=60, watch=None):
+        path = workspace / "notebooks" / "50_trouble.ipynb"
+        notebook_writer(path, ('result_path = ""', *cells))
+        run = Run("trouble", path, {"result_path": ""}, "Trouble?")
+        key = key_of(run, input_hashes())
+        return execute.execute(run, workspace / "reports", key, kernel="python3", timeout=seconds, watch=watch)
+
+    return made
+
+
+def _told(manifest, workspace):
+    folder = workspace / "reports" / "trouble"
+    assert manifest.state == "failed" and not (folder / "notebook.ipynb").exists()
+    assert (folder / "failed.ipynb").is_file(), "what there was is kept to be looked at"
+    assert manifest.error["message"] in (folder / "run.log").read_text(encoding="utf-8")
+    return manifest.error["cell"], manifest.error["message"], manifest.error["hint"]
+
+
+def test_an_output_flood_is_stopped(run_cells, workspace, monkeypatch):
+    monkeypatch.setattr(engine, "MAX_BYTES", 2_000_000)
+    cell, message, hint = _told(run_cells("while True:\n    print('x' * 10_000)"), workspace)
+    assert cell == "cell 3" and message.startswith("printed more than") and "loop" in hint
+    assert (workspace / "reports" / "trouble" / "failed.ipynb").stat().st_size < 4_000_000
+
+
+def test_an_endless_cell_is_stopped(run_cells, workspace):
+    cell, message, hint = _told(run_cells("x = 1", "while True:\n    pass", seconds=1), workspace)
+    assert (cell, message) == ("cell 4", "took longer than the time limit of 1 s") and "--timeout" in hint
+
+
+def test_a_dead_kernel_is_told(run_cells, workspace):
+    cell, message, hint = _told(run_cells("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), workspace)
+    assert (cell, message) == ("cell 3", "the kernel died") and "memory" in hint
+
+
+def test_a_stopped_run_is_interrupted_not_failed(run_cells, workspace):
+    watch = Watch()
+    threading.Timer(2.0, watch.stop, [INTERRUPT]).start()
+    start = time.monotonic()
+    manifest = run_cells("import time\ntime.sleep(60)", watch=watch)
+    assert manifest.state == "interrupted" and time.monotonic() - start < 30
+    assert read_manifest(workspace / "reports" / "trouble").state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("figures = paths.raw() / 'csde_districts' / 'districts.csv'", "data: csde_districts/districts.csv"),
+        ("figures = paths.params() / 'plan.yml'", "data: params/plan.yml"),
+        ("figures = paths.root() / 'requirements.lock'", "the lock file changed"),
+    ],
+)
+def test_what_changes_while_a_run_is_on_its_way_is_noticed(run_cells, workspace, change, words):
+    source = f"from leapstudy.core import paths\n{change}\nfigures.write_bytes(figures.read_bytes() + b'\\n')"
+    _, message, hint = _told(run_cells(source), workspace)
+    assert message == f"its inputs changed while it ran ({words})" and hint == "run again"
+
+
+def test_a_file_that_is_only_touched_is_no_change(run_cells):
+    source = "from leapstudy.core import paths\n(paths.params() / 'plan.yml').touch()"
+    assert run_cells(source).state == "done"
+
+
+def _nothing_unsound(out, plan, key):
+    for run in plan:
+        manifest = read_manifest(out / run.slug)
+        if manifest is not None and manifest.state == "done":
+            assert stale_reasons(out / run.slug, key[run.slug]) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files in a forked process")
+@pytest.mark.parametrize("room", [0, 1_000, 2_500])
+def test_a_full_disk_ends_the_batch_with_a_plain_line_and_no_false_success(tiny_plan, room):
+    """A limit on the size of a file makes writes fail at that byte, as a full disk does."""
+    import resource
+
+    plan, out = tiny_plan
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(CannotWrite, match=r"The disk is full: .* could not be kept") as caught:
+            run_batch(plan, out, 1, console=QUIET)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.exit_code == 1
+    keys = {run.slug: key_of(run, input_hashes()) for run in plan}
+    _nothing_unsound(out, plan, keys)
+    assert not run_batch(plan, out, 1, console=QUIET).failed
+    assert all(stale_reasons(out / run.slug, keys[run.slug]) == [] for run in plan)
+
+
+def test_ctrl_c_ends_what_runs_at_once_and_marks_it(workspace, notebook_writer, light_kernel):
+    path = workspace / "notebooks" / "50_long.ipynb"
+    notebook_writer(path, ('result_path = ""', "import time\ntime.sleep(120)"))
+    plan = [Run("50-long", path, {"result_path": ""}, "Long?")]
+    out = workspace / "reports"
+    begun = threading.Event()
+
+    class Told(LocalPool):
+        def results(self, started):
+            return super().results(lambda run: (started(run), begun.set()))
+
+    def press():
+        begun.wait()
+        time.sleep(2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(plan, out, 1, console=QUIET, pool=Told)
+    assert time.monotonic() - start < 60
+    assert read_manifest(out / "50-long").state == "interrupted"
