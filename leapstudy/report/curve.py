@@ -3,29 +3,26 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
-from itertools import product
+from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
-from leapstudy.core.names import ComparisonName, Edition, Scale, Weights, options
+from leapstudy.core.names import parse_comparison
 from leapstudy.data import StudyData
 from leapstudy.did.contrasts import CONTRASTS, years_label
-from leapstudy.did.design import Spec, build_panel, sample_from_panel
-from leapstudy.did.effect import Effect, fit
+from leapstudy.did.design import Spec
 from leapstudy.did.glance import glance
+from leapstudy.did.sensitivity.specifications import specification_curve
 from leapstudy.report.exhibit import Caption, Exhibit
 from leapstudy.report.explore import Words, means, treated_of
+from leapstudy.report.figures import sure
 from leapstudy.report.figures.common import source_of
-from leapstudy.report.figures.sure import specification_curve
 from leapstudy.report.live import Controls, Live
 from leapstudy.report.phrases import between, comparison_short, contrast_words, counted, outcome_words, points
 from leapstudy.report.style import VERMILLION
 
-CHOICES = ("group", "years", "weights", "edition", "scale")
+CHOICES = ("group", "years", "weights", "edition", "scale", "covariates")
 KEPT = 16
 STILL = "Move along the curve while the notebook is open and running; below stands the question that was asked."
 
@@ -34,7 +31,7 @@ STILL = "Move along the curve while the notebook is open and running; below stan
 class Curve:
     """Every specification of one outcome for one district, by estimate: `specs[i]` made row i of `frame`.
 
-    `frame` has estimate_pp, low_pp, high_pp, is_main and a column per name in `CHOICES`.
+    `frame` has estimate_pp, low_pp, high_pp, is_main and a column per name in `CHOICES`, in words.
     """
 
     title: str
@@ -43,48 +40,36 @@ class Curve:
 
     def asking(self, spec: Spec) -> "Curve":
         """Return the same curve with another of its specifications as the one that is asked."""
-        return replace(self, frame=self.frame.assign(is_main=[item == spec for item in self.specs]))
+        without = self.frame["covariates"] == "without"
+        return replace(
+            self, frame=self.frame.assign(is_main=without & pd.Series([item == spec for item in self.specs]))
+        )
+
+    @property
+    def start(self) -> int:
+        """The place of the question asked; the first where it is none of the curve's (a placebo)."""
+        return int(self.frame["is_main"].to_numpy().argmax())
 
 
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
-    """Fit every comparison group, contrast, weighting, edition and scale that the data can be asked; no placebo.
-
-    Raises
-    ------
-    BadInput
-        If the spec itself cannot be asked.
-    """
-    treated, panel = treated_of(data, district), cache(partial(build_panel, data))
-    effects: dict[Spec, Effect] = {}
-    for other in dict.fromkeys((spec, *_variants(spec))):
-        try:
-            sample = sample_from_panel(panel(other.outcome, other.edition), data.districts, other, treated)
-        except BadInput:
-            if other == spec:
-                raise
-            continue
-        effects[other] = fit(sample, draws=0)  # a curve shows intervals, no p-values
-    ordered = sorted(effects, key=lambda item: effects[item].estimate_pp)
-    return Curve(title, tuple(ordered), pd.DataFrame([_row(item, effects[item], spec) for item in ordered]))
+    """Fit every specification that the data can be asked for one district, or for all together; see `did.sensitivity`."""
+    rows = specification_curve(data, spec, treated_of(data, district)).sort_values("estimate_pp", ignore_index=True)
+    specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
+    words = {
+        "group": [comparison_short(name) for name in rows["comparison"]],
+        "years": [_years(item) for item in specs],
+    }
+    return Curve(title, specs, rows.assign(**words))
 
 
-def _variants(spec: Spec) -> Iterator[Spec]:
-    contrasts = [name for name, item in CONTRASTS.items() if item.role != "placebo"]
-    names = ("comparison", "contrast", "weights", "edition", "scale")
-    for values in product(options(ComparisonName), contrasts, options(Weights), options(Edition), options(Scale)):
-        changes: dict[str, Any] = dict(zip(names, values, strict=True))
-        yield replace(spec, **changes)
+def _spec_of(row: dict[Any, Any], asked: Spec) -> Spec:
+    chosen: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
+    return replace(asked, comparison=parse_comparison(row["comparison"]), **chosen)
 
 
-def _row(spec: Spec, effect: Effect, asked: Spec) -> dict[str, Any]:
+def _years(spec: Spec) -> str:
     contrast = CONTRASTS[spec.contrast]
-    ends = [end if np.isfinite(end) else None for end in (effect.ci_low_pp, effect.ci_high_pp)]
-    group = spec.comparison if isinstance(spec.comparison, str) else ",".join(spec.comparison)
-    return {
-        "estimate_pp": effect.estimate_pp, "low_pp": ends[0], "high_pp": ends[1], "is_main": spec == asked,
-        "group": comparison_short(group), "years": contrast_words(years_label(contrast.pre), years_label(contrast.post)),
-        "weights": spec.weights, "edition": spec.edition, "scale": spec.scale,
-    }  # fmt: skip
+    return contrast_words(years_label(contrast.pre), years_label(contrast.post))
 
 
 def point_words(curve: Curve, place: int) -> str:
@@ -92,14 +77,14 @@ def point_words(curve: Curve, place: int) -> str:
     row = curve.frame.iloc[place]
     return (
         f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} points ({between(row['low_pp'], row['high_pp'])}); "
-        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}."
+        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, {row['covariates']} covariates."
     )
 
 
 def draw(curve: Curve, place: int) -> Exhibit:
     """Draw the curve with one point marked."""
     spec = curve.specs[0]
-    exhibit = specification_curve(curve.frame, CHOICES, _caption(curve, spec))
+    exhibit = sure.specification_curve(curve.frame, CHOICES, _caption(curve, spec))
     top = exhibit.figure.axes[0]
     top.axvline(place, color=VERMILLION, linewidth=1.0, linestyle=":")
     top.plot(
@@ -135,7 +120,7 @@ class Walk:
         self.data, self.asked = data, (district, spec)
         self.curve_of = lru_cache(maxsize=KEPT)(partial(curve_of, data))
         self.curve: Curve = self.curve_of(district, title, spec)
-        start = self.curve.specs.index(spec)
+        start = self.curve.start
         self.picture, self.sentence = Live(draw(self.curve, start)), Live(Words(point_words(self.curve, start)))
         self.raw_means = Live(self._means(start))
         self.slider: Any = self._slider(start) if live else None
@@ -148,7 +133,7 @@ class Walk:
         same = district == self.asked[0] and spec in self.curve.specs
         self.asked = district, spec
         self.curve = self.curve.asking(spec) if same else self.curve_of(district, title, spec)
-        place = self.curve.specs.index(spec)
+        place = self.curve.start
         if self.slider is not None:
             with self._silent():
                 self.slider.options, self.slider.index = self._labels(), place

@@ -1,5 +1,6 @@
 """JupyterLab as a person meets it: opened by `make lab`'s own command in a fresh place, every cell run, a choice made."""
 
+import contextlib
 import json
 import os
 import re
@@ -120,9 +121,12 @@ def _wait_for_kernel(lab, count):
     """Wait until the page's kernel listens: what is sent to an unborn one makes JupyterLab start a second."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        kernels = _asked(lab, "kernels")
-        if len(kernels) == count and all(item["connections"] and item["execution_state"] == "idle" for item in kernels):
-            return
+        with contextlib.suppress(OSError):  # a server that is starting a kernel may not know yet what to say of it
+            kernels = _asked(lab, "kernels")
+            if len(kernels) == count and all(
+                item["connections"] and item["execution_state"] == "idle" for item in kernels
+            ):
+                return
         time.sleep(0.1)
     raise AssertionError("no kernel came up")
 

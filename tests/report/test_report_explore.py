@@ -6,11 +6,10 @@ from itertools import count
 import pytest
 
 from leapstudy.batch.choices import TOOLS
-from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
-from leapstudy.report.curve import curve_of, draw
+from leapstudy.report.curve import Walk, curve_of, draw
 from leapstudy.report.explore import Words, look
 from leapstudy.report.explorer import Explorer, Tools, candidates
 from leapstudy.report.live import WIDGET, Live
@@ -130,18 +129,18 @@ def test_the_means_use_the_weights_that_the_caption_names(study):
 def test_the_curve_holds_the_batchs_own_estimates(study):
     curve = curve_of(study, "hartford", "Hartford", Spec())
     assert curve.frame["estimate_pp"].is_monotonic_increasing and curve.frame["is_main"].sum() == 1
-    for place in (0, len(curve.specs) // 2, -1):
+    assert curve.specs[curve.start] == Spec()
+    plain = curve.frame.index[curve.frame["covariates"] == "without"]
+    for place in plain[[0, len(plain) // 2, -1]]:
         main = answer_district(study, HARTFORD, curve.specs[place]).main
         row = curve.frame.iloc[place]
         assert row["estimate_pp"] == main.estimate_pp
         assert row["low_pp"] == main.ci_low_pp and row["high_pp"] == main.ci_high_pp
 
 
-def test_the_curve_of_all_has_the_pooled_interval(study):
-    curve = curve_of(study, ALL_SLUG, "All", Spec())
-    row = curve.frame.iloc[curve.specs.index(Spec())]
-    main = answer_all(study, Spec()).main
-    assert (row["estimate_pp"], row["low_pp"], row["high_pp"]) == (main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+def test_a_placebo_is_no_point_of_the_curve_and_the_walk_starts_at_its_first(study):
+    walk = Walk(study, "hartford", "Hartford", Spec(contrast="placebo_2019_20_to_2020_21"))
+    assert walk.curve.start == 0 and walk.sentence.content.text.startswith("Point 1 of")
 
 
 def test_walking_along_the_curve_shows_the_points_raw_means(explorer, study):
@@ -163,11 +162,6 @@ def test_the_curve_follows_the_district_and_keeps_its_points_for_another_weighti
     assert walk.curve.frame["is_main"].to_numpy().argmax() == walk.slider.index
     explorer.fields["district"].value = "danbury"
     assert walk.curve.title == "Danbury" and len(walk.slider.options) == len(walk.curve.specs)
-
-
-def test_a_curve_needs_a_question_that_can_be_asked(study):
-    with pytest.raises(BadInput, match="no peer"):
-        curve_of(study, "crec", "CREC", Spec(comparison="drg_gh"))
 
 
 def test_pictures_come_soon_after_a_choice(explorer):
