@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import NO_BASE, NO_TREATED, AttGt, Refusal
+from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
+from leapstudy.did.staggered.clustered import clustered
+from leapstudy.did.staggered.effects import NO_FACTOR, base_words, cell_drift
 from leapstudy.pupils.moments.record import NEVER, Moments
 
 
@@ -54,3 +58,19 @@ def _stack(
         refused=tuple(refused),
         choices=choices,
     )
+
+
+def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:
+    """Return averages by event time, their mean over `events` last, with pupils as clusters."""
+    made = averages(att, moments.periods, "event", events=events)
+    found = clustered(moments, aggregate_influence(moments, att, made), "pupil")
+    treated = int((att.loading > 0).any(axis=0) @ moments.pupils)
+    card = Card(
+        "before_after", "mean change of visited pupils: effect, season, year and rebound together", "nobody",
+        base_words(att.choices), att.choices.anticipation, "cohorts by their pupils; shares estimated", NO_FACTOR,
+        "pupil", treated, 0,
+    )  # fmt: skip
+    return Effects(
+        np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
+        made.combination @ cell_drift(att), found.df, "pupil", card,
+    )  # fmt: skip

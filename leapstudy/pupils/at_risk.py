@@ -27,9 +27,9 @@ def at_risk_shares(data: PupilData) -> pd.DataFrame:
     referral = log.group_by("pupil").agg(referral=log.referral_date.min().truncate("M"))
     period = referral.aggregate(first=referral.referral.min(), last=referral.referral.max())
     rows = lookbacks(panel).left_join(referral, "pupil", rname="{name}_log").cross_join(period)
-    waiting = rows.referral.isnull() | (rows.referral > rows.previous)
-    rows = rows.filter(waiting & (rows.month >= rows.first) & (rows.previous < rows.last))
-    rows = rows.mutate(is_referred=(rows.referral <= rows.month).fill_null(False))
+    waiting = rows.referral.isnull() | (rows.referral > rows.month)
+    rows = rows.filter(waiting & (rows.decided >= rows.first) & (rows.month < rows.last))
+    rows = rows.mutate(is_referred=(rows.referral <= rows.decided).fill_null(False))
     kept = keep(panel.get_backend(), "reading the referrals", rows.select("district_code", "is_referred", *WINDOWS))
     return sealed(
         "counting the referrals", lambda: ibis.union(*(_histogram(kept, name) for name in WINDOWS)).to_pandas()

@@ -56,6 +56,11 @@ class PupilData:
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
 
+    @property
+    def has_log(self) -> bool:
+        """Whether a visit log came with the attendance."""
+        return self.__visits is not None
+
     def _refuse(self, *_: object) -> NoReturn:
         raise BadInput("Pupil rows stay in the engine. Ask for moments, counts or rates instead.")
 

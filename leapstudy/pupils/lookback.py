@@ -10,10 +10,11 @@ _SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
 
 
 def school_months(panel: Table) -> Table:
-    """Return the months with any membership, in order: month, previous (empty for the first), position (from 0)."""
+    """Return the months with any membership, in order: month, decided (the next one, empty for the last), position."""
     months = panel.select("month").distinct()
     order = ibis.window(order_by=months.month)
-    return months.mutate(previous=months.month.lag().over(order), position=ibis.row_number().over(order).cast("int64"))
+    place = ibis.row_number().over(order).cast("int64")
+    return months.mutate(decided=months.month.lead().over(order), position=place + 1)
 
 
 def _percent(missed: NumericValue, enrolled: NumericValue) -> FloatingValue:
@@ -29,7 +30,7 @@ def _years(rows: Table) -> Table:
 
 
 def lookbacks(panel: Table) -> Table:
-    """Return one row per pupil and month with the share of days missed in each of the `WINDOWS` before it.
+    """Return, for each pupil and month of decision, the share of days missed in each of the `WINDOWS` before it.
 
     Parameters
     ----------
@@ -39,21 +40,24 @@ def lookbacks(panel: Table) -> Table:
     Returns
     -------
     Table
-        pupil, district_code, month, previous, position, and for each window the percentage of enrolled days missed,
-        empty where the pupil was not enrolled in it. An engine expression: it never leaves the engine.
+        One row per pupil and school month in which the pupil is seen: pupil, district_code, month (that month), decided
+        (the school month after it, in which a referral would be decided; its number is `position`, from 0), and for
+        each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
     """
     missed = panel.days_enrolled - panel.days_attended
     rows = panel.mutate(missed=missed, enrolled=panel.days_enrolled, school_year=school_year(panel))
     rows = rows.join(school_months(panel), "month").left_join(
         _years(rows), ["pupil", "school_year"], rname="{name}_last"
     )
-    so_far = ibis.window(group_by=[rows.pupil, rows.school_year], order_by=rows.position, range=(None, -1))
-    last = _percent(rows.year_missed, rows.year_enrolled)
+    rows = rows.filter(rows.decided.notnull())
+    so_far = ibis.window(group_by=[rows.pupil, rows.school_year], order_by=rows.position, range=(None, 0))
+    year = _percent(rows.missed.sum().over(so_far), rows.enrolled.sum().over(so_far))
+    over = rows.month.month().isin(range(1, 7)) & (rows.decided.month() > 6)  # decided in a new school year
     windows = {
-        "year_to_date": _percent(rows.missed.sum().over(so_far), rows.enrolled.sum().over(so_far)).coalesce(last)
+        "year_to_date": year,
+        "last_year": ibis.ifelse(over, year, _percent(rows.year_missed, rows.year_enrolled)),
     }
     for name, span in _SPANS.items():
-        recent = ibis.window(group_by=rows.pupil, order_by=rows.position, range=(-span, -1))
+        recent = ibis.window(group_by=rows.pupil, order_by=rows.position, range=(1 - span, 0))
         windows[name] = _percent(rows.missed.sum().over(recent), rows.enrolled.sum().over(recent))
-    shares = rows.mutate(**windows, last_year=last)
-    return shares.select("pupil", "district_code", "month", "previous", "position", *WINDOWS)
+    return rows.mutate(**windows).select("pupil", "district_code", "month", "decided", "position", *WINDOWS)

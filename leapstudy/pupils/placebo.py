@@ -74,7 +74,7 @@ def placebo_programme(data: PupilData, rules: Sequence[ReferralRule], seed: int)
     rows = lookbacks(before)
     last = rows.position.max().as_scalar() - MONTHS_AFTER
     picked = rows.filter(_meets(rows, rules) & _drawn(rows, rules, seed) & (rows.position <= last))
-    cohorts = picked.group_by("pupil").agg(first_visit_month=picked.month.min())
+    cohorts = picked.group_by("pupil").agg(first_visit_month=picked.decided.min())
     placed = before.drop("first_visit_month").left_join(cohorts, "pupil", rname="{name}_placebo")
     kept = keep(panel.get_backend(), "making the placebo programme", placed.select(*panel.columns))
     months = sealed("counting the months before", lambda: int(kept.month.nunique().execute()))

@@ -1,6 +1,6 @@
 """The rule by which a district picked pupils, found in its own log: who was referred, among those at risk of it.
 
-A pupil is at risk in a school month if enrolled and not referred before it. The rule is the look-back window and the
+A pupil is at risk in a school month if seen in the last one before it and not referred until then. The rule is the look-back window and the
 cut that best tell the referred from the others at risk (Youden 1950, "Index for rating diagnostic tests").
 """
 
@@ -91,17 +91,18 @@ def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[Referr
 
 
 def _best(code: str, shares: pd.DataFrame, cuts: Sequence[int]) -> ReferralRule:
-    tried = [_judge(code, shares, window, cut) for window in WINDOWS for cut in cuts]
+    windows = {str(window): rows for window, rows in shares.groupby("window")}
+    tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in cuts]
     best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
-    return best if best.fit >= CLEAR_FIT else _judge(code, shares, best.window, 0)
+    return best if best.fit >= CLEAR_FIT else _judge(code, windows[best.window], best.window, 0)
 
 
-def _judge(code: str, shares: pd.DataFrame, window: str, cut: int) -> ReferralRule:
-    rows = shares[shares["window"] == window]
+def _judge(code: str, rows: pd.DataFrame, window: str, cut: int) -> ReferralRule:
     meets = rows["percent"].to_numpy() >= cut
-    referred, others = rows["referred"].to_numpy(), (rows["at_risk"] - rows["referred"]).to_numpy()
+    referred, at_risk = rows["referred"].to_numpy(), rows["at_risk"].to_numpy()
+    others = at_risk - referred
     caught, flagged = (_share(counts[meets].sum(), counts.sum()) for counts in (referred, others))
-    monthly = _share(referred[meets].sum(), rows["at_risk"].to_numpy()[meets].sum())
+    monthly = _share(referred[meets].sum(), at_risk[meets].sum())
     return ReferralRule(code, window, cut, caught, flagged, monthly, int(referred.sum()))
 
 

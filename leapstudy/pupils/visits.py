@@ -42,10 +42,13 @@ def _cohort(month: DateValue) -> StringValue:
 
 
 def _pupils(panel: Table, visits: Table) -> Table:
-    """Return one row per pupil with every dimension; it never leaves the engine."""
+    """Return one row per pupil with every dimension, district and grade being those of its first month.
+
+    It never leaves the engine.
+    """
     own = panel.group_by("pupil").agg(
-        district_code=panel.district_code.argmax(panel.month),
-        grade=panel.grade.argmax(panel.month),
+        district_code=panel.district_code.argmin(panel.month),
+        grade=panel.grade.argmin(panel.month),
         first=panel.first_visit_month.max(),
     )
     both = own.left_join(_log_by_pupil(visits), "pupil", rname="{name}_log")

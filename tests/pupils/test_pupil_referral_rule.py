@@ -53,14 +53,12 @@ def test_a_lookback_worked_by_hand(tmp_path):
     pd.concat([rows, gap]).to_parquet(tmp_path / "panel.parquet")
     found = lookbacks(con.read_parquet(tmp_path / "panel.parquet")).to_pandas().sort_values(["pupil", "month"])
     one = found[found["pupil"] == "a"].set_index("position")
-    assert one["last_month"].tolist()[1:] == [10, 0, 50, 50]
-    assert one["last_two_months"].tolist()[1:] == [10, 5, 100 * 5 / 30, 50]
-    assert one["year_to_date"].tolist()[1:] == [10, 5, 100 * 7 / 50, 50], "in September it is the whole year before"
-    assert one["last_year"].isna().tolist() == [True, True, True, False, False] and one["last_year"].iat[-1] == 14
-    june = found[(found["pupil"] == "b") & (found["position"] == 2)]
-    assert june["last_month"].isna().all() and june["last_two_months"].tolist() == [0], (
-        "October was missed, September not"
-    )
+    assert one["last_month"].tolist() == [10, 0, 50, 50]
+    assert one["last_two_months"].tolist() == [10, 5, 100 * 5 / 30, 50]
+    assert one["year_to_date"].tolist() == [10, 5, 100 * 7 / 50, 50], "decided in September it is the whole year before"
+    assert one["last_year"].isna().tolist() == [True, True, False, False] and one["last_year"].iat[-1] == 14
+    june = found[(found["pupil"] == "b") & (found["position"] == 3)]
+    assert june["last_month"].tolist() == [0] and june["last_two_months"].tolist() == [0], "October was missed"
 
 
 def test_lookbacks_equal_a_slow_twin(data):
@@ -74,7 +72,7 @@ def test_lookbacks_equal_a_slow_twin(data):
     found = _rows(lookbacks(engine_table(data))).set_index(["pupil", "position"])
     for pupil in missed.index[::150]:
         for position in (2, 9, 10, 14):
-            if np.isnan(missed.loc[pupil, position]):
+            if np.isnan(missed.loc[pupil, position - 1]):
                 continue
             year = slice(0, 9) if position == 10 else slice(position // 10 * 10, position - 1)
             for window, span in (("last_two_months", slice(position - 2, position - 1)), ("year_to_date", year)):
@@ -119,8 +117,10 @@ def test_the_placebo_programme_has_no_visit_and_only_pupils_who_meet_the_rule(da
     start = pd.to_datetime(panel["first_visit_month"]).min()
     assert (rows["month"] < start).all() and len(rows) == (panel["month"] < start).sum()
     seen = _rows(lookbacks(engine_table(placebo)))
-    picked = rows.assign(cohort=pd.to_datetime(rows["first_visit_month"])).query("month == cohort")
-    at_pick = picked[["pupil", "month"]].merge(seen, on=["pupil", "month"])
+    picked = rows[["pupil", "first_visit_month"]].dropna().drop_duplicates().set_axis(["pupil", "decided"], axis=1)
+    at_pick = picked.assign(decided=pd.to_datetime(picked["decided"])).merge(
+        seen.assign(decided=pd.to_datetime(seen["decided"])), on=["pupil", "decided"]
+    )
     assert (at_pick["last_two_months"] >= 10).all() and len(at_pick) == placebo.size.visited > 50
     assert at_pick["position"].max() == seen["position"].max() - MONTHS_AFTER
 

@@ -1,0 +1,226 @@
+"""Bias and coverage of each pupil design under each referral rule, on SIMULATED pupils whose truth is known.
+
+Run it by `make montecarlo`. The table is kept in benchmarks/results/montecarlo.csv with its date and seed, the picture
+beside it. Arrays go straight to moments; nothing touches a file until the end.
+"""
+
+import argparse
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.did.before_after import before_after
+from leapstudy.did.pupil_answer import DESIGN_LABELS, HEADLINE
+from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.pupils.moments.influence import covariance
+from leapstudy.pupils.moments.record import NEVER
+from leapstudy.pupils.simulate import Block, SimulationConfig, load_config, simulate
+from leapstudy.pupils.simulate.cells import attendance, moments_of_arrays, month_numbers
+from leapstudy.pupils.simulate.config import EffectPath, ReferralRule
+from leapstudy.pupils.simulate.referral import window
+from leapstudy.report import style
+
+RESULTS = Path(__file__).parent / "results"
+CODE = "0640011"
+MONTHS = (1, 3, 6)
+BAND_EDGES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+PUPILS, REPLICATES, SEED, FEWEST = 4000, 200, 20261125, 6
+PLAIN = {
+    "never": Choices(control="never", base="universal"),
+    "not_yet": Choices(control="not_yet", base="universal"),
+    "early": Choices(control="never", base="universal", early=(6, 4)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowAtt:
+    """ATT(g,t) of the at-risk design from arrays, with each pupil's influence; K pairs of cohort and month, N pupils."""
+
+    cohort: np.ndarray  # (K,)
+    period: np.ndarray  # (K,)
+    estimate: np.ndarray  # (K,)
+    cohort_weight: np.ndarray  # (K,)
+    influence: np.ndarray  # (K, N)
+    overlap: np.ndarray  # (K,) share of the visited pupils that the estimate speaks for
+
+
+def scenarios() -> Iterator[tuple[str, str]]:
+    """Yield every effect path with every referral rule."""
+    for path in get_args(EffectPath):
+        for rule in get_args(ReferralRule):
+            yield rule, path
+
+
+def config_of(rule: str, path: str, pupils: int, seed: int) -> SimulationConfig:
+    """Return one district of `pupils` pupils under a referral rule and an effect path."""
+    effect: dict[str, Any] = {"effect__month_6_district": {}, "effect__null_district": False}
+    return load_config().with_changes(
+        districts={CODE: pupils}, seed=seed, visits__rule=rule, effect__path=path, **effect
+    )
+
+
+def bands_by_cohort(block: Block, rule: Any, months: np.ndarray, cohort: np.ndarray) -> dict[float, np.ndarray]:
+    """Return each pupil's absence band for each cohort: days missed in the window that the rule looks at; shape (N,)."""
+    bands = {}
+    for g in np.unique(cohort[cohort < NEVER]):
+        seen = window("last_two_months" if rule in ("random", "worst") else rule, int(np.searchsorted(months, g)))
+        bands[float(g)] = np.digitize(block.absent[:, seen].sum(axis=1) / block.days[seen].sum(), BAND_EDGES)
+    return bands
+
+
+def at_risk_rows(
+    outcome: np.ndarray, months: np.ndarray, cohort: np.ndarray, bands: dict[float, np.ndarray], fewest: int = 1
+) -> RowAtt:
+    """Estimate the at-risk design from arrays: what the engine computes without a row leaving it.
+
+    Parameters
+    ----------
+    outcome
+        Attendance in points, NaN where not seen; shape (N, T).
+    months, cohort
+        Month numbers, shapes (T,) and (N,).
+    bands
+        Each cohort's absence band of every pupil, shape (N,).
+    fewest
+        Fewest comparison pupils of a band.
+
+    Raises
+    ------
+    BadInput
+        If no band has enough of them: there is no overlap.
+    """
+    made = []
+    for g, band in bands.items():
+        base = np.searchsorted(months, g) - 1
+        for t in np.flatnonzero(months >= g):
+            change = outcome[:, t] - outcome[:, base]
+            seen = ~np.isnan(change)
+            sides = seen & (cohort == g), seen & (cohort > months[t])
+            made += [(g, months[t], *one) for one in _within_bands(np.nan_to_num(change), *sides, band, fewest)]
+    if not made:
+        raise BadInput("No absence band has enough comparison pupils: visited and other pupils do not overlap.")
+    cohorts, periods, estimate, influence, overlap = (np.array(part) for part in zip(*made, strict=True))
+    weight = (cohort == cohorts[:, None]).sum(axis=1).astype(float)
+    return RowAtt(cohorts, periods, estimate, weight, influence, overlap)
+
+
+def _within_bands(
+    change: np.ndarray, treated: np.ndarray, compare: np.ndarray, band: np.ndarray, fewest: int
+) -> list[tuple[float, np.ndarray, float]]:
+    bands = band.max() + 1
+    n_t, n_c = np.bincount(band[treated], minlength=bands), np.bincount(band[compare], minlength=bands)
+    kept = (n_t > 0) & (n_c >= fewest)
+    if not kept.any():
+        return []
+    in_t, in_c = treated & kept[band], compare & kept[band]
+    gap = change - (np.bincount(band[in_c], change[in_c], bands) / np.maximum(n_c, 1))[band]
+    estimate = float(gap[in_t].mean())
+    share = np.where(kept, n_t, 0) / n_t[kept].sum() / np.maximum(n_c, 1)
+    moved = np.where(in_t, (gap - estimate) / in_t.sum(), 0) - np.where(in_c, share[band] * gap, 0)
+    return [(estimate, moved, float(in_t.sum() / treated.sum()))]
+
+
+def true_effects(block: Block, att: GroupTime, months: np.ndarray, cohort: np.ndarray) -> np.ndarray:
+    """Return the true mean effect on the visited pupils seen, for each estimated cohort and month; shape (K,)."""
+    gain = np.where(block.present, 100 * (block.absent_without - block.absent) / block.days, np.nan)
+    pairs = zip(att.cohort, np.searchsorted(months, att.period), strict=True)
+    return np.array([0.0 if months[t] < g else np.nanmean(gain[cohort == g, t]) for g, t in pairs])
+
+
+def replicate(rule: str, path: str, pupils: int, seed: int) -> list[dict[str, Any]]:
+    """Return one row per design and quantity of one simulated district: estimate, standard error, truth."""
+    config = config_of(rule, path, pupils, seed)
+    block = next(simulate(config))
+    months, cohort, outcome = month_numbers(config.months).astype(int), month_numbers(block.cohort), attendance(block)
+    text = np.full(pupils, CODE)
+    moments = moments_of_arrays(outcome, months, cohort, text, np.full(pupils, ""))
+    designs: dict[str, Any] = {"before_after": before_after(moments, PLAIN["never"])}
+    designs |= {name: att_gt(moments, choices) for name, choices in PLAIN.items()}
+    designs["at_risk"] = at_risk_rows(outcome, months, cohort, bands_by_cohort(block, rule, months, cohort), FEWEST)
+    rows = []
+    for name, att in designs.items():
+        made = averages(att, months, "event", events=HEADLINE)
+        if name == "at_risk":
+            influence = made.combination @ att.influence
+            influence += made.share_slope @ (att.cohort[:, None] == cohort)
+            variance = (influence**2).sum(axis=1)
+        else:
+            variance = np.diag(covariance(moments, aggregate_influence(moments, att, made)))
+        truth = made.combination @ true_effects(block, att, months, cohort)
+        values, overlap = np.append(made.estimate, made.overall), float(made.combination[-1] @ att.overlap)
+        for place, key in enumerate([*made.key, None]):
+            if key is None or key in MONTHS:
+                rows.append(
+                    {"rule": rule, "path": path, "design": name, "month": "1 to 6" if key is None else f"{key:.0f}",
+                     "estimate": values[place], "se": np.sqrt(variance[place]), "truth": truth[place], "overlap": overlap}
+                )  # fmt: skip
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return bias, spread and coverage by rule, path, design and month; all in points of attendance."""
+    error = rows["estimate"] - rows["truth"]
+    marked = rows.assign(bias_pp=error, covered=error.abs() <= 1.959964 * rows["se"])
+    by = marked.groupby(["path", "rule", "design", "month"], sort=False)
+    table = by.agg(
+        replicates=("bias_pp", "size"), truth_pp=("truth", "mean"), bias_pp=("bias_pp", "mean"),
+        sd_pp=("bias_pp", "std"), mean_se_pp=("se", "mean"), coverage=("covered", "mean"), overlap=("overlap", "mean"),
+    )  # fmt: skip
+    return table.reset_index()
+
+
+def picture(table: pd.DataFrame) -> bytes:
+    """Return bias by rule and design, zero effect on the left and the LEAP path on the right, as PNG."""
+    from leapstudy.report.figures.pupils_common import DESIGN_MARKS
+
+    rules = list(get_args(ReferralRule))
+    figure, panels = style.new_panels(1, 2, height=4.6, width=9.0, sharey=True)
+    for axes, path, title in zip(panels, ("zero", "leap"), ("no effect", "LEAP path"), strict=True):
+        for place, (name, mark) in enumerate(DESIGN_MARKS.items()):
+            shown = table[(table["path"] == path) & (table["design"] == name) & (table["month"] == "1 to 6")]
+            bias = shown.set_index("rule")["bias_pp"].reindex(rules)
+            spots = np.arange(len(rules)) + 0.14 * (place - 2)
+            axes.plot(spots, bias, linestyle="none", marker=mark.marker, color=mark.colour, label=DESIGN_LABELS[name])
+        style.zero_line(axes, vertical=False)
+        axes.set(xticks=range(len(rules)), xticklabels=[rule.replace("_", "\n") for rule in rules], title=title)
+    panels[0].set_ylabel("bias, points of attendance")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle("SIMULATED: bias of each design by referral rule", fontsize=10.5)
+    return style.png(figure)
+
+
+def main() -> None:
+    """Run the replicates, keep table and picture, print the headline."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicates", type=int, default=REPLICATES)
+    parser.add_argument("--pupils", type=int, default=PUPILS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    rows, failed = [], 0
+    for rule, path in scenarios():
+        for number in range(given.replicates):
+            try:
+                rows += replicate(rule, path, given.pupils, given.seed + number)
+            except BadInput:
+                failed += 1
+        print(f"{rule}, {path}: {given.replicates} replicates", flush=True)
+    table = summary(pd.DataFrame(rows)).assign(
+        pupils=given.pupils, seed=given.seed, date=datetime.date.today().isoformat(), failed=failed
+    )
+    write_text_atomic(given.out / "montecarlo.csv", table.to_csv(index=False, float_format="%.4f"))
+    write_bytes_atomic(given.out / "montecarlo.png", picture(table))
+    print(table[table["month"] == "1 to 6"].round(2).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The recommended design from sums by risk set and absence band: ATT(g,t), and what each pupil adds to its averages."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.pupil_answer import HEADLINE
+from leapstudy.did.staggered.aggregate import Averages, averages
+from leapstudy.did.staggered.att_gt import NO_COMPARISON, Refusal
+from leapstudy.did.staggered.card import Effects
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.effects import cs_card
+
+CELL = ["g", "t", "district_code", "band"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """ATT(g,t) for K pairs of cohort and month, and their averages by event time.
+
+    Attributes
+    ----------
+    cohort, period, estimate, cohort_weight, overlap : ndarray, shape (K,)
+        As in `leapstudy.did.staggered.att_gt.AttGt`.
+    base : ndarray, shape (K,)
+        Month number of the base.
+    cells : pandas.DataFrame
+        `CELL`, place (in K), n_t, n_c, mean_c, share: the strata in use.
+    averages : Averages
+    refused : tuple of Refusal
+    """
+
+    cohort: np.ndarray
+    period: np.ndarray
+    estimate: np.ndarray
+    cohort_weight: np.ndarray
+    overlap: np.ndarray
+    base: np.ndarray
+    cells: pd.DataFrame
+    averages: Averages
+    refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    cohort: np.ndarray
+    period: np.ndarray
+    estimate: np.ndarray
+    cohort_weight: np.ndarray
+
+
+def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
+    """Estimate the at-risk design for the districts and the part in `strata`, always within a district.
+
+    Parameters
+    ----------
+    strata
+        Rows of `strata_of`.
+    sizes
+        Rows of `leapstudy.pupils.risk_changes.cohort_sizes` for the same districts and part.
+    fewest
+        Fewest comparison pupils in a stratum (district and absence band); below it the stratum is refused.
+
+    Raises
+    ------
+    BadInput
+        If no month of the headline can be estimated.
+
+    Notes
+    -----
+    ``ATT(g,t) = sum_s n_gs / n_g (mean change of g in s - mean change of those at risk and unvisited in s)``: Callaway
+    and Sant'Anna (2021) with saturated strata drawn anew in each risk set (Imai, Kim and Wang 2023).
+    """
+    kept = strata[strata["n_c"] >= fewest]
+    if kept.empty:
+        raise BadInput(f"No stratum has {fewest} comparison pupils: {NO_COMPARISON}.")
+    pairs = (
+        kept.groupby(["g", "t"], sort=True)
+        .agg(n=("n_t", "sum"), gap=("gap", "sum"), base=("base", "min"))
+        .reset_index()
+    )
+    all_n = strata.groupby(["g", "t"])["n_t"].sum()
+    weight = sizes.groupby("g")["pupils"].sum()
+    found = _Estimates(
+        pairs["g"].to_numpy(float), pairs["t"].to_numpy(int), (pairs["gap"] / pairs["n"]).to_numpy(),
+        weight.reindex(pairs["g"]).to_numpy(float),
+    )  # fmt: skip
+    overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
+    numbered = kept.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
+    cells = numbered.assign(share=numbered["n_t"] / numbered["n"])
+    return AtRisk(
+        found.cohort, found.period, found.estimate, found.cohort_weight, overlap, pairs["base"].to_numpy(), cells,
+        averages(found, np.unique(found.period), "event", events=HEADLINE), _refusals(strata, fewest),
+    )  # fmt: skip
+
+
+def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
+    """Put the visited pupils of each risk set, month, district, band and part beside the comparison pupils.
+
+    Parameters
+    ----------
+    sums
+        From `leapstudy.pupils.risk_changes.change_sums`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `CELL`, part, base, n_t, n_c (pupils), mean_c (mean change of comparison pupils), gap (summed difference).
+    """
+    treated = _side(sums[sums["treated"]], "t", ["part", "base"])
+    compare = _side(sums[~sums["treated"]], "c", [])
+    both = treated.merge(compare, on=CELL, how="left").fillna({"n_c": 0, "total_c": 0.0})
+    mean_c = both["total_c"] / both["n_c"].where(both["n_c"] > 0)
+    return both.assign(mean_c=mean_c, gap=both["total_t"] - both["n_t"] * mean_c)
+
+
+def _side(rows: pd.DataFrame, name: str, more: list[str]) -> pd.DataFrame:
+    return rows[[*CELL, "pupils", "total", *more]].rename(columns={"pupils": f"n_{name}", "total": f"total_{name}"})
+
+
+def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
+    share = strata["n_t"] / strata.groupby(["g", "t"])["n_t"].transform("sum")
+    lost = strata.assign(share=share)[(strata["n_c"] < fewest) & (strata["t"] >= strata["g"])]
+    columns = (lost[name] for name in ("g", "t", "band", "share"))
+    return tuple(
+        Refusal(float(g), int(t), str(band), NO_COMPARISON, float(part))
+        for g, t, band, part in zip(*columns, strict=True)
+    )
+
+
+def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
+    """Return what a pupil's change adds to each average by event time, for the engine's second pass.
+
+    Columns as `leapstudy.pupils.risk_changes.influence_products` takes them.
+    """
+    made = found.averages
+    rows, places = np.nonzero(made.combination[:-1])
+    weights = pd.DataFrame({"key": made.key[rows], "place": places, "weight": made.combination[rows, places]})
+    cells = found.cells.merge(weights, on="place")
+    estimate = found.estimate[cells["place"]]
+    n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited pupils of all strata in use
+    slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["n_c"]
+    base = cells[[*CELL, "part", "key"]].assign(grp=group)
+    return pd.concat(
+        [
+            base.assign(treated=True, slope=slope_t, intercept=-slope_t * (cells["mean_c"] + estimate)),
+            base.assign(treated=False, part="", slope=slope_c, intercept=-slope_c * cells["mean_c"]),
+        ],
+        ignore_index=True,
+    )
+
+
+def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
+    """Return what each visited pupil adds to the averages because cohort sizes are estimated (as in R `did`)."""
+    made = found.averages
+    rows, places = np.nonzero(made.share_slope[:-1])
+    terms = pd.DataFrame(
+        {"key": made.key[rows], "g": found.cohort[places].astype(int), "intercept": made.share_slope[rows, places]}
+    )
+    summed = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
+    return sizes[["district_code", "g", "part"]].merge(summed, on="g").assign(grp=group)
+
+
+def at_risk_effects(found: AtRisk, products: pd.DataFrame, pupils: tuple[int, int], fewest: int) -> Effects:
+    """Return the averages, the overall last, with the covariance of the engine's second pass.
+
+    Parameters
+    ----------
+    found
+        From `at_risk`.
+    products
+        This group's rows of `leapstudy.pupils.risk_changes.influence_products`.
+    pupils
+        Number of visited and of comparison pupils, each counted once.
+    fewest
+        As given to `at_risk`.
+    """
+    made = found.averages
+    square = products.pivot(index="key", columns="key_of", values="product").reindex(index=made.key, columns=made.key)
+    inside = (made.key >= HEADLINE[0]) & (made.key <= HEADLINE[1])
+    with_mean = np.vstack([np.eye(len(made.key)), inside / inside.sum()])
+    choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
+    overlap = float(made.combination[-1] @ found.overlap)
+    return Effects(
+        np.append(made.key, np.nan), np.append(made.estimate, made.overall),
+        with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
+        made.combination @ (found.period - found.base), float("inf"), "pupil",
+        cs_card("cs_at_risk", choices, "pupil", *pupils, overlap),
+    )  # fmt: skip

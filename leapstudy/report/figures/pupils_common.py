@@ -1,0 +1,63 @@
+"""What the pupil track's figures share: the mark SIMULATED on every one, captions, and how a path is drawn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from leapstudy.did.pupil_answer import DESIGN_LABELS, DesignName
+from leapstudy.report.exhibit import Caption, Exhibit, alt_text
+from leapstudy.report.pupil_study import PupilStudy
+from leapstudy.report.style import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, Mark
+
+SIMULATED = "SIMULATED"
+
+DESIGN_MARKS: dict[DesignName, Mark] = {
+    "before_after": Mark(GREY, "P", ":"),
+    "never": Mark(VERMILLION, "^", "--"),
+    "not_yet": Mark(PURPLE, "v", "-."),
+    "early": Mark(GREEN, "D", "--"),
+    "at_risk": Mark(BLUE, "o", "-"),
+}
+GROUP_MARKS: tuple[Mark, ...] = (
+    Mark(BLUE, "o", "-"),
+    Mark(VERMILLION, "^", "--"),
+    Mark(GREEN, "D", "-."),
+    Mark(PURPLE, "v", ":"),
+)
+NEVER_MARK = Mark(INK, "s", "-")
+
+
+def pupil_exhibit(
+    study: PupilStudy, figure: Figure, title: str, finding: Sequence[str], what: str, n: str, data: pd.DataFrame
+) -> Exhibit:
+    """Return the figure as an exhibit; made from SIMULATED pupils it says so in picture, alt text and caption."""
+    mark = f"{SIMULATED}: " if study.simulated else ""
+    if study.simulated:
+        figure.text(0.995, 0.998, SIMULATED, ha="right", va="top", fontsize=7, color=GREY, weight="bold")
+    caption = Caption(
+        what=f"{mark}{what}", source=study.source, sample=study.sample, years=study.period, n=n
+    )  # fmt: skip
+    return Exhibit(figure, title, alt_text(f"{mark}{finding[0]}", *finding[1:]), caption, data)
+
+
+def design_label(name: str) -> str:
+    """Return a design as a reader knows it."""
+    return {str(key): label for key, label in DESIGN_LABELS.items()}[name]
+
+
+def draw_path(axes: Axes, path: pd.DataFrame, mark: Mark, label: str, **keywords: Any) -> None:
+    """Draw estimates by event time as a line; months that are missing leave a gap."""
+    times = np.arange(path["event_time"].min(), path["event_time"].max() + 1)
+    whole = path.set_index("event_time")["estimate_pp"].reindex(times)
+    axes.plot(times, whole.to_numpy(float), label=label, **{**mark.keywords(), **keywords})
+
+
+def mark_visit(axes: Axes) -> None:
+    """Draw the month of the first visit, and months as whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.axvline(0, color=GREY, linewidth=1.0, linestyle=":", zorder=1.5)

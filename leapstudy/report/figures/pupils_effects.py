@@ -1,0 +1,273 @@
+"""The effect on visited pupils: by month since the visit, by design beside its placebo, by part, and beside the truth."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.pupil_answer import DesignAnswer
+from leapstudy.report.exhibit import Exhibit
+from leapstudy.report.figures.common import legend_below
+from leapstudy.report.figures.pupils_common import DESIGN_MARKS, design_label, draw_path, mark_visit, pupil_exhibit
+from leapstudy.report.phrases import between, number, points
+from leapstudy.report.pupil_study import PupilStudy
+from leapstudy.report.style import BLUE, GREY, INK, MARKS, PURPLE, in_house_style, new_figure, new_panels, zero_line
+from leapstudy.report.tables import Table
+
+SINCE = "months since the first visit"
+EFFECT = "effect, points of attendance"
+
+
+@in_house_style
+def event_study(study: PupilStudy) -> Exhibit:
+    """Draw the recommended design by month since the first visit, with pointwise and simultaneous bands."""
+    design = study.answer.design()
+    path = design.path
+    figure, axes = new_figure(3.8)
+    times = path["event_time"].to_numpy(float)
+    axes.vlines(
+        times, path["low_sup_pp"], path["high_sup_pp"], color=BLUE, linewidth=1.3, label="95 % band, all months at once"
+    )
+    axes.vlines(
+        times, path["low_pp"], path["high_pp"], color=BLUE, linewidth=5, alpha=0.55, label="95 % interval, one month"
+    )
+    axes.plot(times, path["estimate_pp"], linestyle="none", marker="o", color=INK, zorder=4)
+    zero_line(axes, vertical=False)
+    mark_visit(axes)
+    axes.set(xlabel=SINCE, ylabel=EFFECT)
+    legend_below(axes, 2)
+    last = path.iloc[-1]
+    return pupil_exhibit(
+        study, figure, "The effect by month since the first visit",
+        [f"At month {int(last['event_time'])} the estimate is {points(last['estimate_pp'])} points "
+         f"({between(last['low_pp'], last['high_pp'])}).", _before_words(path)],
+        f"Recommended design ({design_label(design.name)}); months before the visit should be near zero",
+        _n_words(design.main), path.set_axis(
+            ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1),
+    )  # fmt: skip
+
+
+def _before_words(path: pd.DataFrame) -> str:
+    before = path[path["event_time"] < 0]
+    if before.empty:
+        return ""
+    return f"Before the visit no estimate is farther from zero than {number(before['estimate_pp'].abs().max())}."
+
+
+def _n_words(main: Estimate | None) -> str:
+    if main is None:
+        return "no pupils: the design was refused"
+    against = f" against {main.n_comparison:,}" if main.n_comparison else ", nobody to compare with"
+    return f"{main.n_treated:,} visited pupils{against}"
+
+
+@in_house_style
+def designs(study: PupilStudy) -> Exhibit:
+    """Draw every design's estimate beside what the same design finds where nobody was visited."""
+    table = _designs_table(study)
+    figure, axes = new_figure(3.9)
+    for shift, column, colour, marker, label in (
+        (-0.14, "estimate", BLUE, "o", "visited pupils"), (0.14, "placebo", GREY, "D", "placebo: picked by the rule, never visited"),
+    ):  # fmt: skip
+        places = np.arange(len(table)) + shift
+        axes.hlines(places, table[f"{column}_low"], table[f"{column}_high"], color=colour, linewidth=1.8)
+        axes.plot(table[column], places, linestyle="none", marker=marker, color=colour, label=label)
+    zero_line(axes)
+    axes.set(
+        yticks=range(len(table)), yticklabels=[label.replace(", ", ",\n") for label in table["design"]], xlabel=EFFECT
+    )
+    axes.invert_yaxis()
+    legend_below(axes, 2)
+    return pupil_exhibit(
+        study, figure, "Each design beside its placebo", _designs_words(study),
+        f"Mean effect over {study.headline_words}; the placebo applies the district's own referral rule to months before "
+        "any visit, so that everything it finds is rebound and not effect", study.sizes,
+        table.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1),
+    )  # fmt: skip
+
+
+def _designs_table(study: PupilStudy) -> pd.DataFrame:
+    rows = []
+    for item in study.answer.designs:
+        row: dict[str, object] = {"design": design_label(item.name)}
+        for name, estimate in (("estimate", item.main), ("placebo", item.placebo)):
+            row |= {
+                name: np.nan if estimate is None else estimate.estimate_pp,
+                f"{name}_low": np.nan if estimate is None else estimate.ci_low_pp,
+                f"{name}_high": np.nan if estimate is None else estimate.ci_high_pp,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _designs_words(study: PupilStudy) -> list[str]:
+    own = study.answer.design()
+    textbook = study.answer.design("never")
+    return [
+        f"The recommended design finds {_value(own.main)} points, and {_value(own.placebo)} where nobody was visited.",
+        f"The textbook comparison with never visited pupils finds {_value(textbook.main)}, and {_value(textbook.placebo)} "
+        "where nobody was visited.",
+    ]
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "nothing (refused)" if estimate is None else points(estimate.estimate_pp)
+
+
+@in_house_style
+def placebo_paths(study: PupilStudy) -> Exhibit:
+    """Draw month by month what each design finds for pupils picked by the rule when nobody was visited."""
+    figure, (left, right) = new_panels(1, 2, height=4.2, sharey=True)
+    for axes, column, title in (
+        (left, "placebo_path", "placebo: nobody was visited"),
+        (right, "path", "visited pupils"),
+    ):
+        for item in study.answer.designs:
+            path = getattr(item, column)
+            if len(path):
+                draw_path(axes, path, DESIGN_MARKS[item.name], design_label(item.name), markersize=4)
+        zero_line(axes, vertical=False)
+        mark_visit(axes)
+        axes.set(xlabel="months since picked" if column == "placebo_path" else SINCE, title=title)
+    left.set_ylabel(EFFECT)
+    legend_below(right, 2)
+    return pupil_exhibit(
+        study, figure, "What each design would have found without any visit", _farthest(study.answer.designs),
+        "Left: the district's own rule applied before the first visit. Right: visited pupils. A design whose left path rises "
+        "like its right one shows rebound", study.sizes, _paths_table(study.answer.designs),
+    )  # fmt: skip
+
+
+def _farthest(found: tuple[DesignAnswer, ...]) -> list[str]:
+    ends = {item.name: item.placebo.estimate_pp for item in found if item.placebo is not None}
+    if not ends:
+        return ["No placebo could be formed: the file has too few months before the first visit."]
+    worst, best = max(ends, key=lambda name: abs(ends[name])), min(ends, key=lambda name: abs(ends[name]))
+    return [
+        f"Where nobody was visited, the design '{design_label(worst)}' still finds {points(ends[worst])} points; nearest to "
+        f"zero is '{design_label(best)}' with {points(ends[best])}.",
+    ]
+
+
+def _paths_table(found: tuple[DesignAnswer, ...]) -> pd.DataFrame:
+    parts = {}
+    for item in found:
+        for path, of in ((item.path, "visited"), (item.placebo_path, "placebo")):
+            if len(path):
+                parts[f"{design_label(item.name)} ({of})"] = path.set_index("event_time")["estimate_pp"]
+    return pd.DataFrame(parts).sort_index().rename_axis("Month").reset_index()
+
+
+@in_house_style
+def parts(study: PupilStudy) -> Exhibit:
+    """Draw the recommended design among some of the visited only: by grade band and by number of visits."""
+    table = study.answer.parts.copy()
+    figure, axes = new_figure(1.2 + 0.42 * len(table))
+    places = np.arange(len(table))
+    axes.hlines(places, table["low_pp"], table["high_pp"], color=BLUE, linewidth=1.8)
+    axes.plot(table["estimate_pp"], places, linestyle="none", marker="o", color=BLUE)
+    for place in np.flatnonzero(table["estimate_pp"].isna()):
+        axes.annotate(
+            "too few pupils", (0, place), (6, 0), textcoords="offset points", va="center", color=GREY, fontsize=9
+        )
+    zero_line(axes)
+    axes.set(
+        yticks=places,
+        yticklabels=table["dimension"] + ": " + table["group"],
+        xlabel=EFFECT,
+        ylim=(len(table) - 0.5, -0.5),
+    )
+    shown = table.dropna(subset=["estimate_pp"])
+    said = [f"{row['dimension']} {row['group']}: {points(row['estimate_pp'])}" for row in shown.to_dict("records")]
+    return pupil_exhibit(
+        study, figure, "Exploratory: by grade band and number of visits", ["; ".join(said) + "."] if said else ["No part has enough pupils."],
+        f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often was not "
+        "drawn by lot: differences between numbers of visits are no effects of visits", study.sizes,
+        table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),
+    )  # fmt: skip
+
+
+@in_house_style
+def beside_published(study: PupilStudy) -> Exhibit:
+    """Draw the recommended design beside the published effects and, where SIMULATED, beside the truth."""
+    path = study.answer.design().path
+    path = path[path["event_time"] >= 0]
+    figure, axes = new_figure(4.2)
+    times = path["event_time"].to_numpy(float)
+    axes.fill_between(
+        times,
+        path["low_sup_pp"].to_numpy(float),
+        path["high_sup_pp"].to_numpy(float),
+        color=BLUE,
+        alpha=0.15,
+        linewidth=0,
+    )
+    axes.plot(times, path["estimate_pp"], color=BLUE, marker="o", label="estimate, 95 % band over all months")
+    if study.truth is not None:
+        axes.plot(study.truth["event_time"], study.truth["effect_pp"], color=INK, linestyle="--", marker="s", markersize=4,
+                  label="true effect of the SIMULATED visits")  # fmt: skip
+    _published(axes, study.published)
+    zero_line(axes, vertical=False)
+    axes.set(xlabel=SINCE, ylabel=EFFECT)
+    legend_below(axes, 2)
+    return pupil_exhibit(
+        study, figure, "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
+        _truth_words(study), "Effect on visited pupils by month since the first visit; stars are the effects published for "
+        "Connecticut's LEAP in 2022, whose errors and method are not public", _n_words(study.answer.design().main),
+        _truth_table(study, path),
+    )  # fmt: skip
+
+
+def _published(axes: Axes, published: pd.DataFrame) -> None:
+    mark = MARKS["published"]
+    axes.plot(
+        published["month"],
+        published["effect_pp"],
+        linestyle="none",
+        marker=mark.marker,
+        markersize=10,
+        color=PURPLE,
+        label="published effect",
+    )
+    for who, month, effect in zip(published["who"], published["month"], published["effect_pp"], strict=True):
+        shift, side = {1: ((-4, 9), "left"), 6: ((-9, 0), "right")}.get(month, ((9, 0), "left"))
+        axes.annotate(
+            who, (month, effect), shift, textcoords="offset points", ha=side, va="center", fontsize=8, color=PURPLE
+        )
+    last = published["month"].max()
+    axes.set(xlim=(-0.5, last + 1.6), xticks=range(int(last) + 1))
+
+
+def _truth_words(study: PupilStudy) -> list[str]:
+    main = study.answer.design().main
+    estimate = "The recommended design was refused." if main is None else (
+        f"Over {study.headline_words} the estimate is {points(main.estimate_pp)} points ({between(main.ci_low_pp, main.ci_high_pp)})."
+    )  # fmt: skip
+    if study.true_headline is None:
+        return [estimate]
+    verdict = "inside" if _holds(main, study.true_headline) else "outside"
+    return [estimate, f"The true effect is {points(study.true_headline)}, {verdict} the interval."]
+
+
+def _holds(estimate: Estimate | None, value: float) -> bool:
+    if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
+        return False
+    return estimate.ci_low_pp <= value <= estimate.ci_high_pp
+
+
+def _truth_table(study: PupilStudy, path: pd.DataFrame) -> pd.DataFrame:
+    table = path[["event_time", "estimate_pp", "low_sup_pp", "high_sup_pp"]]
+    names = ["Month", "Estimate", "Low, all months", "High, all months"]
+    if study.truth is not None:
+        table = table.merge(study.truth, on="event_time", how="left")
+        names.append("True effect")
+    return table.set_axis(names, axis=1)
+
+
+def estimand_card(study: PupilStudy) -> Table:
+    """Return the recommended design's card as a table: what is estimated, and by which conventions."""
+    rows = pd.DataFrame(
+        study.answer.design().card or [("Refused", "nothing was estimated")], columns=["", "In this study"]
+    )
+    mark = "SIMULATED. " if study.simulated else ""
+    return Table(rows, f"{mark}What the recommended design estimates, and how")

@@ -1,0 +1,183 @@
+"""The whole state measured once: every query of the pupil track, and each district's answer out of the sums."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.did.at_risk import AtRisk, at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.pupil_answer import RECOMMENDED, DesignName, PupilAnswer
+from leapstudy.did.pupil_answering import (
+    Found,
+    design_answers,
+    enough_pupils,
+    estimate_table,
+    plain_designs,
+    pre_trend,
+    refusal_words,
+)
+from leapstudy.did.pupil_paths import headline_row
+from leapstudy.did.pupil_raw import raw_paths, rebound
+from leapstudy.did.staggered.card import Context
+from leapstudy.pupils.at_risk import at_risk_shares
+from leapstudy.pupils.groups import GRADE_BANDS, VISIT_COUNTS
+from leapstudy.pupils.handle import PupilData
+from leapstudy.pupils.moments.expression import moments_of
+from leapstudy.pupils.moments.record import Moments
+from leapstudy.pupils.placebo import placebo_programme
+from leapstudy.pupils.referral_rule import ReferralRule, find_rules
+from leapstudy.pupils.risk_changes import (
+    RiskChanges,
+    Split,
+    change_sums,
+    cohort_sizes,
+    comparison_pupils,
+    influence_products,
+    risk_changes,
+)
+from leapstudy.pupils.settings import PupilSettings
+from leapstudy.pupils.visits import visit_counts
+
+SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
+SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
+Key = tuple[str, str]
+"""District code (or `ALL`) and part of the visited pupils (empty = all of them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The visited pupils, or the placebo programme: moments by cell, and the at-risk design by district and part."""
+
+    moments: Moments
+    at_risk: dict[Key, Found]
+    pupils: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything that left the engine; `placebo` is None where the file has too few months before the first visit."""
+
+    counts: pd.DataFrame
+    shares: pd.DataFrame
+    rules: tuple[ReferralRule, ...]
+    visited: Side
+    placebo: Side | None
+    simulated: bool
+    period: str
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Districts with visited pupils in order of code, then `ALL`."""
+        return (*dict.fromkeys(code for code, _ in self.visited.at_risk if code != ALL), ALL)
+
+
+def measure(data: PupilData, settings: PupilSettings) -> Measured:
+    """Ask the engine for all that the pupil track needs; only sums come back.
+
+    Raises
+    ------
+    BadInput
+        If there is no visit log, or nobody was visited.
+    """
+    counts, shares = visit_counts(data), at_risk_shares(data)
+    if not data.size.visited:
+        raise BadInput("No pupil of these files was visited, so there is no effect to estimate.")
+    rules = find_rules(shares)
+    try:
+        placebo = _side(placebo_programme(data, rules, settings.seed), rules, settings, {})
+    except BadInput:
+        placebo = None
+    period = f"{data.size.first_month} to {data.size.last_month}"
+    return Measured(counts, shares, rules, _side(data, rules, settings, SPLITS), placebo, data.simulated, period)
+
+
+def _side(
+    data: PupilData, rules: tuple[ReferralRule, ...], settings: PupilSettings, splits: Mapping[Split, tuple[str, ...]]
+) -> Side:
+    changes = risk_changes(data, rules)
+    found = at_risk_by_district(changes, "", ("",), settings.min_comparison)
+    for split, parts in splits.items():
+        found |= at_risk_by_district(changes, split, parts, settings.min_comparison)
+    return Side(moments_of(data), found, data.size.visited)
+
+
+def at_risk_by_district(changes: RiskChanges, split: Split, parts: tuple[str, ...], fewest: int) -> dict[Key, Found]:
+    """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes."""
+    strata, sizes = strata_of(change_sums(changes, split)), cohort_sizes(changes, split)
+    compared = comparison_pupils(changes)
+    found: dict[Key, AtRisk] = {}
+    refused: dict[Key, Found] = {}
+    for code in [*sorted(sizes["district_code"].unique()), ALL]:
+        for part in parts:
+            try:
+                found[code, part] = at_risk(_of(strata, (code, part)), _of(sizes, (code, part)), fewest)
+            except BadInput as error:
+                refused[code, part] = Found(None, (str(error),))
+    products = influence_products(
+        changes,
+        pd.concat([coefficients(_group(key), one) for key, one in found.items()], ignore_index=True),
+        pd.concat([share_terms(_group(key), one, _of(sizes, key)) for key, one in found.items()], ignore_index=True),
+        split,
+    )
+    made = {}
+    for key, one in found.items():
+        pupils = int(_of(sizes, key)["pupils"].sum()), int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
+        effects = at_risk_effects(one, products[products["grp"] == _group(key)], pupils, fewest)
+        made[key] = enough_pupils(effects, refusal_words(one.refused))
+    return {**made, **refused}
+
+
+def _group(key: Key) -> str:
+    return "/".join(key)
+
+
+def _of(frame: pd.DataFrame, key: Key) -> pd.DataFrame:
+    return frame[(frame["part"] == key[1]) & ((frame["district_code"] == key[0]) | (key[0] == ALL))]
+
+
+def pupil_answer(measured: Measured, code: str, district: str, settings: PupilSettings) -> PupilAnswer:
+    """Return the answer for one district, or for all (`ALL`)."""
+    edition = "SIMULATED" if measured.simulated else measured.period
+    where = Context(code, district, "attendance_rate", edition)
+    visited = _designs(measured.visited, code, settings)
+    placebo = {} if measured.placebo is None else _designs(measured.placebo, code, settings)
+    designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
+    rule = next((rule for rule in measured.rules if rule.district_code == code), None)
+    return PupilAnswer(
+        code=code, district=district, edition=edition, rule=rule, designs=designs,
+        pre_trend=pre_trend(visited[RECOMMENDED].effects),
+        rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
+        raw_paths=raw_paths(_cells(measured.visited.moments, code)),
+        parts=_parts(measured.visited, code, where),
+        estimates=estimate_table(designs, visited, where, settings.months_after),
+    )  # fmt: skip
+
+
+def _designs(side: Side, code: str, settings: PupilSettings) -> dict[DesignName, Found]:
+    found = plain_designs(_cells(side.moments, code), settings.early)
+    found[RECOMMENDED] = side.at_risk.get((code, ""), Found(None, ("No pupil of this district was picked.",)))
+    return found
+
+
+def _cells(moments: Moments, code: str) -> Moments:
+    return moments if code == ALL else moments.where(moments.district == code)
+
+
+def _parts(side: Side, code: str, where: Context) -> pd.DataFrame:
+    rows = []
+    for split, parts in SPLITS.items():
+        for part in parts:
+            found = side.at_risk.get((code, part), Found(None, ("nobody is in this part",)))
+            row = None if found.effects is None else headline_row(found.effects, where)
+            rows.append(
+                {
+                    "dimension": SPLIT_LABELS[split], "group": part,
+                    "estimate_pp": np.nan if row is None else row.estimate_pp, "se_pp": np.nan if row is None else row.se_pp,
+                    "low_pp": np.nan if row is None else row.ci_low_pp, "high_pp": np.nan if row is None else row.ci_high_pp,
+                    "reason": "" if row else found.refused[0],
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,206 @@
+"""What notebook 20 prints under an exhibit: one sentence each, by rule; SIMULATED stands first where it is so."""
+
+import textwrap
+
+import numpy as np
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.pupil_answer import DesignAnswer
+from leapstudy.report.figures.pupils_common import SIMULATED, design_label
+from leapstudy.report.phrases import between, counted, number, percent, points, probability
+from leapstudy.report.pupil_study import PupilStudy
+from leapstudy.report.reading import SCHOOL_DAYS
+from leapstudy.report.sentences import LINE
+
+SMALL_PLACEBO_PP = 1.0
+"""Points; a placebo nearer to zero than this is called near zero."""
+
+
+def say(study: PupilStudy, text: str) -> None:
+    """Print a sentence in lines that fit a page; made from SIMULATED pupils it begins by saying so."""
+    print(textwrap.fill(f"{SIMULATED}: {text}" if study.simulated else text, LINE))
+
+
+def answer(study: PupilStudy) -> str:
+    """Say the effect with its interval, its placebo and what the textbook design would have said, in one breath."""
+    design, textbook = study.answer.design(), study.answer.design("never")
+    if design.main is None:
+        return f"{study.name}: no effect can be estimated. {_refusals(design)}"
+    return (
+        f"{study.name}: over {study.headline_words}, attendance of visited pupils was {_with_interval(design.main)} points "
+        f"higher than it would have been, judged by pupils at risk in the same month with the same absence before. "
+        f"{_placebo_words(design)} The textbook comparison with never visited pupils gives {_value(textbook.main)}, and "
+        f"{_value(textbook.placebo)} where nobody was visited."
+    )
+
+
+def _with_interval(estimate: Estimate) -> str:
+    return f"{points(estimate.estimate_pp)} ({between(estimate.ci_low_pp, estimate.ci_high_pp)})"
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "nothing, since it is refused" if estimate is None else f"{points(estimate.estimate_pp)} points"
+
+
+def _placebo_words(design: DesignAnswer) -> str:
+    if design.placebo is None:
+        return "No placebo could be formed for it."
+    verdict = (
+        "near zero, as it should be"
+        if abs(design.placebo.estimate_pp) < SMALL_PLACEBO_PP
+        else "not zero: believe the estimate by so much less"
+    )
+    return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
+
+
+def _refusals(design: DesignAnswer) -> str:
+    return design.refused[0] if design.refused else "No visited pupil is seen before and after a visit."
+
+
+def funnel(study: PupilStudy) -> str:
+    """Say how many were reached."""
+    steps = dict(zip(study.funnel["step"], study.funnel["pupils"], strict=True))
+    if np.isnan(steps["visited"]) or np.isnan(steps["referred"]):
+        return "Some of these counts are hidden, since they could point to a few pupils."
+    return (
+        f"{steps['referred']:,.0f} of {steps['enrolled']:,.0f} pupils were referred ({percent(steps['referred'] / steps['enrolled'])}) "
+        f"and {steps['visited']:,.0f} of those were met ({percent(steps['visited'] / steps['referred'])}). Who is met is selected "
+        "once more: the effect is that on pupils who were met."
+    )
+
+
+def referral_rule(study: PupilStudy) -> str:
+    """Say the rule that was found, how well it fits, and what it leaves to compare with."""
+    rule = study.answer.rule
+    if rule is None:
+        return "Nobody was referred."
+    if not rule.found:
+        return "The log follows no rule on absence; referrals look as if drawn without regard to it."
+    left = (
+        "so most who met the rule stay to compare with"
+        if rule.monthly < 0.5
+        else "so few who met the rule stay to compare with"
+    )
+    return (
+        f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred pupils meet it, "
+        f"and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is perfect and 0 is chance). In a "
+        f"month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
+    )
+
+
+def rebound(study: PupilStudy) -> str:
+    """Say how far attendance comes back by itself."""
+    design = study.answer.design("before_after")
+    if design.placebo is None:
+        return "The file has too few months before the first visit to show the rebound."
+    return (
+        f"Pupils whom this rule would have picked before there was any visit rise by {_with_interval(design.placebo)} points on "
+        f"average over {study.headline_words} after it. A bad month ends by itself; whoever picks pupils in a bad month sees them rise."
+    )
+
+
+def raw_paths(study: PupilStudy) -> str:
+    """Say what to look for in the raw paths."""
+    groups = [group for group in study.answer.raw_paths["group"].unique() if group != "never visited"]
+    if not groups:
+        return "Every season of first visits has too few pupils to be shown."
+    return (
+        f"{counted(len(groups), 'season')} of first visits can be shown. The fall before a visit is the referral rule at work, so the "
+        "rise after it is in part rebound."
+    )
+
+
+def trends(study: PupilStudy) -> str:
+    """Say the pre-trend test with its power."""
+    test = study.answer.pre_trend
+    if test is None:
+        return "Too few months precede the visits to test whether both sides moved together."
+    verdict = "shows a difference" if test.p_value < 0.05 else "shows no difference"
+    return (
+        f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
+        f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
+        "there is nothing."
+    )
+
+
+def designs(study: PupilStudy) -> str:
+    """Say which designs pass their placebo."""
+    judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
+    passed = [design_label(item.name) for item in judged if _holds_zero(item.placebo)]
+    if not judged:
+        return "No design can be held against a placebo here."
+    biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
+    return (
+        f"{len(passed)} of {len(judged)} designs find nothing where nobody was visited"
+        f"{' (' + '; '.join(passed) + ')' if passed else ''}. The farthest off is '{design_label(biggest.name)}' with "
+        f"{_value(biggest.placebo)}: what it says of visited pupils, {_value(biggest.main)}, is mostly rebound."
+    )
+
+
+def _holds_zero(estimate: Estimate | None) -> bool:
+    if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
+        return False
+    return estimate.ci_low_pp <= 0 <= estimate.ci_high_pp
+
+
+def refused(study: PupilStudy) -> str:
+    """Say for how many visited pupils the recommended design speaks, and what it refuses."""
+    design = study.answer.design()
+    head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited pupils."
+    if not design.refused:
+        return f"{head} No cell was refused."
+    return (
+        f"{head} {counted(len(design.refused), 'cell was', 'cells were')} refused, the first being: {design.refused[0]}"
+    )
+
+
+def parts(study: PupilStudy) -> str:
+    """Say the exploratory splits, and what was given."""
+    shown = study.answer.parts.dropna(subset=["estimate_pp"])
+    said = [
+        f"{row['dimension']} {row['group']} {points(row['estimate_pp'])} ({between(row['low_pp'], row['high_pp'])})"
+        for row in shown.to_dict("records")
+    ]
+    hidden = len(study.answer.parts) - len(shown)
+    tail = f" {counted(hidden, 'group has', 'groups have')} too few pupils." if hidden else ""
+    return f"Exploratory, not planned: {'; '.join(said) or 'nothing can be shown'}.{tail}"
+
+
+def supports(study: PupilStudy) -> str:
+    """Say which supports were given most often; never by district, where the counts would be small."""
+    table = study.supports
+    if table.empty:
+        return "The log holds no supports."
+    most = table.iloc[0]
+    return (
+        f"In all districts together {percent(most['share'], 0)} of visited pupils were given {most['support'].replace('_', ' ')}, the most "
+        f"common of {len(table)} supports. Which support helps cannot be said: nobody drew lots for them."
+    )
+
+
+def days(study: PupilStudy) -> str:
+    """Say the effect in school days a year per visited pupil."""
+    main = study.answer.design().main
+    if main is None or main.ci_low_pp is None or main.ci_high_pp is None:
+        return "Without an estimate no days can be named."
+    value, low, high = (end * SCHOOL_DAYS / 100 for end in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp))
+    return f"Kept up for a whole year of {SCHOOL_DAYS} days, this is {points(value, 1)} days per visited pupil ({between(low, high, 1)})."
+
+
+def truth(study: PupilStudy) -> str:
+    """Say how the estimate compares with the truth, where it is known, and with the published effects."""
+    main = study.answer.design().main
+    published = study.published["effect_pp"]
+    scale = f"The published effects run from {points(published.min(), 0)} to {points(published.max(), 0)} points."
+    if study.true_headline is None or main is None:
+        return f"The truth is not known here. {scale}"
+    textbook = study.answer.design("never").main
+    off = (
+        ""
+        if textbook is None
+        else f"; the textbook design is off by {points(textbook.estimate_pp - study.true_headline)}"
+    )
+    return (
+        f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a pupil who misses 5 % of days cannot gain 15 points."
+    )

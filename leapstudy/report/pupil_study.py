@@ -1,0 +1,171 @@
+"""What notebook 20 calls: one district's answer out of the sums that were stored for the whole state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import bad_value
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.pupil_answer import HEADLINE, DesignAnswer, PreTrend, PupilAnswer
+from leapstudy.pupils.referral_rule import ReferralRule
+from leapstudy.report.result import made, save_result
+
+
+@dataclass(frozen=True, slots=True)
+class PupilStudy:
+    """An answered question of the pupil track, as its pages need it; aggregates only, small counts hidden.
+
+    Attributes
+    ----------
+    name, slug : str
+        Of the district.
+    answer : PupilAnswer
+    simulated : bool
+        Whether the pupils are SIMULATED; every picture and sentence then says so.
+    funnel : pandas.DataFrame
+        step, pupils (empty where hidden).
+    rule_shares : pandas.DataFrame
+        cut, referred_share, others_share: who had missed at least `cut` percent in the rule's window.
+    supports : pandas.DataFrame
+        support, share (of visited pupils of all districts), the most common first.
+    placebo_pupils : str
+        How many pupils the placebo programme picked.
+    truth : pandas.DataFrame or None
+        event_time, effect_pp; known for SIMULATED pupils only.
+    published : pandas.DataFrame
+        who, month, effect_pp.
+    period : str
+        First to last month of the file.
+    hashes : dict
+        What the study was made from.
+    """
+
+    name: str
+    slug: str
+    answer: PupilAnswer
+    simulated: bool
+    funnel: pd.DataFrame
+    rule_shares: pd.DataFrame
+    supports: pd.DataFrame
+    placebo_pupils: str
+    truth: pd.DataFrame | None
+    published: pd.DataFrame
+    period: str
+    hashes: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """Where the figures are from."""
+        return (
+            "SIMULATED state of params/simulation.yml" if self.simulated else "pupil files of the state, not published"
+        )
+
+    @property
+    def sample(self) -> str:
+        """Which pupils."""
+        return f"pupils of {self.name}" + (", SIMULATED" if self.simulated else "")
+
+    @property
+    def sizes(self) -> str:
+        """How many pupils, and how many of them visited."""
+        steps = dict(zip(self.funnel["step"], self.funnel["pupils"], strict=True))
+        told = (
+            f"{value:,.0f} {step}"
+            for step, value in steps.items()
+            if step in ("enrolled", "visited") and not np.isnan(value)
+        )
+        return "pupils: " + (", ".join(told) or "hidden, since they are few")
+
+    @property
+    def headline_words(self) -> str:
+        """The months of the headline."""
+        return f"months {HEADLINE[0]} to {HEADLINE[1]}"
+
+    @property
+    def true_headline(self) -> float | None:
+        """The true mean over the headline's months; None where the truth is not known."""
+        if self.truth is None:
+            return None
+        inside = self.truth["event_time"].between(*HEADLINE)
+        return float(self.truth.loc[inside, "effect_pp"].mean())
+
+    def save(self, result_path: str) -> None:
+        """Write the result file; an empty path writes nothing."""
+        save_result(
+            result_path,
+            track="pupils",
+            district={"code": self.answer.code, "name": self.name, "slug": self.slug},
+            params={"edition": self.answer.edition},
+            made=made(self.hashes, simulated=self.simulated),
+            estimates=self.answer.estimates,
+            blocks={"answer": self.answer, "funnel": self.funnel, "truth": self.truth},
+        )
+
+
+def study_pupils(district: str) -> PupilStudy:
+    """Return the pupil track's study of one district, or of all (`all-districts`).
+
+    The state is measured once, by whoever asks first; see `leapstudy.report.pupil_state`.
+
+    Parameters
+    ----------
+    district
+        Slug, name or code.
+
+    Raises
+    ------
+    BadInput
+        For a district of which the files hold no pupil, or files that cannot be used.
+    """
+    from leapstudy.report.pupil_state import stored_state
+
+    stored = stored_state()
+    for content in stored:
+        if district in (content["slug"], content["name"], content["answer"]["code"]):
+            return _study(content)
+    raise bad_value("district of the pupil files", district, [item["slug"] for item in stored])
+
+
+def _study(content: Mapping[str, Any]) -> PupilStudy:
+    made_of = {
+        **content,
+        **{name: _frame(content[name]) for name in ("funnel", "rule_shares", "supports", "published")},
+        "answer": _answer(content["answer"]),
+        "truth": None if content["truth"] is None else _frame(content["truth"]),
+    }
+    return PupilStudy(**made_of)
+
+
+def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(columns)
+    empty = [name for name in frame.columns if frame[name].isna().all()]
+    return frame.astype(dict.fromkeys(empty, float))
+
+
+def _answer(content: Mapping[str, Any]) -> PupilAnswer:
+    rule, trend = content["rule"], content["pre_trend"]
+    made_of = {
+        **content,
+        **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
+        "rule": None if rule is None else ReferralRule(**rule),
+        "pre_trend": None if trend is None else PreTrend(**trend),
+        "designs": tuple(_design(item) for item in content["designs"]),
+        "estimates": tuple(Estimate(**row) for row in content["estimates"]),
+    }
+    return PupilAnswer(**made_of)
+
+
+def _design(content: Mapping[str, Any]) -> DesignAnswer:
+    rows = {name: None if content[name] is None else Estimate(**content[name]) for name in ("main", "placebo")}
+    return DesignAnswer(
+        name=content["name"],
+        path=_frame(content["path"]),
+        placebo_path=_frame(content["placebo_path"]),
+        overlap=content["overlap"],
+        refused=tuple(content["refused"]),
+        card=tuple((label, text) for label, text in content["card"]),
+        **rows,
+    )
