@@ -17,7 +17,10 @@ from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.report.sentences import LINE
 
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+BLANK = re.compile(r"\n\s*\n+(?=<)")
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
+WRAPPERS = "div.inner_cell, div.output_wrapper, div.output, div.output_area, div.text_cell_render, div.output_html"
+"""Boxes of nbconvert's that mean nothing on a page."""
 NO_ALT = "Picture without a description."
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -49,7 +52,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     for picture in tree.find_all("img"):
         _move_picture(picture, figures, up)
     body = tree.body
-    return body.decode_contents() if body else ""
+    return BLANK.sub("\n", body.decode_contents()) if body else ""
 
 
 def _fold_code(tree: BeautifulSoup) -> None:
@@ -64,10 +67,10 @@ def _fold_code(tree: BeautifulSoup) -> None:
         assert details is not None and pre is not None
         pre.string = code
         cell.replace_with(details)
-    for wrapper in tree.select("div.inner_cell, div.output_wrapper, div.output, div.output_area"):
-        wrapper.unwrap()
     for place, cell in enumerate(tree.select("div.cell")):
         cell.attrs = {"class": "cell", "id": f"cell-{place}"}
+    for wrapper in tree.select(WRAPPERS):
+        wrapper.unwrap()
     for pre in tree.select("pre:not([tabindex])"):
         pre["tabindex"] = "0"
 

@@ -24,7 +24,10 @@ R = TypeVar("R")
 
 WIDTH = 7.2
 """Inches; at 100 pixels an inch on the page, 10-point type is read at 14 pixels."""
-DPI = 120
+DPI, PRINT_DPI = 100, 200
+"""Pixels an inch on a page, where one dot is one pixel, and in a document to print."""
+COLOURS = 24
+"""Enough for lines, type and their smooth edges; chosen to cover rare colours too, so that a small marker keeps its own."""
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#00805D", "#A8518A"
 INK, GREY, PALE = "#1A1A1A", "#5F5F5F", "#D9D9D9"
@@ -132,14 +135,15 @@ def new_panels(
         return figure, figure.subplots(rows, columns, **keywords)
 
 
-def png(figure: Figure) -> bytes:
-    """Return the figure as PNG bytes, the same bytes each time; 48 colours are enough for lines and type."""
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """Return the figure as PNG bytes, the same bytes each time."""
     with applied():
+        figure.set_dpi(dpi)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()  # ``savefig`` would draw twice
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     out = BytesIO()
-    small = picture.quantize(48, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(out, format="png", optimize=True)
     return out.getvalue()
 

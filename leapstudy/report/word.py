@@ -15,6 +15,7 @@ from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.plain import plain_chart
 from leapstudy.report.reading import read_result
 from leapstudy.report.render import footer
+from leapstudy.report.style import PRINT_DPI, png
 from leapstudy.report.tables import Table, cell_text, digits_of
 from leapstudy.report.words import catalogue, plain_page
 
@@ -57,7 +58,7 @@ def _add_appendix(document: DocumentType, result: Mapping[str, Any]) -> None:
 
 
 def _add_exhibit(document: DocumentType, exhibit: Exhibit) -> None:
-    picture = document.add_picture(BytesIO(exhibit.png), width=CHART_WIDTH)
+    picture = document.add_picture(BytesIO(png(exhibit.figure, PRINT_DPI)), width=CHART_WIDTH)
     described = picture._inline.docPr
     described.set("descr", exhibit.alt)
     described.set("title", exhibit.title)
