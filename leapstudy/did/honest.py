@@ -18,6 +18,7 @@ Violation = Literal["smoothness", "relative_magnitudes"]
 LEVEL = 0.95
 STEPS = 7
 TRIFLE = 1e-6
+LEAST_BEFORE = 2
 
 
 def honest_bounds(
@@ -52,7 +53,7 @@ def honest_bounds(
     Raises
     ------
     BadInput
-        If sizes do not fit or there is no coefficient before.
+        If sizes do not fit, or there are fewer than two coefficients before (with one `moderndid` finds no end).
     LeapstudyError
         If the solver that `moderndid` needs is not installed.
 
@@ -112,10 +113,15 @@ def _checked(
 ) -> _Problem:
     check_option("kind of violation", kind, Violation)
     b, v, w = (np.asarray(item, dtype=float) for item in (estimates, covariance, weights))
-    if n_pre < 1 or n_post < 1 or b.shape != (n_pre + n_post,) or v.shape != (b.size, b.size) or w.shape != (n_post,):
+    if b.shape != (n_pre + n_post,) or v.shape != (b.size, b.size) or w.shape != (n_post,) or n_post < 1:
         raise BadInput(
-            f"Robust bounds need at least one coefficient before and one after, their covariance and a weight for each "
-            f"after; got {n_pre} before, {n_post} after, {b.shape} estimates, {v.shape} covariance, {w.shape} weights."
+            f"Robust bounds need an effect, its covariance and for those after a weight each; got {n_pre} before, {n_post} "
+            f"after, {b.shape} estimates, {v.shape} covariance, {w.shape} weights."
+        )
+    if n_pre < LEAST_BEFORE:
+        raise BadInput(
+            f"Robust bounds need at least {LEAST_BEFORE} effects before the visit to compare violations with; got {n_pre}. "
+            "Bring earlier periods; without them no bound can be given."
         )
     return (b, v, n_pre, n_post, w) if kind == "smoothness" else _eased(b, v, n_pre, n_post, w)
 

@@ -58,7 +58,8 @@ def test_the_breakdown_value_lies_where_the_table_crosses_zero(medicaid):
     assert breakdown(*medicaid, 5, 2, FIRST, "relative_magnitudes", 0.5) == np.inf
     estimate, variance = medicaid
     assert breakdown(0 * estimate, variance, 5, 2, FIRST, "relative_magnitudes", 4.0) == 0.0
-    assert 0 < breakdown(estimate, variance, 5, 2, FIRST, "smoothness", 0.1) < 0.03
+    assert breakdown(0 * estimate, variance, 5, 2, FIRST, "smoothness", 0.1) == 0.0
+    assert breakdown(estimate, variance, 5, 2, FIRST, "smoothness", 0.01) == np.inf
 
 
 def test_one_month_after_gives_the_same_as_leaving_the_second_out_of_the_weights(medicaid):
@@ -74,8 +75,11 @@ def test_the_same_figures_give_the_same_bounds_in_silence(medicaid, capfd, recwa
     assert not recwarn.list and capfd.readouterr() == ("", "")
 
 
-def test_sizes_that_do_not_fit_are_refused(medicaid):
-    with pytest.raises(BadInput, match="at least one coefficient before"):
-        honest_bounds(*medicaid, 0, 7, np.ones(7) / 7, "smoothness", [0.0])
+def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
+    estimate, variance = medicaid
+    with pytest.raises(BadInput, match="a weight each"):
+        honest_bounds(*medicaid, 5, 2, np.ones(3) / 3, "smoothness", [0.0])
+    with pytest.raises(BadInput, match="at least 2 effects before"):
+        honest_bounds(estimate[4:], variance[4:, 4:], 1, 2, FIRST, "smoothness", [0.0])
     with pytest.raises(BadInput, match="Legal: smoothness"):
         honest_bounds(*medicaid, 5, 2, FIRST, "wild", [0.0])
