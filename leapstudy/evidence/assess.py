@@ -73,12 +73,14 @@ class Evidence:
 
 
 def assess(data: StudyData, facts: Facts, answer: DistrictAnswer | PooledAnswer) -> Evidence:
-    """Grade an answer of the public track."""
-    seen = answer.detectable
+    """Grade an answer of the public track; one district by the p-value of the test that holds its size."""
+    seen, main = answer.detectable, answer.main
+    if isinstance(answer, DistrictAnswer):
+        main = replace(main, p_value=answer.headline.p_value)
     return assess_row(
         data,
         programme(data, facts),
-        answer.main,
+        main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
         mde_pp=seen.mde_t_pp,

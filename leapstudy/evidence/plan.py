@@ -6,11 +6,15 @@ after the state's figures were public and is therefore no preregistration. It sa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import pandas as pd
+
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.contrasts import CONTRASTS, years_label
 
 REQUIRED = (
     "frozen",
@@ -29,7 +33,14 @@ REQUIRED = (
 HARMLESS = ("seed",)
 """Parameters that change the draws, not the question."""
 
+PLANNED_ESTIMATORS = ("did", "did_logodds")
+PLANNED_TESTS = (
+    "permutation", "label_permutation", "studentised_noise", "studentised_enrolment", "benjamini_hochberg", "romano_wolf",
+)  # fmt: skip
+"""What the plan's `inference` names; every other estimator and test came later."""
+
 Kind = Literal["planned sensitivity", "other draws", "exploratory"]
+Standing = Literal["as planned", "planned sensitivity", "exploratory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class PlanCheck:
     status: str
     plan_sha256: str
     deviations: tuple[Deviation, ...]
-    standing: Literal["as planned", "planned sensitivity", "exploratory"]
+    standing: Standing
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
@@ -116,11 +127,40 @@ def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
     """
     digest = check_frozen(plan)
     found = deviations(plan, params)
+    return PlanCheck(status=str(plan["status"]), plan_sha256=digest, deviations=found, standing=standing_of(found))
+
+
+def standing_of(found: Sequence[Deviation]) -> Standing:
+    """Return the weakest standing of a run's deviations: two at a time were not planned, even where each was."""
     real = [item for item in found if item.kind != "other draws"]
     if not real:
-        standing: Literal["as planned", "planned sensitivity", "exploratory"] = "as planned"
-    elif len(real) == 1 and real[0].kind == "planned sensitivity":
-        standing = "planned sensitivity"
-    else:
-        standing = "exploratory"
-    return PlanCheck(status=str(plan["status"]), plan_sha256=digest, deviations=found, standing=standing)
+        return "as planned"
+    return "planned sensitivity" if len(real) == 1 and real[0].kind == "planned sensitivity" else "exploratory"
+
+
+def standings(plan: Mapping[str, Any], params: Mapping[str, Any], estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """Count a run's estimates by how they stand to the plan.
+
+    Parameters
+    ----------
+    plan, params
+        The plan of record and the run's parameters.
+    estimates
+        Rows of `estimates.csv`.
+
+    Returns
+    -------
+    DataFrame
+        estimator, p_method, standing, rows. An estimator or a test that the plan does not name is exploratory.
+    """
+    told = [(row.estimator, row.p_method, _standing(plan, params, row)) for row in estimates]
+    counted = pd.DataFrame(told, columns=["estimator", "p_method", "standing"])
+    return counted.groupby(["estimator", "p_method", "standing"], sort=False).size().reset_index(name="rows")
+
+
+def _standing(plan: Mapping[str, Any], params: Mapping[str, Any], row: Estimate) -> Standing:
+    if row.estimator not in PLANNED_ESTIMATORS or row.p_method not in PLANNED_TESTS:
+        return "exploratory"
+    names = {(years_label(item.pre), years_label(item.post)): name for name, item in CONTRASTS.items()}
+    asked = {"outcome": row.outcome, "comparison": row.comparison, "edition": row.edition, "contrast": names.get((row.pre, row.post), "")}  # fmt: skip
+    return standing_of(deviations(plan, {**params, **asked}))

@@ -6,8 +6,9 @@ import pandas as pd
 
 from leapstudy.core.frames import extremes, records
 from leapstudy.data.describe import edition_differences
-from leapstudy.did.answer import EventStudy
-from leapstudy.report.figures.common import rows_of, treated_words
+from leapstudy.did.answer import EventStudy, PooledAnswer, Rebound
+from leapstudy.did.sensitivity import Adjusted
+from leapstudy.report.figures.common import Answer, contrast_rows, treated_words
 from leapstudy.report.phrases import (
     between,
     comparison_words,
@@ -36,18 +37,22 @@ def answer(study: Study) -> str:
     return (
         f"{treated_words(study.answer)}: {outcome_words(main.outcome)} changed by {points(main.estimate_pp)} points more than in "
         f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95 % interval "
-        f"{between(main.ci_low_pp, main.ci_high_pp)}, {probability(main.p_value or 1.0)}. These figures {verdict}: effects below "
+        f"{between(main.ci_low_pp, main.ci_high_pp)}, {probability(main.p_value or 1.0)}{_headline(study.answer)}. These figures {verdict}: effects below "
         f"{number(study.answer.detectable.mde_t_pp)} points would mostly go unseen. {placebo(study)}"
     )
 
 
+def _headline(answer: Answer) -> str:
+    """Add the p-value of the test that holds its size, where another than the permutation of the estimate leads."""
+    if isinstance(answer, PooledAnswer) or answer.headline.name == "permutation":
+        return ""
+    return f" by permutation and {probability(answer.headline.p_value or 1.0)} by the test that holds its size here ({answer.headline.label.lower()})"
+
+
 def placebo(study: Study) -> str:
     """Say what the same comparison finds before the programme."""
-    main, rows = study.answer.main, rows_of(study.answer)
-    same = rows[
-        (rows["role"] == "placebo") & (rows["estimator"] == main.estimator) & (rows["comparison"] == main.comparison)
-    ]
-    same = same[(same["edition"] == main.edition) & (same["outcome"] == main.outcome)]
+    rows = contrast_rows(study.answer)
+    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == study.answer.main.comparison)]
     if same.empty:
         return "No placebo could be formed for this comparison."
     row = same.iloc[0]
@@ -104,13 +109,8 @@ def trends(study: EventStudy) -> str:
 
 def comparisons(study: Study) -> str:
     """Say how far the answer depends on whom and when one compares."""
-    rows, main = rows_of(study.answer), study.answer.main
-    kept = rows[
-        (rows["estimator"] == main.estimator)
-        & (rows["edition"] == main.edition)
-        & (rows["outcome"] == main.outcome)
-        & (rows["role"] != "placebo")
-    ]
+    rows = contrast_rows(study.answer)
+    kept = rows[rows["role"] != "placebo"]
     above = int((kept["estimate_pp"] > 0).sum())
     return (
         f"{above} of {len(kept)} estimates are above zero, from {points(kept['estimate_pp'].min())} to {points(kept['estimate_pp'].max())} points: "
@@ -133,8 +133,16 @@ def rebound(study: Study) -> str:
     share = f"{-shown.slope:.0%} (95 % interval {-shown.slope_high:.0%} to {-shown.slope_low:.0%})"
     return (
         f"{counted(shown.n, 'comparison district')} won back {share} of what they had lost in 2020-21; against that line the treated side is "
-        f"{points(shown.mean_gap_pp)} points off (standard error {number(shown.mean_gap_se_pp)})."
+        f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
+
+
+def _beyond(found: Adjusted | None, shown: Rebound) -> str:
+    """Say how far the treated side lies from the line, with its interval."""
+    if found is None:
+        return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
+    interval = between(found.low_pp, found.high_pp)
+    return f"{points(found.estimate_pp)} points off (95 % interval {interval}, {probability(found.p_value)}). {found.note}".strip()
 
 
 def leave_one_out(study: Study) -> str:

@@ -46,6 +46,15 @@ def rows_of(answer: Answer) -> pd.DataFrame:
     return to_frame(answer.estimates)
 
 
+def contrast_rows(answer: Answer) -> pd.DataFrame:
+    """Return the rows that differ from the main one in nothing but comparison group and contrast."""
+    rows, main = rows_of(answer), answer.main
+    same = [
+        rows[name] == getattr(main, name) for name in ("district_code", "estimator", "edition", "outcome", "p_method")
+    ]
+    return rows[pd.concat(same, axis=1).all(axis=1)]
+
+
 def mark_of(group: str) -> Mark:
     """Return how a group or comparison is drawn; a list of codes has the look of `custom`."""
     return MARKS.get(group, MARKS["custom"])

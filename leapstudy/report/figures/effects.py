@@ -11,10 +11,10 @@ from leapstudy.report.exhibit import Exhibit, alt_text
 from leapstudy.report.figures.common import (
     Answer,
     caption_of,
+    contrast_rows,
     draw_intervals,
     legend_below,
     mark_of,
-    rows_of,
     treated_words,
 )
 from leapstudy.report.phrases import (
@@ -67,10 +67,7 @@ def comparisons_and_contrasts(answer: Answer) -> Exhibit:
 
 
 def _main_grid(answer: Answer) -> pd.DataFrame:
-    rows, main = rows_of(answer), answer.main
-    same = (rows["estimator"] == main.estimator) & (rows["edition"] == main.edition)
-    same &= (rows["outcome"] == main.outcome) & rows["event_time"].isna()
-    kept = rows[same].drop_duplicates(["comparison", "pre", "post"])
+    kept = contrast_rows(answer)
     names = [contrast_words(pre, post) for pre, post in zip(kept["pre"], kept["post"], strict=True)]
     return kept.assign(contrast=names)
 
