@@ -82,6 +82,14 @@ def run(
 
 
 def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
+    from leapstudy.batch.kernels import shipped_preload
+    from leapstudy.batch.kernels.forks import template
+    from leapstudy.batch.threads import one_thread
+
+    one_thread()
+    if not dask:
+        # its imports go on while this process does its own
+        template(shipped_preload())
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
     from leapstudy.batch.pools import choose_pool
     from leapstudy.batch.progress import failure_table

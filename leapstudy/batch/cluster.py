@@ -15,10 +15,11 @@ from uuid import uuid4
 from leapstudy.batch.execute import clear, execute
 from leapstudy.batch.failures import CannotWrite, Failure
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.local import Started, Work, one_thread
+from leapstudy.batch.local import Started, Work
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
 from leapstudy.batch.parcel import pack, unpack
 from leapstudy.batch.runs import Run
+from leapstudy.batch.threads import one_thread
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic
 

@@ -1,6 +1,5 @@
 """Runs on this machine: some notebooks at a time, each in a kernel of its own."""
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import execute
 from leapstudy.batch.inputs import Signature
-from leapstudy.batch.manifest import ONE_THREAD, Manifest
+from leapstudy.batch.manifest import Manifest
 from leapstudy.batch.runs import Run
 
 Started = Callable[[Run], None]
@@ -27,12 +26,6 @@ class Work:
     seen: Mapping[str, Signature]
     jobs: int
     timeout: int
-
-
-def one_thread() -> None:
-    """Let notebooks that run side by side not fight over threads; kernels inherit it."""
-    for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
 
 
 @dataclass(slots=True)

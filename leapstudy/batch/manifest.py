@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from leapstudy.batch.cells import read_cells
 from leapstudy.batch.inputs import own_inputs
 from leapstudy.batch.runs import Run
+from leapstudy.batch.threads import threads
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import package_hash
@@ -19,8 +19,6 @@ from leapstudy.core.sources import package_hash
 State = Literal["running", "done", "failed", "interrupted"]
 NAME = "manifest.json"
 OUTPUTS = ("notebook.ipynb", "result.json")
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""How many threads the numerical libraries take; sums can differ in the last digit with it, so it is in the key."""
 WORDS = {"cells": "the notebook's cells", "package": "the package's sources", "lock": "the lock file"}
 
 
@@ -54,7 +52,7 @@ def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
         "package": package_hash(),
         "lock": sha256_file(lock) if lock.is_file() else "",
         "python": platform.python_version(),
-        "threads": {name: os.environ.get(name, "1") for name in ONE_THREAD},
+        "threads": threads(),
     }
 
 

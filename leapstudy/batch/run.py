@@ -14,12 +14,13 @@ from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.gather import gather
 from leapstudy.batch.inputs import input_hashes, signature
 from leapstudy.batch.kept import forget, keep
-from leapstudy.batch.local import LocalPool, Started, Work, one_thread
+from leapstudy.batch.local import LocalPool, Started, Work
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.record import write_record
 from leapstudy.batch.runs import Run
+from leapstudy.batch.threads import one_thread
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.report.site import build_site
 

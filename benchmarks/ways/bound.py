@@ -1,0 +1,51 @@
+"""What cannot be beaten: import once, fork two workers, run the same cells and draw their pictures, with no notebook.
+
+Usage: ``bound.py SLUG,SLUG``.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib_inline.backend_inline import configure_inline_support
+
+from leapstudy.batch.cells import read_cells
+from leapstudy.batch.kernels import shipped_preload
+
+NOTEBOOK = Path(os.environ["LEAPSTUDY_ROOT"]) / "notebooks" / "10_district.ipynb"
+
+
+def run(slugs: list[str]) -> None:
+    """Run the cells for each district in a fresh namespace, and format what each shows."""
+    shell = InteractiveShell.instance()
+    configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
+    codes = [cell.source for cell in read_cells(NOTEBOOK) if cell.kind == "code"]
+    for slug in slugs:
+        shell.reset(new_session=False)
+        for place, code in enumerate(codes):
+            source = f"{code}\ndistrict = {json.dumps(slug)}" if place == 0 else code
+            done = shell.run_cell(source, silent=True)
+            done.raise_error()
+            if done.result is not None:
+                shell.display_formatter.format(done.result)
+
+
+if __name__ == "__main__":
+    for name in (*shipped_preload(), "leapstudy.report.study", "leapstudy.report.sentences"):
+        importlib.import_module(name)
+    every = sys.argv[1].split(",")
+    workers = []
+    for part in (every[0::2], every[1::2]):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                run(part)
+                code = 0
+            finally:
+                os._exit(code)
+        workers.append(pid)
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers))

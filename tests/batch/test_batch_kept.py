@@ -1,0 +1,74 @@
+"""A batch with nothing to do: the last plan holds, nothing heavy is imported, and a look finds what was touched."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from leapstudy.batch.kept import asked, kept_plan, reasons, untouched
+from leapstudy.batch.manifest import Manifest, verdict
+from leapstudy.batch.progress import expected_seconds, failure_table
+from leapstudy.batch.run import run_batch
+from leapstudy.batch.runs import Run
+from leapstudy.pupils.pseudonyms import pseudonym
+
+QUIET = Console(quiet=True)
+
+
+@pytest.mark.slow
+def test_the_last_plan_holds_until_something_is_touched(tiny_plan, workspace):
+    plan, out = tiny_plan
+    question = asked(districts=None, out=out)
+    assert kept_plan(out, question) is None
+    batch = run_batch(plan, out, 2, console=QUIET, question=question)
+    assert not batch.failed and batch.scan.ok
+    assert kept_plan(out, question) == plan and not any(reasons(plan, out).values()) and untouched(out)
+    assert expected_seconds(plan, out)["60-a"] > 0
+    page = out / "60-a" / "notebook.html"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text + "<!-- by hand -->", encoding="utf-8")
+    assert not untouched(out)
+    page.unlink()
+    assert not untouched(out)
+    assert not any(item.reran for item in run_batch(plan, out, 2, console=QUIET, question=question).outcomes)
+    assert page.read_text(encoding="utf-8") == text and untouched(out), "only the page was made again"
+    plans = workspace / "params" / "plan.yml"
+    plans.write_text(plans.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert kept_plan(out, asked(districts=None, out=out)) is None
+    assert verdict(reasons(plan, out)["60-b"]) == "stale (data: params/plan.yml)"
+    (out / "60-c" / "result.json").write_text("{}", encoding="utf-8")
+    assert "output changed by hand: result.json" in verdict(reasons(plan, out)["60-c"])
+
+
+def test_the_check_imports_neither_pandas_nor_papermill():
+    heavy = "{'pandas', 'numpy', 'papermill', 'nbformat', 'matplotlib', 'pydantic'}"
+    code = f"import sys, leapstudy.cli, leapstudy.batch.kept, leapstudy.batch.remote; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_a_pupil_in_a_page_is_found_named_by_file_and_never_kept(workspace, light_kernel, notebook_writer):
+    name = pseudonym("4711", b"k" * 32)
+    path = workspace / "notebooks" / "60_leak.ipynb"
+    notebook_writer(path, ('result_path = ""', f"print({name!r})"))
+    plan, out = [Run("60-leak", path, {"result_path": ""}, "Leak?")], workspace / "reports"
+    batch = run_batch(plan, out, 1, console=QUIET, question="q")
+    assert not batch.scan.ok and "60-leak/notebook.ipynb" in batch.scan.leaking
+    assert name not in batch.scan.text() and kept_plan(out, "q") is None
+
+
+def test_identical_failures_share_a_line():
+    def failed(cell, message):
+        return Manifest("failed", {}, error={"cell": cell, "message": message, "hint": "look", "detail": ""})
+
+    table = failure_table(
+        {"a": failed("cell 3", "no peer"), "b": failed("cell 3", "no peer"), "c": failed("cell 4", "no peer")}
+    )
+    assert table.row_count == 2
+    shown = Console(record=True, width=160, file=io.StringIO())
+    shown.print(table)
+    text = shown.export_text()
+    assert "a, b" in text and "a/run.log" in text and "c/run.log" in text
