@@ -9,7 +9,7 @@ from leapstudy.did.pupil_raw import NEVER_VISITED
 from leapstudy.pupils.referral_rule import WORDS
 from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.common import legend_below
-from leapstudy.report.figures.pupils_common import GROUP_MARKS, NEVER_MARK, mark_visit, pupil_exhibit
+from leapstudy.report.figures.pupils_common import GROUP_MARKS, NEVER_MARK, mark_visit, pupil_exhibit, refused_exhibit
 from leapstudy.report.phrases import number, percent, points
 from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.style import BLUE, GREY, PALE, in_house_style, new_figure
@@ -24,7 +24,12 @@ def funnel(study: PupilStudy) -> Exhibit:
     axes.barh(places, np.nan_to_num(values), color=[PALE, *[BLUE] * (len(steps) - 1)], edgecolor=GREY, linewidth=0.6)
     for place, value in zip(places, values, strict=True):
         axes.annotate(_count(value), (np.nan_to_num(value), place), (5, 0), textcoords="offset points", va="center")
-    axes.set(yticks=places, yticklabels=steps["step"], xlabel="pupils", xlim=(0, np.nanmax(values) * 1.16))
+    axes.set(
+        yticks=places,
+        yticklabels=steps["step"],
+        xlabel="pupils",
+        xlim=(0, 1.16 * max(np.nan_to_num(values).max(), 1.0)),
+    )
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.grid(visible=False, axis="y")
@@ -82,6 +87,8 @@ def _rule_words(study: PupilStudy) -> str:
 def rebound(study: PupilStudy) -> Exhibit:
     """Draw the attendance of pupils whom the rule would have picked before there was any visit."""
     table = study.answer.rebound
+    if table.empty or not (table["event_time"] < 0).any():
+        return refused_exhibit(study, "What picking absent pupils gives by itself", ())
     figure, axes = new_figure(3.6)
     for column, mark, label in (
         ("picked_pct", GROUP_MARKS[1], "picked by the rule, not visited"), ("others_pct", NEVER_MARK, "all other pupils, same months"),
@@ -112,6 +119,8 @@ def _before_and_after(table: pd.DataFrame) -> tuple[float, float]:
 def raw_paths(study: PupilStudy) -> Exhibit:
     """Draw mean attendance by month for each season of first visits and for the never visited."""
     rows = study.answer.raw_paths
+    if rows.empty:
+        return refused_exhibit(study, "Attendance before any model", ())
     months = sorted(rows["month"].unique())
     figure, axes = new_figure(4.0)
     groups = [group for group in rows["group"].unique() if group != NEVER_VISITED]

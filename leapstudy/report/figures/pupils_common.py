@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from leapstudy.did.pupil_answer import DESIGN_LABELS, DesignName
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.pupil_study import PupilStudy
-from leapstudy.report.style import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, Mark
+from leapstudy.report.style import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, Mark, new_figure
 
 SIMULATED = "SIMULATED"
 
@@ -43,6 +43,18 @@ def pupil_exhibit(
         what=f"{mark}{what}", source=study.source, sample=study.sample, years=study.period, n=n
     )  # fmt: skip
     return Exhibit(figure, title, alt_text(f"{mark}{finding[0]}", *finding[1:]), caption, data)
+
+
+def refused_exhibit(study: PupilStudy, title: str, reasons: Sequence[str]) -> Exhibit:
+    """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
+    figure, axes = new_figure(1.4)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "Refused: too few pupils to be shown", ha="center", va="center", color=GREY)
+    told = list(reasons) or ["too few pupils are left"]
+    return pupil_exhibit(
+        study, figure, title, [f"Nothing is drawn here: {told[0]}"], "Nothing is drawn, for the reason in the table",
+        "too few pupils", pd.DataFrame({"Why nothing is drawn": told}),
+    )  # fmt: skip
 
 
 def design_label(name: str) -> str:

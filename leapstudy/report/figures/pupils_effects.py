@@ -8,7 +8,14 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import DesignAnswer
 from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.common import legend_below
-from leapstudy.report.figures.pupils_common import DESIGN_MARKS, design_label, draw_path, mark_visit, pupil_exhibit
+from leapstudy.report.figures.pupils_common import (
+    DESIGN_MARKS,
+    design_label,
+    draw_path,
+    mark_visit,
+    pupil_exhibit,
+    refused_exhibit,
+)
 from leapstudy.report.phrases import between, number, points
 from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.style import BLUE, GREY, INK, MARKS, PURPLE, in_house_style, new_figure, new_panels, zero_line
@@ -23,6 +30,8 @@ def event_study(study: PupilStudy) -> Exhibit:
     """Draw the recommended design by month since the first visit, with pointwise and simultaneous bands."""
     design = study.answer.design()
     path = design.path
+    if path.empty:
+        return refused_exhibit(study, "The effect by month since the first visit", design.refused)
     figure, axes = new_figure(3.8)
     times = path["event_time"].to_numpy(float)
     axes.vlines(
@@ -117,6 +126,9 @@ def _value(estimate: Estimate | None) -> str:
 @in_house_style
 def placebo_paths(study: PupilStudy) -> Exhibit:
     """Draw month by month what each design finds for pupils picked by the rule when nobody was visited."""
+    table = _paths_table(study.answer.designs)
+    if table.empty:
+        return refused_exhibit(study, "What each design would have found without any visit", ())
     figure, (left, right) = new_panels(1, 2, height=4.2, sharey=True)
     for axes, column, title in (
         (left, "placebo_path", "placebo: nobody was visited"),
@@ -134,7 +146,7 @@ def placebo_paths(study: PupilStudy) -> Exhibit:
     return pupil_exhibit(
         study, figure, "What each design would have found without any visit", _farthest(study.answer.designs),
         "Left: the district's own rule applied before the first visit. Right: visited pupils. A design whose left path rises "
-        "like its right one shows rebound", study.sizes, _paths_table(study.answer.designs),
+        "like its right one shows rebound", study.sizes, table,
     )  # fmt: skip
 
 
@@ -192,6 +204,8 @@ def beside_published(study: PupilStudy) -> Exhibit:
     """Draw the recommended design beside the published effects and, where SIMULATED, beside the truth."""
     path = study.answer.design().path
     path = path[path["event_time"] >= 0]
+    if path.empty:
+        return refused_exhibit(study, "Beside the published effects", study.answer.design().refused)
     figure, axes = new_figure(4.2)
     times = path["event_time"].to_numpy(float)
     axes.fill_between(

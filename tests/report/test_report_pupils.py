@@ -1,0 +1,154 @@
+"""The pupil track end to end on a small SIMULATED state: answers, figures, words, placebo, and no way to a row."""
+
+import json
+import shutil
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+from nbclient import NotebookClient
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import COLUMNS, to_frame
+from leapstudy.did.pupil_answer import DESIGN_LABELS
+from leapstudy.evidence.scan import holds_pupil, scan_folder
+from leapstudy.pupils.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.report import pupil_sentences as words
+from leapstudy.report.exhibit import Exhibit
+from leapstudy.report.figures import pupils_before, pupils_effects
+from leapstudy.report.pupil_state import stored_state
+from leapstudy.report.pupil_study import study_pupils
+from leapstudy.report.reading import read_result
+from leapstudy.report.result import load_result
+
+pytestmark = pytest.mark.slow
+DISTRICTS = {"0640011": 900, "0770011": 500, "1630011": 60}
+FIGURES = (
+    pupils_before.funnel, pupils_before.referral_rule, pupils_before.rebound, pupils_before.raw_paths,
+    pupils_effects.event_study, pupils_effects.designs, pupils_effects.placebo_paths, pupils_effects.parts,
+    pupils_effects.beside_published,
+)  # fmt: skip
+SENTENCES = (
+    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.designs,
+    words.refused, words.parts, words.supports, words.days, words.truth,
+)  # fmt: skip
+LEAKS = """
+import logging, sys, warnings
+from leapstudy.pupils.handle import engine_table, open_pupils, visit_table
+from leapstudy.pupils.settings import input_files, load_settings
+files = input_files(load_settings())
+data = open_pupils(files["attendance"], visits=files["visits"])
+rows = engine_table(data).limit(3).to_pandas()
+print(rows)
+print(rows, file=sys.stderr)
+logging.warning("%s", rows)
+warnings.warn(str(visit_table(data).limit(2).to_pandas()))
+rows
+""", "raise ValueError(rows.to_csv())"  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A workspace whose SIMULATED state has three small districts, one of them too small to be shown."""
+    root, real = tmp_path_factory.mktemp("pupils") / "workspace", paths.root()
+    for name in ("data/raw", "params", "notebooks"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    settings = root / "params" / "simulation.yml"
+    content = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    settings.write_text(yaml.safe_dump({**content, "districts": DISTRICTS}), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_ROOT", str(root))
+        stored_state()
+        yield root
+
+
+@pytest.fixture(params=["hartford", "manchester", "windham", "all-districts"])
+def study(workspace, request):
+    return study_pupils(request.param)
+
+
+def test_every_figure_says_simulated_and_states_its_finding(study):
+    for draw in FIGURES:
+        shown = draw(study)
+        assert isinstance(shown, Exhibit) and len(shown.png) > 1000
+        assert shown.alt.startswith("SIMULATED: ") and "SIMULATED" in shown.caption.text()
+
+
+def test_every_sentence_says_simulated_and_has_no_hole(study, capsys):
+    for sentence in SENTENCES:
+        words.say(study, sentence(study))
+        told = capsys.readouterr().out
+        assert told.startswith("SIMULATED: ") and len(told) > 40
+        assert not {"nan", "None", "inf"} & set(told.replace("(", " ").replace(")", " ").replace(",", " ").split())
+
+
+def test_a_district_with_few_visited_pupils_is_refused_and_named(workspace):
+    small = study_pupils("windham")
+    assert small.answer.design().main is None and "Fewer than 20" in " ".join(small.answer.design().refused)
+    assert "no effect can be estimated" in words.answer(small)
+
+
+def test_rows_of_the_table_tell_main_placebo_and_sensitivity_apart(workspace, tmp_path):
+    study = study_pupils("hartford")
+    table = to_frame(study.answer.estimates)
+    assert (
+        list(table.columns) == list(COLUMNS)
+        and set(table["track"]) == {"pupils"}
+        and set(table["edition"]) == {"SIMULATED"}
+    )
+    heads = table[table["event_time"].isna()]
+    assert len(heads) == 2 * len(DESIGN_LABELS) and (heads["n_treated"] >= MIN_GROUP).all()
+    assert set(table.loc[table["estimator"] == "cs_at_risk", "role"]) == {"main", "placebo"}
+    study.save(str(tmp_path / "x" / "result.json"))
+    reading = read_result(load_result(tmp_path / "x" / "result.json"))
+    assert reading.simulated and reading.track == "pupils" and reading.placebo is not None
+    assert reading.effect.value == study.answer.design().main.estimate_pp
+
+
+def test_the_recommended_design_is_near_the_truth_and_its_placebo_near_zero_where_the_textbook_is_not(workspace):
+    study = study_pupils("all-districts")
+    own, textbook = study.answer.design(), study.answer.design("never")
+    assert abs(own.main.estimate_pp - study.true_headline) < 3 * own.main.se_pp
+    assert abs(own.placebo.estimate_pp) < 3 * own.placebo.se_pp
+    assert textbook.placebo.estimate_pp > 3 and textbook.main.estimate_pp - study.true_headline > 3
+
+
+def test_the_state_is_measured_once_and_asked_by_slug_name_or_code(workspace):
+    folder = workspace / "data" / "derived" / "pupil_answers"
+    before = {file.name: file.stat().st_mtime_ns for file in folder.glob("*.json")}
+    assert study_pupils("Hartford").answer.code == study_pupils("0640011").answer.code == "0640011"
+    assert {file.name: file.stat().st_mtime_ns for file in folder.glob("*.json")} == before and len(before) == 1
+    with pytest.raises(BadInput, match="Did you mean 'hartford'"):
+        study_pupils("hartfort")
+
+
+def test_what_is_stored_holds_no_pupil_and_no_small_count(workspace):
+    folder = workspace / "data" / "derived" / "pupil_answers"
+    assert scan_folder(folder).ok
+    for content in json.loads(next(folder.glob("*.json")).read_text(encoding="utf-8")):
+        shown = [value for value in content["funnel"]["pupils"] if value is not None]
+        assert not [value for value in shown if 0 < value < MIN_COUNT]
+        assert not [row for row in content["answer"]["estimates"] if row["n_treated"] < MIN_GROUP]
+
+
+def test_the_executed_notebook_holds_no_pupil_whatever_its_cells_try(workspace):
+    notebook = nbformat.read(workspace / "notebooks" / "20_pupils.ipynb", as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = 'district = "hartford"\nresult_path = ""'
+    for source in LEAKS:
+        notebook.cells.append(nbformat.v4.new_code_cell(source.strip()))
+    NotebookClient(notebook, timeout=200, kernel_name="python3", allow_errors=True).execute()
+    errors = [
+        out.ename
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for out in cell.outputs
+        if out.output_type == "error"
+    ]
+    assert errors == ["ValueError"], "only the last leak fails, and it fails in silence about rows"
+    text = nbformat.writes(notebook)
+    assert "withheld" in text and not holds_pupil(text)
+    assert np.sum([cell.cell_type == "code" for cell in notebook.cells]) > 20
