@@ -11,12 +11,12 @@ from leapstudy.core.names import Track
 
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
-ONLY_PUPILS = "simulation.yml"
+ONLY_PUPILS = {"simulation.yml", "pupils.yml"}
 Signature = tuple[tuple[str, int, int], ...]
 
 
 def _shared(track: Track) -> list[Path]:
-    skipped = {RESOLVED} if track == "pupils" else {RESOLVED, ONLY_PUPILS}
+    skipped = {RESOLVED} if track == "pupils" else {RESOLVED, *ONLY_PUPILS}
     figures = paths.raw().glob("*/*.csv")
     settings = (path for path in paths.params().glob("*.yml") if path.name not in skipped)
     return sorted([*figures, *settings])
