@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from leapstudy.core import paths
 from leapstudy.report.figures import chance, effects, raw, reach, trends
 from leapstudy.report.site import build_site
 
@@ -75,6 +76,15 @@ def small_site(out: Path, studies) -> Path:
             "title": "Are the claims true?",
             "status": "done",
             "notebook": notebook,
+            "error": None,
+        }
+    )
+    runs.append(
+        {
+            "slug": "40-explore",
+            "title": "What if we had asked differently?",
+            "status": "done",
+            "notebook": paths.notebooks() / "40_explore.ipynb",  # as it is kept: without widgets
             "error": None,
         }
     )

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.manifest import key_of, stale_reasons
+from leapstudy.batch.kept import reasons
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -24,21 +23,20 @@ def last_batch(data: StudyData, out: Path | None = None) -> str:
         plan = make_plan(data, [], "public", {}, folder)
     except BadInput as reason:
         return f"No batch can be run as things stand. {reason}"
-    inputs = input_hashes()
-    return freshness_words({run.slug: stale_reasons(folder / run.slug, key_of(run, inputs)) for run in plan})
+    return freshness_words(reasons(plan, folder))
 
 
-def freshness_words(reasons: Mapping[str, Sequence[str]]) -> str:
+def freshness_words(why: Mapping[str, Sequence[str]]) -> str:
     """Return the verdict from run -> why it is stale (empty where it is fresh)."""
     stale: dict[str, list[str]] = {}
-    for slug, found in reasons.items():
+    for slug, found in why.items():
         for reason in found:
             stale.setdefault(reason, []).append(slug)
     if not stale:
-        return f"The last batch is fresh: data, package and parameters are unchanged for all {len(reasons)} runs."
-    if list(stale) == ["never run"] and len(stale["never run"]) == len(reasons):
+        return f"The last batch is fresh: data, package and parameters are unchanged for all {len(why)} runs."
+    if list(stale) == ["never run"] and len(stale["never run"]) == len(why):
         return "There is no batch yet. `leapstudy run` makes one."
-    told = "; ".join(f"{reason} ({_runs(slugs, len(reasons))})" for reason, slugs in stale.items())
+    told = "; ".join(f"{reason} ({_runs(slugs, len(why))})" for reason, slugs in stale.items())
     return f"The last batch is stale: {told}. `leapstudy run` makes again what is stale."
 
 

@@ -143,9 +143,7 @@ def finished(page, workspace, name):
     return code
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_every_cell_runs_and_the_last_output_is_there(opened, workspace, name):
-    page = opened(name)
+def _runs_to_the_end(page, workspace, name):
     assert finished(page, workspace, name) > 3
     assert page.locator(ERRORS).count() == 0, page.locator(ERRORS).all_inner_texts()
     pictures = page.locator(".jp-OutputArea-output figure img")
@@ -154,13 +152,18 @@ def test_every_cell_runs_and_the_last_output_is_there(opened, workspace, name):
     assert len(pictures.last.get_attribute("alt")) >= 30
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS[:2])
+def test_every_cell_runs_and_the_last_output_is_there(opened, workspace, name):
+    _runs_to_the_end(opened(name), workspace, name)
+
+
 def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, workspace, environment):
     asked = ("run", "east-hartford", "--set", "comparison=others", "--out", str(workspace / "by-command"))
     run = subprocess.Popen(
         [sys.executable, "-m", "leapstudy.cli", *asked], env=environment, stdout=subprocess.PIPE, text=True
     )
     page = opened("40_explore")
-    finished(page, workspace, "40_explore")
+    _runs_to_the_end(page, workspace, "40_explore")
     before = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text="points more than").first.inner_text())
     assert before.group(2) == "19"
     assert page.get_by_text("There is no batch yet").count() == 1

@@ -19,6 +19,7 @@ PAGES = [
     "hartford/notebook.html",
     "danbury/notebook.html",
     "01-the-claims/notebook.html",
+    "40-explore/notebook.html",
 ]
 TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}

@@ -43,7 +43,7 @@ def run(out, slug="hartford", **changes):
 def test_the_pages_are_there_and_nothing_comes_from_outside(built):
     pages = sorted(path.relative_to(built).as_posix() for path in built.rglob("*.html"))
     assert pages == [
-        "01-the-claims/notebook.html", "danbury/notebook.html", "hartford/appendix.html", "hartford/notebook.html",
+        "01-the-claims/notebook.html", "40-explore/notebook.html", "danbury/notebook.html", "hartford/appendix.html", "hartford/notebook.html",
         "hartford/plain.es.html", "hartford/plain.html", "index.html",
     ]  # fmt: skip
     for path in [*built.rglob("*.html"), *built.rglob("*.css")]:
