@@ -44,7 +44,7 @@ def measure(commands: list[list[str]], env: dict[str, str]) -> tuple[float, floa
     for command in commands:
         print("...", Path(command[1]).name, *command[2:5], flush=True)
         log = tempfile.TemporaryFile()  # noqa: SIM115 (it outlives the block that a context manager would end)
-        process = psutil.Popen(command, env=env, stdout=log, stderr=log)
+        process = psutil.Popen(command, env=env, cwd=env["LEAPSTUDY_ROOT"], stdout=log, stderr=log)
         seen: dict[int, float] = {}
         while process.poll() is None:
             _sample(process, seen)

@@ -3,13 +3,14 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from leapstudy.batch.kept import asked, kept_plan, reasons, untouched
 from leapstudy.batch.manifest import Manifest, verdict
-from leapstudy.batch.progress import expected_seconds, failure_table
+from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.run import run_batch
 from leapstudy.batch.runs import Run
 from leapstudy.pupils.pseudonyms import pseudonym
@@ -72,3 +73,17 @@ def test_identical_failures_share_a_line():
     shown.print(table)
     text = shown.export_text()
     assert "a, b" in text and "a/run.log" in text and "c/run.log" in text
+
+
+def test_the_board_shows_names_and_the_time_that_is_left():
+    runs = [Run(slug, Path("n.ipynb"), {}, slug) for slug in ("bethel", "canton", "darien")]
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with board(runs, {"bethel": 4.0, "canton": 0.0, "darien": 0.0}, 2, console) as shown:
+        shown.started(runs[0])
+        shown.started(runs[1])
+        assert shown.left() == 2.0, "what is known from the last batch, over two at a time"
+        shown.ended(runs[0], Manifest("done", {}, seconds=6.0))
+        assert shown.left() == 6.0, "two more like the one that was measured, over two at a time"
+        assert list(shown.running) == ["canton"]
+    printed = console.file.getvalue()
+    assert "canton" in printed and "about 6 s left" in printed and "1/3" in printed

@@ -36,6 +36,8 @@ def test_every_command_has_help_with_an_example(command):
         (("run", "hartford", "--set", "outcome=chronic_absence"), "2019-20"),
         (("run", "--track", "private"), "public, pupils, all"),
         (("run", "--jbos", "2"), "--jobs"),
+        (("run", "--timeout", "0"), "--timeout"),
+        (("run", "--out", "nowhere://bucket/reports"), "cannot be opened"),
         (("check", "nowhere.parquet"), "simulate"),
         (("refresh", "10_distrct"), "10_district"),
         (("sing",), "sing"),
