@@ -65,7 +65,9 @@ def _entry(out: Path, run: Mapping[str, Any]) -> Entry:
     path, shown = out / slug / "result.json", status in SHOWN
     result = load_result(path) if shown and track and path.is_file() else None
     reading = read_result(result) if result else None
-    pages = (NOTEBOOK, *((*PLAIN.values(), APPENDIX) if reading else ()))
+    # the appendix answers the checklist of a study of districts; a pupil study is told by its notebook
+    more = (*PLAIN.values(), *((APPENDIX,) if track == "public" else ()))
+    pages = (NOTEBOOK, *(more if reading else ()))
     error = "" if shown else _error(run).get("message", _error(run).get("error", ""))
     return Entry(slug, str(run["title"]), status, track, error, pages, reading, result)
 
@@ -171,7 +173,8 @@ class Build:
 
             return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), there)
 
-        self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
+        if APPENDIX in entry.pages:
+            self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
         for lang, name in PLAIN.items():
             self.stamps.write(folder / name, [digest, self._around(entry, name), there], partial(plain, lang))
 
