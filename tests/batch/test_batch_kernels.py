@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
@@ -104,6 +105,7 @@ def test_nothing_is_left_behind_after_a_kill(victim, light_kernel):
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     template_pid, kernel_pid = map(int, owner.stdout.readline().split())
+    assert psutil.Process(kernel_pid).ppid() == template_pid, "it was forked: it did not start cold"
     try:
         os.kill({"owner": owner.pid, "template": template_pid, "kernel": kernel_pid}[victim], signal.SIGKILL)
         if victim == "owner":

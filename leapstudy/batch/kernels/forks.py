@@ -112,7 +112,8 @@ class Template:
         return ForkedProcess(int(answer)) if answer.strip() else None
 
     def close(self) -> None:
-        """End the template; its kernels end with it."""
+        """End the template, at work or still importing; it holds nothing, and its kernels end with it."""
+        self.process.kill()
         self.stream.close()
         self.channel.close()
         self.process.wait()
