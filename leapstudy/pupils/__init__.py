@@ -11,5 +11,10 @@
 `disclosure`   how a small count is shown
 `simulate`     a SIMULATED state whose true effect is known
 `moments`      the one pass over the rows that all estimators are made from
+`settings`     the parameters of the track; `groups`: the groups in which pupils are counted
+`visits`       how far the programme got with a pupil, counted
+`at_risk`      absence before a referral (`lookback`), counted; `referral_rule`: the rule that is found in it
+`placebo`      the rule applied to months before there was any visit
+`risk_changes` who was at risk with whom, and how both changed: the recommended design's two passes
 ============== ==================================================================================
 """

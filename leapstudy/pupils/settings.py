@@ -25,7 +25,6 @@ class PupilSettings(BaseModel):
     shape: Literal[""] | contract.Shape
     columns: dict[str, str]
     memory_limit: str
-    history: int = Field(ge=1, le=10)
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
     months_after: int = Field(ge=1, le=24)

@@ -12,9 +12,6 @@ from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.reading import SCHOOL_DAYS
 from leapstudy.report.sentences import LINE
 
-SMALL_PLACEBO_PP = 1.0
-"""Points; a placebo nearer to zero than this is called near zero."""
-
 
 def say(study: PupilStudy, text: str) -> None:
     """Print a sentence in lines that fit a page; made from SIMULATED pupils it begins by saying so."""
@@ -46,8 +43,8 @@ def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
         return "No placebo could be formed for it."
     verdict = (
-        "near zero, as it should be"
-        if abs(design.placebo.estimate_pp) < SMALL_PLACEBO_PP
+        "not told apart from zero, as it should be"
+        if _holds_zero(design.placebo)
         else "not zero: believe the estimate by so much less"
     )
     return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
@@ -133,7 +130,7 @@ def designs(study: PupilStudy) -> str:
     return (
         f"{len(passed)} of {len(judged)} designs find nothing where nobody was visited"
         f"{' (' + '; '.join(passed) + ')' if passed else ''}. The farthest off is '{design_label(biggest.name)}' with "
-        f"{_value(biggest.placebo)}: what it says of visited pupils, {_value(biggest.main)}, is mostly rebound."
+        f"{_value(biggest.placebo)}: so much of the {_value(biggest.main)} that it says of visited pupils is rebound."
     )
 
 

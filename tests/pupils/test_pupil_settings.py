@@ -26,7 +26,7 @@ def test_the_default_input_is_the_simulated_state():
     ("changes", "words"),
     [
         ({"min_comparisons": 6}, "Did you mean 'min_comparison'"),
-        ({"history": 0}, "history: .*greater than or equal to 1"),
+        ({"months_after": 0}, "months_after: .*greater than or equal to 1"),
         ({"early": [4, 6]}, "the earlier one first"),
         ({"input": "pupils.csv"}, "input and visits go together"),
         ({"shape": "wide"}, "shape"),

@@ -244,7 +244,7 @@ def _published(axes: Axes, published: pd.DataFrame) -> None:
         label="published effect",
     )
     for who, month, effect in zip(published["who"], published["month"], published["effect_pp"], strict=True):
-        shift, side = {1: ((-4, 9), "left"), 6: ((-9, 0), "right")}.get(month, ((9, 0), "left"))
+        shift, side = {1: ((8, -12), "left"), 6: ((-9, 0), "right")}.get(month, ((9, 0), "left"))
         axes.annotate(
             who, (month, effect), shift, textcoords="offset points", ha=side, va="center", fontsize=8, color=PURPLE
         )
