@@ -123,7 +123,7 @@ class Common:
             "comparison_districts": _listing(data, self.main.sample), "permutation": placements(self.main, names),
             "editions": editions(self.effects, self.spec), "leave_one_out": _leave_one_out(self.main.sample, names),
             "event_study": self.studies[0], "chronic": self.studies[1],
-            "rebound": _rebound(data, self.spec, self.treated, names), "not_possible": (*self.reasons, *self.sensitivity.not_possible),
+            "rebound": _rebound(data, self.spec, self.treated, names), "not_possible": self.reasons,
             "sensitivity": self.sensitivity,
         }  # fmt: skip
 

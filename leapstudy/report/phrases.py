@@ -1,6 +1,7 @@
 """How a number, a district, a group and a contrast are called, the same on every page and figure."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -97,3 +98,20 @@ def percent(share: float, digits: int = 1) -> str:
 def counted(n: int, what: str, plural: str = "") -> str:
     """Return ``1 district``, ``2 districts``."""
     return f"{n:,} {what if n == 1 else plural or what + 's'}"
+
+
+def bound_words(found: Mapping[str, Any]) -> str:
+    """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
+    low, high = found["table"]["low_pp"][0], found["table"]["high_pp"][0]
+    due = " (a placebo: zero is due)" if found["is_placebo"] else ""
+    plain = f"{outcome_words(found['outcome']).capitalize()} in {found['year']}{due}: {between(low, high)} points without any departure"
+    few = (
+        "One coefficient lies before the programme, which cannot say how large a departure to fear."
+        if found["largest_before"] is None
+        else f"The largest change of slope in {found['n_pre']} earlier years was {number(found['largest_before'])} points a year."
+    )
+    if found["breakdown"] is None:
+        return f"{plain}; how far trends would have to depart before it holds zero cannot be said. {few}"
+    if found["breakdown"] == 0:
+        return f"{plain}, which holds zero already: the breakdown value is 0, no departure is needed to overturn an effect. {few}"
+    return f"{plain}; it holds zero once the slope may change by {number(found['breakdown'])} points a year. {few}"

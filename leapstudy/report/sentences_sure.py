@@ -2,11 +2,11 @@
 
 from leapstudy.core.frames import records
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.report.choice import Choice
 from leapstudy.report.figures.bent import estimator_rows, rejected
 from leapstudy.report.figures.common import Answer
-from leapstudy.report.phrases import between, counted, number, outcome_words, percent, points, probability
+from leapstudy.report.phrases import between, bound_words, counted, number, percent, points, probability
+from leapstudy.report.result import jsonable
 from leapstudy.report.study import Study
 
 
@@ -87,24 +87,8 @@ def estimators(answer: Answer) -> str:
 
 def bounds(answer: Answer) -> str:
     """Say how far trends may depart before the answer changes, and what few years before can carry."""
-    return " ".join(bound_words(item) for item in answer.sensitivity.bounds)
-
-
-def bound_words(found: Bounds) -> str:
-    """Say what one event study's bounds come to."""
-    first = found.table.iloc[0]
-    what = f"{outcome_words(found.outcome).capitalize()} in {found.year}"
-    plain = f"{what}{' (a placebo: zero is due)' if found.is_placebo else ''}: {between(first['low_pp'], first['high_pp'])} points without any departure"
-    few = (
-        " One coefficient lies before the programme, which cannot say how large a departure to fear."
-        if found.n_pre < 2
-        else f" The largest change of slope in {found.n_pre} earlier years was {number(found.largest_before or 0.0)} points a year."
-    )
-    if found.breakdown == 0:
-        return f"{plain}, which holds zero already: the breakdown value is 0, no departure is needed to overturn an effect.{few}"
-    if found.breakdown is None:
-        return f"{plain}; how far trends would have to depart before it holds zero cannot be said.{few}"
-    return f"{plain}; it holds zero once the slope may change by {number(found.breakdown)} points a year.{few}"
+    reasons = [text for text in answer.sensitivity.not_possible if text.startswith("Robust bounds")]
+    return " ".join([*(bound_words(jsonable(item)) for item in answer.sensitivity.bounds), *reasons])
 
 
 def grade_conditions(study: Study) -> str:

@@ -5,10 +5,12 @@ import shutil
 import textwrap
 
 import pytest
+from bs4 import BeautifulSoup
 from site_factory import DAY, executed_notebook, small_site
 
 from leapstudy.report.checklist import checklist
 from leapstudy.report.notebook_html import flowing
+from leapstudy.report.render import lean
 from leapstudy.report.result import load_result
 from leapstudy.report.sentences import LINE
 from leapstudy.report.site import build_site
@@ -140,7 +142,7 @@ def test_the_checklist_answers_all_22_points(built):
     assert not [point.title for point in points if re.search(r"\bnan\b|None\b|\binf\b", point.answer)]
     floor = next(point.answer for point in points if "Inference" in point.title)
     assert "0.0500" in floor
-    assert "cluster-robust p-value is refused" in floor
+    assert "cluster-robust p-value with one treated district is refused" in floor
 
 
 def test_the_checklist_stands_without_any_block(built):
@@ -158,3 +160,13 @@ def test_printed_sentences_flow_on_the_page_and_other_lines_stay():
         flowing(f"{wrapped}\nshort\nlines stay\n\nas they are")
         == f"{sentence.strip()}\nshort\nlines stay\n\nas they are"
     )
+
+
+def test_end_tags_that_html_closes_itself_change_nothing_but_the_size(hartford_study):
+    table = hartford_study.answer.editions.to_html() + "<ul><li>one</li><li>two</li></ul>"
+    before, after = (BeautifulSoup(text, "lxml") for text in (table, lean(table)))
+    assert len(lean(table)) < len(table)
+    for name in ("th", "td", "tr", "li"):
+        assert [cell.get_text(strip=True) for cell in before.find_all(name)] == [
+            cell.get_text(strip=True) for cell in after.find_all(name)
+        ]
