@@ -178,6 +178,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
+@style.in_house_style
 def picture(table: pd.DataFrame) -> bytes:
     """Return bias by rule and design, zero effect on the left and the LEAP path on the right, as PNG."""
     from leapstudy.report.figures.pupils_common import DESIGN_MARKS

@@ -22,6 +22,9 @@ CUTS = (5, 10, 15, 20, 25, 30)
 CLEAR_FIT = 0.3
 """Youden's index from which a rule counts as found; picking at random gives about zero."""
 
+MOST_REFERRED = 0.25
+"""Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like pupils."""
+
 WORDS = {
     "last_month": "over the last month",
     "last_two_months": "over the last two months",
@@ -70,6 +73,11 @@ class ReferralRule:
     def found(self) -> bool:
         """Whether referral depends on absence before it as far as the log shows."""
         return self.percent > 0
+
+    @property
+    def leaves_overlap(self) -> bool:
+        """Whether most who meet the rule stay unvisited for now, so that visited pupils have somebody like them."""
+        return self.monthly <= MOST_REFERRED
 
     def words(self) -> str:
         """Return the rule as a person would state it."""

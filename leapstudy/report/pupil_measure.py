@@ -142,35 +142,48 @@ def pupil_answer(measured: Measured, code: str, district: str, settings: PupilSe
     """Return the answer for one district, or for all (`ALL`)."""
     edition = "SIMULATED" if measured.simulated else measured.period
     where = Context(code, district, "attendance_rate", edition)
-    visited = _designs(measured.visited, code, settings)
-    placebo = {} if measured.placebo is None else _designs(measured.placebo, code, settings)
-    designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     rule = next((rule for rule in measured.rules if rule.district_code == code), None)
+    visited = _designs(measured.visited, code, rule, settings)
+    placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
+    designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     return PupilAnswer(
         code=code, district=district, edition=edition, rule=rule, designs=designs,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
         raw_paths=raw_paths(_cells(measured.visited.moments, code)),
-        parts=_parts(measured.visited, code, where),
+        parts=_parts(measured.visited, code, rule, where),
         estimates=estimate_table(designs, visited, where, settings.months_after),
     )  # fmt: skip
 
 
-def _designs(side: Side, code: str, settings: PupilSettings) -> dict[DesignName, Found]:
+def _designs(side: Side, code: str, rule: ReferralRule | None, settings: PupilSettings) -> dict[DesignName, Found]:
     found = plain_designs(_cells(side.moments, code), settings.early)
-    found[RECOMMENDED] = side.at_risk.get((code, ""), Found(None, ("No pupil of this district was picked.",)))
+    found[RECOMMENDED] = _recommended(side, code, "", rule)
     return found
+
+
+def _recommended(side: Side, code: str, part: str, rule: ReferralRule | None) -> Found:
+    """Return the at-risk design, refused where the rule leaves nobody like the visited pupils unvisited."""
+    if rule is not None and not rule.leaves_overlap:
+        return Found(
+            None,
+            (
+                f"No overlap: in a month {rule.monthly:.0%} of those who meet the rule are referred, so that pupils who are "
+                "left to compare with are not like those who were visited.",
+            ),
+        )
+    return side.at_risk.get((code, part), Found(None, ("No pupil of this district was picked.",)))
 
 
 def _cells(moments: Moments, code: str) -> Moments:
     return moments if code == ALL else moments.where(moments.district == code)
 
 
-def _parts(side: Side, code: str, where: Context) -> pd.DataFrame:
+def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:
     rows = []
     for split, parts in SPLITS.items():
         for part in parts:
-            found = side.at_risk.get((code, part), Found(None, ("nobody is in this part",)))
+            found = _recommended(side, code, part, rule)
             row = None if found.effects is None else headline_row(found.effects, where)
             rows.append(
                 {

@@ -75,8 +75,8 @@ def referral_rule(study: PupilStudy) -> str:
         return "The log follows no rule on absence; referrals look as if drawn without regard to it."
     left = (
         "so most who met the rule stay to compare with"
-        if rule.monthly < 0.5
-        else "so few who met the rule stay to compare with"
+        if rule.leaves_overlap
+        else "so too few like them stay to compare with"
     )
     return (
         f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred pupils meet it, "

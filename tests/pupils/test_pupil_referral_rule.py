@@ -84,12 +84,13 @@ def test_lookbacks_equal_a_slow_twin(data):
 def test_the_rule_of_the_simulation_is_found_in_its_log(rule, tmp_path):
     for found in find_rules(at_risk_shares(_open(tmp_path, rule))):
         assert (found.window, found.percent) == (rule, 10) if rule != "random" else not found.found
-        assert found.caught == 1
+        assert found.caught == 1 and found.leaves_overlap
 
 
 def test_the_worst_are_seen_to_be_picked_almost_without_comparison(tmp_path):
     found = find_rules(at_risk_shares(_open(tmp_path, "worst")))[-1]
     assert found.window == "last_two_months" and found.percent >= 15 and found.monthly > 0.3
+    assert not found.leaves_overlap
 
 
 def test_a_rule_by_hand():

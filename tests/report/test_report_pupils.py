@@ -15,6 +15,8 @@ from leapstudy.core.estimate import COLUMNS, to_frame
 from leapstudy.did.pupil_answer import DESIGN_LABELS
 from leapstudy.evidence.scan import holds_pupil, scan_folder
 from leapstudy.pupils.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.pupils.referral_rule import ReferralRule
+from leapstudy.report import pupil_measure
 from leapstudy.report import pupil_sentences as words
 from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures import pupils_before, pupils_effects
@@ -152,3 +154,9 @@ def test_the_executed_notebook_holds_no_pupil_whatever_its_cells_try(workspace):
     text = nbformat.writes(notebook)
     assert "withheld" in text and not holds_pupil(text)
     assert np.sum([cell.cell_type == "code" for cell in notebook.cells]) > 20
+
+
+def test_a_rule_that_leaves_nobody_alike_is_refused_in_words(workspace):
+    side = pupil_measure.Side(None, {}, 0)
+    found = pupil_measure._recommended(side, "1", "", ReferralRule("1", "last_two_months", 20, 1.0, 0.03, 0.39, 100))
+    assert found.effects is None and "No overlap: in a month 39%" in found.refused[0]
