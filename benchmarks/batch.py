@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 WAYS = ROOT / "benchmarks" / "ways"
 SAMPLE_SECONDS = 0.05
+Row = dict[str, object]
 PACKAGES = ("papermill", "nbval", "nbclient", "ipykernel", "distributed")
 
 
@@ -53,6 +54,7 @@ def measure(commands: list[list[str]], env: dict[str, str]) -> tuple[float, floa
             log.seek(0)
             sys.exit(f"{' '.join(command)} failed:\n{log.read().decode()[-3000:]}")
         cpu += sum(seen.values())
+    print(f"    {time.perf_counter() - start:.1f} s, {cpu:.1f} s of CPU", flush=True)
     return time.perf_counter() - start, cpu
 
 
@@ -103,50 +105,74 @@ def main() -> None:
     from leapstudy.data import leap_districts, load_study
 
     slugs = [item.slug for item in leap_districts(load_study().districts)][: given.districts]
-    rows: list[dict] = []
     with tempfile.TemporaryDirectory(prefix="leapstudy-bench-") as folder:
         env = workspace(Path(folder) / "workspace")
         out = Path(folder) / "out"
         out.mkdir()
-        found = {way: measure(commands, env) for way, commands in district_ways(slugs, out).items()}
-        found |= {way: measure(commands, env) for way, commands in nbval_ways(env).items()}
-        check = subprocess.run(
-            [sys.executable, str(WAYS / "check.py"), str(out / "ours"), *slugs], env=env, text=True, capture_output=True,
-            check=True,
-        )  # fmt: skip
-        dask = subprocess.run(
-            [sys.executable, str(WAYS / "on_dask.py"), str(out), *slugs], env=env, text=True, capture_output=True,
-            check=True,
-        )  # fmt: skip
-        local_again, on_dask = map(float, dask.stdout.split()[-2:])
-        sizes = subprocess.run(
-            [sys.executable, str(WAYS / "growth.py"), str(out / "growth"), given.sizes, str(RESULTS / "batch_growth.png")],
-            env=env, text=True, capture_output=True, check=True,
-        )  # fmt: skip
-    ours, bound = found["leapstudy run"], found["bound: import once, fork 2, no notebooks"]
-    for way, (wall, cpu) in found.items():
-        rows.append({"what": way, "n": len(slugs), "wall_s": f"{wall:.2f}", "cpu_s": f"{cpu:.2f}"})
-    ratios = [
-        ("papermill command in a loop / leapstudy run, wall", found["papermill command in a loop"][0] / ours[0], ">= 5"),
-        ("papermill API in a pool of 2 / leapstudy run, wall", found["papermill API in a pool of 2"][0] / ours[0], ">= 2.5"),
-        ("leapstudy run / bound, CPU", ours[1] / bound[1], "<= 1.6"),
-        ("nothing to do, wall seconds", found["leapstudy run, nothing to do"][0], "< 1"),
-        ("check alone, seconds", float(check.stdout), "< 0.05"),
-        ("nbval cold / warm, wall", found["nbval, cold kernels"][0] / found["nbval, warm kernels"][0], ">= 1.8"),
-        ("Dask LocalCluster / local, wall", on_dask / local_again, "<= 1.25"),
-    ]  # fmt: skip
-    rows += [
-        {"what": what, "n": len(slugs), "ratio": f"{value:.3f}", "target": target} for what, value, target in ratios
+        for stage in (districts, on_dask, growth, nbval):
+            keep(stage(env, out, slugs, given.sizes), given.note)
+
+
+def districts(env: dict[str, str], out: Path, slugs: list[str], _: str) -> list[Row]:
+    """Pair the batch with its peers and its bound, and time a batch with nothing to do."""
+    loop, pool, ours, idle, bound = (measure(commands, env) for commands in district_ways(slugs, out).values())
+    names, number = list(district_ways(slugs, out)), len(slugs)
+    check = float(script(["check.py", str(out / "ours"), *slugs], env))
+    seconds = [
+        {"what": name, "n": number, "wall_s": f"{wall:.2f}", "cpu_s": f"{cpu:.2f}"}
+        for name, (wall, cpu) in zip(names, (loop, pool, ours, idle, bound), strict=True)
     ]
-    for line in sizes.stdout.splitlines():
-        size, seconds = line.split()
-        rows.append(
-            {"what": "cost of the engine a notebook, wall seconds", "n": size, "ratio": seconds, "target": "flat"}
-        )
-    keep(rows, given.note)
+    return [
+        *seconds,
+        ratio("papermill command in a loop / leapstudy run, wall", loop[0] / ours[0], ">= 5", number),
+        ratio("papermill command in a loop / leapstudy run, CPU", loop[1] / ours[1], "", number),
+        ratio("papermill API in a pool of 2 / leapstudy run, wall", pool[0] / ours[0], ">= 2.5", number),
+        ratio("papermill API in a pool of 2 / leapstudy run, CPU", pool[1] / ours[1], "", number),
+        ratio("leapstudy run / bound, CPU", ours[1] / bound[1], "<= 1.6", number),
+        ratio("nothing to do, wall seconds", idle[0], "< 1", number),
+        ratio("check alone, seconds", check, "< 0.05", number),
+    ]
 
 
-def keep(rows: list[dict], note: str) -> None:
+def on_dask(env: dict[str, str], out: Path, slugs: list[str], _: str) -> list[Row]:
+    """Pair the batch here with the same on a Dask cluster of two workers."""
+    here, there = map(float, script(["on_dask.py", str(out), *slugs], env).split()[-2:])
+    return [ratio("Dask LocalCluster / local, wall", there / here, "<= 1.25", len(slugs))]
+
+
+def growth(env: dict[str, str], out: Path, _: list[str], sizes: str) -> list[Row]:
+    """Measure what the engine costs a notebook as batches grow."""
+    told = script(["growth.py", str(out / "growth"), sizes, str(RESULTS / "batch_growth.png")], env)
+    pairs = (line.split() for line in told.splitlines())
+    return [
+        ratio("cost of the engine a notebook, wall seconds", float(cost), "flat", int(size)) for size, cost in pairs
+    ]
+
+
+def nbval(env: dict[str, str], out: Path, slugs: list[str], _: str) -> list[Row]:
+    """Pair nbval on cold kernels with nbval on warm ones, over every notebook."""
+    cold, warm = (measure(commands, env) for commands in nbval_ways(env).values())
+    return [
+        ratio("nbval cold / warm, wall", cold[0] / warm[0], ">= 1.8", 0),
+        ratio("nbval cold / warm, CPU", cold[1] / warm[1], "", 0),
+    ]
+
+
+def script(arguments: list[str], env: dict[str, str]) -> str:
+    """Run one of the scripts in `ways/` and return what it printed."""
+    command = [sys.executable, str(WAYS / arguments[0]), *arguments[1:]]
+    done = subprocess.run(command, env=env, text=True, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"{arguments[0]} failed:\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def ratio(what: str, value: float, target: str, number: int) -> Row:
+    """Return one row with a ratio (or a figure that has a target)."""
+    return {"what": what, "n": number, "ratio": f"{value:.3f}", "target": target}
+
+
+def keep(rows: list[Row], note: str) -> None:
     """Print the rows and append them to the table, with date, versions and machine."""
     about = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"), "cores": os.cpu_count(),

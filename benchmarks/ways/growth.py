@@ -21,7 +21,8 @@ def notebook(path: Path) -> Path:
     cells = [new_markdown_cell("# What does a run cost?"), new_code_cell('result_path = ""'), new_code_cell("print(1)")]
     cells[1].metadata["tags"] = ["parameters"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(new_notebook(cells=cells), path)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
     return path
 
 

@@ -102,7 +102,7 @@ def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) 
                 execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
                 config=_local_sockets(sockets), watch=watch,
             )  # fmt: skip
-    except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as failure:
+    except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
         if watch.notebook is not None:
             write_text_atomic(folder / FAILED, nbformat.writes(watch.notebook) + "\n")
         (folder / "result.json").unlink(missing_ok=True)
