@@ -91,10 +91,17 @@ def sealed(doing: str, action: Callable[[], Result]) -> Result:
     """
     try:
         return action()
-    except ENGINE_ERRORS as error:
+    except Exception as error:
+        if not _engine_said(error):
+            raise
         kind = type(error).__name__
     raise BadInput(
         f"The engine failed while {doing} ({kind}). Its message is withheld because it may quote a pupil's row. "
         "`leapstudy check PATH` counts what is wrong with the rows; if that fails too, the file itself is broken: cut "
         "off, of another separator or of another encoding."
     )
+
+
+def _engine_said(error: Exception) -> bool:
+    """Say whether an error comes from an engine: Spark's are known by their package, which need not be there."""
+    return isinstance(error, ENGINE_ERRORS) or type(error).__module__.split(".")[0] in ("pyspark", "py4j")

@@ -29,6 +29,11 @@ MONTHS_A_WORD = 4
 MOST_DAYS = (2**DAY_BITS - 1) / 2
 
 
+@ibis.udf.agg.builtin(name="bit_or")
+def _bit_or(word: int) -> int:  # type: ignore[empty-body]
+    """Join words bit by bit: every engine has it, though ibis knows of it in some only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pupils:
     """One row per pupil: `traits`, `rows`, and for each month t `e{t}` (days enrolled, 0 if not seen) and `y{t}`.
@@ -98,7 +103,7 @@ def _words(rows: Table, periods: Sequence[int]) -> Table:
     place = rows.position & (MONTHS_A_WORD - 1)
     rows = rows.select("pupil", "packed", number=rows.position >> 2, word=rows.days << (place * MONTH_BITS))
     count = -(-len(periods) // MONTHS_A_WORD)
-    return _by_pupil(rows, {f"w{k}": rows.word.bit_or(where=rows.number == k) for k in range(count)})
+    return _by_pupil(rows, {f"w{k}": _bit_or(rows.word, where=rows.number == k) for k in range(count)})
 
 
 def _unpacked(kept: Table, periods: int) -> Table:
