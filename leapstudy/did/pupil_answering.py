@@ -86,7 +86,7 @@ def refusal_words(refused: Sequence[Refusal]) -> tuple[str, ...]:
     counts = Counter(item.reason for item in refused)
     worst = {reason: max(item.treated_share for item in refused if item.reason == reason) for reason in counts}
     return tuple(
-        f"{count} times {reason} (leaving out up to {worst[reason]:.0%} of the visited pupils of a month)."
+        f"{count} times: {reason} (leaving out up to {worst[reason]:.0%} of the visited pupils of a month)."
         for reason, count in counts.items()
     )
 

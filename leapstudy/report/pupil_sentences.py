@@ -146,9 +146,7 @@ def refused(study: PupilStudy) -> str:
     head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited pupils."
     if not design.refused:
         return f"{head} No cell was refused."
-    return (
-        f"{head} {counted(len(design.refused), 'cell was', 'cells were')} refused, the first being: {design.refused[0]}"
-    )
+    return f"{head} Refused: {' '.join(design.refused)}"
 
 
 def parts(study: PupilStudy) -> str:
