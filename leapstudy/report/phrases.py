@@ -104,7 +104,10 @@ def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
     low, high = found["table"]["low_pp"][0], found["table"]["high_pp"][0]
     due = " (a placebo: zero is due)" if found["is_placebo"] else ""
-    plain = f"{outcome_words(found['outcome']).capitalize()} in {found['year']}{due}: {between(low, high)} points without any departure"
+    start = "under parallel trends" if found["kind"] == "parallel" else "if the differential trend is a straight line"
+    plain = (
+        f"{outcome_words(found['outcome']).capitalize()} in {found['year']}{due}: {between(low, high)} points {start}"
+    )
     few = (
         "One coefficient lies before the programme, which cannot say how large a departure to fear."
         if found["largest_before"] is None

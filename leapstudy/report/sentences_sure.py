@@ -39,12 +39,18 @@ def pooled(answer: PooledAnswer) -> str:
 
 
 def _informed(answer: PooledAnswer) -> str:
-    if answer.informed is None:
+    if answer.informed is None or answer.pooling is None:
         return ""
-    model = answer.informed
+    model, flat = answer.informed, answer.pooling.shrinkage
+    # the prior outweighs the figures where its standard deviation is below theirs, a quarter of the interval
+    speaks = (
+        ": there the prior speaks, not these figures"
+        if model.prior.sd_pp < (flat.mu_high_pp - flat.mu_low_pp) / 4
+        else ""
+    )
     return (
         f" With {model.prior.source} as prior ({points(model.prior.mean_pp)}, standard deviation {number(model.prior.sd_pp)}) the mean effect is "
-        f"{points(model.mu_pp)} ({between(model.mu_low_pp, model.mu_high_pp)}): then the prior speaks, not these figures."
+        f"{points(model.mu_pp)} ({between(model.mu_low_pp, model.mu_high_pp)}){speaks}."
     )
 
 
@@ -95,7 +101,9 @@ def grade_conditions(study: Study) -> str:
     """Say which conditions of the evidence tiers are met, and why the others are not."""
     conditions = study.evidence.essa.conditions
     missing = "; ".join(
-        f"{item.name}: {item.reason.removeprefix('not met because ')}" for item in conditions if not item.met
+        f"{item.name}: {item.reason.removeprefix('not met because ').rstrip('.')}"
+        for item in conditions
+        if not item.met
     )
     met = [item.name for item in conditions if item.met]
     return f"Met: {', '.join(met) or 'none'}. Not met: {missing or 'none'}."

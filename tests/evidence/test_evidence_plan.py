@@ -7,9 +7,10 @@ import yaml
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ComparisonName, ContrastName, Edition, Outcome, Scale, Weights, options
 from leapstudy.did.design import Spec
-from leapstudy.evidence.plan import check_frozen, check_run, deviations, plan_hash
+from leapstudy.evidence.plan import check_frozen, check_run, deviations, plan_hash, standing_of, standings
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,38 @@ def test_a_run_is_held_against_the_plan(plan, params, standing, kinds):
 def test_a_deviation_says_planned_and_used(plan):
     (found,) = deviations(plan, {"comparison": ("0020011", "0110011")})
     assert (found.key, found.planned, found.used) == ("comparison", "alliance", "0020011,0110011")
+
+
+def _row(**change):
+    given = {
+        "track": "public", "district_code": "ALL", "district": "All", "outcome": "attendance_rate", "comparison": "alliance",
+        "n_treated": 15, "n_comparison": 19, "edition": "2022-23", "pre": "2019-20+2020-21", "post": "2021-22",
+        "estimator": "did", "role": "main", "estimate_pp": 0.0, "p_method": "label_permutation",
+    }  # fmt: skip
+    return Estimate(**{**given, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "standing"),
+    [
+        ({}, "as planned"),
+        ({"comparison": "others"}, "planned sensitivity"),
+        ({"comparison": "others", "edition": "2021-22"}, "exploratory"),
+        ({"pre": "2020-21"}, "planned sensitivity"),
+        ({"estimator": "sdid", "p_method": "sdid_placebo"}, "exploratory"),
+        ({"p_method": "conley_taber"}, "exploratory"),
+        ({"p_method": "romano_wolf"}, "as planned"),
+    ],
+)
+def test_each_row_stands_to_the_plan_by_its_own_departures(plan, change, standing):
+    assert standings(plan, {"weights": "equal"}, [_row(**change)])["standing"].tolist() == [standing]
+
+
+def test_a_runs_own_departure_counts_for_all_its_rows(plan):
+    rows = [_row(), _row(comparison="others")]
+    found = standings(plan, {"weights": "pupils", "comparison": "alliance"}, rows)
+    assert dict(zip(found["standing"], found["rows"], strict=True)) == {"planned sensitivity": 1, "exploratory": 1}
+
+
+def test_other_draws_are_no_departure(plan):
+    assert standing_of(deviations(plan, {"seed": 1})) == "as planned"

@@ -91,7 +91,7 @@ def answers_of(study, title):
 )  # fmt: skip
 def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(breakdown, largest, words):
     found = {
-        "outcome": "attendance_rate", "year": "2021-22", "is_placebo": False, "n_pre": 1 if largest is None else 7,
+        "outcome": "attendance_rate", "year": "2021-22", "is_placebo": False, "kind": "parallel", "n_pre": 1 if largest is None else 7,
         "table": {"low_pp": [0.2], "high_pp": [1.0]}, "breakdown": breakdown, "largest_before": largest,
     }  # fmt: skip
     text = bound_words(found)
@@ -131,3 +131,9 @@ def test_the_choice_on_record_fits_the_data_and_a_changed_one_is_refused(study, 
 def test_rows_of_the_study_are_counted_once(pooled):
     assert pooled.standings["rows"].sum() == len(pooled.answer.estimates)
     assert isinstance(pooled.standings, pd.DataFrame)
+
+
+def test_the_prior_is_said_to_speak_only_where_it_outweighs_the_figures(pooled):
+    assert "the prior speaks" in sentences_sure.pooled(pooled.answer)
+    wide = replace(pooled.answer.informed, prior=replace(pooled.answer.informed.prior, sd_pp=5.0))
+    assert "the prior speaks" not in sentences_sure.pooled(replace(pooled.answer, informed=wide))

@@ -26,7 +26,7 @@ def plain_bounds(study: EventStudy) -> Bounds:
     low, high = float(row["low_pp"]), float(row["high_pp"])
     table = pd.DataFrame({"m": [0.0], "low_pp": [low], "high_pp": [high]})
     n_pre = int((~study.table["is_reference"] & (study.table["event_time"] < 0)).sum())
-    return Bounds(study.outcome, PROGRAMME_START, False, "smoothness", n_pre, table, 0.0 if low <= 0 <= high else None, None)  # fmt: skip
+    return Bounds(study.outcome, PROGRAMME_START, False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None)  # fmt: skip
 
 
 def placebo_bounds(study: EventStudy, times: Sequence[float] = TIMES) -> Bounds:

@@ -43,7 +43,8 @@ class Bounds:
     is_placebo : bool
         Whether that year lies before the programme, so that zero is due.
     kind : str
-        "smoothness" (the differential slope changes by at most `m` points a year).
+        "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a straight
+        line), or "parallel" where only the interval under parallel trends can be given.
     n_pre : int
         Coefficients before: what the bounds can be judged by.
     table : DataFrame

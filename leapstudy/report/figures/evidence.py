@@ -100,7 +100,7 @@ def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
         yticklabels=[_group_words(row) for row in rows],
         ylim=(-0.6, len(rows) - 0.4),
         xlim=(-1.25 * furthest, 1.25 * furthest),
-        xlabel="Cox index of chronic absence 2019-20 (right: more absence than in the comparison group)",
+        xlabel="Cox index of chronic absence 2019-20\n(right: more absence than in the comparison group)",
     )
     axes.grid(False, axis="y")
     legend_below(axes, 2)

@@ -148,11 +148,16 @@ def _line(axes: Axes, shown: Rebound) -> None:
     axes.plot(ends, shown.intercept + shown.slope * ends, color=INK, linewidth=1.6, label="line through those without")
 
 
+ROOM_PP = 1.0
+"""Points of fall that a name needs on its left."""
+
+
 def _name_some(axes: Axes, treated: pd.DataFrame) -> None:
     """Name the treated districts that lie farthest from the line (all, where few)."""
     named = treated.reindex(treated["gap_pp"].abs().sort_values(ascending=False).index).head(4)
     for district, fall, back, gap in named[["district", "fall_pp", "rebound_pp", "gap_pp"]].itertuples(index=False):
-        side, shift = ("right", -8) if gap < 0 else ("left", 8)
+        # beside the line, but never over the edge of the axes
+        side, shift = ("right", -8) if gap < 0 and fall > treated["fall_pp"].min() + ROOM_PP else ("left", 8)
         axes.annotate(short(district), (fall, back), (shift, -3), textcoords="offset points", ha=side, fontsize=9)
 
 
