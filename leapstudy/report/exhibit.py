@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from leapstudy.report import style
 from leapstudy.report.tables import table_html
 
+LINE = 100
+"""Characters of a printed line, in a notebook and on a page."""
+
 ALT_SHORTEST, ALT_LONGEST = 30, 300
 """Characters of alternative text: enough to state the finding, short enough to be heard in one breath."""
 

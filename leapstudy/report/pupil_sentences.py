@@ -6,11 +6,11 @@ import numpy as np
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import DesignAnswer
+from leapstudy.report.exhibit import LINE
 from leapstudy.report.figures.pupils_common import SIMULATED, design_label
 from leapstudy.report.phrases import between, counted, number, percent, points, probability
 from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.reading import SCHOOL_DAYS
-from leapstudy.report.sentences import LINE
 
 
 def say(study: PupilStudy, text: str) -> None:

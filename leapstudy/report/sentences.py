@@ -8,6 +8,7 @@ from leapstudy.core.frames import extremes, records
 from leapstudy.data.describe import edition_differences
 from leapstudy.did.answer import EventStudy, PooledAnswer, Rebound
 from leapstudy.did.sensitivity import Adjusted
+from leapstudy.report.exhibit import LINE
 from leapstudy.report.figures.common import Answer, contrast_rows, treated_words
 from leapstudy.report.phrases import (
     between,
@@ -20,8 +21,6 @@ from leapstudy.report.phrases import (
     short,
 )
 from leapstudy.report.study import Study
-
-LINE = 100
 
 
 def say(text: str) -> None:

@@ -160,3 +160,9 @@ def zero_line(axes: Axes, vertical: bool = True) -> None:
     """Draw the line of no effect: vertical where effects lie along x."""
     draw = cast(Callable[..., Any], axes.axvline if vertical else axes.axhline)
     draw(0, color=INK, linewidth=1.0, zorder=1.5)
+
+
+def legend_below(axes: Axes, columns: int) -> None:
+    """Put the legend under the axes, where it covers no figure."""
+    figure: Any = axes.figure
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)

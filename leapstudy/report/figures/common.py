@@ -1,7 +1,5 @@
 """What the public track's figures share: the caption of an answer, and how an interval is drawn."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,6 +10,7 @@ from leapstudy.did.glance import Glance
 from leapstudy.report.exhibit import Caption
 from leapstudy.report.phrases import EDSIGHT, SOURCES, comparison_words, counted, short
 from leapstudy.report.style import MARKS, Mark
+from leapstudy.report.style import legend_below as legend_below  # figures take it from here, too
 
 Answer = DistrictAnswer | PooledAnswer
 Asked = Answer | Glance
@@ -72,9 +71,3 @@ def draw_intervals(axes: Axes, rows: pd.DataFrame, places: np.ndarray, mark: Mar
     )
     axes.hlines(places, low, high, color=mark.colour, linewidth=1.8)
     axes.plot(value, places, linestyle="none", marker=mark.marker, color=mark.colour, label=label)
-
-
-def legend_below(axes: Axes, columns: int) -> None:
-    """Put the legend under the axes, where it covers no figure."""
-    figure: Any = axes.figure
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)

@@ -8,11 +8,10 @@ from matplotlib.ticker import StrMethodFormatter
 from leapstudy.did.pupil_raw import NEVER_VISITED
 from leapstudy.pupils.referral_rule import WORDS
 from leapstudy.report.exhibit import Exhibit
-from leapstudy.report.figures.common import legend_below
 from leapstudy.report.figures.pupils_common import GROUP_MARKS, NEVER_MARK, mark_visit, pupil_exhibit, refused_exhibit
 from leapstudy.report.phrases import number, percent, points
 from leapstudy.report.pupil_study import PupilStudy
-from leapstudy.report.style import BLUE, GREY, PALE, in_house_style, new_figure
+from leapstudy.report.style import BLUE, GREY, PALE, in_house_style, legend_below, new_figure
 
 
 @in_house_style

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import DesignAnswer
 from leapstudy.report.exhibit import Exhibit
-from leapstudy.report.figures.common import legend_below
 from leapstudy.report.figures.pupils_common import (
     DESIGN_MARKS,
     design_label,
@@ -18,7 +17,18 @@ from leapstudy.report.figures.pupils_common import (
 )
 from leapstudy.report.phrases import between, number, points
 from leapstudy.report.pupil_study import PupilStudy
-from leapstudy.report.style import BLUE, GREY, INK, MARKS, PURPLE, in_house_style, new_figure, new_panels, zero_line
+from leapstudy.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARKS,
+    PURPLE,
+    in_house_style,
+    legend_below,
+    new_figure,
+    new_panels,
+    zero_line,
+)
 from leapstudy.report.tables import Table
 
 SINCE = "months since the first visit"
