@@ -33,6 +33,8 @@ from leapstudy.report.tables import Table
 
 SINCE = "months since the first visit"
 EFFECT = "effect, points of attendance"
+BAND = "#D3E4F0"
+"""Pale blue without transparency, so that few colours of the small palette go into it."""
 
 
 @in_house_style
@@ -222,8 +224,8 @@ def beside_published(study: PupilStudy) -> Exhibit:
         times,
         path["low_sup_pp"].to_numpy(float),
         path["high_sup_pp"].to_numpy(float),
-        color=BLUE,
-        alpha=0.15,
+        color=BAND,
+        zorder=0.5,
         linewidth=0,
     )
     axes.plot(times, path["estimate_pp"], color=BLUE, marker="o", label="estimate, 95 % band over all months")
