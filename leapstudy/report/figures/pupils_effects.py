@@ -256,12 +256,21 @@ def _published(axes: Axes, published: pd.DataFrame) -> None:
         label="published effect",
     )
     for who, month, effect in zip(published["who"], published["month"], published["effect_pp"], strict=True):
-        shift, side = {1: ((8, -12), "left"), 6: ((-9, 0), "right")}.get(month, ((9, 0), "left"))
+        shift, side = _beside(int(month), float(effect))
         axes.annotate(
             who, (month, effect), shift, textcoords="offset points", ha=side, va="center", fontsize=8, color=PURPLE
         )
     last = published["month"].max()
     axes.set(xlim=(-0.5, last + 1.6), xticks=range(int(last) + 1))
+
+
+def _beside(month: int, effect: float) -> tuple[tuple[int, int], str]:
+    """Return where a published effect's name goes: clear of the paths, which rise from the lower left."""
+    if month == 1:
+        return (8, -12), "left"
+    if month == 6:
+        return ((0, -14), "center") if effect < 10 else ((-9, 0), "right")
+    return (9, 0), "left"
 
 
 def _truth_words(study: PupilStudy) -> list[str]:
