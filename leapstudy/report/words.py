@@ -131,13 +131,15 @@ def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
-    return say.get(f"group_{reading.comparison}", say["group_custom"])
+    name = "pupils" if reading.track == "pupils" else reading.comparison
+    return say.get(f"group_{name}", say["group_custom"])
 
 
 def _answer(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
     low, high = ("" if end is None else points(end) for end in (effect.low, effect.high))
-    sentence = say[f"answer_{found}"].format(
+    of_pupils = f"answer_{found}_pupils" if reading.track == "pupils" else ""
+    sentence = say.get(of_pupils, say[f"answer_{found}"]).format(
         effect=points(effect.value), low=low, high=high, range=range_words(effect, say, 2)
     )
     return sentence, say["point_note"]
