@@ -1,8 +1,10 @@
 """What a notebook shows and can change while it is open; saved, printed or run by a batch it reads as it stands."""
 
+import re
 from html import escape
 from typing import Any
 
+CODE = re.compile(r"`([^`]+)`")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 """How a widget stands in a notebook's outputs; it holds a name that differs from run to run and means nothing later."""
 
@@ -34,7 +36,7 @@ class Controls:
         """Take the widget (None where nobody is there to use it), the words, and their HTML where it is richer."""
         self.widget = widget
         self.words = words
-        self.html = html or f"<p>{escape(words)}</p>"
+        self.html = html or CODE.sub(r"<code>\1</code>", f"<p>{escape(words)}</p>")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         told = {"text/plain": self.words, "text/html": self.html}

@@ -71,15 +71,23 @@ def footer(result: Mapping[str, Any] | None, date: str, lang: str = "en") -> str
     made = (result or {}).get("made") or {}
     hashes = made.get("data_hashes") or {}
     data = sha256_bytes("".join(f"{name}{value}" for name, value in sorted(hashes.items())).encode()) if hashes else ""
-    edition = str(at(result, "params", "edition") or "")
-    source = "; ".join([SOURCES.get(edition, "CSDE attendance"), EDSIGHT])
     return catalogue(lang)["footer"].format(
-        source=source,
+        source=_source(result, lang),
         data=data[:SHORT] or "–",
         version=made.get("leapstudy") or "–",
         package=str(made.get("package_hash") or "–")[:SHORT],
         date=date,
     )
+
+
+def _source(result: Mapping[str, Any] | None, lang: str) -> str:
+    """Return where the figures are from: the state's files, a simulation, or pupil records that were never shared."""
+    if at(result, "made", "simulated"):
+        return catalogue(lang)["source_simulated"]
+    if at(result, "track") == "pupils":
+        return catalogue(lang)["source_pupils"]
+    edition = str(at(result, "params", "edition") or "")
+    return "; ".join([SOURCES.get(edition, "CSDE attendance"), EDSIGHT])
 
 
 def write_assets(out: Path) -> None:

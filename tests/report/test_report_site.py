@@ -10,7 +10,7 @@ from site_factory import DAY, executed_notebook, small_site
 
 from leapstudy.report.checklist import checklist
 from leapstudy.report.notebook_html import flowing
-from leapstudy.report.render import lean
+from leapstudy.report.render import footer, lean
 from leapstudy.report.result import load_result
 from leapstudy.report.sentences import LINE
 from leapstudy.report.site import build_site
@@ -170,3 +170,13 @@ def test_end_tags_that_html_closes_itself_change_nothing_but_the_size(hartford_s
         assert [cell.get_text(strip=True) for cell in before.find_all(name)] == [
             cell.get_text(strip=True) for cell in after.find_all(name)
         ]
+
+
+def test_the_footer_names_what_the_figures_are_from():
+    public = {"track": "public", "params": {"edition": "2022-23"}, "made": {}}
+    pupils = {"track": "pupils", "params": {}, "made": {"simulated": True}}
+    assert "he4h-bgqh (2022-23 edition)" in footer(public, DAY)
+    assert "SIMULATED pupil records" in footer(pupils, DAY) and "CSDE" not in footer(pupils, DAY)
+    assert "registros SIMULADOS" in footer(pupils, DAY, "es")
+    real = {**pupils, "made": {"simulated": False}}
+    assert "pupil records of a state or district" in footer(real, DAY) and "SIMULATED" not in footer(real, DAY)
