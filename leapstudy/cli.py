@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -40,6 +41,16 @@ def _plan(districts: list[str] | None, track: str, settings: list[str] | None, o
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     return kept_plan(out, question) or _new_plan(districts, track, settings, out), question
+
+
+def _warm_up() -> None:
+    """Start what kernels are forked from: its imports go on while this process plans and does its own."""
+    from leapstudy.batch.kernels import shipped_preload
+    from leapstudy.batch.kernels.forks import template
+    from leapstudy.batch.threads import one_thread
+
+    one_thread()
+    template(shipped_preload())
 
 
 def _new_plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> list:
@@ -82,14 +93,8 @@ def run(
 
 
 def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
-    from leapstudy.batch.kernels import shipped_preload
-    from leapstudy.batch.kernels.forks import template
-    from leapstudy.batch.threads import one_thread
-
-    one_thread()
     if not dask:
-        # its imports go on while this process does its own
-        template(shipped_preload())
+        _warm_up()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
     from leapstudy.batch.pools import choose_pool
     from leapstudy.batch.progress import failure_table
@@ -260,6 +265,8 @@ def refresh(
 
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
+    # jsonschema would compile a grammar for the format `iri`, which no notebook has: three seconds of every command
+    sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
     try:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing
         sys.exit(app(standalone_mode=False) or 0)

@@ -1,6 +1,7 @@
 """Standard errors of a 2x2 that fit the number of treated districts, and what they make detectable."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -55,6 +56,7 @@ def spread_of(sample: Sample) -> Spread:
     return Spread(float(np.sqrt(own + variance)), float(df))
 
 
+@lru_cache(maxsize=1024)
 def mde_factor(df: float) -> float:
     """Return t(0.975) + t(0.80): the standard errors that 80 % power at 5 % takes (Bloom 1995)."""
     return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))

@@ -16,7 +16,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Comparison, Edition, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
-from leapstudy.did.design import build_panel
+from leapstudy.did.panel import Panel, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
 CHRONIC_YEAR = "2019-20"
@@ -77,23 +77,18 @@ def baseline_equivalence(
     """
     kept = treated_codes(data.districts, comparison, treated)
     group = comparison_codes(data.districts, comparison)
-    rows = [_row(data, kept, group, comparison, CHRONIC_YEAR, True, weights, edition)]
-    rows += [_row(data, kept, group, comparison, year, False, weights, edition) for year in ATTENDANCE_YEARS]
+    chronic = build_panel(data, "chronic_absence", edition)
+    attendance = build_panel(data, "attendance_rate", edition)
+    rows = [_row(chronic, kept, group, comparison, CHRONIC_YEAR, weights)]
+    rows += [_row(attendance, kept, group, comparison, year, weights) for year in ATTENDANCE_YEARS]
     return tuple(rows)
 
 
 def _row(
-    data: StudyData,
-    treated: Sequence[str],
-    group: Sequence[str],
-    comparison: Comparison,
-    year: str,
-    chronic: bool,
-    weights: Weights,
-    edition: Edition,
+    panel: Panel, treated: Sequence[str], group: Sequence[str], comparison: Comparison, year: str, weights: Weights
 ) -> BaselineRow:
-    measure = "chronic_absence" if chronic else "attendance_rate"
-    own, others = (_group(data, codes, year, chronic, edition) for codes in (treated, group))
+    measure, chronic = panel.outcome, panel.outcome == "chronic_absence"
+    own, others = (_group(panel, codes, year) for codes in (treated, group))
     if not len(own.rates) or not len(others.rates):
         raise BadInput(f"One side has no {measure} for {year}. Choose another comparison group or edition.")
     means = own.mean(weights), others.mean(weights)
@@ -112,8 +107,7 @@ def _row(
     )
 
 
-def _group(data: StudyData, codes: Sequence[str], year: str, chronic: bool, edition: Edition) -> Group:
-    panel = build_panel(data, "chronic_absence" if chronic else "attendance_rate", edition)
+def _group(panel: Panel, codes: Sequence[str], year: str) -> Group:
     rows = [panel.codes.index(code) for code in codes if code in panel.codes]
     column = panel.years.index(year)
     rates, pupils = panel.rates[rows, column], panel.pupils[rows, column]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leapstudy.core.errors import BadInput
-from leapstudy.pupils.pseudonyms import holds_pseudonym
+from leapstudy.pupils.telltale import holds_pseudonym
 
 TEXTS = {".html", ".ipynb", ".log", ".json", ".jsonl", ".csv", ".md", ".txt", ".svg", ".yml", ".xml", ".js", ".css"}
 ZIPPED = {".docx", ".xlsx", ".zip"}

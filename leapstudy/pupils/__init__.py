@@ -7,7 +7,7 @@
 `rules`        what can be wrong with a row; `check` counts it, `clean` repairs it
 `chronic`      chronic absence as a parameter object, in whole numbers
 `handle`       the opaque handle that the study works with; `open_pupils` makes it
-`pseudonyms`   keyed pseudonyms with a tell-tale prefix; `guard` withholds them in a kernel
+`pseudonyms`   keyed pseudonyms; `telltale`: the prefix that tells them; `guard` withholds them in a kernel
 `disclosure`   how a small count is shown
 `simulate`     a SIMULATED state whose true effect is known
 `moments`      the one pass over the rows that all estimators are made from

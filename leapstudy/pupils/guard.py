@@ -4,7 +4,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from leapstudy.pupils.pseudonyms import holds_pseudonym
+from leapstudy.pupils.telltale import holds_pseudonym
 
 WITHHELD = "[withheld: this output holds a pupil's id; ask for counts, rates or moments]"
 _MARK = "_guards_pupils"

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import os
-import re
 from pathlib import Path
 
 import ibis.util
@@ -15,11 +14,8 @@ from ibis.expr.types import Table
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.pupils.engine import sealed
+from leapstudy.pupils.telltale import DIGITS, PATTERN, PREFIX
 
-PREFIX = "~P"
-DIGITS = 10
-PATTERN = rf"{PREFIX}[a-z2-7]{{{DIGITS}}}"
-ON_A_PAGE = re.compile(rf"(?:~|%7[eE]|&#126;|&#x7[eE];|\\u007[eE]|\\textasciitilde(?:\{{\}})? ?)P[a-z2-7]{{{DIGITS}}}")
 KEY_VARIABLE = "LEAPSTUDY_PUPIL_KEY"
 KEY_FILE_VARIABLE = "LEAPSTUDY_PUPIL_KEY_FILE"
 SHORTEST_KEY = 32
@@ -53,11 +49,6 @@ def pseudonym(raw: str, key: bytes) -> str:
     """Return the pseudonym of one pupil's number: the prefix and 50 bits of its HMAC, twelve characters in all."""
     digest = hmac.new(key, raw.encode("utf-8"), hashlib.sha256).digest()
     return PREFIX + base64.b32encode(digest)[:DIGITS].decode("ascii").lower()
-
-
-def holds_pseudonym(text: str) -> bool:
-    """Say whether a text has a pseudonym in it, also where HTML, JSON, a URL or LaTeX escaped the prefix."""
-    return ON_A_PAGE.search(text) is not None
 
 
 def has_raw_ids(table: Table) -> bool:

@@ -16,8 +16,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.pupils.engine import connect
 from leapstudy.pupils.guard import WITHHELD, censored, install_guard
 from leapstudy.pupils.handle import engine_table, open_pupils, visit_table
-from leapstudy.pupils.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, holds_pseudonym, load_key, pseudonym
+from leapstudy.pupils.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key, pseudonym
 from leapstudy.pupils.simulate import load_config, write_simulation
+from leapstudy.pupils.telltale import holds_pseudonym
 
 KEY = "correct horse battery staple and more"
 CONFIG = load_config().with_changes(districts={"0640011": 300, "0770011": 4})
