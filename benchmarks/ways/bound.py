@@ -4,9 +4,11 @@ Usage: ``bound.py SLUG,SLUG``.
 """
 
 import importlib
+import io
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -27,10 +29,10 @@ def run(slugs: list[str]) -> None:
         shell.reset(new_session=False)
         for place, code in enumerate(codes):
             source = f"{code}\ndistrict = {json.dumps(slug)}" if place == 0 else code
-            done = shell.run_cell(source, silent=True)
+            # not `silent`: only what is displayed is formatted, and formatting is what draws a picture
+            with redirect_stdout(io.StringIO()):
+                done = shell.run_cell(source, store_history=False)
             done.raise_error()
-            if done.result is not None:
-                shell.display_formatter.format(done.result)
 
 
 if __name__ == "__main__":
