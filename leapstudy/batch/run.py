@@ -4,7 +4,9 @@ import datetime
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -22,7 +24,7 @@ from leapstudy.batch.record import write_record
 from leapstudy.batch.runs import Run
 from leapstudy.batch.threads import one_thread
 from leapstudy.evidence.scan import ScanReport, scan_folder
-from leapstudy.report.site import build_site
+from leapstudy.report.site import EXPECTED, build_site, prepare_pages
 
 
 class Pool(Protocol):
@@ -99,7 +101,7 @@ def run_batch(
     with locked(out):
         forget(out)
         work = _work(plan, out, jobs, force, timeout)
-        done = _execute(work, pool, console)
+        done = _execute(work, plan, pool, console)
         outcomes = tuple(Outcome(run, done.get(run.slug) or _fresh(out, run), run.slug in done) for run in plan)
         batch = _publish(outcomes, out, started)
         if batch.scan.ok:
@@ -116,11 +118,13 @@ def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) 
     return Work(stale, out, keys, seen, jobs, timeout)
 
 
-def _execute(work: Work, pool: Callable[[Work], Pool], console: Console) -> dict[str, Manifest]:
+def _execute(work: Work, plan: Sequence[Run], pool: Callable[[Work], Pool], console: Console) -> dict[str, Manifest]:
     if not work.runs:
         return {}
     done: dict[str, Manifest] = {}
     expected = expected_seconds(work.runs, work.out)
+    # what pages are made with takes seconds to import: it does so while the first kernels are at work
+    Thread(target=import_module, args=("leapstudy.report.pages",), daemon=True).start()
     try:
         with (
             board(work.runs, expected, work.jobs, console) as shown,
@@ -129,9 +133,17 @@ def _execute(work: Work, pool: Callable[[Work], Pool], console: Console) -> dict
             for run, manifest in ended:
                 done[run.slug] = manifest
                 shown.ended(run, manifest)
+                if manifest.state == "done":
+                    _prepare(run, plan, work.out)
     finally:
         _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
     return done
+
+
+def _prepare(run: Run, plan: Sequence[Run], out: Path) -> None:
+    """Write the pages of a run while others go on; a disk that is full is told at the end, when all of them are due."""
+    with suppress(OSError):
+        prepare_pages(out, [_page(item, "done" if item is run else EXPECTED, out) for item in plan], run.slug)
 
 
 def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
@@ -147,7 +159,7 @@ def _publish(outcomes: tuple[Outcome, ...], out: Path, started: datetime.datetim
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     try:
         gather(out, [item.run.slug for item in outcomes])
-        index = build_site(out, [_page(item, out) for item in outcomes])
+        index = build_site(out, [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes])
         write_record(out, [item.run for item in outcomes], started, anew=any(item.reran for item in outcomes))
         return Batch(outcomes, index, scan_folder(out))
     except OSError as failure:
@@ -160,10 +172,6 @@ def _fresh(out: Path, run: Run) -> Manifest:
     return manifest
 
 
-def _page(outcome: Outcome, out: Path) -> Mapping[str, Any]:
-    run, manifest = outcome.run, outcome.manifest
-    notebook = out / run.slug / "notebook.ipynb"
-    return {
-        "slug": run.slug, "title": run.title, "status": manifest.state, "error": manifest.error,
-        "notebook": notebook if manifest.state == "done" else None,
-    }  # fmt: skip
+def _page(run: Run, state: str, out: Path, error: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    notebook = out / run.slug / "notebook.ipynb" if state == "done" else None
+    return {"slug": run.slug, "title": run.title, "status": state, "error": error or {}, "notebook": notebook}

@@ -6,8 +6,10 @@ nbconvert's `basic` template makes the body and keeps alternative texts; what it
 import base64
 import re
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
@@ -16,10 +18,13 @@ from PIL import Image
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.report.sentences import LINE
 
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
 BLANK = re.compile(r"\n\s*\n+(?=<)")
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
-WRAPPERS = "div.inner_cell, div.output_wrapper, div.output, div.output_area, div.text_cell_render, div.output_html"
+WRAPPERS = ["inner_cell", "output_wrapper", "output", "output_area", "text_cell_render", "output_html"]
 """Boxes of nbconvert's that mean nothing on a page."""
 NO_ALT = "Picture without a description."
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -39,10 +44,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     links
         Notebook file name -> address of its page; a link to any other notebook becomes plain text.
     """
-    from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
-
-    exporter = HTMLExporter(template_name="basic", anchor_link_text="")
-    html, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
+    html, _ = _exporter().from_notebook_node(nbformat.read(path, as_version=4))
     tree = BeautifulSoup(html, "lxml")
     _flow_sentences(tree)
     _fold_code(tree)
@@ -55,23 +57,27 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     return BLANK.sub("\n", body.decode_contents()) if body else ""
 
 
+@cache
+def _exporter() -> "HTMLExporter":
+    """Return the one exporter of this process: it compiles its templates only once."""
+    from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
+
+    return HTMLExporter(template_name="basic", anchor_link_text="")
+
+
 def _fold_code(tree: BeautifulSoup) -> None:
-    for unwanted in tree.select("style, script, .prompt, a.anchor-link"):
+    for unwanted in [*tree.find_all(["style", "script"]), *tree.find_all(class_=["prompt", "anchor-link"])]:
         unwanted.decompose()
-    for cell in tree.select("div.input"):
-        code = cell.get_text().strip("\n")
-        folded = BeautifulSoup(
-            '<details class="code"><summary>Code</summary><pre tabindex="0"></pre></details>', "lxml"
-        )
-        details, pre = folded.details, folded.pre
-        assert details is not None and pre is not None
-        pre.string = code
+    for cell in tree.find_all("div", class_="input"):
+        details = tree.new_tag("details", attrs={"class": "code"})
+        details.append(tree.new_tag("summary", string="Code"))
+        details.append(tree.new_tag("pre", string=cell.get_text().strip("\n"), attrs={"tabindex": "0"}))
         cell.replace_with(details)
-    for place, cell in enumerate(tree.select("div.cell")):
+    for place, cell in enumerate(tree.find_all("div", class_="cell")):
         cell.attrs = {"class": "cell", "id": f"cell-{place}"}
-    for wrapper in tree.select(WRAPPERS):
+    for wrapper in tree.find_all("div", class_=WRAPPERS):
         wrapper.unwrap()
-    for pre in tree.select("pre:not([tabindex])"):
+    for pre in tree.find_all("pre"):
         pre["tabindex"] = "0"
 
 
@@ -114,26 +120,25 @@ def _mend_tables(tree: BeautifulSoup) -> None:
         region["aria-label"] = caption.get_text() if caption else "Table"
         table.wrap(region)
     labels: dict[str, int] = {}
-    for region in tree.select("div.scroll"):
+    for region in tree.find_all("div", class_="scroll"):
         label = str(region["aria-label"])
         labels[label] = labels.get(label, 0) + 1
         region["aria-label"] = label if labels[label] == 1 else f"{label} {labels[label]}"
 
 
 def _mend_headers(table: Tag) -> None:
-    for cell in table.select("thead th"):
-        cell["scope"] = "col"
-        if not cell.get_text(strip=True):
-            cell.string = "Row"
-    for cell in table.select("td"):
-        if not NUMBER.match(cell.get_text(strip=True)):
-            cell["class"] = "text"
-    for row in table.select("tbody tr"):
+    for row in table.find_all("tr"):
         row.attrs.pop("style", None)
-        for cell in row.find_all("th"):
-            cell["scope"] = "row"
-    for row in table.select("thead tr"):
-        row.attrs.pop("style", None)
+        scope = "col" if row.parent is not None and row.parent.name == "thead" else "row"
+        for cell in row.find_all(["th", "td"], recursive=False):
+            text = cell.get_text(strip=True)
+            if cell.name == "td":
+                if not NUMBER.match(text):
+                    cell["class"] = "text"
+                continue
+            cell["scope"] = scope
+            if scope == "col" and not text:
+                cell.string = "Row"
 
 
 def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:

@@ -21,6 +21,8 @@ ARTICLE = re.compile(r"^\d\d-")
 PUPILS = "pupils-"
 SHOWN = ("done", "fresh", "stale")
 """States of a run whose figures may be shown."""
+EXPECTED = "expected"
+"""State of a run that has not ended yet, for `prepare_pages`."""
 
 
 def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = None) -> Path:
@@ -36,17 +38,43 @@ def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = 
     date
         Day that the footers show; today by default.
     """
-    day = date or datetime.date.today().isoformat()
     entries = [_entry(out, run) for run in runs]
-    common = next((item.result for item in entries if item.result and item.track == "public"), None)
-    build = Build(out, day, Stamps(out), _neighbours(entries), _addresses(entries), common)
+    build = _build(out, entries, date)
     for entry, run in zip(entries, runs, strict=True):
         build.write_run(entry, run)
     write_assets(out)
     build.stamps.finish(runs)
     index = out / "index.html"
-    write_text_atomic(index, index_html(entries, out, day))
+    write_text_atomic(index, index_html(entries, out, build.day))
     return index
+
+
+def prepare_pages(out: Path, runs: Sequence[Mapping[str, Any]], slug: str, date: str | None = None) -> None:
+    """Write the pages of one run that has just ended well, while others still run.
+
+    The others are taken to end well, too. Where one does not, `build_site` finds that pages were made from something
+    else and writes them again; so this saves time at the end and decides nothing.
+
+    Parameters
+    ----------
+    out, runs, date
+        As for `build_site`; the status of a run that has not ended is `EXPECTED`.
+    slug
+        The run that has ended.
+    """
+    first = next((run["slug"] for run in runs if _track(str(run["slug"])) == "public"), slug)
+    entries = [_entry(out, run) if run["slug"] in (slug, first) else _expected(run) for run in runs]
+    build = _build(out, entries, date)
+    for entry, run in zip(entries, runs, strict=True):
+        if entry.slug == slug:
+            build.write_run(entry, run)
+    build.stamps.keep()
+
+
+def _build(out: Path, entries: Sequence[Entry], date: str | None) -> "Build":
+    day = date or datetime.date.today().isoformat()
+    common = next((item.result for item in entries if item.result and item.track == "public"), None)
+    return Build(out, day, Stamps(out), _neighbours(entries), _addresses(entries), common)
 
 
 def rebuild_site(out: Path, date: str | None = None) -> Path | None:
@@ -59,17 +87,30 @@ def rebuild_site(out: Path, date: str | None = None) -> Path | None:
     return build_site(out, placed, date)
 
 
+def _track(slug: str) -> str:
+    return "" if ARTICLE.match(slug) else "pupils" if slug.startswith(PUPILS) else "public"
+
+
+def _expected(run: Mapping[str, Any]) -> Entry:
+    """Return the entry of a run that will end well; its result is not looked at."""
+    track = _track(str(run["slug"]))
+    return Entry(str(run["slug"]), str(run["title"]), EXPECTED, track, "", _pages(track, bool(track)), None, None)
+
+
+def _pages(track: str, has_result: bool) -> tuple[str, ...]:
+    # the appendix answers the checklist of a study of districts; a pupil study is told by its notebook
+    more = (*PLAIN.values(), *((APPENDIX,) if track == "public" else ()))
+    return (NOTEBOOK, *(more if has_result else ()))
+
+
 def _entry(out: Path, run: Mapping[str, Any]) -> Entry:
     slug, status = str(run["slug"]), str(run["status"])
-    track = "" if ARTICLE.match(slug) else "pupils" if slug.startswith(PUPILS) else "public"
+    track = _track(slug)
     path, shown = out / slug / "result.json", status in SHOWN
     result = load_result(path) if shown and track and path.is_file() else None
     reading = read_result(result) if result else None
-    # the appendix answers the checklist of a study of districts; a pupil study is told by its notebook
-    more = (*PLAIN.values(), *((APPENDIX,) if track == "public" else ()))
-    pages = (NOTEBOOK, *(more if reading else ()))
     error = "" if shown else _error(run).get("message", _error(run).get("error", ""))
-    return Entry(slug, str(run["title"]), status, track, error, pages, reading, result)
+    return Entry(slug, str(run["title"]), status, track, error, _pages(track, bool(reading)), reading, result)
 
 
 def _error(run: Mapping[str, Any]) -> dict[str, str]:
@@ -83,7 +124,7 @@ def _neighbours(entries: Sequence[Entry]) -> dict[str, tuple[Entry | None, Entry
     """Return slug -> the entry before and after it; all districts together first, then by name, tracks apart."""
     around: dict[str, tuple[Entry | None, Entry | None]] = {}
     for track in ("public", "pupils"):
-        own = [item for item in entries if item.reading and item.track == track]
+        own = [item for item in entries if item.track == track and PLAIN["en"] in item.pages]
         own.sort(key=lambda item: (not item.slug.endswith(ALL_SLUG), item.title))
         padded: list[Entry | None] = [None, *own, None]
         around |= {item.slug: (padded[place], padded[place + 2]) for place, item in enumerate(own)}

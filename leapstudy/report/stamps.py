@@ -25,11 +25,14 @@ class Stamps:
         self.before: dict[str, str] = {}
         self.now: dict[str, str] = {}
         self.written = 0
+        self.ahead = False
+        self.runs: list[Any] = []
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            pages = read_stamps(out)["pages"]
+            last = read_stamps(out)
+            self.runs, self.ahead = last["runs"], last.get("ahead", False)
             if any((out / FIGURES).iterdir()):
-                self.before = dict(pages)
+                self.before = dict(last["pages"])
 
     def write(self, path: Path, parts: Sequence[Any], make: Callable[[], str]) -> None:
         """Write a page unless it is there and was made from the same parts."""
@@ -40,9 +43,14 @@ class Stamps:
             write_text_atomic(path, make())
             self.written += 1
 
+    def keep(self) -> None:
+        """Keep what pages are made from while a batch is on its way; `finish` follows at its end."""
+        kept = {"pages": self.before | self.now, "runs": self.runs, "ahead": True}
+        write_text_atomic(self.out / STAMPS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
     def finish(self, runs: Sequence[Mapping[str, Any]]) -> None:
         """Keep the stamps and the runs, and take away pictures that no page shows any more."""
-        if self.now == self.before and not self.written:
+        if self.now == self.before and not self.written and not self.ahead:
             return
         pages = [self.out / name for name in self.now]
         used = {name for page in pages for name in PICTURE.findall(page.read_text(encoding="utf-8"))}

@@ -13,7 +13,8 @@ from leapstudy.report.notebook_html import flowing
 from leapstudy.report.render import footer, lean
 from leapstudy.report.result import load_result
 from leapstudy.report.sentences import LINE
-from leapstudy.report.site import build_site
+from leapstudy.report.site import EXPECTED, build_site, prepare_pages
+from leapstudy.report.stamps import read_stamps
 from leapstudy.report.study import study_district
 
 OUTSIDE = re.compile(r"""(?:src|href)=["'](?:https?:)?//|@import|url\((?!data:)""")
@@ -95,6 +96,40 @@ def test_a_second_build_writes_no_page_and_a_lost_page_comes_back(tmp_path, buil
     (out / "hartford" / "plain.html").unlink()
     build_site(out, [run(out)], DAY)
     assert (out / "hartford" / "plain.html").is_file()
+
+
+def pages_of(out):
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.html")}
+
+
+def two_runs(out, study, second="done"):
+    for slug in ("ansonia", "bristol"):
+        (out / slug).mkdir(parents=True)
+        study.save(str(out / slug / "result.json"))
+        executed_notebook(study, out / slug / "notebook.ipynb")
+    return [run(out, "ansonia", title="Ansonia"), run(out, "bristol", title="Bristol", status=second)]
+
+
+def test_pages_prepared_while_others_run_are_the_pages_of_the_end(tmp_path, hartford_study):
+    ahead, at_once = tmp_path / "ahead", tmp_path / "at-once"
+    runs = two_runs(ahead, hartford_study)
+    prepare_pages(ahead, [runs[0], {**runs[1], "status": EXPECTED}], "ansonia", DAY)
+    made = {path: path.stat().st_mtime_ns for path in (ahead / "ansonia").glob("*.html")}
+    assert len(made) == 4
+    build_site(ahead, runs, DAY)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    build_site(at_once, two_runs(at_once, hartford_study), DAY)
+    assert pages_of(ahead) == pages_of(at_once)
+    assert read_stamps(ahead).keys() == read_stamps(at_once).keys() == {"pages", "runs"}
+
+
+def test_a_neighbour_that_fails_after_all_is_no_longer_linked(tmp_path, hartford_study):
+    runs = two_runs(tmp_path, hartford_study, second="failed")
+    prepare_pages(tmp_path, [runs[0], {**runs[1], "status": EXPECTED}], "ansonia", DAY)
+    page = tmp_path / "ansonia" / "plain.html"
+    assert "bristol" in page.read_text(encoding="utf-8")
+    build_site(tmp_path, runs, DAY)
+    assert "bristol" not in page.read_text(encoding="utf-8")
 
 
 def test_figures_are_files_with_their_alt_text(built):
