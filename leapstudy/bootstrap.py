@@ -27,7 +27,7 @@ WARM = ["--nbval-kernel-name", "leapstudy-warm"]
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),
     "setup-test": (TEST_LOCK, []),
-    "study": (RUN_LOCK, [["-m", "leapstudy.cli", "run"]]),
+    "study": (RUN_LOCK, [["-m", "leapstudy.cli", "run", "--track", "all"]]),
     "lab": (RUN_LOCK, [["-m", "leapstudy.cli", "lab"]]),
     "test": (
         TEST_LOCK,

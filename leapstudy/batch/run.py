@@ -115,7 +115,13 @@ def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) 
     inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
     keys = {run.slug: key_of(run, inputs[run.track]) for run in plan}
     stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
-    return Work(stale, out, keys, seen, jobs, timeout)
+    return Work(_longest_first(stale), out, keys, seen, jobs, timeout)
+
+
+def _longest_first(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with one of the pupil track in front: the first of these measures the state for all of them."""
+    first = next((run for run in runs if run.track == "pupils"), None)
+    return [*([first] if first else []), *(run for run in runs if run is not first)]
 
 
 def _execute(work: Work, plan: Sequence[Run], pool: Callable[[Work], Pool], console: Console) -> dict[str, Manifest]:
