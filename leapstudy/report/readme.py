@@ -16,21 +16,40 @@ from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.effects import forest
 from leapstudy.report.study import Study, study_all
 
-TIMES = {"study": "under a minute", "test": "about five minutes"}
+TIMES = {"study": "about a minute", "test": "about ten minutes"}
 TREE = (
     ("notebooks/", "articles: a question, one exhibit, one sentence; parameterized"),
-    ("params/", "study.yml: every parameter, unit and reason; districts/: what differs"),
+    ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
+    ("params/pupils.yml", "the pupil track: where the files are, how pupils are compared"),
+    ("params/plan.yml", "the analysis plan, frozen by hash; reports list deviations"),
+    ("params/comparison.json", "comparison groups ranked before any outcome was shown"),
+    ("params/simulation.yml", "the SIMULATED state: sizes, rule, effects, dirt"),
     ("data/raw/", "figures as published, read-only, with checksums and sources"),
     ("leapstudy/core/", "names, errors, paths, the record of one estimate"),
     ("leapstudy/data/", "declarations, validation, cleaning, ledger"),
     ("leapstudy/pupils/", "pupil files: contract, check, simulated state"),
-    ("leapstudy/did/", "designs, estimates, inference: pure functions"),
-    ("leapstudy/evidence/", "power, cost, grade, privacy"),
-    ("leapstudy/report/", "figures, words, pages"),
+    ("leapstudy/pupils/moments/", "rows to sums in one pass, on DuckDB or Spark"),
+    ("leapstudy/did/", "designs, estimates: pure functions"),
+    ("leapstudy/did/inference/", "one treated district: every test side by side"),
+    ("leapstudy/did/pooling/", "all districts: partial pooling, many tests at once"),
+    ("leapstudy/did/sensitivity/", "specifications, placebos, bounds"),
+    ("leapstudy/did/staggered/", "visits at different times: ATT(g,t) and its peers"),
+    ("leapstudy/evidence/", "power, cost, grade, plan, privacy"),
+    ("leapstudy/report/", "figures, words, pages, documents, explorer"),
     ("leapstudy/batch/", "parameters, parallel runs, what is stale and why"),
+    ("leapstudy/batch/kernels/", "kernels that start warm, for papermill, nbval, JupyterLab"),
+    ("benchmarks/", "pairs with the peers, simulations of coverage; results kept"),
     ("tests/", "by hand, slow twins, published figures, properties, end to end"),
+    ("docs/", "running on a cluster or at a URL"),
     ("environment.yml", "the same versions for conda and Binder, written by make lock"),
     ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+)
+KEPT = (
+    ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),
+    ("pooling_coverage.csv", "pooling_coverage.py", "coverage of pooled intervals (SIMULATED)"),
+    ("montecarlo.csv", "montecarlo.py", "bias and coverage of each pupil design by referral rule (SIMULATED)"),
+    ("pupils_moments.csv", "pupils_moments.py", "time and memory from file to estimates, beside the peers (SIMULATED)"),
+    ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
 )
 FIGURE_CALL = re.compile(r"^(\w+)\.(\w+)\(", re.MULTILINE)
 MODULES = {path.stem for path in (Path(__file__).parent / "figures").glob("*.py")}
@@ -55,6 +74,7 @@ def readme(study: Study, picture: Exhibit) -> str:
     return environment.get_template("README.md.j2").render(
         answer=sentences.answer(study), reach=sentences.could_we_see_it(study), alt=picture.alt, caption=picture.caption.text(), times=TIMES,
         commands=_commands(), tree=_tree(), exhibits=_exhibits(), sources=_sources(),
+        kept="\n".join(f"| `benchmarks/results/{result}` | `benchmarks/{script}` | {what} |" for result, script, what in KEPT),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from leapstudy.core import paths
 from leapstudy.report.figures.effects import forest
-from leapstudy.report.readme import TREE, readme
+from leapstudy.report.readme import KEPT, TREE, readme
 from leapstudy.report.study import study_all
 
 
@@ -14,3 +14,9 @@ def test_the_readme_is_what_the_study_says():
 
 def test_the_tree_names_only_what_is_there():
     assert [name for name, _ in TREE if not (paths.root() / name).exists()] == []
+
+
+def test_every_kept_result_is_there_and_named():
+    benchmarks = paths.root() / "benchmarks"
+    assert {result for result, _, _ in KEPT} == {path.name for path in (benchmarks / "results").glob("*.csv")}
+    assert [script for _, script, _ in KEPT if not (benchmarks / script).is_file()] == []
