@@ -13,7 +13,7 @@ from leapstudy.report.citation import citation_faults
 
 KEPT = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "pyproject.toml", "environment.yml",
         "requirements.lock", ".gitignore")  # fmt: skip
-FOLDERS = (".ci", "data/raw", "leapstudy", "notebooks", "params", "tests")
+FOLDERS = (".ci", "benchmarks", "data/raw", "docs", "leapstudy", "notebooks", "params", "tests")
 ROW = "public,0640011,Hartford,attendance_rate,alliance,1,19,2022-23,2020-21,2021-22,,did,main,0.5,,,,,,,"
 
 
