@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,18 @@ def become_kernel(request: dict[str, Any]) -> None:
     IPKernelApp.launch_instance(argv=arguments)
 
 
+def fork() -> int:
+    """Fork; Python 3.12 warns of threads, and those of libraries that were only imported hold no lock."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def serve(channel: socket.socket) -> None:
     """Fork one kernel a request until the other end closes."""
     with channel, channel.makefile("rw", encoding="utf-8") as stream:
         for line in stream:
-            pid = os.fork()
+            pid = fork()
             if pid == 0:
                 channel.close()
                 try:
