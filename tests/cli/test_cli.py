@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from leapstudy.cli import main
+
 
 def leapstudy(*arguments, root=None):
     """Run the command line and return the finished process."""
@@ -43,10 +45,18 @@ def test_every_command_has_help_with_an_example(command):
         (("sing",), "sing"),
     ],
 )
-def test_bad_input_is_shown_without_a_traceback(arguments, words):
-    done = leapstudy(*arguments)
+def test_bad_input_is_said_in_plain_words(arguments, words, monkeypatch, capsys):
+    # in this process, which has the libraries: a process of its own for each takes seconds to import them
+    monkeypatch.setattr(sys, "argv", ["leapstudy", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and words in capsys.readouterr().err
+
+
+def test_bad_input_is_shown_without_a_traceback():
+    done = leapstudy("run", "harford")
     assert done.returncode == 2, done.stderr
-    assert words in done.stderr and "Traceback" not in done.stderr + done.stdout
+    assert "Did you mean 'hartford'" in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
 def test_a_dry_run_says_what_would_run_and_why(tmp_path):
