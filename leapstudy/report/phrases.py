@@ -30,6 +30,8 @@ CONTRASTS = {
     ("2019-20", "2020-21"): "placebo: 2019-20 to 2020-21",
     ("2019-20+2020-21", "2021-22+2022-23"): "both years before to both years after",
 }
+BENT = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope", " a year")}
+"""Restriction on how trends depart -> what may change from year to year, and the unit beside points."""
 LONG_NAMES = {"Capitol Region Education Council": "CREC"}
 
 
@@ -102,19 +104,33 @@ def counted(n: int, what: str, plural: str = "") -> str:
 
 def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
-    low, high = found["table"]["low_pp"][0], found["table"]["high_pp"][0]
-    due = " (a placebo: zero is due)" if found["is_placebo"] else ""
-    start = "under parallel trends" if found["kind"] == "parallel" else "if the differential trend is a straight line"
-    plain = (
-        f"{outcome_words(found['outcome']).capitalize()} in {found['year']}{due}: {between(low, high)} points {start}"
+    low, high = found["table"]["low_pp"], found["table"]["high_pp"]
+    what = f"{outcome_words(found['outcome'])} in {found['year']}{' (a placebo: zero is due)' if found['is_placebo'] else ''}"
+    if found["kind"] == "parallel":
+        broken = (
+            "which holds zero already: the breakdown value is 0, no departure is needed to overturn an effect"
+            if found["breakdown"] == 0
+            else "but how far trends would have to depart before it holds zero cannot be said"
+        )
+        few = "One coefficient lies before the programme, which says little about how large a departure to fear."
+        return f"{what.capitalize()}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
+    change, unit = BENT[found["kind"]]
+    place = found["table"]["m"].index(largest_bound(found))
+    return (
+        f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} points{unit}), {what} is "
+        f"{between(low[place], high[place])}; {breakdown_words(found)}."
     )
-    few = (
-        "One coefficient lies before the programme, which cannot say how large a departure to fear."
-        if found["largest_before"] is None
-        else f"The largest change of slope in {found['n_pre']} earlier years was {number(found['largest_before'])} points a year."
-    )
+
+
+def breakdown_words(found: Mapping[str, Any]) -> str:
+    """Say at which departure a robust interval holds zero, measured by the largest one before."""
     if found["breakdown"] is None:
-        return f"{plain}; how far trends would have to depart before it holds zero cannot be said. {few}"
+        return f"not even {number(found['table']['m'][-1] / largest_bound(found), 1)} times that brings zero in"
     if found["breakdown"] == 0:
-        return f"{plain}, which holds zero already: the breakdown value is 0, no departure is needed to overturn an effect. {few}"
-    return f"{plain}; it holds zero once the slope may change by {number(found['breakdown'])} points a year. {few}"
+        return "it holds zero without that already"
+    return f"the breakdown value is {number(found['breakdown'] / largest_bound(found))} times that"
+
+
+def largest_bound(found: Mapping[str, Any]) -> float:
+    """Return the size of departure, in the unit of `m`, that equals the largest one seen before."""
+    return float(found["largest_before"]) if found["kind"] == "smoothness" else 1.0

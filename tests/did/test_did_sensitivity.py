@@ -181,15 +181,29 @@ def test_no_departure_is_needed_where_the_interval_holds_zero(study, everyone):
     assert bounds.plain_bounds(others).breakdown is None  # +1.83 leaves zero out; one coefficient cannot say how safely
 
 
-def test_the_largest_bend_is_of_the_path_up_to_the_reference():
+def test_the_largest_departure_is_of_the_path_up_to_the_reference():
     # slopes 1, 3, -4 (to the reference's zero): they change by 2 and by 7
-    assert bounds.largest_bend(np.array([0.0, 1.0, 4.0])) == pytest.approx(7.0)
+    path = np.array([0.0, 1.0, 4.0])
+    assert bounds.largest_before(path, "smoothness") == pytest.approx(7.0)
+    assert bounds.largest_before(path, "relative_magnitudes") == pytest.approx(4.0)
 
 
-def test_bounds_hold_the_plain_interval_and_widen(study, everyone):
-    pytest.importorskip("cvxpy")
+@pytest.mark.parametrize("kind", ["smoothness", "relative_magnitudes"])
+def test_bounds_hold_the_plain_interval_and_widen(study, everyone, kind):
     shown = event_study(build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS), "2018-19")
-    found = bounds.placebo_bounds(shown, (0.0, 1.0))
+    found = bounds.robust_bounds(shown, kind, (0.0, 1.0))
     width = found.table["high_pp"] - found.table["low_pp"]
     assert found.year == "2019-20" and found.is_placebo and found.n_pre == 7
     assert width.iloc[1] > width.iloc[0] > 0 and found.largest_before > 0
+    assert found.table["m"].iloc[1] == pytest.approx(found.largest_before if kind == "smoothness" else 1.0)
+
+
+def test_one_year_before_bounds_changes_but_not_slopes(study, everyone):
+    shown = event_study(build_sample(study, Spec(), everyone, ATTENDANCE_YEARS), "2020-21")
+    found = bounds.robust_bounds(shown, "relative_magnitudes", (0.0, 1.0))
+    assert found.n_pre == 1 and found.year == "2021-22" and not found.is_placebo
+    # the one change before, 1.09 points, widens each end by about as much
+    assert found.largest_before == pytest.approx(1.093, abs=1e-3)
+    assert np.diff(found.table["high_pp"])[0] > 1 and np.diff(found.table["low_pp"])[0] < 0
+    with pytest.raises(BadInput, match="at least 2 effects before"):
+        bounds.robust_bounds(shown, "smoothness")

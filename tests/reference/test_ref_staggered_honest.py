@@ -35,11 +35,6 @@ def medicaid():
     return fit.estimate, factor * covariance(moments, fit.influence)
 
 
-@pytest.fixture(autouse=True)
-def _solver():
-    pytest.importorskip("cvxpy", reason="comes with moderndid's extra didhonest")
-
-
 def test_smoothness_meets_the_published_table(medicaid):
     found = honest_bounds(*medicaid, 5, 2, FIRST, "smoothness", list(SMOOTHNESS))
     # published to three digits
@@ -49,7 +44,7 @@ def test_smoothness_meets_the_published_table(medicaid):
 
 def test_relative_magnitudes_meet_the_published_table(medicaid):
     found = honest_bounds(*medicaid, 5, 2, FIRST, "relative_magnitudes", list(MAGNITUDES))
-    # both are read off grids of 0.0004, and the published ones use the hybrid test: two steps, 0.09 standard errors
+    # read off grids (ours of 0.04 standard errors), and the published ones use the hybrid test: 0.09 standard errors
     np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(MAGNITUDES.values()), atol=8.5e-4)
 
 
@@ -75,11 +70,31 @@ def test_the_same_figures_give_the_same_bounds_in_silence(medicaid, capfd, recwa
     assert not recwarn.list and capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("largest", [0, 1])
+def test_the_earliest_and_the_last_change_before_both_count(largest):
+    """With two periods before, moderndid 0.2 looks at one of the changes only; which one is largest must not matter."""
+    estimate = np.array([[2.0, 0.0], [2.0, 2.0]][largest] + [6.0])  # changes 2, 0 and 0, 2
+    found = honest_bounds(estimate, 0.01 * np.eye(3), 2, 1, np.ones(1), "relative_magnitudes", [1.0])
+    # a later change of 2 either way, and two to three standard errors of 0.1 (uncorrelated) beyond it
+    assert 3.6 < found["low_pp"].iloc[0] < 4.0 and 8.0 < found["high_pp"].iloc[0] < 8.4
+
+
+@pytest.mark.parametrize(("kind", "grid"), [("smoothness", 0.03), ("relative_magnitudes", 1.0)])
+def test_the_unit_does_not_matter(medicaid, kind, grid):
+    estimate, variance = medicaid
+    one = honest_bounds(estimate, variance, 5, 2, FIRST, kind, [grid])
+    unit = 100 if kind == "smoothness" else 1
+    points = honest_bounds(100 * estimate, 1e4 * variance, 5, 2, FIRST, kind, [unit * grid])
+    np.testing.assert_allclose(points[["low_pp", "high_pp"]], 100 * one[["low_pp", "high_pp"]], rtol=1e-6)
+
+
 def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
     estimate, variance = medicaid
     with pytest.raises(BadInput, match="a weight each"):
         honest_bounds(*medicaid, 5, 2, np.ones(3) / 3, "smoothness", [0.0])
     with pytest.raises(BadInput, match="at least 2 effects before"):
         honest_bounds(estimate[4:], variance[4:, 4:], 1, 2, FIRST, "smoothness", [0.0])
+    with pytest.raises(BadInput, match="at least 1 effects before"):
+        honest_bounds(estimate[5:], variance[5:, 5:], 0, 2, FIRST, "relative_magnitudes", [0.0])
     with pytest.raises(BadInput, match="Legal: smoothness"):
         honest_bounds(*medicaid, 5, 2, FIRST, "wild", [0.0])

@@ -55,12 +55,14 @@ def test_curve_says_the_share_on_each_side(curve):
 
 
 @pytest.mark.parametrize(
-    ("at", "words"), [(0.7, "leaves out zero up to a departure of 0.70"), (None, "the interval holds zero")]
-)
+    ("at", "words"),
+    [(0.7, "leaves out zero up to a departure of 0.70"), (0.0, "no departure is needed"), (None, "at every departure shown")],
+)  # fmt: skip
 def test_breakdown_says_where_the_answer_changes(at, words):
     bounds = pd.DataFrame({"m": [0.0, 0.5, 1.0], "low_pp": [0.2, 0.1, -0.1], "high_pp": [1.0, 1.2, 1.5]})
-    exhibit = sure.breakdown(bounds, at, "departure", CAPTION)
-    assert words in exhibit.alt
+    exhibit = sure.breakdown([sure.Departure("attendance,\nslope", bounds, at)] * 2, CAPTION)
+    assert words in exhibit.alt and "attendance, slope: +0.20 to +1.00" in exhibit.alt
+    assert len(exhibit.data) == 6
 
 
 def test_methods_stand_side_by_side():

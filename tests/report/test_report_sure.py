@@ -86,16 +86,26 @@ def answers_of(study, title):
 
 
 @pytest.mark.parametrize(
-    ("breakdown", "largest", "words"),
-    [(0.0, None, "the breakdown value is 0"), (0.4, 0.9, "may change by 0.40 points a year"), (None, None, "cannot be said")],
+    ("kind", "breakdown", "words"),
+    [("parallel", 0.0, "the breakdown value is 0"), ("parallel", None, "cannot be said"), ("smoothness", 0.4, "value is 0.50 times that"),
+     ("smoothness", 0.0, "without that already"), ("relative_magnitudes", None, "not even 2.0 times that")],
 )  # fmt: skip
-def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(breakdown, largest, words):
+def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, breakdown, words):
+    times = {"parallel": [0.0], "smoothness": [0.0, 0.8, 1.6], "relative_magnitudes": [0.0, 1.0, 2.0]}[kind]
     found = {
-        "outcome": "attendance_rate", "year": "2021-22", "is_placebo": False, "kind": "parallel", "n_pre": 1 if largest is None else 7,
-        "table": {"low_pp": [0.2], "high_pp": [1.0]}, "breakdown": breakdown, "largest_before": largest,
+        "outcome": "attendance_rate", "year": "2021-22", "is_placebo": False, "kind": kind, "n_pre": 1,
+        "table": {"m": times, "low_pp": [0.2, -0.3, -0.8], "high_pp": [1.0, 1.5, 2.0]}, "breakdown": breakdown,
+        "largest_before": None if kind == "parallel" else 0.8,
     }  # fmt: skip
     text = bound_words(found)
-    assert words in text and ("One coefficient" in text) == (largest is None)
+    assert words in text and ("One coefficient" in text) == (kind == "parallel")
+    assert ("−0.30 to +1.50" in text) == (kind != "parallel")
+
+
+def test_the_pooled_bounds_are_drawn_beside_their_sentence(pooled):
+    exhibit = bent.bounds(pooled.answer)
+    assert exhibit.data["What is bounded"].nunique() == 3 and "attendance 2021-22" in exhibit.alt
+    assert "2019-20 (a placebo: zero is due)" in sentences_sure.bounds(pooled.answer)
 
 
 def test_one_districts_grade_rests_on_the_leading_test(one):

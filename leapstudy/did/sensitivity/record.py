@@ -44,7 +44,8 @@ class Bounds:
         Whether that year lies before the programme, so that zero is due.
     kind : str
         "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a straight
-        line), or "parallel" where only the interval under parallel trends can be given.
+        line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before), or
+        "parallel" where only the interval under parallel trends can be given.
     n_pre : int
         Coefficients before: what the bounds can be judged by.
     table : DataFrame
@@ -52,7 +53,8 @@ class Bounds:
     breakdown : float or None
         Smallest departure at which the interval holds zero (0: it does so without any); None beyond the table.
     largest_before : float or None
-        Largest change of the differential slope seen before, the scale to read `m` on; None with one coefficient.
+        Largest change of the differential slope ("smoothness") or of the difference itself from one year to the next
+        before, points; None for "parallel".
     """
 
     outcome: str

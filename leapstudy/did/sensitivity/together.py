@@ -15,14 +15,14 @@ from leapstudy.did.contrasts import CONTRASTS, Contrast, years_label
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
-from leapstudy.did.sensitivity.bounds import placebo_bounds, plain_bounds
+from leapstudy.did.sensitivity.bounds import plain_bounds, robust_bounds
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 from leapstudy.did.sensitivity.record import Adjusted, Bounds, Sensitivity
 from leapstudy.did.sensitivity.recovery import beyond_recovery
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
-ALONE = "Robust bounds on nine years of chronic absence are made for all districts together; see that page."
+ALONE = "Robust bounds that let trends depart are made for all districts together; see that page."
 
 
 def examine(
@@ -56,7 +56,7 @@ def examine(
     return Sensitivity(
         curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_tried(lambda: beyond_recovery(three), reasons), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
-        bounds=(plain_bounds(attendance), *_placebo(chronic, len(nine.treated), reasons)), not_possible=tuple(reasons),
+        bounds=(plain_bounds(attendance), *_robust(attendance, chronic, len(nine.treated), reasons)), not_possible=tuple(reasons),
     )  # fmt: skip
 
 
@@ -76,12 +76,15 @@ def _tried(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
         return None
 
 
-def _placebo(chronic: EventStudy, n_treated: int, reasons: list[str]) -> Iterator[Bounds]:
+def _robust(attendance: EventStudy, chronic: EventStudy, n_treated: int, reasons: list[str]) -> Iterator[Bounds]:
     if n_treated == 1:
         reasons.append(ALONE)
         return
     try:
-        yield placebo_bounds(chronic)
+        # a change of slope takes two years before, of which attendance has one
+        yield robust_bounds(attendance, "relative_magnitudes")
+        yield robust_bounds(chronic, "relative_magnitudes")
+        yield robust_bounds(chronic, "smoothness")
     except LeapstudyError as reason:
         reasons.append(str(reason))
 

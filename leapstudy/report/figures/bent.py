@@ -8,6 +8,7 @@ import pandas as pd
 from leapstudy.core.frames import extremes
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.figures import sure
@@ -19,10 +20,11 @@ from leapstudy.report.phrases import (
     comparison_words,
     contrast_words,
     counted,
-    number,
+    largest_bound,
     outcome_words,
     points,
 )
+from leapstudy.report.result import jsonable
 from leapstudy.report.style import MARKS, in_house_style, new_figure, zero_line
 
 ESTIMATORS = {
@@ -172,20 +174,30 @@ def rejected(table: pd.DataFrame) -> int:
     return int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
 
 
+BENT = {
+    "relative_magnitudes": "change from year to year",
+    "smoothness": "change of slope",
+}
+
+
 def bounds(answer: PooledAnswer) -> Exhibit:
-    """Draw the robust bounds on chronic absence in the year before the programme, where they could be made."""
-    made = [item for item in answer.sensitivity.bounds if item.is_placebo]
+    """Draw the robust bounds of attendance, and of chronic absence in a year before the programme."""
+    made = [item for item in answer.sensitivity.bounds if item.kind in BENT]
     if not made:
-        reason = next(
-            (text for text in answer.not_possible if text.startswith("Robust bounds")), "they were not asked for"
-        )
+        reason = next(text for text in answer.sensitivity.not_possible if text.startswith("Robust bounds"))
         raise ValueError(f"This answer holds no robust bounds: {reason}")
-    found = made[0]
     what = (
-        f"Robust 95 % intervals for {outcome_words(found.outcome)} in {found.year}, a placebo where zero is due, as the differential slope "
-        f"may change by so much a year; the largest change in {found.n_pre} earlier years was {number(found.largest_before or 0.0)}"
+        "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, by the largest one "
+        "before; chronic absence of 2019-20 is a placebo, where zero is due"
     )
-    caption = replace(caption_of(answer, what, f"2011-12 to {found.year}"), source=EDSIGHT)
-    return sure.breakdown(
-        found.table, found.breakdown, "largest change of the differential slope, points a year", caption
+    caption = replace(
+        caption_of(answer, what, "2011-12 to 2021-22"), source=f"{caption_of(answer, '-').source}; {EDSIGHT}"
     )
+    return sure.breakdown([_departure(item) for item in made], caption)
+
+
+def _departure(found: Bounds) -> sure.Departure:
+    unit = largest_bound(jsonable(found))
+    at = None if found.breakdown is None else found.breakdown / unit
+    title = f"{outcome_words(found.outcome)} {found.year},\n{BENT[found.kind]}"
+    return sure.Departure(title, found.table.assign(m=found.table["m"] / unit), at)

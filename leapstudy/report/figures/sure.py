@@ -4,6 +4,7 @@ These figures take plain frames, so that they draw whatever made them.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -142,45 +143,68 @@ def _share_above(values: pd.Series) -> float:
     return float((values > 0).mean())
 
 
-@in_house_style
-def breakdown(bounds: pd.DataFrame, breakdown_at: float | None, axis_label: str, caption: Caption) -> Exhibit:
-    """Draw the robust interval as departures from parallel trends are allowed to grow (Rambachan and Roth 2023).
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Robust intervals as one kind of departure from parallel trends grows.
 
-    Parameters
+    Attributes
     ----------
-    bounds
-        One row a size of departure: m, low_pp, high_pp.
-    breakdown_at
-        Largest departure at which the interval still leaves out zero; None where it never does.
-    axis_label
-        What `m` is ("departure, times the largest one before the programme").
-    caption
-        Of the event study that the bounds are made from.
+    title : str
+        What is bounded, and what may depart.
+    table : DataFrame
+        One row a size of departure: m (in multiples of the largest one before), low_pp, high_pp.
+    breakdown_at : float or None
+        Where the interval begins to hold zero; None beyond the table.
     """
-    figure, axes = new_figure(3.4)
-    axes.fill_between(bounds["m"], bounds["low_pp"], bounds["high_pp"], color=PALE)
-    for name, mark in (("low_pp", "^"), ("high_pp", "v")):
-        axes.plot(
-            bounds["m"], bounds[name], color=BLUE, marker=mark, label=f"{'lower' if mark == '^' else 'upper'} end"
-        )
-    zero_line(axes, vertical=False)
-    if not missing(breakdown_at):
-        axes.axvline(float(breakdown_at or 0), color=INK, linestyle="--", linewidth=1.2, label="breakdown")
-    axes.set(xlabel=axis_label, ylabel="95 % robust interval, points")
-    legend_below(axes, 3)
-    first = bounds.sort_values("m").iloc[0]
-    never = "Even with trends as parallel as allowed for, the interval holds zero, so no departure is needed to overturn it."
-    some = f"It leaves out zero up to a departure of {number(float(breakdown_at or 0))}."
+
+    title: str
+    table: pd.DataFrame
+    breakdown_at: float | None
+
+
+@in_house_style
+def breakdown(departures: Sequence[Departure], caption: Caption) -> Exhibit:
+    """Draw robust intervals as departures from parallel trends are allowed to grow (Rambachan and Roth 2023)."""
+    figure, panels = new_panels(1, len(departures), 3.6, sharey=True, squeeze=False)
+    for axes, found in zip(panels.flat, departures, strict=True):
+        m, low, high = (found.table[name] for name in ("m", "low_pp", "high_pp"))
+        axes.fill_between(m, low, high, color=PALE)
+        for ends, marker, label in ((low, "^", "lower end"), (high, "v", "upper end")):
+            axes.plot(m, ends, color=BLUE, marker=marker, label=label)
+        zero_line(axes, vertical=False)
+        if not missing(found.breakdown_at):
+            axes.axvline(float(found.breakdown_at or 0), color=INK, linestyle="--", linewidth=1.2, label="breakdown")
+        axes.set_title(found.title, fontsize=9)
+        axes.set(xticks=m, xlabel="departure, times the\nlargest one before")
+    panels.flat[0].set_ylabel("95 % robust interval, points")
+    handles = {
+        text: handle for axes in panels.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
     return Exhibit(
         figure=figure,
         title="How far may trends depart before the answer changes",
-        alt=alt_text(
-            f"At a departure of {number(first['m'])} the interval is {between(first['low_pp'], first['high_pp'])} points. "
-            f"{never if missing(breakdown_at) else some}"
-        ),
+        alt=alt_text(*(_departure_words(found) for found in departures)),
         caption=caption,
-        data=bounds[["m", "low_pp", "high_pp"]].set_axis(["Departure", "Low", "High"], axis=1),
+        data=pd.concat(
+            [
+                found.table[["m", "low_pp", "high_pp"]].assign(what=found.title.replace("\n", " "))
+                for found in departures
+            ]
+        )[["what", "m", "low_pp", "high_pp"]].set_axis(["What is bounded", "Departure", "Low", "High"], axis=1),
     )
+
+
+def _departure_words(found: Departure) -> str:
+    first = found.table.iloc[0]
+    start = f"{found.title}: {between(first['low_pp'], first['high_pp'])} points without any departure".replace(
+        "\n", " "
+    )
+    if missing(found.breakdown_at):
+        return f"{start}; the interval leaves out zero at every departure shown."
+    if found.breakdown_at == 0:
+        return f"{start}; the interval holds zero, so no departure is needed to overturn it."
+    return f"{start}; it leaves out zero up to a departure of {number(float(found.breakdown_at or 0))}."
 
 
 @in_house_style

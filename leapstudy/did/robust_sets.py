@@ -1,0 +1,114 @@
+"""Robust sets from `moderndid`, the only module that knows its ways: units, versions, grids and what it prints."""
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from types import ModuleType
+
+import numpy as np
+
+from leapstudy.core.errors import LeapstudyError
+from leapstudy.core.quiet import quiet
+
+LEVEL = 0.95
+UNIT = 0.01
+"""Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors near
+1 it takes ten times as long for the same ends."""
+TRIFLE = 1e-6
+REACH, COARSE, FINE = 20, 0.5, 0.04
+"""In standard errors: how far beyond the largest violation a grid looks, and its first and last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Coefficients before (n_pre) and after (n_post), their covariance, weights on those after; divided by `unit`."""
+
+    estimate: np.ndarray
+    covariance: np.ndarray
+    n_pre: int
+    n_post: int
+    weights: np.ndarray
+    unit: float = 1.0
+
+    def scaled(self) -> "Problem":
+        """Return the problem in the unit in which its largest standard error is `UNIT`."""
+        unit = float(np.sqrt(np.diag(self.covariance).max())) / UNIT
+        return replace(self, estimate=self.estimate / unit, covariance=self.covariance / unit**2, unit=self.unit * unit)
+
+
+def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
+    """Return the fixed-length interval where the slope changes by at most `m` a period, both in the estimates' unit."""
+    p = problem.scaled()
+    with quiet():
+        found = _package().create_sensitivity_results_sm(
+            p.estimate, p.covariance, p.n_pre, p.n_post, m_vec=[m / p.unit], l_vec=p.weights, alpha=1 - LEVEL
+        )
+    return p.unit * float(found["lb"][0]), p.unit * float(found["ub"][0])
+
+
+def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
+    """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
+
+    Read off a grid, in one go by a version that halves its way to the ends. One that tests every value would take ten
+    seconds, and is given a coarse grid first and then fine ones around each end, which takes one.
+    """
+    p = _eased(problem.scaled())
+    after = slice(p.n_pre, None)
+    se = float(np.sqrt(p.weights @ p.covariance[after, after] @ p.weights))
+    largest = float(np.abs(np.diff(np.append(p.estimate[: p.n_pre], 0.0))).max())
+    reach = m_bar * float(np.arange(1, p.n_post + 1) @ np.abs(p.weights)) * largest + REACH * se
+    steps, finer = int(np.ceil(2 * reach / (COARSE * se))), int(np.ceil(COARSE / FINE))
+    start, step = float(p.weights @ p.estimate[after]) - reach, 2 * reach / steps
+    low, high = (np.nan, np.nan) if _is_old() else _kept(p, m_bar, start, start + 2 * reach, steps)
+    if np.isnan(low):  # nothing asked yet, or a set narrower than a coarse step
+        low, high = _kept(p, m_bar, start, start + 2 * reach, steps * finer)
+    else:
+        low, high = _kept(p, m_bar, low - step, low, finer)[0], _kept(p, m_bar, high, high + step, finer)[1]
+    return p.unit * low, p.unit * high
+
+
+def magnitudes_hold_zero(problem: Problem, m_bar: float) -> bool:
+    """Return whether zero is in the set of `magnitudes_interval`; the package wants two values, and gets zero twice."""
+    return bool(np.isfinite(_kept(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))
+
+
+def _kept(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tuple[float, float]:
+    """Return the first and last value that is not rejected on a grid from `low` to `high`; NaN where all are."""
+    with quiet():
+        found = _package().create_sensitivity_results_rm(
+            p.estimate, p.covariance, p.n_pre, p.n_post, method="Conditional", m_bar_vec=[m_bar], l_vec=p.weights,
+            alpha=1 - LEVEL, grid_points=steps + 1, grid_lb=low, grid_ub=high,
+        )  # fmt: skip
+    return float(found["lb"][0]), float(found["ub"][0])
+
+
+def _eased(p: Problem) -> Problem:
+    """Return the problem in the form that `moderndid` solves well, and in full, for relative magnitudes.
+
+    With one effect after it fails: a second one is added, whose true value is free, so that it says nothing. With weights
+    of zero its linear programs are degenerate and 25 times slower: they become a millionth of the largest. The old version
+    leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a change of nothing.
+    """
+    if p.n_post == 1:
+        b, v = np.append(p.estimate, p.estimate[-1]), np.pad(p.covariance, (0, 1))
+        v[-1, -1] = p.covariance[-1, -1]
+        p = replace(p, estimate=b, covariance=v, n_post=2, weights=np.append(p.weights, 0.0))
+    if _is_old():
+        twice = np.append(0, np.arange(len(p.estimate)))
+        p = replace(p, estimate=p.estimate[twice], covariance=p.covariance[np.ix_(twice, twice)], n_pre=p.n_pre + 1)
+    return replace(p, weights=np.where(p.weights == 0, TRIFLE * np.abs(p.weights).max(), p.weights))
+
+
+def _is_old() -> bool:
+    """Return whether this is `moderndid` 0.2, the last for Python 3.11; both give the same ends the way they are asked."""
+    return version("moderndid").startswith("0.2.")
+
+
+def _package() -> ModuleType:
+    try:
+        from moderndid import didhonest
+    except ImportError as missing:
+        raise LeapstudyError(
+            "Robust bounds need the solver cvxpy, which is not installed. Set up the workspace again, or install "
+            "moderndid with its extra didhonest."
+        ) from missing
+    return didhonest
