@@ -72,6 +72,29 @@ class PreTrend:
 
 
 @dataclass(frozen=True, slots=True)
+class PupilBounds:
+    """Robust interval of the headline as trends depart, in the recommended design (Rambachan and Roth 2023).
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        m, low_pp, high_pp: from one month to the next after the visit the difference between both sides changes, beyond
+        the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain interval.
+    breakdown : float or None
+        Smallest `m` at which the interval holds zero (0: without any); None beyond the search.
+    largest_before_pp : float
+        Largest change from one month to the next before the visit.
+    months : int
+        Months before the visit that it is taken from.
+    """
+
+    table: pd.DataFrame
+    breakdown: float | None
+    largest_before_pp: float
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
 class PupilAnswer:
     """Everything that the pupil track says about one district, or about all (`ALL`).
 
@@ -84,6 +107,8 @@ class PupilAnswer:
     designs : tuple of DesignAnswer
         In the order of `DESIGN_LABELS`.
     pre_trend : PreTrend or None
+    bounds : PupilBounds or None
+        Of all districts together only: one district's months before the visit are too noisy to measure a departure by.
     rebound : pandas.DataFrame
         event_time, picked_pct, others_pct: mean attendance of pupils whom the rule would have picked before there was
         any visit, and of the other pupils in the same months.
@@ -102,6 +127,7 @@ class PupilAnswer:
     rule: ReferralRule | None
     designs: tuple[DesignAnswer, ...]
     pre_trend: PreTrend | None
+    bounds: PupilBounds | None
     rebound: pd.DataFrame
     raw_paths: pd.DataFrame
     parts: pd.DataFrame

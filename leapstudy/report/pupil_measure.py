@@ -19,6 +19,7 @@ from leapstudy.did.pupil_answering import (
     pre_trend,
     refusal_words,
 )
+from leapstudy.did.pupil_bounds import headline_bounds
 from leapstudy.did.pupil_paths import headline_row
 from leapstudy.did.pupil_raw import raw_paths, rebound
 from leapstudy.did.staggered.card import Context
@@ -149,6 +150,7 @@ def pupil_answer(measured: Measured, code: str, district: str, settings: PupilSe
     return PupilAnswer(
         code=code, district=district, edition=edition, rule=rule, designs=designs,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
+        bounds=headline_bounds(visited[RECOMMENDED].effects) if code == ALL else None,
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
         raw_paths=raw_paths(_cells(measured.visited.moments, code)),
         parts=_parts(measured.visited, code, rule, where),

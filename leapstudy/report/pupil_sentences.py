@@ -5,12 +5,13 @@ import textwrap
 import numpy as np
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.did.pupil_answer import DesignAnswer
+from leapstudy.did.pupil_answer import DesignAnswer, PupilBounds
 from leapstudy.report.exhibit import LINE
 from leapstudy.report.figures.pupils_common import SIMULATED, design_label
-from leapstudy.report.phrases import between, counted, number, percent, points, probability
+from leapstudy.report.phrases import between, breakdown_words, counted, number, percent, points, probability
 from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.reading import SCHOOL_DAYS
+from leapstudy.report.result import jsonable
 
 
 def say(study: PupilStudy, text: str) -> None:
@@ -118,6 +119,24 @@ def trends(study: PupilStudy) -> str:
         f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
         "there is nothing."
     )
+
+
+def bounds(study: PupilStudy) -> str:
+    """Say how far trends may depart before the effect can no longer be told from none."""
+    found = study.answer.bounds
+    if found is None:
+        return "Robust bounds are made for all districts together; one district's months before the visit are too noisy to measure by."
+    robust = found.table.iloc[-1]
+    return (
+        f"If from month to month the difference may depart by as much as it did at most in {found.months} months before the visit "
+        f"({number(found.largest_before_pp)} points), the effect over {study.headline_words} lies within "
+        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by chance as well, so that this "
+        "is a severe yardstick."
+    )
+
+
+def _broken(found: PupilBounds) -> str:
+    return breakdown_words({**jsonable(found), "kind": "relative_magnitudes"})
 
 
 def designs(study: PupilStudy) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
-from leapstudy.did.pupil_answer import HEADLINE, DesignAnswer, PreTrend, PupilAnswer
+from leapstudy.did.pupil_answer import HEADLINE, DesignAnswer, PreTrend, PupilAnswer, PupilBounds
 from leapstudy.pupils.referral_rule import ReferralRule
 from leapstudy.report.result import made, save_result
 
@@ -146,12 +146,13 @@ def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 
 def _answer(content: Mapping[str, Any]) -> PupilAnswer:
-    rule, trend = content["rule"], content["pre_trend"]
+    rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
     made_of = {
         **content,
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "pre_trend": None if trend is None else PreTrend(**trend),
+        "bounds": None if bounds is None else PupilBounds(**{**bounds, "table": _frame(bounds["table"])}),
         "designs": tuple(_design(item) for item in content["designs"]),
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
     }

@@ -127,6 +127,7 @@ def test_the_path_for_robust_bounds(effects, moments):
         honest_path(effects, (-9, 2), (1, 2))
     with pytest.raises(BadInput, match="base='universal'"):
         honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2))
+    assert honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2), even=False).n_pre == 2
 
 
 def test_instructional_months_leave_the_summer_out():

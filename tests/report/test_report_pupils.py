@@ -19,7 +19,7 @@ from leapstudy.pupils.referral_rule import ReferralRule
 from leapstudy.report import pupil_measure
 from leapstudy.report import pupil_sentences as words
 from leapstudy.report.exhibit import Exhibit
-from leapstudy.report.figures import pupils_before, pupils_effects
+from leapstudy.report.figures import pupils_before, pupils_bounds, pupils_effects
 from leapstudy.report.pupil_state import stored_state
 from leapstudy.report.pupil_study import study_pupils
 from leapstudy.report.reading import read_result
@@ -29,11 +29,11 @@ pytestmark = pytest.mark.slow
 DISTRICTS = {"0640011": 900, "0770011": 500, "1630011": 60}
 FIGURES = (
     pupils_before.funnel, pupils_before.referral_rule, pupils_before.rebound, pupils_before.raw_paths,
-    pupils_effects.event_study, pupils_effects.designs, pupils_effects.placebo_paths, pupils_effects.parts,
+    pupils_effects.event_study, pupils_bounds.bounds, pupils_effects.designs, pupils_effects.placebo_paths, pupils_effects.parts,
     pupils_effects.beside_published,
 )  # fmt: skip
 SENTENCES = (
-    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.designs,
+    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,
     words.refused, words.parts, words.supports, words.days, words.truth,
 )  # fmt: skip
 LEAKS = """
@@ -70,6 +70,19 @@ def workspace(tmp_path_factory):
 @pytest.fixture(params=["hartford", "manchester", "windham", "all-districts"])
 def study(workspace, request):
     return study_pupils(request.param)
+
+
+def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
+    found, main = study.answer.bounds, study.answer.design().main
+    if study.slug != "all-districts":
+        assert found is None and "all districts together" in words.bounds(study)
+        return
+    first, last = found.table.iloc[0], found.table.iloc[-1]
+    assert [first["low_pp"], first["high_pp"]] == pytest.approx([main.ci_low_pp, main.ci_high_pp])
+    assert last["low_pp"] < first["low_pp"] and last["high_pp"] > first["high_pp"] and last["m"] == 1
+    assert found.months == 5 and found.largest_before_pp > 0
+    # what holds zero at the departure shown broke at or before it
+    assert (found.breakdown is not None and found.breakdown <= 1) == (last["low_pp"] <= 0 <= last["high_pp"])
 
 
 def test_every_figure_says_simulated_and_states_its_finding(study):

@@ -22,7 +22,7 @@ class Path:
     weights: np.ndarray
 
 
-def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int]) -> Path:
+def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int], even: bool = True) -> Path:
     """Return the part of an event study that robust bounds are computed from.
 
     Parameters
@@ -33,6 +33,9 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
         First and last event time in use, such as (-6, 6).
     events
         First and last event time of the average that is bounded, such as (1, 6).
+    even
+        Refuse a path whose steps are not all one month long. A change of slope (smoothness) makes no sense on another; a
+        restriction from step to step (relative magnitudes) does, if a summer may count as one step.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
             f"month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
-    if not np.allclose(effects.drift[rows], wanted - reference):
+    if even and not np.allclose(effects.drift[rows], wanted - reference):
         raise BadInput(
             "Robust bounds need one base for all months: estimate with base='universal', without an early base window, and "
             "where summers interrupt the months, on `instructional` moments."

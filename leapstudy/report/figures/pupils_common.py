@@ -36,24 +36,37 @@ def pupil_exhibit(
     study: PupilStudy, figure: Figure, title: str, finding: Sequence[str], what: str, n: str, data: pd.DataFrame
 ) -> Exhibit:
     """Return the figure as an exhibit; made from SIMULATED pupils it says so in picture, alt text and caption."""
-    mark = f"{SIMULATED}: " if study.simulated else ""
     if study.simulated:
         figure.text(0.995, 0.998, SIMULATED, ha="right", va="top", fontsize=7, color=GREY, weight="bold")
-    caption = Caption(
-        what=f"{mark}{what}", source=study.source, sample=study.sample, years=study.period, n=n
-    )  # fmt: skip
-    return Exhibit(figure, title, alt_text(f"{mark}{finding[0]}", *finding[1:]), caption, data)
+    return Exhibit(
+        figure, title, alt_text(f"{_mark(study)}{finding[0]}", *finding[1:]), pupil_caption(study, what, n), data
+    )
 
 
-def refused_exhibit(study: PupilStudy, title: str, reasons: Sequence[str]) -> Exhibit:
+def pupil_caption(study: PupilStudy, what: str, n: str) -> Caption:
+    """Return what stands under a figure of the pupil track."""
+    return Caption(f"{_mark(study)}{what}", study.source, study.sample, study.period, n)
+
+
+def _mark(study: PupilStudy) -> str:
+    return f"{SIMULATED}: " if study.simulated else ""
+
+
+def refused_exhibit(
+    study: PupilStudy,
+    title: str,
+    reasons: Sequence[str],
+    said: str = "Refused: too few pupils to be shown",
+    n: str = "too few pupils",
+) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
     figure, axes = new_figure(1.4)
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "Refused: too few pupils to be shown", ha="center", va="center", color=GREY)
+    axes.text(0.5, 0.5, said, ha="center", va="center", color=GREY)
     told = list(reasons) or ["too few pupils are left"]
     return pupil_exhibit(
         study, figure, title, [f"Nothing is drawn here: {told[0]}"], "Nothing is drawn, for the reason in the table",
-        "too few pupils", pd.DataFrame({"Why nothing is drawn": told}),
+        n, pd.DataFrame({"Why nothing is drawn": told}),
     )  # fmt: skip
 
 
