@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import ContrastName, Edition, Outcome, Scale, Weights, parse_comparison
+from leapstudy.core.names import ContrastName, Edition, Outcome, PriorName, Scale, Weights, parse_comparison
 from leapstudy.did.design import Spec
 
 
@@ -30,6 +30,7 @@ class StudyParams(BaseModel):
     weights: Weights
     scale: Scale
     seed: Annotated[int, Field(ge=0)]
+    prior: PriorName
 
     def spec(self) -> Spec:
         """Return what is asked of the data."""

@@ -18,6 +18,7 @@ Edition = Literal["2022-23", "2021-22"]
 Outcome = Literal["attendance_rate", "attendance_rate_high_needs", "chronic_absence"]
 Weights = Literal["equal", "pupils"]
 Scale = Literal["points", "logodds"]
+PriorName = Literal["flat", "published"]
 
 Comparison = ComparisonName | tuple[str, ...]
 """A named comparison group, or district codes of one's own choice."""

@@ -80,12 +80,12 @@ class PooledAnswer:
     permutation : DataFrame
         placebo_pp: the pooled estimate under each permutation of the labels.
     pooling : PooledDistricts or None
-        All districts tested and shrunken together, with a flat prior on their mean effect; None where the spec is not in
+        All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is not in
         points with equal weights, which `not_possible` then says.
     caterpillar : DataFrame
         Its districts with their names, as the figure draws them; empty without `pooling`.
     informed : Shrinkage or None
-        The same with comparable programmes' effects as prior; None where no prior was given.
+        The same with comparable programmes' effects as prior; None where none was given, or it is the spec's own.
     """
 
     code: str

@@ -59,7 +59,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 
 
 def answer_all(
-    data: StudyData, spec: Spec, threshold_pp: float = THRESHOLD_PP, prior: Prior | None = None
+    data: StudyData, spec: Spec, threshold_pp: float = THRESHOLD_PP, published: Prior | None = None
 ) -> PooledAnswer:
     """Answer the question of `spec` for all treated districts together; see `answer_district`.
 
@@ -69,22 +69,36 @@ def answer_all(
         The study's tables, and what is asked.
     threshold_pp
         The effect on the average that would matter.
-    prior
-        What comparable programmes say of the mean effect, for a second look beside the flat prior.
+    published
+        What comparable programmes say of the mean effect: the prior if the spec asks for it, else a second look beside the
+        flat one.
+
+    Raises
+    ------
+    BadInput
+        If the spec asks for the published prior and there is none.
     """
     codes = [item.code for item in leap_districts(data.districts)]
     found, names = _common(data, spec, ALL_DISTRICTS, ALL_NAME, codes), _names(data)
     sample = found.main.sample
-    pooled, reason = _pooled(sample, threshold_pp, FLAT)
-    informed = None if prior is None else _pooled(sample, threshold_pp, prior)[0]
+    pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
+    beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
     shared = found.shared(data, names, rows)
     shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
         **shared, by_district=_by_district(data, spec, sample.treated, names), raw_means=_raw_means(data, spec, None),
         pooling=pooled, caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
-        informed=None if informed is None else informed.shrinkage,
+        informed=None if beside is None else beside.shrinkage,
     )  # fmt: skip
+
+
+def _leading(spec: Spec, published: Prior | None) -> Prior:
+    if spec.prior == "flat":
+        return FLAT
+    if published is None:
+        raise BadInput("No published effects were given to form the prior 'published' from; use the prior 'flat'.")
+    return published
 
 
 def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDistricts | None, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from leapstudy.core.frames import records
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.pooling import FLAT, Prior
 from leapstudy.report.choice import Choice
 from leapstudy.report.figures.bent import estimator_rows, rejected
 from leapstudy.report.figures.common import Answer
@@ -28,8 +29,9 @@ def pooled(answer: PooledAnswer) -> str:
         return next(text for text in answer.not_possible if text.startswith("Partial pooling"))
     model, rows = found.shrinkage, found.districts
     sure = int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum())
+    lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
-        f"The mean effect over districts is {points(model.mu_pp)} points (95 % interval {between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
+        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95 % interval {between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
         f"probability {number(model.mu_above_zero)}; districts differ by a standard deviation of {number(model.tau_pp)} "
         f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals leave out zero; counting that "
         f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} (Benjamini-Hochberg) or "
@@ -49,9 +51,13 @@ def _informed(answer: PooledAnswer) -> str:
         else ""
     )
     return (
-        f" With {model.prior.source} as prior ({points(model.prior.mean_pp)}, standard deviation {number(model.prior.sd_pp)}) the mean effect is "
+        f" With {_prior_words(model.prior)} the mean effect is "
         f"{points(model.mu_pp)} ({between(model.mu_low_pp, model.mu_high_pp)}){speaks}."
     )
+
+
+def _prior_words(prior: Prior) -> str:
+    return f"{prior.source} as prior ({points(prior.mean_pp)}, standard deviation {number(prior.sd_pp)})"
 
 
 def curve(answer: Answer) -> str:

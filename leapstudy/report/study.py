@@ -76,7 +76,7 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
     district
         Slug, name or code.
     **names
-        `comparison`, `contrast`, `edition`, `outcome`, `weights`, `scale`, `seed`, as in params/study.yml.
+        `comparison`, `contrast`, `edition`, `outcome`, `weights`, `scale`, `seed`, `prior`, as in params/study.yml.
 
     Raises
     ------
@@ -91,11 +91,11 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
 def study_all(**names: Any) -> Study[PooledAnswer]:
     """Answer the question for all LEAP districts together; names as in `study_district`.
 
-    The effect that would matter is the plan's; comparable programmes' effects times coverage are the second prior.
+    The effect that would matter is the plan's; comparable programmes' effects times coverage are the published prior.
     """
     data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
-    prior = published_prior(facts.comparable_programmes, programme(data, facts).coverage)
-    answer = answer_all(data, spec, float(plan["threshold_pp"]), prior)
+    published = published_prior(facts.comparable_programmes, programme(data, facts).coverage)
+    answer = answer_all(data, spec, float(plan["threshold_pp"]), published)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
 
 

@@ -19,6 +19,7 @@ def test_the_order_is_study_then_district_then_command_line(workspace):
     ("setting", "words"),
     [
         ("comparision=others", "Did you mean 'comparison'?"),
+        ("prier=flat", "Did you mean 'prior'?"),
         ("comparison", "key=value"),
         ("seed=1.5", "whole number"),
         ("seed=-3", "whole number"),
@@ -37,6 +38,7 @@ def test_a_bad_setting_is_shown(setting, words):
         ("contrast", "pre_mean", "pre_mean"),
         ("edition", "2023-24", "2023-24"),
         ("weights", "students", "students"),
+        ("prior", "flatt", "'flat' or 'published'"),
         ("seed", "7", "seed"),
     ],
 )

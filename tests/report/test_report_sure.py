@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did.answering import answer_all
 from leapstudy.report import choice, sentences_sure
 from leapstudy.report.checklist import checklist
 from leapstudy.report.figures import bent
@@ -147,3 +148,16 @@ def test_the_prior_is_said_to_speak_only_where_it_outweighs_the_figures(pooled):
     assert "the prior speaks" in sentences_sure.pooled(pooled.answer)
     wide = replace(pooled.answer.informed, prior=replace(pooled.answer.informed.prior, sd_pp=5.0))
     assert "the prior speaks" not in sentences_sure.pooled(replace(pooled.answer, informed=wide))
+
+
+def test_the_published_prior_leads_where_it_is_asked_for(pooled):
+    study = study_all(prior="published")
+    leading, flat = study.answer.pooling.shrinkage, pooled.answer.pooling.shrinkage
+    assert leading.mu_pp == pooled.answer.informed.mu_pp and leading.mu_pp != flat.mu_pp
+    assert study.answer.informed is None and study.params["prior"] == "published"
+    assert sentences_sure.pooled(study.answer).startswith("With 2 comparable programmes")
+    assert "2 comparable programmes" in bent.caterpillar(study.answer).caption.what
+    with pytest.raises(BadInput, match="Did you mean 'flat'"):
+        study_all(prior="flatt")
+    with pytest.raises(BadInput, match="use the prior 'flat'"):
+        answer_all(study.data, study.spec)

@@ -49,8 +49,12 @@ def caterpillar(answer: PooledAnswer) -> Exhibit:
     """Draw each district on its own and with strength from the others."""
     if answer.pooling is None:
         raise ValueError("This answer holds no pooled districts: ask with weights 'equal' and scale 'points'.")
-    what = "Effects with 95 % intervals (t), and posterior means with 95 % intervals of a normal-normal model, flat prior on the mean"
-    return sure.caterpillar(answer.caterpillar, answer.pooling.shrinkage.mu_pp, caption_of(answer, what))
+    model = answer.pooling.shrinkage
+    what = (
+        "Effects with 95 % intervals (t), and posterior means with 95 % intervals of a normal-normal model; prior on the mean: "
+        f"{model.prior.source}"
+    )
+    return sure.caterpillar(answer.caterpillar, model.mu_pp, caption_of(answer, what))
 
 
 def specifications(answer: Answer) -> Exhibit:

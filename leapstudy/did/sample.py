@@ -1,0 +1,145 @@
+"""What is asked of the data, and the complete sample of treated and comparison districts that every estimator takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leapstudy.core.names import (
+    Comparison,
+    ComparisonName,
+    ContrastName,
+    Edition,
+    Outcome,
+    PriorName,
+    Scale,
+    Weights,
+    check_option,
+)
+from leapstudy.did.contrasts import PROGRAMME_START, Contrast, require_years
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is asked of the data; every name is one of `leapstudy.core.names`.
+
+    `comparison` may also be a tuple of district codes. `weights="pupils"` weights districts by their enrolment before
+    the programme, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where all
+    districts are pooled, see `pooling.prior`.
+    """
+
+    comparison: Comparison = "alliance"
+    contrast: ContrastName = "pre_mean_to_2021_22"
+    edition: Edition = "2022-23"
+    outcome: Outcome = "attendance_rate"
+    weights: Weights = "equal"
+    scale: Scale = "points"
+    seed: int = 20261124
+    prior: PriorName = "flat"
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not legal."""
+        if isinstance(self.comparison, str):
+            check_option("comparison group", self.comparison, ComparisonName)
+        check_option("contrast", self.contrast, ContrastName)
+        check_option("edition", self.edition, Edition)
+        check_option("outcome", self.outcome, Outcome)
+        check_option("weights", self.weights, Weights)
+        check_option("scale", self.scale, Scale)
+        check_option("prior", self.prior, PriorName)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A complete sample: no missing figure on either side.
+
+    Attributes
+    ----------
+    treated, comparison : tuple of str
+        District codes; the rows of the matrices.
+    years : tuple of str
+        School years; the columns. By default exactly the contrast's.
+    y_treated, y_comparison : ndarray, shape (districts, years)
+        The outcome on the spec's scale: percent (0 to 100) or log-odds.
+    pupils_treated, pupils_comparison : ndarray, shape (districts, years)
+        Enrolment in the pupil group of the outcome.
+    left_out : tuple of str
+        Districts of the comparison group without a figure in one of the years.
+    """
+
+    spec: Spec
+    contrast: Contrast
+    treated: tuple[str, ...]
+    comparison: tuple[str, ...]
+    years: tuple[str, ...]
+    y_treated: np.ndarray
+    y_comparison: np.ndarray
+    pupils_treated: np.ndarray
+    pupils_comparison: np.ndarray
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def change_treated(self) -> np.ndarray:
+        """Mean of the post years minus mean of the pre years, shape (treated,), on the spec's scale."""
+        return self._change(self.y_treated)
+
+    @property
+    def change_comparison(self) -> np.ndarray:
+        """Mean of the post years minus mean of the pre years, shape (comparison,), on the spec's scale."""
+        return self._change(self.y_comparison)
+
+    @property
+    def weights_treated(self) -> np.ndarray:
+        """Weights that sum to one, shape (treated,): equal, or by enrolment before the programme.
+
+        A district's pupil weight is its mean enrolment over the sample's years before 2021-22. It is fixed before the
+        programme, so that the programme cannot move it, and constant over years, so that the weighted regression and
+        the weighted difference of means are the same number.
+        """
+        return self._weights(self.pupils_treated)
+
+    @property
+    def weights_comparison(self) -> np.ndarray:
+        """Weights that sum to one, shape (comparison,); see `weights_treated`."""
+        return self._weights(self.pupils_comparison)
+
+    @property
+    def sizes_treated(self) -> np.ndarray:
+        """What a treated district counts for beside a comparison district: 1, or its enrolment, shape (treated,)."""
+        return self._sizes(self.pupils_treated)
+
+    @property
+    def sizes_comparison(self) -> np.ndarray:
+        """What a comparison district counts for, shape (comparison,); see `sizes_treated`."""
+        return self._sizes(self.pupils_comparison)
+
+    @property
+    def base_rate(self) -> float:
+        """The treated districts' mean rate in the pre years, percent."""
+        rates = self.y_treated if self.spec.scale == "points" else 100 / (1 + np.exp(-self.y_treated))
+        return float(self.weights_treated @ rates[:, self.columns(self.contrast.pre)].mean(axis=1))
+
+    def columns(self, years: Sequence[str]) -> list[int]:
+        """Return the column numbers of `years`.
+
+        Raises
+        ------
+        BadInput
+            If the sample lacks one of them.
+        """
+        require_years(years, self.years, f"This sample ({self.spec.outcome})")
+        return [self.years.index(year) for year in years]
+
+    def _change(self, y: np.ndarray) -> np.ndarray:
+        post, pre = self.columns(self.contrast.post), self.columns(self.contrast.pre)
+        return y[:, post].mean(axis=1) - y[:, pre].mean(axis=1)
+
+    def _sizes(self, pupils: np.ndarray) -> np.ndarray:
+        if self.spec.weights == "equal":
+            return np.ones(len(pupils))
+        before = [column for column, year in enumerate(self.years) if year < PROGRAMME_START]
+        return pupils[:, before].mean(axis=1)
+
+    def _weights(self, pupils: np.ndarray) -> np.ndarray:
+        sizes = self._sizes(pupils)
+        return sizes / sizes.sum()
