@@ -3,7 +3,8 @@
 import numpy as np
 
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import NO_BASE, NO_TREATED, AttGt, Refusal
+from leapstudy.did.staggered.att_gt import NO_BASE, NO_TREATED
+from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
 from leapstudy.did.staggered.clustered import clustered

@@ -20,7 +20,8 @@ from leapstudy.did.pupil_answer import (
     PreTrend,
 )
 from leapstudy.did.pupil_paths import headline_row, month_rows, path_frame
-from leapstudy.did.staggered.att_gt import AttGt, Refusal, att_gt
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Context, Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects

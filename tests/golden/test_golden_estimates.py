@@ -1,4 +1,4 @@
-"""Two districts' rows of `estimates.csv`, kept to the tenth digit.
+"""The rows of `estimates.csv` of two districts and of all together, kept to the tenth digit.
 
 When a number moves on purpose: ``LEAPSTUDY_WRITE_GOLDEN=1 pytest tests/golden``, and say in CHANGELOG.md which moved,
 by how much and why.
@@ -11,18 +11,19 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.estimate import read_estimates, to_frame, write_estimates
-from leapstudy.did.answering import answer_district
+from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.design import Spec
 
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize(("slug", "code"), [("hartford", "0640011"), ("east-hartford", "0430011")])
+@pytest.mark.parametrize(("slug", "code"), [("hartford", "0640011"), ("east-hartford", "0430011"), ("all", "")])
 def test_estimates_are_those_kept(study, slug, code):
     path = HERE / f"{slug}.csv"
-    found = to_frame(answer_district(study, code, Spec()).estimates)
+    answer = answer_district(study, code, Spec()) if code else answer_all(study, Spec())
+    found = to_frame(answer.estimates)
     if os.environ.get("LEAPSTUDY_WRITE_GOLDEN"):
         write_estimates(found, path)
     kept = read_estimates(path)
-    # sup-t bands are not in these rows, so that nothing here is drawn by chance
+    # sup-t bands are not in these rows; shuffled labels are, with their seed
     pd.testing.assert_frame_equal(found, kept, check_dtype=False, rtol=0, atol=1e-8)

@@ -7,7 +7,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.did.staggered.att_gt import AttGt
+from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.pupils.moments.influence import Influence
 from leapstudy.pupils.moments.record import Moments
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.aggregate import Averages, Clock, Kind, aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import AttGt
+from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.clustered import Cluster, clustered, regression_factor

@@ -7,7 +7,8 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.aggregate import Averages
-from leapstudy.did.staggered.att_gt import AttGt, Refusal, att_gt
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cell_drift, cs_card

@@ -1,0 +1,104 @@
+"""What Callaway and Sant'Anna's estimator gives: ATT(g,t) with each pupil's influence, and the cells it refused."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from leapstudy.did.staggered.choices import Cell, Choices
+from leapstudy.pupils.moments.influence import Influence, covariance
+from leapstudy.pupils.moments.record import Moments
+
+BLOCK = 1000
+"""Cells at a time: what is in memory stays near 30 MB for 190 estimates and 20 months."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A cell that is not estimated.
+
+    Attributes
+    ----------
+    cohort : float
+    period : int or None
+        None: every month of the cohort.
+    stratum : str
+        '' where the comparison is not by stratum, or all of it is refused.
+    reason : str
+    treated_share : float
+        Share of the cohort's visited pupils (by weight, among those seen in the month and its base) left out by it.
+    """
+
+    cohort: float
+    period: int | None
+    stratum: str
+    reason: str
+    treated_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttGt:
+    """ATT(g,t) for K pairs of cohort and month, with each pupil's influence.
+
+    Attributes
+    ----------
+    cells : tuple of Cell, length K
+    estimate : ndarray, shape (K,)
+        Percentage points.
+    overlap : ndarray, shape (K,)
+        Share of the visited pupils that the estimate speaks for: those in strata with comparison pupils.
+    n_treated, n_comparison : ndarray of int, shape (K,)
+        Pupils in use.
+    cohort_weight : ndarray, shape (K,)
+        Sum of weights of all pupils of the cohort: the shares of the aggregates.
+    loading, intercept : ndarray, shape (K, C)
+        Influence of pupil i of cell c: ``w_i (intercept + loading * contrast' y_i)``.
+    refused : tuple of Refusal
+    choices : Choices
+    """
+
+    cells: tuple[Cell, ...]
+    estimate: np.ndarray
+    overlap: np.ndarray
+    n_treated: np.ndarray
+    n_comparison: np.ndarray
+    cohort_weight: np.ndarray
+    loading: np.ndarray
+    intercept: np.ndarray
+    refused: tuple[Refusal, ...]
+    choices: Choices
+
+    @property
+    def cohort(self) -> np.ndarray:
+        """Cohort of each estimate, shape (K,)."""
+        return np.array([cell.cohort for cell in self.cells])
+
+    @property
+    def period(self) -> np.ndarray:
+        """Month of each estimate, shape (K,)."""
+        return np.array([cell.period for cell in self.cells], dtype=int)
+
+    def influence(self, combination: np.ndarray | None = None) -> Influence:
+        """Return the influence of linear combinations of the estimates, shape (A, K); of each estimate by default."""
+        rows = np.eye(len(self.cells)) if combination is None else combination
+        contrast = np.array([cell.contrast for cell in self.cells])
+        slope = np.zeros((len(rows), *self.loading.shape[1:], contrast.shape[1]))
+        for month in range(contrast.shape[1]):
+            used = np.flatnonzero(contrast[:, month])
+            slope[:, :, month] = (rows[:, used] * contrast[used, month]) @ self.loading[used]
+        return Influence(rows @ self.intercept, slope)
+
+    def covariance(self, moments: Moments) -> np.ndarray:
+        """Return the covariance of all estimates, shape (K, K), pupils as clusters.
+
+        The same as that of `influence()`, block by block: a cohort's pupils have a part in few of the estimates.
+        """
+        found = np.zeros((len(self.cells), len(self.cells)))
+        for cohort in np.unique(moments.cohort):
+            every = np.flatnonzero((moments.cohort == cohort) & self.loading.any(axis=0))
+            for start in range(0, len(every), BLOCK):
+                cells = every[start : start + BLOCK]
+                rows = np.flatnonzero(self.loading[:, cells].any(axis=1))
+                part = replace(self, loading=self.loading[:, cells], intercept=self.intercept[:, cells])
+                influence = part.influence(np.eye(len(self.cells))[rows])
+                found[np.ix_(rows, rows)] += covariance(moments.where(cells), influence)
+        return found
