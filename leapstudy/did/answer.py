@@ -15,19 +15,20 @@ __all__ = ["Detectable", "DistrictAnswer", "EventStudy", "PooledAnswer", "Reboun
 
 
 @dataclass(frozen=True, slots=True)
-class DistrictAnswer:
-    """Everything that the page of one district shows; all frames in percentage points.
+class SharedAnswer:
+    """What the page of one district and that of all of them show alike; all frames in percentage points.
 
     Attributes
     ----------
     estimates : tuple of Estimate
-        Every row of `estimates.csv` for this district; `main` is the one that the spec asks for.
+        Every row of `estimates.csv` of this answer; `main` is the one that the spec asks for.
     comparison_districts : DataFrame
         district_code, district, students, drg of the main sample's comparison districts.
     raw_means : DataFrame
         group (the district, 'leap', 'alliance', 'others', 'state'), label, year, rate_pct, n_districts, measure.
     permutation : DataFrame
-        One row a placement: district_code, district, placebo_pp, is_treated; the main contrast.
+        One row a placement: district_code, district, placebo_pp, is_treated; the main contrast. Of all districts together:
+        placebo_pp, the pooled estimate under each permutation of the labels.
     editions : DataFrame
         edition, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value of the main contrast and comparison.
     leave_one_out : DataFrame
@@ -35,12 +36,7 @@ class DistrictAnswer:
     chronic : EventStudy
         Chronic absence 2011-12 to 2019-20: nine years of pre-trend.
     not_possible : tuple of str
-        What could not be estimated for this district, each with its reason.
-    inference : Inference
-        Every test of the main estimate side by side; `headline` is the one that holds its size here and `headline_why`
-        says why. The row `main` keeps the permutation's p-value and interval.
-    methods : DataFrame
-        The tests that gave an answer, see `inference.methods_table`.
+        What could not be estimated, each with its reason.
     sensitivity : Sensitivity
         Every other way to ask, and every assumption bent.
     """
@@ -61,24 +57,37 @@ class DistrictAnswer:
     chronic: EventStudy
     rebound: Rebound
     not_possible: tuple[str, ...]
-    inference: Inference
-    methods: pd.DataFrame
-    headline: Method
-    headline_why: str
     sensitivity: Sensitivity
 
 
 @dataclass(frozen=True, slots=True)
-class PooledAnswer:
-    """Everything that the page of all districts together shows; fields as in `DistrictAnswer`.
+class DistrictAnswer(SharedAnswer):
+    """Everything that the page of one district shows.
+
+    Attributes
+    ----------
+    inference : Inference
+        Every test of the main estimate side by side; `headline` is the one that holds its size here and `headline_why`
+        says why. The row `main` keeps the permutation's p-value and interval.
+    methods : DataFrame
+        The tests that gave an answer, see `inference.methods_table`.
+    """
+
+    inference: Inference
+    methods: pd.DataFrame
+    headline: Method
+    headline_why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PooledAnswer(SharedAnswer):
+    """Everything that the page of all districts together shows.
 
     Attributes
     ----------
     by_district : DataFrame
         One row a treated district, sorted by estimate: district_code, district, estimate_pp, se_pp, ci_low_pp,
         ci_high_pp, p_value, p_floor, mde_pp of the spec's contrast and comparison.
-    permutation : DataFrame
-        placebo_pp: the pooled estimate under each permutation of the labels.
     pooling : PooledDistricts or None
         All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is not in
         points with equal weights, which `not_possible` then says.
@@ -88,24 +97,7 @@ class PooledAnswer:
         The same with comparable programmes' effects as prior; None where none was given, or it is the spec's own.
     """
 
-    code: str
-    district: str
-    spec: Spec
-    main: Estimate
-    estimates: tuple[Estimate, ...]
-    detectable: Detectable
-    regression_pp: float
     by_district: pd.DataFrame
-    comparison_districts: pd.DataFrame
-    raw_means: pd.DataFrame
-    permutation: pd.DataFrame
-    editions: pd.DataFrame
-    leave_one_out: pd.DataFrame
-    event_study: EventStudy
-    chronic: EventStudy
-    rebound: Rebound
-    not_possible: tuple[str, ...]
     pooling: PooledDistricts | None
     caterpillar: pd.DataFrame
     informed: Shrinkage | None
-    sensitivity: Sensitivity

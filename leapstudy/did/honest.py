@@ -18,25 +18,13 @@ LEAST_BEFORE: dict[Violation, int] = {"smoothness": 2, "relative_magnitudes": 1}
 """Coefficients before: a change of slope takes two, and with one `moderndid` searches without end."""
 
 
-def honest_bounds(
-    estimates: np.ndarray,
-    covariance: np.ndarray,
-    n_pre: int,
-    n_post: int,
-    weights: np.ndarray,
-    kind: Violation,
-    grid: Sequence[float],
-) -> pd.DataFrame:
+def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> pd.DataFrame:
     """Return the robust 95 % interval of an average of effects for each size of violation.
 
     Parameters
     ----------
-    estimates, covariance
-        Coefficients before (n_pre, in order of time) and after (n_post), without the reference; their covariance.
-    n_pre, n_post
-        How many of each.
-    weights
-        On the effects after, shape (n_post,), such as ``[1, 0, 0]`` for the first or ``[1/3, 1/3, 1/3]`` for the mean.
+    problem
+        Coefficients, their covariance, and the weights of the average.
     kind
         "smoothness" (fixed-length intervals) or "relative_magnitudes" (conditional test).
     grid
@@ -60,27 +48,19 @@ def honest_bounds(
     to about 0.04 standard errors. A bound takes 0.4 s (smoothness) to 1 s, and the first one a second more to import the
     solvers. The same figures give the same bounds.
     """
-    problem = _checked(estimates, covariance, n_pre, n_post, weights, kind)
+    _check(problem, kind)
     found = [_interval(problem, kind, float(bound)) for bound in grid]
     return pd.DataFrame(
         {"kind": kind, "bound": np.asarray(grid, dtype=float), "low_pp": [f[0] for f in found], "high_pp": [f[1] for f in found]}
     )  # fmt: skip
 
 
-def breakdown(
-    estimates: np.ndarray,
-    covariance: np.ndarray,
-    n_pre: int,
-    n_post: int,
-    weights: np.ndarray,
-    kind: Violation,
-    largest: float,
-) -> float:
+def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
     """Return the smallest violation at which the robust interval holds zero, to ``largest / 128``.
 
     Parameters
     ----------
-    estimates, covariance, n_pre, n_post, weights, kind
+    problem, kind
         As in `honest_bounds`.
     largest
         Where to stop looking.
@@ -90,7 +70,7 @@ def breakdown(
     float
         0 where the interval holds zero without any violation, infinity where not even `largest` brings zero in.
     """
-    problem = _checked(estimates, covariance, n_pre, n_post, weights, kind)
+    _check(problem, kind)
     if _holds_zero(problem, kind, 0.0):
         return 0.0
     if not _holds_zero(problem, kind, largest):
@@ -102,11 +82,10 @@ def breakdown(
     return high
 
 
-def _checked(
-    estimates: np.ndarray, covariance: np.ndarray, n_pre: int, n_post: int, weights: np.ndarray, kind: Violation
-) -> Problem:
+def _check(problem: Problem, kind: Violation) -> None:
     check_option("kind of violation", kind, Violation)
-    b, v, w = (np.asarray(item, dtype=float) for item in (estimates, covariance, weights))
+    b, v, w = problem.estimate, problem.covariance, problem.weights
+    n_pre, n_post = problem.n_pre, problem.n_post
     if b.shape != (n_pre + n_post,) or v.shape != (b.size, b.size) or w.shape != (n_post,) or n_post < 1:
         raise BadInput(
             f"Robust bounds need an effect, its covariance and for those after a weight each; got {n_pre} before, {n_post} "
@@ -114,10 +93,9 @@ def _checked(
         )
     if n_pre < LEAST_BEFORE[kind]:
         raise BadInput(
-            f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare violations with; got {n_pre}. "
-            "Bring earlier periods; without them no bound can be given."
+            f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare violations "
+            f"with; got {n_pre}. Bring earlier periods; without them no bound can be given."
         )
-    return Problem(b, v, n_pre, n_post, w)
 
 
 def _interval(problem: Problem, kind: Violation, bound: float) -> tuple[float, float]:

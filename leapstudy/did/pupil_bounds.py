@@ -5,11 +5,12 @@ import pandas as pd
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did.honest import breakdown, honest_bounds
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.pupil_answer import HEADLINE, PupilBounds
 from leapstudy.did.pupil_answering import MONTHS_TESTED
 from leapstudy.did.staggered.card import Effects
-from leapstudy.did.staggered.robust import honest_path, path_bounds, path_breakdown
+from leapstudy.did.staggered.robust import honest_path
 
 SHOWN = (0.5, 1.0)
 """Departures shown, in multiples of the largest one before; each takes 1.5 s."""
@@ -38,8 +39,8 @@ def headline_bounds(effects: Effects | None) -> PupilBounds | None:
         return None
     reach = stats.norm.ppf(1 - ALPHA / 2) * effects.se[-1]
     plain = pd.DataFrame({"m": [0.0], "low_pp": effects.estimate[-1] - reach, "high_pp": effects.estimate[-1] + reach})
-    robust = path_bounds(path, "relative_magnitudes", SHOWN).rename(columns={"bound": "m"})
-    broken = path_breakdown(path, "relative_magnitudes", FARTHEST)
+    robust = honest_bounds(path, "relative_magnitudes", SHOWN).rename(columns={"bound": "m"})
+    broken = breakdown(path, "relative_magnitudes", FARTHEST)
     return PupilBounds(
         pd.concat([plain, robust[list(plain)]], ignore_index=True), broken if np.isfinite(broken) else None,
         float(np.abs(np.diff(np.append(path.estimate[: path.n_pre], 0.0))).max()), path.n_pre,

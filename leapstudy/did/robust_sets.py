@@ -20,7 +20,19 @@ REACH, COARSE, FINE = 20, 0.5, 0.04
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Coefficients before (n_pre) and after (n_post), their covariance, weights on those after; divided by `unit`."""
+    """An event study and the average of its effects that is bounded.
+
+    Attributes
+    ----------
+    estimate, covariance : ndarray
+        Coefficients before (n_pre, in order of time) and after (n_post), without the reference; their covariance.
+    n_pre, n_post : int
+        How many of each.
+    weights : ndarray, shape (n_post,)
+        On the effects after, such as ``[1, 0, 0]`` for the first or ``[1/3, 1/3, 1/3]`` for the mean.
+    unit : float
+        What estimates were divided by.
+    """
 
     estimate: np.ndarray
     covariance: np.ndarray

@@ -9,6 +9,7 @@ from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.honest import breakdown, honest_bounds
+from leapstudy.did.robust_sets import Problem
 from leapstudy.did.staggered.twfe import event_study
 from leapstudy.pupils.moments.influence import covariance
 from leapstudy.pupils.moments.record import NEVER
@@ -36,36 +37,36 @@ def medicaid():
 
 
 def test_smoothness_meets_the_published_table(medicaid):
-    found = honest_bounds(*medicaid, 5, 2, FIRST, "smoothness", list(SMOOTHNESS))
+    found = honest_bounds(Problem(*medicaid, 5, 2, FIRST), "smoothness", list(SMOOTHNESS))
     # published to three digits
     np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(SMOOTHNESS.values()), atol=6e-4)
     assert found["bound"].tolist() == list(SMOOTHNESS)
 
 
 def test_relative_magnitudes_meet_the_published_table(medicaid):
-    found = honest_bounds(*medicaid, 5, 2, FIRST, "relative_magnitudes", list(MAGNITUDES))
+    found = honest_bounds(Problem(*medicaid, 5, 2, FIRST), "relative_magnitudes", list(MAGNITUDES))
     # read off grids (ours of 0.04 standard errors), and the published ones use the hybrid test: 0.09 standard errors
     np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(MAGNITUDES.values()), atol=8.5e-4)
 
 
 def test_the_breakdown_value_lies_where_the_table_crosses_zero(medicaid):
-    assert 1.5 < breakdown(*medicaid, 5, 2, FIRST, "relative_magnitudes", 4.0) <= 2.0
-    assert breakdown(*medicaid, 5, 2, FIRST, "relative_magnitudes", 0.5) == np.inf
+    assert 1.5 < breakdown(Problem(*medicaid, 5, 2, FIRST), "relative_magnitudes", 4.0) <= 2.0
+    assert breakdown(Problem(*medicaid, 5, 2, FIRST), "relative_magnitudes", 0.5) == np.inf
     estimate, variance = medicaid
-    assert breakdown(0 * estimate, variance, 5, 2, FIRST, "relative_magnitudes", 4.0) == 0.0
-    assert breakdown(0 * estimate, variance, 5, 2, FIRST, "smoothness", 0.1) == 0.0
-    assert breakdown(estimate, variance, 5, 2, FIRST, "smoothness", 0.01) == np.inf
+    assert breakdown(Problem(0 * estimate, variance, 5, 2, FIRST), "relative_magnitudes", 4.0) == 0.0
+    assert breakdown(Problem(0 * estimate, variance, 5, 2, FIRST), "smoothness", 0.1) == 0.0
+    assert breakdown(Problem(estimate, variance, 5, 2, FIRST), "smoothness", 0.01) == np.inf
 
 
 def test_one_month_after_gives_the_same_as_leaving_the_second_out_of_the_weights(medicaid):
     estimate, variance = medicaid
-    one = honest_bounds(estimate[:6], variance[:6, :6], 5, 1, np.array([1.0]), "relative_magnitudes", [1.0])
-    two = honest_bounds(estimate, variance, 5, 2, FIRST, "relative_magnitudes", [1.0])
+    one = honest_bounds(Problem(estimate[:6], variance[:6, :6], 5, 1, np.array([1.0])), "relative_magnitudes", [1.0])
+    two = honest_bounds(Problem(estimate, variance, 5, 2, FIRST), "relative_magnitudes", [1.0])
     np.testing.assert_allclose(one[["low_pp", "high_pp"]], two[["low_pp", "high_pp"]], atol=5e-4)
 
 
 def test_the_same_figures_give_the_same_bounds_in_silence(medicaid, capfd, recwarn):
-    first, again = (honest_bounds(*medicaid, 5, 2, FIRST, "relative_magnitudes", [0.5]) for _ in range(2))
+    first, again = (honest_bounds(Problem(*medicaid, 5, 2, FIRST), "relative_magnitudes", [0.5]) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     assert not recwarn.list and capfd.readouterr() == ("", "")
 
@@ -74,7 +75,7 @@ def test_the_same_figures_give_the_same_bounds_in_silence(medicaid, capfd, recwa
 def test_the_earliest_and_the_last_change_before_both_count(largest):
     """With two periods before, moderndid 0.2 looks at one of the changes only; which one is largest must not matter."""
     estimate = np.array([[2.0, 0.0], [2.0, 2.0]][largest] + [6.0])  # changes 2, 0 and 0, 2
-    found = honest_bounds(estimate, 0.01 * np.eye(3), 2, 1, np.ones(1), "relative_magnitudes", [1.0])
+    found = honest_bounds(Problem(estimate, 0.01 * np.eye(3), 2, 1, np.ones(1)), "relative_magnitudes", [1.0])
     # a later change of 2 either way, and two to three standard errors of 0.1 (uncorrelated) beyond it
     assert 3.6 < found["low_pp"].iloc[0] < 4.0 and 8.0 < found["high_pp"].iloc[0] < 8.4
 
@@ -82,19 +83,19 @@ def test_the_earliest_and_the_last_change_before_both_count(largest):
 @pytest.mark.parametrize(("kind", "grid"), [("smoothness", 0.03), ("relative_magnitudes", 1.0)])
 def test_the_unit_does_not_matter(medicaid, kind, grid):
     estimate, variance = medicaid
-    one = honest_bounds(estimate, variance, 5, 2, FIRST, kind, [grid])
+    one = honest_bounds(Problem(estimate, variance, 5, 2, FIRST), kind, [grid])
     unit = 100 if kind == "smoothness" else 1
-    points = honest_bounds(100 * estimate, 1e4 * variance, 5, 2, FIRST, kind, [unit * grid])
+    points = honest_bounds(Problem(100 * estimate, 1e4 * variance, 5, 2, FIRST), kind, [unit * grid])
     np.testing.assert_allclose(points[["low_pp", "high_pp"]], 100 * one[["low_pp", "high_pp"]], rtol=1e-6)
 
 
 def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
     estimate, variance = medicaid
     with pytest.raises(BadInput, match="a weight each"):
-        honest_bounds(*medicaid, 5, 2, np.ones(3) / 3, "smoothness", [0.0])
+        honest_bounds(Problem(*medicaid, 5, 2, np.ones(3) / 3), "smoothness", [0.0])
     with pytest.raises(BadInput, match="at least 2 effects before"):
-        honest_bounds(estimate[4:], variance[4:, 4:], 1, 2, FIRST, "smoothness", [0.0])
+        honest_bounds(Problem(estimate[4:], variance[4:, 4:], 1, 2, FIRST), "smoothness", [0.0])
     with pytest.raises(BadInput, match="at least 1 effects before"):
-        honest_bounds(estimate[5:], variance[5:, 5:], 0, 2, FIRST, "relative_magnitudes", [0.0])
+        honest_bounds(Problem(estimate[5:], variance[5:, 5:], 0, 2, FIRST), "relative_magnitudes", [0.0])
     with pytest.raises(BadInput, match="Legal: smoothness"):
-        honest_bounds(*medicaid, 5, 2, FIRST, "wild", [0.0])
+        honest_bounds(Problem(*medicaid, 5, 2, FIRST), "wild", [0.0])

@@ -8,6 +8,7 @@ import pandas as pd
 from leapstudy.did.contrasts import PROGRAMME_START, event_time
 from leapstudy.did.honest import Violation, breakdown, honest_bounds
 from leapstudy.did.records import EventStudy
+from leapstudy.did.robust_sets import Problem
 from leapstudy.did.sensitivity.record import Bounds
 
 TIMES = (0.0, 1.0)
@@ -56,12 +57,13 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     n_pre, n_post = int(before.sum()), int((~before).sum())
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
-    problem = (b[order], study.covariance.to_numpy()[np.ix_(order, order)], n_pre, n_post, np.eye(1, n_post)[0])
-    found = honest_bounds(*problem, kind, [unit * factor for factor in times])
+    covariance = study.covariance.to_numpy()[np.ix_(order, order)]
+    problem = Problem(b[order], covariance, n_pre, n_post, np.eye(1, n_post)[0])
+    found = honest_bounds(problem, kind, [unit * factor for factor in times])
     table = found.rename(columns={"bound": "m"})[["m", "low_pp", "high_pp"]]
     year = str(shown["year"].iloc[order[n_pre]])
     first = table.iloc[0]
-    broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(*problem, kind, unit * max(times))
+    broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times))
     return Bounds(study.outcome, year, year < PROGRAMME_START, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)  # fmt: skip
 
 

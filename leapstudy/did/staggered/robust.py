@@ -1,28 +1,13 @@
-"""Rambachan and Roth's bounds on a path of effects by event time, from its full covariance matrix."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""From a path of effects by event time, with its full covariance matrix, to what Rambachan and Roth's bounds take."""
 
 import numpy as np
-import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.honest import Violation, breakdown, honest_bounds
+from leapstudy.did.robust_sets import Problem
 from leapstudy.did.staggered.card import Effects
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """What `honest_bounds` takes: coefficients in order of time without the reference, and weights on those after."""
-
-    estimate: np.ndarray
-    covariance: np.ndarray
-    n_pre: int
-    n_post: int
-    weights: np.ndarray
-
-
-def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int], even: bool = True) -> Path:
+def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int], even: bool = True) -> Problem:
     """Return the part of an event study that robust bounds are computed from.
 
     Parameters
@@ -59,17 +44,7 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
         )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])
-    return Path(
+    return Problem(
         effects.estimate[rows], effects.covariance[np.ix_(rows, rows)], int((wanted < reference).sum()), len(after),
         inside / inside.sum(),
     )  # fmt: skip
-
-
-def path_bounds(path: Path, kind: Violation, grid: Sequence[float]) -> pd.DataFrame:
-    """Return the robust intervals of the path's average; see `honest_bounds`."""
-    return honest_bounds(path.estimate, path.covariance, path.n_pre, path.n_post, path.weights, kind, grid)
-
-
-def path_breakdown(path: Path, kind: Violation, largest: float) -> float:
-    """Return the violation at which the path's average can no longer be told from zero; see `breakdown`."""
-    return breakdown(path.estimate, path.covariance, path.n_pre, path.n_post, path.weights, kind, largest)
