@@ -27,6 +27,15 @@ def test_the_recommended_design_is_far_less_biased_than_the_textbook_one(monteca
     assert (table["truth_pp"] == 0).all() and (table["replicates"] == 12).all()
 
 
+def test_coverage_is_of_the_mean_effect_and_realised_coverage_of_each_replicates_own(montecarlo):
+    same = {"path": "leap", "rule": "random", "design": "at_risk", "month": "1", "overlap": 1.0}
+    # estimates stray from the mean effect of 2 by 1, and from the replicate's own by 2
+    rows = [{**same, "estimate": 1.0, "truth": 3.0, "se": 0.6}, {**same, "estimate": 3.0, "truth": 1.0, "se": 0.6}]
+    table = montecarlo.summary(pd.DataFrame(rows)).iloc[0]
+    assert table["truth_pp"] == 2 and table["bias_pp"] == 0
+    assert table["coverage"] == 1 and table["coverage_realised"] == 0
+
+
 def test_the_kept_table_is_whole_and_says_what_the_readme_may_say():
     table = pd.read_csv(paths.root() / "benchmarks" / "results" / "montecarlo.csv", dtype={"month": "str"})
     assert table["seed"].nunique() == table["date"].nunique() == 1 and (table["failed"] == 0).all()
@@ -35,7 +44,8 @@ def test_the_kept_table_is_whole_and_says_what_the_readme_may_say():
     for path in ("zero", "leap"):
         for rule in ("random", "last_year", "year_to_date", "last_two_months"):
             own = main.loc[(path, rule, "at_risk")]
-            # nominal 95; no small-sample factor, so bands with few comparison pupils cost a little
-            assert abs(own["bias_pp"]) < 0.3 and own["coverage"] >= 0.87
+            # nominal 95 of the effect on pupils like those visited; with 200 replicates 92 to 98 is chance
+            assert abs(own["bias_pp"]) < 0.3 and 0.92 <= own["coverage"] <= 0.98
+            assert 0.9 < own["mean_se_pp"] / own["sd_pp"] < 1.15
         assert main.loc[(path, "last_two_months", "never"), "bias_pp"] > 5
         assert main.loc[(path, "worst", "at_risk"), "bias_pp"] > 3, "nothing repairs a rule without overlap"
