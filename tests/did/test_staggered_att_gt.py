@@ -158,7 +158,7 @@ def test_adding_to_visited_months_adds_to_the_effects():
 def test_the_covariance_in_blocks_is_the_whole(monkeypatch):
     moments = moments_of(random_rows(14, gaps=0.1, cohorts=(1, 3, 5, NEVER)), shift=80)
     att = att_gt(moments, Choices(control="not_yet"))
-    monkeypatch.setattr("leapstudy.did.staggered.att_gt.BLOCK", 7)
+    monkeypatch.setattr("leapstudy.did.staggered.att_gt_record.BLOCK", 7)
     np.testing.assert_allclose(att.covariance(moments), covariance(moments, att.influence()), atol=1e-14)
 
 
