@@ -24,7 +24,8 @@ from leapstudy.batch.record import write_record
 from leapstudy.batch.runs import Run
 from leapstudy.batch.threads import one_thread
 from leapstudy.evidence.scan import ScanReport, scan_folder
-from leapstudy.report.site import EXPECTED, build_site, prepare_pages
+from leapstudy.report.entries import EXPECTED
+from leapstudy.report.site import build_site, prepare_pages
 
 
 class Pool(Protocol):

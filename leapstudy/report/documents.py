@@ -15,6 +15,7 @@ from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.core.names import options
 from leapstudy.data import find_district, load_study
 from leapstudy.report.pages import appendix_html, plain_html, report_html
+from leapstudy.report.reading import has_answer
 from leapstudy.report.render import APPENDIX, DOCUMENTS, PLAIN, write_assets
 from leapstudy.report.result import load_result
 from leapstudy.report.site import rebuild_site
@@ -89,7 +90,7 @@ def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
     BadInput
         If there is no result at all, or a name is no district.
     """
-    there = sorted(path.parent.name for path in out.glob("*/result.json"))
+    there = sorted(path.parent.name for path in out.glob("*/result.json") if has_answer(load_result(path)))
     if not there:
         raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
     if not names:

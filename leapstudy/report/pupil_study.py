@@ -10,6 +10,7 @@ import pandas as pd
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import HEADLINE, DesignAnswer, PreTrend, PupilAnswer, PupilBounds
+from leapstudy.evidence.power import mde_factor
 from leapstudy.pupils.referral_rule import ReferralRule
 from leapstudy.report.result import made, save_result
 
@@ -92,6 +93,14 @@ class PupilStudy:
         inside = self.truth["event_time"].between(*HEADLINE)
         return float(self.truth.loc[inside, "effect_pp"].mean())
 
+    @property
+    def mde_pp(self) -> float | None:
+        """The smallest effect that the recommended design finds with 80 % power at 5 %; None where it is refused."""
+        main = self.answer.design().main
+        if main is None or main.se_pp is None:
+            return None
+        return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
+
     def save(self, result_path: str) -> None:
         """Write the result file; an empty path writes nothing."""
         save_result(
@@ -101,8 +110,11 @@ class PupilStudy:
             params={"edition": self.answer.edition},
             made=made(self.hashes, simulated=self.simulated),
             estimates=self.answer.estimates,
-            blocks={"answer": self.answer, "funnel": self.funnel, "truth": self.truth},
-        )
+            blocks={
+                "answer": self.answer, "funnel": self.funnel, "truth": self.truth, "published": self.published,
+                "period": self.period, "detectable": {"mde_pp": self.mde_pp},
+            },
+        )  # fmt: skip
 
 
 def study_pupils(district: str) -> PupilStudy:

@@ -138,7 +138,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         placebo=None if placebo is None else _span(placebo),
         placebo_p=None if placebo is None else placebo.get("p_value"),
         chance_above=_chance(blocks, main),
-        mde=at(blocks, "answer", "detectable", "mde_t_pp"),
+        mde=_mde(blocks),
         coverage=evidence_at(blocks, "power", "coverage"),
         implied_low=min(_implied(blocks), default=None),
         implied_high=max(_implied(blocks), default=None),
@@ -164,9 +164,18 @@ def evidence_at(blocks: Mapping[str, Any], *path: str) -> Any:
     return found if found is not None else at(blocks, "evidence", *path)
 
 
-def _main(result: Mapping[str, Any]) -> Mapping[str, Any]:
+def has_answer(result: Mapping[str, Any]) -> bool:
+    """Return whether there is a main estimate; a study of a few pupils refuses to name one."""
+    return bool(_mains(result))
+
+
+def _mains(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     main = at(result, "blocks", "answer", "main")
-    rows = [main] if main else [row for row in result.get("estimates") or [] if row.get("role") == "main"]
+    return [main] if main else [row for row in result.get("estimates") or [] if row.get("role") == "main"]
+
+
+def _main(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    rows = _mains(result)
     if not rows:
         raise BadInput("This result holds no main estimate. Run `leapstudy run --force` to make it again.")
     return rows[0]
@@ -191,6 +200,12 @@ def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:
     if not spread:
         return None
     return float(stdtr(df or 1e6, main["estimate_pp"] / spread))
+
+
+def _mde(blocks: Mapping[str, Any]) -> float | None:
+    """The smallest detectable effect, of districts or of visited pupils."""
+    found = at(blocks, "answer", "detectable", "mde_t_pp")
+    return at(blocks, "detectable", "mde_pp") if found is None else found
 
 
 def _implied(blocks: Mapping[str, Any]) -> list[float]:
