@@ -6,7 +6,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from leapstudy.core import paths
-from leapstudy.report.figures import chance, effects, raw, reach, trends
+from leapstudy.report.figures import chance, effects, pupils_before, pupils_effects, raw, reach, trends
 from leapstudy.report.site import build_site
 
 DAY = "2026-11-24"
@@ -23,14 +23,34 @@ def exhibits(study):
     ]
 
 
-def executed_notebook(study, path: Path) -> Path:
-    """Write a notebook as papermill would leave it: prose, code, exhibits, printed text, a plain frame."""
-    cells = [
-        new_markdown_cell(
-            f"# Did it work in {study.district.name}?\n\n[claims](01_the_claims.ipynb), [gone](99_gone.ipynb)"
-        )
+def pupil_exhibits(study):
+    return [
+        pupils_before.funnel(study),
+        pupils_before.raw_paths(study),
+        pupils_effects.event_study(study),
+        pupils_effects.designs(study),
     ]
-    for count, exhibit in enumerate(exhibits(study), start=1):
+
+
+def pupil_run(out: Path, study) -> dict[str, object]:
+    """Write result and notebook of a pupil study, and return its run."""
+    slug = f"pupils-{study.slug}"
+    (out / slug).mkdir(parents=True)
+    study.save(str(out / slug / "result.json"))
+    notebook = notebook_of(study.name, pupil_exhibits(study), study.answer.parts, out / slug / "notebook.ipynb")
+    title = f"{study.name} School District, pupil track"
+    return {"slug": slug, "title": title, "status": "done", "notebook": notebook, "error": None}
+
+
+def executed_notebook(study, path: Path) -> Path:
+    """Write the notebook of a study of districts."""
+    return notebook_of(study.district.name, exhibits(study), study.answer.editions, path)
+
+
+def notebook_of(name: str, shown_in_it, table, path: Path) -> Path:
+    """Write a notebook as papermill would leave it: prose, code, exhibits, printed text, a plain frame."""
+    cells = [new_markdown_cell(f"# Did it work in {name}?\n\n[claims](01_the_claims.ipynb), [gone](99_gone.ipynb)")]
+    for count, exhibit in enumerate(shown_in_it, start=1):
         data, metadata = exhibit._repr_mimebundle_()
         shown = new_output("execute_result", data=data, metadata=metadata, execution_count=count)
         said = new_output("stream", text=exhibit.alt + "\n")
@@ -38,7 +58,7 @@ def executed_notebook(study, path: Path) -> Path:
             new_markdown_cell(f"### {exhibit.title}?"),
             new_code_cell("exhibit", execution_count=count, outputs=[shown, said]),
         ]
-    frame = study.answer.editions.to_html()
+    frame = table.to_html()
     cells.append(
         new_code_cell(
             "frame",
@@ -50,9 +70,9 @@ def executed_notebook(study, path: Path) -> Path:
     return path
 
 
-def small_site(out: Path, studies) -> Path:
-    """Build a site of the given studies, one failed run and one article, and return its index."""
-    runs = []
+def small_site(out: Path, studies, pupil_studies=()) -> Path:
+    """Build a site of the given studies, one failed run and two articles, and return its index."""
+    runs = [pupil_run(out, study) for study in pupil_studies]
     for study in studies:
         folder = out / study.district.slug
         folder.mkdir(parents=True, exist_ok=True)

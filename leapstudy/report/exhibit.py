@@ -98,7 +98,7 @@ class Exhibit:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
         source = base64.b64encode(self.png).decode("ascii")
         width, _ = self.figure.get_size_inches()
-        table = table_html(self.data, f"The figures shown: {self.title}")
+        table = table_html(self.data, self.title)
         return (
             '<figure class="exhibit">'
             f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * 100:.0f}">'

@@ -17,6 +17,7 @@ from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.report.sentences import LINE
+from leapstudy.report.tables import text_columns
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
 BLANK = re.compile(r"\n\s*\n+(?=<)")
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
-WRAPPERS = ["inner_cell", "output_wrapper", "output", "output_area", "text_cell_render", "output_html"]
+WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
 """Boxes of nbconvert's that mean nothing on a page."""
 NO_ALT = "Picture without a description."
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -44,7 +45,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     links
         Notebook file name -> address of its page; a link to any other notebook becomes plain text.
     """
-    html, _ = _exporter().from_notebook_node(nbformat.read(path, as_version=4))
+    html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
     tree = BeautifulSoup(html, "lxml")
     _flow_sentences(tree)
     _fold_code(tree)
@@ -55,6 +56,15 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
         _move_picture(picture, figures, up)
     body = tree.body
     return BLANK.sub("\n", body.decode_contents()) if body else ""
+
+
+def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Leave out the default parameters where a run's own were injected below them: only these hold on the page."""
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    if any("injected-parameters" in own for own in tags):
+        kept = zip(notebook.cells, tags, strict=True)
+        notebook.cells = [cell for cell, own in kept if "parameters" not in own]
+    return notebook
 
 
 @cache
@@ -69,22 +79,21 @@ def _fold_code(tree: BeautifulSoup) -> None:
     for unwanted in [*tree.find_all(["style", "script"]), *tree.find_all(class_=["prompt", "anchor-link"])]:
         unwanted.decompose()
     for cell in tree.find_all("div", class_="input"):
-        details = tree.new_tag("details", attrs={"class": "code"})
+        details = tree.new_tag("details")
         details.append(tree.new_tag("summary", string="Code"))
-        details.append(tree.new_tag("pre", string=cell.get_text().strip("\n"), attrs={"tabindex": "0"}))
+        details.append(tree.new_tag("pre", string=cell.get_text().strip("\n")))
         cell.replace_with(details)
-    for place, cell in enumerate(tree.find_all("div", class_="cell")):
-        cell.attrs = {"class": "cell", "id": f"cell-{place}"}
     for wrapper in tree.find_all("div", class_=WRAPPERS):
         wrapper.unwrap()
-    for pre in tree.find_all("pre"):
-        pre["tabindex"] = "0"
+    for figure in tree.find_all("figure"):
+        figure.attrs.pop("class", None)
 
 
 def _flow_sentences(tree: BeautifulSoup) -> None:
     """Let printed sentences flow: a line broken only because it was full goes on, as a page has its own width."""
-    for pre in tree.select(".output_stream pre, .output_text pre"):
-        pre.string = flowing(pre.get_text().strip("\n"))
+    for output in tree.find_all("div", class_=["output_stream", "output_text"]):
+        for pre in output.find_all("pre"):
+            pre.string = flowing(pre.get_text().strip("\n"))
 
 
 def flowing(text: str) -> str:
@@ -102,43 +111,45 @@ def flowing(text: str) -> str:
 
 
 def _order_headings(tree: BeautifulSoup) -> None:
-    """Keep the first h1, make further ones h2, and let no level be skipped."""
+    """Keep the first h1, make further ones h2, and let no level be skipped; nothing leads to their long names."""
     level = 0
     for heading in tree.find_all(HEADINGS):
+        heading.attrs.pop("id", None)
         wanted = int(heading.name[1])
         allowed = 1 if level == 0 else max(2, min(wanted, level + 1))
         heading.name, level = f"h{allowed}", allowed
 
 
 def _mend_tables(tree: BeautifulSoup) -> None:
-    for table in tree.find_all("table"):
+    for number, table in enumerate(tree.find_all("table"), 1):
         for name in ("border", "style"):
             table.attrs.pop(name, None)
         _mend_headers(table)
-        region = tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0"})
-        caption = table.find("caption")
-        region["aria-label"] = caption.get_text() if caption else "Table"
-        table.wrap(region)
-    labels: dict[str, int] = {}
-    for region in tree.find_all("div", class_="scroll"):
-        label = str(region["aria-label"])
-        labels[label] = labels.get(label, 0) + 1
-        region["aria-label"] = label if labels[label] == 1 else f"{label} {labels[label]}"
+        name = f"Table {number}"  # its caption says what it holds
+        table.wrap(
+            tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name})
+        )
+    for summary in tree.select("figure summary"):
+        region = summary.find_next("div", class_="scroll")
+        summary.string = str(region["aria-label"]) if region else summary.get_text()
 
 
 def _mend_headers(table: Tag) -> None:
+    wordy: set[int] = set()
     for row in table.find_all("tr"):
         row.attrs.pop("style", None)
         scope = "col" if row.parent is not None and row.parent.name == "thead" else "row"
-        for cell in row.find_all(["th", "td"], recursive=False):
+        for place, cell in enumerate(row.find_all(["th", "td"], recursive=False), 1):
             text = cell.get_text(strip=True)
-            if cell.name == "td":
-                if not NUMBER.match(text):
-                    cell["class"] = "text"
-                continue
-            cell["scope"] = scope
-            if scope == "col" and not text:
-                cell.string = "Row"
+            if cell.name == "th":
+                cell["scope"] = scope
+                if scope == "col" and not text:
+                    cell.string = "Row"
+            elif not NUMBER.match(text):
+                wordy.add(place)
+    table.attrs.pop("class", None)
+    if classes := text_columns(wordy):
+        table["class"] = classes
 
 
 def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Tables as HTML that a screen reader can walk: a caption, and headers with their scope."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,7 +17,7 @@ def cell_text(value: Any, decimals: int = 2) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.{decimals}f}".replace("-", "−")
-    return str(value)
+    return str(value).replace("-", "−") if isinstance(value, int) else str(value)
 
 
 def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
@@ -25,12 +25,22 @@ def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
 
     Columns of whole numbers are written without decimals.
     """
-    marks = ["" if pd.api.types.is_numeric_dtype(frame[name]) else ' class="text"' for name in frame.columns]
-    names = zip(frame.columns, marks, strict=True)
-    head = "".join(f'<th scope="col"{mark}>{escape(str(name))}</th>' for name, mark in names)
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     digits = digits_of(frame, decimals)
-    rows = "".join(_row(row, digits, marks) for row in frame.astype(object).itertuples(index=False, name=None))
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))
+    wordy = [place for place, name in enumerate(frame.columns, 1) if not pd.api.types.is_numeric_dtype(frame[name])]
+    mark = f' class="{text_columns(wordy)}"' if text_columns(wordy) else ""
+    return (
+        f"<table{mark}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def text_columns(places: Iterable[int]) -> str:
+    """Return the classes by which a table's columns of words, counted from 1, are set from the left.
+
+    Said once a table, since a site has ten thousand cells; the first column is set from the left everywhere.
+    """
+    return " ".join(f"t{place}" for place in sorted(set(places)) if place > 1)
 
 
 def digits_of(frame: pd.DataFrame, decimals: int) -> list[int]:
@@ -45,9 +55,9 @@ def _whole(column: pd.Series) -> bool:
     return bool((there == there.round()).all())
 
 
-def _row(row: tuple[Any, ...], digits: Sequence[int], marks: Sequence[str]) -> str:
+def _row(row: tuple[Any, ...], digits: Sequence[int]) -> str:
     first, *rest = (escape(cell_text(value, places)) for value, places in zip(row, digits, strict=True))
-    cells = "".join(f"<td{mark}>{value}</td>" for value, mark in zip(rest, marks[1:], strict=True))
+    cells = "".join(f"<td>{value}</td>" for value in rest)
     return f'<tr><th scope="row">{first}</th>{cells}</tr>'
 
 

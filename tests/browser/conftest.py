@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from site_factory import small_site
 
+from leapstudy.report.pupil_study import study_pupils
 from leapstudy.report.study import study_all, study_district
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,7 +29,8 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """Return the folder of a small site on the real figures: all together, one district, one failed, one article."""
+    """Return the folder of a small site: all together and one district on both tracks, one failed, two articles."""
     out = tmp_path_factory.mktemp("site")
-    small_site(out, [study_all(), study_district("hartford")])
+    pupils = [study_pupils("all-districts"), study_pupils("hartford")]
+    small_site(out, [study_all(), study_district("hartford")], pupils)
     return out

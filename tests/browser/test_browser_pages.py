@@ -20,7 +20,16 @@ PAGES = [
     "danbury/notebook.html",
     "01-the-claims/notebook.html",
     "40-explore/notebook.html",
+    "pupils-hartford/plain.html",
+    "pupils-hartford/plain.es.html",
+    "pupils-hartford/appendix.html",
+    "pupils-hartford/notebook.html",
+    "pupils-all-districts/appendix.html",
 ]
+PICTURED = (
+    "index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html", "pupils-hartford/plain.html",
+    "pupils-hartford/appendix.html", "pupils-hartford/notebook.html",
+)  # fmt: skip
 TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 FOCUSABLE = "a[href], button, input, select, summary, [tabindex='0']"
@@ -117,12 +126,20 @@ def test_headings_have_one_top_and_skip_no_level(opened, name):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def test_simulated_pupils_are_named_at_the_top_of_their_pages_and_of_no_other(opened, name):
+    page = opened(name)
+    told = page.locator("main .simulated")
+    assert told.count() == int(name.startswith("pupils-") or name == "index.html")
+    for line in told.all():
+        assert line.is_visible() and re.search("SIMULA(TED|DOS)", line.inner_text())
+
+
 def test_the_filter_works_by_keyboard(opened):
     page = opened("index.html")
     page.locator("#filter-name").focus()
     page.keyboard.type("hart")
-    assert page.locator("tbody tr:visible").count() == 1
-    assert page.locator("#filter-count").inner_text() == "1 of 3 shown"
+    assert page.locator("tbody tr:visible").count() == 2
+    assert page.locator("#filter-count").inner_text() == "2 of 5 shown"
     page.locator("#filter-name").fill("")
     page.locator("#filter-status").focus()
     page.keyboard.type("failed")
@@ -139,7 +156,7 @@ def test_every_link_leads_somewhere(opened, site, name):
 def test_the_main_pages_are_kept_as_pictures(opened):
     folder = paths.derived() / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html"):
+    for name in PICTURED:
         for scheme in ("light", "dark"):
             target = folder / f"{name.replace('/', '-').removesuffix('.html')}-{scheme}.png"
             opened(name, scheme=scheme).screenshot(path=target, full_page=True)

@@ -42,10 +42,16 @@ def raw_means(answer: Asked) -> Exhibit:
             "Mean attendance, districts weighted equally; 2022-23 is year-to-date May 2023, 2021-22 is final",
             f"{years[0]} to {years[-1]}",
         ),
-        data=rows.assign(label=rows["label"].map(short))[["label", "year", "rate_pct", "n_districts"]].set_axis(
-            ["Group", "Year", "Attendance, percent", "Districts"], axis=1
-        ),
+        data=_by_year(rows),
     )
+
+
+def _by_year(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the percentages with a row per group and a column per year, as they are compared."""
+    named = rows.assign(label=rows["label"].map(short))
+    wide = named.pivot(index=["label", "n_districts"], columns="year", values="rate_pct")
+    order = pd.MultiIndex.from_frame(named[["label", "n_districts"]].drop_duplicates())
+    return wide.reindex(order).reset_index().rename(columns={"label": "Group", "n_districts": "Districts"})
 
 
 def _name_shade(axes: Axes, years: list[str], words: str) -> None:

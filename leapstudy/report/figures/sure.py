@@ -83,7 +83,9 @@ def specification_curve(curve: pd.DataFrame, choices: Sequence[str], caption: Ca
         2, 1, 2.6 + 0.2 * len(levels), sharex=True, gridspec_kw={"height_ratios": [2.4, 0.2 * len(levels)]}
     )
     x, main = np.arange(len(shown)), shown["is_main"].to_numpy(bool)
-    top.vlines(x, shown["low_pp"].astype(float), shown["high_pp"].astype(float), color=PALE, linewidth=1.2)
+    top.vlines(
+        x, shown["low_pp"].astype(float), shown["high_pp"].astype(float), color=PALE, linewidth=1, antialiased=False
+    )
     top.plot(
         x[~main],
         shown["estimate_pp"][~main],
@@ -109,7 +111,7 @@ def specification_curve(curve: pd.DataFrame, choices: Sequence[str], caption: Ca
         below.plot(hit, np.full(len(hit), row), linestyle="none", marker="|", markersize=5, color=INK)
     below.set(
         yticks=range(len(levels)),
-        yticklabels=[f"{c}: {v}" for c, v in reversed(levels)],
+        yticklabels=_level_labels(levels)[::-1],
         xlabel="specifications in order",
     )
     below.tick_params(axis="y", labelsize=8)
@@ -125,6 +127,14 @@ def specification_curve(curve: pd.DataFrame, choices: Sequence[str], caption: Ca
         caption=caption,
         data=_curve_table(curve, choices),
     )
+
+
+def _level_labels(levels: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a label per level that names its choice once, at the first of its levels."""
+    before = [None, *(choice for choice, _ in levels)]
+    return [
+        level if choice == last else f"{choice}: {level}" for last, (choice, level) in zip(before, levels, strict=False)
+    ]
 
 
 def _curve_table(curve: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
