@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 import leapstudy
+from leapstudy.batch.earlier import Kept
 from leapstudy.batch.manifest import Manifest, read_manifest
+from leapstudy.batch.runs import Run
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.report.result import made
 
@@ -39,7 +41,9 @@ class Recorded:
     ended: datetime.datetime
 
 
-def write_record(out: Path, runs: Iterable[Any], started: datetime.datetime, *, anew: bool = True) -> Path:
+def write_record(
+    out: Path, runs: Iterable[Run], kept: Iterable[Kept], started: datetime.datetime, *, anew: bool = True
+) -> Path:
     """Describe a finished batch in its output folder.
 
     Parameters
@@ -47,7 +51,9 @@ def write_record(out: Path, runs: Iterable[Any], started: datetime.datetime, *, 
     out
         The output folder.
     runs
-        The batch's runs (`slug`, `title`, `notebook`); one without a manifest is left out.
+        The batch's runs; one without a manifest is left out.
+    kept
+        Runs of earlier batches that stay in the folder.
     started
         When the batch began, with its time zone.
     anew
@@ -60,6 +66,10 @@ def write_record(out: Path, runs: Iterable[Any], started: datetime.datetime, *, 
         Recorded(run.slug, run.title, run.notebook.name, manifest, _moment(out / run.slug / "manifest.json"))
         for run in runs
         if (manifest := read_manifest(out / run.slug)) is not None
+    ]
+    recorded += [
+        Recorded(run.slug, run.title, run.source, run.manifest, _moment(out / run.slug / "manifest.json"))
+        for run in kept
     ]
     crate = crate_of(describe_files(out), recorded, made({}), started, datetime.datetime.now(datetime.UTC))
     write_text_atomic(path, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")

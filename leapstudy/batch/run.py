@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
+from leapstudy.batch.earlier import Kept, earlier_runs
 from leapstudy.batch.execute import own_files
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.gather import gather
@@ -102,9 +103,10 @@ def run_batch(
     with locked(out):
         forget(out)
         work = _work(plan, out, jobs, force, timeout)
-        done = _execute(work, plan, pool, console)
+        kept = earlier_runs(out, {run.slug for run in plan})
+        done = _execute(work, plan, kept, pool, console)
         outcomes = tuple(Outcome(run, done.get(run.slug) or _fresh(out, run), run.slug in done) for run in plan)
-        batch = _publish(outcomes, out, started)
+        batch = _publish(outcomes, kept, out, started)
         if batch.scan.ok:
             keep(out, question, plan)
         return batch
@@ -125,7 +127,9 @@ def _longest_first(runs: Sequence[Run]) -> list[Run]:
     return [*([first] if first else []), *(run for run in runs if run is not first)]
 
 
-def _execute(work: Work, plan: Sequence[Run], pool: Callable[[Work], Pool], console: Console) -> dict[str, Manifest]:
+def _execute(
+    work: Work, plan: Sequence[Run], kept: Sequence[Kept], pool: Callable[[Work], Pool], console: Console
+) -> dict[str, Manifest]:
     if not work.runs:
         return {}
     done: dict[str, Manifest] = {}
@@ -141,16 +145,17 @@ def _execute(work: Work, plan: Sequence[Run], pool: Callable[[Work], Pool], cons
                 done[run.slug] = manifest
                 shown.ended(run, manifest)
                 if manifest.state == "done":
-                    _prepare(run, plan, work.out)
+                    _prepare(run, plan, kept, work.out)
     finally:
         _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
     return done
 
 
-def _prepare(run: Run, plan: Sequence[Run], out: Path) -> None:
+def _prepare(run: Run, plan: Sequence[Run], kept: Sequence[Kept], out: Path) -> None:
     """Write the pages of a run while others go on; a disk that is full is told at the end, when all of them are due."""
+    expected = [_page(item, "done" if item is run else EXPECTED, out) for item in plan]
     with suppress(OSError):
-        prepare_pages(out, [_page(item, "done" if item is run else EXPECTED, out) for item in plan], run.slug)
+        prepare_pages(out, [*expected, *(item.page(out) for item in kept)], run.slug)
 
 
 def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
@@ -162,13 +167,16 @@ def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
                 write_manifest(out / run.slug, replace(before, state="interrupted"))
 
 
-def _publish(outcomes: tuple[Outcome, ...], out: Path, started: datetime.datetime) -> Batch:
+def _publish(outcomes: Sequence[Outcome], kept: Sequence[Kept], out: Path, started: datetime.datetime) -> Batch:
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
+    pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]
     try:
-        gather(out, [item.run.slug for item in outcomes])
-        index = build_site(out, [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes])
-        write_record(out, [item.run for item in outcomes], started, anew=any(item.reran for item in outcomes))
-        return Batch(outcomes, index, scan_folder(out))
+        gather(
+            out, [item.run.slug for item in outcomes] + [item.slug for item in kept if item.manifest.state == "done"]
+        )
+        index = build_site(out, [*pages, *(item.page(out) for item in kept)])
+        write_record(out, [item.run for item in outcomes], kept, started, anew=any(item.reran for item in outcomes))
+        return Batch(tuple(outcomes), index, scan_folder(out))
     except OSError as failure:
         raise CannotWrite("the pages", failure) from failure
 
@@ -181,4 +189,7 @@ def _fresh(out: Path, run: Run) -> Manifest:
 
 def _page(run: Run, state: str, out: Path, error: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     notebook = out / run.slug / "notebook.ipynb" if state == "done" else None
-    return {"slug": run.slug, "title": run.title, "status": state, "error": error or {}, "notebook": notebook}
+    return {
+        "slug": run.slug, "title": run.title, "source": run.notebook.name, "status": state, "error": error or {},
+        "notebook": notebook,
+    }  # fmt: skip

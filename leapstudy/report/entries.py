@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.report.index import Entry
+from leapstudy.report.index import SHOWN, Entry
 from leapstudy.report.reading import has_answer, read_result
 from leapstudy.report.render import APPENDIX, NOTEBOOK, PLAIN
 from leapstudy.report.result import load_result
 
 ARTICLE = re.compile(r"^\d\d-")
 PUPILS = "pupils-"
-SHOWN = ("done", "fresh", "stale")
-"""States of a run whose figures may be shown."""
 NO_ANSWER = "no effect can be estimated; the notebook says why"
 EXPECTED = "expected"
 """State of a run that has not ended yet, for `prepare_pages`."""

@@ -16,6 +16,11 @@ from leapstudy.report.words import plain_page
 TITLE = "Did LEAP raise attendance?"
 LEAD_POINTS = ("answer", "sure", "overturn")
 HEADINGS = {"public": "District by district", "pupils": "Visited pupils, by district"}
+EARLIER = "earlier"
+"""State of a run that another batch left in the folder."""
+SHOWN = ("done", "fresh", "stale", EARLIER)
+"""States of a run whose figures may be shown."""
+STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
 EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
 
 
@@ -35,7 +40,7 @@ class Entry:
     @property
     def shown(self) -> bool:
         """Whether the run succeeded."""
-        return self.status in ("done", "fresh", "stale")
+        return self.status in SHOWN
 
 
 def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
@@ -78,6 +83,7 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "caption": (
             f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points of attendance; "
             "a dot with its line is the estimate with its 95 % interval, the thin line is zero."
+            + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "axis": f"{points(low, 0)} to {points(high, 0)}",
         "simulated": any(item.simulated for item in readings),
@@ -103,7 +109,7 @@ def _axis(readings: Sequence[Reading]) -> tuple[float, float]:
 def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
     names = {PLAIN["en"]: "plain page", APPENDIX: "appendix", NOTEBOOK: "notebook" if item.shown else "what failed"}
     base = {
-        "title": item.reading.name if item.reading else short(item.title),
+        "title": _capital(item.reading.name if item.reading else short(item.title)),
         "status": item.status,
         "shown": item.shown,
         "error": item.error,
@@ -143,3 +149,7 @@ def _article(item: Entry) -> dict[str, Any]:
         "title": item.title, "status": item.status, "shown": item.shown, "error": item.error,
         "href": f"{item.slug}/{NOTEBOOK}",
     }  # fmt: skip
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

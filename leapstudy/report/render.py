@@ -22,7 +22,9 @@ ASSETS = ("style.css", "site.js")
 SHORT = 8
 """Digits of a hash that a footer shows; result.json holds all of them."""
 END_TAGS = re.compile(r"</(?:td|th|tr|thead|tbody|li)>\n?")
-TAG, QUOTED = re.compile(r"<[a-z][^<>]*>"), re.compile(r'="([\w./#-]+)"')
+CLOSED = re.compile(r"<((?:br|col|hr|img|input|link|meta)\b[^<>]*?) ?/>")
+"""Elements that have no end in HTML; one of a drawing (SVG) that is not closed would swallow those after it."""
+TAG, QUOTED = re.compile(r"<[a-z][^<>]*[^<>/]>"), re.compile(r'="([\w./#-]+)"')
 Link = dict[str, Any]
 
 
@@ -59,7 +61,8 @@ def render(template: str, *, lang: str = "en", up: str = "../", **context: Any) 
 
 def lean(page: str) -> str:
     """Leave out what HTML does not need and a site has ten thousand times: some end tags, and quotes around a word."""
-    return TAG.sub(lambda tag: QUOTED.sub(r"=\1", tag[0].replace("/>", ">")), END_TAGS.sub("", page))
+    open_ended = CLOSED.sub(r"<\1>", END_TAGS.sub("", page))
+    return TAG.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), open_ended)
 
 
 def link(text: str, href: str, *, here: bool = False, lang: str = "") -> Link:

@@ -24,7 +24,7 @@ def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = 
         Folder of the results; each run has its own in it.
     runs
         `slug`, `title`, `status`, `notebook` (path of the executed one, or None) and `error` (a mapping, a text or
-        None) of each run. Only a run whose status is done, fresh or stale is shown with figures.
+        None) of each run. Only a run whose status is one of `index.SHOWN` is shown with figures.
     date
         Day that the footers show; today by default.
     """

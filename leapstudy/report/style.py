@@ -54,7 +54,7 @@ class Mark:
 
 MARKS: dict[str, Mark] = {
     "district": Mark(BLUE, "o", "-"),
-    "leap": Mark(BLUE, "s", "-"),
+    "leap": Mark(PURPLE, "s", "-"),
     "alliance": Mark(VERMILLION, "^", "--"),
     "others": Mark(GREEN, "D", "-."),
     "drg_gh": Mark(PURPLE, "v", ":"),

@@ -45,7 +45,7 @@ def written(workspace, study):
         write_manifest(out / run.slug, manifest)
     (out / "index.html").write_text("index", encoding="utf-8")
     (out / ".lock").write_text("", encoding="utf-8")
-    write_record(out, plan, STARTED)
+    write_record(out, plan, [], STARTED)
     return out
 
 
@@ -124,7 +124,7 @@ def test_versions_and_lock_file_are_named(written):
 def test_the_record_leaves_itself_out_and_a_batch_with_nothing_to_do_leaves_the_record(written, study):
     before = (written / NAME).read_bytes()
     assert NAME not in [item["name"] for item in describe_files(written)]
-    write_record(written, [], STARTED, anew=False)
+    write_record(written, [], [], STARTED, anew=False)
     assert (written / NAME).read_bytes() == before
     assert crate_of([], [], made({}), STARTED, STARTED)["@graph"][1]["hasPart"] == []
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 from filelock import FileLock
@@ -20,6 +22,7 @@ from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.progress import failure_table
 from leapstudy.batch.run import run_batch
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate, read_estimates
 
 QUIET = Console(quiet=True)
 pytestmark = pytest.mark.slow
@@ -42,6 +45,38 @@ def test_a_failing_district_stops_nobody_and_never_looks_like_success(workspace,
     assert failure_table(batch.failed).row_count == 1
     assert "failed" in batch.index.read_text(encoding="utf-8")
     _only_what_is_stale_runs_again(workspace, study, out, plan)
+
+
+ROW = {
+    "track": "public", "district_code": "", "district": "", "outcome": "attendance_rate", "comparison": "alliance", "n_treated": 1,
+    "n_comparison": 19, "edition": "2022-23", "pre": "2020-21", "post": "2021-22", "estimator": "did", "role": "sensitivity",
+    "estimate_pp": 0.5,
+}  # fmt: skip
+RESULT_CELLS = (
+    'district = "hartford"\nresult_path = ""',
+    'if district == "windham":\n    raise ValueError("no figures for Windham")',
+    "from io import BytesIO\nfrom IPython.display import Image as Shown\nfrom PIL import Image\nmade = BytesIO()\n"
+    "Image.new('RGB', (len(district), 8)).save(made, 'png')\nShown(made.getvalue())",
+    "import json\nfrom pathlib import Path\n"
+    f"row = {{**{asdict(Estimate(**ROW))}, 'district_code': district}}\n"
+    "Path(result_path).write_text(json.dumps({'schema': 1, 'estimates': [row]}), encoding='utf-8')",
+)
+
+
+def test_the_runs_of_an_earlier_batch_stay_on_the_site_and_in_the_tables(workspace, study, notebook_writer):
+    notebook_writer(workspace / "notebooks" / "10_district.ipynb", RESULT_CELLS)
+    out = workspace / "reports"
+    run_batch(_plan(study, ["hartford", "danbury", "windham"], out), out, 2, console=QUIET)
+    pictures = sorted((out / "assets" / "figures").iterdir())
+    run_batch(_plan(study, ["danbury"], out), out, 2, force=True, console=QUIET)
+    index = (out / "index.html").read_text(encoding="utf-8")
+    found = dict(re.findall(r'data-name="?(\w+).*?data-status="?(\w+)', index))
+    assert found == {"hartford": "earlier", "danbury": "done", "windham": "failed"}
+    assert "kept from a batch before the last one" in index and "no figures for Windham" in index
+    assert len(pictures) == 2 and sorted((out / "assets" / "figures").iterdir()) == pictures
+    assert sorted(read_estimates(out / "estimates.csv")["district_code"]) == ["danbury", "hartford"]
+    record = json.loads((out / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    assert sum(item["@type"] == "CreateAction" for item in record["@graph"]) == 1 + 3, "the batch and its runs"
 
 
 def _only_what_is_stale_runs_again(workspace, study, out, plan):

@@ -134,6 +134,16 @@ def test_simulated_pupils_are_named_at_the_top_of_their_pages_and_of_no_other(op
         assert line.is_visible() and re.search("SIMULA(TED|DOS)", line.inner_text())
 
 
+def test_each_interval_of_the_index_is_drawn(opened):
+    """A line and a dot that are there but nested in another part are not drawn: only their boxes tell."""
+    cells = opened("index.html").locator("td svg")
+    assert cells.count() >= 2
+    for cell in cells.all():
+        zero, interval, dot = (part.bounding_box() for part in cell.locator("line, circle").all())
+        assert zero["height"] > 10 and interval["width"] > 10 and dot["width"] >= 8
+        assert interval["x"] < dot["x"] < interval["x"] + interval["width"]
+
+
 def test_the_filter_works_by_keyboard(opened):
     page = opened("index.html")
     page.locator("#filter-name").focus()

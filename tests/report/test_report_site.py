@@ -208,6 +208,15 @@ def test_quotes_that_html_does_not_need_change_nothing_but_the_size():
         assert (one.name, one.attrs, one.get_text()) == (other.name, other.attrs, other.get_text())
 
 
+def test_the_parts_of_a_drawing_stay_closed_and_side_by_side():
+    drawing = '<svg aria-hidden="true"><line x1="5%" y1="0"/><line x1="8%" y2="0"/><circle r="5"/></svg><br/>'
+    made = lean(drawing)
+    assert made.count("/>") == 3 and '"0"/>' in made, (
+        "an open part swallows the next; `=0/>` would read as the value `0/`"
+    )
+    assert made.endswith("</svg><br>")
+
+
 def test_the_default_parameters_are_left_out_where_a_runs_own_hold(tmp_path):
     cells = [
         new_code_cell("district = 'default'", metadata={"tags": ["parameters"]}),
