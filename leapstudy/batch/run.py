@@ -24,6 +24,7 @@ from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.record import write_record
 from leapstudy.batch.runs import Run
 from leapstudy.batch.threads import one_thread
+from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.report.entries import EXPECTED
 from leapstudy.report.site import build_site, prepare_pages
@@ -122,9 +123,13 @@ def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) 
 
 
 def _longest_first(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with one of the pupil track in front: the first of these measures the state for all of them."""
-    first = next((run for run in runs if run.track == "pupils"), None)
-    return [*([first] if first else []), *(run for run in runs if run is not first)]
+    """Return the runs with the longest in front: none that starts last may keep the others waiting.
+
+    The first run of the pupil track measures the state for all of them; all districts together have robust bounds.
+    """
+    pupils = next((run for run in runs if run.track == "pupils"), None)
+    long = [run for run in runs if run is pupils or run.slug == ALL_SLUG]
+    return [*long, *(run for run in runs if run not in long)]
 
 
 def _execute(

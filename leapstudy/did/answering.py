@@ -59,7 +59,12 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 
 
 def answer_all(
-    data: StudyData, spec: Spec, threshold_pp: float = THRESHOLD_PP, published: Prior | None = None
+    data: StudyData,
+    spec: Spec,
+    threshold_pp: float = THRESHOLD_PP,
+    published: Prior | None = None,
+    *,
+    robust: bool = True,
 ) -> PooledAnswer:
     """Answer the question of `spec` for all treated districts together; see `answer_district`.
 
@@ -72,6 +77,8 @@ def answer_all(
     published
         What comparable programmes say of the mean effect: the prior if the spec asks for it, else a second look beside the
         flat one.
+    robust
+        Whether robust bounds are made: they take longer than all the rest.
 
     Raises
     ------
@@ -79,7 +86,7 @@ def answer_all(
         If the spec asks for the published prior and there is none.
     """
     codes = [item.code for item in leap_districts(data.districts)]
-    found, names = _common(data, spec, ALL_DISTRICTS, ALL_NAME, codes), _names(data)
+    found, names = _common(data, spec, ALL_DISTRICTS, ALL_NAME, codes, robust=robust), _names(data)
     sample = found.main.sample
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
@@ -142,10 +149,13 @@ class Common:
         }  # fmt: skip
 
 
-def _common(data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str]) -> Common:
+def _common(
+    data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str], *, robust: bool = True
+) -> Common:
     effects, reasons = every_effect(data, spec, treated)
     studies = _event_studies(data, spec, treated)
-    return Common(code, district, spec, treated, effects, reasons, studies, examine(data, spec, treated, *studies))
+    bent = examine(data, spec, treated, *studies, robust=robust)
+    return Common(code, district, spec, treated, effects, reasons, studies, bent)
 
 
 def _names(data: StudyData) -> dict[str, str]:
@@ -198,7 +208,6 @@ def _without(sample: Sample, side: str, place: int) -> Sample:
 
 
 def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
-
     rows = []
     for side in ("treated", "comparison"):
         codes = getattr(sample, side)

@@ -7,9 +7,10 @@ import base64
 import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
@@ -72,7 +73,22 @@ def _exporter() -> "HTMLExporter":
     """Return the one exporter of this process: it compiles its templates only once."""
     from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
 
-    return HTMLExporter(template_name="basic", anchor_link_text="")
+    class PageExporter(HTMLExporter):
+        """The HTML exporter without what a page throws away: coloured code, and its tree parsed once more than needed."""
+
+        def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
+            return super(HTMLExporter, self).from_notebook_node(nb, resources, **kw)
+
+    filters = {"highlight_code": _plain_code, "clean_html": _as_it_is}
+    return PageExporter(template_name="basic", anchor_link_text="", filters=filters, default_preprocessors=[])
+
+
+def _plain_code(source: str, **_: Any) -> str:
+    return f"<pre>{escape(source)}</pre>"
+
+
+def _as_it_is(html: str) -> str:
+    return html
 
 
 def _fold_code(tree: BeautifulSoup) -> None:
@@ -129,9 +145,10 @@ def _mend_tables(tree: BeautifulSoup) -> None:
         table.wrap(
             tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name})
         )
-    for summary in tree.select("figure summary"):
-        region = summary.find_next("div", class_="scroll")
-        summary.string = str(region["aria-label"]) if region else summary.get_text()
+    for figure in tree.find_all("figure"):
+        for summary in figure.find_all("summary"):
+            region = summary.find_next("div", class_="scroll")
+            summary.string = str(region["aria-label"]) if region else summary.get_text()
 
 
 def _mend_headers(table: Tag) -> None:

@@ -88,14 +88,15 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
     return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
 
 
-def study_all(**names: Any) -> Study[PooledAnswer]:
+def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     """Answer the question for all LEAP districts together; names as in `study_district`.
 
     The effect that would matter is the plan's; comparable programmes' effects times coverage are the published prior.
+    Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
     published = published_prior(facts.comparable_programmes, programme(data, facts).coverage)
-    answer = answer_all(data, spec, float(plan["threshold_pp"]), published)
+    answer = answer_all(data, spec, float(plan["threshold_pp"]), published, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
 
 

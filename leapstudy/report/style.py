@@ -4,11 +4,12 @@ Figures are made without pyplot, so that nothing is global, nothing needs closin
 The same figure gives the same bytes: fonts ship with matplotlib, and neither date nor version is written into the file.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
 from io import BytesIO
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
@@ -149,7 +150,9 @@ def png(figure: Figure, dpi: int = DPI) -> bytes:
         canvas.draw()  # ``savefig`` would draw twice
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     out = BytesIO()
-    _few_colours(picture).save(out, format="png", optimize=True)
+    _few_colours(picture).save(
+        out, format="png"
+    )  # a page's own format packs closer; to optimise takes ten times as long
     return out.getvalue()
 
 
@@ -163,20 +166,19 @@ def _few_colours(picture: Image.Image) -> Image.Image:
     counted: list[tuple[int, Any]] = sorted(picture.getcolors(maxcolors=size) or [], reverse=True)
     frequent = [colour for _, colour in counted]
     fills = [colour for count, colour in counted if count * FILL >= size]
-    chosen = _apart([*fills, *(colour for colour in HOUSE if colour in frequent), EDGE], [], ALIKE)
-    chosen += _apart(frequent, chosen, APART)[:SHADES]
+    chosen = list(_apart([*fills, *(colour for colour in HOUSE if colour in frequent), EDGE], [], ALIKE))
+    chosen += islice(_apart(frequent, list(chosen), APART), SHADES)
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for colour in chosen for part in colour])
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _apart(colours: Iterable[Any], taken: Sequence[Any], least: int) -> list[Any]:
-    """Return the colours, in order, that differ in a channel by `least` or more from those taken and from each other."""
-    chosen: list[Any] = []
+def _apart(colours: Iterable[Any], taken: list[Any], least: int) -> Iterator[Any]:
+    """Yield the colours, in order, that differ in a channel by `least` or more from those taken, and take them."""
     for colour in colours:
-        if all(max(abs(a - b) for a, b in zip(colour, other, strict=True)) >= least for other in [*taken, *chosen]):
-            chosen.append(colour)
-    return chosen
+        if all(max(abs(a - b) for a, b in zip(colour, other, strict=True)) >= least for other in taken):
+            taken.append(colour)
+            yield colour
 
 
 def svg(figure: Figure) -> str:

@@ -20,7 +20,7 @@ from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.progress import failure_table
-from leapstudy.batch.run import run_batch
+from leapstudy.batch.run import _longest_first, run_batch
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate, read_estimates
 
@@ -45,6 +45,13 @@ def test_a_failing_district_stops_nobody_and_never_looks_like_success(workspace,
     assert failure_table(batch.failed).row_count == 1
     assert "failed" in batch.index.read_text(encoding="utf-8")
     _only_what_is_stale_runs_again(workspace, study, out, plan)
+
+
+def test_the_longest_runs_start_first_and_the_others_keep_their_order(workspace, study):
+    plan = _plan(study, [], workspace / "reports")
+    slugs = [run.slug for run in _longest_first(plan)]
+    assert slugs[0] == "all-districts" and sorted(slugs) == sorted(run.slug for run in plan)
+    assert slugs[1:] == [run.slug for run in plan if run.slug != "all-districts"]
 
 
 ROW = {

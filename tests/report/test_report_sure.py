@@ -7,6 +7,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.answering import answer_all
+from leapstudy.did.sensitivity.together import UNASKED
 from leapstudy.report import choice, sentences_sure
 from leapstudy.report.checklist import checklist
 from leapstudy.report.figures import bent
@@ -32,6 +33,13 @@ def _result(study):
     return jsonable(
         {"district": study.district, "estimates": study.answer.estimates, "params": study.params, "blocks": blocks}
     )
+
+
+def test_without_robust_bounds_the_answer_is_the_same_and_says_what_is_left_out(pooled):
+    quick = study_all(robust=False).answer
+    assert quick.estimates == pooled.answer.estimates
+    assert [item.kind for item in quick.sensitivity.bounds] == ["parallel"]
+    assert UNASKED in quick.sensitivity.not_possible and UNASKED not in pooled.answer.sensitivity.not_possible
 
 
 def test_every_picture_states_its_finding_and_keeps_its_figures(one, pooled):

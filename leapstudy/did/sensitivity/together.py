@@ -23,10 +23,17 @@ from leapstudy.did.sensitivity.specifications import specification_curve, summar
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
 ALONE = "Robust bounds that let trends depart are made for all districts together; see that page."
+UNASKED = "Robust bounds that let trends depart were not asked for here, as they take seconds."
 
 
 def examine(
-    data: StudyData, spec: Spec, treated: Sequence[str], attendance: EventStudy, chronic: EventStudy
+    data: StudyData,
+    spec: Spec,
+    treated: Sequence[str],
+    attendance: EventStudy,
+    chronic: EventStudy,
+    *,
+    robust: bool = True,
 ) -> Sensitivity:
     """Bend every assumption of one question.
 
@@ -40,6 +47,8 @@ def examine(
         Codes of the treated districts.
     attendance, chronic
         The event studies of the same question.
+    robust
+        Whether robust bounds are made, for several districts together.
 
     Raises
     ------
@@ -50,13 +59,14 @@ def examine(
     three = build_sample(data, replace(points, weights="equal"), treated, YEARS)
     own = build_sample(data, points, treated, YEARS)
     nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
-    reasons: list[str] = []
+    reasons: list[str] = [] if robust else [UNASKED]
     curve = specification_curve(data, spec, treated)
     steps = [one_step_up(own, CONTRASTS["pre_mean_to_2021_22"]), one_step_up(nine, last_year_alone(nine))]
     return Sensitivity(
         curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_tried(lambda: beyond_recovery(three), reasons), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
-        bounds=(plain_bounds(attendance), *_robust(attendance, chronic, len(nine.treated), reasons)), not_possible=tuple(reasons),
+        bounds=(plain_bounds(attendance), *(_robust(attendance, chronic, len(nine.treated), reasons) if robust else ())),
+        not_possible=tuple(reasons),
     )  # fmt: skip
 
 
