@@ -190,7 +190,9 @@ def list_names() -> None:
 
     for row in load_study().districts.sort_values(["leap", "slug"], ascending=[False, True]).itertuples():
         console.print(
-            f"{row.slug:45} {row.district_code} {row.district}{' (LEAP)' if row.leap else ''}", highlight=False
+            f"{row.slug:45} {row.district_code} {row.district}{' (LEAP)' if row.leap else ''}",
+            highlight=False,
+            soft_wrap=True,
         )
     console.print(f"comparison groups: {', '.join(options(ComparisonName))}", highlight=False)
     for contrast in CONTRASTS.values():

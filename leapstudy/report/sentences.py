@@ -1,5 +1,6 @@
 """What a notebook prints under an exhibit: one sentence each, made by rule, every number with its uncertainty."""
 
+import math
 import textwrap
 
 import pandas as pd
@@ -99,6 +100,8 @@ def chance(study: Study) -> str:
 
 def trends(study: EventStudy) -> str:
     """Say whether the two sides moved together before, and what drift would have been found."""
+    if math.isnan(study.joint_p):
+        return f"Equal movement of {outcome_words(study.outcome)} before the programme cannot be tested: there are too few years or districts."
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
         f"Equal movement of {outcome_words(study.outcome)} before the programme is {verdict} ({probability(study.joint_p)}); the test would have found a "

@@ -18,7 +18,7 @@ from leapstudy.pupils.referral_rule import ReferralRule
 from leapstudy.report import pupil_measure
 from leapstudy.report import pupil_sentences as words
 from leapstudy.report.exhibit import Exhibit
-from leapstudy.report.figures import pupils_before, pupils_bounds, pupils_effects
+from leapstudy.report.figures import pupils_before, pupils_bounds, pupils_effects, pupils_published
 from leapstudy.report.pupil_study import study_pupils
 from leapstudy.report.reading import read_result
 from leapstudy.report.result import load_result
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 FIGURES = (
     pupils_before.funnel, pupils_before.referral_rule, pupils_before.rebound, pupils_before.raw_paths,
     pupils_effects.event_study, pupils_bounds.bounds, pupils_effects.designs, pupils_effects.placebo_paths, pupils_effects.parts,
-    pupils_effects.beside_published,
+    pupils_published.beside_published,
 )  # fmt: skip
 SENTENCES = (
     words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,

@@ -1,5 +1,7 @@
 """One sentence an exhibit, with the number and its uncertainty, on the real figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from leapstudy.report import claims, sentences
@@ -23,6 +25,13 @@ def test_the_answer_never_stands_without_interval_placebo_and_reach(pooled, one)
         for number in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp):
             assert f"{abs(number):.2f}" in text
         assert f"{reach:.2f} points" in text and "placebo" in text and "p = " in text
+
+
+def test_trends_that_cannot_be_tested_are_said_to_be_so(one):
+    study = one.answer.event_study
+    assert "p = " in sentences.trends(study)
+    untested = sentences.trends(replace(study, joint_p=float("nan")))
+    assert "cannot be tested" in untested and "nan" not in untested
 
 
 def test_a_wide_interval_is_never_called_no_effect(pooled, one):

@@ -9,12 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import DESIGN_LABELS, DesignName
 from leapstudy.report.exhibit import Caption, Exhibit, alt_text
 from leapstudy.report.pupil_study import PupilStudy
 from leapstudy.report.style import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, Mark, new_figure
 
 SIMULATED = "SIMULATED"
+SINCE = "months since the first visit"
+EFFECT = "effect, points of attendance"
+BAND = "#D3E4F0"
+"""Pale blue without transparency, so that few colours of the small palette go into it."""
 
 DESIGN_MARKS: dict[DesignName, Mark] = {
     "before_after": Mark(GREY, "P", ":"),
@@ -68,6 +73,14 @@ def refused_exhibit(
         study, figure, title, [f"Nothing is drawn here: {told[0]}"], "Nothing is drawn, for the reason in the table",
         n, pd.DataFrame({"Why nothing is drawn": told}),
     )  # fmt: skip
+
+
+def n_words(main: Estimate | None) -> str:
+    """Say how many visited pupils an estimate is about, and against how many."""
+    if main is None:
+        return "no pupils: the design was refused"
+    against = f" against {main.n_comparison:,}" if main.n_comparison else ", nobody to compare with"
+    return f"{main.n_treated:,} visited pupils{against}"
 
 
 def design_label(name: str) -> str:

@@ -1,17 +1,19 @@
-"""The effect on visited pupils: by month since the visit, by design beside its placebo, by part, and beside the truth."""
+"""The effect on visited pupils: by month since the visit, by design beside its placebo, and by part."""
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.pupil_answer import DesignAnswer
 from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.pupils_common import (
     DESIGN_MARKS,
+    EFFECT,
+    SINCE,
     design_label,
     draw_path,
     mark_visit,
+    n_words,
     pupil_exhibit,
     refused_exhibit,
 )
@@ -21,8 +23,6 @@ from leapstudy.report.style import (
     BLUE,
     GREY,
     INK,
-    MARKS,
-    PURPLE,
     in_house_style,
     legend_below,
     new_figure,
@@ -30,11 +30,6 @@ from leapstudy.report.style import (
     zero_line,
 )
 from leapstudy.report.tables import Table
-
-SINCE = "months since the first visit"
-EFFECT = "effect, points of attendance"
-BAND = "#D3E4F0"
-"""Pale blue without transparency, so that few colours of the small palette go into it."""
 
 
 @in_house_style
@@ -63,7 +58,7 @@ def event_study(study: PupilStudy) -> Exhibit:
         [f"At month {int(last['event_time'])} the estimate is {points(last['estimate_pp'])} points "
          f"({between(last['low_pp'], last['high_pp'])}).", _before_words(path)],
         f"Recommended design ({design_label(design.name)}); months before the visit should be near zero",
-        _n_words(design.main), path.set_axis(
+        n_words(design.main), path.set_axis(
             ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1),
     )  # fmt: skip
 
@@ -73,13 +68,6 @@ def _before_words(path: pd.DataFrame) -> str:
     if before.empty:
         return ""
     return f"Before the visit no estimate is farther from zero than {number(before['estimate_pp'].abs().max())}."
-
-
-def _n_words(main: Estimate | None) -> str:
-    if main is None:
-        return "no pupils: the design was refused"
-    against = f" against {main.n_comparison:,}" if main.n_comparison else ", nobody to compare with"
-    return f"{main.n_treated:,} visited pupils{against}"
 
 
 @in_house_style
@@ -209,94 +197,6 @@ def parts(study: PupilStudy) -> Exhibit:
         "drawn by lot: differences between numbers of visits are no effects of visits", study.sizes,
         table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),
     )  # fmt: skip
-
-
-@in_house_style
-def beside_published(study: PupilStudy) -> Exhibit:
-    """Draw the recommended design beside the published effects and, where SIMULATED, beside the truth."""
-    path = study.answer.design().path
-    path = path[path["event_time"] >= 0]
-    if path.empty:
-        return refused_exhibit(study, "Beside the published effects", study.answer.design().refused)
-    figure, axes = new_figure(4.2)
-    times = path["event_time"].to_numpy(float)
-    axes.fill_between(
-        times,
-        path["low_sup_pp"].to_numpy(float),
-        path["high_sup_pp"].to_numpy(float),
-        color=BAND,
-        zorder=0.5,
-        linewidth=0,
-    )
-    axes.plot(times, path["estimate_pp"], color=BLUE, marker="o", label="estimate, 95 % band over all months")
-    if study.truth is not None:
-        axes.plot(study.truth["event_time"], study.truth["effect_pp"], color=INK, linestyle="--", marker="s", markersize=4,
-                  label="true effect of the SIMULATED visits")  # fmt: skip
-    _published(axes, study.published)
-    zero_line(axes, vertical=False)
-    axes.set(xlabel=SINCE, ylabel=EFFECT)
-    legend_below(axes, 2)
-    return pupil_exhibit(
-        study, figure, "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
-        _truth_words(study), "Effect on visited pupils by month since the first visit; stars are the effects published for "
-        "Connecticut's LEAP in 2022, whose errors and method are not public", _n_words(study.answer.design().main),
-        _truth_table(study, path),
-    )  # fmt: skip
-
-
-def _published(axes: Axes, published: pd.DataFrame) -> None:
-    mark = MARKS["published"]
-    axes.plot(
-        published["month"],
-        published["effect_pp"],
-        linestyle="none",
-        marker=mark.marker,
-        markersize=10,
-        color=PURPLE,
-        label="published effect",
-    )
-    for who, month, effect in zip(published["who"], published["month"], published["effect_pp"], strict=True):
-        shift, side = _beside(int(month), float(effect))
-        axes.annotate(
-            who, (month, effect), shift, textcoords="offset points", ha=side, va="center", fontsize=8, color=PURPLE
-        )
-    last = published["month"].max()
-    axes.set(xlim=(-0.5, last + 1.6), xticks=range(int(last) + 1))
-
-
-def _beside(month: int, effect: float) -> tuple[tuple[int, int], str]:
-    """Return where a published effect's name goes: clear of the paths, which rise from the lower left."""
-    if month == 1:
-        return (8, -12), "left"
-    if month == 6:
-        return ((0, -14), "center") if effect < 10 else ((-9, 0), "right")
-    return (9, 0), "left"
-
-
-def _truth_words(study: PupilStudy) -> list[str]:
-    main = study.answer.design().main
-    estimate = "The recommended design was refused." if main is None else (
-        f"Over {study.headline_words} the estimate is {points(main.estimate_pp)} points ({between(main.ci_low_pp, main.ci_high_pp)})."
-    )  # fmt: skip
-    if study.true_headline is None:
-        return [estimate]
-    verdict = "inside" if _holds(main, study.true_headline) else "outside"
-    return [estimate, f"The true effect is {points(study.true_headline)}, {verdict} the interval."]
-
-
-def _holds(estimate: Estimate | None, value: float) -> bool:
-    if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
-        return False
-    return estimate.ci_low_pp <= value <= estimate.ci_high_pp
-
-
-def _truth_table(study: PupilStudy, path: pd.DataFrame) -> pd.DataFrame:
-    table = path[["event_time", "estimate_pp", "low_sup_pp", "high_sup_pp"]]
-    names = ["Month", "Estimate", "Low, all months", "High, all months"]
-    if study.truth is not None:
-        table = table.merge(study.truth, on="event_time", how="left")
-        names.append("True effect")
-    return table.set_axis(names, axis=1)
 
 
 def estimand_card(study: PupilStudy) -> Table:
