@@ -1,110 +1,212 @@
-"""Pupil rows in a parquet file to moments: ``python benchmarks/pupils_moments.py [--pupils 1000000]``.
+"""Pupil rows in a parquet file to effects, beside the peers, in pairs in one run: ``python benchmarks/pupils_moments.py``.
 
-Each run is a child process of its own, so that time and peak memory are its alone. Wall and CPU seconds are from the
-file to the record, engine start included, imports not. The rows are SIMULATED. Results are appended to
-`benchmarks/results/pupils_moments.csv`.
+Every way runs in a process of its own (`ways/estimators.py`), from the file to the effect; that two ways find the same effect
+is checked before their ratio is printed. All pupils are SIMULATED. Results are appended to
+`benchmarks/results/pupils_moments.csv`, and how time grows with pupils and months is drawn beside them.
 """
 
 import argparse
 import csv
 import datetime
 import json
+import math
 import os
+import platform
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-RESULTS = Path(__file__).resolve().parent / "results" / "pupils_moments.csv"
-MONTHS = np.concatenate([np.datetime64(f"{year}-09") + np.arange(10) for year in (2020, 2021)])
-DAYS = np.tile([20, 20, 18, 16, 19, 17, 22, 16, 21, 11], 2)
-VISITS = np.datetime64("2021-07") + np.arange(10)
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+TABLE, PICTURE = RESULTS / "pupils_moments.csv", RESULTS / "pupils_moments.png"
+ALIKE = 1e-8
+"""Points within which two ways have found the same effect."""
+PACKAGES = ("duckdb", "csdid", "diff-diff", "moderndid", "fereg", "numpy", "pandas")
+COLUMNS = [
+    "date", "way", "layout", "pupils", "months", "wall_s", "cpu_s", "peak_mib", "effect", "se", "ratio", "target", "cores",
+    "load", "python", "versions",
+]  # fmt: skip
+Found = dict[str, float]
 
 
-def write_rows(path: Path, pupils: int, in_order: bool) -> None:
-    """Write a clean panel in which every pupil is seen in every month."""
+def school_months(count: int) -> np.ndarray:
+    """Return the first `count` school months, September to June."""
+    years = range(2020, 2020 + math.ceil(count / 10))
+    return np.concatenate([np.datetime64(f"{year}-09") + np.arange(10) for year in years])[:count]
+
+
+def write_rows(path: Path, pupils: int, months: int, in_order: bool) -> Path:
+    """Write a clean panel in which every pupil is seen in every month, and 15 % are visited from the second year on."""
     rng = np.random.default_rng(1)
-    cells = np.arange(pupils * len(MONTHS)) if in_order else rng.permutation(pupils * len(MONTHS))
-    who, when = np.divmod(cells, len(MONTHS))
-    share = rng.beta(12, 1, pupils)
-    visited = np.where(rng.random(pupils) < 0.15, VISITS[rng.integers(0, len(VISITS), pupils)], np.datetime64("NaT"))
-    ids = np.char.add("~P", np.char.zfill((rng.permutation(pupils)).astype(str), 10))
-    district = rng.integers(0, 15, pupils).astype(np.int32)
-    codes = [f"{10 * place + 11:07d}" for place in range(15)]
+    when_all, days_all = school_months(months), rng.integers(11, 22, months)
+    visits = np.datetime64("2021-07") + np.arange(10)
+    cells = np.arange(pupils * months) if in_order else rng.permutation(pupils * months)
+    who, when = np.divmod(cells, months)
+    first = np.where(rng.random(pupils) < 0.15, visits[rng.integers(0, len(visits), pupils)], np.datetime64("NaT"))
+    share = rng.beta(12, 1, pupils)[who] - 0.05 * (first[who] > when_all[when])
+    ids = np.char.add("~P", np.char.zfill(rng.permutation(pupils).astype(str), 10))
     rows = {
         "pupil": ids[who],
-        "district_code": pa.DictionaryArray.from_arrays(district[who], codes),
-        "grade": pa.DictionaryArray.from_arrays((who % 2).astype(np.int32), ["05", "06"]),
-        "month": MONTHS[when].astype("datetime64[D]"),
-        "days_enrolled": DAYS[when].astype("int16"),
-        "days_attended": rng.binomial(DAYS[when], share[who]).astype("int16"),
-        "first_visit_month": visited[who].astype("datetime64[D]"),
+        "district_code": _dictionary(rng.integers(0, 15, pupils)[who], [f"{10 * place + 11:07d}" for place in range(15)]),
+        "grade": _dictionary(who % 2, ["05", "06"]),
+        "month": when_all[when].astype("datetime64[D]"),
+        "days_enrolled": days_all[when].astype("int16"),
+        "days_attended": rng.binomial(days_all[when], np.clip(share, 0, 1)).astype("int16"),
+        "first_visit_month": first[who].astype("datetime64[D]"),
         "high_needs": who % 2 == 0,
-    }
+    }  # fmt: skip
     pq.write_table(pa.table(rows), path, compression="zstd")
+    return path
 
 
-def measure(path: Path, limit: str) -> dict[str, float]:
-    """Compute the moments of a file in this process and return seconds and peak memory."""
-    from leapstudy.pupils.engine import connect
-    from leapstudy.pupils.moments.expression import moments_of_panel
-
-    start, cpu = time.perf_counter(), time.process_time()
-    moments = moments_of_panel(connect(limit, threads=2).read_parquet(str(path)))
-    wall, used = time.perf_counter() - start, time.process_time() - cpu
-    status = Path("/proc/self/status").read_text()  # getrusage would inherit the parent's peak
-    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-    return {"wall_s": wall, "cpu_s": used, "peak_mib": peak, "pupils": int(moments.pupils.sum())}
+def _dictionary(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), names)
 
 
-def in_child(path: Path, limit: str) -> dict[str, float]:
-    """Run `measure` in a process of its own."""
-    command = [sys.executable, __file__, "--one", str(path), "--limit", limit]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def write_days(path: Path, pupils: int, days: int) -> Path:
+    """Write a row per pupil and school day, in order of days, as attendance systems do."""
+    duckdb.sql(f"""
+        COPY (
+            SELECT '~P' || lpad((p * 7919 % {pupils})::text, 10, '0') AS pupil,
+                lpad((10 * (p % 15) + 11)::text, 7, '0') AS district_code,
+                '05' AS grade, p % 2 = 0 AS high_needs,
+                CASE WHEN p % 7 = 0 THEN DATE '2021-09-01' + INTERVAL (p % 10) MONTH END::date AS first_visit_month,
+                DATE '2020-09-01' + INTERVAL (d * 2) DAY AS day, hash(p * 1000 + d) % 100 < 93 AS present
+            FROM range({days}) AS _(d), range({pupils}) AS __(p)
+        ) TO '{path}' (COMPRESSION zstd)
+    """)
+    return path
 
 
-def append(row: dict[str, object]) -> None:
-    """Add a line to the results."""
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, list(row))
+def run(way: str, path: Path, limit: str = "4GB") -> Found:
+    """Run one way in a process of its own, print what it took, and return it."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "ways" / "estimators.py"), way, str(path), limit]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, text=True, capture_output=True, env=env, check=False)
+    if done.returncode:
+        sys.exit(f"{way} failed:\n{done.stderr[-3000:]}")
+    found: Found = json.loads(done.stdout.splitlines()[-1])
+    print(f"{way:26} {path.stem:22} {found['wall_s']:7.2f} s, {found['cpu_s']:7.2f} s CPU, {found['peak_mib']:6.0f} MiB", flush=True)  # fmt: skip
+    return found
+
+
+def pair(path: Path, pupils: int, months: int, mine: str, theirs: dict[str, str]) -> None:
+    """Pair one of our ways with peers on one file, with the effect they share and the target of the ratio."""
+    ours = run(mine, path)
+    keep(mine, path, pupils, months, ours)
+    for peer, target in theirs.items():
+        found = run(peer, path)
+        if abs(found["effect"] - ours["effect"]) > ALIKE:
+            sys.exit(
+                f"{peer} finds {found['effect']}, we find {ours['effect']}: a ratio of different things means nothing."
+            )
+        keep(peer, path, pupils, months, found)
+        ratio = found["wall_s"] / ours["wall_s"]
+        print(f"    {peer} / {mine}: {ratio:.1f}", f"(target {target})" if target else "", flush=True)
+        keep(f"{peer} / {mine}, wall", path, pupils, months, {}, f"{ratio:.2f}", target)
+
+
+def keep(way: str, path: Path, pupils: int, months: int, found: Found, ratio: str = "", target: str = "") -> None:
+    """Append one line to the table, with date, versions and machine."""
+    about = {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"), "cores": os.cpu_count(),
+        "load": f"{os.getloadavg()[0]:.1f}", "python": platform.python_version(),
+        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
+    }  # fmt: skip
+    numbers = {name: f"{value:.8g}" for name, value in found.items() if value is not None}
+    new = not TABLE.exists()
+    with TABLE.open("a", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow(row)
+        layout = path.stem.split("-")[0]
+        writer.writerow({**about, "way": way, "layout": layout, "pupils": pupils, "months": months, "ratio": ratio, "target": target, **numbers})  # fmt: skip
+
+
+def peers(folder: Path, sizes: list[int]) -> None:
+    """Pair Callaway-Sant'Anna and two-way fixed effects with every package that makes them."""
+    for pupils in sizes:
+        path = write_rows(folder / f"unsorted-{pupils}.parquet", pupils, 20, False)
+        targets = dict.fromkeys(("diff-diff", "csdid", "moderndid"), ">= 15")
+        pair(path, pupils, 20, "our Callaway-Sant'Anna", targets)
+        pair(path, pupils, 20, "our two-way fixed effects", {"fereg": ""})
+
+
+def whole_state(folder: Path, pupils: int) -> None:
+    """Time all estimators together on a state of a million pupils, and in little memory."""
+    for layout, target in (("unsorted", "<= 2.5"), ("sorted", "<= 1")):
+        path = write_rows(folder / f"{layout}-{pupils}.parquet", pupils, 20, layout == "sorted")
+        for limit in ("4GB", "500MB"):
+            found = run("all our estimators", path, limit)
+            keep(f"all our estimators, limit {limit}", path, pupils, 20, found, target=f"{target} s wall" if limit == "4GB" else "")  # fmt: skip
+        keep("our moments", path, pupils, 20, run("our moments", path))
+        path.unlink()
+
+
+def days(folder: Path, pupils: int) -> None:
+    """Pair pupil-days to moments with SQL written by hand."""
+    path = write_days(folder / f"days-{pupils}.parquet", pupils, 180)
+    by_hand, ours = run("days by hand-written SQL", path, "8GB"), run("days by us", path, "8GB")
+    for way, found in (("days by hand-written SQL", by_hand), ("days by us", ours)):
+        keep(way, path, pupils, 180, found)
+    ratio = ours["wall_s"] / by_hand["wall_s"]
+    print(f"    days by us / days by hand-written SQL: {ratio:.2f} (target <= 1.3)")
+    keep("days by us / days by hand-written SQL, wall", path, pupils, 180, {}, f"{ratio:.2f}", "<= 1.3")
+    path.unlink()
+
+
+def growth(folder: Path, pupils: list[int], months: list[int]) -> None:
+    """Draw how our time grows with pupils, and with months."""
+    by_pupils = [(count, _once(folder, count, 20)) for count in pupils]
+    by_months = [(count, _once(folder, 100_000, count)) for count in months]
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    lines = ((panels[0], by_pupils, "pupils, 20 months each", 1), (panels[1], by_months, "months, 100,000 pupils", 2))
+    for axes, found, label, power in lines:
+        at, seconds = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+        axes.loglog(at, seconds, "o-", color="#0072B2", label="all our estimators, from the file")
+        axes.loglog(at, seconds[-1] * (at / at[-1]) ** power, ":", color="#5F5F5F", label="linear" if power == 1 else "quadratic")  # fmt: skip
+        axes.set(xlabel=label, ylabel="seconds", xticks=at, xticklabels=[f"{int(x):,}" for x in at])
+        axes.minorticks_off()
+        axes.legend(frameon=False)
+    figure.suptitle("SIMULATED pupils: time grows with pupils linearly, with months at most quadratically", fontsize=10)
+    figure.savefig(PICTURE, dpi=100)
+
+
+def _once(folder: Path, pupils: int, months: int) -> float:
+    path = write_rows(folder / f"growth-{pupils}-{months}.parquet", pupils, months, False)
+    found = run("all our estimators", path)
+    keep("all our estimators", path, pupils, months, found)
+    path.unlink()
+    return found["wall_s"]
 
 
 def main() -> None:
-    """Measure each layout and memory limit once."""
+    """Run every part, or the named ones."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", default="peers,whole_state,days,growth")
+    parser.add_argument("--peers", default="20000,100000", help="pupils for the comparison with packages")
     parser.add_argument("--pupils", type=int, default=1_000_000)
-    parser.add_argument("--one", type=Path)
-    parser.add_argument("--limit", default="2GB")
-    options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(options.one, options.limit)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for layout in ("unsorted", "sorted"):
-            path = Path(folder) / f"{layout}.parquet"
-            write_rows(path, options.pupils, layout == "sorted")
-            for limit in ("2GB", "500MB"):
-                load = os.getloadavg()[0]
-                found = {name: round(value, 2) for name, value in in_child(path, limit).items()}
-                head = {
-                    "date": datetime.date.today().isoformat(),
-                    "layout": layout,
-                    "limit": limit,
-                    "months": len(MONTHS),
-                }
-                row = {**head, **found, "load_before": round(load, 1), "duckdb": version("duckdb")}
-                print(row)
-                append(row)
+    parser.add_argument("--day-pupils", type=int, default=500_000)
+    given = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="leapstudy-bench-") as place:
+        folder = Path(place)
+        made = {
+            "peers": lambda: peers(folder, [int(size) for size in given.peers.split(",")]),
+            "whole_state": lambda: whole_state(folder, given.pupils),
+            "days": lambda: days(folder, given.day_pupils),
+            "growth": lambda: growth(folder, [10_000, 30_000, 100_000, 300_000, 1_000_000], [10, 20, 30, 40]),
+        }
+        for part in given.parts.split(","):
+            made[part]()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Moments from the engine are the sums that a slow walk over rows gives."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from moments_panels import MONTHS, assert_equal, in_engine, random_panel, twin
@@ -23,6 +24,24 @@ def test_unbalanced_panels_equal_the_slow_twin(seed, strata, weights):
     found = moments_of_panel(in_engine(panel), strata=strata, weights=weights)
     assert_equal(found, twin(panel, strata, weights))
     assert found.pupils.sum() == panel["pupil"].nunique()
+
+
+def test_the_moments_of_two_files_add_up_to_those_of_both():
+    """Sums over different pupils, so that files may be read one at a time, or each where it lies."""
+    panel = random_panel(4)
+    first = panel["pupil"].isin(sorted(panel["pupil"].unique())[:50])
+    parts = [moments_of_panel(in_engine(panel[part]), strata=("grade_band",)) for part in (first, ~first)]
+    stacked = pd.concat([_cells(one) for one in parts])
+    whole = _cells(moments_of_panel(in_engine(panel), strata=("grade_band",)))
+    pd.testing.assert_frame_equal(stacked.groupby(level=[0, 1, 2, 3]).sum(), whole.sort_index(), rtol=1e-12, atol=1e-9)
+
+
+def _cells(moments):
+    """Return a row per cell: its key as the index, and everything that is summed."""
+    patterns = ["".join("01"[int(seen)] for seen in row) for row in moments.seen]
+    index = pd.MultiIndex.from_arrays([moments.district, moments.cohort, moments.stratum, patterns])
+    sums = [moments.pupils[:, None], moments.weight[:, None], moments.total, moments.cross.reshape(moments.cells, -1)]
+    return pd.DataFrame(np.concatenate([part.astype(float) for part in sums], axis=1), index)
 
 
 @pytest.mark.parametrize("weights", ["pupils", "days"])

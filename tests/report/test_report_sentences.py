@@ -10,7 +10,7 @@ from leapstudy.report.study import study_all, study_district
 
 @pytest.fixture(scope="module")
 def pooled():
-    return study_all()
+    return study_all(robust=False)
 
 
 @pytest.fixture(scope="module")

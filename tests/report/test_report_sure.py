@@ -124,7 +124,7 @@ def test_one_districts_grade_rests_on_the_leading_test(one):
 
 
 def test_pupil_weights_cannot_be_pooled_and_that_is_said():
-    study = study_all(weights="pupils")
+    study = study_all(weights="pupils", robust=False)
     assert study.answer.pooling is None and study.answer.caterpillar.empty
     assert "equal weights" in sentences_sure.pooled(study.answer)
     with pytest.raises(ValueError, match="holds no pooled districts"):
@@ -159,7 +159,7 @@ def test_the_prior_is_said_to_speak_only_where_it_outweighs_the_figures(pooled):
 
 
 def test_the_published_prior_leads_where_it_is_asked_for(pooled):
-    study = study_all(prior="published")
+    study = study_all(prior="published", robust=False)
     leading, flat = study.answer.pooling.shrinkage, pooled.answer.pooling.shrinkage
     assert leading.mu_pp == pooled.answer.informed.mu_pp and leading.mu_pp != flat.mu_pp
     assert study.answer.informed is None and study.params["prior"] == "published"

@@ -1,8 +1,15 @@
 """The one pass over pupil rows that every estimator is made from.
 
 ============== ==================================================================================
-`record`       the sums by cell that leave the engine
-`pivot`        one row per pupil, inside the engine; `expression` sums the rows by cell
+`traits`       what stays the same for a pupil: district, cohort, grade band, need
+`pivot`        one row per pupil, inside the engine
+`expression`   the one expression: pupils to sums by cell, on any engine
+`gather`       from the engine's table of sums to the record, checked
+`record`       the sums by cell that leave the engine, and nothing else
+`store`        the record in a file, with the hash of the data it came from
+`attrition`    who comes and goes, from the record alone
+`risk_sets`    the sums of each month's pupils at risk, by absence before it
+`second_pass`  influence of pupils who compare in several risk sets, summed inside the engine
 `influence`    what a pupil adds to an estimate, and the variance that follows
 ============== ==================================================================================
 

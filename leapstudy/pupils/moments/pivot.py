@@ -67,7 +67,7 @@ def pupils_of(panel: Table) -> Iterator[Pupils]:
     periods, halves = _survey(rows)
     wide = _words(rows, periods) if halves else _columns(rows, periods)
     with held("turning pupil-months to pupils", wide) as kept:
-        days = _unpacked(kept, len(periods)) if halves else kept
+        days = _unpacked(kept, periods) if halves else kept
         yield Pupils(_with_outcome(days, len(periods)), periods)
 
 
@@ -87,30 +87,29 @@ def _by_pupil(rows: Table, months: dict[str, IntegerValue | FloatingValue]) -> T
     return rows.group_by("pupil").agg(traits=rows.packed.min(), rows=rows.count(), **months)
 
 
-def _position(rows: Table, periods: Sequence[int]) -> IntegerValue:
-    number = month_number(rows.month)
-    return ibis.cases(*((number == period, place) for place, period in enumerate(periods)), else_=0).cast("int64")
-
-
 def _words(rows: Table, periods: Sequence[int]) -> Table:
-    """Return one row per pupil with `w0`, `w1`, ...: each holds the days of four months in halves."""
+    """Return one row per pupil with `w0`, `w1`, ...: each holds the days of four calendar months in halves.
+
+    Summer has its place too: to count months on takes two operations a row, to look up a school month twenty.
+    """
+    place = month_number(rows.month) - periods[0]
     rows = rows.select(
         "pupil",
         packed=packed_traits(rows),
-        position=_position(rows, periods),
+        place=place,
         days=(rows.days_attended * 2).cast("int64") * (1 << DAY_BITS) + (rows.days_enrolled * 2).cast("int64"),
     )
-    place = rows.position & (MONTHS_A_WORD - 1)
-    rows = rows.select("pupil", "packed", number=rows.position >> 2, word=rows.days << (place * MONTH_BITS))
-    count = -(-len(periods) // MONTHS_A_WORD)
+    word = rows.days << ((rows.place & (MONTHS_A_WORD - 1)) * MONTH_BITS)
+    rows = rows.select("pupil", "packed", number=rows.place >> 2, word=word)
+    count = (periods[-1] - periods[0]) // MONTHS_A_WORD + 1
     return _by_pupil(rows, {f"w{k}": _bit_or(rows.word, where=rows.number == k) for k in range(count)})
 
 
-def _unpacked(kept: Table, periods: int) -> Table:
+def _unpacked(kept: Table, periods: Sequence[int]) -> Table:
     columns: dict[str, FloatingValue] = {}
-    for t in range(periods):
-        word = kept[f"w{t // MONTHS_A_WORD}"].fill_null(0) >> (t % MONTHS_A_WORD * MONTH_BITS)
-        days = 2**DAY_BITS - 1
+    for t, period in enumerate(periods):
+        number, place = divmod(period - periods[0], MONTHS_A_WORD)
+        word, days = kept[f"w{number}"].fill_null(0) >> (place * MONTH_BITS), 2**DAY_BITS - 1
         columns |= {f"e{t}": (word & days) / 2, f"a{t}": ((word >> DAY_BITS) & days) / 2}
     return kept.select("pupil", "traits", "rows", **columns)
 
@@ -120,12 +119,12 @@ def _columns(rows: Table, periods: Sequence[int]) -> Table:
     rows = rows.select(
         "pupil",
         packed=packed_traits(rows),
-        position=_position(rows, periods),
+        period=month_number(rows.month),
         enrolled=rows.days_enrolled.cast("float64"),
         attended=rows.days_attended.cast("float64"),
     )
-    months = {f"e{t}": rows.enrolled.max(where=rows.position == t).fill_null(0.0) for t in range(len(periods))}
-    months |= {f"a{t}": rows.attended.max(where=rows.position == t).fill_null(0.0) for t in range(len(periods))}
+    months = {f"e{t}": rows.enrolled.max(where=rows.period == of).fill_null(0.0) for t, of in enumerate(periods)}
+    months |= {f"a{t}": rows.attended.max(where=rows.period == of).fill_null(0.0) for t, of in enumerate(periods)}
     return _by_pupil(rows, months)
 
 

@@ -1,0 +1,168 @@
+"""One way from a SIMULATED parquet file to an effect, in a process of its own: ``estimators.py WAY FILE [LIMIT]``.
+
+Prints one line of JSON: wall and CPU seconds from the file to the effect (imports not counted), peak memory in MiB, and the
+effect with its standard error where the way has one. The files are written by `pupils_moments.py`.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+Effect = tuple[float, float | None]
+Way = Callable[[str], Effect]
+DAY_KEYS = "pupil, district_code, date_trunc('month', day)::date"
+
+
+def rows_of(path: str) -> pd.DataFrame:
+    """Return unit, period (0, 1, ...), cohort as a period (0: never), and attendance in points, as the packages want them."""
+    frame = pd.read_parquet(path, columns=["pupil", "month", "days_enrolled", "days_attended", "first_visit_month"])
+    when, first = (pd.to_datetime(frame[name]).to_numpy() for name in ("month", "first_visit_month"))
+    months = np.unique(when)
+    # first visits in summer count as in the next school month; the packages number periods from 1 and call 0 "never"
+    place = np.searchsorted(months, first) + 1
+    return pd.DataFrame(
+        {
+            "unit": pd.factorize(frame["pupil"])[0],
+            "period": np.searchsorted(months, when) + 1,
+            "cohort": np.where(np.isnat(first), 0, place),
+            "y": 100.0 * frame["days_attended"] / frame["days_enrolled"],
+        }
+    )
+
+
+def ours(limit: str, estimate: str) -> Way:
+    """Return our way: moments from the file, then one estimator or all of them."""
+    from leapstudy.did.staggered.aggregate import aggregate_influence, averages
+    from leapstudy.did.staggered.att_gt import att_gt
+    from leapstudy.did.staggered.bacon import bacon
+    from leapstudy.did.staggered.choices import Choices
+    from leapstudy.did.staggered.effects import regression_effects
+    from leapstudy.did.staggered.side_by_side import instructional, side_by_side
+    from leapstudy.did.staggered.twfe import twfe
+    from leapstudy.pupils.engine import connect
+    from leapstudy.pupils.moments.expression import moments_of_panel
+    from leapstudy.pupils.moments.influence import covariance
+
+    def way(path: str) -> Effect:
+        moments = instructional(moments_of_panel(connect(limit, threads=2).read_parquet(path)))
+        if estimate == "moments":
+            return float(moments.pupils.sum()), None
+        if estimate == "twfe":
+            found = regression_effects(moments, twfe(moments), "twfe")
+            return float(found.estimate[0]), float(found.se[0])
+        if estimate == "all":
+            side_by_side(moments, (-5, 5), "pupil"), side_by_side(moments, (-5, 5), "district"), bacon(moments)
+        att = att_gt(moments, Choices())
+        made = averages(att, moments.periods, "simple")
+        variance = covariance(moments, aggregate_influence(moments, att, made))[-1, -1]
+        return float(made.overall), float(np.sqrt(variance))
+
+    return way
+
+
+def csdid(path: str) -> Effect:
+    """Callaway-Sant'Anna by csdid."""
+    from csdid.att_gt import ATTgt
+
+    names = {"yname": "y", "tname": "period", "idname": "unit", "gname": "cohort"}
+    model = ATTgt(**names, data=rows_of(path), control_group="nevertreated")
+    found = model.fit(est_method="reg", bstrap=False).aggte("simple", bstrap=False).atte
+    return float(found["overall_att"]), float(np.ravel(found["overall_se"])[0])
+
+
+def diff_diff(path: str) -> Effect:
+    """Callaway-Sant'Anna by diff-diff."""
+    from diff_diff import CallawaySantAnna
+
+    names = {"outcome": "y", "unit": "unit", "time": "period", "first_treat": "cohort"}
+    found = CallawaySantAnna(estimation_method="reg").fit(rows_of(path), **names)
+    return float(found.overall_att), float(found.overall_se)
+
+
+def moderndid(path: str) -> Effect:
+    """Callaway-Sant'Anna by moderndid."""
+    from moderndid import aggte, att_gt
+
+    names = {"yname": "y", "tname": "period", "idname": "unit", "gname": "cohort"}
+    found = aggte(att_gt(rows_of(path), **names, est_method="reg", boot=False, cband=False), type="simple", cband=False)
+    return float(found.overall_att), float(found.overall_se)
+
+
+def fereg(path: str) -> Effect:
+    """Two-way fixed effects by fereg."""
+    import fereg
+
+    rows = rows_of(path)
+    rows["visited"] = ((rows["cohort"] > 0) & (rows["period"] >= rows["cohort"])).astype(float)
+    found = fereg.feols("y ~ visited | unit + period", rows, vcov={"CRV1": "unit"})
+    return float(found.coef().iloc[0]), float(found.se().iloc[0])
+
+
+def days_ours(path: str) -> Effect:
+    """Pupil-days to pupil-months to moments, by our reader's way of adding days up and our one expression."""
+    from leapstudy.pupils.engine import connect, keep
+    from leapstudy.pupils.moments.expression import moments_of_panel
+
+    con = connect("8GB", threads=2)
+    days = con.read_parquet(path)
+    names = ["pupil", "district_code", "grade", "high_needs", "first_visit_month"]
+    panel = days.group_by(*names, month=days.day.truncate("M").cast("date")).agg(
+        days_enrolled=days.count().cast("float64"), days_attended=days.present.cast("int64").sum().cast("float64")
+    )
+    moments = moments_of_panel(keep(con, "adding days up", panel))
+    return float(moments.pupils.sum()), None
+
+
+def days_sql(path: str) -> Effect:
+    """The same sums by SQL written by hand: days to months, months to columns, columns to sums by cell."""
+    import duckdb
+
+    con = duckdb.connect(config={"threads": 2, "memory_limit": "8GB"})
+    months = [row[0] for row in con.sql(f"SELECT DISTINCT date_trunc('month', day)::date m FROM '{path}' ORDER BY 1").fetchall()]  # fmt: skip
+    columns = ", ".join(f"sum(y) FILTER (month = DATE '{month}') y{t}" for t, month in enumerate(months))
+    places = range(len(months))
+    pattern = " + ".join(f"(y{t} IS NOT NULL)::int * {1 << t}" for t in places)
+    sums = ", ".join([f"sum(y{s} * y{t})" for s in places for t in places if s <= t] + [f"sum(y{t})" for t in places])
+    return float(sum(row[0] for row in con.sql(f"""
+        WITH monthly AS (
+            SELECT pupil, district_code, first_visit_month, date_trunc('month', day)::date AS month,
+                100.0 * count(*) FILTER (present) / count(*) - 93 AS y
+            FROM '{path}' GROUP BY ALL),
+        wide AS (SELECT pupil, district_code, first_visit_month, {columns} FROM monthly GROUP BY ALL)
+        SELECT count(*), district_code, first_visit_month, {pattern} AS seen, {sums} FROM wide GROUP BY ALL
+    """).fetchall())), None  # fmt: skip
+
+
+PEERS: dict[str, Way] = {
+    "csdid": csdid, "diff-diff": diff_diff, "moderndid": moderndid, "fereg": fereg, "days by us": days_ours,
+    "days by hand-written SQL": days_sql,
+}  # fmt: skip
+OURS = {"our Callaway-Sant'Anna": "cs", "our two-way fixed effects": "twfe", "all our estimators": "all", "our moments": "moments"}  # fmt: skip
+
+
+def main() -> None:
+    """Import, then measure one way."""
+    name, path, limit = (*sys.argv[1:], "4GB")[:3]
+    way = ours(limit, OURS[name]) if name in OURS else PEERS[name]
+    warm_up = {"csdid": "csdid.att_gt", "diff-diff": "diff_diff", "moderndid": "moderndid", "fereg": "fereg"}
+    if name in warm_up:
+        __import__(warm_up[name])
+    warnings.simplefilter("ignore")
+    start, cpu = time.perf_counter(), time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        effect, se = way(path)
+    wall, used = time.perf_counter() - start, time.process_time() - cpu
+    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+    print(json.dumps({"wall_s": wall, "cpu_s": used, "peak_mib": peak, "effect": effect, "se": se}))
+
+
+if __name__ == "__main__":
+    main()
