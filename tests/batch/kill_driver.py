@@ -18,7 +18,7 @@ from conftest import tiny_runs
 from rich.console import Console
 
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
+from leapstudy.batch.manifest import NAME, key_of, read_manifest, stale_reasons
 from leapstudy.batch.run import run_batch
 
 LONGEST_SECONDS = 2.5
@@ -49,11 +49,20 @@ def kill_something(pid: int, chance: random.Random) -> list[psutil.Process]:
     return family
 
 
-def unsound(plan: list, out: Path) -> list[str]:
-    """Return the runs that say `done` but whose outputs are not what they wrote."""
+def unsound(plan: list, out: Path, robbed: dict[str, bytes]) -> list[str]:
+    """Return the runs that say `done` but whose outputs are not what they wrote, save those robbed and not yet rerun."""
     inputs = input_hashes()
     done = [run for run in plan if (found := read_manifest(out / run.slug)) and found.state == "done"]
-    return [run.slug for run in done if stale_reasons(out / run.slug, key_of(run, inputs))]
+    wrong = [run.slug for run in done if stale_reasons(out / run.slug, key_of(run, inputs))]
+    return [slug for slug in wrong if robbed.get(slug) != (out / slug / NAME).read_bytes()]
+
+
+def rob(plan: list, out: Path, chance: random.Random) -> dict[str, bytes]:
+    """Take away a notebook and a result; return the manifests that cannot know of it, by run."""
+    victims = {"notebook.ipynb": chance.choice(plan).slug, "result.json": chance.choice(plan).slug}
+    for name, slug in victims.items():
+        (out / slug / name).unlink(missing_ok=True)
+    return {slug: (out / slug / NAME).read_bytes() for slug in victims.values()}
 
 
 def main() -> None:
@@ -62,6 +71,7 @@ def main() -> None:
     out, calm = workspace / "killed", workspace / "calm"
     plan = tiny_runs(workspace, out)
     os.waitpid(forked_batch(tiny_runs(workspace, calm), calm), 0)
+    robbed: dict[str, bytes] = {}
     told = {"rounds": 0, "left_behind": [], "false_success": []}
     end = time.monotonic() + seconds
     while time.monotonic() < end or told["rounds"] < 5:
@@ -71,12 +81,11 @@ def main() -> None:
         os.waitpid(pid, 0)
         _, alive = psutil.wait_procs(family, timeout=20)
         told["left_behind"] += [" ".join(process.cmdline()) for process in alive]
-        told["false_success"] += unsound(plan, out)
+        told["false_success"] += unsound(plan, out, robbed)
         told["rounds"] += 1
         # now and then everything is fresh: take something away, so that there is work to disturb
         if all((out / run.slug / "notebook.ipynb").is_file() for run in plan):
-            (out / chance.choice(plan).slug / "notebook.ipynb").unlink()
-            (out / chance.choice(plan).slug / "result.json").unlink(missing_ok=True)
+            robbed |= rob(plan, out, chance)
     os.waitpid(forked_batch(plan, out), 0)
     told["last_failed"] = [run.slug for run in plan if stale_reasons(out / run.slug, key_of(run, input_hashes()))]
     print(json.dumps(told))
