@@ -50,6 +50,7 @@ KEPT = (
     ("montecarlo.csv", "montecarlo.py", "bias and coverage of each pupil design by referral rule (SIMULATED)"),
     ("pupils_moments.csv", "pupils_moments.py", "time and memory from file to estimates, beside the peers (SIMULATED)"),
     ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
+    ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),
 )
 FIGURE_CALL = re.compile(r"^(\w+)\.(\w+)\(", re.MULTILINE)
 MODULES = {path.stem for path in (Path(__file__).parent / "figures").glob("*.py")}
