@@ -123,27 +123,42 @@ def days_ours(path: str) -> Effect:
 
 def days_sql(path: str) -> Effect:
     """The same sums by SQL written by hand: days to months, months to columns, columns to sums by cell."""
+    return _sums_by_hand(path, "8GB", f"""
+        SELECT pupil, district_code, first_visit_month, date_trunc('month', day)::date AS month,
+            100.0 * count(*) FILTER (present) / count(*) - 93 AS y
+        FROM '{path}' GROUP BY ALL""")  # fmt: skip
+
+
+def months_sql(path: str) -> Effect:
+    """The moments of a pupil-month file by SQL written by hand."""
+    return _sums_by_hand(path, "4GB", f"""
+        SELECT pupil, district_code, first_visit_month, month, 100.0 * days_attended / days_enrolled - 93 AS y
+        FROM '{path}' WHERE days_enrolled > 0""")  # fmt: skip
+
+
+def _sums_by_hand(path: str, limit: str, monthly: str) -> Effect:
+    """Pivot pupil-months by month and sum products by cell, and return the number of pupils."""
     import duckdb
 
-    con = duckdb.connect(config={"threads": 2, "memory_limit": "8GB"})
-    months = [row[0] for row in con.sql(f"SELECT DISTINCT date_trunc('month', day)::date m FROM '{path}' ORDER BY 1").fetchall()]  # fmt: skip
-    columns = ", ".join(f"sum(y) FILTER (month = DATE '{month}') y{t}" for t, month in enumerate(months))
-    places = range(len(months))
+    con = duckdb.connect(config={"threads": 2, "memory_limit": limit, "preserve_insertion_order": False})
+    day = "day" if "day)" in monthly else "month"
+    found = con.sql(f"SELECT DISTINCT date_trunc('month', {day})::date m FROM '{path}' ORDER BY 1").fetchall()
+    columns = ", ".join(f"sum(y) FILTER (month = DATE '{month}') y{t}" for t, (month,) in enumerate(found))
+    places = range(len(found))
     pattern = " + ".join(f"(y{t} IS NOT NULL)::int * {1 << t}" for t in places)
     sums = ", ".join([f"sum(y{s} * y{t})" for s in places for t in places if s <= t] + [f"sum(y{t})" for t in places])
     return float(sum(row[0] for row in con.sql(f"""
-        WITH monthly AS (
-            SELECT pupil, district_code, first_visit_month, date_trunc('month', day)::date AS month,
-                100.0 * count(*) FILTER (present) / count(*) - 93 AS y
-            FROM '{path}' GROUP BY ALL),
-        wide AS (SELECT pupil, district_code, first_visit_month, {columns} FROM monthly GROUP BY ALL)
+        WITH monthly AS ({monthly}),
+        wide AS (
+            SELECT pupil, min(district_code) AS district_code, min(first_visit_month) AS first_visit_month, {columns}
+            FROM monthly GROUP BY pupil)
         SELECT count(*), district_code, first_visit_month, {pattern} AS seen, {sums} FROM wide GROUP BY ALL
     """).fetchall())), None  # fmt: skip
 
 
 PEERS: dict[str, Way] = {
     "csdid": csdid, "diff-diff": diff_diff, "moderndid": moderndid, "fereg": fereg, "days by us": days_ours,
-    "days by hand-written SQL": days_sql,
+    "days by hand-written SQL": days_sql, "moments by hand-written SQL": months_sql,
 }  # fmt: skip
 OURS = {"our Callaway-Sant'Anna": "cs", "our two-way fixed effects": "twfe", "all our estimators": "all", "our moments": "moments"}  # fmt: skip
 

@@ -73,8 +73,9 @@ def pupils_of(panel: Table) -> Iterator[Pupils]:
 
 def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
     """Return the months with any membership, and whether all days are halves that fit into a word."""
-    fits = ibis.and_(*((rows[name] * 2) % 1 == 0 for name in ("days_enrolled", "days_attended")))
-    fits &= rows.days_enrolled.between(0, MOST_DAYS) & rows.days_attended.between(0, MOST_DAYS)
+    days = [rows.days_enrolled, rows.days_attended]
+    whole_halves = [(value * 2) % 1 == 0 for value in days if not value.type().is_integer()]
+    fits = ibis.and_(*whole_halves, *(value.between(0, MOST_DAYS) for value in days))
     months = rows.group_by(month=rows.month).agg(halves=fits.all())
     found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
     if not found.num_rows:
