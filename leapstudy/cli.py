@@ -33,14 +33,22 @@ ReadOption = Annotated[Path | None, typer.Option("--out", help="Folder of the re
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated.")]
 
 
-def _plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> tuple[list, str]:
-    """Return the runs, and what was asked; the last batch's plan serves where nothing that it read has changed."""
+def _plan(
+    districts: list[str] | None, track: str, settings: list[str] | None, out: Path, to_run: bool = False
+) -> tuple[list, str]:
+    """Return the runs, and what was asked; the last batch's plan serves where nothing that it read has changed.
+
+    A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
+    """
     from leapstudy.batch.kept import asked, kept_plan
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
-    return kept_plan(out, question) or _new_plan(districts, track, settings, out), question
+    kept = kept_plan(out, question)
+    if kept is None and to_run:
+        _warm_up()
+    return kept or _new_plan(districts, track, settings, out), question
 
 
 def _warm_up() -> None:
@@ -51,6 +59,11 @@ def _warm_up() -> None:
 
     one_thread()
     template(shipped_preload())
+
+
+def _spare_imports() -> None:
+    """Keep jsonschema from compiling, for three seconds, a grammar of addresses that no notebook's fields hold."""
+    cast(dict[str, ModuleType | None], sys.modules).setdefault("rfc3987_syntax", None)
 
 
 def _new_plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> list:
@@ -80,7 +93,7 @@ def run(
 
     place = Place.of(out)
     place.pull()
-    plan, question = _plan(districts, track, settings, place.folder)
+    plan, question = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
     why = reasons(plan, place.folder)
     if dry_run:
         for item in plan:
@@ -95,6 +108,7 @@ def run(
 def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
     if not dask:
         _warm_up()
+    _spare_imports()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
     from leapstudy.batch.pools import choose_pool
     from leapstudy.batch.progress import failure_table

@@ -5,7 +5,7 @@ nbconvert's `basic` template makes the body and keeps alternative texts; what it
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from io import BytesIO
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+EXHIBIT = re.compile(r'<figure class="exhibit">(.*?)</figure>', re.DOTALL)
+SUMMARY = re.compile(r"<summary>.*?</summary>", re.DOTALL)
+SOURCE = re.compile(r'src="data:image/png;base64,([^"]*)"')
+PLACEHOLDER = "exhibit"
+PLACE = f"<{PLACEHOLDER}></{PLACEHOLDER}>"
+"""Where an exhibit stands in the tree while the rest is put right."""
 BLANK = re.compile(r"\n\s*\n+(?=<)")
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
 WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
@@ -47,16 +53,18 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
         Notebook file name -> address of its page; a link to any other notebook becomes plain text.
     """
     html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
-    tree = BeautifulSoup(html, "lxml")
+    exhibits = EXHIBIT.findall(html)
+    tree = BeautifulSoup(EXHIBIT.sub(PLACE, html), "lxml")
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
-    _mend_tables(tree)
     _mend_links(tree, links)
     for picture in tree.find_all("img"):
         _move_picture(picture, figures, up)
+    shown = _number_tables(tree, exhibits)
     body = tree.body
-    return BLANK.sub("\n", body.decode_contents()) if body else ""
+    text = BLANK.sub("\n", body.decode_contents()) if body else ""
+    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in shown])
 
 
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -101,8 +109,6 @@ def _fold_code(tree: BeautifulSoup) -> None:
         cell.replace_with(details)
     for wrapper in tree.find_all("div", class_=WRAPPERS):
         wrapper.unwrap()
-    for figure in tree.find_all("figure"):
-        figure.attrs.pop("class", None)
 
 
 def _flow_sentences(tree: BeautifulSoup) -> None:
@@ -136,19 +142,36 @@ def _order_headings(tree: BeautifulSoup) -> None:
         heading.name, level = f"h{allowed}", allowed
 
 
-def _mend_tables(tree: BeautifulSoup) -> None:
-    for number, table in enumerate(tree.find_all("table"), 1):
-        for name in ("border", "style"):
-            table.attrs.pop(name, None)
-        _mend_headers(table)
+def _number_tables(tree: BeautifulSoup, exhibits: Sequence[str]) -> list[str]:
+    """Put each table, in order, into a region that a keyboard can scroll, named by its number; return the exhibits.
+
+    An exhibit's own table is sound as `Exhibit.html` made it, and most of a page's cells are in such tables: they are
+    kept out of the tree.
+    """
+    waiting, done = iter(exhibits), []
+    for number, place in enumerate(tree.find_all(["table", PLACEHOLDER]), 1):
         name = f"Table {number}"  # its caption says what it holds
-        table.wrap(
+        if place.name == PLACEHOLDER:
+            done.append(_with_region(next(waiting), name))
+            continue
+        for attribute in ("border", "style"):
+            place.attrs.pop(attribute, None)
+        _mend_headers(place)
+        place.wrap(
             tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name})
         )
-    for figure in tree.find_all("figure"):
-        for summary in figure.find_all("summary"):
-            region = summary.find_next("div", class_="scroll")
-            summary.string = str(region["aria-label"]) if region else summary.get_text()
+    return done
+
+
+def _with_region(exhibit: str, name: str) -> str:
+    named = SUMMARY.sub(f"<summary>{name}</summary>", exhibit)
+    region = f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table'
+    return named.replace("<table", region).replace("</table>", "</table></div>")
+
+
+def _with_exhibits(text: str, exhibits: Sequence[str]) -> str:
+    waiting = iter(exhibits)
+    return re.sub(PLACE, lambda _: next(waiting), text)
 
 
 def _mend_headers(table: Tag) -> None:
@@ -187,6 +210,13 @@ def _move_picture(picture: Tag, figures: Path, up: str) -> None:
     if found:
         name = save_picture(base64.b64decode(found.group(1)), figures)
         picture["src"] = f"{up}assets/figures/{name}"
+
+
+def _as_file(exhibit: str, figures: Path, up: str) -> str:
+    """Return an exhibit whose picture is a file."""
+    return "<figure>" + SOURCE.sub(
+        lambda found: f'src="{up}assets/figures/{save_picture(base64.b64decode(found.group(1)), figures)}"', exhibit
+    ) + "</figure>"  # fmt: skip
 
 
 def save_picture(png: bytes, folder: Path) -> str:

@@ -67,9 +67,10 @@ def probability(value: float) -> str:
 
 
 def short(name: str) -> str:
-    """Return a district's name as people say it."""
-    stripped = name.removesuffix(" School District")
-    return LONG_NAMES.get(stripped, stripped)
+    """Return a district's name as people say it, with what follows it (`", pupil track"`)."""
+    place, comma, rest = name.partition(", ")
+    stripped = place.removesuffix(" School District")
+    return LONG_NAMES.get(stripped, stripped) + comma + rest
 
 
 def comparison_words(name: str) -> str:

@@ -62,7 +62,7 @@ def test_the_index_says_what_could_have_been_seen_among_pupils(built):
 def test_a_district_of_which_nothing_can_be_said_has_its_notebook_and_no_figure(built):
     folder = built / "pupils-windham"
     assert [path.name for path in folder.glob("*.html")] == ["notebook.html"]
-    row = row_of(built, "Windham School District, pupil track").get_text(" ")
+    row = row_of(built, "Windham, pupil track").get_text(" ")
     assert NO_ANSWER in row and not re.search(r"[+−]\d", row)
     assert "windham" not in (built / "pupils-hartford" / "plain.html").read_text(encoding="utf-8")
     assert report_slugs(built, []) == ["pupils-all-districts", "pupils-hartford"]
