@@ -36,7 +36,7 @@ TASKS: dict[str, tuple[Path, list[list[str]]]] = {
             ["-m", "ruff", "format", "--check", "."],
             ["-m", "mypy"],
             ["-m", "leapstudy.cli", "check"],
-            ["-m", "pytest", "-n", "2", "--dist", "loadscope"],
+            ["-m", "pytest", "-p", "no:nbval", "-n", "2", "--dist", "loadscope"],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
             ["-m", "pytest", "--nbval-lax", *WARM, "-n", "2", "--dist", "loadscope", "notebooks"],
         ],

@@ -61,11 +61,6 @@ def _warm_up() -> None:
     template(shipped_preload())
 
 
-def _spare_imports() -> None:
-    """Keep jsonschema from compiling, for three seconds, a grammar of addresses that no notebook's fields hold."""
-    cast(dict[str, ModuleType | None], sys.modules).setdefault("rfc3987_syntax", None)
-
-
 def _new_plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> list:
     from leapstudy.batch.params import parse_settings
     from leapstudy.batch.plan import make_plan
@@ -108,7 +103,6 @@ def run(
 def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
     if not dask:
         _warm_up()
-    _spare_imports()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
     from leapstudy.batch.pools import choose_pool
     from leapstudy.batch.progress import failure_table

@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 from site_factory import small_site
 
 from leapstudy.report.pupil_study import study_pupils
-from leapstudy.report.study import study_all, study_district
+from leapstudy.report.study import study_district
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -28,9 +28,9 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
+def site(tmp_path_factory, whole):
     """Return the folder of a small site: all together and one district on both tracks, one failed, two articles."""
     out = tmp_path_factory.mktemp("site")
     pupils = [study_pupils("all-districts"), study_pupils("hartford")]
-    small_site(out, [study_all(), study_district("hartford")], pupils)
+    small_site(out, [whole, study_district("hartford")], pupils)
     return out

@@ -1,6 +1,7 @@
 """Every kind of page in a real browser: WCAG 2.1 AA, keyboard, narrow and enlarged, light and dark, nothing from outside."""
 
 import re
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -40,9 +41,9 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def opened(chromium, site):
-    """Return a function that opens a page; at the end no page may have asked for more than its own files."""
+@contextmanager
+def visiting(chromium, site):
+    """Give a function that opens a page; at the end no page may have asked for more than its own files."""
     contexts, asked, told = [], [], []
 
     def open_page(name, width=1280, scheme="light"):
@@ -63,20 +64,35 @@ def opened(chromium, site):
     assert not told
 
 
-@pytest.mark.parametrize(("scheme", "rules"), [("light", TAGS), ("dark", CONTRAST)])
-def test_no_accessibility_violation(opened, name, scheme, rules):
-    page = opened(name, scheme=scheme)
+@pytest.fixture
+def opened(chromium, site):
+    with visiting(chromium, site) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def still(request, chromium, site):
+    """Return the name of a page, and the page, opened once for all tests that only look at it."""
+    with visiting(chromium, site) as open_page:
+        yield request.param, open_page(request.param)
+
+
+def test_no_accessibility_violation(opened, name):
+    page = opened(name)
     page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
-    found = Axe().run(page, options=rules)["violations"]
-    assert not [(item["id"], [node["html"][:200] for node in item["nodes"][:3]]) for item in found]
+    for scheme, rules in (("light", TAGS), ("dark", CONTRAST)):
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page, options=rules)["violations"]
+        assert not [(item["id"], [node["html"][:200] for node in item["nodes"][:3]]) for item in found], scheme
 
 
-@pytest.mark.parametrize(("width", "size"), [(320, "100%"), (640, "100%"), (1280, "200%")])
-def test_nothing_is_cut_when_narrow_or_enlarged(opened, name, width, size):
-    page = opened(name, width=width)
-    page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0
+def test_nothing_is_cut_when_narrow_or_enlarged(opened, name):
+    page = opened(name)
+    for width, size in ((320, "100%"), (640, "100%"), (1280, "200%")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, (width, size)
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(opened, name):
@@ -103,8 +119,8 @@ def test_the_skip_link_leads_to_the_content(opened, name):
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-def test_every_picture_states_its_finding(opened, name):
-    page = opened(name)
+def test_every_picture_states_its_finding(still):
+    name, page = still
     for picture in page.locator("img").all():
         picture.scroll_into_view_if_needed()
         assert 30 <= len(picture.get_attribute("alt")) <= 300
@@ -116,18 +132,17 @@ def test_every_picture_states_its_finding(opened, name):
         assert picture.evaluate("(item) => item.decode().then(() => item.naturalWidth)") > 300
 
 
-def test_headings_have_one_top_and_skip_no_level(opened, name):
-    levels = [
-        int(tag[1])
-        for tag in opened(name).locator("h1, h2, h3, h4, h5, h6").evaluate_all("(h) => h.map((x) => x.tagName)")
-    ]
+def test_headings_have_one_top_and_skip_no_level(still):
+    _, page = still
+    tags = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all("(h) => h.map((x) => x.tagName)")
+    levels = [int(tag[1]) for tag in tags]
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_simulated_pupils_are_named_at_the_top_of_their_pages_and_of_no_other(opened, name):
-    page = opened(name)
+def test_simulated_pupils_are_named_at_the_top_of_their_pages_and_of_no_other(still):
+    name, page = still
     told = page.locator("main .simulated")
     assert told.count() == int(name.startswith("pupils-") or name == "index.html")
     for line in told.all():
@@ -156,8 +171,8 @@ def test_the_filter_works_by_keyboard(opened):
     assert page.locator("tbody tr:visible th").all_inner_texts() == ["Danbury"]
 
 
-def test_every_link_leads_somewhere(opened, site, name):
-    page = opened(name)
+def test_every_link_leads_somewhere(still, site):
+    _, page = still
     for address in page.locator("a[href]").evaluate_all("(links) => links.map((link) => link.href.split('#')[0])"):
         target = re.sub("^file://", "", address)
         assert target.endswith("run.log") or (site / target).is_file(), address

@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import leap_districts
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, placements
 from leapstudy.did.glance import glance
@@ -28,9 +28,9 @@ def test_a_glance_is_the_whole_answers_own_row(study, spec):
     pd.testing.assert_frame_equal(quick.event_study.table, whole.event_study.table)
 
 
-def test_a_glance_at_all_is_the_pooled_row(study):
+def test_a_glance_at_all_is_the_pooled_row(study, pooled):
     codes = [item.code for item in leap_districts(study.districts)]
-    assert glance(study, codes, Spec()).main == answer_all(study, Spec()).main
+    assert glance(study, codes, Spec()).main == pooled.main
 
 
 def test_the_two_sides_are_the_means_that_the_estimate_compares(study):

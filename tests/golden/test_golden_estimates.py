@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.estimate import read_estimates, to_frame, write_estimates
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 
 HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize(("slug", "code"), [("hartford", "0640011"), ("east-hartford", "0430011"), ("all", "")])
-def test_estimates_are_those_kept(study, slug, code):
+def test_estimates_are_those_kept(study, slug, code, request):
     path = HERE / f"{slug}.csv"
-    answer = answer_district(study, code, Spec()) if code else answer_all(study, Spec())
+    answer = answer_district(study, code, Spec()) if code else request.getfixturevalue("pooled")
     found = to_frame(answer.estimates)
     if os.environ.get("LEAPSTUDY_WRITE_GOLDEN"):
         write_estimates(found, path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leapstudy.core.estimate import to_frame
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 
 MAIN, REBOUND, LONG, PLACEBO = (
@@ -27,8 +27,8 @@ P_VALUES = {
 
 
 @pytest.fixture(scope="module")
-def rows(study):
-    frame = to_frame(answer_all(study, Spec()).estimates)
+def rows(pooled):
+    frame = to_frame(pooled.estimates)
     kept = frame[
         (frame["edition"] == "2022-23") & (frame["outcome"] == "attendance_rate") & (frame["estimator"] == "did")
         & (frame["p_method"] == "label_permutation")

@@ -7,7 +7,7 @@ import yaml
 
 from leapstudy.core import paths
 from leapstudy.data import Facts, load_facts
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 from leapstudy.evidence.assess import assess
 from leapstudy.report.pupil_state import stored_state
@@ -24,11 +24,6 @@ def facts() -> Facts:
 @pytest.fixture(scope="session")
 def hartford(study):
     return answer_district(study, "0640011", Spec())
-
-
-@pytest.fixture(scope="session")
-def pooled(study):
-    return answer_all(study, Spec())
 
 
 @pytest.fixture(scope="session")

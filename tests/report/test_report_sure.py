@@ -24,8 +24,9 @@ def one():
 
 
 @pytest.fixture(scope="module")
-def pooled():
-    return study_all()
+def pooled(whole):
+    """Return the whole study, not its answer alone."""
+    return whole
 
 
 def _result(study):
