@@ -5,7 +5,6 @@ because it runs before anything is installed.
 """
 
 import argparse
-import compileall
 import hashlib
 import os
 import subprocess
@@ -62,10 +61,13 @@ def install(lock: Path) -> None:
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
-    compileall.compile_dir(ROOT / "leapstudy", quiet=1)
+    subprocess.run([*pip, "--no-build-isolation", "-e", str(ROOT)], check=True)
+    # of thousands of files some libraries ship a few for other Pythons, which cannot be compiled and are never imported
+    everything = [str(VENV), str(ROOT / "leapstudy")]
+    subprocess.run([str(PYTHON), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", *everything], check=False)
     STAMP.write_text(fingerprint(lock) + "\n", encoding="utf-8")
 
 
