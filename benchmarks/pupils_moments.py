@@ -34,6 +34,8 @@ COLUMNS = [
     "date", "way", "layout", "pupils", "months", "wall_s", "cpu_s", "peak_mib", "effect", "se", "ratio", "target", "cores",
     "load", "python", "versions",
 ]  # fmt: skip
+SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+"""Marked on the pictures' axes."""
 Found = dict[str, float]
 
 
@@ -167,6 +169,11 @@ def growth(folder: Path, pupils: list[int], months: list[int]) -> None:
     """Draw how our time grows with pupils, and with months."""
     by_pupils = [(count, _once(folder, count, 20)) for count in pupils]
     by_months = [(count, _once(folder, 100_000, count)) for count in months]
+    draw(by_pupils, by_months)
+
+
+def draw(by_pupils: list[tuple[int, float]], by_months: list[tuple[int, float]]) -> None:
+    """Draw seconds over pupils and over months, beside a line that grows linearly or quadratically."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
     lines = ((panels[0], by_pupils, "pupils, 20 months each", 1), (panels[1], by_months, "months, 100,000 pupils", 2))
     for axes, found, label, power in lines:
@@ -174,9 +181,12 @@ def growth(folder: Path, pupils: list[int], months: list[int]) -> None:
         axes.loglog(at, seconds, "o-", color="#0072B2", label="all our estimators, from the file")
         axes.loglog(at, seconds[-1] * (at / at[-1]) ** power, ":", color="#5F5F5F", label="linear" if power == 1 else "quadratic")  # fmt: skip
         axes.set(xlabel=label, ylabel="seconds", xticks=at, xticklabels=[f"{int(x):,}" for x in at])
+        axes.set(ylim=(0.05, 12), yticks=SECONDS, yticklabels=[f"{second:g}" for second in SECONDS])
         axes.minorticks_off()
         axes.legend(frameon=False)
-    figure.suptitle("SIMULATED pupils: time grows with pupils linearly, with months at most quadratically", fontsize=10)
+    figure.suptitle(
+        "SIMULATED pupils: time grows at most linearly with pupils, at most quadratically with months", fontsize=10
+    )
     figure.savefig(PICTURE, dpi=100)
 
 
@@ -203,7 +213,7 @@ def main() -> None:
             "peers": lambda: peers(folder, [int(size) for size in given.peers.split(",")]),
             "whole_state": lambda: whole_state(folder, given.pupils),
             "days": lambda: days(folder, given.day_pupils),
-            "growth": lambda: growth(folder, [10_000, 30_000, 100_000, 300_000, 1_000_000], [10, 20, 30, 40]),
+            "growth": lambda: growth(folder, [10_000, 30_000, 100_000, 300_000, 1_000_000], [15, 20, 30, 40]),
         }
         for part in given.parts.split(","):
             made[part]()

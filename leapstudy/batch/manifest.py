@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,17 +44,36 @@ def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
     inputs
         File -> SHA-256 of what all runs of the track share, from `input_hashes`.
     """
-    cells = [cell.source for cell in read_cells(run.notebook) if cell.kind == "code"]
     lock = paths.root() / "requirements.lock"
     return {
-        "cells": sha256_bytes("\0".join(cells).encode()),
+        "cells": _code_hash(run.notebook, *_look(run.notebook)),
         "params": {name: value for name, value in run.parameters.items() if name != "result_path"},
         "data": {**inputs, **{str(path): sha256_file(path) for path in own_inputs(run.parameters)}},
         "package": package_hash(),
-        "lock": sha256_file(lock) if lock.is_file() else "",
+        "lock": _file_hash(lock, *_look(lock)) if lock.is_file() else "",
         "python": platform.python_version(),
         "threads": threads(),
     }
+
+
+def _look(path: Path) -> tuple[int, int]:
+    """Return size and time of a file; zeros where there is none, which reading it will say."""
+    with contextlib.suppress(OSError):
+        about = path.stat()
+        return about.st_size, about.st_mtime_ns
+    return 0, 0
+
+
+@lru_cache(maxsize=64)
+def _code_hash(notebook: Path, _size: int, _time: int) -> str:
+    """Return the hash of a notebook's code; the runs of a batch share few notebooks, and each is read once."""
+    cells = [cell.source for cell in read_cells(notebook) if cell.kind == "code"]
+    return sha256_bytes("\0".join(cells).encode())
+
+
+@lru_cache(maxsize=8)
+def _file_hash(path: Path, _size: int, _time: int) -> str:
+    return sha256_file(path)
 
 
 def output_hashes(folder: Path) -> dict[str, str]:
