@@ -16,7 +16,7 @@ from leapstudy.report.exhibit import Exhibit
 from leapstudy.report.figures.effects import forest
 from leapstudy.report.study import Study, study_all
 
-TIMES = {"study": "one to two minutes", "test": "about ten minutes"}
+TIMES = {"study": "about two minutes", "test": "about ten minutes"}
 TREE = (
     ("notebooks/", "articles: a question, one exhibit, one sentence; parameterized"),
     ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
