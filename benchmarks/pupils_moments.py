@@ -181,7 +181,7 @@ def draw(by_pupils: list[tuple[int, float]], by_months: list[tuple[int, float]])
         axes.loglog(at, seconds, "o-", color="#0072B2", label="all our estimators, from the file")
         axes.loglog(at, seconds[-1] * (at / at[-1]) ** power, ":", color="#5F5F5F", label="linear" if power == 1 else "quadratic")  # fmt: skip
         axes.set(xlabel=label, ylabel="seconds", xticks=at, xticklabels=[f"{int(x):,}" for x in at])
-        axes.set(ylim=(0.05, 12), yticks=SECONDS, yticklabels=[f"{second:g}" for second in SECONDS])
+        axes.set(yticks=SECONDS, yticklabels=[f"{second:g}" for second in SECONDS])
         axes.minorticks_off()
         axes.legend(frameon=False)
     figure.suptitle(

@@ -46,9 +46,11 @@ def _plan(
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
-    if kept is None and to_run:
+    if kept is not None:
+        return kept, question
+    if to_run:
         _warm_up()
-    return kept or _new_plan(districts, track, settings, out), question
+    return _new_plan(districts, track, settings, out), question
 
 
 def _warm_up() -> None:

@@ -123,7 +123,7 @@ def days_ours(path: str) -> Effect:
 
 def days_sql(path: str) -> Effect:
     """The same sums by SQL written by hand: days to months, months to columns, columns to sums by cell."""
-    return _sums_by_hand(path, "8GB", f"""
+    return _sums_by_hand(path, "8GB", "day", f"""
         SELECT pupil, district_code, first_visit_month, date_trunc('month', day)::date AS month,
             100.0 * count(*) FILTER (present) / count(*) - 93 AS y
         FROM '{path}' GROUP BY ALL""")  # fmt: skip
@@ -131,18 +131,17 @@ def days_sql(path: str) -> Effect:
 
 def months_sql(path: str) -> Effect:
     """The moments of a pupil-month file by SQL written by hand."""
-    return _sums_by_hand(path, "4GB", f"""
+    return _sums_by_hand(path, "4GB", "month", f"""
         SELECT pupil, district_code, first_visit_month, month, 100.0 * days_attended / days_enrolled - 93 AS y
         FROM '{path}' WHERE days_enrolled > 0""")  # fmt: skip
 
 
-def _sums_by_hand(path: str, limit: str, monthly: str) -> Effect:
-    """Pivot pupil-months by month and sum products by cell, and return the number of pupils."""
+def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
+    """Pivot pupil-months by month and sum products by cell, and return the number of pupils; `date` is the file's column."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 2, "memory_limit": limit, "preserve_insertion_order": False})
-    day = "day" if "day)" in monthly else "month"
-    found = con.sql(f"SELECT DISTINCT date_trunc('month', {day})::date m FROM '{path}' ORDER BY 1").fetchall()
+    found = con.sql(f"SELECT DISTINCT date_trunc('month', {date})::date m FROM '{path}' ORDER BY 1").fetchall()
     columns = ", ".join(f"sum(y) FILTER (month = DATE '{month}') y{t}" for t, (month,) in enumerate(found))
     places = range(len(found))
     pattern = " + ".join(f"(y{t} IS NOT NULL)::int * {1 << t}" for t in places)

@@ -46,8 +46,8 @@ def visiting(chromium, site):
     """Give a function that opens a page; at the end no page may have asked for more than its own files."""
     contexts, asked, told = [], [], []
 
-    def open_page(name, width=1280, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def open_page(name, scheme="light"):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))

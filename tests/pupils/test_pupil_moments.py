@@ -116,6 +116,8 @@ def test_unknown_options_name_the_legal_ones():
     [
         (lambda rows: pd.concat([rows, rows.head(1)]), "several rows in one month"),
         (lambda rows: rows.assign(district_code=None), "no district"),
+        # one row among many: its pupil would silently get the traits of another month
+        (lambda rows: rows.assign(district_code=["06400ll", *rows["district_code"][1:]]), "a code that is no number"),
         (lambda rows: rows.assign(days_enrolled=0.0), "No month has any days"),
     ],
 )
@@ -125,7 +127,16 @@ def test_rows_that_are_not_clean_are_refused(spoil, message):
 
 
 def test_no_value_of_a_row_is_in_an_error():
-    panel = random_panel(5, pupils=5).assign(district_code="~Psecretpupil")
-    with pytest.raises(BadInput) as caught:
-        moments_of_panel(in_engine(panel))
+    panel = in_engine(random_panel(5, pupils=5).assign(spoilt="~Psecretpupil"))
+    with pytest.raises(BadInput, match="The engine failed while listing the months") as caught:
+        moments_of_panel(panel.mutate(days_enrolled=panel.spoilt.cast("float64")))
     assert "secret" not in str(caught.value) and caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_a_grade_that_lost_its_zero_belongs_to_no_band():
+    """As text "1" lies between "06" and "12": it must not become a grade of the upper band."""
+    grades = ["PK", "K", "01", "05", "06", "12", "1", "9", "13", "", "0", "|", None]
+    panel = random_panel(9, pupils=len(grades), gaps=0).drop_duplicates("pupil").assign(grade=grades)
+    found = moments_of_panel(in_engine(panel), strata=("grade_band",))
+    sizes = pd.Series(found.pupils).groupby(found.stratum).sum().to_dict()
+    assert sizes == {"PK-5": 4, "6-12": 2, "no grade": 7}

@@ -73,7 +73,7 @@ def test_spark_gives_the_same_risk_sets(spark, tmp_path):
 
 
 def test_spark_says_nothing_of_a_row_in_an_error(spark, tmp_path):
-    panel = random_panel(43, pupils=5).assign(district_code="~Psecretpupil")
-    with pytest.raises(BadInput) as caught:
-        moments_of_panel(_on_spark(spark, panel, tmp_path / "files"))
+    panel = _on_spark(spark, random_panel(43, pupils=5).assign(spoilt="~Psecretpupil"), tmp_path / "files")
+    with pytest.raises(BadInput, match="The engine failed") as caught:
+        moments_of_panel(panel.mutate(days_enrolled=panel.spoilt.cast("float64")))
     assert "secret" not in str(caught.value) and caught.value.__context__ is None

@@ -47,11 +47,9 @@ def fetch(sums: Table, periods: int, strata: Iterable[str]) -> pa.Table:
     Raises
     ------
     BadInput
-        If the rows were not clean: a pupil without district, or with two rows in a month.
+        If the rows were not clean: a pupil with two rows in a month.
     """
     table = sealed("computing the moments", sums.to_pyarrow)
-    if table["district"].null_count:
-        raise BadInput("Some pupils have no district. `leapstudy check PATH` counts them.")
     seen = _seen(table, periods).sum(axis=1)
     if not (_column(table, "pupils") * seen == _column(table, "rows")).all():
         raise BadInput(

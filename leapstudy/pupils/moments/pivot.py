@@ -11,7 +11,7 @@ from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.pupils.engine import held, sealed
-from leapstudy.pupils.moments.traits import month_number, packed_traits
+from leapstudy.pupils.moments.traits import district_number, month_number, packed_traits
 
 SHIFT = 93.0
 """Points; near the mean of attendance, so that sums of squares lose no digits."""
@@ -61,7 +61,7 @@ def pupils_of(panel: Table) -> Iterator[Pupils]:
     Raises
     ------
     BadInput
-        If no month has any membership, or the engine fails.
+        If no month has any membership, a row has no district, or the engine fails.
     """
     rows = panel.filter(panel.days_enrolled > 0)
     periods, halves = _survey(rows)
@@ -76,10 +76,12 @@ def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
     days = [rows.days_enrolled, rows.days_attended]
     whole_halves = [(value * 2) % 1 == 0 for value in days if not value.type().is_integer()]
     fits = ibis.and_(*whole_halves, *(value.between(0, MOST_DAYS) for value in days))
-    months = rows.group_by(month=rows.month).agg(halves=fits.all())
+    months = rows.group_by(month=rows.month).agg(halves=fits.all(), coded=district_number(rows).notnull().all())
     found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
     if not found.num_rows:
         raise BadInput("No month has any days of membership. `leapstudy check PATH` says why.")
+    if not all(found["coded"].to_pylist()):
+        raise BadInput("Some rows have no district, or a code that is no number. `leapstudy check PATH` counts them.")
     periods = sorted({int(period) for period in found["period"].to_pylist()})
     return tuple(periods), all(found["halves"].to_pylist())
 

@@ -38,16 +38,20 @@ def month_number(month: DateValue) -> IntegerValue:
     return number.fill_null(0)
 
 
+def district_number(rows: Table) -> IntegerValue:
+    """Return the district's code as a number, empty where it is none: an engine makes a cast that cannot fail once a code."""
+    return rows.district_code.try_cast("int64")
+
+
 def packed_traits(rows: Table) -> IntegerValue:
     """Return month, district, grade band, need and cohort of a row as one whole number, the month in its highest bits.
 
     Its minimum over a pupil's rows is the traits in the first month in which the pupil is seen. Nothing after that
-    month, the visit included, can move a pupil between cells, and neither engine nor order of rows matters. Casts that
-    cannot fail are made once for each distinct value, not for each row, where the engine keeps a dictionary of them.
+    month, the visit included, can move a pupil between cells, and neither engine nor order of rows matters.
     """
     parts = {
         "month": month_number(rows.month),
-        "district": rows.district_code.try_cast("int64"),
+        "district": district_number(rows),
         "grade_band": _grade_band(rows).cast("int64"),
         "high_needs": _high_needs(rows).cast("int64"),
         "cohort": month_number(rows.first_visit_month),
@@ -62,10 +66,13 @@ def trait(packed: IntegerValue, name: str) -> IntegerValue:
 
 
 def _grade_band(rows: Table) -> IntegerValue:
-    """Return the number of the grade band; ranges, since to look each row's grade up in a list takes five times as long."""
-    before_first, first, sixth, last = GRADES[: GRADES.index("01")], "01", "06", GRADES[-1]
-    early = (rows.grade < sixth) & (rows.grade >= first) | rows.grade.isin(before_first)
-    return ibis.cases((early, 0), (rows.grade.between(sixth, last), 1), else_=2)
+    """Return the number of the grade band; a grade that is none of `GRADES` (a lost zero, say) has no band.
+
+    To find the grade in one text of all grades takes a third of the time that a list takes.
+    """
+    every = f"|{'|'.join(GRADES)}|"
+    place = ibis.literal(every).find(ibis.literal("|") + rows.grade + "|")
+    return ibis.cases((place.between(0, every.index("|06|") - 1), 0), (place > 0, 1), else_=2)
 
 
 def _high_needs(rows: Table) -> IntegerValue:
