@@ -5,25 +5,23 @@ and CPU seconds are of the whole process tree, sampled. Results are appended to 
 """
 
 import argparse
-import csv
-import datetime
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from results_table import RESULTS, append, machine
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 WAYS = ROOT / "benchmarks" / "ways"
 SAMPLE_SECONDS = 0.05
 Row = dict[str, object]
+TABLE = RESULTS / "batch.csv"
+COLUMNS = ("date", "what", "n", "wall_s", "cpu_s", "ratio", "target", "cores", "load", "python", "versions", "note")
 PACKAGES = ("papermill", "nbval", "nbclient", "ipykernel", "distributed")
 
 
@@ -174,25 +172,10 @@ def ratio(what: str, value: float, target: str, number: int) -> Row:
 
 def keep(rows: list[Row], note: str) -> None:
     """Print the rows and append them to the table, with date, versions and machine."""
-    about = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"), "cores": os.cpu_count(),
-        "load": f"{os.getloadavg()[0]:.1f}", "python": platform.python_version(),
-        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES), "note": note,
-    }  # fmt: skip
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "batch.csv"
-    columns = ["date", "what", "n", "wall_s", "cpu_s", "ratio", "target", "cores", "load", "python", "versions", "note"]
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as handle:
-        table = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
-        if new:
-            table.writeheader()
-        for row in rows:
-            table.writerow({**about, **row})
-            print(
-                row["what"],
-                *(f"{name} {row[name]}" for name in ("n", "wall_s", "cpu_s", "ratio", "target") if name in row),
-            )
+    append(TABLE, COLUMNS, [{**machine(PACKAGES), "note": note, **row} for row in rows])
+    for row in rows:
+        shown = [f"{name} {row[name]}" for name in ("n", "wall_s", "cpu_s", "ratio", "target") if name in row]
+        print(row["what"], *shown)
 
 
 if __name__ == "__main__":

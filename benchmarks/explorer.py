@@ -5,19 +5,17 @@ first screw. There is no peer to pair with: the promise is half a second. Result
 `benchmarks/results/explorer.csv`.
 """
 
-import csv
-import datetime
-import os
-import platform
 import statistics
 import time
-from pathlib import Path
+
+from results_table import RESULTS, append, machine
 
 from leapstudy.data import leap_districts, load_study
 from leapstudy.did.design import Spec
 from leapstudy.report.explore import look
 
-TABLE = Path(__file__).resolve().parent / "results" / "explorer.csv"
+TABLE = RESULTS / "explorer.csv"
+COLUMNS = ("date", "choices", "least_s", "median_s", "most_s", "target", "cores", "load", "python", "versions")
 PROMISE_SECONDS = 0.5
 
 
@@ -32,18 +30,11 @@ def main() -> None:
         look(study, slug, Spec())
         took.append(time.perf_counter() - start)
     line = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"), "choices": len(took),
-        "least_s": f"{min(took):.3f}", "median_s": f"{statistics.median(took):.3f}", "most_s": f"{max(took):.3f}",
-        "target": f"< {PROMISE_SECONDS}", "cores": os.cpu_count(), "load": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
+        **machine(), "choices": len(took), "least_s": f"{min(took):.3f}", "median_s": f"{statistics.median(took):.3f}",
+        "most_s": f"{max(took):.3f}", "target": f"< {PROMISE_SECONDS}",
     }  # fmt: skip
     print(f"from choice to pictures: {line['median_s']} s in the middle, {line['most_s']} s at most")
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, list(line), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(line)
+    append(TABLE, COLUMNS, [line])
 
 
 if __name__ == "__main__":

@@ -6,16 +6,12 @@ is checked before their ratio is printed. All pupils are SIMULATED. Results are 
 """
 
 import argparse
-import csv
-import datetime
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -23,9 +19,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from results_table import RESULTS, append, machine
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 TABLE, PICTURE = RESULTS / "pupils_moments.csv", RESULTS / "pupils_moments.png"
 ALIKE = 1e-8
 """Points within which two ways have found the same effect."""
@@ -118,19 +114,12 @@ def pair(path: Path, pupils: int, months: int, mine: str, theirs: dict[str, str]
 
 def keep(way: str, path: Path, pupils: int, months: int, found: Found, ratio: str = "", target: str = "") -> None:
     """Append one line to the table, with date, versions and machine."""
-    about = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"), "cores": os.cpu_count(),
-        "load": f"{os.getloadavg()[0]:.1f}", "python": platform.python_version(),
-        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
-    }  # fmt: skip
     numbers = {name: f"{value:.8g}" for name, value in found.items() if value is not None}
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
-        if new:
-            writer.writeheader()
-        layout = path.stem.split("-")[0]
-        writer.writerow({**about, "way": way, "layout": layout, "pupils": pupils, "months": months, "ratio": ratio, "target": target, **numbers})  # fmt: skip
+    line = {
+        **machine(PACKAGES), "way": way, "layout": path.stem.split("-")[0], "pupils": pupils, "months": months,
+        "ratio": ratio, "target": target, **numbers,
+    }  # fmt: skip
+    append(TABLE, COLUMNS, [line])
 
 
 def peers(folder: Path, sizes: list[int]) -> None:
@@ -206,7 +195,6 @@ def main() -> None:
     parser.add_argument("--pupils", type=int, default=1_000_000)
     parser.add_argument("--day-pupils", type=int, default=500_000)
     given = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="leapstudy-bench-") as place:
         folder = Path(place)
         made = {
