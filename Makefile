@@ -5,7 +5,7 @@ PYTHON ?= python3
 BOOT = $(PYTHON) -m leapstudy.bootstrap
 IN_VENV = .venv/bin/python
 # the simulations of coverage and power take longer, and are kept
-PAIRED = batch pupils_moments explorer
+PAIRED = batch students_moments explorer
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ bench: ## pair us with the peers and print the ratios (about half an hour)
 	@$(BOOT) setup-test
 	@for script in $(PAIRED); do $(IN_VENV) benchmarks/$$script.py; done
 
-montecarlo: ## bias and coverage of each pupil design (SIMULATED data, long)
+montecarlo: ## bias and coverage of each student design (SIMULATED data, long)
 	@$(BOOT) setup-test
 	@$(IN_VENV) benchmarks/montecarlo.py
 

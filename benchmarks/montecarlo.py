@@ -1,10 +1,10 @@
-"""Bias and coverage of each pupil design under each referral rule, on SIMULATED pupils whose truth is known.
+"""Bias and coverage of each student design under each referral rule, on SIMULATED students whose truth is known.
 
 Run it by `make montecarlo`. The table is kept in benchmarks/results/montecarlo.csv with its date and seed, the picture
 beside it. Arrays go straight to moments; nothing touches a file until the end.
 
-Standard errors speak of pupils like those visited, so that `coverage` is of the mean effect over replicates. Of the effect
-on the very pupils of a replicate (`coverage_realised`) they cover less where visits work: an estimate strays from it by
+Standard errors speak of students like those visited, so that `coverage` is of the mean effect over replicates. Of the effect
+on the very students of a replicate (`coverage_realized`) they cover less where visits work: an estimate strays from it by
 what the visited would have done without a visit, which varies more than what they did, and which nobody sees.
 """
 
@@ -20,24 +20,25 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.before_after import before_after
-from leapstudy.did.pupil_answer import DESIGN_LABELS, HEADLINE
 from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
-from leapstudy.pupils.simulate import Block, SimulationConfig, load_config, simulate
-from leapstudy.pupils.simulate.cells import attendance, moments_of_arrays, month_numbers
-from leapstudy.pupils.simulate.config import EffectPath, ReferralRule
-from leapstudy.pupils.simulate.referral import window
-from leapstudy.report import style
+from leapstudy.figures import style
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
+from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
+from leapstudy.students.simulate.cells import attendance, moments_of_arrays, month_numbers
+from leapstudy.students.simulate.config import EffectPath, ReferralRule
+from leapstudy.students.simulate.referral import window
+from leapstudy.study.student_results import DESIGN_LABELS
 
 RESULTS = Path(__file__).parent / "results"
 CODE = "0640011"
 MONTHS = (1, 3, 6)
 BAND_EDGES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
-PUPILS, REPLICATES, SEED, FEWEST = 4000, 200, 20261125, 6
+STUDENTS, REPLICATES, SEED, FEWEST = 4000, 200, 20261125, 6
 PLAIN = {
     "never": Choices(control="never", base="universal"),
     "not_yet": Choices(control="not_yet", base="universal"),
@@ -47,14 +48,14 @@ PLAIN = {
 
 @dataclass(frozen=True, slots=True)
 class RowAtt:
-    """ATT(g,t) of the at-risk design from arrays, with each pupil's influence; K pairs of cohort and month, N pupils."""
+    """ATT(g,t) of the at-risk design from arrays, with each student's influence; K pairs of cohort and month, N students."""
 
     cohort: np.ndarray  # (K,)
     period: np.ndarray  # (K,)
     estimate: np.ndarray  # (K,)
     cohort_weight: np.ndarray  # (K,)
     influence: np.ndarray  # (K, N)
-    overlap: np.ndarray  # (K,) share of the visited pupils that the estimate speaks for
+    overlap: np.ndarray  # (K,) share of the visited students that the estimate speaks for
 
 
 def scenarios() -> Iterator[tuple[str, str]]:
@@ -64,19 +65,19 @@ def scenarios() -> Iterator[tuple[str, str]]:
             yield rule, path
 
 
-def config_of(rule: str, path: str, pupils: int, seed: int) -> SimulationConfig:
-    """Return one district of `pupils` pupils under a referral rule and an effect path.
+def config_of(rule: str, path: str, students: int, seed: int) -> SimulationConfig:
+    """Return one district of `students` students under a referral rule and an effect path.
 
-    Its level is not drawn anew: the district is given, only its pupils are a sample.
+    Its level is not drawn anew: the district is given, only its students are a sample.
     """
     effect: dict[str, Any] = {"effect__month_6_district": {}, "effect__null_district": False}
     return load_config().with_changes(
-        districts={CODE: pupils}, seed=seed, visits__rule=rule, effect__path=path, absence__district_sd=0.0, **effect
+        districts={CODE: students}, seed=seed, visits__rule=rule, effect__path=path, absence__district_sd=0.0, **effect
     )
 
 
 def bands_by_cohort(block: Block, rule: Any, months: np.ndarray, cohort: np.ndarray) -> dict[float, np.ndarray]:
-    """Return each pupil's absence band for each cohort: days missed in the window that the rule looks at; shape (N,)."""
+    """Return each student's absence band for each cohort: days missed in the window that the rule looks at; shape (N,)."""
     bands = {}
     for g in np.unique(cohort[cohort < NEVER]):
         seen = window("last_two_months" if rule in ("random", "worst") else rule, int(np.searchsorted(months, g)))
@@ -96,9 +97,9 @@ def at_risk_rows(
     months, cohort
         Month numbers, shapes (T,) and (N,).
     bands
-        Each cohort's absence band of every pupil, shape (N,).
+        Each cohort's absence band of every student, shape (N,).
     fewest
-        Fewest comparison pupils of a band.
+        Fewest comparison students of a band.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def at_risk_rows(
             sides = seen & (cohort == g), seen & (cohort > months[t])
             made += [(g, months[t], *one) for one in _within_bands(np.nan_to_num(change), *sides, band, fewest)]
     if not made:
-        raise BadInput("No absence band has enough comparison pupils: visited and other pupils do not overlap.")
+        raise BadInput("No absence band has enough comparison students: visited and other students do not overlap.")
     cohorts, periods, estimate, influence, overlap = (np.array(part) for part in zip(*made, strict=True))
     weight = (cohort == cohorts[:, None]).sum(axis=1).astype(float)
     return RowAtt(cohorts, periods, estimate, weight, influence, overlap)
@@ -137,19 +138,19 @@ def _within_bands(
 
 
 def true_effects(block: Block, att: GroupTime, months: np.ndarray, cohort: np.ndarray) -> np.ndarray:
-    """Return the true mean effect on the visited pupils seen, for each estimated cohort and month; shape (K,)."""
+    """Return the true mean effect on the visited students seen, for each estimated cohort and month; shape (K,)."""
     gain = np.where(block.present, 100 * (block.absent_without - block.absent) / block.days, np.nan)
     pairs = zip(att.cohort, np.searchsorted(months, att.period), strict=True)
     return np.array([0.0 if months[t] < g else np.nanmean(gain[cohort == g, t]) for g, t in pairs])
 
 
-def replicate(rule: str, path: str, pupils: int, seed: int) -> list[dict[str, Any]]:
+def replicate(rule: str, path: str, students: int, seed: int) -> list[dict[str, Any]]:
     """Return one row per design and quantity of one simulated district: estimate, standard error, truth."""
-    config = config_of(rule, path, pupils, seed)
+    config = config_of(rule, path, students, seed)
     block = next(simulate(config))
     months, cohort, outcome = month_numbers(config.months).astype(int), month_numbers(block.cohort), attendance(block)
-    text = np.full(pupils, CODE)
-    moments = moments_of_arrays(outcome, months, cohort, text, np.full(pupils, ""))
+    text = np.full(students, CODE)
+    moments = moments_of_arrays(outcome, months, cohort, text, np.full(students, ""))
     designs: dict[str, Any] = {"before_after": before_after(moments, PLAIN["never"])}
     designs |= {name: att_gt(moments, choices) for name, choices in PLAIN.items()}
     designs["at_risk"] = at_risk_rows(outcome, months, cohort, bands_by_cohort(block, rule, months, cohort), FEWEST)
@@ -178,12 +179,12 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     cell = ["path", "rule", "design", "month"]
     error, reach = rows["estimate"] - rows["truth"], 1.959964 * rows["se"]
     from_mean = rows["estimate"] - rows.groupby(cell)["truth"].transform("mean")
-    marked = rows.assign(bias_pp=error, covered=from_mean.abs() <= reach, realised=error.abs() <= reach)
+    marked = rows.assign(bias_pp=error, covered=from_mean.abs() <= reach, realized=error.abs() <= reach)
     by = marked.groupby(cell, sort=False)
     table = by.agg(
         replicates=("bias_pp", "size"), truth_pp=("truth", "mean"), bias_pp=("bias_pp", "mean"),
         sd_pp=("estimate", "std"), mean_se_pp=("se", "mean"), coverage=("covered", "mean"),
-        coverage_realised=("realised", "mean"), overlap=("overlap", "mean"),
+        coverage_realized=("realized", "mean"), overlap=("overlap", "mean"),
     )  # fmt: skip
     return table.reset_index()
 
@@ -191,7 +192,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 @style.in_house_style
 def picture(table: pd.DataFrame) -> bytes:
     """Return bias by rule and design, zero effect on the left and the LEAP path on the right, as PNG."""
-    from leapstudy.report.figures.pupils_common import DESIGN_MARKS
+    from leapstudy.figures.students_common import DESIGN_MARKS
 
     rules = list(get_args(ReferralRule))
     figure, panels = style.new_panels(1, 2, height=4.6, width=9.0, sharey=True)
@@ -200,7 +201,7 @@ def picture(table: pd.DataFrame) -> bytes:
             shown = table[(table["path"] == path) & (table["design"] == name) & (table["month"] == "1 to 6")]
             bias = shown.set_index("rule")["bias_pp"].reindex(rules)
             spots = np.arange(len(rules)) + 0.14 * (place - 2)
-            axes.plot(spots, bias, linestyle="none", marker=mark.marker, color=mark.colour, label=DESIGN_LABELS[name])
+            axes.plot(spots, bias, linestyle="none", marker=mark.marker, color=mark.color, label=DESIGN_LABELS[name])
         style.zero_line(axes, vertical=False)
         axes.set(xticks=range(len(rules)), xticklabels=[rule.replace("_", "\n") for rule in rules], title=title)
     panels[0].set_ylabel("bias, points of attendance")
@@ -213,7 +214,7 @@ def main() -> None:
     """Run the replicates, keep table and picture, print the headline."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=REPLICATES)
-    parser.add_argument("--pupils", type=int, default=PUPILS)
+    parser.add_argument("--students", type=int, default=STUDENTS)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -221,12 +222,12 @@ def main() -> None:
     for rule, path in scenarios():
         for number in range(given.replicates):
             try:
-                rows += replicate(rule, path, given.pupils, given.seed + number)
+                rows += replicate(rule, path, given.students, given.seed + number)
             except BadInput:
                 failed += 1
         print(f"{rule}, {path}: {given.replicates} replicates", flush=True)
     table = summary(pd.DataFrame(rows)).assign(
-        pupils=given.pupils, seed=given.seed, date=datetime.date.today().isoformat(), failed=failed
+        students=given.students, seed=given.seed, date=datetime.date.today().isoformat(), failed=failed
     )
     write_text_atomic(given.out / "montecarlo.csv", table.to_csv(index=False, float_format="%.4f"))
     write_bytes_atomic(given.out / "montecarlo.png", picture(table))

@@ -23,7 +23,7 @@ from leapstudy.did.inference.noise import spread_before
 from leapstudy.did.inference.record import LABELS, MethodName
 from leapstudy.did.inference.synthetic import fit_rows, long_rows, placebo_p
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.report import style
+from leapstudy.figures import style
 
 RESULTS = Path(__file__).parent / "results"
 Noise = Literal["equal", "noisy", "quiet", "noisy_small", "quiet_large"]
@@ -38,7 +38,7 @@ OWN_TIMES = {"equal": 1.0, "noisy": 4 / 3, "quiet": 2 / 3}
 SIZE_TIMES = {"noisy_small": 4 / 3, "quiet_large": 2 / 3}
 COMPARISONS = {19: "alliance", 184: "others"}
 YEARS_BEFORE = (2, 4, 7)
-# share of a year's variance that a district of harmonic-mean size owes to its pupils being few
+# share of a year's variance that a district of harmonic-mean size owes to its students being few
 FROM_SIZE = 0.7
 EFFECT = 2.0
 TICKS = (0.2, 1, 5, 20, 100)
@@ -49,52 +49,54 @@ REPLICATES, CHUNK, SDID_REPLICATES, SDID_PLACEBOS, SEED = 4000, 500, 200, 100, 2
 class Shape:
     """One cell of the simulation: who is compared, how noisy the treated district is, how many years before.
 
-    `pupils` has the comparison districts' enrolment, shape (C,): quantiles of the real ones.
+    `students` has the comparison districts' enrollment, shape (C,): quantiles of the real ones.
     """
 
     noise: Noise
     n_pre: int
-    pupils: np.ndarray
+    students: np.ndarray
 
 
-def enrolments(study_codes: int) -> np.ndarray:
-    """Return enrolments for that many comparison districts: quantiles of the real group's in 2019-20."""
+def enrollments(study_codes: int) -> np.ndarray:
+    """Return enrollments for that many comparison districts: quantiles of the real group's in 2019-20."""
     data = load_study()
     panel = build_panel(data, "attendance_rate", Spec().edition)
     codes = comparison_codes(data.districts, COMPARISONS[study_codes])
     rows = [panel.codes.index(code) for code in codes if code in panel.codes]
-    real = panel.pupils[rows, panel.years.index("2019-20")]
+    real = panel.students[rows, panel.years.index("2019-20")]
     return np.quantile(real[~np.isnan(real)], (np.arange(study_codes) + 0.5) / study_codes)
 
 
 def shapes() -> Iterator[Shape]:
     """Yield every cell."""
     for n_comparison in COMPARISONS:
-        pupils = enrolments(n_comparison)
+        students = enrollments(n_comparison)
         for noise, n_pre in product(get_args(Noise), YEARS_BEFORE):
-            yield Shape(noise, n_pre, pupils)
+            yield Shape(noise, n_pre, students)
 
 
 def spreads(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Return each district's error sd and enrolment, the treated one first; a typical comparison district has sd 1."""
-    typical = float(stats.hmean(shape.pupils))
+    """Return each district's error sd and enrollment, the treated one first; a typical comparison district has sd 1."""
+    typical = float(stats.hmean(shape.students))
     if shape.noise in OWN_TIMES:
-        return np.concatenate([[OWN_TIMES[shape.noise]], np.ones(len(shape.pupils))]), np.append(typical, shape.pupils)
+        return np.concatenate([[OWN_TIMES[shape.noise]], np.ones(len(shape.students))]), np.append(
+            typical, shape.students
+        )
     own = FROM_SIZE * typical / (SIZE_TIMES[shape.noise] ** 2 - (1 - FROM_SIZE))
-    pupils = np.append(own, shape.pupils)
-    return np.sqrt(1 - FROM_SIZE + FROM_SIZE * typical / pupils), pupils
+    students = np.append(own, shape.students)
+    return np.sqrt(1 - FROM_SIZE + FROM_SIZE * typical / students), students
 
 
 def panels(shape: Shape, replicates: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return panels without effect, shape (replicates, C + 1, years), the last year after; and enrolment, shape (C + 1,).
+    """Return panels without effect, shape (replicates, C + 1, years), the last year after; and enrollment, shape (C + 1,).
 
     District and year effects would cancel in every test and are left out; errors are normal and independent over years.
     """
-    sd, pupils = spreads(shape)
-    return rng.standard_normal((replicates, len(sd), shape.n_pre + 1)) * sd[:, None], pupils
+    sd, students = spreads(shape)
+    return rng.standard_normal((replicates, len(sd), shape.n_pre + 1)) * sd[:, None], students
 
 
-def p_values(y: np.ndarray, pupils: np.ndarray) -> dict[MethodName, np.ndarray]:
+def p_values(y: np.ndarray, students: np.ndarray) -> dict[MethodName, np.ndarray]:
     """Return every test's p-values, shape (replicates,), for panels of `panels`; the tests hold them to the study's own."""
     n = y.shape[1]
     change = y[:, :, -1] - y[:, :, :-1].mean(axis=2)
@@ -102,13 +104,13 @@ def p_values(y: np.ndarray, pupils: np.ndarray) -> dict[MethodName, np.ndarray]:
     compared = change[:, 1:]
     residual = compared - compared.mean(axis=1, keepdims=True)
     estimate, s = placement[:, 0], np.sqrt((residual**2).sum(axis=1) / (n - 2))
-    by_size = np.sqrt(size_variances(residual, pupils))
+    by_size = np.sqrt(size_variances(residual, students))
     noise = spread_before(y[:, :, :-1], np.full(n, 1 / n))
     rescaled = residual * (by_size[:, :1] / by_size[:, 1:])
     return {
         "permutation": _rank(placement),
-        "studentised_noise": _rank(placement / noise),
-        "studentised_enrolment": _rank(placement / by_size),
+        "studentized_noise": _rank(placement / noise),
+        "studentized_enrollment": _rank(placement / by_size),
         "conley_taber": _rank(np.column_stack([estimate, residual])),
         "ferman_pinto": _rank(np.column_stack([estimate, rescaled])),
         "small_sample_t": 2 * stats.t.sf(np.abs(estimate) / (s * np.sqrt(1 + 1 / (n - 1))), n - 2),
@@ -122,9 +124,9 @@ def _rank(statistic: np.ndarray) -> np.ndarray:
     return (size >= size[:, :1] - TIE).mean(axis=1)
 
 
-def size_variances(residual: np.ndarray, pupils: np.ndarray) -> np.ndarray:
+def size_variances(residual: np.ndarray, students: np.ndarray) -> np.ndarray:
     """Return `noise.size_variance` at every district for many replicates at once, shape (replicates, C + 1)."""
-    x = pupils[1:].mean() / pupils
+    x = students[1:].mean() / students
     design, squares = np.column_stack([np.ones(len(x) - 1), x[1:]]), residual**2
     both = squares @ np.linalg.pinv(design).T
     common, only = squares.mean(axis=1), squares @ x[1:] / (x[1:] @ x[1:])
@@ -139,11 +141,11 @@ def rejections(shape: Shape, replicates: int, rng: np.random.Generator) -> pd.Da
     counts: dict[MethodName, np.ndarray] = {}
     done = 0
     while done < replicates:
-        y, pupils = panels(shape, min(CHUNK, replicates - done), rng)
+        y, students = panels(shape, min(CHUNK, replicates - done), rng)
         done += len(y)
         with_effect = y.copy()
         with_effect[:, 0, -1] += EFFECT
-        null, effect = p_values(y, pupils), p_values(with_effect, pupils)
+        null, effect = p_values(y, students), p_values(with_effect, students)
         for name in null:
             hits = np.array([(p[name] <= ALPHA + TIE).sum() for p in (null, effect)])
             counts[name] = counts.get(name, np.zeros(2)) + hits
@@ -169,11 +171,11 @@ def simulate(replicates: int, sdid_replicates: int, seed: int) -> pd.DataFrame:
     for number, shape in enumerate(shapes()):
         rng = np.random.default_rng([seed, number])
         made = [rejections(shape, replicates, rng)]
-        if len(shape.pupils) == 19 and shape.noise in OWN_TIMES and shape.n_pre != 4 and sdid_replicates:
+        if len(shape.students) == 19 and shape.noise in OWN_TIMES and shape.n_pre != 4 and sdid_replicates:
             made.append(synthetic_size(shape, sdid_replicates, rng))
         cell = pd.concat(made, ignore_index=True)
-        parts.append(cell.assign(n_comparison=len(shape.pupils), noise=shape.noise, n_pre=shape.n_pre))
-        print(f"1 against {len(shape.pupils)}, {shape.noise}, {shape.n_pre} years before", flush=True)
+        parts.append(cell.assign(n_comparison=len(shape.students), noise=shape.noise, n_pre=shape.n_pre))
+        print(f"1 against {len(shape.students)}, {shape.noise}, {shape.n_pre} years before", flush=True)
     table = pd.concat(parts, ignore_index=True)
     return table[["n_comparison", "noise", "n_pre", "method", "size", "power", "replicates"]]
 
@@ -188,7 +190,7 @@ def picture(table: pd.DataFrame) -> bytes:
             for mark, n_pre in zip(style.SERIES, YEARS_BEFORE, strict=False):
                 size = shown[shown["n_pre"] == n_pre].set_index("method")["size"].reindex(methods)
                 places = np.arange(len(methods))[::-1] + 0.2 * (n_pre - 4) / 3
-                axes.plot((100 * size).clip(lower=TICKS[0]), places, linestyle="none", marker=mark.marker, color=mark.colour, markersize=5,
+                axes.plot((100 * size).clip(lower=TICKS[0]), places, linestyle="none", marker=mark.marker, color=mark.color, markersize=5,
                           label=f"{n_pre} years before")  # fmt: skip
             axes.axvline(100 * ALPHA, color=style.INK, linewidth=1)
             axes.set(xscale="log", xlim=(0.12, 160), xticks=TICKS, xticklabels=[f"{tick:g}" for tick in TICKS])

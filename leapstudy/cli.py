@@ -17,15 +17,15 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Did our attendance programme work, and how sure are we?",
+    help="Did our attendance program work, and how sure are we?",
 )
 console = Console()
-TRACKS = ("public", "pupils", "all")
+TRACKS = ("public", "students", "all")
 
 Districts = Annotated[
     list[str] | None, typer.Argument(help="Slugs, names or codes; all LEAP districts if none is given.")
 ]
-TrackOption = Annotated[str, typer.Option(help="public, pupils or all.")]
+TrackOption = Annotated[str, typer.Option(help="public, students or all.")]
 OutOption = Annotated[
     str, typer.Option(help="Folder of the results, or a URL such as s3://bucket/reports; reports/ by default.")
 ]
@@ -148,11 +148,11 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
 
 @app.command(epilog="Example: leapstudy check")
 def check(
-    path: Annotated[Path | None, typer.Argument(help="A pupil file; the workspace itself if none is given.")] = None,
+    path: Annotated[Path | None, typer.Argument(help="A student file; the workspace itself if none is given.")] = None,
 ) -> None:
     """Validate data and parameters without running anything."""
     if path is not None:
-        raise typer.Exit(_check_pupils(path))
+        raise typer.Exit(_check_students(path))
     from leapstudy.data import load_facts, load_study
 
     data, plan = load_study(), _new_plan(None, "public", None, paths.reports())
@@ -163,31 +163,31 @@ def check(
     )
 
 
-def _check_pupils(path: Path) -> int:
+def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
-    from leapstudy.pupils.check import check_path
+    from leapstudy.students.check import check_path
 
     if not path.exists():
         raise BadInput(
-            f"There is no file or folder {str(path)!r}. `leapstudy simulate pupils.parquet` makes one to try."
+            f"There is no file or folder {str(path)!r}. `leapstudy simulate students.parquet` makes one to try."
         )
     report = check_path(path, known_districts=tuple(load_study().districts["district_code"]))
     console.print(report.text(), highlight=False, markup=False, soft_wrap=True)
     return 0 if report.ok else BadInput.exit_code
 
 
-@app.command(epilog="Example: leapstudy simulate pupils.parquet --seed 7")
+@app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Parquet file to write; visits, truth and manifest come beside it.")],
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed than params/simulation.yml says.")] = None,
 ) -> None:
     """Write a SIMULATED state whose true effect is known, as params/simulation.yml describes it."""
-    from leapstudy.pupils.simulate import load_config, write_simulation
+    from leapstudy.students.simulate import load_config, write_simulation
 
     config = load_config()
     made = write_simulation(out.resolve(), config if seed is None else config.with_changes(seed=seed))
     console.print(
-        f"SIMULATED pupils: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}", highlight=False
+        f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}", highlight=False
     )
 
 
@@ -216,7 +216,7 @@ def report(
     out: ReadOption = None,
 ) -> None:
     """Write plain page and technical appendix from the results that are there, to read, print or edit."""
-    from leapstudy.report.documents import build_reports, report_slugs
+    from leapstudy.site.documents import build_reports, report_slugs
 
     folder = (out or paths.reports()).resolve()
     made = build_reports(folder, report_slugs(folder, districts or []), to.replace(" ", "").split(","))
@@ -236,17 +236,6 @@ def verify(
     found = compare((out or paths.reports()).resolve(), load_study(), jobs, console)
     console.print(found.text(), highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(1 if found.moved else 0)
-
-
-@app.command(epilog="Example: leapstudy audit")
-def audit(out: ReadOption = None) -> None:
-    """Hold the workspace against the AEA template README, TIER 4.0 and the NHS RAP levels."""
-    from leapstudy.report.audit import audit as look
-    from leapstudy.report.audit import audit_text
-
-    found = look(paths.root(), (out or paths.reports()).resolve())
-    console.print(audit_text(found), highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(1 if any(item.verdict == "missing" for item in found) else 0)
 
 
 @app.command(

@@ -1,15 +1,22 @@
 """Fixtures that several rooms share."""
 
 import os
+import shutil
 
 # One numerical thread: two test workers on two cores must not fight, and results must not depend on the count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+import yaml
 
-from leapstudy.data import StudyData, load_study
-from leapstudy.report.study import Study, study_all
+from leapstudy.core import paths
+from leapstudy.data import Facts, StudyData, load_facts, load_study
+from leapstudy.did.answering import answer_district
+from leapstudy.did.design import Spec
+from leapstudy.evidence.assess import assess
+from leapstudy.study.public import Study, study_all
+from leapstudy.study.student_files import stored_state
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +35,45 @@ def whole() -> Study:
 def pooled(whole):
     """Return the answer of all districts."""
     return whole.answer
+
+
+SMALL_STATE = {"0640011": 900, "0770011": 500, "1630011": 60}
+"""Students by district; the last district is too small to be shown."""
+
+
+@pytest.fixture(scope="session")
+def facts() -> Facts:
+    return load_facts()
+
+
+@pytest.fixture(scope="session")
+def hartford(study):
+    return answer_district(study, "0640011", Spec())
+
+
+@pytest.fixture(scope="session")
+def graded(study, facts, hartford, pooled):
+    """Return the evidence of the two answers by code."""
+    return {answer.code: assess(study, facts, answer) for answer in (hartford, pooled)}
+
+
+@pytest.fixture(scope="session")
+def small_state(tmp_path_factory):
+    """Return a workspace whose SIMULATED state is small, measured once."""
+    root, real = tmp_path_factory.mktemp("students") / "workspace", paths.root()
+    for name in ("data/raw", "params", "notebooks"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    settings = root / "params" / "simulation.yml"
+    content = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    settings.write_text(yaml.safe_dump({**content, "districts": SMALL_STATE}), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def workspace(small_state):
+    """Make the small SIMULATED state the workspace, for one module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_ROOT", str(small_state))
+        stored_state()
+        yield small_state

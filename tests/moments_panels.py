@@ -5,30 +5,30 @@ import pandas as pd
 import pyarrow as pa
 from moments_twin import moments_of as twin_of
 
-from leapstudy.pupils.engine import connect
-from leapstudy.pupils.moments.pivot import SHIFT
-from leapstudy.pupils.moments.record import CELL_FIELDS, NEVER
+from leapstudy.students.engine import connect
+from leapstudy.students.moments.pivot import SHIFT
+from leapstudy.students.moments.record import CELL_FIELDS, NEVER
 
 MONTHS = pd.to_datetime(["2021-05-01", "2021-06-01", "2021-09-01", "2021-10-01"])
 """With a summer between them, in which visits happen and no school is."""
 
 
-def random_panel(seed, pupils=120, gaps=0.2, parts=2, months=MONTHS):
-    """Return rows of the cleaned panel: pupils come and go, move, change grade; days in halves, or other parts."""
+def random_panel(seed, students=120, gaps=0.2, parts=2, months=MONTHS):
+    """Return rows of the cleaned panel: students come and go, move, change grade; days in halves, or other parts."""
     rng = np.random.default_rng(seed)
     districts, grades = np.array(["0640011", "0770011"]), np.array(["05", "06", None], dtype=object)
     cohorts = pd.to_datetime(["2021-06-01", "2021-07-01", "2021-10-01", None]).to_numpy()
-    who, when = (part.ravel() for part in np.indices((pupils, len(months))))
+    who, when = (part.ravel() for part in np.indices((students, len(months))))
     enrolled = rng.integers(10, 23, len(who)).astype(float)
     rows = pd.DataFrame(
         {
-            "pupil": [f"~P{k:010d}".translate(str.maketrans("01", "ab")) for k in who],
+            "student": [f"~P{k:010d}".translate(str.maketrans("01", "ab")) for k in who],
             "district_code": districts[rng.integers(0, 2, len(who))],
             "grade": grades[rng.integers(0, 3, len(who))],
             "month": months[when],
             "days_enrolled": enrolled,
             "days_attended": np.floor(parts * enrolled * rng.beta(8, 1, len(who))) / parts,
-            "first_visit_month": cohorts[rng.integers(0, 4, pupils)][who],
+            "first_visit_month": cohorts[rng.integers(0, 4, students)][who],
             "high_needs": pd.array([None, True, False], dtype="boolean")[rng.integers(0, 3, len(who))],
         }
     )
@@ -40,10 +40,10 @@ def number(month):
     return NEVER if pd.isna(month) else 12 * month.year + month.month - 1
 
 
-def twin(panel, strata=(), weights="pupils", stratum=None):
-    """The slow way: the traits of each pupil's first month, or `stratum` by pupil, then the sums of `moments_twin`."""
-    rows = panel[panel["days_enrolled"] > 0].sort_values(["pupil", "month"])
-    first = rows.drop_duplicates("pupil").set_index("pupil")
+def twin(panel, strata=(), weights="students", stratum=None):
+    """The slow way: the traits of each student's first month, or `stratum` by student, then the sums of `moments_twin`."""
+    rows = panel[panel["days_enrolled"] > 0].sort_values(["student", "month"])
+    first = rows.drop_duplicates("student").set_index("student")
     band = first["grade"].map(lambda g: {"05": "PK-5", "06": "6-12"}.get(g, "no grade"))
     need = first["high_needs"].map(
         lambda n: "need not known" if pd.isna(n) else "high needs" if n else "not high needs"
@@ -54,13 +54,15 @@ def twin(panel, strata=(), weights="pupils", stratum=None):
     return twin_of(
         pd.DataFrame(
             {
-                "unit": rows["pupil"],
+                "unit": rows["student"],
                 "period": rows["month"].map(number),
                 "y": 100 * rows["days_attended"] / rows["days_enrolled"],
                 "cohort": rows["first_visit_month"].map(number),
-                "district": rows["pupil"].map(first["district_code"]),
-                "stratum": rows["pupil"].map(stratum),
-                "weight": rows["pupil"].map(rows.groupby("pupil")["days_enrolled"].sum()) if weights == "days" else 1.0,
+                "district": rows["student"].map(first["district_code"]),
+                "stratum": rows["student"].map(stratum),
+                "weight": rows["student"].map(rows.groupby("student")["days_enrolled"].sum())
+                if weights == "days"
+                else 1.0,
             }
         ),
         SHIFT,
@@ -95,12 +97,12 @@ def band(rows, edges):
 
 
 def strata_of(panel, month, design):
-    """Return the stratum of each pupil at risk in `month`."""
+    """Return the stratum of each student at risk in `month`."""
     months = sorted(m for m in panel["month"].unique() if number(m) < month)
     found = {}
-    for pupil, rows in panel.groupby("pupil"):
+    for student, rows in panel.groupby("student"):
         if months[-1] not in set(rows["month"]) or number(rows["first_visit_month"].iloc[0]) < month:
             continue
         bands = [band(rows[rows["month"].isin(months[-span:])], design.edges) for span in design.spans]
-        found[pupil] = ", ".join(design.bands(span)[number] for span, number in zip(design.spans, bands, strict=True))
+        found[student] = ", ".join(design.bands(span)[number] for span, number in zip(design.spans, bands, strict=True))
     return found

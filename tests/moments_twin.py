@@ -1,9 +1,9 @@
-"""The slow, obvious way from pupil rows to moments, and random panels to try it on."""
+"""The slow, obvious way from student rows to moments, and random panels to try it on."""
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
@@ -13,11 +13,11 @@ def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
     )
     periods = np.sort(rows["period"].unique())
     sums: dict[tuple, dict] = {}
-    for _, pupil in rows.groupby("unit"):
+    for _, student in rows.groupby("unit"):
         y, seen = np.zeros(len(periods)), np.zeros(len(periods), dtype=bool)
-        place = np.searchsorted(periods, pupil["period"])
-        y[place], seen[place] = pupil["y"] - shift, True
-        first = pupil.iloc[0]
+        place = np.searchsorted(periods, student["period"])
+        y[place], seen[place] = student["y"] - shift, True
+        first = student.iloc[0]
         w = float(first["weight"])
         key = (first["district"], float(first["cohort"]), first["stratum"], tuple(seen))
         cell = sums.setdefault(key, {"n": 0, "w": 0.0, "w2": 0.0, "t": 0.0, "t2": 0.0, "c": 0.0})
@@ -32,7 +32,7 @@ def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
         cohort=np.array([key[1] for key in keys]),
         stratum=np.array([key[2] for key in keys]),
         seen=np.array([key[3] for key in keys]),
-        pupils=np.array([cell["n"] for cell in cells]),
+        students=np.array([cell["n"] for cell in cells]),
         weight=np.array([cell["w"] for cell in cells]),
         weight_sq=np.array([cell["w2"] for cell in cells]),
         total=np.array([cell["t"] for cell in cells]),
@@ -44,7 +44,7 @@ def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
 
 def random_rows(
     seed: int,
-    pupils: int = 150,
+    students: int = 150,
     periods: tuple[int, ...] = tuple(range(1, 9)),
     cohorts: tuple[float, ...] = (3, 5, 6, NEVER),
     gaps: float = 0.0,
@@ -54,16 +54,16 @@ def random_rows(
 ) -> pd.DataFrame:
     """Return a random panel with effects that differ by cohort and grow; `gaps` is the chance that a row is missing."""
     rng = np.random.default_rng(seed)
-    unit = np.arange(pupils)
+    unit = np.arange(students)
     # the first of each cohort, stratum and district are dealt out, so that none is empty
     traits = pd.DataFrame(
         {
             "unit": unit,
             "cohort": np.array(cohorts, dtype=float)[unit % len(cohorts)],
-            "stratum": [f"s{k}" for k in rng.integers(0, strata, pupils)],
-            "district": [f"d{k}" for k in rng.integers(0, districts, pupils)],
-            "weight": rng.uniform(0.5, 2, pupils) if weighted else 1.0,
-            "level": rng.normal(0, 3, pupils),
+            "stratum": [f"s{k}" for k in rng.integers(0, strata, students)],
+            "district": [f"d{k}" for k in rng.integers(0, districts, students)],
+            "weight": rng.uniform(0.5, 2, students) if weighted else 1.0,
+            "level": rng.normal(0, 3, students),
         }
     )
     rows = traits.merge(pd.DataFrame({"period": periods}), how="cross")
@@ -71,6 +71,6 @@ def random_rows(
     effect = np.where(since >= 0, 1.0 + 0.3 * since.where(since >= 0, 0) + 0.2 * (rows["cohort"] == cohorts[0]), 0.0)
     trend = rows["stratum"].str[1:].astype(float) * 0.4 * rows["period"]
     noise = rng.normal(0, 1, len(rows))
-    noise += 0.6 * np.concatenate([[0], noise[:-1]])  # errors of neighbouring months hang together
+    noise += 0.6 * np.concatenate([[0], noise[:-1]])  # errors of neighboring months hang together
     rows["y"] = 80 + rows["level"] + np.sin(rows["period"]) + trend + effect + noise
     return rows[rng.uniform(size=len(rows)) >= gaps].drop(columns="level").reset_index(drop=True)

@@ -6,8 +6,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from leapstudy.core import paths
-from leapstudy.report.figures import chance, effects, pupils_before, pupils_effects, raw, reach, trends
-from leapstudy.report.site import build_site
+from leapstudy.figures import chance, effects, raw, students_before, students_effects, trends
+from leapstudy.figures import power as reach
+from leapstudy.site.build import build_site
 
 DAY = "2026-11-24"
 
@@ -23,22 +24,22 @@ def exhibits(study):
     ]
 
 
-def pupil_exhibits(study):
+def student_exhibits(study):
     return [
-        pupils_before.funnel(study),
-        pupils_before.raw_paths(study),
-        pupils_effects.event_study(study),
-        pupils_effects.designs(study),
+        students_before.funnel(study),
+        students_before.raw_paths(study),
+        students_effects.event_study(study),
+        students_effects.designs(study),
     ]
 
 
-def pupil_run(out: Path, study) -> dict[str, object]:
-    """Write result and notebook of a pupil study, and return its run."""
-    slug = f"pupils-{study.slug}"
+def student_run(out: Path, study) -> dict[str, object]:
+    """Write result and notebook of a student study, and return its run."""
+    slug = f"students-{study.slug}"
     (out / slug).mkdir(parents=True)
     study.save(str(out / slug / "result.json"))
-    notebook = notebook_of(study.name, pupil_exhibits(study), study.answer.parts, out / slug / "notebook.ipynb")
-    title = f"{study.name} School District, pupil track"
+    notebook = notebook_of(study.name, student_exhibits(study), study.answer.parts, out / slug / "notebook.ipynb")
+    title = f"{study.name} School District, student track"
     return {"slug": slug, "title": title, "status": "done", "notebook": notebook, "error": None}
 
 
@@ -70,9 +71,9 @@ def notebook_of(name: str, shown_in_it, table, path: Path) -> Path:
     return path
 
 
-def small_site(out: Path, studies, pupil_studies=()) -> Path:
+def small_site(out: Path, studies, student_studies=()) -> Path:
     """Build a site of the given studies, one failed run and two articles, and return its index."""
-    runs = [pupil_run(out, study) for study in pupil_studies]
+    runs = [student_run(out, study) for study in student_studies]
     for study in studies:
         folder = out / study.district.slug
         folder.mkdir(parents=True, exist_ok=True)

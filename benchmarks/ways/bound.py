@@ -36,7 +36,7 @@ def run(slugs: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for name in (*shipped_preload(), "leapstudy.report.study", "leapstudy.report.sentences"):
+    for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name)
     every = sys.argv[1].split(",")
     workers = []

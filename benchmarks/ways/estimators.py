@@ -1,7 +1,7 @@
 """One way from a SIMULATED parquet file to an effect, in a process of its own: ``estimators.py WAY FILE [LIMIT]``.
 
 Prints one line of JSON: wall and CPU seconds from the file to the effect (imports not counted), peak memory in MiB, and the
-effect with its standard error where the way has one. The files are written by `pupils_moments.py`.
+effect with its standard error where the way has one. The files are written by `students_moments.py`.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ import pandas as pd
 
 Effect = tuple[float, float | None]
 Way = Callable[[str], Effect]
-DAY_KEYS = "pupil, district_code, date_trunc('month', day)::date"
+DAY_KEYS = "student, district_code, date_trunc('month', day)::date"
 
 
 def rows_of(path: str) -> pd.DataFrame:
     """Return unit, period (0, 1, ...), cohort as a period (0: never), and attendance in points, as the packages want them."""
-    frame = pd.read_parquet(path, columns=["pupil", "month", "days_enrolled", "days_attended", "first_visit_month"])
+    frame = pd.read_parquet(path, columns=["student", "month", "days_enrolled", "days_attended", "first_visit_month"])
     when, first = (pd.to_datetime(frame[name]).to_numpy() for name in ("month", "first_visit_month"))
     months = np.unique(when)
     # first visits in summer count as in the next school month; the packages number periods from 1 and call 0 "never"
     place = np.searchsorted(months, first) + 1
     return pd.DataFrame(
         {
-            "unit": pd.factorize(frame["pupil"])[0],
+            "unit": pd.factorize(frame["student"])[0],
             "period": np.searchsorted(months, when) + 1,
             "cohort": np.where(np.isnat(first), 0, place),
             "y": 100.0 * frame["days_attended"] / frame["days_enrolled"],
@@ -47,19 +47,19 @@ def ours(limit: str, estimate: str) -> Way:
     from leapstudy.did.staggered.effects import regression_effects
     from leapstudy.did.staggered.side_by_side import instructional, side_by_side
     from leapstudy.did.staggered.twfe import twfe
-    from leapstudy.pupils.engine import connect
-    from leapstudy.pupils.moments.expression import moments_of_panel
-    from leapstudy.pupils.moments.influence import covariance
+    from leapstudy.students.engine import connect
+    from leapstudy.students.moments.expression import moments_of_panel
+    from leapstudy.students.moments.influence import covariance
 
     def way(path: str) -> Effect:
         moments = instructional(moments_of_panel(connect(limit, threads=2).read_parquet(path)))
         if estimate == "moments":
-            return float(moments.pupils.sum()), None
+            return float(moments.students.sum()), None
         if estimate == "twfe":
             found = regression_effects(moments, twfe(moments), "twfe")
             return float(found.estimate[0]), float(found.se[0])
         if estimate == "all":
-            side_by_side(moments, (-5, 5), "pupil"), side_by_side(moments, (-5, 5), "district"), bacon(moments)
+            side_by_side(moments, (-5, 5), "student"), side_by_side(moments, (-5, 5), "district"), bacon(moments)
         att = att_gt(moments, Choices())
         made = averages(att, moments.periods, "simple")
         variance = covariance(moments, aggregate_influence(moments, att, made))[-1, -1]
@@ -107,37 +107,37 @@ def fereg(path: str) -> Effect:
 
 
 def days_ours(path: str) -> Effect:
-    """Pupil-days to pupil-months to moments, by our reader's way of adding days up and our one expression."""
-    from leapstudy.pupils.engine import connect, keep
-    from leapstudy.pupils.moments.expression import moments_of_panel
+    """Student-days to student-months to moments, by our reader's way of adding days up and our one expression."""
+    from leapstudy.students.engine import connect, keep
+    from leapstudy.students.moments.expression import moments_of_panel
 
     con = connect("8GB", threads=2)
     days = con.read_parquet(path)
-    names = ["pupil", "district_code", "grade", "high_needs", "first_visit_month"]
+    names = ["student", "district_code", "grade", "high_needs", "first_visit_month"]
     panel = days.group_by(*names, month=days.day.truncate("M").cast("date")).agg(
         days_enrolled=days.count().cast("float64"), days_attended=days.present.cast("int64").sum().cast("float64")
     )
     moments = moments_of_panel(keep(con, "adding days up", panel))
-    return float(moments.pupils.sum()), None
+    return float(moments.students.sum()), None
 
 
 def days_sql(path: str) -> Effect:
     """The same sums by SQL written by hand: days to months, months to columns, columns to sums by cell."""
     return _sums_by_hand(path, "8GB", "day", f"""
-        SELECT pupil, district_code, first_visit_month, date_trunc('month', day)::date AS month,
+        SELECT student, district_code, first_visit_month, date_trunc('month', day)::date AS month,
             100.0 * count(*) FILTER (present) / count(*) - 93 AS y
         FROM '{path}' GROUP BY ALL""")  # fmt: skip
 
 
 def months_sql(path: str) -> Effect:
-    """The moments of a pupil-month file by SQL written by hand."""
+    """The moments of a student-month file by SQL written by hand."""
     return _sums_by_hand(path, "4GB", "month", f"""
-        SELECT pupil, district_code, first_visit_month, month, 100.0 * days_attended / days_enrolled - 93 AS y
+        SELECT student, district_code, first_visit_month, month, 100.0 * days_attended / days_enrolled - 93 AS y
         FROM '{path}' WHERE days_enrolled > 0""")  # fmt: skip
 
 
 def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
-    """Pivot pupil-months by month and sum products by cell, and return the number of pupils; `date` is the file's column."""
+    """Pivot student-months by month and sum products by cell, and return the number of students; `date` is the file's column."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 2, "memory_limit": limit, "preserve_insertion_order": False})
@@ -149,8 +149,8 @@ def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
     return float(sum(row[0] for row in con.sql(f"""
         WITH monthly AS ({monthly}),
         wide AS (
-            SELECT pupil, min(district_code) AS district_code, min(first_visit_month) AS first_visit_month, {columns}
-            FROM monthly GROUP BY pupil)
+            SELECT student, min(district_code) AS district_code, min(first_visit_month) AS first_visit_month, {columns}
+            FROM monthly GROUP BY student)
         SELECT count(*), district_code, first_visit_month, {pattern} AS seen, {sums} FROM wide GROUP BY ALL
     """).fetchall())), None  # fmt: skip
 

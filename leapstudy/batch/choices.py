@@ -1,6 +1,7 @@
 """From a choice made in the explorer to the batch: the equal command, and a parameter file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Spec
-from leapstudy.report.explorer import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the explorer borrows from the batch: the equal command, and saving a choice as a parameter file."""
+
+    command: Callable[[str, Spec], str]
+    save: Callable[[str, Spec, str], str]
 
 
 def command(slug: str, spec: Spec) -> str:

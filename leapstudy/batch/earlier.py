@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.manifest import Manifest, read_manifest
-from leapstudy.report.index import EARLIER
-from leapstudy.report.stamps import read_stamps
+from leapstudy.site.index import EARLIER
+from leapstudy.site.stamps import read_stamps
 
 
 @dataclass(frozen=True, slots=True)

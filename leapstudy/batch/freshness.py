@@ -8,8 +8,8 @@ from leapstudy.batch.kept import reasons
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.live import Controls
 from leapstudy.data import StudyData
-from leapstudy.report.live import Controls
 
 NAMED = 3
 """Runs that are named one by one; more are counted."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
-from leapstudy.report.result import load_result
+from leapstudy.study.result import load_result
 
 
 def gather(out: Path, slugs: Iterable[str]) -> pd.DataFrame:

@@ -11,19 +11,19 @@ from leapstudy.core.names import Track
 
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
-ONLY_PUPILS = {"simulation.yml", "pupils.yml"}
+ONLY_STUDENTS = {"simulation.yml", "students.yml"}
 Signature = tuple[tuple[str, int, int], ...]
 
 
 def _shared(track: Track) -> list[Path]:
-    skipped = {RESOLVED} if track == "pupils" else {RESOLVED, *ONLY_PUPILS}
+    skipped = {RESOLVED} if track == "students" else {RESOLVED, *ONLY_STUDENTS}
     figures = paths.raw().glob("*/*.csv")
     settings = (path for path in paths.params().glob("*.yml") if path.name not in skipped)
     return sorted([*figures, *settings])
 
 
 def own_inputs(parameters: Mapping[str, Any]) -> list[Path]:
-    """Return the files of the parameters that name one: `pupils_path` and whatever else ends in `_path`."""
+    """Return the files of the parameters that name one: `students_path` and whatever else ends in `_path`."""
     named = [
         Path(str(value))
         for name, value in parameters.items()
@@ -48,7 +48,7 @@ def signature(extra: Iterable[Path] = ()) -> Signature:
     package = Path(leapstudy.__file__).parent.rglob("*.py")
     lock = paths.root() / "requirements.lock"
     found = []
-    for path in [*_shared("pupils"), *package, lock, *extra]:
+    for path in [*_shared("students"), *package, lock, *extra]:
         try:
             about = path.stat()
         except FileNotFoundError:

@@ -14,9 +14,9 @@ from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.did.design import build_sample
 
-PUBLIC_DISTRICT, POOLED, PUPILS = "10_district", "30_all_districts", "20_pupils"
+PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
-TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "pupils": ("pupils",), "all": ("public", "pupils")}
+TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "students": ("students",), "all": ("public", "students")}
 
 
 def declared_parameters(notebook: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     names
         Districts by slug, name or code; all LEAP districts where empty.
     track
-        `public`, `pupils` or `all`.
+        `public`, `students` or `all`.
     settings
         Parameters from the command line.
     out
@@ -81,8 +81,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         ]
         if not names:
             runs += _articles(data, settings, out)
-    if "pupils" in TRACKS[track]:
-        runs += _pupil_runs([(item.slug, item.name) for item in chosen], not names, settings, out)
+    if "students" in TRACKS[track]:
+        runs += _student_runs([(item.slug, item.name) for item in chosen], not names, settings, out)
     return runs
 
 
@@ -111,7 +111,7 @@ def _district_run(
 def _articles(data: StudyData, settings: Mapping[str, Any], out: Path) -> list[Run]:
     runs = []
     for notebook in sorted(paths.notebooks().glob("*.ipynb")):
-        if notebook.stem in (PUBLIC_DISTRICT, PUPILS):
+        if notebook.stem in (PUBLIC_DISTRICT, STUDENTS):
             continue
         slug = ONCE_SLUGS.get(notebook.stem, notebook.stem.replace("_", "-"))
         params = resolve(slug, settings)
@@ -122,17 +122,23 @@ def _articles(data: StudyData, settings: Mapping[str, Any], out: Path) -> list[R
     return runs
 
 
-def _pupil_runs(
+def _student_runs(
     districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
 ) -> list[Run]:
-    notebook = _notebook(PUPILS)
+    notebook = _notebook(STUDENTS)
     wanted = [*districts, *([(ALL_SLUG, "All LEAP districts")] if pooled else [])]
     runs = []
     for slug, title in wanted:
-        folder = f"pupils-{slug}"
+        folder = f"students-{slug}"
         extra = {"district": slug, "result_path": str(out / folder / "result.json")}
         runs.append(
-            Run(folder, notebook, _inject(notebook, resolve(slug, settings), extra), f"{title}, pupil track", "pupils")
+            Run(
+                folder,
+                notebook,
+                _inject(notebook, resolve(slug, settings), extra),
+                f"{title}, student track",
+                "students",
+            )
         )
     return runs
 

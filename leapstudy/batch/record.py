@@ -18,12 +18,12 @@ from leapstudy.batch.earlier import Kept
 from leapstudy.batch.manifest import Manifest, read_manifest
 from leapstudy.batch.runs import Run
 from leapstudy.core.files import sha256_file, write_text_atomic
-from leapstudy.report.result import made
+from leapstudy.study.result import made
 
 NAME = "ro-crate-metadata.json"
 SPEC = "https://w3id.org/ro/crate/1.1"
 CONTEXT = [f"{SPEC}/context", {"sha256": "https://schema.org/sha256"}]
-LICENCE = "https://spdx.org/licenses/MIT"
+LICENSE = "https://spdx.org/licenses/MIT"
 SOFTWARE, PYTHON, LOCK = "#leapstudy", "#python", "#requirements.lock"
 STATUS = {"done": "http://schema.org/CompletedActionStatus"}
 FAILED = "http://schema.org/FailedActionStatus"
@@ -135,7 +135,7 @@ def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.dat
     return {
         "@id": "./", "@type": "Dataset", "name": "Did LEAP raise attendance: results of one batch",
         "description": f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}.",
-        "datePublished": ended.date().isoformat(), "license": {"@id": LICENCE}, "hasPart": _ids(files),
+        "datePublished": ended.date().isoformat(), "license": {"@id": LICENSE}, "hasPart": _ids(files),
         "mentions": [{"@id": "#batch"}, *({"@id": _run_id(run.slug)} for run in runs)],
     }  # fmt: skip
 
@@ -178,13 +178,13 @@ def _instruments(with_what: Mapping[str, Any]) -> list[Entity]:
     ]
     software = {
         "@id": SOFTWARE, "@type": "SoftwareApplication", "name": "leapstudy", "softwareVersion": with_what["leapstudy"],
-        "identifier": f"sha256 of the sources: {with_what['package_hash']}", "license": {"@id": LICENCE},
+        "identifier": f"sha256 of the sources: {with_what['package_hash']}", "license": {"@id": LICENSE},
         "softwareRequirements": [{"@id": PYTHON}, {"@id": LOCK}, *_ids(packages)],
     }  # fmt: skip
     python = {"@id": PYTHON, "@type": "ComputerLanguage", "name": "Python", "version": with_what["python"]}
     lock = {"@id": LOCK, "@type": "CreativeWork", "name": "requirements.lock", "sha256": with_what["lock_hash"]}
-    licence = {"@id": LICENCE, "@type": "CreativeWork", "name": "MIT License"}
-    return [software, python, lock, licence, *packages]
+    license = {"@id": LICENSE, "@type": "CreativeWork", "name": "MIT License"}
+    return [software, python, lock, license, *packages]
 
 
 def _input(name: str, digest: str) -> Entity:

@@ -7,7 +7,7 @@ from nbclient import NotebookClient
 
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.core.files import write_text_atomic
-from leapstudy.report.live import WIDGET
+from leapstudy.core.live import WIDGET
 
 
 def refresh_notebook(path: Path) -> None:

@@ -26,8 +26,8 @@ from leapstudy.batch.runs import Run
 from leapstudy.batch.threads import one_thread
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
-from leapstudy.report.entries import EXPECTED
-from leapstudy.report.site import build_site, prepare_pages
+from leapstudy.site.build import build_site, prepare_pages
+from leapstudy.site.entries import EXPECTED
 
 
 class Pool(Protocol):
@@ -48,7 +48,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A finished batch: its runs, the page to open, and what the last look for pupils' ids found."""
+    """A finished batch: its runs, the page to open, and what the last look for students' ids found."""
 
     outcomes: tuple[Outcome, ...]
     index: Path
@@ -125,10 +125,10 @@ def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) 
 def _longest_first(runs: Sequence[Run]) -> list[Run]:
     """Return the runs with the longest in front: none that starts last may keep the others waiting.
 
-    The first run of the pupil track measures the state for all of them; all districts together have robust bounds.
+    The first run of the student track measures the state for all of them; all districts together have robust bounds.
     """
-    pupils = next((run for run in runs if run.track == "pupils"), None)
-    long = [run for run in runs if run is pupils or run.slug == ALL_SLUG]
+    students = next((run for run in runs if run.track == "students"), None)
+    long = [run for run in runs if run is students or run.slug == ALL_SLUG]
     return [*long, *(run for run in runs if run not in long)]
 
 
@@ -140,7 +140,7 @@ def _execute(
     done: dict[str, Manifest] = {}
     expected = expected_seconds(work.runs, work.out)
     # what pages are made with takes seconds to import: it does so while the first kernels are at work
-    Thread(target=import_module, args=("leapstudy.report.pages",), daemon=True).start()
+    Thread(target=import_module, args=("leapstudy.site.pages",), daemon=True).start()
     try:
         with (
             board(work.runs, expected, work.jobs, console) as shown,

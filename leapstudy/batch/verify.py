@@ -13,9 +13,9 @@ from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.batch.run import run_batch
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import points
 from leapstudy.data import StudyData
-from leapstudy.report.phrases import points
-from leapstudy.report.result import load_result
+from leapstudy.study.result import load_result
 
 TOLERANCE = 1e-8
 """Points within which a number counts as the same: far below what is printed, above what another processor may round."""
@@ -87,7 +87,7 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: f
         raise BadInput(f"There is no result in {out.name}/ to verify. Run `leapstudy run` first.")
     with TemporaryDirectory(prefix="leapstudy-verify-") as scratch:
         again = Path(scratch)
-        track = "all" if any(slug.startswith("pupils-") for slug in slugs) else "public"
+        track = "all" if any(slug.startswith("students-") for slug in slugs) else "public"
         plan = {run.slug: run for run in make_plan(data, [], track, {}, again)}
         runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in slugs if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)

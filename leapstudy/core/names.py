@@ -4,7 +4,7 @@ from typing import Any, Literal, cast, get_args
 
 from leapstudy.core.errors import bad_value
 
-Track = Literal["public", "pupils"]
+Track = Literal["public", "students"]
 Role = Literal["main", "placebo", "sensitivity"]
 ComparisonName = Literal["alliance", "others", "drg_gh"]
 ContrastName = Literal[
@@ -16,7 +16,7 @@ ContrastName = Literal[
 ]
 Edition = Literal["2022-23", "2021-22"]
 Outcome = Literal["attendance_rate", "attendance_rate_high_needs", "chronic_absence"]
-Weights = Literal["equal", "pupils"]
+Weights = Literal["equal", "students"]
 Scale = Literal["points", "logodds"]
 PriorName = Literal["flat", "published"]
 

@@ -58,10 +58,10 @@ def unify_years(frame: pd.DataFrame, table: str) -> Cleaned:
 
 
 def name_groups(frame: pd.DataFrame, table: str) -> Cleaned:
-    """Give pupil groups their short names; a table without groups is of all pupils."""
+    """Give student groups their short names; a table without groups is of all students."""
     groups = frame["group"].map(GROUPS) if "group" in frame else pd.Series("all", index=frame.index)
     return frame.assign(group=groups.astype("str")), Entry(
-        "name_groups", table, "pupil groups are called all and high_needs", len(frame), len(frame)
+        "name_groups", table, "student groups are called all and high_needs", len(frame), len(frame)
     )
 
 
@@ -94,7 +94,7 @@ def drop_blank(frame: pd.DataFrame, table: str, value: str) -> Cleaned:
 
 def note_breaks(frame: pd.DataFrame, table: str) -> Cleaned:
     """Say in the open which series break in 2021-22; a contrast leaves out whoever lacks one of its years."""
-    reason = "series break in 2021-22 (LEARN loses half its pupils, Goodwin first appears); LEARN is kept, Goodwin lacks the earlier years and so enters no contrast"
+    reason = "series break in 2021-22 (LEARN loses half its students, Goodwin first appears); LEARN is kept, Goodwin lacks the earlier years and so enters no contrast"
     there = [name for code, name in ((LEARN, "LEARN"), (GOODWIN, "Goodwin")) if code in set(frame["district_code"])]
     return frame, Entry("note_breaks", table, reason, len(frame), len(frame), ", ".join(there))
 

@@ -1,4 +1,4 @@
-"""The programme's facts as published: effects, money, pupils served, claims; each row with its source."""
+"""The program's facts as published: effects, money, students served, claims; each row with its source."""
 
 from dataclasses import dataclass, fields
 from io import BytesIO
@@ -20,7 +20,7 @@ class Facts:
     state_chronic_long: pd.DataFrame
     claims: pd.DataFrame
     funding: pd.DataFrame
-    comparable_programmes: pd.DataFrame
+    comparable_programs: pd.DataFrame
     served: pd.DataFrame
 
 

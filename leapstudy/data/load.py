@@ -24,12 +24,12 @@ class StudyData:
     Attributes
     ----------
     attendance : DataFrame
-        One row a district, edition, group and year: `students` (pupils), `rate` (fraction), `measure` (final or
+        One row a district, edition, group and year: `students` (students), `rate` (fraction), `measure` (final or
         year_to_date).
     chronic : DataFrame
-        One row a district and year: `percent` of pupils chronically absent.
+        One row a district and year: `percent` of students chronically absent.
     districts : DataFrame
-        One row a district, sorted by code, with slug, flags and traits before the programme.
+        One row a district, sorted by code, with slug, flags and traits before the program.
     state_attendance, state_chronic : DataFrame
         The state's own rows, with the same columns.
     ledger : DataFrame
@@ -83,11 +83,11 @@ def _attendance(
     name = table.name
     frame, renamed = clean.unify_years(frame, name)
     frame, grouped = clean.name_groups(frame, name)
-    frame, labelled = clean.label_edition(frame, name, edition)
+    frame, labeled = clean.label_edition(frame, name, edition)
     frame, state, split = clean.split_state(frame, name)
     frame, dropped = clean.drop_unusable(frame, name)
     frame, breaks = clean.note_breaks(frame, name)
-    entries += [renamed, grouped, labelled, split, dropped, breaks]
+    entries += [renamed, grouped, labeled, split, dropped, breaks]
     return clean.finish(frame, ATTENDANCE_COLUMNS), clean.finish(state, ATTENDANCE_COLUMNS)
 
 

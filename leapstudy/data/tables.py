@@ -67,14 +67,14 @@ RATE = Column(
     "Days attended / days enrolled, pre-kindergarten included",
     raw="attendance_rate",
 )
-PUPILS = Column("students", "count", "pupils", "Pupils enrolled, of the pupil group")
+STUDENTS = Column("students", "count", "students", "Students enrolled, of the student group")
 PUBLIC_DOMAIN = "public domain"
 CSDE = "Connecticut State Department of Education"
 
 ATTENDANCE_2022_23 = Table(
     "attendance_2022_23",
     "csde_attendance_2022_23/attendance.csv",
-    "Attendance by district and pupil group, 2022-23 edition",
+    "Attendance by district and student group, 2022-23 edition",
     f"{CSDE}, data.ct.gov dataset he4h-bgqh, updated 2023-06-16",
     PUBLIC_DOMAIN,
     ("district_code", "year", "group"),
@@ -83,9 +83,14 @@ ATTENDANCE_2022_23 = Table(
         Column("district", "text", "text", "Name of the district; never used to join"),
         Column("year", "choice", "school year", "School year", ("2019-20", "2020-21", "2021-22", "2022-23")),
         Column(
-            "group", "choice", "text", "Pupil group", ("All Students", "Students With High Needs"), raw="student_group"
+            "group",
+            "choice",
+            "text",
+            "Student group",
+            ("All Students", "Students With High Needs"),
+            raw="student_group",
         ),
-        PUPILS,
+        STUDENTS,
         RATE,
         Column("edition", "choice", "text", "The state's release", ("he4h-bgqh (2022-23)",)),
         Column(
@@ -109,7 +114,7 @@ ATTENDANCE_2021_22 = Table(
         Column(
             "year", "choice", "school year", "School year, written in full", ("2019-2020", "2020-2021", "2021-2022")
         ),
-        PUPILS,
+        STUDENTS,
         RATE,
     ),
 )
@@ -128,7 +133,7 @@ CHRONIC = Table(
                 year,
                 "percent",
                 "percent 0 to 100",
-                f"Pupils of K-12 who missed 10 % or more of their days in {year}",
+                f"Students of K-12 who missed 10 % or more of their days in {year}",
                 blank="suppressed or not listed",
             )
             for year in _CHRONIC_YEARS
@@ -137,8 +142,8 @@ CHRONIC = Table(
             Column(
                 f"n_chronic_{year}",
                 "count",
-                "pupils",
-                f"Pupils chronically absent in {year}",
+                "students",
+                f"Students chronically absent in {year}",
                 blank="suppressed or not listed",
             )
             for year in ("2018-19", "2019-20")
@@ -148,7 +153,7 @@ CHRONIC = Table(
 DISTRICTS = Table(
     "districts",
     "csde_districts/districts.csv",
-    "The districts: kind, LEAP, Alliance, reference group, traits before the programme",
+    "The districts: kind, LEAP, Alliance, reference group, traits before the program",
     f"{CSDE}, Education Cost Sharing inputs FY2020; LEAP list from portal.ct.gov and cea.org",
     PUBLIC_DOMAIN,
     ("district_code",),
@@ -159,7 +164,7 @@ DISTRICTS = Table(
             "org_type",
             "choice",
             "text",
-            "Kind of organisation",
+            "Kind of organization",
             ("town", "regional", "charter", "RESC", "state unified", "CTECS", "university", "endowed academy"),
         ),
         Column("leap", "flag", "0 or 1", "One of the 15 original LEAP districts"),
@@ -178,7 +183,7 @@ DISTRICTS = Table(
             "frpl_share",
             "fraction",
             "fraction 0 to 1",
-            "Pupils eligible for free or reduced-price meals, October 2018",
+            "Students eligible for free or reduced-price meals, October 2018",
             blank="the state gives none",
             raw="frpl_share_2018",
         ),
@@ -186,11 +191,11 @@ DISTRICTS = Table(
             "high_needs_share",
             "fraction",
             "fraction 0 to 1",
-            "Pupils with high needs, 2019-20",
+            "Students with high needs, 2019-20",
             blank="suppressed or not listed",
             raw="high_needs_share_2019_20",
         ),
-        Column("students_2019_20", "count", "pupils", "Enrolment 2019-20", blank="did not exist yet"),
+        Column("students_2019_20", "count", "students", "Enrollment 2019-20", blank="did not exist yet"),
     ),
 )
 TABLES: tuple[Table, ...] = (ATTENDANCE_2022_23, ATTENDANCE_2021_22, CHRONIC, DISTRICTS)

@@ -94,7 +94,7 @@ class PooledAnswer(SharedAnswer):
     caterpillar : DataFrame
         Its districts with their names, as the figure draws them; empty without `pooling`.
     informed : Shrinkage or None
-        The same with comparable programmes' effects as prior; None where none was given, or it is the spec's own.
+        The same with comparable programs' effects as prior; None where none was given, or it is the spec's own.
     """
 
     by_district: pd.DataFrame

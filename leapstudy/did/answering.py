@@ -75,7 +75,7 @@ def answer_all(
     threshold_pp
         The effect on the average that would matter.
     published
-        What comparable programmes say of the mean effect: the prior if the spec asks for it, else a second look beside the
+        What comparable programs say of the mean effect: the prior if the spec asks for it, else a second look beside the
         flat one.
     robust
         Whether robust bounds are made: they take longer than all the rest.
@@ -202,7 +202,7 @@ def _without(sample: Sample, side: str, place: int) -> Sample:
     changed = {
         side: codes,
         f"y_{side}": getattr(sample, f"y_{side}")[keep],
-        f"pupils_{side}": getattr(sample, f"pupils_{side}")[keep],
+        f"students_{side}": getattr(sample, f"students_{side}")[keep],
     }
     return replace(sample, **changed)
 

@@ -1,4 +1,4 @@
-"""The recommended design from sums by risk set and absence band: ATT(g,t), and what each pupil adds to its averages."""
+"""The recommended design from sums by risk set and absence band: ATT(g,t), and what each student adds to its averages."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.pupil_answer import HEADLINE
 from leapstudy.did.staggered.aggregate import Averages, averages
 from leapstudy.did.staggered.att_gt import NO_COMPARISON
 from leapstudy.did.staggered.att_gt_record import Refusal
@@ -15,6 +14,10 @@ from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_card
 
 CELL = ["g", "t", "district_code", "band"]
+
+HEADLINE = (1, 6)
+"""First and last event time of the headline: the months after the visit for which effects were published, and in which
+most cohorts are still seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     strata
         Rows of `strata_of`.
     sizes
-        Rows of `leapstudy.pupils.risk_changes.cohort_sizes` for the same districts and part.
+        Rows of `leapstudy.students.risk_changes.cohort_sizes` for the same districts and part.
     fewest
-        Fewest comparison pupils in a stratum (district and absence band); below it the stratum is refused.
+        Fewest comparison students in a stratum (district and absence band); below it the stratum is refused.
 
     Raises
     ------
@@ -76,14 +79,14 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     """
     kept = strata[strata["n_c"] >= fewest]
     if kept.empty:
-        raise BadInput(f"No stratum has {fewest} comparison pupils: {NO_COMPARISON}.")
+        raise BadInput(f"No stratum has {fewest} comparison students: {NO_COMPARISON}.")
     pairs = (
         kept.groupby(["g", "t"], sort=True)
         .agg(n=("n_t", "sum"), gap=("gap", "sum"), base=("base", "min"))
         .reset_index()
     )
     all_n = strata.groupby(["g", "t"])["n_t"].sum()
-    weight = sizes.groupby("g")["pupils"].sum()
+    weight = sizes.groupby("g")["students"].sum()
     found = _Estimates(
         pairs["g"].to_numpy(float), pairs["t"].to_numpy(int), (pairs["gap"] / pairs["n"]).to_numpy(),
         weight.reindex(pairs["g"]).to_numpy(float),
@@ -98,17 +101,17 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
 
 
 def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
-    """Put the visited pupils of each risk set, month, district, band and part beside the comparison pupils.
+    """Put the visited students of each risk set, month, district, band and part beside the comparison students.
 
     Parameters
     ----------
     sums
-        From `leapstudy.pupils.risk_changes.change_sums`.
+        From `leapstudy.students.risk_changes.change_sums`.
 
     Returns
     -------
     pandas.DataFrame
-        `CELL`, part, base, n_t, n_c (pupils), mean_c (mean change of comparison pupils), gap (summed difference).
+        `CELL`, part, base, n_t, n_c (students), mean_c (mean change of comparison students), gap (summed difference).
     """
     treated = _side(sums[sums["treated"]], "t", ["part", "base"])
     compare = _side(sums[~sums["treated"]], "c", [])
@@ -118,7 +121,7 @@ def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def _side(rows: pd.DataFrame, name: str, more: list[str]) -> pd.DataFrame:
-    return rows[[*CELL, "pupils", "total", *more]].rename(columns={"pupils": f"n_{name}", "total": f"total_{name}"})
+    return rows[[*CELL, "students", "total", *more]].rename(columns={"students": f"n_{name}", "total": f"total_{name}"})
 
 
 def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
@@ -132,16 +135,16 @@ def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
 
 
 def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
-    """Return what a pupil's change adds to each average by event time, for the engine's second pass.
+    """Return what a student's change adds to each average by event time, for the engine's second pass.
 
-    Columns as `leapstudy.pupils.risk_changes.influence_products` takes them.
+    Columns as `leapstudy.students.risk_changes.influence_products` takes them.
     """
     made = found.averages
     rows, places = np.nonzero(made.combination[:-1])
     weights = pd.DataFrame({"key": made.key[rows], "place": places, "weight": made.combination[rows, places]})
     cells = found.cells.merge(weights, on="place")
     estimate = found.estimate[cells["place"]]
-    n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited pupils of all strata in use
+    n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
     slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["n_c"]
     base = cells[[*CELL, "part", "key"]].assign(grp=group)
     return pd.concat(
@@ -154,7 +157,7 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
 
 
 def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
-    """Return what each visited pupil adds to the averages because cohort sizes are estimated (as in R `did`)."""
+    """Return what each visited student adds to the averages because cohort sizes are estimated (as in R `did`)."""
     made = found.averages
     rows, places = np.nonzero(made.share_slope[:-1])
     terms = pd.DataFrame(
@@ -164,7 +167,7 @@ def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     return sizes[["district_code", "g", "part"]].merge(summed, on="g").assign(grp=group)
 
 
-def at_risk_effects(found: AtRisk, products: pd.DataFrame, pupils: tuple[int, int], fewest: int) -> Effects:
+def at_risk_effects(found: AtRisk, products: pd.DataFrame, students: tuple[int, int], fewest: int) -> Effects:
     """Return the averages, the overall last, with the covariance of the engine's second pass.
 
     Parameters
@@ -172,9 +175,9 @@ def at_risk_effects(found: AtRisk, products: pd.DataFrame, pupils: tuple[int, in
     found
         From `at_risk`.
     products
-        This group's rows of `leapstudy.pupils.risk_changes.influence_products`.
-    pupils
-        Number of visited and of comparison pupils, each counted once.
+        This group's rows of `leapstudy.students.risk_changes.influence_products`.
+    students
+        Number of visited and of comparison students, each counted once.
     fewest
         As given to `at_risk`.
     """
@@ -187,6 +190,6 @@ def at_risk_effects(found: AtRisk, products: pd.DataFrame, pupils: tuple[int, in
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
-        made.combination @ (found.period - found.base), float("inf"), "pupil",
-        cs_card("cs_at_risk", choices, "pupil", *pupils, overlap),
+        made.combination @ (found.period - found.base), float("inf"), "student",
+        cs_card("cs_at_risk", choices, "student", *students, overlap),
     )  # fmt: skip

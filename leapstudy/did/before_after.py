@@ -1,4 +1,4 @@
-"""Visited pupils before and after, without any comparison: what a report without a control group shows."""
+"""Visited students before and after, without any comparison: what a report without a control group shows."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
 from leapstudy.did.staggered.clustered import clustered
 from leapstudy.did.staggered.effects import NO_FACTOR, base_words, cell_drift
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 def before_after(moments: Moments, choices: Choices) -> AttGt:
@@ -51,7 +51,7 @@ def _stack(
         cells=tuple(one[0] for one in made),
         estimate=estimate,
         overlap=np.ones(len(made)),
-        n_treated=(loading > 0) @ moments.pupils,
+        n_treated=(loading > 0) @ moments.students,
         n_comparison=np.zeros(len(made), dtype=int),
         cohort_weight=np.array([moments.weight[moments.cohort == one[0].cohort].sum() for one in made]),
         loading=loading,
@@ -62,16 +62,16 @@ def _stack(
 
 
 def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:
-    """Return averages by event time, their mean over `events` last, with pupils as clusters."""
+    """Return averages by event time, their mean over `events` last, with students as clusters."""
     made = averages(att, moments.periods, "event", events=events)
-    found = clustered(moments, aggregate_influence(moments, att, made), "pupil")
-    treated = int((att.loading > 0).any(axis=0) @ moments.pupils)
+    found = clustered(moments, aggregate_influence(moments, att, made), "student")
+    treated = int((att.loading > 0).any(axis=0) @ moments.students)
     card = Card(
-        "before_after", "mean change of visited pupils: effect, season, year and rebound together", "nobody",
-        base_words(att.choices), att.choices.anticipation, "cohorts by their pupils; shares estimated", NO_FACTOR,
-        "pupil", treated, 0,
+        "before_after", "mean change of visited students: effect, season, year and rebound together", "nobody",
+        base_words(att.choices), att.choices.anticipation, "cohorts by their students; shares estimated", NO_FACTOR,
+        "student", treated, 0,
     )  # fmt: skip
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
-        made.combination @ cell_drift(att), found.df, "pupil", card,
+        made.combination @ cell_drift(att), found.df, "student", card,
     )  # fmt: skip

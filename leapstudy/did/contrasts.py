@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ContrastName, Role
 
-PROGRAMME_START = "2021-22"
+PROGRAM_START = "2021-22"
 """The first school year with visits (the first ones were made in summer 2021)."""
 
 
@@ -57,8 +57,8 @@ CONTRASTS: dict[ContrastName, Contrast] = {
 
 
 def event_time(year: str) -> int:
-    """Return years since the programme's first school year (0 = 2021-22, -1 = 2020-21)."""
-    return int(year[:4]) - int(PROGRAMME_START[:4])
+    """Return years since the program's first school year (0 = 2021-22, -1 = 2020-21)."""
+    return int(year[:4]) - int(PROGRAM_START[:4])
 
 
 def years_label(years: Iterable[str]) -> str:

@@ -85,14 +85,14 @@ def sample_of_codes(
     contrast = CONTRASTS[spec.contrast]
     asked = tuple(years or contrast.years)
     require_years(asked, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
-    rates, pupils = _complete(panel, kept, asked, spec)
+    rates, students = _complete(panel, kept, asked, spec)
     missing = [code for code, row in zip(kept, rates, strict=True) if np.isnan(row).any()]
     if missing:
         raise BadInput(
             f"District {', '.join(missing)} has no {spec.outcome!r} in one of {', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome."
         )
-    rates_c, pupils_c = _complete(panel, group, asked, spec)
+    rates_c, students_c = _complete(panel, group, asked, spec)
     there = ~np.isnan(rates_c).any(axis=1)
     if not there.any():
         raise BadInput(
@@ -107,18 +107,18 @@ def sample_of_codes(
     inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)
     left_out = tuple(code for code, keep in zip(group, there, strict=True) if not keep)
     y_treated, y_comparison = _on_scale(rates, kept, spec), _on_scale(rates_c[there], inside, spec)
-    return Sample(spec, contrast, kept, inside, asked, y_treated, y_comparison, pupils, pupils_c[there], left_out)
+    return Sample(spec, contrast, kept, inside, asked, y_treated, y_comparison, students, students_c[there], left_out)
 
 
 def _complete(panel: Panel, codes: Sequence[str], years: Sequence[str], spec: Spec) -> tuple[np.ndarray, np.ndarray]:
-    """Return rates and enrolment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
+    """Return rates and enrollment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
     rows = np.array([panel.codes.index(code) if code in panel.codes else -1 for code in codes])
     columns = np.array([panel.years.index(year) for year in years])
     rates = np.where(rows[:, None] < 0, np.nan, panel.rates[np.ix_(rows, columns)])
-    pupils = np.where(rows[:, None] < 0, np.nan, panel.pupils[np.ix_(rows, columns)])
-    if spec.weights == "pupils":
-        rates = np.where(np.isnan(pupils).any(axis=1, keepdims=True), np.nan, rates)
-    return rates, pupils
+    students = np.where(rows[:, None] < 0, np.nan, panel.students[np.ix_(rows, columns)])
+    if spec.weights == "students":
+        rates = np.where(np.isnan(students).any(axis=1, keepdims=True), np.nan, rates)
+    return rates, students
 
 
 def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec) -> np.ndarray:

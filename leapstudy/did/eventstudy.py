@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import PROGRAMME_START, event_time
+from leapstudy.did.contrasts import PROGRAM_START, event_time
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.records import EventStudy
@@ -38,7 +38,7 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     covariance, df = _covariance(sample, treated, comparison)
     se = np.sqrt(np.diag(covariance))
     sup_t = sup_t_value(covariance, df, sample.spec.seed)
-    before = [place for place, year in enumerate(years) if year < PROGRAMME_START]
+    before = [place for place, year in enumerate(years) if year < PROGRAM_START]
     joint_f, joint_df, joint_p = joint_test(values[before], covariance[np.ix_(before, before)], df)
     drift = np.array([event_time(years[place]) - event_time(reference) for place in before], dtype=float)
     slope = detectable_slope(drift, covariance[np.ix_(before, before)], df)

@@ -31,7 +31,7 @@ def _every_spec(spec: Spec) -> Iterator[Spec]:
 
 
 def _has_years(outcome: Outcome, edition: Edition, contrast: ContrastName) -> bool:
-    """Say whether an edition was published with the years; the older one has all pupils only and ends with 2021-22."""
+    """Say whether an edition was published with the years; the older one has all students only and ends with 2021-22."""
     return edition == "2022-23" or (outcome == "attendance_rate" and "2022-23" not in CONTRASTS[contrast].years)
 
 

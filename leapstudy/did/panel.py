@@ -7,10 +7,10 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Edition, Outcome
 from leapstudy.data import StudyData
-from leapstudy.did.contrasts import PROGRAMME_START
+from leapstudy.did.contrasts import PROGRAM_START
 
 GROUPS: dict[Outcome, str] = {"attendance_rate": "all", "attendance_rate_high_needs": "high_needs"}
-"""Pupil group of the attendance table that each outcome reads."""
+"""Student group of the attendance table that each outcome reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Panel:
         School years in order; the columns.
     rates : ndarray, shape (districts, years)
         Percent, 0 to 100; NaN where the state gives no figure or the study dropped it (see the ledger).
-    pupils : ndarray, shape (districts, years)
-        Enrolment. The chronic-absence table has none by year, so that there it is the mean enrolment of the years
-        before the programme, the same in every column.
+    students : ndarray, shape (districts, years)
+        Enrollment. The chronic-absence table has none by year, so that there it is the mean enrollment of the years
+        before the program, the same in every column.
     """
 
     outcome: Outcome
@@ -35,7 +35,7 @@ class Panel:
     codes: tuple[str, ...]
     years: tuple[str, ...]
     rates: np.ndarray
-    pupils: np.ndarray
+    students: np.ndarray
 
 
 def build_panel(data: StudyData, outcome: Outcome, edition: Edition) -> Panel:
@@ -46,16 +46,16 @@ def build_panel(data: StudyData, outcome: Outcome, edition: Edition) -> Panel:
     wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
     if wide.empty:
         raise BadInput(f"The edition {edition!r} has no {outcome!r}. Use the edition '2022-23'.")
-    rates, pupils = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
+    rates, students = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
     return Panel(
-        outcome, edition, tuple(wide.index), tuple(rates.columns), 100 * rates.to_numpy(float), pupils.to_numpy(float)
+        outcome, edition, tuple(wide.index), tuple(rates.columns), 100 * rates.to_numpy(float), students.to_numpy(float)
     )
 
 
 def _chronic_panel(data: StudyData, edition: Edition) -> Panel:
     wide = data.chronic.pivot(index="district_code", columns="year", values="percent").sort_index().sort_index(axis=1)
     rows = data.attendance
-    before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < PROGRAMME_START)]
-    enrolment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
-    pupils = np.repeat(enrolment[:, None], wide.shape[1], axis=1)
-    return Panel("chronic_absence", edition, tuple(wide.index), tuple(wide.columns), wide.to_numpy(float), pupils)
+    before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < PROGRAM_START)]
+    enrollment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
+    students = np.repeat(enrollment[:, None], wide.shape[1], axis=1)
+    return Panel("chronic_absence", edition, tuple(wide.index), tuple(wide.columns), wide.to_numpy(float), students)

@@ -56,7 +56,7 @@ def exact(
     treated_size, sizes
         What each district counts for in a mean; equal by default.
     noise : ndarray, shape (C + 1,), optional
-        Standard deviation of each district's own change, the treated one first. Given, the test is studentised: every
+        Standard deviation of each district's own change, the treated one first. Given, the test is studentized: every
         placement is divided by the noise of the district that holds the label. The noise must not depend on the effect.
 
     Notes
@@ -105,7 +105,7 @@ def shuffled(
     sizes : ndarray, shape (treated + comparison,), optional
         What each district counts for in a mean; equal by default.
     draws
-        Number of shuffles; the estimate's own labelling is counted besides (Phipson and Smyth 2010).
+        Number of shuffles; the estimate's own labeling is counted besides (Phipson and Smyth 2010).
     """
     changes, n_treated = np.concatenate([treated, comparison]), len(treated)
     size = np.ones(len(changes)) if sizes is None else sizes

@@ -16,15 +16,15 @@ from leapstudy.core.names import (
     Weights,
     check_option,
 )
-from leapstudy.did.contrasts import PROGRAMME_START, Contrast, require_years
+from leapstudy.did.contrasts import PROGRAM_START, Contrast, require_years
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What is asked of the data; every name is one of `leapstudy.core.names`.
 
-    `comparison` may also be a tuple of district codes. `weights="pupils"` weights districts by their enrolment before
-    the programme, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where all
+    `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment before
+    the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where all
     districts are pooled, see `pooling.prior`.
     """
 
@@ -61,8 +61,8 @@ class Sample:
         School years; the columns. By default exactly the contrast's.
     y_treated, y_comparison : ndarray, shape (districts, years)
         The outcome on the spec's scale: percent (0 to 100) or log-odds.
-    pupils_treated, pupils_comparison : ndarray, shape (districts, years)
-        Enrolment in the pupil group of the outcome.
+    students_treated, students_comparison : ndarray, shape (districts, years)
+        Enrollment in the student group of the outcome.
     left_out : tuple of str
         Districts of the comparison group without a figure in one of the years.
     """
@@ -74,8 +74,8 @@ class Sample:
     years: tuple[str, ...]
     y_treated: np.ndarray
     y_comparison: np.ndarray
-    pupils_treated: np.ndarray
-    pupils_comparison: np.ndarray
+    students_treated: np.ndarray
+    students_comparison: np.ndarray
     left_out: tuple[str, ...] = ()
 
     @property
@@ -90,28 +90,28 @@ class Sample:
 
     @property
     def weights_treated(self) -> np.ndarray:
-        """Weights that sum to one, shape (treated,): equal, or by enrolment before the programme.
+        """Weights that sum to one, shape (treated,): equal, or by enrollment before the program.
 
-        A district's pupil weight is its mean enrolment over the sample's years before 2021-22. It is fixed before the
-        programme, so that the programme cannot move it, and constant over years, so that the weighted regression and
+        A district's student weight is its mean enrollment over the sample's years before 2021-22. It is fixed before the
+        program, so that the program cannot move it, and constant over years, so that the weighted regression and
         the weighted difference of means are the same number.
         """
-        return self._weights(self.pupils_treated)
+        return self._weights(self.students_treated)
 
     @property
     def weights_comparison(self) -> np.ndarray:
         """Weights that sum to one, shape (comparison,); see `weights_treated`."""
-        return self._weights(self.pupils_comparison)
+        return self._weights(self.students_comparison)
 
     @property
     def sizes_treated(self) -> np.ndarray:
-        """What a treated district counts for beside a comparison district: 1, or its enrolment, shape (treated,)."""
-        return self._sizes(self.pupils_treated)
+        """What a treated district counts for beside a comparison district: 1, or its enrollment, shape (treated,)."""
+        return self._sizes(self.students_treated)
 
     @property
     def sizes_comparison(self) -> np.ndarray:
         """What a comparison district counts for, shape (comparison,); see `sizes_treated`."""
-        return self._sizes(self.pupils_comparison)
+        return self._sizes(self.students_comparison)
 
     @property
     def base_rate(self) -> float:
@@ -134,12 +134,12 @@ class Sample:
         post, pre = self.columns(self.contrast.post), self.columns(self.contrast.pre)
         return y[:, post].mean(axis=1) - y[:, pre].mean(axis=1)
 
-    def _sizes(self, pupils: np.ndarray) -> np.ndarray:
+    def _sizes(self, students: np.ndarray) -> np.ndarray:
         if self.spec.weights == "equal":
-            return np.ones(len(pupils))
-        before = [column for column, year in enumerate(self.years) if year < PROGRAMME_START]
-        return pupils[:, before].mean(axis=1)
+            return np.ones(len(students))
+        before = [column for column, year in enumerate(self.years) if year < PROGRAM_START]
+        return students[:, before].mean(axis=1)
 
-    def _weights(self, pupils: np.ndarray) -> np.ndarray:
-        sizes = self._sizes(pupils)
+    def _weights(self, students: np.ndarray) -> np.ndarray:
+        sizes = self._sizes(students)
         return sizes / sizes.sum()

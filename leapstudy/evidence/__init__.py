@@ -10,7 +10,7 @@
 `power`              what the design could have seen, before what it saw
 `cost`               days gained and dollars an extra day, refused where the interval holds zero
 `assess`             all of these for one district or for all together
-`privacy`            suppression of small cells (pupil track)
+`privacy`            suppression of small cells (student track)
 ==================== ==================================================================================
 
 Everything printed from here is a self-assessment against published thresholds, never a rating by the agency itself.

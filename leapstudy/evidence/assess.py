@@ -18,7 +18,7 @@ from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
-from leapstudy.evidence.programme import Programme, programme
+from leapstudy.evidence.program import Program, program
 from leapstudy.evidence.wwc import Category, confounding_reason
 
 STATEMENT = (
@@ -27,15 +27,15 @@ STATEMENT = (
 COMPARISONS: tuple[ComparisonName, ...] = get_args(ComparisonName)
 NO_EFFECT_SIZE = (
     "A Hedges' g and an improvement index of the effect are not possible because the state publishes no spread of "
-    "attendance between pupils."
+    "attendance between students."
 )
-ATTENDANCE_UNKNOWN = "Attendance itself cannot be held against the threshold: no spread between pupils is published."
+ATTENDANCE_UNKNOWN = "Attendance itself cannot be held against the threshold: no spread between students is published."
 NOT_ADJUSTED = (
     "Difference-in-differences subtracts earlier attendance, but the estimate is not adjusted for chronic absence."
 )
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
 NO_CLUSTER_CORRECTION = (
-    "No cluster correction is needed: districts are both what was chosen for LEAP and what is analysed."
+    "No cluster correction is needed: districts are both what was chosen for LEAP and what is analyzed."
 )
 
 
@@ -79,7 +79,7 @@ def assess(data: StudyData, facts: Facts, answer: DistrictAnswer | PooledAnswer)
         main = replace(main, p_value=answer.headline.p_value)
     return assess_row(
         data,
-        programme(data, facts),
+        program(data, facts),
         main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
@@ -107,7 +107,7 @@ def placebo_p(estimates: Iterable[Estimate], main: Estimate) -> float | None:
 
 def assess_row(
     data: StudyData,
-    figures: Programme,
+    figures: Program,
     main: Estimate,
     *,
     treated: Sequence[str],
@@ -122,7 +122,7 @@ def assess_row(
     Parameters
     ----------
     data, figures
-        The study's tables and the programme's published figures.
+        The study's tables and the program's published figures.
     main
         The estimate, with its interval.
     treated, spec
@@ -134,7 +134,7 @@ def assess_row(
     """
     kept = treated_codes(data.districts, spec.comparison, treated)
     wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
-    enrolled = [figures.enrolment[code] for code in kept]
+    enrolled = [figures.enrollment[code] for code in kept]
     published = figures.published_for(main.district_code)
     power = power_block(
         served=figures.served,
@@ -143,7 +143,7 @@ def assess_row(
         mde_pp=mde_pp,
         se_pp=se_pp,
         df=df,
-        enrolment=sum(enrolled) / len(enrolled),
+        enrollment=sum(enrolled) / len(enrolled),
     )
     return Evidence(
         district_code=main.district_code,
@@ -159,10 +159,10 @@ def assess_row(
 def _reach(
     data: StudyData, spec: Spec, treated: Sequence[str], published: Sequence[tuple[str, float]], coverage: float
 ) -> pd.DataFrame:
-    """Return the grid of power from the comparison districts' own changes, in points, and their median enrolment."""
+    """Return the grid of power from the comparison districts' own changes, in points, and their median enrollment."""
     sample = build_sample(data, replace(spec, scale="points"), treated)
     spread = float(np.std(sample.change_comparison, ddof=1))
-    typical = float(np.nanmedian(sample.pupils_comparison))
+    typical = float(np.nanmedian(sample.students_comparison))
     return detectable_grid(spread, typical, [effect for _, effect in published], coverage)
 
 
@@ -220,14 +220,14 @@ def _essa(
     placebo: float | None,
 ) -> EssaGrade:
     codes = [*treated, *comparison_codes(data.districts, comparison)]
-    pupils = data.districts.set_index("district_code")["students_2019_20"].reindex(codes)
+    students = data.districts.set_index("district_code")["students_2019_20"].reindex(codes)
     return essa_grade(
         EssaFacts(
             estimate_pp=main.estimate_pp,
             p_value=main.p_value,
             baseline=category,
             adjusted=False,  # earlier attendance is subtracted, chronic absence is not adjusted for
-            n_pupils=int(pupils.sum()),
+            n_students=int(students.sum()),
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
             placebo_p=placebo,
@@ -237,7 +237,7 @@ def _essa(
 
 
 def _cost(
-    figures: Programme, main: Estimate, treated: Sequence[str], published: Sequence[tuple[str, float]]
+    figures: Program, main: Estimate, treated: Sequence[str], published: Sequence[tuple[str, float]]
 ) -> CostBlock:
     dollars, served = figures.money_and_visits(treated)
     low, high = (float("nan") if end is None else end for end in (main.ci_low_pp, main.ci_high_pp))

@@ -46,9 +46,9 @@ class Attrition:
 
 def attrition(
     randomized_treated: int,
-    analysed_treated: int,
+    analyzed_treated: int,
     randomized_comparison: int,
-    analysed_comparison: int,
+    analyzed_comparison: int,
     boundary: Boundary = "cautious",
 ) -> Attrition:
     """Compare the attrition of a randomized rollout with the published boundary.
@@ -56,11 +56,11 @@ def attrition(
     Parameters
     ----------
     randomized_treated, randomized_comparison
-        Pupils (or districts) that were assigned to each side.
-    analysed_treated, analysed_comparison
+        Students (or districts) that were assigned to each side.
+    analyzed_treated, analyzed_comparison
         Those of them who are in the analysis.
     boundary
-        `cautious` where those who leave may do so because of the programme (a family that refuses visits), else
+        `cautious` where those who leave may do so because of the program (a family that refuses visits), else
         `optimistic`.
 
     Notes
@@ -72,17 +72,17 @@ def attrition(
     BadInput
         For counts that cannot be, and for overall attrition beyond the table (57 percent).
     """
-    pairs = ((randomized_treated, analysed_treated), (randomized_comparison, analysed_comparison))
-    if any(not 0 <= analysed <= assigned or assigned < 1 for assigned, analysed in pairs):
-        raise BadInput(f"Analysed pupils must be 0 to the number assigned on each side; got {pairs!r}.")
-    assigned, analysed = randomized_treated + randomized_comparison, analysed_treated + analysed_comparison
-    lost = assigned - analysed
+    pairs = ((randomized_treated, analyzed_treated), (randomized_comparison, analyzed_comparison))
+    if any(not 0 <= analyzed <= assigned or assigned < 1 for assigned, analyzed in pairs):
+        raise BadInput(f"Analyzed students must be 0 to the number assigned on each side; got {pairs!r}.")
+    assigned, analyzed = randomized_treated + randomized_comparison, analyzed_treated + analyzed_comparison
+    lost = assigned - analyzed
     below, above = 100 * lost // assigned, -(-100 * lost // assigned)
     if above > HIGHEST_OVERALL:
         raise BadInput(
             f"Overall attrition of {100 * lost / assigned:.1f} percent is beyond the table kept here "
             f"({HIGHEST_OVERALL} percent). Read the handbook's own table."
         )
-    differential = 100 * abs(analysed_treated / randomized_treated - analysed_comparison / randomized_comparison)
+    differential = 100 * abs(analyzed_treated / randomized_treated - analyzed_comparison / randomized_comparison)
     limit = min(HIGHEST_DIFFERENTIAL[boundary][below], HIGHEST_DIFFERENTIAL[boundary][above])
     return Attrition(100 * lost / assigned, differential, limit, boundary, differential <= limit)

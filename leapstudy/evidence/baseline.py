@@ -1,7 +1,7 @@
 """How alike the LEAP districts and each comparison group were before LEAP.
 
-Two yardsticks. Chronic absence is a yes-or-no outcome of pupils, so the Cox index of the two shares is what the What
-Works Clearinghouse asks for. Attendance is published as a mean of districts, without the spread of pupils: its
+Two yardsticks. Chronic absence is a yes-or-no outcome of students, so the Cox index of the two shares is what the What
+Works Clearinghouse asks for. Attendance is published as a mean of districts, without the spread of students: its
 standardized difference uses the spread *between districts*, is several times larger than a Hedges' g would be, and is
 never held against the thresholds.
 """
@@ -47,14 +47,14 @@ class BaselineRow:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rates in percent and pupils of the districts of one side that have a figure, shape (districts,) each."""
+    """Rates in percent and students of the districts of one side that have a figure, shape (districts,) each."""
 
     rates: np.ndarray
-    pupils: np.ndarray
+    students: np.ndarray
 
     def mean(self, weights: Weights) -> float:
-        """Return the mean rate, each district counting once or by its pupils."""
-        return float(np.average(self.rates, weights=None if weights == "equal" else self.pupils))
+        """Return the mean rate, each district counting once or by its students."""
+        return float(np.average(self.rates, weights=None if weights == "equal" else self.students))
 
 
 def baseline_equivalence(
@@ -110,9 +110,9 @@ def _row(
 def _group(panel: Panel, codes: Sequence[str], year: str) -> Group:
     rows = [panel.codes.index(code) for code in codes if code in panel.codes]
     column = panel.years.index(year)
-    rates, pupils = panel.rates[rows, column], panel.pupils[rows, column]
-    there = ~np.isnan(rates) & ~np.isnan(pupils)
-    return Group(rates[there], pupils[there])
+    rates, students = panel.rates[rows, column], panel.students[rows, column]
+    there = ~np.isnan(rates) & ~np.isnan(students)
+    return Group(rates[there], students[there])
 
 
 def district_difference(rates_treated: np.ndarray, rates_comparison: np.ndarray) -> float | None:

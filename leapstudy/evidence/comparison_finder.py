@@ -20,7 +20,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ComparisonName, Edition
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes
-from leapstudy.did.contrasts import PROGRAMME_START
+from leapstudy.did.contrasts import PROGRAM_START
 from leapstudy.did.design import build_panel
 from leapstudy.evidence.wwc import baseline_category, cox_index
 
@@ -55,7 +55,7 @@ class PrePeriod:
 
     def __post_init__(self) -> None:
         """Refuse a year in which LEAP ran."""
-        late = [year for year in self.years if year >= PROGRAMME_START]
+        late = [year for year in self.years if year >= PROGRAM_START]
         if late:
             raise BadInput(f"A comparison group is chosen before the outcome: {', '.join(late)} is not before LEAP.")
 
@@ -91,10 +91,10 @@ class ChoiceRecord:
 
 def pre_period(data: StudyData, edition: Edition = "2022-23") -> PrePeriod:
     """Cut the study's tables down to what was known before LEAP."""
-    chronic = data.chronic[data.chronic["year"] < PROGRAMME_START]
+    chronic = data.chronic[data.chronic["year"] < PROGRAM_START]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
     panel = build_panel(data, "attendance_rate", edition)
-    before = [column for column, year in enumerate(panel.years) if year < PROGRAMME_START]
+    before = [column for column, year in enumerate(panel.years) if year < PROGRAM_START]
     attendance = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
     traits = data.districts.set_index("district_code")
     table = pd.DataFrame(

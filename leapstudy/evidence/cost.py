@@ -13,9 +13,9 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 
 SCHOOL_DAYS = 180
-SPLIT_RULE = "Grants shared by several districts are split by enrolment."
+SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
-    "Per visited pupil: the effect on the average divided by the share of pupils visited, which assumes that visits "
+    "Per visited student: the effect on the average divided by the share of students visited, which assumes that visits "
     "moved nobody else."
 )
 
@@ -51,7 +51,7 @@ class Ingredient:
 
 @dataclass(frozen=True, slots=True)
 class PublishedCost:
-    """Dollars an extra day if a published effect on visited pupils held for a whole school year."""
+    """Dollars an extra day if a published effect on visited students held for a whole school year."""
 
     label: str
     effect_pp: float
@@ -63,7 +63,7 @@ class PublishedCost:
 class CostBlock:
     """What the money bought, as far as the figures say.
 
-    Dollars. `days_average` is per average pupil, `days_visited` per visited pupil, a school year. `dollars_per_day` is
+    Dollars. `days_average` is per average student, `days_visited` per visited student, a school year. `dollars_per_day` is
     None where it is refused, and `refusal` then says why; otherwise `refusal` is empty.
     """
 
@@ -86,36 +86,36 @@ def days(effect_pp: float, school_days: int = SCHOOL_DAYS) -> float:
 
 
 def dollars_per_served(dollars: float, served: float) -> float:
-    """Return dollars per visited pupil."""
+    """Return dollars per visited student."""
     if served <= 0 or dollars < 0:
-        raise BadInput(f"Need pupils visited above 0 and dollars of at least 0; got {served!r} and {dollars!r}.")
+        raise BadInput(f"Need students visited above 0 and dollars of at least 0; got {served!r} and {dollars!r}.")
     return dollars / served
 
 
 def dollars_per_day(per_served: float, effect_on_visited_pp: float, school_days: int = SCHOOL_DAYS) -> float | None:
-    """Return dollars an extra day of a visited pupil, or None where no day was gained."""
+    """Return dollars an extra day of a visited student, or None where no day was gained."""
     gained = days(effect_on_visited_pp, school_days)
     return per_served / gained if gained > 0 else None
 
 
-def split_grants(grants: Sequence[Grant], enrolment: Mapping[str, float]) -> dict[str, float]:
-    """Split each grant over its districts by enrolment and return dollars by district code.
+def split_grants(grants: Sequence[Grant], enrollment: Mapping[str, float]) -> dict[str, float]:
+    """Split each grant over its districts by enrollment and return dollars by district code.
 
     Raises
     ------
     BadInput
-        If a grant names a district without enrolment, or a district is named by no enrolment above 0.
+        If a grant names a district without enrollment, or a district is named by no enrollment above 0.
     """
     dollars: dict[str, float] = {}
     for grant in grants:
-        missing = [code for code in grant.codes if not enrolment.get(code, 0) > 0]
+        missing = [code for code in grant.codes if not enrollment.get(code, 0) > 0]
         if missing or not grant.codes:
             raise BadInput(
-                f"The grant of {grant.area!r} cannot be split: no enrolment for {missing or 'any district'}."
+                f"The grant of {grant.area!r} cannot be split: no enrollment for {missing or 'any district'}."
             )
-        total = sum(enrolment[code] for code in grant.codes)
+        total = sum(enrollment[code] for code in grant.codes)
         for code in grant.codes:
-            dollars[code] = dollars.get(code, 0.0) + grant.dollars * enrolment[code] / total
+            dollars[code] = dollars.get(code, 0.0) + grant.dollars * enrollment[code] / total
     return dollars
 
 
@@ -137,7 +137,7 @@ def fieller(
     Parameters
     ----------
     numerator, denominator
-        The two estimates (dollars a pupil, days a pupil).
+        The two estimates (dollars a student, days a student).
     var_numerator, var_denominator, covariance
         Sampling variances and covariance of the two estimates; 0 for a figure taken as known.
     df
@@ -165,7 +165,7 @@ def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:
         return None, "Cost per extra day cannot be bounded: the interval of the days gained has no ends."
     if gained.low <= 0 <= gained.high:
         return None, (
-            f"Cost per extra day cannot be bounded: the interval of the days gained per visited pupil, "
+            f"Cost per extra day cannot be bounded: the interval of the days gained per visited student, "
             f"{gained.low:.1f} to {gained.high:.1f}, holds zero."
         )
     if gained.high < 0:
@@ -192,13 +192,13 @@ def cost_block(
     Parameters
     ----------
     dollars, served
-        Money counted and pupils visited with it.
+        Money counted and students visited with it.
     coverage
-        Share of pupils visited, 0 to 1.
+        Share of students visited, 0 to 1.
     effect_pp
-        Effect on the average of all pupils with its interval, points; an unknown end is NaN.
+        Effect on the average of all students with its interval, points; an unknown end is NaN.
     published
-        Published effects on visited pupils: label and points.
+        Published effects on visited students: label and points.
     ingredients
         What is counted as cost, and what is only named.
     school_days

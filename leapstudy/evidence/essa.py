@@ -1,7 +1,7 @@
 """The evidence tier of the Every Student Succeeds Act (ESSA), each condition ticked or "not met because ...".
 
 Law: 20 U.S.C. 7801(21)(A). Reading of "large" and "multi-site": U.S. Department of Education, Non-Regulatory Guidance:
-Using Evidence to Strengthen Education Investments (350 pupils, or 50 groups of at least 10; more than one site). Where
+Using Evidence to Strengthen Education Investments (350 students, or 50 groups of at least 10; more than one site). Where
 the law's words leave room ("statistical controls for selection bias"), the reason says how the study reads them.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from leapstudy.evidence.wwc import Category, confounding_reason
 
-LARGE_PUPILS = 350
+LARGE_STUDENTS = 350
 LARGE_GROUPS = 50
 ALPHA = 0.05
 
@@ -18,8 +18,8 @@ ALPHA = 0.05
 class EssaFacts:
     """What the tier depends on.
 
-    `p_value` is two-sided and comes from the test that fits the design. `n_pupils` counts both sides, `n_groups` the
-    schools or districts of at least ten pupils, `n_treated_sites` the treated districts. `placebo_p` is the p-value
+    `p_value` is two-sided and comes from the test that fits the design. `n_students` counts both sides, `n_groups` the
+    schools or districts of at least ten students, `n_treated_sites` the treated districts. `placebo_p` is the p-value
     of the contrast before LEAP (None if there is none), `adjusted` says whether baseline differences within the WWC's
     adjustment range are adjusted for, `rationale` whether a logic model stands on research and its effects are being
     studied, `randomized` whether lots were drawn with low attrition.
@@ -29,7 +29,7 @@ class EssaFacts:
     p_value: float | None
     baseline: Category | None
     adjusted: bool
-    n_pupils: int
+    n_students: int
     n_groups: int
     n_treated_sites: int
     placebo_p: float | None
@@ -69,7 +69,7 @@ def essa_grade(facts: EssaFacts) -> EssaGrade:
     """Return the tier that the facts carry: a self-assessment, not a finding of the Department of Education."""
     conditions = (
         _randomized(facts),
-        _favourable(facts),
+        _favorable(facts),
         _confounding(facts),
         _equivalent(facts),
         _large(facts),
@@ -96,12 +96,12 @@ def _randomized(facts: EssaFacts) -> Condition:
     )
 
 
-def _favourable(facts: EssaFacts) -> Condition:
+def _favorable(facts: EssaFacts) -> Condition:
     found = f"the estimate is {facts.estimate_pp:+.2f} points with p = " + (
         "unknown" if facts.p_value is None else f"{facts.p_value:.3f}"
     )
     met = facts.estimate_pp > 0 and facts.p_value is not None and facts.p_value < ALPHA
-    return _condition("a favourable effect at the 5 % level", (1, 2, 3), met, found, found)
+    return _condition("a favorable effect at the 5 % level", (1, 2, 3), met, found, found)
 
 
 def _confounding(facts: EssaFacts) -> Condition:
@@ -115,13 +115,13 @@ def _equivalent(facts: EssaFacts) -> Condition:
     met = facts.baseline == "satisfied" or within
     need = ", and the estimate is not adjusted for it" if facts.baseline == "satisfied with adjustment" else ""
     no = "it cannot be assessed" if facts.baseline is None else f"the baseline category is '{facts.baseline}'{need}"
-    return _condition("alike before the programme", (2,), met, f"the baseline category is '{facts.baseline}'", no)
+    return _condition("alike before the program", (2,), met, f"the baseline category is '{facts.baseline}'", no)
 
 
 def _large(facts: EssaFacts) -> Condition:
-    size = f"the sample has {facts.n_pupils:,} pupils in {facts.n_groups} districts"
-    met = facts.n_pupils >= LARGE_PUPILS or facts.n_groups >= LARGE_GROUPS
-    no = f"{size}, below {LARGE_PUPILS} pupils or {LARGE_GROUPS} groups"
+    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} districts"
+    met = facts.n_students >= LARGE_STUDENTS or facts.n_groups >= LARGE_GROUPS
+    no = f"{size}, below {LARGE_STUDENTS} students or {LARGE_GROUPS} groups"
     return _condition("a large sample", (1, 2), met, size, no)
 
 

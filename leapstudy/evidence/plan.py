@@ -35,7 +35,7 @@ HARMLESS = ("seed",)
 
 PLANNED_ESTIMATORS = ("did", "did_logodds")
 PLANNED_TESTS = (
-    "permutation", "label_permutation", "studentised_noise", "studentised_enrolment", "benjamini_hochberg", "romano_wolf",
+    "permutation", "label_permutation", "studentized_noise", "studentized_enrollment", "benjamini_hochberg", "romano_wolf",
 )  # fmt: skip
 """What the plan's `inference` names; every other estimator and test came later."""
 

@@ -1,7 +1,7 @@
 """What the design could have seen, said before what it saw.
 
-LEAP visited about one pupil in seventeen. A district's average moves by the effect on visited pupils times the share
-visited (its coverage), so a large effect on few pupils is a small effect on the average. All effects are in percentage
+LEAP visited about one student in seventeen. A district's average moves by the effect on visited students times the share
+visited (its coverage), so a large effect on few students is a small effect on the average. All effects are in percentage
 points of attendance.
 """
 
@@ -19,21 +19,21 @@ from leapstudy.core.errors import BadInput
 
 POWER = 0.80
 ALPHA = 0.05
-PUPIL_SD_PP = 8.0
-"""Spread of attendance between pupils, points. An assumption: the state publishes no spread (see `sampling_sd_pp`)."""
+STUDENT_SD_PP = 8.0
+"""Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`)."""
 
 COVERAGE_ASSUMPTION = (
-    "Pupils visited are published for all districts together, not one by one: every district is taken to have the same "
-    "coverage. The count includes pupils visited after 2021-22, so that in that year coverage was at most this."
+    "Students visited are published for all districts together, not one by one: every district is taken to have the same "
+    "coverage. The count includes students visited after 2021-22, so that in that year coverage was at most this."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diluted:
-    """A published effect on visited pupils and what it comes to in the average of all pupils.
+    """A published effect on visited students and what it comes to in the average of all students.
 
     `power` is the chance that this design finds the diluted effect at 5 %, `coverage_needed` the coverage at which it
-    would be found with 80 % power, or None where even a visit to every pupil would not do.
+    would be found with 80 % power, or None where even a visit to every student would not do.
     """
 
     label: str
@@ -57,12 +57,12 @@ class PowerBlock:
     mde_pp: float
     published: tuple[Diluted, ...]
     could_see: int
-    enrolment: float
+    enrollment: float
     sampling_sd_pp: float
 
 
 def coverage(served: float, enrolled: float) -> float:
-    """Return the share of pupils visited.
+    """Return the share of students visited.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def coverage(served: float, enrolled: float) -> float:
         Unless 0 < served <= enrolled.
     """
     if not 0 < served <= enrolled:
-        raise BadInput(f"Pupils visited must be above 0 and at most the enrolled; got {served!r} of {enrolled!r}.")
+        raise BadInput(f"Students visited must be above 0 and at most the enrolled; got {served!r} of {enrolled!r}.")
     return served / enrolled
 
 
 def diluted_pp(effect_pp: float, share: float) -> float:
-    """Return the intention-to-treat effect on the average of all pupils: effect on the visited times coverage.
+    """Return the intention-to-treat effect on the average of all students: effect on the visited times coverage.
 
     Assumes that visits move nobody else (no spill-over).
     """
@@ -83,7 +83,7 @@ def diluted_pp(effect_pp: float, share: float) -> float:
 
 
 def coverage_needed(effect_pp: float, mde_pp: float) -> float | None:
-    """Return the coverage at which an effect on visited pupils is detectable, or None if no coverage would do."""
+    """Return the coverage at which an effect on visited students is detectable, or None if no coverage would do."""
     if effect_pp <= 0 or mde_pp > effect_pp:
         return None
     return mde_pp / effect_pp
@@ -101,15 +101,15 @@ def power_of(effect_pp: float, se_pp: float, df: float) -> float:
     return float(stats.nct.sf(cut, df, shift) + stats.nct.cdf(-cut, df, shift))
 
 
-def sampling_sd_pp(students: float, pupil_sd_pp: float = PUPIL_SD_PP) -> float:
-    """Return the chance variation of one district's average in one year: sd of pupils over root of enrolment.
+def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> float:
+    """Return the chance variation of one district's average in one year: sd of students over root of enrollment.
 
-    This is the part of the noise that a larger district has less of. It treats the year's pupils as a sample of those
-    who might have enrolled; a change between two years has up to root two of it, less where pupils stay.
+    This is the part of the noise that a larger district has less of. It treats the year's students as a sample of those
+    who might have enrolled; a change between two years has up to root two of it, less where students stay.
     """
     if students <= 0:
-        raise BadInput(f"Enrolment must be above 0; got {students!r}.")
-    return pupil_sd_pp / math.sqrt(students)
+        raise BadInput(f"Enrollment must be above 0; got {students!r}.")
+    return student_sd_pp / math.sqrt(students)
 
 
 def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> float:
@@ -129,25 +129,25 @@ def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> f
     return mde_factor(df) * district_sd_pp * math.sqrt(1 / n_treated + 1 / n_comparison)
 
 
-def spread_at(district_sd_pp: float, typical: float, students: float, pupil_sd_pp: float = PUPIL_SD_PP) -> float:
-    """Return the spread of changes between districts, points, if each had `students` pupils.
+def spread_at(district_sd_pp: float, typical: float, students: float, student_sd_pp: float = STUDENT_SD_PP) -> float:
+    """Return the spread of changes between districts, points, if each had `students` students.
 
     Parameters
     ----------
     district_sd_pp
         The spread as measured, points.
     typical, students
-        Enrolment of the districts it was measured among, and the enrolment asked about.
-    pupil_sd_pp
-        Spread of attendance between pupils, points; an assumption.
+        Enrollment of the districts it was measured among, and the enrollment asked about.
+    student_sd_pp
+        Spread of attendance between students, points; an assumption.
 
     Notes
     -----
     ``sd(n)^2 = sd^2 + 2 s^2 (1/n - 1/typical)``, never below the sampling part ``2 s^2 / n`` alone: s is the spread of
-    pupils, and the 2 takes the pupils of the two years as different ones, which makes the most of what larger
+    students, and the 2 takes the students of the two years as different ones, which makes the most of what larger
     districts would gain.
     """
-    sampling, measured = (2 * sampling_sd_pp(size, pupil_sd_pp) ** 2 for size in (students, typical))
+    sampling, measured = (2 * sampling_sd_pp(size, student_sd_pp) ** 2 for size in (students, typical))
     return math.sqrt(max(district_sd_pp**2 - measured, 0.0) + sampling)
 
 
@@ -158,33 +158,33 @@ def detectable_grid(
     share: float,
     n_treated: Sequence[int] = (1, 15, 50),
     n_comparison: Sequence[int] = (5, 10, 19, 40, 80, 184),
-    enrolments: Sequence[float] = (500, 2_000, 10_000, 50_000),
+    enrollments: Sequence[float] = (500, 2_000, 10_000, 50_000),
 ) -> pd.DataFrame:
     """Return what it would take to see the published effects, for the picture of power.
 
     Parameters
     ----------
     district_sd_pp, typical
-        Measured spread of the change between comparison districts, points, and their typical enrolment.
+        Measured spread of the change between comparison districts, points, and their typical enrollment.
     effects_pp
-        Published effects on visited pupils, points; the smallest and the largest are used.
+        Published effects on visited students, points; the smallest and the largest are used.
     share
         Coverage, 0 to 1.
-    n_treated, n_comparison, enrolments
-        Numbers of districts and pupils a district to try.
+    n_treated, n_comparison, enrollments
+        Numbers of districts and students a district to try.
 
     Returns
     -------
     DataFrame
-        One row a combination: n_treated, n_comparison, enrolment, mde_pp, p_floor (lowest p-value that a permutation
+        One row a combination: n_treated, n_comparison, enrollment, mde_pp, p_floor (lowest p-value that a permutation
         of labels can give: one over the number of ways to pick the treated), diluted_low_pp, diluted_high_pp,
-        coverage_for_low, coverage_for_high (shares; NaN where not even a visit to every pupil would do).
+        coverage_for_low, coverage_for_high (shares; NaN where not even a visit to every student would do).
     """
     low, high = min(effects_pp), max(effects_pp)
     cases = pd.DataFrame(
-        product(n_treated, n_comparison, enrolments), columns=["n_treated", "n_comparison", "enrolment"]
+        product(n_treated, n_comparison, enrollments), columns=["n_treated", "n_comparison", "enrollment"]
     )
-    spreads = [spread_at(district_sd_pp, typical, students) for students in cases["enrolment"]]
+    spreads = [spread_at(district_sd_pp, typical, students) for students in cases["enrollment"]]
     sides = zip(spreads, cases["n_treated"], cases["n_comparison"], strict=True)
     mde = np.array([design_mde_pp(spread, int(t), int(c)) for spread, t, c in sides])
     return cases.assign(
@@ -204,20 +204,20 @@ def power_block(
     mde_pp: float,
     se_pp: float,
     df: float,
-    enrolment: float,
+    enrollment: float,
 ) -> PowerBlock:
     """Collect coverage, diluted published effects and the smallest detectable effect.
 
     Parameters
     ----------
     served, enrolled
-        Pupils visited, and pupils enrolled in the districts that they were visited in.
+        Students visited, and students enrolled in the districts that they were visited in.
     published
-        Published effects on visited pupils: label and percentage points.
+        Published effects on visited students: label and percentage points.
     mde_pp, se_pp, df
         The estimate's smallest detectable effect, standard error and degrees of freedom.
-    enrolment
-        Pupils of the district (or of an average district, for the pooled estimate).
+    enrollment
+        Students of the district (or of an average district, for the pooled estimate).
     """
     share = coverage(served, enrolled)
     rows = tuple(
@@ -238,6 +238,6 @@ def power_block(
         mde_pp=mde_pp,
         published=rows,
         could_see=sum(row.diluted_pp >= mde_pp for row in rows),
-        enrolment=enrolment,
-        sampling_sd_pp=sampling_sd_pp(enrolment),
+        enrollment=enrollment,
+        sampling_sd_pp=sampling_sd_pp(enrollment),
     )

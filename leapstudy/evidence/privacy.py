@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.pupils.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 
 COUNTS = ("numerator", "denominator")
 
@@ -160,7 +160,7 @@ def protect(
     measures
         Further columns (rates, effects, errors) that are emptied with the counts.
     min_group
-        Smallest group of which anything is shown. Tables that only count the pupils of a large group by what happened
+        Smallest group of which anything is shown. Tables that only count the students of a large group by what happened
         to them, with the count in both columns, take `MIN_COUNT`.
 
     Returns

@@ -1,4 +1,4 @@
-"""The last look before publishing: read every built file and name those in which a pupil's id stands."""
+"""The last look before publishing: read every built file and name those in which a student's id stands."""
 
 import base64
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leapstudy.core.errors import BadInput
-from leapstudy.pupils.telltale import holds_pseudonym
+from leapstudy.students.telltale import holds_pseudonym
 
 TEXTS = {".html", ".ipynb", ".log", ".json", ".jsonl", ".csv", ".md", ".txt", ".svg", ".yml", ".xml", ".js", ".css"}
 ZIPPED = {".docx", ".xlsx", ".zip"}
@@ -18,7 +18,7 @@ WORD = re.compile(r"[0-9A-Za-z]+")
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """Names of the files that hold a pupil's id, and how many files were read."""
+    """Names of the files that hold a student's id, and how many files were read."""
 
     files_read: int
     leaking: tuple[str, ...]
@@ -31,11 +31,11 @@ class ScanReport:
     def text(self) -> str:
         """Name the files, never the ids."""
         if self.ok:
-            return f"No pupil id in {self.files_read} files."
-        return f"{len(self.leaking)} of {self.files_read} files hold a pupil's id: " + ", ".join(self.leaking)
+            return f"No student id in {self.files_read} files."
+        return f"{len(self.leaking)} of {self.files_read} files hold a student's id: " + ", ".join(self.leaking)
 
 
-def holds_pupil(text: str, raw_ids: Collection[str] = frozenset()) -> bool:
+def holds_student(text: str, raw_ids: Collection[str] = frozenset()) -> bool:
     """Say whether a text holds a pseudonym or one of `raw_ids` as a word, also inside an embedded SVG picture."""
     embedded = (base64.b64decode(found).decode("utf-8", errors="ignore") for found in PICTURE.findall(text))
     pages = [text, *embedded]
@@ -71,5 +71,5 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
         raise BadInput(f"There is no folder {str(folder)!r} to scan.")
     ids = frozenset(raw_ids)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in TEXTS | ZIPPED)
-    leaking = [file for file in files if any(holds_pupil(page, ids) for page in _pages(file))]
+    leaking = [file for file in files if any(holds_student(page, ids) for page in _pages(file))]
     return ScanReport(len(files), tuple(str(file.relative_to(folder)) for file in leaking))

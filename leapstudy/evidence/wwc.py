@@ -71,14 +71,16 @@ def hedges_g(
     n_treated: int,
     n_comparison: int,
 ) -> float:
-    """Return Hedges' g, the standardized mean difference of pupils (Hedges 1981; handbook 5.0).
+    """Return Hedges' g, the standardized mean difference of students (Hedges 1981; handbook 5.0).
 
-    Means and standard deviations are of *pupils*, in one unit; with means of districts use
+    Means and standard deviations are of *students*, in one unit; with means of districts use
     `leapstudy.evidence.baseline`, whose figure is not comparable with this one.
     """
     spread = pooled_sd(sd_treated, sd_comparison, n_treated, n_comparison)
     if spread == 0:
-        raise BadInput("Hedges' g does not exist where no pupil differs from another: both standard deviations are 0.")
+        raise BadInput(
+            "Hedges' g does not exist where no student differs from another: both standard deviations are 0."
+        )
     return small_sample_factor(n_treated + n_comparison) * (mean_treated - mean_comparison) / spread
 
 
@@ -124,21 +126,21 @@ def baseline_category(effect_size: float) -> Category:
 
 
 def improvement_index(effect_size: float) -> float:
-    """Return the percentile points that an average comparison pupil would rise: 100 (Phi(g) - 0.5)."""
+    """Return the percentile points that an average comparison student would rise: 100 (Phi(g) - 0.5)."""
     return 100 * (float(stats.norm.cdf(effect_size)) - 0.5)
 
 
 def cluster_correction(
     g: float, n_treated: int, n_comparison: int, clusters: int, icc: float = ATTENDANCE_ICC
 ) -> ClusterCorrection:
-    """Correct a test that treated pupils of the same school or district as independent.
+    """Correct a test that treated students of the same school or district as independent.
 
     Parameters
     ----------
     g
         Effect size of the uncorrected analysis.
     n_treated, n_comparison
-        Pupils on each side.
+        Students on each side.
     clusters
         Schools or districts on both sides together.
     icc
@@ -146,7 +148,7 @@ def cluster_correction(
 
     Notes
     -----
-    With N pupils, M clusters, n = N/M: ``t = g / sqrt(N/(nT nC) + g^2/(2N))``, ``a = (N-2) - 2(n-1)r``,
+    With N students, M clusters, n = N/M: ``t = g / sqrt(N/(nT nC) + g^2/(2N))``, ``a = (N-2) - 2(n-1)r``,
     ``tA = t sqrt(a / ((N-2)(1+(n-1)r)))``, ``h = a^2 / ((N-2)(1-r)^2 + n(N-2n)r^2 + 2(N-2n)r(1-r))``
     (Hedges 2007; handbook 5.0, where h is equation E.21).
     """
@@ -187,12 +189,12 @@ def _ranks(values: Sequence[float] | np.ndarray) -> list[int]:
 def confounding_reason(n_treated_units: int, unit: str = "district") -> str:
     """Return why the handbook's confounding rule fails the design, or an empty text where it does not.
 
-    Where one side of the comparison is a single unit, the programme and all else that is peculiar to that unit cannot
+    Where one side of the comparison is a single unit, the program and all else that is peculiar to that unit cannot
     be told apart.
     """
     if n_treated_units > 1:
         return ""
     return (
-        f"Only one {unit} is treated, so the programme and everything else that is special about that {unit} cannot "
+        f"Only one {unit} is treated, so the program and everything else that is special about that {unit} cannot "
         "be told apart: a confounding factor under WWC 5.0, whatever the p-value. Only the pooled estimate is eligible."
     )

@@ -16,7 +16,7 @@ REASON = "all districts without LEAP are what the board knows"
 
 
 def test_the_command_asks_the_same_question(workspace):
-    spec = Spec(comparison=("0020011", "0110011"), weights="pupils", seed=7)
+    spec = Spec(comparison=("0020011", "0110011"), weights="students", seed=7)
     words = shlex.split(command("hartford", spec))
     assert words[:3] == ["leapstudy", "run", "hartford"]
     settings = [word for word in words if "=" in word]
@@ -25,7 +25,7 @@ def test_the_command_asks_the_same_question(workspace):
 
 def test_the_command_says_only_what_the_parameters_do_not(workspace):
     assert command("hartford", Spec()) == "leapstudy run hartford"
-    assert command(ALL_SLUG, Spec(weights="pupils")) == "leapstudy run --set weights=pupils"
+    assert command(ALL_SLUG, Spec(weights="students")) == "leapstudy run --set weights=students"
     save("hartford", Spec(comparison="others"), REASON)
     assert command("hartford", Spec(comparison="others")) == "leapstudy run hartford"
     assert command("hartford", Spec()) == "leapstudy run hartford --set comparison=alliance"
@@ -75,7 +75,5 @@ def test_the_banner_speaks_only_where_somebody_reads_it_now(workspace, study):
 
 
 def test_the_banner_says_why_no_batch_can_be_run(workspace, study):
-    (workspace / "params" / "districts" / "hartford.yml").write_text(
-        "colour: {value: red, reason: x}", encoding="utf-8"
-    )
+    (workspace / "params" / "districts" / "hartford.yml").write_text("color: {value: red, reason: x}", encoding="utf-8")
     assert last_batch(study).startswith("No batch can be run as things stand. Unknown parameter in hartford.yml")

@@ -13,7 +13,7 @@ from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.run import run_batch
 from leapstudy.batch.runs import Run
-from leapstudy.pupils.pseudonyms import pseudonym
+from leapstudy.students.pseudonyms import pseudonym
 
 QUIET = Console(quiet=True)
 
@@ -51,7 +51,7 @@ def test_the_check_imports_neither_pandas_nor_papermill():
 
 
 @pytest.mark.slow
-def test_a_pupil_in_a_page_is_found_named_by_file_and_never_kept(workspace, light_kernel, notebook_writer):
+def test_a_student_in_a_page_is_found_named_by_file_and_never_kept(workspace, light_kernel, notebook_writer):
     name = pseudonym("4711", b"k" * 32)
     path = workspace / "notebooks" / "60_leak.ipynb"
     notebook_writer(path, ('result_path = ""', f"print({name!r})"))

@@ -37,7 +37,7 @@ def test_a_bad_setting_is_shown(setting, words):
         ("comparison", "aliance", "'alliance'"),
         ("contrast", "pre_mean", "pre_mean"),
         ("edition", "2023-24", "2023-24"),
-        ("weights", "students", "students"),
+        ("weights", "pupils", "students"),
         ("prior", "flatt", "'flat' or 'published'"),
         ("seed", "7", "seed"),
     ],

@@ -15,13 +15,13 @@ from leapstudy.batch.run import run_batch
 from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
-from leapstudy.report.result import load_result, made
+from leapstudy.study.result import load_result, made
 
 QUIET = Console(quiet=True)
 STARTED = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 RUN_CELLS = (
     'district = "hartford"\ncomparison = "alliance"\nseed = 1\nresult_path = ""',
-    "from leapstudy.report.study import study_district\nstudy_district(district, comparison=comparison, seed=seed).save(result_path)",
+    "from leapstudy.study.public import study_district\nstudy_district(district, comparison=comparison, seed=seed).save(result_path)",
 )
 KEY = {
     "params": {"comparison": "others", "seed": 7},

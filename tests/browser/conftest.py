@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from site_factory import small_site
 
-from leapstudy.report.pupil_study import study_pupils
-from leapstudy.report.study import study_district
+from leapstudy.study.public import study_district
+from leapstudy.study.students import study_students
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -31,6 +31,6 @@ def chromium():
 def site(tmp_path_factory, whole):
     """Return the folder of a small site: all together and one district on both tracks, one failed, two articles."""
     out = tmp_path_factory.mktemp("site")
-    pupils = [study_pupils("all-districts"), study_pupils("hartford")]
-    small_site(out, [whole, study_district("hartford")], pupils)
+    students = [study_students("all-districts"), study_students("hartford")]
+    small_site(out, [whole, study_district("hartford")], students)
     return out

@@ -18,7 +18,7 @@ import pytest
 from leapstudy.bootstrap import TASKS
 from leapstudy.core import paths
 from leapstudy.core.estimate import read_estimates
-from leapstudy.report.phrases import points
+from leapstudy.core.phrases import points
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TOKEN = "only-for-this-test"

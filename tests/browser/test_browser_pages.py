@@ -21,15 +21,15 @@ PAGES = [
     "danbury/notebook.html",
     "01-the-claims/notebook.html",
     "40-explore/notebook.html",
-    "pupils-hartford/plain.html",
-    "pupils-hartford/plain.es.html",
-    "pupils-hartford/appendix.html",
-    "pupils-hartford/notebook.html",
-    "pupils-all-districts/appendix.html",
+    "students-hartford/plain.html",
+    "students-hartford/plain.es.html",
+    "students-hartford/appendix.html",
+    "students-hartford/notebook.html",
+    "students-all-districts/appendix.html",
 ]
 PICTURED = (
-    "index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html", "pupils-hartford/plain.html",
-    "pupils-hartford/appendix.html", "pupils-hartford/notebook.html",
+    "index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html", "students-hartford/plain.html",
+    "students-hartford/appendix.html", "students-hartford/notebook.html",
 )  # fmt: skip
 TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
@@ -141,10 +141,10 @@ def test_headings_have_one_top_and_skip_no_level(still):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_simulated_pupils_are_named_at_the_top_of_their_pages_and_of_no_other(still):
+def test_simulated_students_are_named_at_the_top_of_their_pages_and_of_no_other(still):
     name, page = still
     told = page.locator("main .simulated")
-    assert told.count() == int(name.startswith("pupils-") or name == "index.html")
+    assert told.count() == int(name.startswith("students-") or name == "index.html")
     for line in told.all():
         assert line.is_visible() and re.search("SIMULA(TED|DOS)", line.inner_text())
 

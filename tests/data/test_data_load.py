@@ -61,7 +61,7 @@ def test_thirty_five_districts_moved_by_a_point_or_more(study):
     assert len(rows) == 199 and (rows["moved_pp"].abs().round(6) >= 1).sum() == 35
 
 
-def test_year_to_date_figures_are_labelled_in_each_edition(study):
+def test_year_to_date_figures_are_labeled_in_each_edition(study):
     rows = study.attendance.drop_duplicates(["edition", "year", "measure"])
     running = rows[rows["measure"] == "year_to_date"]
     assert set(zip(running["edition"], running["year"], strict=True)) == {
@@ -161,7 +161,7 @@ def test_slugs_are_unique_and_the_treated_have_theirs(study):
 
 def test_every_fact_names_its_source_and_the_money_adds_up():
     facts = load_facts()
-    for frame in (facts.published_effects, facts.claims, facts.funding, facts.comparable_programmes, facts.served):
+    for frame in (facts.published_effects, facts.claims, facts.funding, facts.comparable_programs, facts.served):
         assert frame["source"].str.len().gt(2).all()
     # the areas as published add up to 10.67, the launch total is given as 10.7
     assert facts.funding["million_usd"].sum() == pytest.approx(10.7, abs=0.05)

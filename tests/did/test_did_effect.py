@@ -21,10 +21,10 @@ YEARS = ("2019-20", "2020-21", "2021-22")
 rates = st.floats(60, 99, allow_nan=False)
 
 
-def make(y_treated, y_comparison, weights="equal", scale="points", pupils=None):
+def make(y_treated, y_comparison, weights="equal", scale="points", students=None):
     """Return a sample of the main contrast from two matrices of percentages."""
     y_treated, y_comparison = np.atleast_2d(y_treated).astype(float), np.atleast_2d(y_comparison).astype(float)
-    sizes = pupils if pupils is not None else np.full(len(y_treated) + len(y_comparison), 1000.0)
+    sizes = students if students is not None else np.full(len(y_treated) + len(y_comparison), 1000.0)
     spread = np.repeat(np.asarray(sizes, float)[:, None], 3, axis=1)
     n = len(y_treated)
     return Sample(
@@ -38,17 +38,17 @@ def test_a_two_by_two_worked_by_hand():
     # comparison: (94 + 92) / 2 = 93 to 93 is 0; (90 + 90) / 2 = 90 to 91 is 1; mean 0.5. Effect 2 - 0.5 = 1.5.
     sample = make([90, 88, 91], [[94, 92, 93], [90, 90, 91]])
     assert difference_in_means(sample) == pytest.approx(1.5, abs=1e-12)
-    # by pupils 3000 and 1000 the comparison gains 0.75 * 0 + 0.25 * 1: effect 1.75
-    weighted = make([90, 88, 91], [[94, 92, 93], [90, 90, 91]], "pupils", pupils=[1, 3000, 1000])
+    # by students 3000 and 1000 the comparison gains 0.75 * 0 + 0.25 * 1: effect 1.75
+    weighted = make([90, 88, 91], [[94, 92, 93], [90, 90, 91]], "students", students=[1, 3000, 1000])
     assert difference_in_means(weighted) == pytest.approx(1.75, abs=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    arrays(float, (2, 3), elements=rates), arrays(float, (5, 3), elements=rates), st.sampled_from(["equal", "pupils"])
+    arrays(float, (2, 3), elements=rates), arrays(float, (5, 3), elements=rates), st.sampled_from(["equal", "students"])
 )
 def test_means_and_regression_are_the_same_number(y_treated, y_comparison, weights):
-    sample = make(y_treated, y_comparison, weights, pupils=np.arange(1, 8) * 500)
+    sample = make(y_treated, y_comparison, weights, students=np.arange(1, 8) * 500)
     assert difference_in_means(sample) == pytest.approx(regression(sample), abs=1e-10)
 
 

@@ -14,7 +14,7 @@ from leapstudy.did.glance import glance
 HARTFORD = "0640011"
 SPECS = [
     Spec(),
-    Spec(comparison="others", weights="pupils"),
+    Spec(comparison="others", weights="students"),
     Spec(scale="logodds", edition="2021-22"),
     Spec(contrast="placebo_2019_20_to_2020_21", outcome="attendance_rate_high_needs"),
 ]
@@ -34,7 +34,7 @@ def test_a_glance_at_all_is_the_pooled_row(study, pooled):
 
 
 def test_the_two_sides_are_the_means_that_the_estimate_compares(study):
-    found = glance(study, [HARTFORD], Spec(comparison="others", weights="pupils"))
+    found = glance(study, [HARTFORD], Spec(comparison="others", weights="students"))
     means = found.raw_means.pivot(index="year", columns="group", values="rate_pct")
     change = means.loc["2021-22"] - means.loc[["2019-20", "2020-21"]].mean()
     everyone = build_sample(study, found.spec, [HARTFORD], tuple(means.index))

@@ -1,4 +1,4 @@
-"""One treated district: studentised tests by hand and by slow twins, what moves nothing, and which test leads."""
+"""One treated district: studentized tests by hand and by slow twins, what moves nothing, and which test leads."""
 
 import importlib.util
 from pathlib import Path
@@ -31,10 +31,10 @@ def simulation():
     return module
 
 
-def sample_of(y, pupils=None, contrast="pre_mean_to_2021_22", weights="equal", scale="points"):
+def sample_of(y, students=None, contrast="pre_mean_to_2021_22", weights="equal", scale="points"):
     """Return a sample from a panel whose first district is treated."""
     y = np.asarray(y, float)
-    sizes = np.full(len(y), 1000.0) if pupils is None else np.asarray(pupils, float)
+    sizes = np.full(len(y), 1000.0) if students is None else np.asarray(students, float)
     spread = np.repeat(sizes[:, None], y.shape[1], axis=1)
     codes = tuple(f"c{place}" for place in range(1, len(y)))
     asked = CONTRASTS[contrast]
@@ -49,7 +49,7 @@ def random_sample(seed, districts=20, **keywords):
     return sample_of(90 + rng.normal(0, 1, (districts, 3)), rng.uniform(500, 9000, districts), **keywords)
 
 
-def test_studentised_p_by_hand():
+def test_studentized_p_by_hand():
     # effects: t 3 - 1 = 2; c1 0 - 2 = -2 ... with noise 4 the treated district's 2 becomes 0.5, and c1's -2 over 1 is 2
     test = exact(3.0, np.array([0.0, 1.0, 2.0]), noise=np.array([4.0, 1.0, 1.0, 1.0]))
     # placements: 2, (0 - 2), (1 - 5/3), (2 - 4/3) = 2, -2, -2/3, 2/3; over noise 0.5, 2, 0.667, 0.667: all as extreme
@@ -60,7 +60,7 @@ def test_studentised_p_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_studentised_interval_holds_what_the_test_keeps(seed):
+def test_studentized_interval_holds_what_the_test_keeps(seed):
     """Slow twin: lower the treated change by each tau, place the label on every district in turn, and count."""
     rng = np.random.default_rng(seed)
     changes, noise, size = rng.normal(0, 1, 21), rng.uniform(0.6, 1.6, 21), rng.uniform(1, 3, 21)
@@ -95,28 +95,28 @@ def test_noise_before_by_hand():
 def test_one_year_before_has_no_noise():
     sample = sample_of(np.random.default_rng(1).normal(90, 1, (12, 2)), contrast="2020_21_to_2021_22")
     inference = infer(sample)
-    assert "one year before" in inference.method("studentised_noise").refusal
-    assert headline(inference)[0].name == "studentised_enrolment"
-    assert "studentised_noise" not in {row.p_method for row in estimate_rows(inference, sample, "T")}
+    assert "one year before" in inference.method("studentized_noise").refusal
+    assert headline(inference)[0].name == "studentized_enrollment"
+    assert "studentized_noise" not in {row.p_method for row in estimate_rows(inference, sample, "T")}
 
 
 def test_a_district_that_never_strayed_is_refused():
     sample = sample_of([[90, 91, 92], [80, 81, 80], [70, 71, 75]])
     with pytest.raises(BadInput, match="did not stray at all"):
         noise_before(sample_of([[90, 91, 92], [80, 82, 80], [70, 70, 75]]))
-    assert infer(sample).method("studentised_noise").refusal
+    assert infer(sample).method("studentized_noise").refusal
 
 
 def test_size_variance_is_found_and_never_negative():
-    pupils = np.array([100.0, 200, 400, 800, 1600])
-    fitted = size_variance(np.sqrt(0.5 + 300 / pupils), pupils)
-    assert (fitted.common, fitted.by_pupil) == pytest.approx((0.5, 300), rel=1e-8)
-    backwards = size_variance(np.sqrt(pupils), pupils)
-    assert backwards.by_pupil == 0
-    assert backwards.common == pytest.approx(pupils.mean())
+    students = np.array([100.0, 200, 400, 800, 1600])
+    fitted = size_variance(np.sqrt(0.5 + 300 / students), students)
+    assert (fitted.common, fitted.by_student) == pytest.approx((0.5, 300), rel=1e-8)
+    backwards = size_variance(np.sqrt(students), students)
+    assert backwards.by_student == 0
+    assert backwards.common == pytest.approx(students.mean())
     with pytest.raises(BadInput, match="strays"):
-        size_variance(np.zeros(5), pupils)
-    with pytest.raises(BadInput, match="no enrolment"):
+        size_variance(np.zeros(5), students)
+    with pytest.raises(BadInput, match="no enrollment"):
         size_variance(np.ones(5), np.array([0.0, 1, 2, 3, 4]))
 
 
@@ -126,20 +126,20 @@ def test_what_moves_nothing(seed, shift, times):
     """District effects and scale leave every p-value alone; an effect on the treated district moves every estimate by it."""
     sample = random_sample(seed, 12)
     y = np.concatenate([sample.y_treated, sample.y_comparison])
-    pupils = np.concatenate([sample.pupils_treated, sample.pupils_comparison])[:, 0]
+    students = np.concatenate([sample.students_treated, sample.students_comparison])[:, 0]
     moved = y + np.linspace(-shift, shift, 12)[:, None]
     for other in (moved, y * times):
-        for before, after in zip(infer(sample).methods, infer(sample_of(other, pupils)).methods, strict=True):
+        for before, after in zip(infer(sample).methods, infer(sample_of(other, students)).methods, strict=True):
             assert after.p_value == pytest.approx(before.p_value, abs=1e-9) or before.refusal
     effect = y.copy()
     effect[0, -1] += shift
-    for before, after in zip(infer(sample).methods, infer(sample_of(effect, pupils)).methods, strict=True):
+    for before, after in zip(infer(sample).methods, infer(sample_of(effect, students)).methods, strict=True):
         if not before.refusal:
             assert after.estimate_pp == pytest.approx(before.estimate_pp + shift, abs=1e-9)
 
 
 @pytest.mark.parametrize("scale", ["points", "logodds"])
-@pytest.mark.parametrize("weights", ["equal", "pupils"])
+@pytest.mark.parametrize("weights", ["equal", "students"])
 def test_it_agrees_with_the_rows_that_stand(study, scale, weights):
     sample = build_sample(study, Spec(scale=scale, weights=weights), [HARTFORD])
     effect, inference = fit(sample), infer(sample)
@@ -184,13 +184,13 @@ def test_conley_taber_by_hand():
 
 
 def test_the_simulation_tests_what_the_study_uses(simulation):
-    """Each p-value of the vectorised simulation equals the study's own on the same panel."""
+    """Each p-value of the vectorized simulation equals the study's own on the same panel."""
     rng = np.random.default_rng(5)
     shape = simulation.Shape("noisy_small", 2, np.linspace(300, 9000, 19))
-    y, pupils = simulation.panels(shape, 6, rng)
-    made = simulation.p_values(y, pupils)
+    y, students = simulation.panels(shape, 6, rng)
+    made = simulation.p_values(y, students)
     for place, panel in enumerate(y):
-        inference = infer(sample_of(90 + panel, pupils))
+        inference = infer(sample_of(90 + panel, students))
         for name, p in made.items():
             if name != "cluster_robust":
                 assert p[place] == pytest.approx(inference.method(name).p_value, abs=1e-9), name
@@ -198,19 +198,19 @@ def test_the_simulation_tests_what_the_study_uses(simulation):
 
 def test_which_tests_hold_their_size(simulation):
     """A small, seeded run: standard error of a size of 5 % is 0.5 %."""
-    pupils = np.linspace(300, 9000, 19)
+    students = np.linspace(300, 9000, 19)
     rng = np.random.default_rng(11)
     size = {
-        noise: simulation.rejections(simulation.Shape(noise, 2, pupils), 2000, rng).set_index("method")["size"]
+        noise: simulation.rejections(simulation.Shape(noise, 2, students), 2000, rng).set_index("method")["size"]
         for noise in ("equal", "noisy", "quiet", "noisy_small")
     }
     assert size["equal"]["permutation"] == pytest.approx(0.05, abs=0.02)
     assert size["noisy"]["permutation"] > 0.08
     assert size["quiet"]["permutation"] < 0.03
     for noise in ("equal", "noisy", "quiet"):
-        assert size[noise]["studentised_noise"] == pytest.approx(0.05, abs=0.02)
+        assert size[noise]["studentized_noise"] == pytest.approx(0.05, abs=0.02)
         assert size[noise]["cluster_robust"] > 0.4
-    assert size["noisy_small"]["studentised_enrolment"] < size["noisy_small"]["permutation"] - 0.02
+    assert size["noisy_small"]["studentized_enrollment"] < size["noisy_small"]["permutation"] - 0.02
 
 
 def test_the_kept_table_carries_the_rule():
@@ -218,22 +218,22 @@ def test_the_kept_table_carries_the_rule():
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "size_power.csv")
     assert table.loc[table["method"] != "sdid_placebo", "replicates"].min() >= 2000
     worst = (table["size"] - 0.05).abs().groupby(table["method"]).max()
-    assert list(worst[worst < 0.025].index) == ["studentised_noise"]
+    assert list(worst[worst < 0.025].index) == ["studentized_noise"]
     robust = table[table["method"] == "cluster_robust"]
     assert robust["size"].min() > 0.4
     power = table[table["noise"].eq("equal")].set_index(["n_comparison", "n_pre", "method"])["power"]
     for n_comparison in (19, 184):
-        rising = [power[n_comparison, n_pre, "studentised_noise"] for n_pre in (2, 4, 7)]
+        rising = [power[n_comparison, n_pre, "studentized_noise"] for n_pre in (2, 4, 7)]
         assert rising == sorted(rising)
         assert rising[0] < power[n_comparison, 2, "permutation"] - 0.1
 
 
 def test_the_callers_data_stay_as_they_are():
     sample = random_sample(9)
-    before = sample.y_comparison.copy(), sample.pupils_comparison.copy()
+    before = sample.y_comparison.copy(), sample.students_comparison.copy()
     infer(sample, synthetic=True)
     assert (sample.y_comparison == before[0]).all()
-    assert (sample.pupils_comparison == before[1]).all()
+    assert (sample.students_comparison == before[1]).all()
 
 
 def test_an_interval_without_end_says_why():
@@ -242,7 +242,7 @@ def test_an_interval_without_end_says_why():
     y = 90 + rng.normal(0, 1, (20, 3))
     y[:, 1] = y[:, 0] + 1
     y[:, 1] += np.concatenate([[-2.0], [0.001], rng.normal(0, 1, 18)])
-    method = infer(sample_of(y)).method("studentised_noise")
+    method = infer(sample_of(y)).method("studentized_noise")
     assert (method.low_pp, method.high_pp) == (-np.inf, np.inf)
     assert "has no end" in method.note
     assert np.isnan(methods_table(infer(sample_of(y)))["ci_low_pp"]).sum() == 1
@@ -252,7 +252,7 @@ def test_districts_that_do_not_stray_leave_the_permutation():
     y = np.full((20, 3), 90.0) + np.arange(20)[:, None] / 10
     y[0, 2] += 1
     inference = infer(sample_of(y))
-    assert {"studentised_noise", "studentised_enrolment", "ferman_pinto", "small_sample_t", "cluster_robust"} == {
+    assert {"studentized_noise", "studentized_enrollment", "ferman_pinto", "small_sample_t", "cluster_robust"} == {
         method.name for method in inference.methods if method.refusal
     }
     assert headline(inference)[0].name == "permutation"

@@ -143,16 +143,16 @@ def test_what_moves_nothing():
 
 
 def test_only_attendance_points_enter_the_prior():
-    programmes = load_facts().comparable_programmes
-    prior = published_prior(programmes, 1.0)
+    programs = load_facts().comparable_programs
+    prior = published_prior(programs, 1.0)
     # 0.35 points, and 4.2 days fewer of 180: 2.3333 points; mean 1.3417, sd 1.9833 / sqrt 2
     assert (prior.mean_pp, prior.sd_pp) == pytest.approx((1.341667, 1.402428), abs=1e-6)
-    assert published_prior(programmes, 0.1).mean_pp == pytest.approx(0.1341667, abs=1e-7)
+    assert published_prior(programs, 0.1).mean_pp == pytest.approx(0.1341667, abs=1e-7)
     assert "Rogers" not in prior.source
-    with pytest.raises(BadInput, match="share of pupils"):
-        published_prior(programmes, 10)
+    with pytest.raises(BadInput, match="share of students"):
+        published_prior(programs, 10)
     with pytest.raises(BadInput, match="a spread takes two"):
-        published_prior(programmes.iloc[1:3], 0.1)
+        published_prior(programs.iloc[1:3], 0.1)
 
 
 def test_the_pooled_answer_of_the_study(leap, study):
@@ -177,7 +177,7 @@ def test_what_cannot_be_pooled_is_refused(leap, study):
     with pytest.raises(BadInput, match="three or more"):
         pool_districts(two, 0.5)
     with pytest.raises(BadInput, match="equal weights"):
-        pool_districts(build_sample(study, Spec(weights="pupils"), list(leap.treated)), 0.5)
+        pool_districts(build_sample(study, Spec(weights="students"), list(leap.treated)), 0.5)
     with pytest.raises(BadInput, match="not above zero"):
         shrink(np.ones(4), np.zeros(4), 0.1, 0.5)
 

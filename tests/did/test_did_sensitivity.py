@@ -35,7 +35,7 @@ def curve(study):
     return specifications.specification_curve(study, Spec(), [EAST_HARTFORD])
 
 
-@pytest.mark.parametrize("weights", ["equal", "pupils"])
+@pytest.mark.parametrize("weights", ["equal", "students"])
 def test_adjusting_for_nothing_is_the_plain_difference(study, everyone, weights):
     for codes in ([HARTFORD], everyone):
         sample = build_sample(study, Spec(weights=weights), codes)

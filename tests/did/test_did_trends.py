@@ -71,7 +71,7 @@ def test_the_detectable_drift_is_found_in_four_of_five_cases():
     assert found / 1500 == pytest.approx(0.80, abs=0.045)
 
 
-def test_chronic_absence_has_nine_years_before_the_programme(study):
+def test_chronic_absence_has_nine_years_before_the_program(study):
     sample = build_sample(study, Spec(outcome="chronic_absence"), ["0430011"], CHRONIC_YEARS)
     table = event_study(sample, "2018-19").table
     assert len(table) == 9 and (table["event_time"] < 0).all()

@@ -11,12 +11,12 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages, event_time
 from leapstudy.did.staggered.att_gt import NO_BASE, NO_COMPARISON, att_gt
 from leapstudy.did.staggered.choices import Choices, cells_of
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 def _panel(paths: dict[str, tuple[float, list[float]]], **extra: list) -> pd.DataFrame:
-    """Rows of named pupils with cohort and outcomes from period 1 on; None = not seen."""
+    """Rows of named students with cohort and outcomes from period 1 on; None = not seen."""
     rows = [
         {"unit": name, "cohort": cohort, "period": t + 1, "y": y, **{k: v[place] for k, v in extra.items()}}
         for place, (name, (cohort, ys)) in enumerate(paths.items())
@@ -57,7 +57,7 @@ def test_averages_by_hand():
     assert (calendar.estimate, calendar.overall) == (pytest.approx([2, 13 / 3]), pytest.approx((2 + 13 / 3) / 2))
 
 
-def test_not_yet_visited_pupils_compare_until_their_visit():
+def test_not_yet_visited_students_compare_until_their_visit():
     att = att_gt(moments_of(_panel(BY_HAND)), Choices(control="not_yet"))
     found = dict(zip(zip(att.cohort, att.period, strict=True), att.estimate, strict=True))
     # cohort 2 in period 2: against a, b (+2, 0) and d, e (+1, +3)
@@ -66,7 +66,7 @@ def test_not_yet_visited_pupils_compare_until_their_visit():
 
 
 def _twin(rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-    """ATT(g,t) and each pupil's influence, row by row, as the definitions read."""
+    """ATT(g,t) and each student's influence, row by row, as the definitions read."""
     wide = rows.pivot(index="unit", columns="period", values="y")
     traits = rows.groupby("unit")[["cohort", "stratum", "weight"]].first()
     found = []
@@ -109,7 +109,7 @@ def _twin(rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
 )
 @pytest.mark.parametrize("gaps", [0.0, 0.15])
 def test_agrees_with_the_slow_twin_on_rows(choices, gaps):
-    rows = random_rows(7, pupils=120, gaps=gaps, strata=2, weighted=True)
+    rows = random_rows(7, students=120, gaps=gaps, strata=2, weighted=True)
     moments = moments_of(rows, shift=80)
     att, twin = att_gt(moments, choices), _twin(rows, choices)
     assert att.cohort.tolist() == twin["cohort"].tolist() and att.period.tolist() == twin["period"].tolist()
@@ -134,7 +134,7 @@ def test_what_must_not_move_it():
     estimate, variance = _event_path(rows)
     unit = pd.Series(np.random.default_rng(0).normal(0, 9, rows["unit"].nunique()))
     for name, other, factor in (
-        ("pupil and month effects", rows.assign(y=rows["y"] + rows["unit"].map(unit) + rows["period"] ** 2), 1),
+        ("student and month effects", rows.assign(y=rows["y"] + rows["unit"].map(unit) + rows["period"] ** 2), 1),
         ("row order", rows.sample(frac=1, random_state=3), 1),
         ("scale", rows.assign(y=3 * rows["y"]), 3),
     ):

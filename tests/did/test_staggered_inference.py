@@ -26,7 +26,7 @@ from leapstudy.did.staggered.robust import honest_path
 from leapstudy.did.staggered.side_by_side import by_district, instructional, side_by_side
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import twfe
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.record import NEVER
 
 UNIVERSAL = Choices(base="universal")
 PLACE = Context("0640011", "Hartford", "attendance_rate", "simulated")
@@ -64,7 +64,7 @@ def test_one_treated_district_is_refused_as_a_cluster():
     rows = random_rows(53, districts=4)
     rows = rows[(rows["cohort"] == NEVER) | (rows["district"] == "d0")]
     moments = moments_of(rows)
-    with pytest.raises(BadInput, match="at least two districts with visited pupils"):
+    with pytest.raises(BadInput, match="at least two districts with visited students"):
         clustered(moments, twfe(moments).influence, "district")
     assert clustered(moments, twfe(moments).influence).df == np.inf
 
@@ -146,11 +146,11 @@ def test_instructional_months_leave_the_summer_out():
 
 def test_cards_and_rows_say_what_was_done(moments, effects):
     card = dict(effects.card.lines())
-    assert card["Comparison pupils"] == "never visited" and card["Base months"] == "last month before the visit"
-    assert effects.card.n_treated + effects.card.n_comparison == moments.pupils.sum()
-    assert (card["Share of visited pupils spoken for"], card["Small-sample factor"]) == ("100%", "none")
+    assert card["Comparison students"] == "never visited" and card["Base months"] == "last month before the visit"
+    assert effects.card.n_treated + effects.card.n_comparison == moments.students.sum()
+    assert (card["Share of visited students spoken for"], card["Small-sample factor"]) == ("100%", "none")
     frame = to_frame(estimate_rows(effects, PLACE))
-    assert set(frame["track"]) == {"pupils"} and set(frame["p_method"]) == {"pupil_clustered"}
+    assert set(frame["track"]) == {"students"} and set(frame["p_method"]) == {"student_clustered"}
     assert frame["event_time"].isna().tolist() == np.isnan(effects.key).tolist()
     last = frame.iloc[-1]
     assert last["estimate_pp"] == effects.estimate[-1] and last["se_pp"] == effects.se[-1]
@@ -174,7 +174,7 @@ def test_every_estimator_has_a_card(moments):
     ]
     rows = [row for item in found for row in estimate_rows(item, PLACE)]
     assert {(row.estimator, row.p_method) for row in rows} == {
-        ("cs", "district_clustered"), ("sun_abraham", "pupil_clustered"), ("imputation", "district_clustered"),
+        ("cs", "district_clustered"), ("sun_abraham", "student_clustered"), ("imputation", "district_clustered"),
     }  # fmt: skip
     assert all("" not in (value for _, value in item.card.lines()) for item in found)
     with pytest.raises(BadInput, match="Legal: twfe"):
@@ -182,7 +182,7 @@ def test_every_estimator_has_a_card(moments):
 
 
 def test_all_estimators_side_by_side():
-    rows = random_rows(55, pupils=400)
+    rows = random_rows(55, students=400)
     found = side_by_side(moments_of(rows, shift=80), (-2, 2))
     assert list(found.effects) == [
         "cs_never",
@@ -227,7 +227,7 @@ sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
 from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.side_by_side import side_by_side
-found = side_by_side(moments_of(random_rows(58, pupils=60, gaps=0.1, districts=4), shift=80), (-2, 2), "district")
+found = side_by_side(moments_of(random_rows(58, students=60, gaps=0.1, districts=4), shift=80), (-2, 2), "district")
 for name, effects in found.effects.items():
     ends = bands(effects.estimate, effects.covariance, effects.df, seed=1)
     print(name, *(f"{value:.8e}" for value in [*effects.estimate, *effects.se, ends.sup_t]))

@@ -11,8 +11,8 @@ from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.stacked import stacked
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import event_study, twfe
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
 
 ESTIMATORS = {
     "twfe": twfe,
@@ -31,7 +31,7 @@ def estimator(request):
 
 @pytest.fixture(scope="module")
 def by_hand():
-    """Two pupils a cohort, three months: cohort 2 rises by 4 at once, cohort 3 by 6, months rise by 1."""
+    """Two students a cohort, three months: cohort 2 rises by 4 at once, cohort 3 by 6, months rise by 1."""
     rows = [
         {"unit": f"{cohort}{who}", "cohort": cohort, "period": t, "y": 10 * who + t + effect * (t >= cohort)}
         for cohort, effect in ((2, 4.0), (3, 6.0), (NEVER, 0.0))
@@ -68,7 +68,7 @@ def _dummies(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def test_two_way_fixed_effects_agrees_with_the_slow_twin():
-    rows = random_rows(21, pupils=60, gaps=0.2, weighted=True)
+    rows = random_rows(21, students=60, gaps=0.2, weighted=True)
     visited = (rows["period"] >= rows["cohort"]).to_numpy(dtype=float)
     x = np.column_stack([visited, _dummies(rows, "unit"), _dummies(rows, "period")])
     w, y = rows["weight"].to_numpy(), rows["y"].to_numpy()
@@ -84,7 +84,7 @@ def test_two_way_fixed_effects_agrees_with_the_slow_twin():
 
 
 def test_imputation_agrees_with_the_slow_twin():
-    rows = random_rows(22, pupils=60, gaps=0.2, weighted=True)
+    rows = random_rows(22, students=60, gaps=0.2, weighted=True)
     after = (rows["period"] >= rows["cohort"]).to_numpy()
     kept = after & rows["unit"].isin(rows["unit"][~after]).to_numpy()
     x = np.column_stack([_dummies(rows, "unit"), _dummies(rows, "period")])
@@ -98,11 +98,11 @@ def test_imputation_agrees_with_the_slow_twin():
     groups = rows.assign(top=v**2 * tau, mass=v**2)[kept].groupby(["cohort", "period"])[["top", "mass"]].sum()
     mean = (groups["top"] / groups["mass"]).reindex(pd.MultiIndex.from_frame(rows[["cohort", "period"]])).fillna(0)
     residual = np.where(kept, tau - mean.to_numpy(), np.where(after, 0, tau))
-    by_pupil = pd.Series(v * residual).groupby(rows["unit"].to_numpy()).sum().to_numpy()
+    by_student = pd.Series(v * residual).groupby(rows["unit"].to_numpy()).sum().to_numpy()
     moments = moments_of(rows, shift=80)
     found = imputation(moments)
     assert found.estimate[-1] == pytest.approx(target @ tau, abs=1e-10)
-    assert covariance(moments, found.influence)[-1, -1] == pytest.approx(by_pupil @ by_pupil, rel=1e-8)
+    assert covariance(moments, found.influence)[-1, -1] == pytest.approx(by_student @ by_student, rel=1e-8)
     assert found.imputed_share == pytest.approx(w[kept].sum() / w[after].sum())
 
 
@@ -113,13 +113,13 @@ def _fit(estimator, rows, shift=80.0):
 
 
 def test_what_must_not_move_it(estimator):
-    rows = random_rows(23, pupils=80, gaps=0.1, districts=3)
+    rows = random_rows(23, students=80, gaps=0.1, districts=3)
     found, variance = _fit(estimator, rows)
     unit = pd.Series(np.random.default_rng(0).normal(0, 9, rows["unit"].nunique()))
     for name, other, factor in (
-        ("pupil and month effects", rows.assign(y=rows["y"] + rows["unit"].map(unit) + rows["period"] ** 2), 1),
+        ("student and month effects", rows.assign(y=rows["y"] + rows["unit"].map(unit) + rows["period"] ** 2), 1),
         ("row order", rows.sample(frac=1, random_state=3), 1),
-        ("how pupils are cut into cells", rows.assign(stratum=rows["unit"] % 3), 1),
+        ("how students are cut into cells", rows.assign(stratum=rows["unit"] % 3), 1),
         ("scale", rows.assign(y=-3 * rows["y"]), -3),
     ):
         moved, moved_variance = _fit(estimator, other)
@@ -129,7 +129,7 @@ def test_what_must_not_move_it(estimator):
 
 
 def test_adding_to_visited_months_adds_to_the_effects(estimator):
-    rows = random_rows(24, pupils=80, gaps=0.1)
+    rows = random_rows(24, students=80, gaps=0.1)
     before, variance = _fit(estimator, rows)
     moved, same = _fit(estimator, rows.assign(y=rows["y"] + 2.5 * (rows["period"] >= rows["cohort"])))
     np.testing.assert_allclose(moved.estimate - before.estimate, np.where(before.key < 0, 0, 2.5), atol=1e-9)
@@ -137,10 +137,10 @@ def test_adding_to_visited_months_adds_to_the_effects(estimator):
 
 
 def test_influence_adds_up_to_nothing(estimator):
-    moments = moments_of(random_rows(25, pupils=80, gaps=0.1), shift=80)
+    moments = moments_of(random_rows(25, students=80, gaps=0.1), shift=80)
     found = estimator(moments).influence
     total = found.intercept @ moments.weight + np.einsum("kct,ct->k", found.slope, moments.total)
-    # the conservative effects of imputation are weighted by v squared, so only the others are centred exactly
+    # the conservative effects of imputation are weighted by v squared, so only the others are centered exactly
     if estimator is not imputation:
         np.testing.assert_allclose(total, 0, atol=1e-10)
     assert not found.slope[:, ~moments.seen].any()
@@ -169,18 +169,18 @@ def test_what_cannot_be_told_apart_is_refused():
         event_study(moments_of(rows), reference=(-9,))
     with pytest.raises(BadInput, match="shorter window"):
         stacked(moments_of(rows), (-2, 7))
-    with pytest.raises(BadInput, match="No visited pupil-month can be imputed"):
+    with pytest.raises(BadInput, match="No visited student-month can be imputed"):
         imputation(moments_of(random_rows(28, cohorts=(1,))))
 
 
 def test_cohorts_that_take_no_part_are_counted():
-    moments = moments_of(random_rows(30, cohorts=(1, 3, 7, NEVER), pupils=80))
+    moments = moments_of(random_rows(30, cohorts=(1, 3, 7, NEVER), students=80))
     assert sun_abraham(moments).overlap == pytest.approx(2 / 3)  # cohort 1 has no month before
     assert stacked(moments, (-2, 2)).overlap == pytest.approx(1 / 3)  # nor does cohort 7 have two months after
     assert imputation(moments).imputed_share == pytest.approx((6 + 2) / (8 + 6 + 2))
 
 
-def test_without_never_visited_pupils_the_last_cohort_compares():
+def test_without_never_visited_students_the_last_cohort_compares():
     rows = random_rows(29, cohorts=(3, 5, 7))
     moments = moments_of(rows)
     found = sun_abraham(moments)

@@ -1,4 +1,4 @@
-"""The at-risk-set design: by hand, against one table of moments, and pupil by pupil across risk sets."""
+"""The at-risk-set design: by hand, against one table of moments, and student by student across risk sets."""
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,14 @@ from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import NO_COMPARISON, att_gt
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.risk_sets import att_gt_by_risk_set, risk_set_effects, risk_set_influence
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
 
 BY_STRATUM = Choices(control="not_yet", base="universal", by_stratum=True)
 
 
 def _at_risk(rows: pd.DataFrame, g: float, bands: bool) -> pd.DataFrame:
-    """Pupils not visited before g; their stratum is whether the month before g was below their own mean before."""
+    """Students not visited before g; their stratum is whether the month before g was below their own mean before."""
     kept = rows[rows["cohort"] >= g]
     if not bands:
         return kept
@@ -42,31 +42,31 @@ def test_the_same_strata_give_what_one_table_gives(gaps):
     np.testing.assert_allclose(summed, whole.slope, atol=1e-14)
 
 
-def _influence_by_pupil(rows: pd.DataFrame, moments, influence) -> pd.DataFrame:
-    """The second pass, slowly: look up each pupil's cell and add ``w (intercept + slope y)``."""
+def _influence_by_student(rows: pd.DataFrame, moments, influence) -> pd.DataFrame:
+    """The second pass, slowly: look up each student's cell and add ``w (intercept + slope y)``."""
     cells = {(moments.cohort[c], moments.stratum[c], tuple(moments.seen[c])): c for c in range(moments.cells)}
     found = {}
-    for unit, pupil in rows.groupby("unit"):
+    for unit, student in rows.groupby("unit"):
         y, seen = np.zeros(len(moments.periods)), np.zeros(len(moments.periods), dtype=bool)
-        place = np.searchsorted(moments.periods, pupil["period"])
-        y[place], seen[place] = pupil["y"] - moments.shift, True
-        first = pupil.iloc[0]
+        place = np.searchsorted(moments.periods, student["period"])
+        y[place], seen[place] = student["y"] - moments.shift, True
+        first = student.iloc[0]
         c = cells[(first["cohort"], first["stratum"], tuple(seen))]
         found[unit] = first["weight"] * (influence.intercept[:, c] + influence.slope[:, c] @ y)
     return pd.DataFrame(found).T
 
 
-def test_a_pupil_in_several_risk_sets_counts_once_with_the_sum():
-    rows = random_rows(42, pupils=80, strata=1)
+def test_a_student_in_several_risk_sets_counts_once_with_the_sum():
+    rows = random_rows(42, students=80, strata=1)
     tables = {g: _at_risk(rows, g, bands=True) for g in (3.0, 5.0, 6.0)}
     sets = {g: moments_of(table, shift=80) for g, table in tables.items()}
     found = att_gt_by_risk_set(sets, BY_STRATUM)
     made = averages(found, sets[3.0].periods, "event", events=(1, 3))
     parts = risk_set_influence(sets, found, made)
-    total = sum(_influence_by_pupil(tables[g], sets[g], parts[g]).reindex(range(80), fill_value=0.0) for g in parts)
+    total = sum(_influence_by_student(tables[g], sets[g], parts[g]).reindex(range(80), fill_value=0.0) for g in parts)
     variance = total.T.to_numpy() @ total.to_numpy()
 
-    # the overall as a number of the rows alone; its influence by taking each pupil's weight up a little
+    # the overall as a number of the rows alone; its influence by taking each student's weight up a little
     def overall(weight: np.ndarray) -> float:
         moved = {g: moments_of(table.assign(weight=weight[table["unit"]]), shift=80) for g, table in tables.items()}
         again = att_gt_by_risk_set(moved, BY_STRATUM)
@@ -84,14 +84,14 @@ def test_a_pupil_in_several_risk_sets_counts_once_with_the_sum():
 
 
 def test_within_one_cohort_the_moments_are_enough():
-    rows = random_rows(43, pupils=80)
+    rows = random_rows(43, students=80)
     table = _at_risk(rows, 5.0, bands=True)
     moments = moments_of(table, shift=80)
     found = att_gt_by_risk_set({5.0: moments}, BY_STRATUM)
     made = averages(found, moments.periods, "event")
     part = risk_set_influence({5.0: moments}, found, made)[5.0]
-    by_pupil = _influence_by_pupil(table, moments, part).to_numpy()
-    np.testing.assert_allclose(covariance(moments, part), by_pupil.T @ by_pupil, atol=1e-14)
+    by_student = _influence_by_student(table, moments, part).to_numpy()
+    np.testing.assert_allclose(covariance(moments, part), by_student.T @ by_student, atol=1e-14)
 
 
 def test_history_explains_the_rebound_by_hand():

@@ -10,7 +10,7 @@ from leapstudy.data import leap_districts, load_facts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.evidence.assess import assess_row, placebo_p
 from leapstudy.evidence.power import design_mde_pp
-from leapstudy.evidence.programme import programme
+from leapstudy.evidence.program import program
 
 HARTFORD, WINDHAM = "0640011", "1630011"
 ROW = Estimate(
@@ -35,7 +35,7 @@ ROW = Estimate(
 
 @pytest.fixture(scope="module")
 def figures(study):
-    return programme(study, load_facts())
+    return program(study, load_facts())
 
 
 def _assess(study, figures, row=ROW, **change):
@@ -67,7 +67,7 @@ def test_only_the_launch_money_is_counted_and_the_critics_total_is_named(figures
 def test_one_district_has_its_share_of_money_and_visits(figures):
     dollars, served = figures.money_and_visits([WINDHAM])
     assert dollars == pytest.approx(220_000)
-    assert served == pytest.approx(figures.coverage * figures.enrolment[WINDHAM])
+    assert served == pytest.approx(figures.coverage * figures.enrollment[WINDHAM])
     with pytest.raises(BadInput, match="LEAP district code"):
         figures.money_and_visits(["0020011"])
 
@@ -124,9 +124,9 @@ def test_the_placebo_of_the_same_sample_is_found():
 def test_reach_starts_from_the_comparison_districts_own_spread(study, figures):
     reach = _assess(study, figures).reach
     sample = build_sample(study, Spec(), [HARTFORD])
-    here = reach[(reach["n_treated"] == 15) & (reach["n_comparison"] == 19)].set_index("enrolment")["mde_pp"]
+    here = reach[(reach["n_treated"] == 15) & (reach["n_comparison"] == 19)].set_index("enrollment")["mde_pp"]
     measured = design_mde_pp(float(sample.change_comparison.std(ddof=1)), 15, 19)
-    # the districts' median enrolment lies between 2,000 and 10,000
+    # the districts' median enrollment lies between 2,000 and 10,000
     assert here[10_000] < measured < here[2_000]
-    # even districts of 50,000 pupils could not have shown the smallest published effect
+    # even districts of 50,000 students could not have shown the smallest published effect
     assert here[50_000] > reach["diluted_low_pp"].iloc[0]

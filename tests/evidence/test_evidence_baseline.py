@@ -45,9 +45,9 @@ def test_greenwich_is_not_a_comparison_district_in_2019_20(study):
     assert later.n_comparison == attendance.n_comparison + 1
 
 
-def test_pupil_weights_are_used(study):
-    equal, pupils = (baseline_equivalence(study, _leap(study), "alliance", w)[0] for w in ("equal", "pupils"))
-    assert equal.mean_treated_pct != pytest.approx(pupils.mean_treated_pct, abs=0.1)
+def test_student_weights_are_used(study):
+    equal, students = (baseline_equivalence(study, _leap(study), "alliance", w)[0] for w in ("equal", "students"))
+    assert equal.mean_treated_pct != pytest.approx(students.mean_treated_pct, abs=0.1)
 
 
 def test_no_peer_is_an_error(study):

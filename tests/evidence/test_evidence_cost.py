@@ -23,13 +23,13 @@ from leapstudy.evidence.cost import (
 
 
 def test_published_cost_figures():
-    per_pupil = dollars_per_served(10.7e6, 8690)
-    assert round(per_pupil) == 1231
+    per_student = dollars_per_served(10.7e6, 8690)
+    assert round(per_student) == 1231
     assert days(8) == pytest.approx(14.4)
     assert days(15) == pytest.approx(27.0)
     assert days(1) == pytest.approx(1.8)
-    assert round(dollars_per_day(per_pupil, 8)) == 86
-    assert round(dollars_per_day(per_pupil, 15)) == 46
+    assert round(dollars_per_day(per_student, 8)) == 86
+    assert round(dollars_per_day(per_student, 15)) == 46
     assert round(dollars_per_day(2842, 8)) == 197
     assert round(dollars_per_day(2842, 15)) == 105
 
@@ -44,7 +44,7 @@ def test_impossible_counts_are_refused():
         dollars_per_served(1e6, 0)
 
 
-def test_shared_grants_are_split_by_enrolment_and_nothing_is_lost():
+def test_shared_grants_are_split_by_enrollment_and_nothing_is_lost():
     grants = (
         Grant(area="x", codes=("a", "b"), dollars=300.0, source=""),
         Grant(area="y", codes=("b",), dollars=50.0, source=""),
@@ -52,7 +52,7 @@ def test_shared_grants_are_split_by_enrolment_and_nothing_is_lost():
     assert split_grants(grants, {"a": 10.0, "b": 20.0, "c": 99.0}) == pytest.approx({"a": 100.0, "b": 250.0})
 
 
-def test_a_grant_without_enrolment_is_refused():
+def test_a_grant_without_enrollment_is_refused():
     with pytest.raises(BadInput, match="cannot be split"):
         split_grants((Grant(area="x", codes=("a",), dollars=1.0, source=""),), {"b": 5.0})
 
@@ -117,7 +117,7 @@ def test_block_by_hand():
     assert block.dollars_per_served == 100.0
     assert block.days_average.value == pytest.approx(0.9)
     assert block.days_visited.low == pytest.approx(9.0)
-    # 0.5 points over 5 % coverage are 10 points or 18 days for a visited pupil
+    # 0.5 points over 5 % coverage are 10 points or 18 days for a visited student
     assert block.dollars_per_day.value == pytest.approx(100 / 18)
     assert block.published[0].dollars_per_day == pytest.approx(100 / 18)
     assert block.refusal == ""

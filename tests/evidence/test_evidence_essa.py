@@ -11,7 +11,7 @@ GOOD = EssaFacts(
     p_value=0.01,
     baseline="satisfied",
     adjusted=False,
-    n_pupils=5000,
+    n_students=5000,
     n_groups=34,
     n_treated_sites=15,
     placebo_p=0.40,
@@ -25,20 +25,20 @@ GOOD = EssaFacts(
         ({"randomized": True}, 1, set()),
         ({}, 2, {"a well-run experiment"}),
         ({"baseline": "satisfied with adjustment", "adjusted": True}, 2, {"a well-run experiment"}),
-        ({"baseline": "satisfied with adjustment"}, 3, {"a well-run experiment", "alike before the programme"}),
-        ({"baseline": None}, 3, {"a well-run experiment", "alike before the programme"}),
+        ({"baseline": "satisfied with adjustment"}, 3, {"a well-run experiment", "alike before the program"}),
+        ({"baseline": None}, 3, {"a well-run experiment", "alike before the program"}),
         ({"n_treated_sites": 1}, 3, {"a well-run experiment", "no confounding factor", "more than one site"}),
-        ({"n_pupils": 349}, 3, {"a well-run experiment", "a large sample"}),
-        ({"n_pupils": 349, "n_groups": 50}, 2, {"a well-run experiment"}),
-        ({"p_value": 0.05}, 4, {"a well-run experiment", "a favourable effect at the 5 % level"}),
-        ({"p_value": None}, 4, {"a well-run experiment", "a favourable effect at the 5 % level"}),
-        ({"estimate_pp": -1.2}, 4, {"a well-run experiment", "a favourable effect at the 5 % level"}),
+        ({"n_students": 349}, 3, {"a well-run experiment", "a large sample"}),
+        ({"n_students": 349, "n_groups": 50}, 2, {"a well-run experiment"}),
+        ({"p_value": 0.05}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
+        ({"p_value": None}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
+        ({"estimate_pp": -1.2}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
         ({"placebo_p": 0.01}, 4, {"a well-run experiment", "controls for selection"}),
         ({"placebo_p": None}, 4, {"a well-run experiment", "controls for selection"}),
         (
             {"p_value": 0.5, "rationale": False},
             None,
-            {"a well-run experiment", "a favourable effect at the 5 % level", "a rationale and a study under way"},
+            {"a well-run experiment", "a favorable effect at the 5 % level", "a rationale and a study under way"},
         ),
     ],
 )
@@ -52,5 +52,5 @@ def test_each_condition_says_why():
     for item in essa_grade(GOOD).conditions:
         assert item.reason.startswith("met: " if item.met else "not met because ")
     reasons = {item.name: item.reason for item in essa_grade(GOOD).conditions}
-    assert "p = 0.010" in reasons["a favourable effect at the 5 % level"]
-    assert "5,000 pupils" in reasons["a large sample"]
+    assert "p = 0.010" in reasons["a favorable effect at the 5 % level"]
+    assert "5,000 students" in reasons["a large sample"]

@@ -74,7 +74,7 @@ def test_nearest_is_not_picked_on_the_last_year(pre):
     assert not {name for name in PICKED_ON if "2019_20" in name or "attendance" in name}
 
 
-def test_a_district_without_traits_still_finds_neighbours(pre):
+def test_a_district_without_traits_still_finds_neighbors(pre):
     # CREC has no meal-eligible share and no wealth decile
     z = (pre.table - pre.table.mean()) / pre.table.std()
     assert len(nearest_codes(z, [CREC], pre.candidates["others"], 10)) == 10

@@ -67,7 +67,7 @@ def test_the_hash_knows_no_order(plan):
         ({"seed": 7}, "as planned", ["other draws"]),
         ({"comparison": "others"}, "planned sensitivity", ["planned sensitivity"]),
         ({"comparison": "others", "seed": 7}, "planned sensitivity", ["planned sensitivity", "other draws"]),
-        ({"comparison": "others", "weights": "pupils"}, "exploratory", ["planned sensitivity"] * 2),
+        ({"comparison": "others", "weights": "students"}, "exploratory", ["planned sensitivity"] * 2),
         ({"comparison": ["0020011", "0110011"]}, "exploratory", ["exploratory"]),
         ({"outcome": "chronic_absence"}, "exploratory", ["exploratory"]),
     ],
@@ -110,7 +110,7 @@ def test_each_row_stands_to_the_plan_by_its_own_departures(plan, change, standin
 
 def test_a_runs_own_departure_counts_for_all_its_rows(plan):
     rows = [_row(), _row(comparison="others")]
-    found = standings(plan, {"weights": "pupils", "comparison": "alliance"}, rows)
+    found = standings(plan, {"weights": "students", "comparison": "alliance"}, rows)
     assert dict(zip(found["standing"], found["rows"], strict=True)) == {"planned sensitivity": 1, "exploratory": 1}
 
 

@@ -82,7 +82,7 @@ def test_mde_is_refused_without_comparison_districts():
         design_mde_pp(1.0, 1, 1)
 
 
-def test_enrolment_noise_by_hand_and_by_simulation():
+def test_enrollment_noise_by_hand_and_by_simulation():
     assert sampling_sd_pp(400, 8.0) == pytest.approx(0.4)
     means = np.random.default_rng(3).normal(93, 8, (4000, 400)).mean(axis=1)
     # the sd of 4,000 draws is known to about 1.1 %
@@ -109,7 +109,7 @@ def test_grid_holds_every_combination_and_its_floor():
 
 def test_block_counts_what_could_be_seen():
     block = power_block(
-        served=100, enrolled=1000, published=[("a", 4.0), ("b", 20.0)], mde_pp=1.5, se_pp=0.5, df=18, enrolment=400
+        served=100, enrolled=1000, published=[("a", 4.0), ("b", 20.0)], mde_pp=1.5, se_pp=0.5, df=18, enrollment=400
     )
     assert [row.diluted_pp for row in block.published] == pytest.approx([0.4, 2.0])
     assert [row.coverage_needed for row in block.published] == pytest.approx([0.375, 0.075])

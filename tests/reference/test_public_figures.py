@@ -72,5 +72,5 @@ def test_every_combination_has_a_row(study):
         assert not did.duplicated(["outcome", "comparison", "edition", "pre", "post"]).any()
         assert (did["role"] == "main").sum() == 1
         counts[code] = len(did)
-    # contrasts: 5 and 4 (the older edition ends with 2021-22) for all pupils, 5 for high needs; 3 groups or 2
+    # contrasts: 5 and 4 (the older edition ends with 2021-22) for all students, 5 for high needs; 3 groups or 2
     assert counts == {"0430011": 14 * 3, "0640011": 14 * 2, "2410014": 14 * 2}

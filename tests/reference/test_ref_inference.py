@@ -33,9 +33,11 @@ def panel(sample):
     rows = long_rows(
         np.concatenate([sample.y_treated, sample.y_comparison]), (*sample.treated, *sample.comparison), years
     )
-    pupils = np.concatenate([sample.pupils_treated, sample.pupils_comparison])[:, sample.columns(sample.contrast.pre)]
+    students = np.concatenate([sample.students_treated, sample.students_comparison])[
+        :, sample.columns(sample.contrast.pre)
+    ]
     after = rows["year"].isin(sample.contrast.post)
-    return rows.assign(d=rows["treated"] * after, pupils=np.repeat(pupils.mean(axis=1), len(years)))
+    return rows.assign(d=rows["treated"] * after, students=np.repeat(students.mean(axis=1), len(years)))
 
 
 @pytest.fixture(scope="module", params=["alliance", "others"])
@@ -51,9 +53,9 @@ def test_few_treated_as_in_statspai(sample, name):
     then Conley and Taber's test.
     """
     ours = infer(sample).method(name)
-    if name == "ferman_pinto" and "+ 0 / pupils" in infer(sample).method("studentised_enrolment").note:
+    if name == "ferman_pinto" and "+ 0 / students" in infer(sample).method("studentized_enrollment").note:
         name = "conley_taber"
-    size = {"group_size": "pupils"} if name == "ferman_pinto" else {}
+    size = {"group_size": "students"} if name == "ferman_pinto" else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = sp.did_few_treated(

@@ -12,8 +12,8 @@ from moments_twin import moments_of, random_rows
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
 
 pytestmark = pytest.mark.reference
 DATA = Path(__file__).parent / "data"
@@ -67,7 +67,7 @@ def _csdid(rows: pd.DataFrame, choices: Choices):
     ("periods", "cohorts"), [((1, 2, 3, 4, 5, 6), (3, 5, NEVER)), ((1, 2, 3, 6, 7, 8), (3, 5, 7, NEVER))], ids=["even", "gap"]
 )  # fmt: skip
 def test_equals_csdid_on_random_panels(choices, periods, cohorts):
-    rows = random_rows(5, pupils=120, periods=periods, cohorts=cohorts, strata=2, weighted=True)
+    rows = random_rows(5, students=120, periods=periods, cohorts=cohorts, strata=2, weighted=True)
     moments = moments_of(rows, shift=80)
     att = att_gt(moments, choices)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -105,7 +105,7 @@ def _holds_a_base(att, made, kind, choices):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("control", "name"), [("never", "never_treated"), ("not_yet", "not_yet_treated")])
 def test_equals_diff_diff_on_unbalanced_panels(control, name):
-    """Pupils seen in a month and in its base count. Averages are not compared: diff-diff weights them by pupils seen."""
+    """Students seen in a month and in its base count. Averages are not compared: diff-diff weights them by students seen."""
     from diff_diff import CallawaySantAnna
 
     rows = random_rows(6, gaps=0.15)

@@ -11,8 +11,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.honest import breakdown, honest_bounds
 from leapstudy.did.robust_sets import Problem
 from leapstudy.did.staggered.twfe import event_study
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
 
 pytestmark = pytest.mark.reference
 DATA = Path(__file__).parent / "data"
@@ -31,7 +31,7 @@ def medicaid():
         pd.DataFrame({"unit": rows["stfips"], "period": rows["year"], "y": rows["dins"], "cohort": cohort})
     )
     fit = event_study(moments)
-    states, n = moments.pupils.sum(), fit.observations
+    states, n = moments.students.sum(), fit.observations
     factor = states / (states - 1) * (n - 1) / (n - fit.parameters)
     return fit.estimate, factor * covariance(moments, fit.influence)
 

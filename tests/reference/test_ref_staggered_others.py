@@ -17,8 +17,8 @@ from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.stacked import stacked
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import event_study, twfe
-from leapstudy.pupils.moments.influence import covariance
-from leapstudy.pupils.moments.record import NEVER
+from leapstudy.students.moments.influence import covariance
+from leapstudy.students.moments.record import NEVER
 
 pytestmark = pytest.mark.reference
 DATA = Path(__file__).parent / "data"
@@ -119,9 +119,9 @@ def test_stacked_equals_fereg_on_rows_that_are_really_stacked(gaps, weighted):
     rows = random_rows(34, gaps=gaps, weighted=weighted)
     moments = moments_of(rows, shift=80)
     low, high, cohorts = -2, 2, (3, 5, 6)
-    pupils = rows.groupby("unit")[["cohort", "weight"]].first()
+    students = rows.groupby("unit")[["cohort", "weight"]].first()
     sizes = np.array(
-        [[pupils["weight"][pupils["cohort"].eq(g)].sum(), pupils["weight"][pupils["cohort"] > g + high].sum()] for g in cohorts]
+        [[students["weight"][students["cohort"].eq(g)].sum(), students["weight"][students["cohort"] > g + high].sum()] for g in cohorts]
     )  # fmt: skip
     scale = dict(zip(cohorts, sizes[:, 0] / sizes[:, 0].sum() / (sizes[:, 1] / sizes[:, 1].sum()), strict=True))
     pieces = []
@@ -129,7 +129,7 @@ def test_stacked_equals_fereg_on_rows_that_are_really_stacked(gaps, weighted):
         piece = rows[((rows["cohort"] == g) | (rows["cohort"] > g + high)) & rows["period"].between(g + low, g + high)]
         pieces.append(
             piece.assign(
-                stack=g, pupil=piece["unit"].astype(str) + f" {g}", month=piece["period"].astype(str) + f" {g}",
+                stack=g, student=piece["unit"].astype(str) + f" {g}", month=piece["period"].astype(str) + f" {g}",
                 weight=piece["weight"] * np.where(piece["cohort"] == g, 1, scale[g]),
             )
         )  # fmt: skip
@@ -139,7 +139,7 @@ def test_stacked_equals_fereg_on_rows_that_are_really_stacked(gaps, weighted):
     import fereg
 
     theirs = _fereg(
-        every, {f"e{place}": since == key for place, key in enumerate(found.key[:-1])}, "pupil + month",
+        every, {f"e{place}": since == key for place, key in enumerate(found.key[:-1])}, "student + month",
         ssc=fereg.ssc(k_adj=False, G_adj=False), fixef_rm="none",
     )  # fmt: skip
     np.testing.assert_allclose(found.estimate[:-1], theirs.coef(), atol=1e-10)
@@ -157,7 +157,7 @@ def test_stacked_estimates_equal_diff_diff():
         data, outcome="y", unit="unit", time="period", first_treat="g", aggregate="event_study"
     )
     found = stacked(moments_of(rows), (-2, 2))
-    # its errors are those of a pooled regression without pupil effects: another convention, so only estimates compare
+    # its errors are those of a pooled regression without student effects: another convention, so only estimates compare
     for key, value in zip(found.key[:-1], found.estimate, strict=False):
         if key >= 0:
             assert value == pytest.approx(theirs.event_study_effects[int(key)]["effect"], abs=1e-10)

@@ -14,7 +14,7 @@ from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
-from leapstudy.did.inference.noise import enrolment_noise, noise_before
+from leapstudy.did.inference.noise import enrollment_noise, noise_before
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
 from leapstudy.did.inference.synthetic import synthetic_did
@@ -22,7 +22,7 @@ from leapstudy.did.permutation import Permutation, exact
 from leapstudy.did.spread import spread_of
 from leapstudy.did.two_by_two import cluster_robust_p
 
-LEADING: tuple[MethodName, ...] = ("studentised_noise", "studentised_enrolment", "permutation")
+LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
 
 NO_DONORS = pd.DataFrame({"district_code": pd.Series(dtype="str"), "weight": pd.Series(dtype=float)})
@@ -47,7 +47,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     Notes
     -----
     Estimates of all methods but the synthetic one are the same difference of mean changes. Sources: permutation and
-    studentised permutation MacKinnon and Webb (2020), `permutation.exact`; Conley and Taber (2011); Ferman and Pinto
+    studentized permutation MacKinnon and Webb (2020), `permutation.exact`; Conley and Taber (2011); Ferman and Pinto
     (2019); t with C - 1 degrees of freedom Donald and Lang (2007) and Lee and Wooldridge (2023).
     """
     if len(sample.treated) != 1:
@@ -57,8 +57,8 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
         )
     made = [
         _tried("permutation", partial(_permutation, sample)),
-        _tried("studentised_noise", partial(_studentised_noise, sample)),
-        _tried("studentised_enrolment", partial(_studentised_enrolment, sample)),
+        _tried("studentized_noise", partial(_studentized_noise, sample)),
+        _tried("studentized_enrollment", partial(_studentized_enrollment, sample)),
         _conley_taber(sample),
         _tried("ferman_pinto", partial(_ferman_pinto, sample)),
         _tried("small_sample_t", partial(_small_sample_t, sample)),
@@ -77,9 +77,9 @@ def headline(inference: Inference) -> tuple[Method, str]:
     Notes
     -----
     The rule was set from the simulation kept in benchmarks/results/size_power.csv, on panels shaped like Connecticut's:
-    only the permutation studentised by the district's own noise before the programme rejects a true null in about 5 of
+    only the permutation studentized by the district's own noise before the program rejects a true null in about 5 of
     100 cases whether the treated district strays more than the others, as much, or less. It takes two years before.
-    With one, the permutation studentised by enrolment leads, which is right where noise comes from size; where nothing
+    With one, the permutation studentized by enrollment leads, which is right where noise comes from size; where nothing
     can be divided by, the permutation of the estimate itself.
     """
     name = next(name for name in LEADING if not inference.method(name).refusal)
@@ -87,14 +87,14 @@ def headline(inference: Inference) -> tuple[Method, str]:
 
 
 def _why(name: MethodName, n_pre: int) -> str:
-    if name == "studentised_noise":
+    if name == "studentized_noise":
         power = " With two years before it finds few true effects, so the others stand beside it." if n_pre == 2 else ""
         return (
             "It keeps its size in simulations whether the district strays more than the others, as much, or less."
             + power
         )
-    if name == "studentised_enrolment":
-        return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrolment."
+    if name == "studentized_enrollment":
+        return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
     return "No noise can be measured; this one keeps its size only if the district strays as much as the others."
 
 
@@ -171,26 +171,26 @@ def _permutation(sample: Sample) -> Method:
     return _from_permutation("permutation", sample, None, "Right if the district strays as much as the others.")
 
 
-def _studentised_noise(sample: Sample) -> Method:
+def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
         f"Over {len(sample.contrast.pre)} years before, the district strayed {times:.2f} times as much as the comparison "
         "districts on average (root mean square)."
     )
-    made = _from_permutation("studentised_noise", sample, noise, note)
+    made = _from_permutation("studentized_noise", sample, noise, note)
     if made.low_pp is not None and np.isinf(made.low_pp):
         return replace(made, note=f"{note} A comparison district hardly strayed, so that the interval has no end.")
     return made
 
 
-def _studentised_enrolment(sample: Sample) -> Method:
-    noise, fitted = enrolment_noise(sample)
-    size = f"variance of a change {fitted.common:.3g} + {fitted.by_pupil:.3g} / pupils"
+def _studentized_enrollment(sample: Sample) -> Method:
+    noise, fitted = enrollment_noise(sample)
+    size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
     note = f"Fitted among the comparison districts: {size}."
-    if fitted.by_pupil == 0:
-        note += " It does not fall with enrolment, so that this is the permutation of the estimate."
-    return _from_permutation("studentised_enrolment", sample, noise, note)
+    if fitted.by_student == 0:
+        note += " It does not fall with enrollment, so that this is the permutation of the estimate."
+    return _from_permutation("studentized_enrollment", sample, noise, note)
 
 
 def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
@@ -206,9 +206,9 @@ def _conley_taber(sample: Sample) -> Method:
 
 
 def _ferman_pinto(sample: Sample) -> Method:
-    noise, _ = enrolment_noise(sample)
+    noise, _ = enrollment_noise(sample)
     test = conley_taber(*_residuals(sample), noise[0] / noise[1:])
-    note = "Conley and Taber's, with the comparison districts' residuals rescaled to this district's enrolment."
+    note = "Conley and Taber's, with the comparison districts' residuals rescaled to this district's enrollment."
     return _method("ferman_pinto", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
 
 

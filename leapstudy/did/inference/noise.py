@@ -1,4 +1,4 @@
-"""How far a district's change strays by itself: from its own years before, or from the number of its pupils."""
+"""How far a district's change strays by itself: from its own years before, or from the number of its students."""
 
 from dataclasses import dataclass
 
@@ -14,59 +14,59 @@ LEAST_NOISE_PP = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class SizeVariance:
-    """Variance of a district's change as a function of its pupils n: ``common + by_pupil / n``, on the sample's scale."""
+    """Variance of a district's change as a function of its students n: ``common + by_student / n``, on the sample's scale."""
 
     common: float
-    by_pupil: float
+    by_student: float
 
-    def at(self, pupils: np.ndarray) -> np.ndarray:
-        """Return the variance at each number of pupils."""
-        return self.common + self.by_pupil / pupils
+    def at(self, students: np.ndarray) -> np.ndarray:
+        """Return the variance at each number of students."""
+        return self.common + self.by_student / students
 
 
-def size_variance(deviations: np.ndarray, pupils: np.ndarray) -> SizeVariance:
-    """Fit the variance of a change to enrolment among the comparison districts.
+def size_variance(deviations: np.ndarray, students: np.ndarray) -> SizeVariance:
+    """Fit the variance of a change to enrollment among the comparison districts.
 
     Parameters
     ----------
     deviations : ndarray, shape (C,)
         Each comparison district's change less their mean.
-    pupils : ndarray, shape (C,)
-        Enrolment before the programme.
+    students : ndarray, shape (C,)
+        Enrollment before the program.
 
     Raises
     ------
     BadInput
-        If no comparison district strays from the mean, or one has no enrolment.
+        If no comparison district strays from the mean, or one has no enrollment.
 
     Notes
     -----
     ``E[dev^2] = s0^2 + s1^2 / n`` by least squares, with neither part below zero (Ferman and Pinto 2019, section 3:
-    pupils are sampled, so that a mean over n of them has variance s1^2 / n beside the district's own shock s0^2).
+    students are sampled, so that a mean over n of them has variance s1^2 / n beside the district's own shock s0^2).
     """
-    if not (np.isfinite(pupils) & (pupils > 0)).all():
-        raise BadInput("A comparison district has no enrolment, so that its variance cannot be told from its size.")
-    # the mean enrolment as unit keeps both columns near one
-    unit = float(np.mean(pupils))
-    common, by_pupil = nnls(np.column_stack([np.ones(len(pupils)), unit / pupils]), deviations**2)[0]
-    if common + by_pupil <= 0:
+    if not (np.isfinite(students) & (students > 0)).all():
+        raise BadInput("A comparison district has no enrollment, so that its variance cannot be told from its size.")
+    # the mean enrollment as unit keeps both columns near one
+    unit = float(np.mean(students))
+    common, by_student = nnls(np.column_stack([np.ones(len(students)), unit / students]), deviations**2)[0]
+    if common + by_student <= 0:
         raise BadInput("No comparison district strays from the others, so that no noise can be measured.")
-    return SizeVariance(float(common), float(by_pupil) * unit)
+    return SizeVariance(float(common), float(by_student) * unit)
 
 
-def enrolment_before(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean enrolment over the contrast's years before, of the treated and of the comparison districts."""
+def enrollment_before(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean enrollment over the contrast's years before, of the treated and of the comparison districts."""
     before = sample.columns(sample.contrast.pre)
-    return sample.pupils_treated[:, before].mean(axis=1), sample.pupils_comparison[:, before].mean(axis=1)
+    return sample.students_treated[:, before].mean(axis=1), sample.students_comparison[:, before].mean(axis=1)
 
 
-def enrolment_noise(sample: Sample) -> tuple[np.ndarray, SizeVariance]:
-    """Return the standard deviation of every district's change that its enrolment implies, the treated one first.
+def enrollment_noise(sample: Sample) -> tuple[np.ndarray, SizeVariance]:
+    """Return the standard deviation of every district's change that its enrollment implies, the treated one first.
 
     Shape (C + 1,), on the sample's scale, with the fitted variance; see `size_variance` for the errors raised.
     """
     changes = sample.change_comparison
-    treated, comparison = enrolment_before(sample)
+    treated, comparison = enrollment_before(sample)
     fitted = size_variance(changes - sample.weights_comparison @ changes, comparison)
     return np.sqrt(fitted.at(np.concatenate([treated, comparison]))), fitted
 
@@ -76,7 +76,7 @@ def noise_before(sample: Sample) -> np.ndarray:
 
     The root mean square, with T - 1 degrees of freedom, of what is left of the T years before when the district's own
     mean and each year's mean over all C + 1 districts are taken out; shape (C + 1,), on the sample's scale. All
-    districts are treated alike, so that the studentised test keeps its size under exchangeable errors of any scale.
+    districts are treated alike, so that the studentized test keeps its size under exchangeable errors of any scale.
 
     Raises
     ------

@@ -7,8 +7,8 @@ import pandas as pd
 
 MethodName = Literal[
     "permutation",
-    "studentised_noise",
-    "studentised_enrolment",
+    "studentized_noise",
+    "studentized_enrollment",
     "conley_taber",
     "ferman_pinto",
     "small_sample_t",
@@ -19,8 +19,8 @@ MethodName = Literal[
 
 LABELS: dict[MethodName, str] = {
     "permutation": "Permutation of the estimate",
-    "studentised_noise": "Studentised by noise before",
-    "studentised_enrolment": "Studentised by enrolment",
+    "studentized_noise": "Studentized by noise before",
+    "studentized_enrollment": "Studentized by enrollment",
     "conley_taber": "Conley and Taber",
     "ferman_pinto": "Ferman and Pinto",
     "small_sample_t": "Small-sample t",

@@ -44,7 +44,7 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
     Raises
     ------
     BadInput
-        With more than one treated district, weights by pupils, fewer than two years before, or more than 40
+        With more than one treated district, weights by students, fewer than two years before, or more than 40
         possible donors, where placebos take seconds a district.
     LeapstudyError
         If `diff-diff` is not installed.
@@ -59,7 +59,7 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
     if len(sample.treated) > 1:
         raise BadInput("The synthetic difference is made for one treated district at a time.")
     if sample.spec.weights != "equal":
-        raise BadInput("Synthetic weights take the place of weights by pupils; use weights 'equal'.")
+        raise BadInput("Synthetic weights take the place of weights by students; use weights 'equal'.")
     if len(sample.contrast.pre) < LEAST_YEARS:
         raise BadInput("Synthetic weights match the years before; one year alone leaves nothing to match.")
     if len(sample.comparison) > MOST_DONORS:

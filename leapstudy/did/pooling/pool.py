@@ -62,7 +62,7 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     Raises
     ------
     BadInput
-        With fewer than three treated districts, weights by pupils or the log-odds scale.
+        With fewer than three treated districts, weights by students or the log-odds scale.
 
     Notes
     -----

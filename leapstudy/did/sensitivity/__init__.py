@@ -1,7 +1,7 @@
 """Would another analyst conclude the same: every other way to ask, and every assumption bent until the answer breaks.
 
 `record`          what is found, as frozen records
-`covariates`      regression adjustment for traits that districts had before the programme
+`covariates`      regression adjustment for traits that districts had before the program
 `specifications`  the specification curve
 `trends`          in-time placebos, and one step up: a linear differential trend
 `recovery`        the effect beyond what districts without LEAP recovered by themselves

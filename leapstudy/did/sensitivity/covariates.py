@@ -14,13 +14,13 @@ from leapstudy.did.sensitivity.record import Adjusted
 from leapstudy.did.spread import Spread
 
 TRAITS = {
-    "high_needs_share": "share of pupils with high needs, 2019-20",
+    "high_needs_share": "share of students with high needs, 2019-20",
     "chronic_2018_19_pct": "chronic absence 2018-19",
-    "log_students": "logarithm of enrolment, 2019-20",
+    "log_students": "logarithm of enrollment, 2019-20",
 }
-"""Traits from before the programme, none later than 2019-20.
+"""Traits from before the program, none later than 2019-20.
 
-The share of pupils eligible for free or reduced-price meals is not among them: it goes together with high needs
+The share of students eligible for free or reduced-price meals is not among them: it goes together with high needs
 (correlation 0.98 over districts), and 51 districts have none, CREC among them.
 """
 LEAST_DF = 5
@@ -91,7 +91,7 @@ def _kept(sample: Sample, there: np.ndarray) -> Sample:
         sample,
         comparison=tuple(code for code, keep in zip(sample.comparison, there, strict=True) if keep),
         y_comparison=sample.y_comparison[there],
-        pupils_comparison=sample.pupils_comparison[there],
+        students_comparison=sample.students_comparison[there],
         left_out=(*sample.left_out, *(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)),
     )
 

@@ -41,7 +41,7 @@ class Bounds:
     outcome, year : str
         The event study, and the year whose coefficient is bounded.
     is_placebo : bool
-        Whether that year lies before the programme, so that zero is due.
+        Whether that year lies before the program, so that zero is due.
     kind : str
         "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a straight
         line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before), or
@@ -79,7 +79,7 @@ class Sensitivity:
         Counts over the curve, see `specifications.summary`.
     in_time : DataFrame
         outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method: the same computation where every year lies
-        before the programme, so that zero is due.
+        before the program, so that zero is due.
     one_step_up : DataFrame
         outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp, high_pp,
         p_value, p_method, is_placebo.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.did.contrasts import CONTRASTS, PROGRAMME_START, Contrast, event_time, years_label
+from leapstudy.did.contrasts import CONTRASTS, PROGRAM_START, Contrast, event_time, years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import Effect, fit
 
@@ -16,7 +16,7 @@ YEARS_BEFORE = 2
 
 
 def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
-    """Return the same computation with every year before the programme, so that zero is due.
+    """Return the same computation with every year before the program, so that zero is due.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
 
 
 def _windows(sample: Sample) -> Iterator[Contrast]:
-    placebo, years = CONTRASTS["placebo_2019_20_to_2020_21"], [y for y in sample.years if y < PROGRAMME_START]
+    placebo, years = CONTRASTS["placebo_2019_20_to_2020_21"], [y for y in sample.years if y < PROGRAM_START]
     for place in range(YEARS_BEFORE, len(years)):
         before, year = tuple(years[place - YEARS_BEFORE : place]), years[place]
         yield replace(placebo, label=f"{years_label(before)} to {year} (placebo)", pre=before, post=(year,))
@@ -62,7 +62,7 @@ def trend_lines(y: np.ndarray, before: np.ndarray, times: np.ndarray) -> np.ndar
     y : ndarray, shape (districts, years)
         The outcome.
     before : ndarray, shape (years,)
-        True for the years before the programme, at least two.
+        True for the years before the program, at least two.
     times : ndarray, shape (years,)
         When each year is.
     """
@@ -103,7 +103,7 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
         ),
         "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
     }
-    placebo = contrast.post[-1] < PROGRAMME_START
+    placebo = contrast.post[-1] < PROGRAM_START
     return pd.DataFrame(
         [{"model": name, "is_placebo": placebo, **_told(fit(item, draws=0))} for name, item in models.items()]
     )

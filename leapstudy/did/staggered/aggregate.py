@@ -8,8 +8,8 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.did.staggered.att_gt_record import AttGt
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import Moments
 
 Kind = Literal["simple", "group", "calendar", "event"]
 """One number; by cohort; by calendar month; by time since the first visit."""
@@ -97,7 +97,7 @@ def averages(
     Notes
     -----
     Callaway and Sant'Anna (2021), section 3. Averages use t >= g also under anticipation. Cohorts are weighted by the
-    weights of all their pupils.
+    weights of all their students.
     """
     check_option("aggregate", kind, Kind)
     multipliers, keys, chosen = _plan(att, periods, kind, clock, events)
@@ -111,9 +111,9 @@ def averages(
 
 
 def aggregate_influence(moments: Moments, att: AttGt, made: Averages) -> Influence:
-    """Return each pupil's influence on the averages, A + 1 rows, the overall last.
+    """Return each student's influence on the averages, A + 1 rows, the overall last.
 
-    That cohort shares are estimated adds ``w_i d theta / d W_g`` for pupils of cohort g, as in R `did`.
+    That cohort shares are estimated adds ``w_i d theta / d W_g`` for students of cohort g, as in R `did`.
     """
     influence = att.influence(made.combination)
     shares = made.share_slope @ (att.cohort[:, None] == moments.cohort)
@@ -128,7 +128,7 @@ def _plan(
     if not after.any():
         raise BadInput(
             "No month after a first visit could be estimated; see the refused cells for the reasons, "
-            "and choose other comparison pupils or fewer strata."
+            "and choose other comparison students or fewer strata."
         )
     if kind == "simple":
         return after[None, :].astype(float), np.empty(0), None

@@ -6,11 +6,11 @@ import numpy as np
 
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 NO_BASE = "no month before the visit to start from"
-NO_TREATED = "no visited pupil is seen in this month and its base"
-NO_COMPARISON = "fewer comparison pupils than the minimum are seen in this month and its base"
+NO_TREATED = "no visited student is seen in this month and its base"
+NO_COMPARISON = "fewer comparison students than the minimum are seen in this month and its base"
 
 
 def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None) -> AttGt:
@@ -21,15 +21,15 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
     moments
         Sums by cell.
     choices
-        Comparison pupils, base, anticipation, strata.
+        Comparison students, base, anticipation, strata.
     cohorts
         Only these cohorts; all by default.
 
     Notes
     -----
     Callaway and Sant'Anna (2021, Journal of Econometrics 225) without covariates: the mean change of the cohort from its
-    base less that of the comparison pupils. With strata the regression adjustment is saturated,
-    ``sum_s n_gs / n_g (change of g in s - change of the comparison in s)``. A pupil counts for a month where seen in it
+    base less that of the comparison students. With strata the regression adjustment is saturated,
+    ``sum_s n_gs / n_g (change of g in s - change of the comparison in s)``. A student counts for a month where seen in it
     and in its base. No small-sample factor.
     """
     wanted = np.unique(moments.cohort[moments.cohort < NEVER]) if cohorts is None else cohorts
@@ -49,7 +49,7 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
 
 
 def comparison_cells(moments: Moments, cell: Cell, choices: Choices) -> np.ndarray:
-    """Return which cells hold comparison pupils for an ATT(g,t), shape (C,)."""
+    """Return which cells hold comparison students for an ATT(g,t), shape (C,)."""
     if choices.control == "never":
         return moments.cohort == NEVER
     return (moments.cohort > cell.horizon + choices.anticipation) & (moments.cohort != cell.cohort)
@@ -82,7 +82,7 @@ def _sides(moments: Moments, cell: Cell, choices: Choices, code: np.ndarray) -> 
     size = int(code.max()) + 1
     weight_t, weight_c, n_c = (
         np.bincount(code[side], values[side], size)
-        for values, side in ((moments.weight, treated), (moments.weight, compare), (moments.pupils, compare))
+        for values, side in ((moments.weight, treated), (moments.weight, compare), (moments.students, compare))
     )
     kept = (weight_t > 0) & (weight_c > 0) & (n_c >= choices.min_comparison)
     return _Sides(treated, compare, code, weight_t, weight_c, kept)
@@ -108,10 +108,10 @@ def _adjusted(moments: Moments, cell: Cell, sides: _Sides) -> _One:
     estimate = float(share @ (sides.mean(change, sides.treated, sides.weight_t) - expected))
     inside = sides.kept[sides.code]
     treated, compare = sides.treated & inside, sides.compare & inside
-    per_pupil = np.divide(share, sides.weight_c, out=np.zeros(len(share)), where=sides.kept)[sides.code]
-    loading = treated / mass - compare * per_pupil
+    per_student = np.divide(share, sides.weight_c, out=np.zeros(len(share)), where=sides.kept)[sides.code]
+    loading = treated / mass - compare * per_student
     intercept = -loading * (expected[sides.code] + estimate * treated)
-    sizes = int(moments.pupils[treated].sum()), int(moments.pupils[compare].sum())
+    sizes = int(moments.students[treated].sum()), int(moments.students[compare].sum())
     return _One(cell, estimate, mass / float(sides.weight_t.sum()), *sizes, loading, intercept)
 
 

@@ -1,12 +1,12 @@
-"""What Callaway and Sant'Anna's estimator gives: ATT(g,t) with each pupil's influence, and the cells it refused."""
+"""What Callaway and Sant'Anna's estimator gives: ATT(g,t) with each student's influence, and the cells it refused."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from leapstudy.did.staggered.choices import Cell, Choices
-from leapstudy.pupils.moments.influence import Influence, covariance
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.students.moments.influence import Influence, covariance
+from leapstudy.students.moments.record import Moments
 
 BLOCK = 1000
 """Cells at a time: what is in memory stays near 30 MB for 190 estimates and 20 months."""
@@ -25,7 +25,7 @@ class Refusal:
         '' where the comparison is not by stratum, or all of it is refused.
     reason : str
     treated_share : float
-        Share of the cohort's visited pupils (by weight, among those seen in the month and its base) left out by it.
+        Share of the cohort's visited students (by weight, among those seen in the month and its base) left out by it.
     """
 
     cohort: float
@@ -37,7 +37,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AttGt:
-    """ATT(g,t) for K pairs of cohort and month, with each pupil's influence.
+    """ATT(g,t) for K pairs of cohort and month, with each student's influence.
 
     Attributes
     ----------
@@ -45,13 +45,13 @@ class AttGt:
     estimate : ndarray, shape (K,)
         Percentage points.
     overlap : ndarray, shape (K,)
-        Share of the visited pupils that the estimate speaks for: those in strata with comparison pupils.
+        Share of the visited students that the estimate speaks for: those in strata with comparison students.
     n_treated, n_comparison : ndarray of int, shape (K,)
-        Pupils in use.
+        Students in use.
     cohort_weight : ndarray, shape (K,)
-        Sum of weights of all pupils of the cohort: the shares of the aggregates.
+        Sum of weights of all students of the cohort: the shares of the aggregates.
     loading, intercept : ndarray, shape (K, C)
-        Influence of pupil i of cell c: ``w_i (intercept + loading * contrast' y_i)``.
+        Influence of student i of cell c: ``w_i (intercept + loading * contrast' y_i)``.
     refused : tuple of Refusal
     choices : Choices
     """
@@ -88,9 +88,9 @@ class AttGt:
         return Influence(rows @ self.intercept, slope)
 
     def covariance(self, moments: Moments) -> np.ndarray:
-        """Return the covariance of all estimates, shape (K, K), pupils as clusters.
+        """Return the covariance of all estimates, shape (K, K), students as clusters.
 
-        The same as that of `influence()`, block by block: a cohort's pupils have a part in few of the estimates.
+        The same as that of `influence()`, block by block: a cohort's students have a part in few of the estimates.
         """
         found = np.zeros((len(self.cells), len(self.cells)))
         for cohort in np.unique(moments.cohort):

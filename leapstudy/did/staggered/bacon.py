@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 COLUMNS = ("kind", "treated", "comparison", "weight", "estimate_pp")
 
@@ -17,21 +17,21 @@ def bacon(moments: Moments) -> pd.DataFrame:
     DataFrame
         One row per comparison: `kind` ("treated vs never", "earlier vs later", "later vs earlier", "later vs always"),
         cohort `treated`, cohort `comparison`, `weight` (they add to one) and `estimate_pp`. ``weight @ estimate_pp`` is
-        the two-way fixed effects estimate. "later vs earlier" takes visited pupils as comparison.
+        the two-way fixed effects estimate. "later vs earlier" takes visited students as comparison.
 
     Raises
     ------
     BadInput
-        If a pupil is missing in some period: the decomposition is of balanced panels.
+        If a student is missing in some period: the decomposition is of balanced panels.
 
     Notes
     -----
     Goodman-Bacon (2021, Journal of Econometrics 225), equations 10a to 10g.
     """
     if not moments.seen.all():
-        lost = 1 - moments.pupils[moments.seen.all(axis=1)].sum() / moments.pupils.sum()
+        lost = 1 - moments.students[moments.seen.all(axis=1)].sum() / moments.students.sum()
         raise BadInput(
-            f"The Goodman-Bacon weights need pupils who are seen in every month; {lost:.0%} are not. "
+            f"The Goodman-Bacon weights need students who are seen in every month; {lost:.0%} are not. "
             "Take those who are: moments.where(moments.seen.all(axis=1))."
         )
     cohorts, code = np.unique(moments.cohort, return_inverse=True)

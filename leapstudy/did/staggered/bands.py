@@ -43,14 +43,14 @@ def bands(estimate: np.ndarray, covariance: np.ndarray, df: float, seed: int) ->
     estimate, covariance
         Shapes (K,) and (K, K). An estimate without variance (a reference) gets an interval of no width.
     df
-        Degrees of freedom; infinity for pupil clusters.
+        Degrees of freedom; infinity for student clusters.
     seed
         Of the draws behind the simultaneous band.
 
     Notes
     -----
     Montiel Olea and Plagborg-Moller (2019): the 95 % point of the largest absolute t, drawn from the covariance; no
-    bootstrap of pupils is needed.
+    bootstrap of students is needed.
     """
     se = np.sqrt(np.diag(covariance))
     t = float(stats.t.ppf(1 - ALPHA / 2, df))

@@ -13,10 +13,10 @@ from leapstudy.did.staggered.aggregate import Kind
 from leapstudy.did.staggered.clustered import Cluster
 
 LABELS = {
-    "estimator": "Estimator", "estimand": "Estimand", "comparison": "Comparison pupils", "base": "Base months",
+    "estimator": "Estimator", "estimand": "Estimand", "comparison": "Comparison students", "base": "Base months",
     "anticipation": "Anticipation (months)", "weights": "Weights", "small_sample": "Small-sample factor",
-    "clustering": "Errors clustered by", "n_treated": "Visited pupils", "n_comparison": "Comparison pupils (number)",
-    "overlap": "Share of visited pupils spoken for",
+    "clustering": "Errors clustered by", "n_treated": "Visited students", "n_comparison": "Comparison students (number)",
+    "overlap": "Share of visited students spoken for",
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ class Context:
 def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     """Return one row per effect by event time; the overall effect has no event time.
 
-    Intervals and p-values are pointwise, from the normal distribution for pupil clusters and t with G - 1 for districts.
+    Intervals and p-values are pointwise, from the normal distribution for student clusters and t with G - 1 for districts.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     card = effects.card
     return [
         Estimate(
-            track="pupils", district_code=context.district_code, district=context.district, outcome=context.outcome,
+            track="students", district_code=context.district_code, district=context.district, outcome=context.outcome,
             comparison=card.comparison, n_treated=card.n_treated, n_comparison=card.n_comparison,
             edition=context.edition, pre=card.base, post=_post(key), event_time=None if np.isnan(key) else round(key),
             estimator=card.estimator, role=context.role, estimate_pp=float(value), se_pp=float(s),

@@ -9,7 +9,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 
 Control = Literal["never", "not_yet"]
-"""Comparison pupils: never visited, or not yet visited (which holds the never visited too)."""
+"""Comparison students: never visited, or not yet visited (which holds the never visited too)."""
 
 Base = Literal["varying", "universal"]
 """Base month before the visit: the month before each month, or one month for all of a cohort."""
@@ -22,18 +22,18 @@ class Choices:
     Attributes
     ----------
     control : {"never", "not_yet"}
-        Comparison pupils.
+        Comparison students.
     base : {"varying", "universal"}
         Base of the months before the visit. Months from ``g - anticipation`` on always have the last month before it.
     anticipation : int
-        Periods before the first visit in which pupils may already respond.
+        Periods before the first visit in which students may already respond.
     early : (int, int) or None
         An early base window: the mean of the months ``g - early[0]`` to ``g - early[1]`` is the base of every month,
-        and a pupil counts where seen in all of them.
+        and a student counts where seen in all of them.
     by_stratum : bool
         Compare within strata (saturated regression adjustment) rather than across.
     min_comparison : int
-        Fewest comparison pupils in a stratum for which it is estimated; below it is refused.
+        Fewest comparison students in a stratum for which it is estimated; below it is refused.
     """
 
     control: Control = "never"
@@ -45,7 +45,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         """Refuse what is no design."""
-        check_option("comparison pupils", self.control, Control)
+        check_option("comparison students", self.control, Control)
         check_option("base month", self.base, Base)
         if self.anticipation < 0 or self.min_comparison < 1:
             raise BadInput(
@@ -60,7 +60,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One ATT(g,t) to be estimated: the month, its base, and the contrast of months it takes of a pupil's outcomes."""
+    """One ATT(g,t) to be estimated: the month, its base, and the contrast of months it takes of a student's outcomes."""
 
     cohort: float
     period: int
@@ -69,7 +69,7 @@ class Cell:
 
     @property
     def horizon(self) -> int:
-        """Last month in use: comparison pupils must be unvisited after it."""
+        """Last month in use: comparison students must be unvisited after it."""
         return max(self.period, *self.base)
 
 

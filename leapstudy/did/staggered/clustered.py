@@ -1,4 +1,4 @@
-"""Covariance of estimates from pupils' influence, with pupils or districts as clusters."""
+"""Covariance of estimates from students' influence, with students or districts as clusters."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,11 +7,11 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.pupils.moments.influence import Influence, covariance, district_sums
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.influence import Influence, covariance, district_sums
+from leapstudy.students.moments.record import NEVER, Moments
 
-Cluster = Literal["pupil", "district"]
-"""Whose outcomes may hang together: one pupil's months, or all pupils of a district."""
+Cluster = Literal["student", "district"]
+"""Whose outcomes may hang together: one student's months, or all students of a district."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Clustered:
     clusters : int
         Number of clusters G.
     df : float
-        Degrees of freedom of a t statistic: infinite for pupils, G - 1 for districts.
+        Degrees of freedom of a t statistic: infinite for students, G - 1 for districts.
     """
 
     covariance: np.ndarray
@@ -34,20 +34,20 @@ class Clustered:
     df: float
 
 
-def clustered(moments: Moments, influence: Influence, cluster: Cluster = "pupil") -> Clustered:
-    """Return the covariance of estimates; without a small-sample factor for pupils, with ``G / (G - 1)`` for districts.
+def clustered(moments: Moments, influence: Influence, cluster: Cluster = "student") -> Clustered:
+    """Return the covariance of estimates; without a small-sample factor for students, with ``G / (G - 1)`` for districts.
 
     Parameters
     ----------
     moments, influence
         From the same estimate.
     cluster
-        "pupil", or "district" where visits were decided by district.
+        "student", or "district" where visits were decided by district.
 
     Raises
     ------
     BadInput
-        For districts as clusters where fewer than two districts have visited pupils, or fewer than three take part.
+        For districts as clusters where fewer than two districts have visited students, or fewer than three take part.
 
     Notes
     -----
@@ -55,14 +55,14 @@ def clustered(moments: Moments, influence: Influence, cluster: Cluster = "pupil"
     is refused. With few districts even the t distribution is a guide only.
     """
     check_option("clustering", cluster, Cluster)
-    if cluster == "pupil":
-        return Clustered(covariance(moments, influence), cluster, int(moments.pupils.sum()), float("inf"))
+    if cluster == "student":
+        return Clustered(covariance(moments, influence), cluster, int(moments.students.sum()), float("inf"))
     districts = np.unique(moments.district)
     visited = np.unique(moments.district[moments.cohort < NEVER])
     if len(visited) < 2 or len(districts) < 3:
         raise BadInput(
-            f"District-clustered errors need at least two districts with visited pupils and three in all; here are "
-            f"{len(visited)} and {len(districts)}. Use pupils as clusters, or a permutation over districts."
+            f"District-clustered errors need at least two districts with visited students and three in all; here are "
+            f"{len(visited)} and {len(districts)}. Use students as clusters, or a permutation over districts."
         )
     sums = district_sums(moments, influence)
     g = len(districts)
@@ -70,7 +70,7 @@ def clustered(moments: Moments, influence: Influence, cluster: Cluster = "pupil"
 
 
 def regression_factor(clusters: int, observations: int, parameters: int) -> float:
-    """Return ``G / (G - 1) * (n - 1) / (n - k)``, the factor of R `fixest` with nested pupil effects not counted.
+    """Return ``G / (G - 1) * (n - 1) / (n - k)``, the factor of R `fixest` with nested student effects not counted.
 
     For districts `clustered` has already applied the first part.
     """

@@ -12,20 +12,20 @@ from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.clustered import Cluster, clustered, regression_factor
 from leapstudy.did.staggered.imputation import Imputation
 from leapstudy.did.staggered.twfe import Coefficients
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
-ATT = "mean effect on visited pupils, by months since the first visit"
+ATT = "mean effect on visited students, by months since the first visit"
 CONTROL_WORDS = {"never": "never visited", "not_yet": "not visited yet"}
 NO_FACTOR = "none"
 DISTRICT_FACTOR = "G / (G - 1)"
-REGRESSION_FACTOR = "G / (G - 1) x (n - 1) / (n - k), pupil effects not counted"
+REGRESSION_FACTOR = "G / (G - 1) x (n - 1) / (n - k), student effects not counted"
 
 
 def cs_effects(
     moments: Moments,
     att: AttGt,
     kind: Kind = "event",
-    cluster: Cluster = "pupil",
+    cluster: Cluster = "student",
     *,
     clock: Clock = "calendar",
     events: tuple[int, int] | None = None,
@@ -33,7 +33,7 @@ def cs_effects(
     """Return averages of Callaway and Sant'Anna's ATT(g,t), the overall last; see `averages` for the options."""
     made = averages(att, moments.periods, kind, clock=clock, events=events)
     found = clustered(moments, aggregate_influence(moments, att, made), cluster)
-    treated, compared = (((att.loading * sign) > 0).any(axis=0) @ moments.pupils for sign in (1, -1))
+    treated, compared = (((att.loading * sign) > 0).any(axis=0) @ moments.students for sign in (1, -1))
     card = cs_card("cs", att.choices, cluster, int(treated), int(compared), average_overlap(att, made))
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
@@ -46,7 +46,7 @@ def cs_card(name: str, choices: Choices, cluster: Cluster, n_treated: int, n_com
     within = ", within strata" if choices.by_stratum else ""
     return Card(
         name, ATT, CONTROL_WORDS[choices.control] + within, base_words(choices), choices.anticipation,
-        "cohorts by their pupils; shares estimated", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster,
+        "cohorts by their students; shares estimated", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster,
         n_treated, n_comparison, overlap,
     )  # fmt: skip
 
@@ -69,12 +69,12 @@ def cell_drift(att: AttGt) -> np.ndarray:
 
 
 def average_overlap(att: AttGt, made: Averages) -> float:
-    """Return the share of visited pupils that the overall average speaks for."""
+    """Return the share of visited students that the overall average speaks for."""
     return float(made.combination[-1] @ att.overlap)
 
 
 def regression_effects(
-    moments: Moments, fitted: Coefficients, estimator: str, cluster: Cluster = "pupil", reference: float = -1.0
+    moments: Moments, fitted: Coefficients, estimator: str, cluster: Cluster = "student", reference: float = -1.0
 ) -> Effects:
     """Return a regression's coefficients with the small-sample factor of R `fixest`.
 
@@ -98,7 +98,7 @@ def regression_effects(
         raise BadInput(f"No card for the regression {estimator!r}. Legal: {', '.join(REGRESSIONS)}.")
     found = clustered(moments, fitted.influence, cluster)
     g, factor = found.clusters, regression_factor(found.clusters, fitted.observations, fitted.parameters)
-    factor = factor if cluster == "pupil" else factor * (g - 1) / g
+    factor = factor if cluster == "student" else factor * (g - 1) / g
     words = REGRESSIONS[estimator]
     treated, never = _sides(moments)
     last = estimator == "sun_abraham" and not never
@@ -120,24 +120,24 @@ class _Words:
 
 REGRESSIONS = {
     "twfe": _Words(
-        "all other pupil-months, visited ones too", "implied by the regression; may be negative",
+        "all other student-months, visited ones too", "implied by the regression; may be negative",
         "one effect, averaged as two-way fixed effects weight it", "all months before the visit",
     ),
-    "event_study": _Words("all other pupil-months, visited ones too", "implied by the regression"),
-    "sun_abraham": _Words("never visited", "cohorts by their pupil-months; shares fixed"),
-    "stacked": _Words("not visited within the window", "stacks by their visited pupils"),
+    "event_study": _Words("all other student-months, visited ones too", "implied by the regression"),
+    "sun_abraham": _Words("never visited", "cohorts by their student-months; shares fixed"),
+    "stacked": _Words("not visited within the window", "stacks by their visited students"),
 }  # fmt: skip
 
 
 def imputation_effects(
-    moments: Moments, fitted: Imputation, cluster: Cluster = "pupil", anticipation: int = 0
+    moments: Moments, fitted: Imputation, cluster: Cluster = "student", anticipation: int = 0
 ) -> Effects:
     """Return the imputation estimator's effects, with its conservative variance."""
     found = clustered(moments, fitted.influence, cluster)
     treated, never = _sides(moments)
     card = Card(
-        "imputation", ATT, "all pupil-months before a visit", "all months before the visit", anticipation,
-        "pupil-months alike", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster, treated, never,
+        "imputation", ATT, "all student-months before a visit", "all months before the visit", anticipation,
+        "student-months alike", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster, treated, never,
         fitted.imputed_share,
     )  # fmt: skip
     return Effects(
@@ -147,4 +147,4 @@ def imputation_effects(
 
 def _sides(moments: Moments) -> tuple[int, int]:
     visited = moments.cohort < NEVER
-    return int(moments.pupils[visited].sum()), int(moments.pupils[~visited].sum())
+    return int(moments.students[visited].sum()), int(moments.students[~visited].sum())

@@ -6,8 +6,8 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.within import RANK_TOLERANCE, Within, demean, within
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import Moments
 
 IDENTIFIED = 1e-7
 
@@ -19,12 +19,12 @@ class Imputation:
     Attributes
     ----------
     key : ndarray, shape (A,)
-        Event time; the last is NaN, the overall effect over all visited pupil-months.
+        Event time; the last is NaN, the overall effect over all visited student-months.
     estimate : ndarray, shape (A,)
         Percentage points.
     influence : Influence
     imputed_share : float
-        Share of the visited pupil-months (by weight) that could be imputed: the pupil was seen before the visit, and
+        Share of the visited student-months (by weight) that could be imputed: the student was seen before the visit, and
         somebody unvisited is seen in the month.
     """
 
@@ -35,7 +35,7 @@ class Imputation:
 
 
 def imputation(moments: Moments, anticipation: int = 0) -> Imputation:
-    """Fit pupil and period effects on the unvisited pupil-months, and average what they leave of the visited ones.
+    """Fit student and period effects on the unvisited student-months, and average what they leave of the visited ones.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def imputation(moments: Moments, anticipation: int = 0) -> Imputation:
     Raises
     ------
     BadInput
-        If no visited pupil-month can be imputed, or the unvisited ones fall into parts that share no pupil.
+        If no visited student-month can be imputed, or the unvisited ones fall into parts that share no student.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def imputation(moments: Moments, anticipation: int = 0) -> Imputation:
     kept = target & (first.used.sum(axis=1) > 0)[:, None] & _known_periods(first)
     if not kept.any():
         raise BadInput(
-            "No visited pupil-month can be imputed: nobody is seen before the visit beside unvisited pupils."
+            "No visited student-month can be imputed: nobody is seen before the visit beside unvisited students."
         )
     keys, weights = _targets(moments, first, kept)
     inverse = np.linalg.pinv(first.projector.sum(axis=0), rcond=RANK_TOLERANCE, hermitian=True)
@@ -79,7 +79,7 @@ def _known_periods(first: Within) -> np.ndarray:
 
 
 def _targets(moments: Moments, first: Within, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return event times (NaN = overall) and each row's weight on a visited pupil-month, shape (A, U, T)."""
+    """Return event times (NaN = overall) and each row's weight on a visited student-month, shape (A, U, T)."""
     since = moments.periods - first.cohort[:, None]
     present = np.array([kept[first.code == place].any(axis=0) for place in range(len(first.cohort))])
     keys = np.unique(since[present])
@@ -89,7 +89,7 @@ def _targets(moments: Moments, first: Within, kept: np.ndarray) -> tuple[np.ndar
     )
     total = (chosen * mass).sum(axis=(1, 2))
     if total[-1] == 0:
-        raise BadInput("No pupil-month from the visit on can be imputed; only months of anticipation are.")
+        raise BadInput("No student-month from the visit on can be imputed; only months of anticipation are.")
     return np.append(keys, np.nan), chosen / total[:, None, None]
 
 
@@ -104,8 +104,8 @@ def _weights_on_outcomes(
     by_month = asked @ inverse
     if np.abs(by_month @ first.projector.sum(axis=0) - asked).max() > IDENTIFIED:
         raise BadInput(
-            "The unvisited pupil-months fall into parts that share no pupil, so months cannot be compared across them. "
-            "Bring pupils who were never visited, or fewer months."
+            "The unvisited student-months fall into parts that share no student, so months cannot be compared across them. "
+            "Bring students who were never visited, or fewer months."
         )
     return direct - demean(by_month[:, None, :], first.used)
 

@@ -47,7 +47,7 @@ def pretrend_test(
         What a differential trend of one point a month would put into each estimate, shape (K,): event time less that of
         the base; one where each month's base is the month before.
     df
-        Degrees of freedom of the covariance; infinity for pupil clusters.
+        Degrees of freedom of the covariance; infinity for student clusters.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def pretrend_test(
     if not k or left < 1:
         raise BadInput(
             f"The joint test of months before the visit has {k} months and {df:g} degrees of freedom; it needs at least one "
-            "month and more degrees of freedom than months. Take pupils as clusters or a shorter window."
+            "month and more degrees of freedom than months. Take students as clusters or a shorter window."
         )
     b, v = estimate[before], covariance[np.ix_(before, before)]
     wald = float(b @ np.linalg.solve(v, b))

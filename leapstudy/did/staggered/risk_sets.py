@@ -1,4 +1,4 @@
-"""ATT(g,t) among pupils at risk of a first visit in month g: strata are drawn anew for each g."""
+"""ATT(g,t) among students at risk of a first visit in month g: strata are drawn anew for each g."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cell_drift, cs_card
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RiskSets:
 
     @property
     def overlap(self) -> np.ndarray:
-        """Share of the visited pupils that each estimate speaks for, shape (K,)."""
+        """Share of the visited students that each estimate speaks for, shape (K,)."""
         return self._joined("overlap")
 
     def _joined(self, name: str) -> np.ndarray:
@@ -61,12 +61,12 @@ class RiskSets:
 
 
 def att_gt_by_risk_set(risk_sets: Mapping[float, Moments], choices: Choices) -> RiskSets:
-    """Estimate each cohort among the pupils who were at risk with it.
+    """Estimate each cohort among the students who were at risk with it.
 
     Parameters
     ----------
     risk_sets
-        By cohort g: the moments of the pupils not visited before g, with strata that may depend on g (such as absence in
+        By cohort g: the moments of the students not visited before g, with strata that may depend on g (such as absence in
         the months before it).
     choices
         As for `att_gt`; `by_stratum` is what makes the design.
@@ -91,9 +91,9 @@ def att_gt_by_risk_set(risk_sets: Mapping[float, Moments], choices: Choices) -> 
 
 
 def risk_set_influence(risk_sets: Mapping[float, Moments], found: RiskSets, made: Averages) -> dict[float, Influence]:
-    """Return, by risk set, each pupil's influence on the averages (A + 1 rows, the overall last).
+    """Return, by risk set, each student's influence on the averages (A + 1 rows, the overall last).
 
-    A pupil stands in several risk sets; what it adds to an estimate is the sum over them, and only the engine's second
+    A student stands in several risk sets; what it adds to an estimate is the sum over them, and only the engine's second
     pass can square that sum. For estimates of one cohort the moments are enough.
     """
     parts, start = {}, 0
@@ -106,7 +106,7 @@ def risk_set_influence(risk_sets: Mapping[float, Moments], found: RiskSets, made
     return parts
 
 
-def risk_set_effects(found: RiskSets, made: Averages, covariance: np.ndarray, pupils: tuple[int, int]) -> Effects:
+def risk_set_effects(found: RiskSets, made: Averages, covariance: np.ndarray, students: tuple[int, int]) -> Effects:
     """Return the averages with the covariance of the engine's second pass.
 
     Parameters
@@ -114,14 +114,14 @@ def risk_set_effects(found: RiskSets, made: Averages, covariance: np.ndarray, pu
     found, made
         Estimates by risk set, and their averages.
     covariance
-        Shape (A + 1, A + 1), pupils as clusters.
-    pupils
-        Number of visited and of comparison pupils, each counted once.
+        Shape (A + 1, A + 1), students as clusters.
+    students
+        Number of visited and of comparison students, each counted once.
     """
     choices = next(iter(found.att.values())).choices
     drift = np.concatenate([cell_drift(one) for one in found.att.values()])
     overlap = float(made.combination[-1] @ found.overlap)
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall), covariance, made.combination @ drift,
-        float("inf"), "pupil", cs_card("cs_risk_set", choices, "pupil", *pupils, overlap),
+        float("inf"), "student", cs_card("cs_risk_set", choices, "student", *students, overlap),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from leapstudy.did.staggered.imputation import imputation
 from leapstudy.did.staggered.stacked import stacked
 from leapstudy.did.staggered.sun_abraham import sun_abraham
 from leapstudy.did.staggered.twfe import event_study, twfe
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class SideBySide:
     refused: dict[str, str]
 
 
-def side_by_side(moments: Moments, window: tuple[int, int], cluster: Cluster = "pupil") -> SideBySide:
+def side_by_side(moments: Moments, window: tuple[int, int], cluster: Cluster = "student") -> SideBySide:
     """Fit every estimator.
 
     Parameters
@@ -61,7 +61,7 @@ def _cs(moments: Moments, choices: Choices, cluster: Cluster) -> Effects:
 
 
 def by_district(moments: Moments) -> Moments:
-    """Return the moments with the district as part of the stratum, so that pupils compare within their own district.
+    """Return the moments with the district as part of the stratum, so that students compare within their own district.
 
     Use it with ``Choices(by_stratum=True)`` for all districts together: a month in which one district closed its schools
     then counts on both sides.

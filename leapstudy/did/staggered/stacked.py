@@ -10,16 +10,16 @@ from leapstudy.core.names import check_option
 from leapstudy.did.staggered.choices import Control
 from leapstudy.did.staggered.twfe import Coefficients, visited_share
 from leapstudy.did.staggered.within import RANK_TOLERANCE, demean, within
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import NEVER, Moments
 
 StackWeights = Literal["none", "aggregate"]
-"""Plain stacking, or comparison pupils weighted so that each stack counts by its visited pupils."""
+"""Plain stacking, or comparison students weighted so that each stack counts by its visited students."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """One experiment after pupil and period effects are out: what the joint fit needs."""
+    """One experiment after student and period effects are out: what the joint fit needs."""
 
     regressors: np.ndarray
     scale: np.ndarray
@@ -44,27 +44,27 @@ def stacked(
         First (negative) and last event time of each experiment. Cohorts whose window the panel does not span are left
         out.
     control
-        Comparison pupils of each experiment: never visited, or not visited before the window's end.
+        Comparison students of each experiment: never visited, or not visited before the window's end.
     weights
-        "aggregate" gives comparison pupils of stack a the weight ``(N_a / N) / (N_a^0 / N^0)``.
+        "aggregate" gives comparison students of stack a the weight ``(N_a / N) / (N_a^0 / N^0)``.
 
     Raises
     ------
     BadInput
-        If no cohort has a full window and comparison pupils.
+        If no cohort has a full window and comparison students.
 
     Notes
     -----
-    Cengiz, Dube, Lindner and Zipperer (2019); weights of Wing, Freedman and Hollingsworth (2024, NBER 32054). Pupil and
-    period effects are fitted in each experiment; the reference is the last period before the visit. A pupil who is
+    Cengiz, Dube, Lindner and Zipperer (2019); weights of Wing, Freedman and Hollingsworth (2024, NBER 32054). Student and
+    period effects are fitted in each experiment; the reference is the last period before the visit. A student who is
     comparison in several experiments has one influence, the sum.
     """
     check_option("stack weights", weights, StackWeights)
-    check_option("comparison pupils", control, Control)
+    check_option("comparison students", control, Control)
     plans = _plans(moments, window, control)
     if not plans:
         raise BadInput(
-            f"No cohort has the whole window {window} in the panel and comparison pupils. Give a shorter window."
+            f"No cohort has the whole window {window} in the panel and comparison students. Give a shorter window."
         )
     keys = _keys(moments, plans, window)
     counts = [(moments.weight[cohort_rows].sum(), moments.weight[others].sum()) for _, cohort_rows, others in plans]
@@ -75,7 +75,7 @@ def stacked(
     rows = np.vstack([np.eye(len(keys)), (keys >= 0) / (keys >= 0).sum()])
     influence = _influence(moments, stacks, rows @ bread, coefficient)
     cells = sum(int(stack.used.any(axis=0).sum()) for stack in stacks)
-    seen = sum(int(moments.pupils @ stack.used.sum(axis=1)) for stack in stacks)
+    seen = sum(int(moments.students @ stack.used.sum(axis=1)) for stack in stacks)
     share = visited_share(moments, {cohort for cohort, _, _ in plans})
     return Coefficients(np.append(keys, np.nan), rows @ coefficient, influence, len(keys) + cells, seen, share)
 

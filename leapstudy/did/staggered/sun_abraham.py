@@ -7,7 +7,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.twfe import Coefficients, observations, visited_share
 from leapstudy.did.staggered.within import Within, regress, within
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     moments
         Sums by cell.
     anticipation
-        Periods before the visit in which pupils may respond; the reference is the last period before them.
+        Periods before the visit in which students may respond; the reference is the last period before them.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     -----
     Sun and Abraham (2021, Journal of Econometrics 225). Comparison: the never visited, or where there are none the last
     cohort in the months before its visit. Cohorts without a month before the visit are left out. Cohort shares, by
-    pupil-months in use, are taken as fixed, as in R `fixest`; the overall effect averages every pupil-month from the
+    student-months in use, are taken as fixed, as in R `fixest`; the overall effect averages every student-month from the
     visit on.
     """
     last = float(moments.cohort.max())
@@ -45,7 +45,7 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     parts = within(moments, wanted)
     terms = _terms(moments, parts, last, anticipation)
     if not terms:
-        raise BadInput("No cohort has a month before its visit and pupils to compare with; Sun-Abraham needs both.")
+        raise BadInput("No cohort has a month before its visit and students to compare with; Sun-Abraham needs both.")
     regressors = np.zeros((*parts.moved.shape, len(terms)))
     for column, term in enumerate(terms):
         regressors[(*term.place, column)] = 1.0

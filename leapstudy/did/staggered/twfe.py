@@ -6,13 +6,13 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.within import regress, within
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import NEVER, Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import NEVER, Moments
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Coefficients of a regression with pupil and period effects.
+    """Coefficients of a regression with student and period effects.
 
     Attributes
     ----------
@@ -22,11 +22,11 @@ class Coefficients:
         Percentage points.
     influence : Influence
     parameters : int
-        Coefficients and period effects, for the small-sample factor; pupil effects are nested in the clusters.
+        Coefficients and period effects, for the small-sample factor; student effects are nested in the clusters.
     observations : int
-        Pupil-months in use.
+        Student-months in use.
     overlap : float
-        Share of the visited pupils (by weight) in cohorts that take part.
+        Share of the visited students (by weight) in cohorts that take part.
     """
 
     key: np.ndarray
@@ -38,9 +38,9 @@ class Coefficients:
 
 
 def twfe(moments: Moments) -> Coefficients:
-    """Regress the outcome on having been visited, with pupil and period effects.
+    """Regress the outcome on having been visited, with student and period effects.
 
-    Under staggered timing the coefficient also compares pupils visited later with those visited before, whose effect it
+    Under staggered timing the coefficient also compares students visited later with those visited before, whose effect it
     takes away (Goodman-Bacon 2021; see `leapstudy.did.staggered.bacon`).
     """
     parts = within(moments)
@@ -55,7 +55,7 @@ def twfe(moments: Moments) -> Coefficients:
 def event_study(
     moments: Moments, reference: tuple[int, ...] = (-1,), window: tuple[int, int] | None = None
 ) -> Coefficients:
-    """Regress the outcome on months since the first visit, with pupil and period effects.
+    """Regress the outcome on months since the first visit, with student and period effects.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def event_study(
     Raises
     ------
     BadInput
-        If no visited pupil has the reference, or the dummies cannot be told apart from the effects.
+        If no visited student has the reference, or the dummies cannot be told apart from the effects.
 
     Notes
     -----
@@ -92,12 +92,12 @@ def event_study(
 
 
 def observations(moments: Moments, used: np.ndarray) -> int:
-    """Return the pupil-months in use."""
-    return int(moments.pupils @ used.sum(axis=1))
+    """Return the student-months in use."""
+    return int(moments.students @ used.sum(axis=1))
 
 
 def visited_share(moments: Moments, cohorts: set[float]) -> float:
-    """Return the share of the visited pupils, by weight, who are in some cohorts."""
+    """Return the share of the visited students, by weight, who are in some cohorts."""
     visited = moments.cohort < NEVER
     return float(moments.weight[np.isin(moments.cohort, list(cohorts))].sum() / moments.weight[visited].sum())
 

@@ -1,12 +1,12 @@
-"""Least squares with pupil and period effects, from moments: what every regression here shares."""
+"""Least squares with student and period effects, from moments: what every regression here shares."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.pupils.moments.influence import Influence
-from leapstudy.pupils.moments.record import Moments
+from leapstudy.students.moments.influence import Influence
+from leapstudy.students.moments.record import Moments
 
 RANK_TOLERANCE = 1e-10
 ESTIMABLE = 1e-7
@@ -14,9 +14,9 @@ ESTIMABLE = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Sums of the outcome and of the design after pupil means are taken out, by cohort (U cohorts).
+    """Sums of the outcome and of the design after student means are taken out, by cohort (U cohorts).
 
-    A regressor that depends on cohort and period only is known from these: within a cell the pupil mean is taken by
+    A regressor that depends on cohort and period only is known from these: within a cell the student mean is taken by
     ``M_c = diag(s_c) - s_c s_c' / n_c`` with s_c the periods in use.
 
     Attributes
@@ -27,7 +27,7 @@ class Within:
     used : ndarray of bool, shape (C, T)
         Periods in use: seen, and wanted.
     scale : ndarray, shape (C,)
-        Extra weight of a cell's pupils (1 in a plain regression).
+        Extra weight of a cell's students (1 in a plain regression).
     projector : ndarray, shape (U, T, T)
         ``sum of w M_c``.
     moved : ndarray, shape (U, T)
@@ -50,7 +50,7 @@ def demean(values: np.ndarray, used: np.ndarray) -> np.ndarray:
 
 
 def within(moments: Moments, wanted: np.ndarray | None = None, scale: np.ndarray | None = None) -> Within:
-    """Take pupil means out.
+    """Take student means out.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Regression:
     def influence(self, combination: np.ndarray) -> Influence:
         """Return the influence of linear combinations of the first q coefficients, shape (A, q).
 
-        Score of a pupil: ``w X' M (y - X b)``; its influence is the bread times that.
+        Score of a student: ``w X' M (y - X b)``; its influence is the bread times that.
         """
         parts = self.parts
         rows = combination @ self.bread[: combination.shape[1]]
@@ -110,7 +110,7 @@ class Regression:
 
 
 def regress(parts: Within, regressors: np.ndarray, names: list[str]) -> Regression:
-    """Fit outcomes on regressors with pupil and period effects.
+    """Fit outcomes on regressors with student and period effects.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def regress(parts: Within, regressors: np.ndarray, names: list[str]) -> Regressi
     lost = [name for name, one in zip(names, gap, strict=True) if one > ESTIMABLE]
     if lost:
         raise BadInput(
-            f"The data cannot tell these terms apart from pupil and month effects: {', '.join(lost)}. "
-            "Leave them out, choose another reference month, or bring comparison pupils who were never visited."
+            f"The data cannot tell these terms apart from student and month effects: {', '.join(lost)}. "
+            "Leave them out, choose another reference month, or bring comparison students who were never visited."
         )
     bread = inverse / np.outer(size, size)
     score = np.einsum("utq,ut->q", design, parts.moved)

@@ -1,0 +1,155 @@
+"""The program's published figures in the shape that `power` and `cost` take: from the facts' frames to records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leapstudy.core.errors import bad_value
+from leapstudy.data import Facts, StudyData
+from leapstudy.evidence.cost import Grant, Ingredient, split_grants
+
+SERVED = "students visited"
+LAUNCH = "funding at launch (GEER)"
+LATER = "funding through 2026 (American Rescue Plan)"
+ENROLMENT_YEAR = "2021-22"
+EDITION = "2022-23"
+TOTAL = "funding in all (a critic's total)"
+MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published effect on visited students, in points; `code` where it is that of a single district."""
+
+    label: str
+    effect_pp: float
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is published of LEAP.
+
+    Attributes
+    ----------
+    served : float
+        Students visited, as published in 2023; coverage in 2021-22 was therefore at most `coverage`.
+    launch_dollars : float
+        Money at launch, as announced for all districts.
+    grants : tuple of Grant
+        The same money by area, as announced; rounded, so that it sums to a little less.
+    published : tuple of Published
+        Published effects on visited students.
+    ingredients : tuple of Ingredient
+        What is counted as cost and what is not, with the reason.
+    enrollment : dict
+        District code -> students in 2021-22, every district.
+    """
+
+    served: float
+    launch_dollars: float
+    grants: tuple[Grant, ...]
+    published: tuple[Published, ...]
+    ingredients: tuple[Ingredient, ...]
+    enrollment: dict[str, float]
+
+    @property
+    def enrolled(self) -> float:
+        """Students enrolled in 2021-22 in the districts with a grant."""
+        return sum(self.enrollment[code] for grant in self.grants for code in grant.codes)
+
+    @property
+    def coverage(self) -> float:
+        """Students visited per student enrolled, over all LEAP districts."""
+        return self.served / self.enrolled
+
+    def published_for(self, code: str) -> tuple[tuple[str, float], ...]:
+        """Return label and points of the published effects that concern a district: general ones and its own."""
+        return tuple((item.label, item.effect_pp) for item in self.published if item.code in (None, code))
+
+    def money_and_visits(self, codes: Sequence[str]) -> tuple[float, float]:
+        """Return launch dollars and students visited of some LEAP districts.
+
+        All of them together have the published totals. A part of them has its shares of the area grants by enrollment,
+        and its enrollment times the common coverage, since visits by district are not published.
+
+        Raises
+        ------
+        BadInput
+            If a district has no grant.
+        """
+        dollars = split_grants(self.grants, self.enrollment)
+        for code in codes:
+            if code not in dollars:
+                raise bad_value("LEAP district code", code, sorted(dollars), "Only districts with a grant have a cost.")
+        if set(codes) == set(dollars):
+            return self.launch_dollars, self.served
+        return sum(dollars[code] for code in codes), self.coverage * sum(self.enrollment[code] for code in codes)
+
+
+def program(data: StudyData, facts: Facts) -> Program:
+    """Read the program's figures from the facts and the district enrollment of 2021-22.
+
+    Raises
+    ------
+    BadInput
+        If a figure is missing from the facts.
+    """
+    rows = data.attendance
+    chosen = rows[(rows["year"] == ENROLMENT_YEAR) & (rows["edition"] == EDITION) & (rows["group"] == "all")]
+    launch = _figure(facts, LAUNCH) * MILLION
+    return Program(
+        served=_figure(facts, SERVED),
+        launch_dollars=launch,
+        grants=_grants(facts),
+        published=_published(data, facts),
+        ingredients=_ingredients(facts),
+        enrollment={str(code): float(n) for code, n in zip(chosen["district_code"], chosen["students"], strict=True)},
+    )
+
+
+def _figure(facts: Facts, what: str) -> float:
+    found = facts.served.loc[facts.served["what"] == what, "value"]
+    if len(found) != 1:
+        raise bad_value("figure of the program", what, facts.served["what"], "See data/raw/leap_facts/served.csv.")
+    return float(found.iloc[0])
+
+
+def _grants(facts: Facts) -> tuple[Grant, ...]:
+    columns = (facts.funding[name] for name in ("area", "district_codes", "million_usd", "source"))
+    return tuple(
+        Grant(area=area, codes=tuple(str(codes).split()), dollars=MILLION * float(money), source=source)
+        for area, codes, money, source in zip(*columns, strict=True)
+    )
+
+
+def _published(data: StudyData, facts: Facts) -> tuple[Published, ...]:
+    short = data.districts["district"].str.removesuffix(" School District")
+    code_of = dict(zip(short, data.districts["district_code"], strict=True))
+    frame = facts.published_effects
+    columns = (frame[name] for name in ("who", "months_after_first_visit", "effect_pp"))
+    return tuple(
+        Published(f"{who}, month {months}", float(effect), code_of.get(who))
+        for who, months, effect in zip(*columns, strict=True)
+    )
+
+
+def _ingredients(facts: Facts) -> tuple[Ingredient, ...]:
+    launch, later, total = (_figure(facts, what) * MILLION for what in (LAUNCH, LATER, TOTAL))
+    per_student = total / _figure(facts, SERVED)
+    return (
+        Ingredient("state grants at launch (GEER)", launch, True, "the money of the first visits, split by area"),
+        Ingredient(
+            "American Rescue Plan money through 2026", later, False, "for later years and more districts than these 15"
+        ),
+        Ingredient(
+            "both together, as a critic adds them up",
+            total,
+            False,
+            f"sets later money against earlier visits; it would be ${per_student:,.0f} a visited student",
+        ),
+        Ingredient("time of school staff beyond the grant", None, False, "not published"),
+        Ingredient(
+            "winter coats, food, shelter, translation and transport from partners", None, False, "not published"
+        ),
+        Ingredient("time of families", None, False, "not published"),
+    )

@@ -1,0 +1,1 @@
+"""Controls for a notebook: change a choice, see the answer."""

@@ -1,0 +1,175 @@
+"""The specification curve to walk along: each point is a question that another analyst might have asked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.core.live import Controls, Live
+from leapstudy.core.names import parse_comparison
+from leapstudy.core.phrases import between, comparison_short, contrast_words, counted, outcome_words, points
+from leapstudy.data import StudyData
+from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.did.design import Spec
+from leapstudy.did.glance import glance
+from leapstudy.did.sensitivity.specifications import specification_curve
+from leapstudy.explore.ask import Words, means, treated_of
+from leapstudy.figures import bars as sure
+from leapstudy.figures.common import source_of
+from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.style import VERMILLION
+
+CHOICES = ("group", "years", "weights", "edition", "scale", "covariates")
+KEPT = 16
+STILL = "Move along the curve while the notebook is open and running; below stands the question that was asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Every specification of one outcome for one district, by estimate: `specs[i]` made row i of `frame`.
+
+    `frame` has estimate_pp, low_pp, high_pp, is_main and a column per name in `CHOICES`, in words.
+    """
+
+    title: str
+    specs: tuple[Spec, ...]
+    frame: pd.DataFrame
+
+    def asking(self, spec: Spec) -> "Curve":
+        """Return the same curve with another of its specifications as the one that is asked."""
+        without = self.frame["covariates"] == "without"
+        return replace(
+            self, frame=self.frame.assign(is_main=without & pd.Series([item == spec for item in self.specs]))
+        )
+
+    @property
+    def start(self) -> int:
+        """The place of the question asked; the first where it is none of the curve's (a placebo)."""
+        return int(self.frame["is_main"].to_numpy().argmax())
+
+
+def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
+    """Fit every specification that the data can be asked for one district, or for all together; see `did.sensitivity`."""
+    rows = specification_curve(data, spec, treated_of(data, district)).sort_values("estimate_pp", ignore_index=True)
+    specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
+    words = {
+        "group": [comparison_short(name) for name in rows["comparison"]],
+        "years": [_years(item) for item in specs],
+    }
+    return Curve(title, specs, rows.assign(**words))
+
+
+def _spec_of(row: dict[Any, Any], asked: Spec) -> Spec:
+    chosen: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
+    return replace(asked, comparison=parse_comparison(row["comparison"]), **chosen)
+
+
+def _years(spec: Spec) -> str:
+    contrast = CONTRASTS[spec.contrast]
+    return contrast_words(years_label(contrast.pre), years_label(contrast.post))
+
+
+def point_words(curve: Curve, place: int) -> str:
+    """Say which question a point asks, and its answer."""
+    row = curve.frame.iloc[place]
+    return (
+        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} points ({between(row['low_pp'], row['high_pp'])}); "
+        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, {row['covariates']} covariates."
+    )
+
+
+def draw(curve: Curve, place: int) -> Exhibit:
+    """Draw the curve with one point marked."""
+    spec = curve.specs[0]
+    exhibit = sure.specification_curve(curve.frame, CHOICES, _caption(curve, spec))
+    top = exhibit.figure.axes[0]
+    top.axvline(place, color=VERMILLION, linewidth=1.0, linestyle=":")
+    top.plot(
+        [place], [curve.frame["estimate_pp"].iloc[place]], linestyle="none", marker="o", markersize=11,
+        markerfacecolor="none", markeredgecolor=VERMILLION, markeredgewidth=2,
+    )  # fmt: skip
+    return exhibit
+
+
+def _caption(curve: Curve, spec: Spec) -> Caption:
+    return Caption(
+        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the next figure shows",
+        source=source_of(spec.outcome, "2022-23"),
+        sample=f"{curve.title} against each comparison group",
+        years="2019-20 to 2022-23",
+        n=counted(len(curve.specs), "specification"),
+    )
+
+
+class Walk:
+    """The curve, a slider under it, and what the point under the slider shows.
+
+    Attributes
+    ----------
+    controls : Controls
+        The slider, with words in its place where there is none.
+    picture, sentence, raw_means : Live
+        The curve with the point ringed, the point in words, and its raw means.
+    """
+
+    def __init__(self, data: StudyData, district: str, title: str, spec: Spec, *, live: bool = True) -> None:
+        """Start at the question asked; parameters as in `Explorer`, `title` is the district's name."""
+        self.data, self.asked = data, (district, spec)
+        self.curve_of = lru_cache(maxsize=KEPT)(partial(curve_of, data))
+        self.curve: Curve = self.curve_of(district, title, spec)
+        start = self.curve.start
+        self.picture, self.sentence = Live(draw(self.curve, start)), Live(Words(point_words(self.curve, start)))
+        self.raw_means = Live(self._means(start))
+        self.slider: Any = self._slider(start) if live else None
+        self.controls = Controls(self.slider, STILL)
+
+    def follow(self, district: str, title: str, spec: Spec) -> None:
+        """Show the curve of another choice, from that choice's own point on."""
+        if (district, spec) == self.asked:
+            return
+        same = district == self.asked[0] and spec in self.curve.specs
+        self.asked = district, spec
+        self.curve = self.curve.asking(spec) if same else self.curve_of(district, title, spec)
+        place = self.curve.start
+        if self.slider is not None:
+            with self._silent():
+                self.slider.options, self.slider.index = self._labels(), place
+        self.show(place)
+
+    def show(self, place: int) -> None:
+        """Ring a point and show its raw means."""
+        self.sentence.put(Words(point_words(self.curve, place)))
+        self.raw_means.put(self._means(place))
+        self.picture.put(draw(self.curve, place))
+
+    def _means(self, place: int) -> Exhibit:
+        district, _ = self.asked
+        return means(glance(self.data, treated_of(self.data, district), self.curve.specs[place]))
+
+    def _labels(self) -> list[tuple[str, int]]:
+        values = self.curve.frame["estimate_pp"]
+        return [(f"{place + 1} of {len(values)}: {points(value)}", place) for place, value in enumerate(values)]
+
+    def _slider(self, start: int) -> Any:
+        from ipywidgets import SelectionSlider
+
+        slider = SelectionSlider(
+            description="Point", options=self._labels(), index=start, continuous_update=False, layout={"width": "45rem", "max_width": "100%"}
+        )  # fmt: skip
+        slider.observe(self._moved, names="value")
+        return slider
+
+    def _moved(self, change: Any) -> None:
+        self.show(int(change["new"]))
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        """Change the slider without it calling back."""
+        self.slider.unobserve(self._moved, names="value")
+        try:
+            yield
+        finally:
+            self.slider.observe(self._moved, names="value")

@@ -1,0 +1,199 @@
+"""The explorer of `notebooks/40_explore.ipynb`: choices as widgets, and what each choice shows."""
+
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.batch.choices import Tools
+from leapstudy.core.errors import BadInput
+from leapstudy.core.live import Controls, Live
+from leapstudy.core.names import ALL_SLUG, Comparison, ComparisonName, Edition, Scale, Weights, options
+from leapstudy.core.phrases import comparison_words, number, outcome_words, percent, short
+from leapstudy.core.table import table_html
+from leapstudy.data import StudyData, leap_districts
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.design import GROUPS, Spec
+from leapstudy.explore.ask import View, Words, look
+from leapstudy.explore.curve import Walk
+
+PICKED = "picked"
+ALL_TITLE = "All LEAP districts together"
+WEIGHTS = {"equal": "every district the same", "students": "by enrollment before the program"}
+SCALES = {"points": "points of attendance", "logodds": "log-odds"}
+KEPT = 64
+"""Views that stay in memory, so that a choice made before is there at once."""
+STILL = "The controls work while the notebook is open and running; below stands what these choices show."
+
+
+class Explorer:
+    """Choices, and the places that show them; each attribute is the last line of a cell.
+
+    Attributes
+    ----------
+    controls, saving : Controls
+        The widgets, with words in their place where there are none.
+    sentence, raw_means, permutation, event_study, command : Live
+        What the choice shows.
+    walk : Walk
+        The specification curve of the same district and outcome.
+    """
+
+    def __init__(self, data: StudyData, district: str, spec: Spec, tools: Tools, *, live: bool = True) -> None:
+        """Show the first choice.
+
+        Parameters
+        ----------
+        data
+            The study's tables.
+        district
+            Slug of a LEAP district, or `all-districts`.
+        spec
+            The first question.
+        tools
+            What the batch lends.
+        live
+            Whether somebody is there to use widgets; a batch says no.
+        """
+        self.data, self.tools = data, tools
+        self.district, self.spec = district, spec
+        self.titles = {item.slug: short(item.name) for item in leap_districts(data.districts)} | {ALL_SLUG: ALL_TITLE}
+        self.look = lru_cache(maxsize=KEPT)(lambda slug, asked: look(data, slug, asked))
+        first: View = self.look(district, spec)
+        self.sentence, self.raw_means = Live(first.sentence), Live(first.raw_means)
+        self.permutation, self.event_study = Live(first.permutation), Live(first.event_study)
+        self.command = Live(Words(tools.command(district, spec)))
+        self.walk = Walk(data, district, self.titles[district], spec, live=live)
+        self.fields = _fields(data, self.titles, district, spec) if live else {}
+        self.controls = Controls(_stack(self.fields.values()), STILL, _still(self.titles[district], spec))
+        self.saving = Controls(
+            self._saving() if live else None,
+            f"While the notebook runs, a button here saves the choice as params/districts/{district}.yml.",
+        )
+        for field in self.fields.values():
+            field.observe(self._changed, names="value")
+
+    def ask(self, district: str, spec: Spec) -> None:
+        """Show another choice; where it cannot be asked, say why in every place."""
+        self.district, self.spec = district, spec
+        try:
+            view: View = self.look(district, spec)
+        except BadInput as reason:
+            self._refuse(str(reason))
+            return
+        self.sentence.put(view.sentence)
+        self.command.put(Words(self.tools.command(district, spec)))
+        for place in ("permutation", "raw_means", "event_study"):
+            getattr(self, place).put(getattr(view, place))
+        self.walk.follow(district, self.titles[district], spec)
+
+    def _refuse(self, reason: str) -> None:
+        self.sentence.put(Words(f"This cannot be asked. {reason}"))
+        for place in (self.command, self.permutation, self.raw_means, self.event_study):
+            place.put(Words("Nothing to show for this choice."))
+
+    def chosen(self) -> tuple[str, Spec]:
+        """Return the choice that the widgets show.
+
+        Raises
+        ------
+        BadInput
+            If it names no comparison district.
+        """
+        values = {name: field.value for name, field in self.fields.items()}
+        district, picked = values.pop("district"), values.pop("table")
+        comparison: Comparison = tuple(picked) if values["comparison"] == PICKED else values["comparison"]
+        if not comparison:
+            raise BadInput("The comparison list is empty. Mark at least two districts in the table.")
+        return district, Spec(**{**values, "comparison": comparison, "seed": self.spec.seed})
+
+    def _changed(self, change: Any) -> None:
+        self.fields["table"].disabled = self.fields["comparison"].value != PICKED
+        try:
+            self.ask(*self.chosen())
+        except BadInput as reason:
+            self._refuse(str(reason))
+
+    def _saving(self) -> Any:
+        from ipywidgets import HTML, Button, Text
+
+        reason = Text(
+            description="Reason", placeholder="why this district is asked differently", layout={"width": "36rem"}
+        )
+        button, said = Button(description="Save as parameters"), HTML()
+
+        def save(_: Any) -> None:
+            try:
+                said.value = self.tools.save(self.district, self.spec, reason.value)
+            except BadInput as refused:
+                said.value = str(refused)
+
+        button.on_click(save)
+        return _stack([reason, button, said])
+
+
+def candidates(data: StudyData) -> list[tuple[str, str]]:
+    """Return (label, code) of every district without LEAP, for the table that a comparison list is picked from."""
+    rows = data.districts[~data.districts["leap"]].sort_values("district")
+    return [(_candidate(row), str(row["district_code"])) for row in rows.to_dict("records")]
+
+
+def _candidate(row: dict[Any, Any]) -> str:
+    parts = [
+        short(str(row["district"])), "Alliance" if row["alliance"] else "", f"DRG {row['drg']}" if pd.notna(row["drg"]) else "",
+        f"{number(row['students_2019_20'], 0)} students" if pd.notna(row["students_2019_20"]) else "",
+        f"high needs {percent(row['high_needs_share'], 0)}" if pd.notna(row["high_needs_share"]) else "",
+    ]  # fmt: skip
+    return " · ".join(part for part in parts if part)
+
+
+def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) -> dict[str, Any]:
+    from ipywidgets import Dropdown, SelectMultiple
+
+    named = isinstance(spec.comparison, str)
+    asked: dict[str, tuple[str, dict[str, str], str]] = {
+        "district": ("District", {title: slug for slug, title in titles.items()}, district),
+        "outcome": ("Outcome", {outcome_words(name): name for name in GROUPS}, spec.outcome),
+        "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
+        "contrast": ("Years", {item.label: name for name, item in CONTRASTS.items()}, spec.contrast),
+        "edition": ("Edition", {name: name for name in options(Edition)}, spec.edition),
+        "weights": ("Weights", {WEIGHTS[name]: name for name in options(Weights)}, spec.weights),
+        "scale": ("Scale", {SCALES[name]: name for name in options(Scale)}, spec.scale),
+    }
+    looks = {"style": {"description_width": "8rem"}, "layout": {"width": "36rem", "max_width": "100%"}}
+    made: dict[str, Any] = {
+        name: Dropdown(description=label, options=list(legal.items()), value=value, **looks)
+        for name, (label, legal, value) in asked.items()
+    }
+    made["table"] = SelectMultiple(
+        description="The table", options=candidates(data), value=() if named else tuple(spec.comparison), rows=8, disabled=named, **looks
+    )  # fmt: skip
+    return made
+
+
+def _comparisons() -> dict[str, str]:
+    return {comparison_words(name): name for name in options(ComparisonName)} | {"picked from the table below": PICKED}
+
+
+def _stack(widgets: Any) -> Any:
+    """Return the widgets one under the other, or None where there are none."""
+    shown = list(widgets)
+    if not shown:
+        return None
+    from ipywidgets import VBox
+
+    return VBox(shown)
+
+
+def _still(title: str, spec: Spec) -> str:
+    rows = [
+        ("District", title),
+        ("Outcome", outcome_words(spec.outcome)),
+        ("Compared with", comparison_words(comparison_label(spec.comparison))),
+        ("Years", CONTRASTS[spec.contrast].label),
+        ("Edition", spec.edition),
+        ("Weights", WEIGHTS[spec.weights]),
+        ("Scale", SCALES[spec.scale]),
+    ]
+    return f"<p>{STILL}</p>" + table_html(pd.DataFrame(rows, columns=["Choice", "Value"]), "The choices shown below")

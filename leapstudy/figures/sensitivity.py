@@ -1,0 +1,207 @@
+"""An answer's sensitivity in pictures: tests, estimators, placebos in time, every specification, all districts shrunken."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.frames import extremes
+from leapstudy.core.phrases import (
+    EDSIGHT,
+    between,
+    comparison_short,
+    comparison_words,
+    contrast_words,
+    counted,
+    largest_bound,
+    outcome_words,
+    points,
+)
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.did.sensitivity.record import Bounds
+from leapstudy.did.sensitivity.specifications import CHOICES
+from leapstudy.figures import bars as sure
+from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, rows_of, treated_words
+from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
+from leapstudy.study.result import jsonable
+
+ESTIMATORS = {
+    "did": "difference-in-differences",
+    "did_logodds": "difference-in-differences, log-odds",
+    "sdid": "synthetic difference-in-differences",
+    "did_covariates": "adjusted for traits before",
+    "did_rebound_adjusted": "beyond the recovery of like falls",
+    "did_one_step_up": "own linear trends taken off",
+}
+"""The estimators of one contrast, as a figure names them."""
+
+
+def tests(answer: DistrictAnswer) -> Exhibit:
+    """Draw every test of one treated district."""
+    refused = sum(bool(method.refusal) for method in answer.inference.methods)
+    what = f"The same question under every test that can be made; {counted(refused, 'method')} refused, with the reason in the table of the appendix"
+    return sure.inference_methods(answer.methods, caption_of(answer, what))
+
+
+def caterpillar(answer: PooledAnswer) -> Exhibit:
+    """Draw each district on its own and with strength from the others."""
+    if answer.pooling is None:
+        raise ValueError("This answer holds no pooled districts: ask with weights 'equal' and scale 'points'.")
+    model = answer.pooling.shrinkage
+    what = (
+        "Effects with 95 % intervals (t), and posterior means with 95 % intervals of a normal-normal model; prior on the mean: "
+        f"{model.prior.source}"
+    )
+    return sure.caterpillar(answer.caterpillar, model.mu_pp, caption_of(answer, what))
+
+
+def specifications(answer: Answer) -> Exhibit:
+    """Draw every specification in order, and which choices made it."""
+    shown = told_curve(answer.sensitivity.curve)
+    caption = replace(
+        caption_of(
+            answer,
+            f"Every way to ask for the effect on {outcome_words(answer.spec.outcome)}, with 95 % intervals; 'placebo' says whether the "
+            "same choices find a difference before any visit",
+            "as named at each row",
+        ),
+        sample=f"{treated_words(answer)} against each comparison group",
+        n=counted(len(shown), "specification"),
+    )
+    return sure.specification_curve(shown, [*CHOICES, "placebo"], caption)
+
+
+def told_curve(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return the curve with its choices in words, and whether its own placebo was rejected as one of them."""
+    years = {name: (years_label(item.pre), years_label(item.post)) for name, item in CONTRASTS.items()}
+    return curve.assign(
+        comparison=curve["comparison"].map(comparison_short),
+        contrast=[contrast_words(*years[name]) for name in curve["contrast"]],
+        placebo=np.where(curve["fair_before"], "not rejected", "rejected"),
+    )
+
+
+@in_house_style
+def estimators(answer: Answer) -> Exhibit:
+    """Draw the main estimate beside the ones that take something more into account."""
+    rows = estimator_rows(answer)
+    places = np.arange(len(rows), dtype=float)[::-1]
+    main = rows["is_main"].to_numpy(bool)
+    figure, axes = new_figure(1.6 + 0.42 * len(rows))
+    draw_intervals(axes, rows[~main], places[~main], MARKS["placebo"], "another estimator")
+    draw_intervals(axes, rows[main], places[main], MARKS["leap"], "the main one")
+    zero_line(axes)
+    axes.set(
+        yticks=places, yticklabels=rows["label"], ylim=(-0.6, len(rows) - 0.4), xlabel=sure.EFFECT + " (95 % interval)"
+    )
+    legend_below(axes, 2)
+    low, high = extremes(rows, "estimate_pp")
+    clear = int(((rows["ci_low_pp"] > 0) | (rows["ci_high_pp"] < 0)).sum())
+    return Exhibit(
+        figure=figure,
+        title="Do other estimators say the same",
+        alt=alt_text(
+            f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to {points(high['estimate_pp'])} "
+            f"({high['label']}); {clear} of {len(rows)} intervals leave out zero."
+        ),
+        caption=caption_of(answer, "Effects on the average of 2021-22 by estimator, with 95 % intervals"),
+        data=rows[["label", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "n_comparison"]].set_axis(
+            ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Comparison districts"], axis=1
+        ),
+    )  # fmt: skip
+
+
+def estimator_rows(answer: Answer) -> pd.DataFrame:
+    """Return one row an estimator of the main contrast: label, is_main and the columns of `estimates.csv`."""
+    rows, main = rows_of(answer), answer.main
+    own = rows[(rows["district_code"] == main.district_code) & (rows["role"] != "placebo") & rows["event_time"].isna()]
+    own = own[
+        (own["outcome"] == main.outcome) & (own["edition"] == main.edition) & (own["comparison"] == main.comparison)
+    ]
+    is_main = (own["role"] == "main") & (own["p_method"] == main.p_method)
+    kept = own[
+        is_main
+        | own["estimator"].isin([name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"])
+    ]
+    return kept.assign(
+        label=[ESTIMATORS[name] for name in kept["estimator"]], is_main=is_main[kept.index]
+    ).sort_values("is_main", ascending=False, kind="stable")  # fmt: skip
+
+
+@in_house_style
+def in_time(answer: Answer) -> Exhibit:
+    """Draw what the same computation finds in years before there was a program."""
+    table = answer.sensitivity.in_time
+    places = np.arange(len(table), dtype=float)[::-1]
+    chronic = (table["outcome"] == "chronic_absence").to_numpy()
+    figure, axes = new_figure(1.5 + 0.3 * len(table))
+    ends = {"low": "low_pp", "high": "high_pp"}
+    draw_intervals(axes, table[~chronic], places[~chronic], MARKS["leap"], "attendance", **ends)
+    draw_intervals(
+        axes, table[chronic], places[chronic], MARKS["alliance"], "chronic absence (a plus is worse)", **ends
+    )
+    zero_line(axes)
+    axes.set(
+        yticks=places,
+        yticklabels=table["post"],
+        ylim=(-0.6, len(table) - 0.4),
+        xlabel="placebo effect, points (95 % interval)",
+        ylabel="year taken for the first",
+    )
+    legend_below(axes, 2)
+    away, main = rejected(table), answer.main
+    return Exhibit(
+        figure=figure,
+        title="What the same comparison finds in years before the program",
+        alt=alt_text(
+            f"{away} of {len(table)} placebo effects before the program have an interval that leaves out zero, where zero is due in all.",
+            f"Attendance 2019-20 to 2020-21: {points(table['estimate_pp'].iloc[0])} ({between(table['low_pp'].iloc[0], table['high_pp'].iloc[0])}).",
+            f"Chronic absence: {points(table['estimate_pp'][chronic].min())} to {points(table['estimate_pp'][chronic].max())}.",
+        ),
+        caption=Caption(
+            what="Change from the two years before (attendance: the one year) to the year named, less that of the comparison districts",
+            source=f"{caption_of(answer, '-').source}; {EDSIGHT}",
+            sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
+            years=f"{table['post'].iloc[1]} to 2020-21",
+            n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
+        ),
+        data=table[["outcome", "pre", "post", "estimate_pp", "low_pp", "high_pp", "p_value"]]
+        .assign(outcome=table["outcome"].map(outcome_words))
+        .set_axis(["Outcome", "From", "To", "Placebo effect", "Low", "High", "p"], axis=1),
+    )  # fmt: skip
+
+
+def rejected(table: pd.DataFrame) -> int:
+    """Return how many placebo intervals leave out zero."""
+    return int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
+
+
+BENT = {
+    "relative_magnitudes": "change from year to year",
+    "smoothness": "change of slope",
+}
+
+
+def bounds(answer: PooledAnswer) -> Exhibit:
+    """Draw the robust bounds of attendance, and of chronic absence in a year before the program."""
+    made = [item for item in answer.sensitivity.bounds if item.kind in BENT]
+    if not made:
+        reason = next(text for text in answer.sensitivity.not_possible if text.startswith("Robust bounds"))
+        raise ValueError(f"This answer holds no robust bounds: {reason}")
+    what = (
+        "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, by the largest one "
+        "before; chronic absence of 2019-20 is a placebo, where zero is due"
+    )
+    caption = replace(
+        caption_of(answer, what, "2011-12 to 2021-22"), source=f"{caption_of(answer, '-').source}; {EDSIGHT}"
+    )
+    return sure.breakdown([_departure(item) for item in made], caption)
+
+
+def _departure(found: Bounds) -> sure.Departure:
+    unit = largest_bound(jsonable(found))
+    at = None if found.breakdown is None else found.breakdown / unit
+    title = f"{outcome_words(found.outcome)} {found.year},\n{BENT[found.kind]}"
+    return sure.Departure(title, found.table.assign(m=found.table["m"] / unit), at)

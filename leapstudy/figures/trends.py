@@ -1,0 +1,189 @@
+"""Bad comparison or rebound: the years before the program, and how districts recover on their own."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.frames import extremes
+from leapstudy.core.phrases import (
+    comparison_words,
+    counted,
+    missing,
+    number,
+    outcome_words,
+    percent,
+    points,
+    probability,
+    short,
+)
+from leapstudy.did.answer import EventStudy, Rebound
+from leapstudy.figures.common import Answer, caption_of, legend_below, source_of
+from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.style import BLUE, INK, MARKS, in_house_style, new_figure, zero_line
+
+
+@in_house_style
+def event_study(study: EventStudy, baseline: float | None = None) -> Exhibit:
+    """Draw an event study with pointwise and simultaneous bands.
+
+    Parameters
+    ----------
+    study
+        The event study, in points.
+    baseline
+        Treated districts' mean in the reference year, percent; written on the axis where given.
+    """
+    table = study.table
+    x = np.arange(len(table))
+    reference = table["is_reference"].to_numpy(bool)
+    figure, axes = new_figure(3.7)
+    _bands(axes, table, x)
+    estimates = table["estimate_pp"].to_numpy(float)
+    axes.plot(x[~reference], estimates[~reference], linestyle="none", marker="o", color=INK, zorder=4)
+    axes.plot(
+        x[reference], estimates[reference], linestyle="none", marker="D", markerfacecolor="white",
+        markeredgecolor=INK, label=f"reference year {study.reference}", zorder=4,
+    )  # fmt: skip
+    zero_line(axes, vertical=False)
+    axes.set(xticks=x, xlim=(-0.5, len(table) - 0.5), ylabel=_axis_label(study, baseline))
+    axes.set_xticklabels(
+        table["year"], rotation=0 if len(table) <= 6 else 40, ha="center" if len(table) <= 6 else "right"
+    )
+    legend_below(axes, 3)
+    return Exhibit(
+        figure=figure,
+        title=f"Did both sides move together before: {outcome_words(study.outcome)}",
+        alt=alt_text(_finding(study), _extremes(study)),
+        caption=_caption(study),
+        data=table[
+            ["year", "estimate_pp", "se_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp", "mde_pp"]
+        ].set_axis(
+            ["Year", "Estimate", "Standard error", "Low", "High", "Low, all years", "High, all years", "Detectable"],
+            axis=1,
+        ),
+    )
+
+
+def _bands(axes: Axes, table: pd.DataFrame, x: np.ndarray) -> None:
+    simultaneous = table[["low_sup_pp", "high_sup_pp"]].astype(float).to_numpy().T
+    pointwise = table[["low_pp", "high_pp"]].astype(float).to_numpy().T
+    axes.vlines(x, *simultaneous, color=BLUE, linewidth=1.3, label="95 % band, all years at once")
+    axes.vlines(x, *pointwise, color=BLUE, linewidth=5, alpha=0.55, label="95 % interval, one year")
+
+
+def _axis_label(study: EventStudy, baseline: float | None) -> str:
+    label = f"difference in {'chronic absence' if study.outcome == 'chronic_absence' else 'attendance'}, points"
+    return label if baseline is None else f"{label}\n(LEAP mean in {study.reference}: {number(baseline, 1)} %)"
+
+
+def _finding(study: EventStudy) -> str:
+    if missing(study.joint_p):
+        return (
+            f"{counted(study.n_comparison, 'comparison district')} are too few to test equal trends before the program."
+        )
+    verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
+    return (
+        f"Equal trends before the program are {verdict} (joint {probability(study.joint_p)}); a drift of "
+        f"{number(study.slope_mde_pp)} points a year or more would have been found with 80 % power."
+    )
+
+
+def _extremes(study: EventStudy) -> str:
+    shown = study.table[~study.table["is_reference"].astype(bool)]
+    low, high = extremes(shown, "estimate_pp")
+    return (
+        f"Against {study.reference} the difference runs from {points(low['estimate_pp'])} ({low['year']}) to "
+        f"{points(high['estimate_pp'])} ({high['year']})."
+    )
+
+
+def _caption(study: EventStudy) -> Caption:
+    years = study.table["year"]
+    return Caption(
+        what=f"Yearly difference from the comparison districts, reference year {study.reference}; a trend that is not "
+        "rejected is not shown to be parallel",
+        source=source_of(study.outcome, study.edition),
+        sample=f"{counted(study.n_treated, 'LEAP district')} against {comparison_words(study.comparison)}",
+        years=f"{years.iloc[0]} to {years.iloc[-1]}",
+        n=f"{study.n_treated} treated, {counted(study.n_comparison, 'comparison district')}",
+    )
+
+
+@in_house_style
+def rebound(answer: Answer) -> Exhibit:
+    """Draw what districts won back in 2021-22 over what they had lost in 2020-21."""
+    shown = answer.rebound
+    figure, axes = new_figure(4.4)
+    axes.plot(
+        shown.comparison["fall_pp"], shown.comparison["rebound_pp"], linestyle="none", markersize=4, alpha=0.8,
+        marker=MARKS["others"].marker, color=MARKS["others"].color, label=f"districts without LEAP ({shown.n})",
+    )  # fmt: skip
+    axes.plot(
+        shown.treated["fall_pp"], shown.treated["rebound_pp"], linestyle="none", markersize=7,
+        marker=MARKS["leap"].marker, color=MARKS["leap"].color, label=f"LEAP ({len(shown.treated)})",
+    )  # fmt: skip
+    _line(axes, shown)
+    _name_some(axes, shown.treated)
+    zero_line(axes, vertical=False)
+    axes.axvline(0, color=INK, linewidth=1.0, zorder=1.5)
+    axes.set(xlabel="change 2019-20 to 2020-21, points", ylabel="change 2020-21 to 2021-22, points")
+    legend_below(axes, 3)
+    return Exhibit(
+        figure=figure,
+        title="Those who fall deepest rise most, with or without LEAP",
+        alt=alt_text(
+            f"Districts without LEAP won back {percent(-shown.slope, 0)} of the year's fall (slope {number(shown.slope)}). "
+            f"{_gap_words(shown)}",
+        ),
+        caption=caption_of(
+            answer,
+            f"The line is fitted to {counted(shown.n, 'district')} without LEAP only ({comparison_words(shown.group)})",
+            "2019-20 to 2021-22",
+        ),
+        data=_treated_table(shown.treated),
+    )
+
+
+def _line(axes: Axes, shown: Rebound) -> None:
+    falls = pd.concat([shown.comparison["fall_pp"], shown.treated["fall_pp"]])
+    ends = np.array([falls.min(), falls.max()])
+    axes.plot(ends, shown.intercept + shown.slope * ends, color=INK, linewidth=1.6, label="line through those without")
+
+
+ROOM_PP = 1.0
+"""Points of fall that a name needs on its left."""
+
+
+def _name_some(axes: Axes, treated: pd.DataFrame) -> None:
+    """Name the treated districts that lie farthest from the line (all, where few)."""
+    named = treated.reindex(treated["gap_pp"].abs().sort_values(ascending=False).index).head(4)
+    for district, fall, back, gap in named[["district", "fall_pp", "rebound_pp", "gap_pp"]].itertuples(index=False):
+        # beside the line, but never over the edge of the axes
+        side, shift = ("right", -8) if gap < 0 and fall > treated["fall_pp"].min() + ROOM_PP else ("left", 8)
+        axes.annotate(short(district), (fall, back), (shift, -3), textcoords="offset points", ha=side, fontsize=9)
+
+
+def _gap_words(shown: Rebound) -> str:
+    if len(shown.treated) == 1:
+        row = shown.treated.iloc[0]
+        return (
+            f"{short(row['district'])} changed by {points(row['rebound_pp'])} where the line predicts "
+            f"{points(row['predicted_pp'])} points ({points(row['predicted_low_pp'])} to {points(row['predicted_high_pp'])})."
+        )
+    return (
+        f"LEAP districts lie {points(shown.mean_gap_pp)} points from the line on average (standard error "
+        f"{number(shown.mean_gap_se_pp)}), so a rise after a deep fall is no effect by itself."
+    )
+
+
+def _treated_table(treated: pd.DataFrame) -> pd.DataFrame:
+    columns = {
+        "district": "District",
+        "fall_pp": "Change to 2020-21",
+        "rebound_pp": "Change to 2021-22",
+        "predicted_pp": "Predicted",
+        "predicted_low_pp": "Low",
+        "predicted_high_pp": "High",
+        "gap_pp": "Actual minus predicted",
+    }
+    return treated.assign(district=treated["district"].map(short))[list(columns)].rename(columns=columns)

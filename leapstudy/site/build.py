@@ -1,0 +1,163 @@
+"""The site in `reports/`: an index, and the pages of every run; only what changed is written again."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.core.phrases import short
+from leapstudy.site.entries import addresses, entry_of, error_of, expected_entry, neighbors, track_of
+from leapstudy.site.index import Entry, index_html
+from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
+from leapstudy.site.stamps import FIGURES, Stamps, read_stamps
+
+
+def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = None) -> Path:
+    """Write the pages of every run and the index, and return the index's path.
+
+    Parameters
+    ----------
+    out
+        Folder of the results; each run has its own in it.
+    runs
+        `slug`, `title`, `status`, `notebook` (path of the executed one, or None) and `error` (a mapping, a text or
+        None) of each run. Only a run whose status is one of `index.SHOWN` is shown with figures.
+    date
+        Day that the footers show; today by default.
+    """
+    entries = [entry_of(out, run) for run in runs]
+    build = _build(out, entries, date)
+    for entry, run in zip(entries, runs, strict=True):
+        build.write_run(entry, run)
+    write_assets(out)
+    build.stamps.finish(runs)
+    index = out / "index.html"
+    write_text_atomic(index, index_html(entries, out, build.day))
+    return index
+
+
+def prepare_pages(out: Path, runs: Sequence[Mapping[str, Any]], slug: str, date: str | None = None) -> None:
+    """Write the pages of one run that has just ended well, while others still run.
+
+    The others are taken to end well, too. Where one does not, `build_site` finds that pages were made from something
+    else and writes them again; so this saves time at the end and decides nothing.
+
+    Parameters
+    ----------
+    out, runs, date
+        As for `build_site`; the status of a run that has not ended is `EXPECTED`.
+    slug
+        The run that has ended.
+    """
+    first = next((run["slug"] for run in runs if track_of(str(run["slug"])) == "public"), slug)
+    entries = [entry_of(out, run) if run["slug"] in (slug, first) else expected_entry(run) for run in runs]
+    build = _build(out, entries, date)
+    for entry, run in zip(entries, runs, strict=True):
+        if entry.slug == slug:
+            build.write_run(entry, run)
+    build.stamps.keep()
+
+
+def _build(out: Path, entries: Sequence[Entry], date: str | None) -> "Build":
+    day = date or datetime.date.today().isoformat()
+    common = next((item.result for item in entries if item.result and item.track == "public"), None)
+    return Build(out, day, Stamps(out), neighbors(entries), addresses(entries), common)
+
+
+def rebuild_site(out: Path, date: str | None = None) -> Path | None:
+    """Build the site of the last batch again, for a new document say; return None where there was none."""
+    try:
+        runs = read_stamps(out)["runs"]
+    except (OSError, ValueError, KeyError):
+        return None
+    placed = [{**run, "notebook": out / run["notebook"] if run["notebook"] else None} for run in runs]
+    return build_site(out, placed, date)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build of the site: where, for which day, and what the pages share.
+
+    `common` is a result whose data and version stand in the footers of pages without a result of their own.
+    """
+
+    out: Path
+    day: str
+    stamps: Stamps
+    neighbors: Mapping[str, tuple[Entry | None, Entry | None]]
+    addresses: Mapping[str, str]
+    common: Mapping[str, Any] | None
+
+    def write_run(self, entry: Entry, run: Mapping[str, Any]) -> None:
+        """Write the pages of one run; of a failed one only why it failed, and nothing of an earlier success."""
+        folder, notebook = self.out / entry.slug, Path(run.get("notebook") or "")
+        if not entry.shown or not notebook.is_file():
+            for name in (*PLAIN.values(), APPENDIX, *DOCUMENTS):
+                (folder / name).unlink(missing_ok=True)
+            self._write_failed(entry, run)
+            return
+        for name in {*PLAIN.values(), APPENDIX} - set(entry.pages):
+            (folder / name).unlink(missing_ok=True)
+        there = dict.fromkeys(entry.pages, True) | {name: (folder / name).is_file() for name in DOCUMENTS}
+        self._write_notebook(entry, notebook, there)
+        if entry.result and entry.reading:
+            self._write_result(entry, entry.result, there)
+
+    def _write_failed(self, entry: Entry, run: Mapping[str, Any]) -> None:
+        from leapstudy.site.pages import failed_html
+
+        told = error_of(run)
+        path = self.out / entry.slug / NOTEBOOK
+        self.stamps.write(
+            path,
+            [entry.status, told],
+            lambda: failed_html(short(entry.title), entry.status, told, self.common, self.day),
+        )
+
+    def _write_notebook(self, entry: Entry, notebook: Path, there: Mapping[str, bool]) -> None:
+        around = self._around(entry, NOTEBOOK)
+
+        def make() -> str:
+            from leapstudy.site.pages import notebook_html  # plotting is imported only where a page is made
+
+            return notebook_html(
+                notebook,
+                short(entry.title),
+                entry.result or self.common,
+                self.out / FIGURES,
+                self.day,
+                self.addresses,
+                around,
+                there,
+            )
+
+        parts = [sha256_file(notebook), around, there, self.addresses, (entry.result or self.common or {}).get("made")]
+        self.stamps.write(self.out / entry.slug / NOTEBOOK, parts, make)
+
+    def _write_result(self, entry: Entry, result: Mapping[str, Any], there: Mapping[str, bool]) -> None:
+        folder = self.out / entry.slug
+        digest = sha256_file(folder / "result.json")
+
+        def appendix() -> str:
+            from leapstudy.site.pages import appendix_html
+
+            return appendix_html(result, self.day, self._around(entry, APPENDIX), there)
+
+        def plain(lang: str) -> str:
+            from leapstudy.site.pages import plain_html
+
+            return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), there)
+
+        self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
+        for lang, name in PLAIN.items():
+            self.stamps.write(folder / name, [digest, self._around(entry, name), there], partial(plain, lang))
+
+    def _around(self, entry: Entry, page: str) -> dict[str, Any]:
+        before, after = self.neighbors.get(entry.slug, (None, None))
+        return {
+            name: None if other is None else link(short(other.title), f"../{other.slug}/{page}")
+            for name, other in (("previous", before), ("next", after))
+        }

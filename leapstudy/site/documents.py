@@ -1,0 +1,147 @@
+"""Reports to print and to edit: `leapstudy report`. PDF by Chromium's print, which keeps tags and alternative texts."""
+
+import datetime
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
+from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.core.names import options
+from leapstudy.data import find_district, load_study
+from leapstudy.site.build import rebuild_site
+from leapstudy.site.pages import appendix_html, plain_html, report_html
+from leapstudy.site.render import APPENDIX, DOCUMENTS, PLAIN, write_assets
+from leapstudy.site.stamps import FIGURES
+from leapstudy.site.word import report_docx
+from leapstudy.study.result import load_result
+from leapstudy.words.reading import has_answer
+
+Format = Literal["html", "pdf", "docx"]
+PDF, DOCX = "report.pdf", "report.docx"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
+    "--generate-pdf-document-outline",
+)  # fmt: skip
+PRINT_SECONDS = 60
+NO_CHROMIUM = "No PDF was made: Chromium is missing. Install it (Debian: apt install chromium) and run this again."
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What `build_reports` wrote, and what it could not do, one line each."""
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def build_reports(out: Path, slugs: Sequence[str], formats: Sequence[str], date: str | None = None) -> Reports:
+    """Write plain page and technical appendix of some runs from their result files alone.
+
+    Parameters
+    ----------
+    out
+        Folder of the results.
+    slugs
+        Runs by the name of their folder.
+    formats
+        Any of `html`, `pdf`, `docx`.
+    date
+        Day that the footers show; today by default.
+
+    Raises
+    ------
+    BadInput
+        For an unknown format, and for a run without a result or whose last run failed. Nothing is written then.
+    """
+    for name in formats:
+        if name not in options(Format):
+            raise bad_value("format", name, options(Format))
+    day = date or datetime.date.today().isoformat()
+    results = {slug: _result(out / slug) for slug in slugs}
+    browser = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    paths: list[Path] = []
+    for slug, result in results.items():
+        folder = out / slug
+        if "pdf" in formats and browser:
+            paths.append(_write_pdf(folder, result, out, day, browser))
+        if "docx" in formats:
+            write_bytes_atomic(folder / DOCX, report_docx(result, day))
+            paths.append(folder / DOCX)
+        if "html" in formats:
+            paths += _write_html(folder, result, out, day)
+    rebuild_site(out, date)  # pages link to the documents that are there
+    notes = (NO_CHROMIUM,) if "pdf" in formats and not browser else ()
+    return Reports(tuple(paths), notes)
+
+
+def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
+    """Return the runs that are asked for, by slug, name or code; every run with a result where none is named.
+
+    Raises
+    ------
+    BadInput
+        If there is no result at all, or a name is no district.
+    """
+    there = sorted(path.parent.name for path in out.glob("*/result.json") if has_answer(load_result(path)))
+    if not there:
+        raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
+    if not names:
+        return there
+    districts = load_study().districts
+    return [name if name in there else find_district(districts, name).slug for name in names]
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    path, manifest = folder / "result.json", folder / "manifest.json"
+    if not path.is_file():
+        raise BadInput(f"There is no result for {folder.name!r} yet. Run `leapstudy run {folder.name}` first.")
+    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8")).get("state") != "done":
+        raise BadInput(
+            f"The last run of {folder.name!r} did not succeed, so it has no report. See {folder.name}/run.log."
+        )
+    return load_result(path)
+
+
+def _write_html(folder: Path, result: dict[str, Any], out: Path, day: str) -> list[Path]:
+    there = {name: (folder / name).is_file() for name in (*DOCUMENTS, "notebook.html")}
+    there |= dict.fromkeys((*PLAIN.values(), APPENDIX), True)
+    pages = {name: plain_html(result, lang, out / FIGURES, day, {}, there) for lang, name in PLAIN.items()}
+    pages[APPENDIX] = appendix_html(result, day, {}, there)
+    for name, text in pages.items():
+        write_text_atomic(folder / name, text)
+    write_assets(out)
+    return [folder / name for name in pages]
+
+
+def _write_pdf(folder: Path, result: dict[str, Any], out: Path, day: str, browser: str) -> Path:
+    write_assets(out)
+    page = folder / ".print.html"  # beside the other pages, so that its relative addresses hold
+    try:
+        write_text_atomic(page, report_html(result, out / FIGURES, day))
+        with tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / PDF
+            _print(browser, page, target, Path(scratch))
+            write_bytes_atomic(folder / PDF, target.read_bytes())
+    finally:
+        page.unlink(missing_ok=True)
+    return folder / PDF
+
+
+def _print(browser: str, page: Path, target: Path, scratch: Path) -> None:
+    command = [browser, *FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--print-to-pdf={target}", page.as_uri()]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PRINT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise LeapstudyError(
+            f"Chromium did not print {page.parent.name!r} within {PRINT_SECONDS} s. Try again."
+        ) from None
+    if done.returncode or not target.is_file():
+        raise LeapstudyError(f"Chromium could not print {page.parent.name!r} (exit code {done.returncode}).")

@@ -1,0 +1,155 @@
+"""The site's first page: the answer for all, then the districts in order of their effect, then the articles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.phrases import between, counted, number, points, short
+from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
+from leapstudy.words.plain_page import plain_page
+from leapstudy.words.reading import Reading
+
+TITLE = "Did LEAP raise attendance?"
+LEAD_POINTS = ("answer", "sure", "overturn")
+HEADINGS = {"public": "District by district", "students": "Visited students, by district"}
+EARLIER = "earlier"
+"""State of a run that another batch left in the folder."""
+SHOWN = ("done", "fresh", "stale", EARLIER)
+"""States of a run whose figures may be shown."""
+STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
+EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run as the index shows it; `reading` is None where there is no result that may be shown."""
+
+    slug: str
+    title: str
+    status: str
+    track: str
+    error: str
+    pages: tuple[str, ...]
+    reading: Reading | None
+    result: Mapping[str, Any] | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the run succeeded."""
+        return self.status in SHOWN
+
+
+def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
+    """Return the index of a site."""
+    districts = [item for item in entries if item.track]
+    tables = [
+        _table(track, [item for item in districts if item.track == track])
+        for track in HEADINGS
+        if any(item.track == track for item in districts)
+    ]
+    pooled = next((item for item in districts if item.slug == ALL_SLUG and item.reading), None)
+    first = pooled or next((item for item in districts if item.reading), None)
+    return render(
+        "index",
+        up="",
+        title=TITLE,
+        lead=_lead(pooled),
+        tables=tables,
+        statuses=sorted({item.status for item in districts}),
+        articles=[_article(item) for item in entries if not item.track],
+        estimates=(out / "estimates.csv").is_file(),
+        links=[link("All districts", "index.html", here=True)],
+        footer=footer(first.result if first else None, date),
+    )
+
+
+def _lead(pooled: Entry | None) -> list[str]:
+    if pooled is None or pooled.reading is None:
+        return ["This build holds no result for all districts together."]
+    page = plain_page(pooled.reading)
+    return [section.text for section in page.sections if section.key in LEAD_POINTS]
+
+
+def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    readings = [item.reading for item in entries if item.reading]
+    low, high = _axis(readings)
+    pooled_first = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
+    return {
+        "heading": HEADINGS[track],
+        "caption": (
+            f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points of attendance; "
+            "a dot with its line is the estimate with its 95 % interval, the thin line is zero."
+            + (STAYED if any(item.status == EARLIER for item in entries) else "")
+        ),
+        "axis": f"{points(low, 0)} to {points(high, 0)}",
+        "simulated": any(item.simulated for item in readings),
+        "rows": [_row(item, low, high) for item in pooled_first],
+    }
+
+
+def _pooled(item: Entry) -> bool:
+    return item.reading is not None and item.reading.code == "ALL"
+
+
+def _value(item: Entry) -> float:
+    return item.reading.effect.value if item.reading else 0.0
+
+
+def _axis(readings: Sequence[Reading]) -> tuple[float, float]:
+    ends = [
+        end for item in readings for end in (item.effect.value, item.effect.low, item.effect.high) if end is not None
+    ]
+    return min([*ends, -1.0]), max([*ends, 1.0])
+
+
+def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
+    names = {PLAIN["en"]: "plain page", APPENDIX: "appendix", NOTEBOOK: "notebook" if item.shown else "what failed"}
+    base = {
+        "title": _capital(item.reading.name if item.reading else short(item.title)),
+        "status": item.status,
+        "shown": item.shown,
+        "error": item.error,
+        "links": [link(text, f"{item.slug}/{name}") for name, text in names.items() if name in item.pages],
+    }
+    if item.reading is None:
+        return {**base, **EMPTY}
+    effect, mde = item.reading.effect, item.reading.mde
+    return {
+        **base,
+        "effect": points(effect.value),
+        "interval": between(effect.low, effect.high),
+        "picture": _picture(item.reading, low, high),
+        "mde": "" if mde is None else number(mde),
+    }
+
+
+def _picture(reading: Reading, low: float, high: float) -> Markup:
+    """Draw one interval as SVG; hidden from screen readers, since the cells beside it hold its numbers."""
+
+    def at(value: float) -> str:
+        return f"{3 + 94 * (value - low) / (high - low):.1f}%"
+
+    effect = reading.effect
+    line = ""
+    if effect.low is not None and effect.high is not None:
+        line = f'<line x1="{at(effect.low)}" x2="{at(effect.high)}" y1="50%" y2="50%" style="stroke:var(--mark);stroke-width:2.5"/>'
+    return Markup(
+        '<svg aria-hidden="true" focusable="false">'
+        f'<line x1="{at(0)}" x2="{at(0)}" y1="0" y2="100%" style="stroke:var(--soft);stroke-width:1"/>{line}'
+        f'<circle cx="{at(effect.value)}" cy="50%" r="5" style="fill:var(--mark)"/></svg>'
+    )
+
+
+def _article(item: Entry) -> dict[str, Any]:
+    return {
+        "title": item.title, "status": item.status, "shown": item.shown, "error": item.error,
+        "href": f"{item.slug}/{NOTEBOOK}",
+    }  # fmt: skip
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

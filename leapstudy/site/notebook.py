@@ -1,0 +1,229 @@
+"""An executed notebook as the inside of a page: code folded away, figures as files, headings and tables in order.
+
+nbconvert's `basic` template makes the body and keeps alternative texts; what it leaves open is put right on its tree.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
+
+from leapstudy.core.files import sha256_bytes, write_bytes_atomic
+from leapstudy.core.table import text_columns
+from leapstudy.words.findings import LINE
+
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+
+DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+EXHIBIT = re.compile(r'<figure class="exhibit">(.*?)</figure>', re.DOTALL)
+SUMMARY = re.compile(r"<summary>.*?</summary>", re.DOTALL)
+SOURCE = re.compile(r'src="data:image/png;base64,([^"]*)"')
+PLACEHOLDER = "exhibit"
+PLACE = f"<{PLACEHOLDER}></{PLACEHOLDER}>"
+"""Where an exhibit stands in the tree while the rest is put right."""
+BLANK = re.compile(r"\n\s*\n+(?=<)")
+NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
+WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
+"""Boxes of nbconvert's that mean nothing on a page."""
+NO_ALT = "Picture without a description."
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) -> str:
+    """Return the HTML body of an executed notebook.
+
+    Parameters
+    ----------
+    path
+        The executed notebook.
+    figures
+        Folder that the pictures are written to, named by their hash.
+    up
+        Relative address of the site's top as seen from the page (``../``).
+    links
+        Notebook file name -> address of its page; a link to any other notebook becomes plain text.
+    """
+    html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
+    exhibits = EXHIBIT.findall(html)
+    tree = BeautifulSoup(EXHIBIT.sub(PLACE, html), "lxml")
+    _flow_sentences(tree)
+    _fold_code(tree)
+    _order_headings(tree)
+    _mend_links(tree, links)
+    for picture in tree.find_all("img"):
+        _move_picture(picture, figures, up)
+    shown = _number_tables(tree, exhibits)
+    body = tree.body
+    text = BLANK.sub("\n", body.decode_contents()) if body else ""
+    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in shown])
+
+
+def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Leave out the default parameters where a run's own were injected below them: only these hold on the page."""
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    if any("injected-parameters" in own for own in tags):
+        kept = zip(notebook.cells, tags, strict=True)
+        notebook.cells = [cell for cell, own in kept if "parameters" not in own]
+    return notebook
+
+
+@cache
+def _exporter() -> "HTMLExporter":
+    """Return the one exporter of this process: it compiles its templates only once."""
+    from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
+
+    class PageExporter(HTMLExporter):
+        """The HTML exporter without what a page throws away: colored code, and its tree parsed once more than needed."""
+
+        def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
+            return super(HTMLExporter, self).from_notebook_node(nb, resources, **kw)
+
+    filters = {"highlight_code": _plain_code, "clean_html": _as_it_is}
+    return PageExporter(template_name="basic", anchor_link_text="", filters=filters, default_preprocessors=[])
+
+
+def _plain_code(source: str, **_: Any) -> str:
+    return f"<pre>{escape(source)}</pre>"
+
+
+def _as_it_is(html: str) -> str:
+    return html
+
+
+def _fold_code(tree: BeautifulSoup) -> None:
+    for unwanted in [*tree.find_all(["style", "script"]), *tree.find_all(class_=["prompt", "anchor-link"])]:
+        unwanted.decompose()
+    for cell in tree.find_all("div", class_="input"):
+        details = tree.new_tag("details")
+        details.append(tree.new_tag("summary", string="Code"))
+        details.append(tree.new_tag("pre", string=cell.get_text().strip("\n")))
+        cell.replace_with(details)
+    for wrapper in tree.find_all("div", class_=WRAPPERS):
+        wrapper.unwrap()
+
+
+def _flow_sentences(tree: BeautifulSoup) -> None:
+    """Let printed sentences flow: a line broken only because it was full goes on, as a page has its own width."""
+    for output in tree.find_all("div", class_=["output_stream", "output_text"]):
+        for pre in output.find_all("pre"):
+            pre.string = flowing(pre.get_text().strip("\n"))
+
+
+def flowing(text: str) -> str:
+    """Return the text without the line breaks that `sentences.say` made: those before a word that did not fit."""
+    lines: list[str] = []
+    width = 0
+    for line in text.split("\n"):
+        first = line.split(" ", 1)[0]
+        if lines and first and width + 1 + len(first) > LINE >= width:
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+        width = len(line)
+    return "\n".join(lines)
+
+
+def _order_headings(tree: BeautifulSoup) -> None:
+    """Keep the first h1, make further ones h2, and let no level be skipped; nothing leads to their long names."""
+    level = 0
+    for heading in tree.find_all(HEADINGS):
+        heading.attrs.pop("id", None)
+        wanted = int(heading.name[1])
+        allowed = 1 if level == 0 else max(2, min(wanted, level + 1))
+        heading.name, level = f"h{allowed}", allowed
+
+
+def _number_tables(tree: BeautifulSoup, exhibits: Sequence[str]) -> list[str]:
+    """Put each table, in order, into a region that a keyboard can scroll, named by its number; return the exhibits.
+
+    An exhibit's own table is sound as `Exhibit.html` made it, and most of a page's cells are in such tables: they are
+    kept out of the tree.
+    """
+    waiting, done = iter(exhibits), []
+    for number, place in enumerate(tree.find_all(["table", PLACEHOLDER]), 1):
+        name = f"Table {number}"  # its caption says what it holds
+        if place.name == PLACEHOLDER:
+            done.append(_with_region(next(waiting), name))
+            continue
+        for attribute in ("border", "style"):
+            place.attrs.pop(attribute, None)
+        _mend_headers(place)
+        place.wrap(
+            tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name})
+        )
+    return done
+
+
+def _with_region(exhibit: str, name: str) -> str:
+    named = SUMMARY.sub(f"<summary>{name}</summary>", exhibit)
+    region = f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table'
+    return named.replace("<table", region).replace("</table>", "</table></div>")
+
+
+def _with_exhibits(text: str, exhibits: Sequence[str]) -> str:
+    waiting = iter(exhibits)
+    return re.sub(PLACE, lambda _: next(waiting), text)
+
+
+def _mend_headers(table: Tag) -> None:
+    wordy: set[int] = set()
+    for row in table.find_all("tr"):
+        row.attrs.pop("style", None)
+        scope = "col" if row.parent is not None and row.parent.name == "thead" else "row"
+        for place, cell in enumerate(row.find_all(["th", "td"], recursive=False), 1):
+            text = cell.get_text(strip=True)
+            if cell.name == "th":
+                cell["scope"] = scope
+                if scope == "col" and not text:
+                    cell.string = "Row"
+            elif not NUMBER.match(text):
+                wordy.add(place)
+    table.attrs.pop("class", None)
+    if classes := text_columns(wordy):
+        table["class"] = classes
+
+
+def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:
+    for anchor in tree.find_all("a", href=True):
+        name = Path(str(anchor["href"]).split("#")[0]).name
+        if not name.endswith(".ipynb"):
+            continue
+        if name in links:
+            anchor["href"] = links[name]
+        else:
+            anchor.unwrap()
+
+
+def _move_picture(picture: Tag, figures: Path, up: str) -> None:
+    found = DATA_URI.match(str(picture.get("src", "")))
+    if not picture.get("alt"):
+        picture["alt"] = NO_ALT
+    if found:
+        name = save_picture(base64.b64decode(found.group(1)), figures)
+        picture["src"] = f"{up}assets/figures/{name}"
+
+
+def _as_file(exhibit: str, figures: Path, up: str) -> str:
+    """Return an exhibit whose picture is a file."""
+    return "<figure>" + SOURCE.sub(
+        lambda found: f'src="{up}assets/figures/{save_picture(base64.b64decode(found.group(1)), figures)}"', exhibit
+    ) + "</figure>"  # fmt: skip
+
+
+def save_picture(png: bytes, folder: Path) -> str:
+    """Write a PNG as lossless WebP, named by its hash, and return the name; a picture that is there stays."""
+    name = f"{sha256_bytes(png)[:16]}.webp"
+    if not (folder / name).is_file():
+        out = BytesIO()
+        Image.open(BytesIO(png)).convert("RGB").save(out, "webp", lossless=True, quality=50, method=2)
+        write_bytes_atomic(folder / name, out.getvalue())
+    return name

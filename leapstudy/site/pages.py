@@ -1,0 +1,160 @@
+"""The pages of one run: plain page in each language, technical appendix, executed notebook, or why there are none."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from leapstudy.core.phrases import short
+from leapstudy.core.table import table_html
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.plain import plain_chart
+from leapstudy.site.notebook import notebook_body, save_picture
+from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
+from leapstudy.words.appendix import checklist
+from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page, title
+from leapstudy.words.reading import Reading, read_result
+
+
+def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]:
+    """Return the links at the top of a district's pages.
+
+    Parameters
+    ----------
+    lang
+        Language of the page.
+    here
+        File name of the page itself.
+    there
+        File name -> whether the run has that page.
+    """
+    say = catalog(lang)
+    other = next(name for name in LANGUAGES if name != lang)
+    wanted = [
+        (say["chrome_plain"], PLAIN[lang], ""),
+        (say["chrome_other"], PLAIN[other], other),
+        (say["chrome_appendix"], APPENDIX, ""),
+        (say["chrome_notebook"], NOTEBOOK, ""),
+    ]
+    top = link(say["chrome_all"], "../index.html")
+    return [top, *(link(text, name, here=name == here, lang=mark) for text, name, mark in wanted if there.get(name))]
+
+
+def chart_html(exhibit: Exhibit, figures: Path, lang: str) -> Markup:
+    """Return an exhibit as an HTML figure whose picture is a file."""
+    say = catalog(lang)
+    name = save_picture(exhibit.png, figures)
+    names = {key: say[f"cap_{key}"] for key in ("source", "sample", "years", "n")}
+    width, height = (round(100 * inches) for inches in exhibit.figure.get_size_inches())
+    table = table_html(exhibit.data, f"{say['table']}: {exhibit.title}")
+    return Markup(
+        f'<figure role="group"><img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}">'
+        f"<figcaption><strong>{escape(exhibit.title)}.</strong> {escape(exhibit.caption.text(**names))}</figcaption>"
+        f'<details><summary>{say["table"]}</summary><div class="scroll" role="region" tabindex="0" '
+        f'aria-label="{escape(exhibit.title)}">{table}</div></details></figure>'
+    )
+
+
+def plain_html(
+    result: Mapping[str, Any],
+    lang: str,
+    figures: Path,
+    date: str,
+    context: Mapping[str, Any],
+    there: Mapping[str, bool],
+) -> str:
+    """Return the plain page of a result; `context` holds the neighbors."""
+    reading = read_result(result)
+    documents = [link(text, name) for name, text in DOCUMENTS.items() if there.get(name)]
+    return render(
+        "plain",
+        lang=lang,
+        title=title(reading, lang),
+        page=plain_page(reading, lang),
+        chart=chart_html(plain_chart(reading, lang), figures, lang),
+        links=section_links(lang, PLAIN[lang], there),
+        documents=documents,
+        footer=footer(result, date, lang),
+        simulated=reading.simulated,
+        **context,
+    )
+
+
+def appendix_html(result: Mapping[str, Any], date: str, context: Mapping[str, Any], there: Mapping[str, bool]) -> str:
+    """Return the technical appendix of a result."""
+    reading = read_result(result)
+    return render(
+        "appendix",
+        title=f"Technical appendix: {place(reading)}",
+        points=_points(result),
+        links=section_links("en", APPENDIX, there),
+        footer=footer(result, date),
+        simulated=reading.simulated,
+        **context,
+    )
+
+
+def report_html(result: Mapping[str, Any], figures: Path, date: str) -> str:
+    """Return plain page and appendix as one document, to be printed."""
+    reading = read_result(result)
+    return render(
+        "report",
+        title=title(reading),
+        page=plain_page(reading),
+        chart=chart_html(plain_chart(reading), figures, "en"),
+        points=_points(result),
+        footer=footer(result, date),
+        simulated=reading.simulated,
+    )
+
+
+def _points(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": item.number, "title": item.title, "answer": item.answer,
+            "html": "" if item.table is None else Markup(item.table.html()),
+        }
+        for item in checklist(result)
+    ]  # fmt: skip
+
+
+def notebook_html(
+    path: Path,
+    name: str,
+    result: Mapping[str, Any] | None,
+    figures: Path,
+    date: str,
+    addresses: Mapping[str, str],
+    context: Mapping[str, Any],
+    there: Mapping[str, bool],
+) -> str:
+    """Return the executed notebook as a page; `addresses` maps notebook files to their pages."""
+    return render(
+        "notebook",
+        title=f"{name}: notebook",
+        place=name if there.get(APPENDIX) else "",
+        body=Markup(notebook_body(path, figures, "../", addresses)),
+        links=section_links("en", NOTEBOOK, there),
+        footer=footer(result, date),
+        simulated=bool(((result or {}).get("made") or {}).get("simulated")),
+        **context,
+    )
+
+
+def failed_html(name: str, status: str, error: Mapping[str, str], result: Mapping[str, Any] | None, date: str) -> str:
+    """Return the page of a run that did not succeed; it shows no figure."""
+    return render(
+        "failed",
+        title=f"{name}: {status}",
+        status=status,
+        error=error,
+        links=[link(catalog("en")["chrome_all"], "../index.html")],
+        footer=footer(result, date),
+    )
+
+
+def place(reading: Reading) -> str:
+    """Return what a result is about: a district, or all together."""
+    return "all LEAP districts" if reading.code == "ALL" else short(reading.name)

@@ -1,0 +1,136 @@
+"""The README from what is there, so that it cannot lie: ``python -m leapstudy.site.readme`` writes it."""
+
+import re
+from pathlib import Path
+
+import nbformat
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from leapstudy.core import paths
+from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.data.raw import as_text
+from leapstudy.data.tables import TABLES
+from leapstudy.did.answer import PooledAnswer
+from leapstudy.figures.effects import forest
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.study.public import Study, study_all
+from leapstudy.words import findings as sentences
+
+TIMES = {"study": "about two minutes", "test": "about ten minutes"}
+TREE = (
+    ("notebooks/", "articles: a question, one exhibit, one sentence; parameterized"),
+    ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
+    ("params/students.yml", "the student track: where the files are, how students are compared"),
+    ("params/plan.yml", "the analysis plan, frozen by hash; reports list deviations"),
+    ("params/comparison.json", "comparison groups ranked before any outcome was shown"),
+    ("params/simulation.yml", "the SIMULATED state: sizes, rule, effects, dirt"),
+    ("data/raw/", "figures as published, read-only, with checksums and sources"),
+    ("leapstudy/core/", "names, errors, paths, the record of one estimate"),
+    ("leapstudy/data/", "declarations, validation, cleaning, ledger"),
+    ("leapstudy/students/", "student files: contract, check, simulated state"),
+    ("leapstudy/students/moments/", "rows to sums in one pass, on DuckDB or Spark"),
+    ("leapstudy/did/", "designs, estimates: pure functions"),
+    ("leapstudy/did/inference/", "one treated district: every test side by side"),
+    ("leapstudy/did/pooling/", "all districts: partial pooling, many tests at once"),
+    ("leapstudy/did/sensitivity/", "specifications, placebos, bounds"),
+    ("leapstudy/did/staggered/", "visits at different times: ATT(g,t) and its peers"),
+    ("leapstudy/evidence/", "power, cost, grade, plan, privacy"),
+    ("leapstudy/study/", "one question in, everything known about it out; the result file"),
+    ("leapstudy/figures/", "exhibits: a picture, its finding, its table"),
+    ("leapstudy/words/", "findings, the plain page, the appendix, in words"),
+    ("leapstudy/site/", "pages, site, documents"),
+    ("leapstudy/explore/", "controls for a notebook"),
+    ("leapstudy/batch/", "parameters, parallel runs, what is stale and why"),
+    ("leapstudy/batch/kernels/", "kernels that start warm, for papermill, nbval, JupyterLab"),
+    ("benchmarks/", "pairs with the peers, simulations of coverage; results kept"),
+    ("tests/", "by hand, slow twins, published figures, properties, end to end"),
+    ("docs/", "running on a cluster or at a URL"),
+    ("environment.yml", "the same versions for conda and Binder, written by make lock"),
+    ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+)
+KEPT = (
+    ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),
+    ("pooling_coverage.csv", "pooling_coverage.py", "coverage of pooled intervals (SIMULATED)"),
+    ("montecarlo.csv", "montecarlo.py", "bias and coverage of each student design by referral rule (SIMULATED)"),
+    (
+        "students_moments.csv",
+        "students_moments.py",
+        "time and memory from file to estimates, beside the peers (SIMULATED)",
+    ),
+    ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
+    ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),
+)
+FIGURE_CALL = re.compile(r"^(\w+)\.(\w+)\(", re.MULTILINE)
+MODULES = {path.stem for path in (Path(__file__).parents[1] / "figures").glob("*.py")}
+
+
+def readme(study: Study, picture: Exhibit) -> str:
+    """Return the README's text.
+
+    Parameters
+    ----------
+    study
+        The pooled study.
+    picture
+        The figure that stands at its top.
+    """
+    environment = Environment(
+        loader=PackageLoader("leapstudy.site"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("README.md.j2").render(
+        answer=sentences.answer(study), reach=sentences.could_we_see_it(study), alt=picture.alt, caption=picture.caption.text(), times=TIMES,
+        commands=_commands(), tree=_tree(), exhibits=_exhibits(), sources=_sources(),
+        kept="\n".join(f"| `benchmarks/results/{result}` | `benchmarks/{script}` | {what} |" for result, script, what in KEPT),
+    )  # fmt: skip
+
+
+def _commands() -> str:
+    source = (paths.root() / "leapstudy" / "cli.py").read_text(encoding="utf-8")
+    found = re.findall(r'epilog="Example: (leapstudy [^"]+)".*?"""(.+?)"""', source, flags=re.DOTALL)
+    return "\n".join(f"- `{example}`: {' '.join(words.split())}" for example, words in found)
+
+
+def _tree() -> str:
+    width = max(len(name) for name, _ in TREE) + 2
+    return "\n".join(f"{name:<{width}}{note}" for name, note in TREE)
+
+
+def _exhibits() -> str:
+    rows = []
+    for path in sorted(paths.notebooks().glob("*.ipynb")):
+        heading = ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                heading = next(
+                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("## ")), heading
+                )
+                continue
+            calls = [(module, name) for module, name in FIGURE_CALL.findall(cell.source) if module in MODULES]
+            rows += [f"| {heading} | `notebooks/{path.name}` | `{module}.{name}` |" for module, name in calls]
+    return "\n".join(rows)
+
+
+def _sources() -> str:
+    rows = []
+    for table in TABLES:
+        n = len(as_text((paths.raw() / table.file).read_bytes()))
+        rows.append(f"| {table.title} (`data/raw/{table.folder}/`): {table.source} | {n:,} | {table.rights} | yes |")
+    rows.append("| Facts of the program (`data/raw/leap_facts/`), each row with its source | | facts, cited | yes |")
+    rows.append("| Student files of a state or district | | confidential | no |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Write README.md and its figure."""
+    study = study_all(robust=False)
+    assert isinstance(study.answer, PooledAnswer)
+    picture = forest(study.answer)
+    write_bytes_atomic(paths.root() / "docs" / "answer.png", picture.png)
+    write_text_atomic(paths.root() / "README.md", readme(study, picture))
+
+
+if __name__ == "__main__":
+    main()

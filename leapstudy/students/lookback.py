@@ -1,0 +1,63 @@
+"""How much of the time before a month a student had missed: what a district sees when it decides on a referral."""
+
+import ibis
+from ibis.expr.types import FloatingValue, NumericValue, Table
+
+from leapstudy.students.chronic import school_year
+from leapstudy.students.referral_rule import WINDOWS
+
+_SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
+
+
+def school_months(panel: Table) -> Table:
+    """Return the months with any membership, in order: month, decided (the next one, empty for the last), position."""
+    months = panel.select("month").distinct()
+    order = ibis.window(order_by=months.month)
+    place = ibis.row_number().over(order).cast("int64")
+    return months.mutate(decided=months.month.lead().over(order), position=place + 1)
+
+
+def _percent(missed: NumericValue, enrolled: NumericValue) -> FloatingValue:
+    return 100 * missed / enrolled.nullif(0)
+
+
+def _years(rows: Table) -> Table:
+    """Return each student's days by school year, numbered so that they join to the year after."""
+    years = rows.group_by(["student", "school_year"]).agg(
+        year_missed=rows.missed.sum(), year_enrolled=rows.enrolled.sum()
+    )
+    return years.mutate(school_year=years.school_year + 1)
+
+
+def lookbacks(panel: Table) -> Table:
+    """Return, for each student and month of decision, the share of days missed in each of the `WINDOWS` before it.
+
+    Parameters
+    ----------
+    panel
+        The cleaned panel: one row per student and month.
+
+    Returns
+    -------
+    Table
+        One row per student and school month in which the student is seen: student, district_code, month (that month), decided
+        (the school month after it, in which a referral would be decided; its number is `position`, from 0), and for
+        each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
+    """
+    missed = panel.days_enrolled - panel.days_attended
+    rows = panel.mutate(missed=missed, enrolled=panel.days_enrolled, school_year=school_year(panel))
+    rows = rows.join(school_months(panel), "month").left_join(
+        _years(rows), ["student", "school_year"], rname="{name}_last"
+    )
+    rows = rows.filter(rows.decided.notnull())
+    so_far = ibis.window(group_by=[rows.student, rows.school_year], order_by=rows.position, range=(None, 0))
+    year = _percent(rows.missed.sum().over(so_far), rows.enrolled.sum().over(so_far))
+    over = rows.month.month().isin(range(1, 7)) & (rows.decided.month() > 6)  # decided in a new school year
+    windows = {
+        "year_to_date": year,
+        "last_year": ibis.ifelse(over, year, _percent(rows.year_missed, rows.year_enrolled)),
+    }
+    for name, span in _SPANS.items():
+        recent = ibis.window(group_by=rows.student, order_by=rows.position, range=(1 - span, 0))
+        windows[name] = _percent(rows.missed.sum().over(recent), rows.enrolled.sum().over(recent))
+    return rows.mutate(**windows).select("student", "district_code", "month", "decided", "position", *WINDOWS)

@@ -1,0 +1,146 @@
+"""One row per student, inside the engine: traits, days by month, outcome by month."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import ibis
+from ibis.expr.types import FloatingValue, IntegerValue, Table
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.engine import held, sealed
+from leapstudy.students.moments.traits import district_number, month_number, packed_traits
+
+SHIFT = 93.0
+"""Points; near the mean of attendance, so that sums of squares lose no digits."""
+
+MASK_BITS = 60
+"""Months in one number of the pattern of seen months; a longer panel takes several."""
+
+DAY_BITS = 7
+"""Bits for a month's days in halves, up to 63.5 days."""
+
+MONTH_BITS = 2 * DAY_BITS
+MONTHS_A_WORD = 4
+"""Months whose days enrolled and attended fit into one whole number of 64 bits."""
+
+MOST_DAYS = (2**DAY_BITS - 1) / 2
+
+
+@ibis.udf.agg.builtin(name="bit_or")
+def _bit_or(word: int) -> int:  # type: ignore[empty-body]
+    """Join words bit by bit: every engine has it, though ibis knows of it in some only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Students:
+    """One row per student: `traits`, `rows`, and for each month t `e{t}` (days enrolled, 0 if not seen) and `y{t}`.
+
+    `a{t}` are the days attended; `y{t}` is attendance in points less `SHIFT`, empty if not seen. `periods` are the
+    month numbers in order.
+    """
+
+    table: Table
+    periods: tuple[int, ...]
+
+    def with_columns(self, columns: dict[str, IntegerValue]) -> "Students":
+        """Return the same students with more columns."""
+        return Students(self.table.mutate(**columns), self.periods)
+
+
+@contextmanager
+def students_of(panel: Table) -> Iterator[Students]:
+    """Turn student-months to students, once, and keep them in the engine while the block runs.
+
+    A row per student with a number for each month is wide, and hash tables of wide rows are what makes an engine slow
+    and spill. Where all days are whole or halves, as attendance is counted almost everywhere, four months' days share
+    one whole number, which is exact; else each month has its own columns.
+
+    Raises
+    ------
+    BadInput
+        If no month has any membership, a row has no district, or the engine fails.
+    """
+    rows = panel.filter(panel.days_enrolled > 0)
+    periods, halves = _survey(rows)
+    wide = _words(rows, periods) if halves else _columns(rows, periods)
+    with held("turning student-months to students", wide) as kept:
+        days = _unpacked(kept, periods) if halves else kept
+        yield Students(_with_outcome(days, len(periods)), periods)
+
+
+def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
+    """Return the months with any membership, and whether all days are halves that fit into a word."""
+    days = [rows.days_enrolled, rows.days_attended]
+    whole_halves = [(value * 2) % 1 == 0 for value in days if not value.type().is_integer()]
+    fits = ibis.and_(*whole_halves, *(value.between(0, MOST_DAYS) for value in days))
+    months = rows.group_by(month=rows.month).agg(halves=fits.all(), coded=district_number(rows).notnull().all())
+    found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
+    if not found.num_rows:
+        raise BadInput("No month has any days of membership. `leapstudy check PATH` says why.")
+    if not all(found["coded"].to_pylist()):
+        raise BadInput("Some rows have no district, or a code that is no number. `leapstudy check PATH` counts them.")
+    periods = sorted({int(period) for period in found["period"].to_pylist()})
+    return tuple(periods), all(found["halves"].to_pylist())
+
+
+def _by_student(rows: Table, months: dict[str, IntegerValue | FloatingValue]) -> Table:
+    return rows.group_by("student").agg(traits=rows.packed.min(), rows=rows.count(), **months)
+
+
+def _words(rows: Table, periods: Sequence[int]) -> Table:
+    """Return one row per student with `w0`, `w1`, ...: each holds the days of four calendar months in halves.
+
+    Summer has its place too: to count months on takes two operations a row, to look up a school month twenty.
+    """
+    place = month_number(rows.month) - periods[0]
+    rows = rows.select(
+        "student",
+        packed=packed_traits(rows),
+        place=place,
+        days=(rows.days_attended * 2).cast("int64") * (1 << DAY_BITS) + (rows.days_enrolled * 2).cast("int64"),
+    )
+    word = rows.days << ((rows.place & (MONTHS_A_WORD - 1)) * MONTH_BITS)
+    rows = rows.select("student", "packed", number=rows.place >> 2, word=word)
+    count = (periods[-1] - periods[0]) // MONTHS_A_WORD + 1
+    return _by_student(rows, {f"w{k}": _bit_or(rows.word, where=rows.number == k) for k in range(count)})
+
+
+def _unpacked(kept: Table, periods: Sequence[int]) -> Table:
+    columns: dict[str, FloatingValue] = {}
+    for t, period in enumerate(periods):
+        number, place = divmod(period - periods[0], MONTHS_A_WORD)
+        word, days = kept[f"w{number}"].fill_null(0) >> (place * MONTH_BITS), 2**DAY_BITS - 1
+        columns |= {f"e{t}": (word & days) / 2, f"a{t}": ((word >> DAY_BITS) & days) / 2}
+    return kept.select("student", "traits", "rows", **columns)
+
+
+def _columns(rows: Table, periods: Sequence[int]) -> Table:
+    """Return one row per student with two columns for each month, for days that are any fraction."""
+    rows = rows.select(
+        "student",
+        packed=packed_traits(rows),
+        period=month_number(rows.month),
+        enrolled=rows.days_enrolled.cast("float64"),
+        attended=rows.days_attended.cast("float64"),
+    )
+    months = {f"e{t}": rows.enrolled.max(where=rows.period == of).fill_null(0.0) for t, of in enumerate(periods)}
+    months |= {f"a{t}": rows.attended.max(where=rows.period == of).fill_null(0.0) for t, of in enumerate(periods)}
+    return _by_student(rows, months)
+
+
+def _with_outcome(days: Table, periods: int) -> Table:
+    columns = {}
+    for t in range(periods):
+        enrolled = days[f"e{t}"]
+        columns[f"y{t}"] = ibis.ifelse(enrolled > 0, days[f"a{t}"] * 100.0 / enrolled - SHIFT, ibis.null("float64"))
+    return days.mutate(**columns)
+
+
+def masks(table: Table, periods: int) -> dict[str, IntegerValue]:
+    """Return the pattern of seen months as whole numbers: bit t of all of them is month t."""
+    bits = [ibis.ifelse(table[f"e{t}"] > 0, 1 << t % MASK_BITS, 0).cast("int64") for t in range(periods)]
+    chunks = [bits[first : first + MASK_BITS] for first in range(0, periods, MASK_BITS)]
+    return {f"mask{number}": reduce(add, chunk) for number, chunk in enumerate(chunks)}

@@ -1,0 +1,86 @@
+"""A placebo program: the district's own referral rule applied to months before there was any visit.
+
+Whatever an estimator finds for these students is not an effect: nobody had been visited. It is what picking students
+because they were absent gives by itself.
+"""
+
+from collections.abc import Sequence
+
+import ibis
+from ibis.expr.types import BooleanValue, Table
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.students.engine import keep, sealed
+from leapstudy.students.handle import StudentData, engine_table
+from leapstudy.students.lookback import lookbacks
+from leapstudy.students.referral_rule import ReferralRule
+
+MONTHS_AFTER = 3
+"""School months that a placebo cohort must be followed, so that a rebound has time to show."""
+
+HEX_DIGITS = 8
+
+
+def _meets(rows: Table, rules: Sequence[ReferralRule]) -> BooleanValue:
+    """Return who meets the own district's rule; districts without a referral take the rule of all."""
+    own = [
+        (rows.district_code == rule.district_code, _at_least(rows, rule)) for rule in rules if rule.district_code != ALL
+    ]
+    return ibis.cases(*own, else_=_at_least(rows, rules[-1])) if own else _at_least(rows, rules[-1])
+
+
+def _at_least(rows: Table, rule: ReferralRule) -> BooleanValue:
+    return rows[rule.window] >= rule.percent
+
+
+def _drawn(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValue:
+    """Draw with the rule's monthly share by a hash of student, month and seed: the same on every engine and thread count."""
+    own = [(rows.district_code == rule.district_code, _threshold(rule)) for rule in rules if rule.district_code != ALL]
+    limit = ibis.cases(*own, else_=_threshold(rules[-1])) if own else _threshold(rules[-1])
+    text = rows.student + ":" + rows.position.cast("string") + f":{seed}"
+    return text.hexdigest("md5").left(HEX_DIGITS) < limit
+
+
+def _threshold(rule: ReferralRule) -> ibis.expr.types.StringValue:
+    top = 16**HEX_DIGITS
+    return ibis.literal(f"{min(int(rule.monthly * top), top - 1):0{HEX_DIGITS}x}")
+
+
+def placebo_program(data: StudentData, rules: Sequence[ReferralRule], seed: int) -> StudentData:
+    """Return the months before the first visit with placebo cohorts in the place of cohorts.
+
+    Parameters
+    ----------
+    data
+        The students of all districts.
+    rules
+        From `find_rules`, the rule of all districts last.
+    seed
+        Of the draw among those who meet the rule.
+
+    Returns
+    -------
+    StudentData
+        No student in it was ever visited; `first_visit_month` is the month in which the rule would have picked a student.
+
+    Raises
+    ------
+    BadInput
+        If too few school months precede the first visit.
+    """
+    panel = engine_table(data)
+    before = panel.filter(panel.month < panel.first_visit_month.min().as_scalar())
+    rows = lookbacks(before)
+    last = rows.position.max().as_scalar() - MONTHS_AFTER
+    picked = rows.filter(_meets(rows, rules) & _drawn(rows, rules, seed) & (rows.position <= last))
+    cohorts = picked.group_by("student").agg(first_visit_month=picked.decided.min())
+    placed = before.drop("first_visit_month").left_join(cohorts, "student", rname="{name}_placebo")
+    kept = keep(panel.get_backend(), "making the placebo program", placed.select(*panel.columns))
+    months = sealed("counting the months before", lambda: int(kept.month.nunique().execute()))
+    if months < 2 * MONTHS_AFTER:
+        raise BadInput(
+            f"Only {months} school months precede the first visit; the placebo program needs {2 * MONTHS_AFTER}. "
+            "Add the attendance of an earlier school year."
+        )
+    return StudentData(kept, None, data.simulated)

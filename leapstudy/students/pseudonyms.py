@@ -1,0 +1,77 @@
+"""Students' numbers become keyed pseudonyms (HMAC-SHA-256) with a prefix that tells them on any page."""
+
+import base64
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+import ibis.util
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Table
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.students.engine import sealed
+from leapstudy.students.telltale import DIGITS, PATTERN, PREFIX
+
+KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
+KEY_FILE_VARIABLE = "LEAPSTUDY_STUDENT_KEY_FILE"
+SHORTEST_KEY = 32
+
+
+def load_key() -> bytes:
+    """Return the key from the environment, or from a file outside the workspace; it is never stored or shown.
+
+    Raises
+    ------
+    BadInput
+        If there is none, it is short, or its file lies in the workspace.
+    """
+    text, file = os.environ.get(KEY_VARIABLE, ""), os.environ.get(KEY_FILE_VARIABLE, "")
+    if not text and file:
+        place = Path(file).resolve()
+        if place.is_relative_to(paths.root().resolve()):
+            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
+        if not place.is_file():
+            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
+        text = place.read_text(encoding="utf-8").strip()
+    if len(text) < SHORTEST_KEY:
+        raise BadInput(
+            f"Students' own numbers need a secret key of at least {SHORTEST_KEY} characters. Set {KEY_VARIABLE}, or "
+            f"{KEY_FILE_VARIABLE} to a file outside the workspace, and keep it: the same key gives the same pseudonyms."
+        )
+    return text.encode("utf-8")
+
+
+def pseudonym(raw: str, key: bytes) -> str:
+    """Return the pseudonym of one student's number: the prefix and 50 bits of its HMAC, twelve characters in all."""
+    digest = hmac.new(key, raw.encode("utf-8"), hashlib.sha256).digest()
+    return PREFIX + base64.b32encode(digest)[:DIGITS].decode("ascii").lower()
+
+
+def has_raw_ids(table: Table) -> bool:
+    """Say whether any id of the table is not a pseudonym."""
+    raw = ~table.student.re_search(f"^{PATTERN}$")
+    return bool(sealed("looking at the kind of ids", table.aggregate(found=raw.any()).to_pyarrow)["found"][0].as_py())
+
+
+def pseudonymize(con: Backend, table: Table, key: bytes) -> Table:
+    """Return the table with pseudonyms for ids; the list of both lives in the engine's memory only.
+
+    Raises
+    ------
+    BadInput
+        If two students would share a pseudonym (1 in 2,000 for a million students): choose another key.
+    """
+    distinct = table.filter(table.student.notnull()).select("student").distinct()
+    ids = sealed("listing the ids", distinct.to_pyarrow)["student"].to_pylist()
+    made = [pseudonym(raw, key) for raw in ids]
+    if len(set(made)) < len(ids):
+        raise BadInput("Two students would share a pseudonym under this key. Choose another key.")
+    name = ibis.util.gen_name("pseudonyms")
+    con.con.register(name, pa.table({"raw": ids, "made": made}))
+    pairs = con.table(name)
+    joined = table.left_join(pairs, table.student == pairs.raw)
+    return joined.mutate(student=joined.made).select(*table.columns)

@@ -1,0 +1,105 @@
+"""The parameters of the student track, typed; `params/students.yml` gives each its unit and reason."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.files import sha256_bytes, sha256_file
+from leapstudy.students import contract
+
+COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
+
+
+class StudentSettings(BaseModel):
+    """Where the student files are and how visited students are compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: str
+    visits: str
+    roster: str
+    shape: Literal[""] | contract.Shape
+    columns: dict[str, str]
+    memory_limit: str
+    min_comparison: int = Field(ge=1)
+    early: tuple[int, int]
+    months_after: int = Field(ge=1, le=24)
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if bool(self.input) != bool(self.visits):
+            raise ValueError("input and visits go together: the visit log says who was referred, tried and met")
+        if not self.early[0] >= self.early[1] >= 1:
+            raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the default input is used, the SIMULATED state."""
+        return not self.input
+
+
+def load_settings(path: Path | None = None) -> StudentSettings:
+    """Read the parameters of the student track; default `params/students.yml`.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or no YAML, a key or column is unknown, or a value is not legal.
+    """
+    source = path or paths.params() / "students.yml"
+    if not source.is_file():
+        raise BadInput(f"The parameter file {source.name} is missing. Restore params/ from version control.")
+    try:
+        content = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise BadInput(f"{source.name} is not valid YAML: {error}.") from None
+    return _checked(content, source.name)
+
+
+def _checked(content: object, name: str) -> StudentSettings:
+    for key in content if isinstance(content, dict) else ():
+        if key not in StudentSettings.model_fields:
+            raise bad_value(f"parameter in {name}", key, StudentSettings.model_fields, "The file says what each means.")
+    try:
+        settings = StudentSettings.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
+        raise BadInput(f"{name} cannot be used: {'; '.join(faults)}.") from None
+    for column in settings.columns:
+        if column not in COLUMNS:
+            raise bad_value(f"column under columns: in {name}", column, COLUMNS, "Write it as `name here: name there`.")
+    return settings
+
+
+def input_files(settings: StudentSettings) -> dict[str, Path]:
+    """Return the files that the study reads, by role; the SIMULATED state is made first where it is not there."""
+    if settings.simulated:
+        from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
+
+        made = default_simulation()
+        return {"attendance": made.panel, "visits": made.visits}
+    roles = {"attendance": settings.input, "visits": settings.visits, "roster": settings.roster}
+    return {role: Path(text).expanduser() for role, text in roles.items() if text}
+
+
+def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
+    """Return name -> SHA-256 of everything that the student track is made from: parameters, and the files themselves.
+
+    The SIMULATED state stands for itself by its parameters: equal parameters give equal rows.
+    """
+    chosen = settings or load_settings()
+    hashes = {"params/students.yml": sha256_bytes(chosen.model_dump_json().encode())}
+    if chosen.simulated:
+        return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
+    from leapstudy.students.sources import find  # imports the engine
+
+    files = {role: find(path) for role, path in input_files(chosen).items()}
+    return hashes | {
+        f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)
+    }

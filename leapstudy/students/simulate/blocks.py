@@ -1,0 +1,92 @@
+"""The simulated state, block by block: at most 50,000 students at a time, so that memory stays bounded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from leapstudy.students.simulate.attendance import daily_chance, days_absent, grades, student_ids
+from leapstudy.students.simulate.config import SimulationConfig
+from leapstudy.students.simulate.effect import nominal, recovered
+from leapstudy.students.simulate.referral import Referrals, refer
+
+BLOCK = 50_000
+NEVER = np.datetime64("NaT", "M")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some students of one district with and without the visits; arrays are (students,) or (students, months)."""
+
+    district_code: str
+    student: np.ndarray  # (students,) text
+    school: np.ndarray  # (students,) text
+    grade: np.ndarray  # (students, years) index into GRADES
+    high_needs: np.ndarray  # (students,) bool
+    days: np.ndarray  # (months,) school days
+    absent: np.ndarray  # (students, months) days absent as they happened
+    absent_without: np.ndarray  # (students, months) days absent had nobody been visited, same draws
+    present: np.ndarray  # (students, months) bool, still enrolled
+    cohort: np.ndarray  # (students,) datetime64[M], NaT = never visited
+    referrals: Referrals
+
+
+def district_month_shift(config: SimulationConfig, code: str) -> np.ndarray:
+    """Return what all students of a district share: its own level and its remote months; shape (months,)."""
+    rng = np.random.default_rng([config.seed, int(code), 1])
+    shift = np.full(len(config.months), rng.normal(0, config.absence.district_sd))
+    remote = rng.random(len(config.months)) < config.remote.share
+    return shift + config.remote.shift * (remote & (np.arange(len(config.months)) < 10))
+
+
+def stays(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return who is still enrolled in each month; the chance of leaving may grow with absence."""
+    chance = config.attrition.monthly + config.attrition.per_absence * absent / days
+    leaves = rng.random(absent.shape) < chance
+    left_before = np.cumsum(leaves, axis=1) - leaves > 0
+    return ~left_before
+
+
+def met_before_leaving(config: SimulationConfig, referrals: Referrals, present: np.ndarray) -> Referrals:
+    """Return the referrals without visits to students who had left; a summer visit needs the student in September."""
+    month = np.searchsorted(config.months, config.visit_months)[referrals.month].clip(max=len(config.months) - 1)
+    return replace(referrals, completed=referrals.completed & present[np.arange(len(present)), month])
+
+
+def _cohort(config: SimulationConfig, referrals: Referrals) -> np.ndarray:
+    return np.where(referrals.completed, config.visit_months[referrals.month], NEVER)
+
+
+def _block(config: SimulationConfig, code: str, first: int, students: int) -> Block:
+    rng = np.random.default_rng([config.seed, int(code), 2, first])
+    days = np.tile(config.school_days, len(config.absence.year))
+    grade = grades(students, len(config.absence.year), rng)
+    chance, own = daily_chance(config, grade, district_month_shift(config, code), rng)
+    without = days_absent(chance, days, config.absence.kappa, rng)
+    referrals = refer(config, without, days, rng)
+    cohort = _cohort(config, referrals)
+    absent = recovered(without, chance, nominal(config, code, grade[:, -1], cohort), rng)
+    present = stays(config, absent, days, rng)
+    referrals = met_before_leaving(config, referrals, present)  # before the visit both worlds are one
+    need = own + rng.standard_normal(students) * config.absence.student_sd
+    number = first + np.arange(students)
+    return Block(
+        district_code=code,
+        student=student_ids(int(code) * 10**6 + first, students, config.seed),
+        school=np.array([f"{code[:3]}{school:04d}" for school in number // config.school_size]),
+        grade=grade,
+        high_needs=need >= np.quantile(need, 1 - config.high_needs),
+        days=days,
+        absent=np.where(present, absent, without),
+        absent_without=without,
+        present=present,
+        cohort=_cohort(config, referrals),
+        referrals=referrals,
+    )
+
+
+def simulate(config: SimulationConfig) -> Iterator[Block]:
+    """Yield the SIMULATED state in blocks, district by district in order of code; touches no disk."""
+    for code, students in sorted(config.districts.items()):
+        for first in range(0, students, BLOCK):
+            yield _block(config, code, first, min(BLOCK, students - first))

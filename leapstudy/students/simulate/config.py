@@ -1,0 +1,177 @@
+"""The parameters of the simulated state, typed; `params/simulation.yml` gives each its unit and reason."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.students.contract import GRADES
+
+ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
+EffectPath = Literal["zero", "leap"]
+DirtKind = Literal[
+    "over_by_two",
+    "over_by_more",
+    "zero_membership",
+    "repeated",
+    "conflicting",
+    "two_districts",
+    "lost_zeros",
+    "unknown_district",
+    "stopped_feed",
+]
+Share = Field(ge=0, le=1)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Absence(_Part):
+    """Log-odds of missing a day, and how days cluster."""
+
+    level: float
+    district_sd: float = Field(ge=0)
+    student_sd: float = Field(ge=0)
+    month_sd: float = Field(ge=0)
+    month_rho: float = Field(ge=-1, le=1)
+    kappa: float = Field(gt=0)
+    grade: dict[str, float]
+    season: tuple[float, ...]
+    year: tuple[float, ...]
+    spell_start: float = Share
+    spell_end: float = Field(gt=0, le=1)
+    spell_shift: float
+
+    @model_validator(mode="after")
+    def _every_grade(self) -> Self:
+        if set(self.grade) != set(GRADES):
+            raise ValueError(f"grade must name exactly {', '.join(GRADES)}")
+        return self
+
+
+class Visits(_Part):
+    """Who is referred, when, and how many of the referred are met."""
+
+    rule: ReferralRule
+    share: float = Share
+    first: str = Field(pattern=r"^\d{4}-\d{2}$")
+    last: str = Field(pattern=r"^\d{4}-\d{2}$")
+    completed: float = Field(gt=0, le=1)
+    more_visits: float = Field(ge=0)
+
+
+class Effect(_Part):
+    """Nominal gain in attendance, in percentage points, by months since the first visit."""
+
+    path: EffectPath
+    month_0: float = Field(ge=0, le=100)
+    month_1: float = Field(ge=0, le=100)
+    month_6_summer: float = Field(ge=0, le=100)
+    month_6_school_year: float = Field(ge=0, le=100)
+    month_9_pk_5: float = Field(ge=0, le=100)
+    month_9_6_12: float = Field(ge=0, le=100)
+    month_6_district: dict[str, float]
+    null_district: bool
+
+
+class Attrition(_Part):
+    """Chance of leaving after a month: `monthly` plus `per_absence` times the share of the month missed."""
+
+    monthly: float = Share
+    per_absence: float = Field(ge=0)
+
+
+class Remote(_Part):
+    """District-months of the first year taught remotely: their share, and the shift of the log-odds."""
+
+    share: float = Share
+    shift: float
+
+
+class SimulationConfig(_Part):
+    """Everything the generator needs; equal configurations give equal rows."""
+
+    seed: int = Field(ge=0)
+    districts: dict[str, int]
+    first_september: int
+    school_days: tuple[int, ...]
+    high_needs: float = Share
+    school_size: int = Field(gt=0)
+    absence: Absence
+    visits: Visits
+    effect: Effect
+    attrition: Attrition
+    remote: Remote
+    dirt: dict[DirtKind, float]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.school_days) != 10 or len(self.absence.season) != 10:
+            raise ValueError("school_days and absence.season need ten numbers, September to June")
+        if not all(code.isdigit() and len(code) == 7 for code in self.districts):
+            raise ValueError("districts must be codes of seven digits, as text in quotes")
+        if sum(self.dirt.values()) > 0.5 or min(self.dirt.values(), default=0) < 0:
+            raise ValueError("dirt needs shares of rows that sum to at most 0.5")
+        return self
+
+    @property
+    def months(self) -> np.ndarray:
+        """The school months as ``datetime64[M]``, shape (10 x years,)."""
+        years = range(self.first_september, self.first_september + len(self.absence.year))
+        return np.concatenate([np.datetime64(f"{year}-09") + np.arange(10) for year in years])
+
+    @property
+    def visit_months(self) -> np.ndarray:
+        """The calendar months of first visits as ``datetime64[M]``, summer included."""
+        return np.arange(np.datetime64(self.visits.first), np.datetime64(self.visits.last) + 1)
+
+    @property
+    def null_code(self) -> str:
+        """The district whose visits do nothing, drawn by the seed and no claim about a real one; empty for none."""
+        candidates = [code for code in sorted(self.districts) if code not in self.effect.month_6_district]
+        if not self.effect.null_district or not candidates:
+            return ""
+        return candidates[int(np.random.default_rng(self.seed).integers(len(candidates)))]
+
+    def with_changes(self, **changes: object) -> "SimulationConfig":
+        """Return a checked copy; ``visits__rule="worst"`` reaches into a part."""
+        content = self.model_dump()
+        for key, value in changes.items():
+            *parts, last = key.split("__")
+            target = content
+            for part in parts:
+                target = target[part]
+            target[last] = value
+        return _checked(content)
+
+
+def _checked(content: object) -> SimulationConfig:
+    try:
+        return SimulationConfig.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
+    raise BadInput("The simulation's parameters cannot be used: " + "; ".join(faults) + ". See params/simulation.yml.")
+
+
+def load_config(path: Path | None = None) -> SimulationConfig:
+    """Read the parameters of the simulated state.
+
+    Parameters
+    ----------
+    path
+        A YAML file; default `params/simulation.yml`.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing, a key is unknown or missing, or a value is out of range.
+    """
+    source = path or paths.params() / "simulation.yml"
+    if not source.is_file():
+        raise BadInput(f"There is no file {str(source)!r}. Give a YAML file like params/simulation.yml.")
+    return _checked(yaml.safe_load(source.read_text(encoding="utf-8")))

@@ -1,0 +1,79 @@
+"""Who is referred for a visit: the five rules, applied month by month to what the district has seen by then."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leapstudy.students.simulate.config import ReferralRule, SimulationConfig
+
+CUT = 0.10
+"""Share of days missed from which the rules `last_year`, `year_to_date` and `last_two_months` refer a student."""
+
+
+@dataclass(frozen=True, slots=True)
+class Referrals:
+    """Referral month per student as an index into the visit months (-1 = never), and whether the visit came about.
+
+    Both have shape (students,).
+    """
+
+    month: np.ndarray
+    completed: np.ndarray
+
+
+def window(rule: ReferralRule, before: int) -> slice:
+    """Return the school months that a rule looks at, of the `before` months that have passed.
+
+    At the start of a school year "year to date" is the whole year before.
+    """
+    year = before // 10 * 10
+    if rule == "last_year" or (rule == "year_to_date" and before == year):
+        return slice(year - 10, year)
+    if rule == "year_to_date":
+        return slice(year, before)
+    return slice(before - 2, before)
+
+
+def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: int, wanted: int) -> np.ndarray:
+    """Return who may be referred in a month, as booleans of shape (students,).
+
+    `absent` has shape (students, months), `days` shape (months,). The rule `worst` admits the `wanted` students with
+    the most absence, so that nobody comparable stays unvisited.
+    """
+    if rule == "random":
+        return np.ones(len(absent), dtype=bool)
+    seen = window(rule, before)
+    missed = absent[:, seen].sum(axis=1)
+    if rule == "worst":
+        rank = np.argsort(np.argsort(-missed, kind="stable"), kind="stable")
+        return rank < wanted
+    return 10 * missed >= days[seen].sum()
+
+
+def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator) -> Referrals:
+    """Refer students month by month, each at most once, until `visits.share` of the block has been met.
+
+    Parameters
+    ----------
+    config
+        The state's parameters.
+    absent
+        Days absent without visits, shape (students, months); a student not yet visited shows exactly these.
+    days
+        School days by month, shape (months,).
+    rng
+        Source of the draws.
+    """
+    students, months = len(absent), config.visit_months
+    referred = np.full(students, -1)
+    goal = config.visits.share / config.visits.completed * students * np.arange(1, len(months) + 1) / len(months)
+    for index, month in enumerate(months):
+        wanted = int(goal[index]) - int((referred >= 0).sum())
+        waiting = referred < 0
+        before = int((config.months < month).sum())
+        pool = np.flatnonzero(waiting)
+        pool = pool[eligible(config.visits.rule, absent[pool], days, before, wanted)]
+        chosen = rng.permutation(pool)[: max(wanted, 0)]
+        referred[chosen] = index
+    completed = (referred >= 0) & (rng.random(students) < config.visits.completed)
+    return Referrals(referred, completed)

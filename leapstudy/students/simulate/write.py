@@ -1,0 +1,140 @@
+"""Write the SIMULATED state: panel, visit log, truth and manifest, block by block and atomically."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.students.simulate.blocks import simulate
+from leapstudy.students.simulate.config import SimulationConfig, load_config
+from leapstudy.students.simulate.dirt import spoil
+from leapstudy.students.simulate.rows import student_months, truth_sums, truth_table, visit_log
+
+MARK = {b"leapstudy": b"SIMULATED"}
+TEXT = pa.dictionary(pa.int32(), pa.string())
+PANEL = pa.schema(
+    [
+        ("student", TEXT),
+        ("district_code", TEXT),
+        ("school_code", TEXT),
+        ("grade", TEXT),
+        ("month", pa.date32()),
+        ("days_enrolled", pa.int16()),
+        ("days_attended", pa.int16()),
+        ("first_visit_month", pa.date32()),
+        ("high_needs", pa.bool_()),
+    ],
+    metadata=MARK,
+)
+VISIT_LOG = pa.schema(
+    [
+        ("student", pa.string()),
+        ("district_code", TEXT),
+        ("referral_date", pa.date32()),
+        ("visit_date", pa.date32()),
+        ("type", TEXT),
+        ("completed", pa.bool_()),
+        ("supports", pa.string()),
+    ],
+    metadata=MARK,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The files of one simulated state; `truth` is a CSV, `manifest` says what made them."""
+
+    panel: Path
+    visits: Path
+    truth: Path
+    manifest: Path
+
+    @classmethod
+    def at(cls, panel: Path) -> "Simulation":
+        """Return the names of the files that stand beside `panel`."""
+        return cls(
+            panel,
+            panel.with_suffix(".visits.parquet"),
+            panel.with_suffix(".truth.csv"),
+            panel.with_suffix(".manifest.json"),
+        )
+
+
+@contextmanager
+def _parquet(path: Path, schema: pa.Schema) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Give a function that appends a frame; the file appears only when all went well."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            yield lambda frame: writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _key(config: SimulationConfig) -> str:
+    """Return a hash of the parameters and of the generator's own source."""
+    sources = [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    return sha256_bytes(config.model_dump_json().encode() + b"".join(sources))
+
+
+def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
+    """Write a SIMULATED state to `out` and, beside it, the visit log, the truth and the manifest.
+
+    Memory is bounded by one block of 50,000 students.
+
+    Raises
+    ------
+    BadInput
+        If `out` does not end in ``.parquet`` or its folder cannot be made.
+    """
+    if out.suffix != ".parquet":
+        raise BadInput(f"The simulated panel is a parquet file; {out.name!r} does not end in .parquet.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder {str(out.parent)!r} cannot be made: {error.strerror}. Choose another.") from None
+    files, sums, faults, totals = Simulation.at(out), [], Counter[str](), Counter[str]()
+    with _parquet(files.panel, PANEL) as add_rows, _parquet(files.visits, VISIT_LOG) as add_visits:
+        for number, block in enumerate(simulate(config)):
+            rows, counts = spoil(student_months(block, config), config.dirt, [config.seed, 4, number])
+            add_rows(rows)
+            add_visits(visit_log(block, config))
+            sums.append(truth_sums(block, config))
+            faults.update(counts)
+            totals.update(rows=len(rows), students=len(block.student), visited=int(block.referrals.completed.sum()))
+    truth = truth_table(pd.concat(sums)).assign(simulated=True)
+    write_text_atomic(files.truth, truth.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    made = {"simulated": True, "key": _key(config), **totals, "dirt": faults, "null_district": config.null_code}
+    made["config"] = config.model_dump(mode="json")
+    write_text_atomic(files.manifest, json.dumps(made, indent=2) + "\n")
+    return files
+
+
+def default_simulation(config: SimulationConfig | None = None, folder: Path | None = None) -> Simulation:
+    """Return the simulated state that is the student track's default input; made anew only if something changed."""
+    settings = config or load_config()
+    files = Simulation.at((folder or paths.derived() / "simulated") / "students.parquet")
+    parts = (files.panel, files.visits, files.truth, files.manifest)
+    if all(part.is_file() for part in parts):
+        made = json.loads(files.manifest.read_text(encoding="utf-8"))
+        if made.get("key") == _key(settings):
+            return files
+    return write_simulation(files.panel, settings)
+
+
+def is_simulated(path: Path | str) -> bool:
+    """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
+    place = Path(path)
+    found = [place] if place.is_file() else sorted(place.glob("*") if place.is_dir() else place.parent.glob(place.name))
+    schemas = [pq.read_schema(file) for file in found if file.suffix == ".parquet"]
+    return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)

@@ -1,0 +1,100 @@
+"""The comparison group on record: ranked by likeness before LEAP, chosen, and kept with its time and hash.
+
+`record` is run before an outcome is looked at and writes `params/comparison.json`; `kept` reads it, refuses it where it
+was changed or no longer fits the data, and gives it to the pages.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import write_text_atomic
+from leapstudy.data import StudyData, leap_districts
+from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
+
+FILE = "comparison.json"
+AGAIN = "Record it again with leapstudy.study.choice.record, and say in CHANGELOG.md why."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The group chosen, when and why, and every set that it was ranked among; `sha256` is over all but the reason."""
+
+    chosen: str
+    made_at: str
+    reason: str
+    sets: tuple[CandidateSet, ...]
+    sha256: str
+
+    @property
+    def chosen_set(self) -> CandidateSet:
+        """The set that was chosen."""
+        return next(item for item in self.sets if item.name == self.chosen)
+
+
+def ranked(data: StudyData) -> tuple[CandidateSet, ...]:
+    """Rank the comparison sets for all LEAP districts, from figures before LEAP alone."""
+    return rank_comparisons(pre_period(data), _treated(data))
+
+
+def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path | None = None) -> Choice:
+    """Rank the sets, write the choice to `params/comparison.json`, and return it.
+
+    Parameters
+    ----------
+    data
+        The study's tables; nothing of 2021-22 or later is read.
+    chosen
+        Name of a ranked set.
+    made_at
+        Time of the choice, as text.
+    reason
+        Why this one.
+    path
+        Target file; the workspace's own by default.
+
+    Raises
+    ------
+    BadInput
+        If `chosen` is not among the sets.
+    """
+    sets = ranked(data)
+    digest = record_choice(sets, _treated(data), chosen, made_at).sha256
+    made = Choice(chosen, made_at, reason, sets, digest)
+    write_text_atomic(path or paths.params() / FILE, json.dumps(asdict(made), indent=1) + "\n")
+    return made
+
+
+def kept(data: StudyData, path: Path | None = None) -> Choice:
+    """Return the choice on record, after checking it against its hash and against the data.
+
+    Raises
+    ------
+    BadInput
+        If there is none, its text was changed, or the data rank the sets otherwise.
+    """
+    file = path or paths.params() / FILE
+    if not file.is_file():
+        raise BadInput(f"No comparison group is on record: {file.name} is missing. {AGAIN}")
+    found = json.loads(file.read_text(encoding="utf-8"))
+    sets = tuple(CandidateSet(**{**item, "codes": tuple(item["codes"])}) for item in found["sets"])
+    made = Choice(found["chosen"], found["made_at"], found["reason"], sets, found["sha256"])
+    if record_choice(sets, _treated(data), made.chosen, made.made_at).sha256 != made.sha256:
+        raise BadInput(f"{file.name} was changed after the choice was recorded. {AGAIN}")
+    if not _alike(sets, ranked(data)):
+        raise BadInput(f"{file.name} does not fit the data: the sets rank otherwise now. {AGAIN}")
+    return made
+
+
+def _treated(data: StudyData) -> list[str]:
+    return [item.code for item in leap_districts(data.districts)]
+
+
+def _alike(old: Sequence[CandidateSet], new: Sequence[CandidateSet]) -> bool:
+    same = [(item.name, item.codes) for item in old] == [(item.name, item.codes) for item in new]
+    return same and np.allclose([item.mean_gap for item in old], [item.mean_gap for item in new], atol=1e-9)

@@ -1,0 +1,110 @@
+"""What a notebook calls: one question in, everything that is known about it out."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG, parse_comparison
+from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.comparison import comparison_label
+from leapstudy.did.design import Spec
+from leapstudy.did.pooling import published_prior
+from leapstudy.evidence.assess import Evidence, assess
+from leapstudy.evidence.plan import PlanCheck, check_run, standings
+from leapstudy.evidence.program import program
+from leapstudy.study.result import made, save_result
+
+AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class Study(Generic[AnswerT]):
+    """An answered question: the data it rests on, the answer, and what the answer is worth."""
+
+    data: StudyData
+    facts: Facts
+    district: District
+    spec: Spec
+    answer: AnswerT
+    evidence: Evidence
+    plan: PlanCheck
+    standings: pd.DataFrame
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The question as parameters."""
+        return params_of(self.spec)
+
+    def save(self, result_path: str) -> None:
+        """Write the result file; an empty path writes nothing."""
+        save_result(
+            result_path,
+            track="public",
+            district=self.district,
+            params=self.params,
+            made=made(self.data.hashes),
+            estimates=self.answer.estimates,
+            blocks={"answer": self.answer, "evidence": self.evidence, "plan": self.plan, "standings": self.standings},
+        )
+
+
+def params_of(spec: Spec) -> dict[str, Any]:
+    """Return a spec as the parameters that ask for it."""
+    return {**asdict(spec), "comparison": comparison_label(spec.comparison)}
+
+
+def load_plan() -> dict[str, Any]:
+    """Return the plan of record, `params/plan.yml`."""
+    return yaml.safe_load((paths.params() / "plan.yml").read_text(encoding="utf-8"))
+
+
+def ask(comparison: str = "alliance", **names: Any) -> Spec:
+    """Return the spec that a notebook's parameters ask for; see `Spec` for the names."""
+    return Spec(comparison=parse_comparison(comparison), **names)
+
+
+def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
+    """Answer the question for one district.
+
+    Parameters
+    ----------
+    district
+        Slug, name or code.
+    **names
+        `comparison`, `contrast`, `edition`, `outcome`, `weights`, `scale`, `seed`, `prior`, as in params/study.yml.
+
+    Raises
+    ------
+    BadInput
+        For a district or name that is not legal, or a question that the data cannot be asked.
+    """
+    data, facts, spec = load_study(), load_facts(), ask(**names)
+    found = find_district(data.districts, district)
+    return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
+
+
+def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
+    """Answer the question for all LEAP districts together; names as in `study_district`.
+
+    The effect that would matter is the plan's; comparable programs' effects times coverage are the published prior.
+    Without `robust` the bounds that let trends depart are left out, and the answer says so.
+    """
+    data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
+    published = published_prior(facts.comparable_programs, program(data, facts).coverage)
+    answer = answer_all(data, spec, float(plan["threshold_pp"]), published, robust=robust)
+    return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
+
+
+def _study(
+    data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any]
+) -> "Study[AnswerT]":
+    params = params_of(answer.spec)
+    return Study(
+        data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
+        standings(plan, params, answer.estimates),
+    )  # fmt: skip

@@ -1,0 +1,171 @@
+"""From moments to the student track's designs for one district, or for all together, each beside its placebo."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.before_after import before_after, before_after_effects
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
+from leapstudy.did.staggered.card import Context, Effects
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.effects import cs_effects
+from leapstudy.did.staggered.pretrend import pretrend_test
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.moments.record import Moments
+from leapstudy.study.student_paths import headline_row, month_rows, path_frame
+from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one design found: its effects, or None, and in words what it refused and why."""
+
+    effects: Effects | None
+    refused: tuple[str, ...] = ()
+
+
+def plain_designs(moments: Moments, early: tuple[int, int]) -> dict[DesignName, Found]:
+    """Estimate the designs that need no risk sets; what cannot be formed is refused in words.
+
+    Parameters
+    ----------
+    moments
+        Of one district, or of all.
+    early
+        Months before the visit of the early base window, such as (6, 4).
+    """
+    last = Choices(base="universal")
+    return {
+        "before_after": found_by(
+            lambda: before_after(moments, last), lambda att: before_after_effects(moments, att, HEADLINE)
+        ),
+        "never": _callaway(moments, last),
+        "not_yet": _callaway(moments, Choices(control="not_yet", base="universal")),
+        "early": _callaway(moments, Choices(base="universal", early=early)),
+    }
+
+
+def _callaway(moments: Moments, choices: Choices) -> Found:
+    return found_by(lambda: att_gt(moments, choices), lambda att: cs_effects(moments, att, events=HEADLINE))
+
+
+def found_by(estimate: Callable[[], AttGt], average: Callable[[AttGt], Effects]) -> Found:
+    """Return effects from ATT(g,t), refused where no month after a visit or too few students are left."""
+    att = estimate()
+    try:
+        effects = average(att)
+    except BadInput as error:
+        return Found(None, (*refusal_words(att.refused), str(error)))
+    return enough_students(effects, refusal_words(att.refused))
+
+
+def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
+    """Refuse effects of a group that is too small to be shown."""
+    card = effects.card
+    too_few = card.n_treated < MIN_GROUP or 0 < card.n_comparison < MIN_GROUP
+    if too_few:
+        return Found(None, (f"Fewer than {MIN_GROUP} visited or comparison students are left.", *refused))
+    return Found(effects, refused)
+
+
+def refusal_words(refused: Sequence[Refusal]) -> tuple[str, ...]:
+    """Return refused cells by reason: how many, and the largest share of a cohort's visited students that one leaves out."""
+    counts = Counter(item.reason for item in refused)
+    worst = {reason: max(item.treated_share for item in refused if item.reason == reason) for reason in counts}
+    return tuple(
+        f"{count} times: {reason} (leaving out up to {worst[reason]:.0%} of the visited students of a month)."
+        for reason, count in counts.items()
+    )
+
+
+def design_answers(
+    visited: Mapping[DesignName, Found],
+    placebo: Mapping[DesignName, Found],
+    where: Context,
+    months_after: int,
+    seed: int,
+) -> tuple[DesignAnswer, ...]:
+    """Put each design's answer beside what it finds where nobody was visited.
+
+    Parameters
+    ----------
+    visited, placebo
+        By design; a placebo that is missing could not be formed.
+    where
+        District, outcome and edition of the rows.
+    months_after
+        Months since the first visit that are shown.
+    seed
+        Of the placebo draw and of the simultaneous bands.
+    """
+    return tuple(
+        _design(name, visited[name], placebo.get(name, Found(None)), where, months_after, seed)
+        for name in DESIGN_LABELS
+        if name in visited
+    )
+
+
+def _design(
+    name: DesignName, visited: Found, placebo: Found, where: Context, months_after: int, seed: int
+) -> DesignAnswer:
+    drawn = seed if name == RECOMMENDED else None
+    effects, empty = visited.effects, pd.DataFrame(columns=list(PATH_COLUMNS), dtype=float)
+    return DesignAnswer(
+        name=name,
+        path=empty if effects is None else path_frame(effects, months_after, drawn),
+        placebo_path=empty if placebo.effects is None else path_frame(placebo.effects, months_after, drawn),
+        main=None if effects is None else headline_row(effects, _context(name, where, "main")),
+        placebo=None if placebo.effects is None else headline_row(placebo.effects, _context(name, where, "placebo"), seed),
+        overlap=0.0 if effects is None else effects.card.overlap,
+        refused=visited.refused,
+        card=() if effects is None else effects.card.lines(),
+    )  # fmt: skip
+
+
+def _context(name: DesignName, where: Context, role: str) -> Context:
+    """Return the context of a design's rows; designs beside the recommended one are sensitivity checks."""
+    told = role if role == "placebo" or name == RECOMMENDED else "sensitivity"
+    return Context(where.district_code, where.district, where.outcome, where.edition, told)  # type: ignore[arg-type]
+
+
+def estimate_table(
+    designs: Sequence[DesignAnswer], visited: Mapping[DesignName, Found], where: Context, months_after: int
+) -> tuple[Estimate, ...]:
+    """Return the rows of `estimates.csv`: the headline of each design, its placebo, then its months."""
+    heads = sorted(
+        designs, key=lambda item: item.name != RECOMMENDED
+    )  # the recommended one first: pages read the first
+    rows = [row for item in heads for row in (item.main, item.placebo) if row is not None]
+    for item in heads:
+        effects = visited[item.name].effects
+        rows += [] if effects is None else month_rows(effects, _context(item.name, where, "main"), months_after)
+    return tuple(rows)
+
+
+def pre_trend(effects: Effects | None) -> PreTrend | None:
+    """Return the joint test of the months before the visit; None where there are none to test."""
+    if effects is None:
+        return None
+    shown = np.flatnonzero(effects.key >= -MONTHS_TESTED)  # the overall has no key and stays out
+    try:
+        test = pretrend_test(
+            effects.key[shown],
+            effects.estimate[shown],
+            effects.covariance[np.ix_(shown, shown)],
+            effects.drift[shown],
+            effects.df,
+        )
+    except BadInput:
+        return None
+    return PreTrend(test.p_value, test.slope, len(test.key))
+
+
+MONTHS_TESTED = 6
+"""Months before the visit in the joint test: half a school year and more."""

@@ -1,0 +1,180 @@
+"""The answers of all districts, made once from the student files and kept in `data/derived/`; no row is kept."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from leapstudy.core import paths
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.phrases import short
+from leapstudy.data import District, load_facts, load_study
+from leapstudy.evidence.privacy import protect
+from leapstudy.students.contract import SUPPORTS
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, rounded
+from leapstudy.students.groups import DIMENSIONS, VISITED
+from leapstudy.students.referral_rule import CUTS, ReferralRule
+from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
+from leapstudy.study.result import jsonable
+
+FOLDER = "student_answers"
+KEPT = 3
+"""Answers of earlier files or parameters that are kept beside the newest."""
+
+
+def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]]:
+    """Return the stored study of each district; the state is measured first where anything changed.
+
+    Whoever asks first measures, anyone else waits: notebooks that run side by side do the work once.
+
+    Raises
+    ------
+    BadInput
+        If the parameters or the files cannot be used.
+    """
+    chosen = settings or load_settings()
+    hashes = input_hashes(chosen)
+    key = sha256_bytes(json.dumps([hashes, _sources_hash()], sort_keys=True).encode())[:16]
+    folder = paths.derived() / FOLDER
+    file = folder / f"{key}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not file.is_file():
+            write_text_atomic(file, json.dumps(jsonable(_state(chosen, hashes)), allow_nan=False))
+            _forget_old(folder)
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _sources_hash() -> str:
+    """Return a hash over the sources that the answers depend on: a changed picture does not measure the state again."""
+    package = Path(__file__).parents[1]
+    rooms = [file for room in ("core", "students", "did", "study") for file in (package / room).rglob("*.py")]
+    return sha256_bytes(b"\0".join(file.read_bytes() for file in sorted([*rooms, package / "evidence" / "privacy.py"])))
+
+
+def _forget_old(folder: Path) -> None:
+    newest_first = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for file in newest_first[KEPT:]:
+        file.unlink()
+
+
+def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
+    from leapstudy.students.engine import connect  # the engine takes seconds to import; most calls find a stored state
+    from leapstudy.students.handle import open_students
+    from leapstudy.study.student_estimates import measure, student_answer
+
+    districts, files = load_study().districts, input_files(settings)
+    data = open_students(
+        files["attendance"], visits=files["visits"], mapping=settings.columns, shape=settings.shape or None,
+        known_districts=tuple(districts["district_code"]), roster=files.get("roster"),
+        con=connect(settings.memory_limit),
+    )  # fmt: skip
+    measured = measure(data, settings)
+    counts, truth = protected(measured.counts).to_dict(), _truth(settings)
+    given = supports(counts)
+    places = dict(
+        zip(districts["district_code"], zip(districts["district"], districts["slug"], strict=True), strict=True)
+    )
+    stored = []
+    for code in measured.codes:
+        name, slug = ("all LEAP districts", ALL_SLUG) if code == ALL else places[code]
+        district = District(code, name, slug)
+        rule = next((rule for rule in measured.rules if rule.district_code == code), None)
+        stored.append(
+            {
+                "name": short(district.name), "slug": slug, "answer": student_answer(measured, code, name, settings),
+                "simulated": measured.simulated, "funnel": funnel(counts, code), "supports": given,
+                "rule_shares": rule_shares(measured.shares, rule), "truth": None if truth is None else _of(truth, code),
+                "placebo_students": rounded(0 if measured.placebo is None else _picked(measured.placebo, code)),
+                "published": _published(slug), "period": measured.period, "hashes": hashes,
+            }
+        )  # fmt: skip
+    return stored
+
+
+def protected(counts: pd.DataFrame) -> pd.Series:
+    """Return the counts of all districts and tables as they may be shown together, by `DIMENSIONS`; hidden is empty."""
+    table = counts.assign(numerator=counts["students"], denominator=counts["students"]).drop(columns="students")
+    return protect({"visits": table}, DIMENSIONS, min_group=MIN_COUNT)["visits"].set_index(list(DIMENSIONS))[
+        "numerator"
+    ]
+
+
+def _count(counts: Mapping[Any, float], **chosen: str) -> float:
+    return float(counts.get(tuple(chosen.get(name, ALL) for name in DIMENSIONS), 0.0))
+
+
+def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
+    """Return step and students; a step is empty where one of its parts is hidden."""
+    enrolled = _count(counts, district_code=code)
+    status = {
+        name: _count(counts, district_code=code, status=name)
+        for name in ("not referred", "referred, not tried", "tried, not met", VISITED)
+    }
+    again = [_count(counts, district_code=code, status=VISITED, visits=number) for number in ("2", "3 or more")]
+    steps = {
+        "enrolled": enrolled, "referred": enrolled - status["not referred"],
+        "tried": status["tried, not met"] + status[VISITED], "visited": status[VISITED], "visited twice or more": sum(again),
+    }  # fmt: skip
+    return pd.DataFrame({"step": list(steps), "students": list(steps.values())})
+
+
+def supports(counts: Mapping[Any, float]) -> pd.DataFrame:
+    """Return support and share of the visited students of all districts who were given it, the most common first."""
+    visited = _count(counts, district_code=ALL, status=VISITED)
+    given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in SUPPORTS}
+    table = pd.DataFrame({"support": list(given), "share": list(given.values())}).dropna()
+    return table.sort_values("share", ascending=False, ignore_index=True)
+
+
+def rule_shares(shares: pd.DataFrame, rule: ReferralRule | None) -> pd.DataFrame:
+    """Return cut, referred_share, others_share in the rule's window; a share of all but a few, or of a few, is hidden."""
+    if rule is None:
+        return pd.DataFrame({"cut": [], "referred_share": [], "others_share": []}, dtype=float)
+    rows = shares[shares["window"] == rule.window]
+    rows = rows if rule.district_code == ALL else rows[rows["district_code"] == rule.district_code]
+    sides = {"referred_share": rows["referred"], "others_share": rows["at_risk"] - rows["referred"]}
+    table = {"cut": list(CUTS)} | {
+        name: [_share(side[rows["percent"] >= cut].sum(), side.sum()) for cut in CUTS] for name, side in sides.items()
+    }
+    return pd.DataFrame(table)
+
+
+def _share(part: float, whole: float) -> float:
+    few = whole < MIN_GROUP or 0 < part < MIN_COUNT or 0 < whole - part < MIN_COUNT
+    return np.nan if few else round(part / whole, 3)
+
+
+def _picked(side: Any, code: str) -> int:
+    own = np.isfinite(side.moments.cohort) & ((side.moments.district == code) | (code == ALL))
+    return int(side.moments.students[own].sum())
+
+
+def _truth(settings: StudentSettings) -> pd.DataFrame | None:
+    if not settings.simulated:
+        return None
+    from leapstudy.students.simulate import default_simulation
+
+    table = pd.read_csv(default_simulation().truth, dtype={"district_code": "str"})
+    table = table[table["district_code"] != ALL].assign(summed=table["effect_pp"] * table["students"])
+    own = table.groupby(["district_code", "event_time"], as_index=False)[["summed", "students"]].sum()
+    everyone = own.groupby("event_time", as_index=False)[["summed", "students"]].sum().assign(district_code=ALL)
+    both = pd.concat([own, everyone], ignore_index=True)
+    return both.assign(effect_pp=both["summed"] / both["students"])
+
+
+def _of(truth: pd.DataFrame, code: str) -> pd.DataFrame:
+    own = truth[(truth["district_code"] == code) & (truth["event_time"] <= 9)]
+    return own[["event_time", "effect_pp"]].reset_index(drop=True)
+
+
+def _published(slug: str) -> pd.DataFrame:
+    table = load_facts().published_effects
+    table = table.rename(columns={"months_after_first_visit": "month"})[["who", "month", "effect_pp"]]
+    return table[(table["who"] != "Hartford") | (slug in ("hartford", ALL_SLUG))].reset_index(drop=True)

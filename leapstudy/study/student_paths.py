@@ -1,0 +1,45 @@
+"""From effects by event time to what a page shows: the path with its bands, and the headline as a row of the table."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.permutation import ALPHA
+from leapstudy.did.staggered.bands import bands
+from leapstudy.did.staggered.card import Context, Effects, estimate_rows
+from leapstudy.study.student_results import PATH_COLUMNS
+
+MONTHS_BEFORE = 9
+"""Months before the visit that are shown."""
+
+
+def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.DataFrame:
+    """Return the path from `MONTHS_BEFORE` the visit to `months_after` it, with its intervals.
+
+    `seed` is that of the draws behind the simultaneous band; None leaves that band empty.
+    """
+    shown = np.flatnonzero((effects.key >= -MONTHS_BEFORE) & (effects.key <= months_after))
+    estimate, covariance = effects.estimate[shown], effects.covariance[np.ix_(shown, shown)]
+    se = effects.se[shown]
+    reach = float(stats.t.ppf(1 - ALPHA / 2, effects.df)) * se
+    ends: tuple[np.ndarray, ...] = (estimate - reach, estimate + reach, *np.full((2, len(shown)), np.nan))
+    if seed is not None:
+        band = bands(estimate, covariance, effects.df, seed)
+        ends = band.low, band.high, band.low_sup, band.high_sup
+    columns = (effects.key[shown].astype(int), estimate, se, *ends)
+    return pd.DataFrame(dict(zip(PATH_COLUMNS, columns, strict=True)))
+
+
+def headline_row(effects: Effects, context: Context, seed: int | None = None) -> Estimate:
+    """Return the mean over the months of `HEADLINE` as a row of `estimates.csv`; `seed` where a draw made the sample."""
+    return replace(estimate_rows(effects, context)[-1], post=f"months {HEADLINE[0]} to {HEADLINE[1]}", seed=seed)
+
+
+def month_rows(effects: Effects, context: Context, months_after: int) -> list[Estimate]:
+    """Return the rows by month since the first visit, from `MONTHS_BEFORE` it to `months_after` it."""
+    rows = estimate_rows(effects, context)[:-1]
+    return [row for row in rows if row.event_time is not None and -MONTHS_BEFORE <= row.event_time <= months_after]

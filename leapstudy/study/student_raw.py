@@ -1,0 +1,75 @@
+"""Mean attendance before any model: by month and season of first visit, and around the month of being picked."""
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.groups import season
+from leapstudy.students.moments.record import NEVER, Moments
+
+NEVER_VISITED = "never visited"
+
+
+def _sums(moments: Moments, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return students and summed attendance by period of some cells, shapes (T,)."""
+    students = moments.students[rows] @ moments.seen[rows]
+    weight = moments.weight[rows] @ moments.seen[rows]
+    mean = np.divide(moments.total[rows].sum(axis=0), weight, out=np.zeros(len(weight)), where=weight > 0)
+    return students, (mean + moments.shift) * students
+
+
+def raw_paths(moments: Moments) -> pd.DataFrame:
+    """Return mean attendance by month for each season of first visits and for the never visited.
+
+    Parameters
+    ----------
+    moments
+        Of one district, or of all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        month (``YYYY-MM``), group, rate_pct. Months in which a group has too few students to be shown are left out.
+    """
+    groups = np.array([NEVER_VISITED if g == NEVER else season(int(g)) for g in moments.cohort])
+    parts = []
+    for group in sorted(set(groups)):
+        students, summed = _sums(moments, groups == group)
+        shown = students >= MIN_GROUP
+        months = [f"{period // 12}-{period % 12 + 1:02d}" for period in moments.periods[shown]]
+        parts.append(pd.DataFrame({"month": months, "group": group, "rate_pct": summed[shown] / students[shown]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def rebound(placebo: Moments) -> pd.DataFrame:
+    """Return mean attendance around the month in which the rule would have picked a student, and that of the others.
+
+    Parameters
+    ----------
+    placebo
+        Moments of the placebo program: cohorts are months of being picked, nobody was visited.
+
+    Returns
+    -------
+    pandas.DataFrame
+        event_time, picked_pct, others_pct. The others are averaged over the same months, with the picked students'
+        numbers as weights. Event times with too few picked students to be shown are left out.
+    """
+    others_n, others_sum = _sums(placebo, placebo.cohort == NEVER)
+    others = np.divide(others_sum, others_n, out=np.full(len(others_n), np.nan), where=others_n > 0)
+    rows = []
+    for cohort in np.unique(placebo.cohort[placebo.cohort < NEVER]):
+        students, summed = _sums(placebo, placebo.cohort == cohort)
+        since = (placebo.periods - cohort).astype(int)
+        rows.append(pd.DataFrame({"event_time": since, "n": students, "picked": summed, "others": others * students}))
+    if not rows:
+        return pd.DataFrame(columns=["event_time", "picked_pct", "others_pct"], dtype=float)
+    table = pd.concat(rows).groupby("event_time", as_index=False).sum()
+    table = table[table["n"] >= MIN_GROUP]
+    return pd.DataFrame(
+        {
+            "event_time": table["event_time"],
+            "picked_pct": table["picked"] / table["n"],
+            "others_pct": table["others"] / table["n"],
+        }
+    ).reset_index(drop=True)

@@ -1,0 +1,134 @@
+"""The student track's answer for one district or for all together: one frozen record, made of aggregates only."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from leapstudy.core.estimate import Estimate
+from leapstudy.students.referral_rule import ReferralRule
+
+DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
+"""How visited students are compared; `at_risk` is the recommended one."""
+
+RECOMMENDED: DesignName = "at_risk"
+
+DESIGN_LABELS: dict[DesignName, str] = {
+    "before_after": "before and after, no comparison",
+    "never": "never visited, last month before as base",
+    "not_yet": "not yet visited, last month before as base",
+    "early": "never visited, early base",
+    "at_risk": "at risk in the same month, same absence before",
+}
+
+PATH_COLUMNS = ("event_time", "estimate_pp", "se_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp")
+"""Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesignAnswer:
+    """What one design finds, and what it finds where nobody was visited.
+
+    Attributes
+    ----------
+    name : str
+        Key of `DESIGN_LABELS`.
+    path, placebo_path : pandas.DataFrame
+        The columns `PATH_COLUMNS`, one row per event time; no row where nothing can be estimated.
+    main, placebo : Estimate or None
+        Mean over the months of the headline; None where refused.
+    overlap : float
+        Share of the visited students that the estimate speaks for.
+    refused : tuple of str
+        What was not estimated, and why, in words.
+    card : tuple of (str, str)
+        The estimand card: what and how, line by line.
+    """
+
+    name: DesignName
+    path: pd.DataFrame
+    placebo_path: pd.DataFrame
+    main: Estimate | None
+    placebo: Estimate | None
+    overlap: float
+    refused: tuple[str, ...]
+    card: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreTrend:
+    """The joint test that months before the visit show nothing, in the recommended design.
+
+    `mde_pp` is the slope in points a month that it finds with 80 % power; `months` how many months it tests.
+    """
+
+    p_value: float
+    mde_pp: float
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudentBounds:
+    """Robust interval of the headline as trends depart, in the recommended design (Rambachan and Roth 2023).
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        m, low_pp, high_pp: from one month to the next after the visit the difference between both sides changes, beyond
+        the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain interval.
+    breakdown : float or None
+        Smallest `m` at which the interval holds zero (0: without any); None beyond the search.
+    largest_before_pp : float
+        Largest change from one month to the next before the visit.
+    months : int
+        Months before the visit that it is taken from.
+    """
+
+    table: pd.DataFrame
+    breakdown: float | None
+    largest_before_pp: float
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudentAnswer:
+    """Everything that the student track says about one district, or about all (`ALL`).
+
+    Attributes
+    ----------
+    edition : str
+        SIMULATED, or what the files are called.
+    rule : ReferralRule or None
+        None where nobody was referred.
+    designs : tuple of DesignAnswer
+        In the order of `DESIGN_LABELS`.
+    pre_trend : PreTrend or None
+    bounds : StudentBounds or None
+        Of all districts together only: one district's months before the visit are too noisy to measure a departure by.
+    rebound : pandas.DataFrame
+        event_time, picked_pct, others_pct: mean attendance of students whom the rule would have picked before there was
+        any visit, and of the other students in the same months.
+    raw_paths : pandas.DataFrame
+        month (``YYYY-MM``), group (season of the first visit, or never visited), rate_pct.
+    parts : pandas.DataFrame
+        dimension (grade band, visits), group, estimate_pp, se_pp, low_pp, high_pp, reason: the recommended design
+        among some of the visited only; `reason` says why a row has no estimate.
+    estimates : tuple of Estimate
+        The rows of `estimates.csv`.
+    """
+
+    code: str
+    district: str
+    edition: str
+    rule: ReferralRule | None
+    designs: tuple[DesignAnswer, ...]
+    pre_trend: PreTrend | None
+    bounds: StudentBounds | None
+    rebound: pd.DataFrame
+    raw_paths: pd.DataFrame
+    parts: pd.DataFrame
+    estimates: tuple[Estimate, ...]
+
+    def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
+        """Return one design by name."""
+        return next(item for item in self.designs if item.name == name)

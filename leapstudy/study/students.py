@@ -1,0 +1,187 @@
+"""What notebook 20 calls: one district's answer out of the sums that were stored for the whole state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import bad_value
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.at_risk import HEADLINE
+from leapstudy.evidence.power import mde_factor
+from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.study.result import made, save_result
+from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
+
+
+@dataclass(frozen=True, slots=True)
+class StudentStudy:
+    """An answered question of the student track, as its pages need it; aggregates only, small counts hidden.
+
+    Attributes
+    ----------
+    name, slug : str
+        Of the district.
+    answer : StudentAnswer
+    simulated : bool
+        Whether the students are SIMULATED; every picture and sentence then says so.
+    funnel : pandas.DataFrame
+        step, students (empty where hidden).
+    rule_shares : pandas.DataFrame
+        cut, referred_share, others_share: who had missed at least `cut` percent in the rule's window.
+    supports : pandas.DataFrame
+        support, share (of visited students of all districts), the most common first.
+    placebo_students : str
+        How many students the placebo program picked.
+    truth : pandas.DataFrame or None
+        event_time, effect_pp; known for SIMULATED students only.
+    published : pandas.DataFrame
+        who, month, effect_pp.
+    period : str
+        First to last month of the file.
+    hashes : dict
+        What the study was made from.
+    """
+
+    name: str
+    slug: str
+    answer: StudentAnswer
+    simulated: bool
+    funnel: pd.DataFrame
+    rule_shares: pd.DataFrame
+    supports: pd.DataFrame
+    placebo_students: str
+    truth: pd.DataFrame | None
+    published: pd.DataFrame
+    period: str
+    hashes: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """Where the figures are from."""
+        return (
+            "SIMULATED state of params/simulation.yml"
+            if self.simulated
+            else "student files of the state, not published"
+        )
+
+    @property
+    def sample(self) -> str:
+        """Which students."""
+        return f"students of {self.name}" + (", SIMULATED" if self.simulated else "")
+
+    @property
+    def sizes(self) -> str:
+        """How many students, and how many of them visited."""
+        steps = dict(zip(self.funnel["step"], self.funnel["students"], strict=True))
+        told = (
+            f"{value:,.0f} {step}"
+            for step, value in steps.items()
+            if step in ("enrolled", "visited") and not np.isnan(value)
+        )
+        return "students: " + (", ".join(told) or "hidden, since they are few")
+
+    @property
+    def headline_words(self) -> str:
+        """The months of the headline."""
+        return f"months {HEADLINE[0]} to {HEADLINE[1]}"
+
+    @property
+    def true_headline(self) -> float | None:
+        """The true mean over the headline's months; None where the truth is not known."""
+        if self.truth is None:
+            return None
+        inside = self.truth["event_time"].between(*HEADLINE)
+        return float(self.truth.loc[inside, "effect_pp"].mean())
+
+    @property
+    def mde_pp(self) -> float | None:
+        """The smallest effect that the recommended design finds with 80 % power at 5 %; None where it is refused."""
+        main = self.answer.design().main
+        if main is None or main.se_pp is None:
+            return None
+        return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
+
+    def save(self, result_path: str) -> None:
+        """Write the result file; an empty path writes nothing."""
+        save_result(
+            result_path,
+            track="students",
+            district={"code": self.answer.code, "name": self.name, "slug": self.slug},
+            params={"edition": self.answer.edition},
+            made=made(self.hashes, simulated=self.simulated),
+            estimates=self.answer.estimates,
+            blocks={
+                "answer": self.answer, "funnel": self.funnel, "truth": self.truth, "published": self.published,
+                "period": self.period, "detectable": {"mde_pp": self.mde_pp},
+            },
+        )  # fmt: skip
+
+
+def study_students(district: str) -> StudentStudy:
+    """Return the student track's study of one district, or of all (`all-districts`).
+
+    The state is measured once, by whoever asks first; see `leapstudy.study.student_files`.
+
+    Parameters
+    ----------
+    district
+        Slug, name or code.
+
+    Raises
+    ------
+    BadInput
+        For a district of which the files hold no student, or files that cannot be used.
+    """
+    from leapstudy.study.student_files import stored_state
+
+    stored = stored_state()
+    for content in stored:
+        if district in (content["slug"], content["name"], content["answer"]["code"]):
+            return _study(content)
+    raise bad_value("district of the student files", district, [item["slug"] for item in stored])
+
+
+def _study(content: Mapping[str, Any]) -> StudentStudy:
+    made_of = {
+        **content,
+        **{name: _frame(content[name]) for name in ("funnel", "rule_shares", "supports", "published")},
+        "answer": _answer(content["answer"]),
+        "truth": None if content["truth"] is None else _frame(content["truth"]),
+    }
+    return StudentStudy(**made_of)
+
+
+def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(columns)
+    empty = [name for name in frame.columns if frame[name].isna().all()]
+    return frame.astype(dict.fromkeys(empty, float))
+
+
+def _answer(content: Mapping[str, Any]) -> StudentAnswer:
+    rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
+    made_of = {
+        **content,
+        **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
+        "rule": None if rule is None else ReferralRule(**rule),
+        "pre_trend": None if trend is None else PreTrend(**trend),
+        "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
+        "designs": tuple(_design(item) for item in content["designs"]),
+        "estimates": tuple(Estimate(**row) for row in content["estimates"]),
+    }
+    return StudentAnswer(**made_of)
+
+
+def _design(content: Mapping[str, Any]) -> DesignAnswer:
+    rows = {name: None if content[name] is None else Estimate(**content[name]) for name in ("main", "placebo")}
+    return DesignAnswer(
+        name=content["name"],
+        path=_frame(content["path"]),
+        placebo_path=_frame(content["placebo_path"]),
+        overlap=content["overlap"],
+        refused=tuple(content["refused"]),
+        card=tuple((label, text) for label, text in content["card"]),
+        **rows,
+    )

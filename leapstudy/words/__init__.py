@@ -1,0 +1,1 @@
+"""What the figures say, in words: findings, the plain page, the appendix."""

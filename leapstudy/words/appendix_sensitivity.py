@@ -1,0 +1,212 @@
+"""Points of the technical appendix on how sure: trends, bounds, tests, other estimators, placebos, all districts together."""
+
+import pandas as pd
+
+from leapstudy.core.phrases import between, bound_words, counted, number, percent, points, probability, short
+from leapstudy.core.table import Table
+from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
+
+
+def pre_trend(source: Source) -> str:
+    """The joint test of earlier trends and its power."""
+    told = []
+    for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence, 2011-12 to 2019-20")):
+        study = source.at("answer", name)
+        if study:
+            told.append(
+                f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} points "
+                "a year would have been found with 80 % power."
+            )
+    return " ".join(told) or absent("event study")
+
+
+def not_rejected(source: Source) -> str:
+    """What that test allows one to say."""
+    p = source.at("answer", "event_study", "joint_p")
+    if p is None:
+        return absent("event study")
+    verdict = "rejected" if p < 0.05 else "not rejected"
+    return f"Equal trends are {verdict} ({probability(p)}). Not rejected is not the same as true: see what the test could have found."
+
+
+def bounds(source: Source) -> str:
+    """Bounds on departures from parallel trends."""
+    found = source.at("answer", "sensitivity", "bounds")
+    if not found:
+        return absent("Rambachan-Roth bounds")
+    reasons = [
+        text for text in source.at("answer", "sensitivity", "not_possible") or [] if text.startswith("Robust bounds")
+    ]
+    return " ".join([*(bound_words(item) for item in found), *reasons])
+
+
+def inference(source: Source) -> Answer:
+    """Inference that fits the design."""
+    r = source.reading
+    if r.p_value is None or r.p_floor is None:
+        return absent("permutation test")
+    what = (
+        "Placebo permutation over the comparison districts"
+        if r.single
+        else "Permutation of the label LEAP among districts"
+    )
+    text = (
+        f"{what}: {probability(r.p_value)}, 95 % interval {between(r.effect.low, r.effect.high)} points; the smallest "
+        f"p-value possible is {number(r.p_floor, 4)}."
+    )
+    methods = source.frame("answer", "methods")
+    if methods is None:
+        return text
+    leading = methods[methods["is_headline"]].iloc[0]
+    refused = " ".join(item["refusal"] for item in source.at("answer", "inference", "methods") if item["refusal"])
+    shown = methods[["method", "estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]].set_axis(
+        ["Test", "Estimate", "Low", "High", "p", "Smallest possible p"], axis=1
+    )
+    why = source.at("answer", "headline_why")
+    told = (
+        f"{text} The test that leads is {leading['method'].lower()}: {probability(leading['p_value'])}. {why} {refused}"
+    )
+    return told, Table(shown, "The same question under every test")
+
+
+def others(source: Source) -> Answer:
+    """A second and a third estimator."""
+    main = source.reading
+    rows = pd.DataFrame(source.result.get("estimates") or [])
+    same = rows[(rows["outcome"] == main.outcome) & (rows["comparison"] == main.comparison) & rows["event_time"].isna()]
+    same = same[(same["pre"] == main.pre) & (same["post"] == main.post) & (same["edition"] == main.edition)]
+    same = same[same["district_code"] == main.code]
+    if same["estimator"].nunique() < 2:
+        return absent("second estimator")
+    shown = same[["estimator", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_method"]].set_axis(
+        ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Test"], axis=1
+    )
+    low, high = same["estimate_pp"].min(), same["estimate_pp"].max()
+    text = f"{same['estimator'].nunique()} estimators of the same contrast, from {points(low)} to {points(high)} points; the names are those of estimates.csv."
+    return text, Table(shown, "Estimators side by side")
+
+
+def covariates(source: Source) -> str:
+    """With and without covariates."""
+    found = source.at("answer", "sensitivity", "covariates")
+    told = "" if not found else (
+        f"With them the main contrast is {points(found['estimate_pp'])} points ({between(found['low_pp'], found['high_pp'])}). {found['note']} "
+    )  # fmt: skip
+    return (
+        "Only traits from before the program may enter: share of students with high needs and enrollment of 2019-20, chronic absence of 2018-19. "
+        f"{told}{curve_words(source, 'covariates')}"
+    )
+
+
+def placebos(source: Source) -> Answer:
+    """Placebos in time and in space, and leaving one out."""
+    r, rows = source.reading, source.frame("answer", "leave_one_out")
+    told = [] if r.placebo is None else [
+        f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points ({between(r.placebo.low, r.placebo.high)}), where zero is due."
+    ]  # fmt: skip
+    earlier = source.frame("answer", "sensitivity", "in_time")
+    if earlier is not None:
+        away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
+        told.append(
+            f"With seven years of chronic absence beside it, {away} of {len(earlier)} placebo intervals leave out zero."
+        )
+    told.append("In space: the permutation of point 12.")
+    if rows is None or rows.empty:
+        return " ".join(told)
+    low, high = rows["estimate_pp"].min(), rows["estimate_pp"].max()
+    told.append(f"Leaving out one district moves the estimate between {points(low)} and {points(high)}.")
+    return " ".join(told), Table(named(rows.sort_values("estimate_pp")), "The estimate without each district", 2)
+
+
+def rebound(source: Source) -> str:
+    """Regression to the mean."""
+    found, left = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
+    if not found:
+        return absent("rebound")
+    gap = f"{points(found['mean_gap_pp'])} points off" if not left else (
+        f"{points(left['estimate_pp'])} points off (95 % interval {between(left['low_pp'], left['high_pp'])}, {probability(left['p_value'])})"
+    )  # fmt: skip
+    return (
+        f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per point of "
+        f"change to 2020-21 (95 % interval {between(found['slope_low'], found['slope_high'])}). Against that line the treated "
+        f"side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the state publishes attendance from 2019-20 only."
+    )
+
+
+def together(source: Source) -> Answer:
+    """All districts together."""
+    rows = source.frame("answer", "by_district")
+    if rows is None:
+        return (
+            "See the page of all districts together; one district's own p-value must be read with the other 14 in mind."
+        )
+    shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
+    if shrunken is None or not model:
+        shown = rows[["district", "estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]]
+        names = ["District", "Estimate", "Low", "High", "p", "Smallest possible p"]
+        return absent("partial pooling"), Table(_short(shown.set_axis(names, axis=1)), "Every district")
+    shown = shrunken[
+        [
+            "district",
+            "estimate_pp",
+            "p_value",
+            "p_bh",
+            "p_rw",
+            "shrunken_pp",
+            "shrunken_low_pp",
+            "shrunken_high_pp",
+            "p_above",
+        ]
+    ]
+    names = [
+        "District",
+        "Estimate",
+        "p",
+        "p, Benjamini-Hochberg",
+        "p, Romano-Wolf",
+        "Shrunken",
+        "Low",
+        "High",
+        "P(above zero)",
+    ]
+    text = (
+        f"Partial pooling: mean effect {points(model['mu_pp'])} points ({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
+        f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} ({number(model['tau_low_pp'])} to "
+        f"{number(model['tau_high_pp'])}); prior on the mean: {model['prior']['source']}."
+    )
+    return text, Table(
+        _short(shown.set_axis(names, axis=1)), "Every district on its own, adjusted for 15 looks, and shrunken"
+    )
+
+
+def _short(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(District=rows["District"].map(short))
+
+
+def again(source: Source) -> Answer:
+    """Making it again, and what was planned."""
+    made = source.result.get("made") or {}
+    rows = [
+        ("leapstudy", made.get("leapstudy")),
+        ("package", made.get("package_hash")),
+        ("lock file", made.get("lock_hash")),
+    ]
+    rows += [("Python", made.get("python")), *(made.get("packages") or {}).items()]
+    rows += [*(made.get("data_hashes") or {}).items(), *(source.result.get("params") or {}).items()]
+    shown = pd.DataFrame(
+        [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
+    )
+    text = f"Every number of this page comes from one result file; `leapstudy run` makes it again. {_planned(source)}".strip()
+    return text, Table(shown, "What made this result")
+
+
+def _planned(source: Source) -> str:
+    check, rows = source.at("plan"), source.frame("standings")
+    if not check or rows is None:
+        return ""
+    told = "; ".join(
+        f"{item['key']} {item['used']} instead of {item['planned']} ({item['kind']})" for item in check["deviations"]
+    )
+    count = rows.groupby("standing")["rows"].sum()
+    parts = ", ".join(f"{int(number_)} {name}" for name, number_ in count.items())
+    return f"Plan of record {check['plan_sha256'][:12]} ({check['status']}). Deviations: {told or 'none'}. Rows of estimates.csv: {parts}."

@@ -1,0 +1,58 @@
+"""What the points of the technical appendix read: one result, its frames, and the words for what it lacks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.core.phrases import points, short
+from leapstudy.core.table import Table
+from leapstudy.words.reading import Reading, at
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A result in both shapes that the points need."""
+
+    result: Mapping[str, Any]
+    reading: Reading
+
+    def at(self, *path: str) -> Any:
+        """Return what lies at a path below `blocks`, or None."""
+        return at(self.result.get("blocks"), *path)
+
+    def frame(self, *path: str) -> pd.DataFrame | None:
+        """Return a frame of the result, or None."""
+        columns = self.at(*path)
+        return pd.DataFrame(columns) if columns else None
+
+
+Answer = str | tuple[str, Table | None]
+
+
+def absent(what: str) -> str:
+    """Return the answer of a point that this result has no figures for."""
+    return f"Not possible: this result holds no {what}."
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of districts with headings that a reader understands."""
+    names = {
+        "district": "District", "students": "Students", "drg": "Reference group", "side": "Side",
+        "estimate_pp": "Estimate", "placebo_pp": "Placebo effect",
+    }  # fmt: skip
+    kept = rows[[name for name in names if name in rows]].rename(columns=names)
+    return kept.assign(District=kept["District"].map(short))
+
+
+def curve_words(source: Source, choice: str) -> str:
+    """Say what the levels of one choice give on average over the specification curve."""
+    curve = source.frame("answer", "sensitivity", "curve")
+    if curve is None or choice not in curve:
+        return absent("specification curve, so the other choice is not shown")
+    means = curve.groupby(choice)["estimate_pp"].agg(["mean", "size"])
+    told = "; ".join(
+        f"{name}: {points(row['mean'])} on average over {int(row['size'])}" for name, row in means.iterrows()
+    )
+    return f"Over the specification curve, {told} specifications."

@@ -1,0 +1,110 @@
+"""Points of the student track's appendix on how sure: earlier months, bounds, other designs, placebos, rebound."""
+
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.core.phrases import between, breakdown_words, counted, number, points, probability
+from leapstudy.core.table import Table
+from leapstudy.study.student_results import DESIGN_LABELS
+from leapstudy.words.appendix_source import Answer, Source, absent
+from leapstudy.words.appendix_students import design_of
+
+
+def pre_trend(source: Source) -> str:
+    """The joint test of earlier trends and its power."""
+    test = source.at("answer", "pre_trend")
+    if not test:
+        return "Not possible: too few months precede the visits to test whether both sides moved together."
+    return (
+        f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a drift of "
+        f"{number(test['mde_pp'])} points a month would have been found with 80 % power."
+    )
+
+
+def not_rejected(source: Source) -> str:
+    """What that test allows one to say."""
+    test = source.at("answer", "pre_trend")
+    if not test:
+        return "Nothing: there was no test, so that the assumption of point 4 rests on the placebo of point 16 alone."
+    verdict = "rejected" if test["p_value"] < 0.05 else "not rejected"
+    return f"Equal movement before the visit is {verdict}. Not rejected is not the same as true: see what the test could have found."
+
+
+def bounds(source: Source) -> Answer:
+    """Bounds on departures from parallel trends."""
+    found = source.at("answer", "bounds")
+    if not found:
+        return "Not possible: one district's months before the visit are too noisy to measure a departure by; see all districts together."
+    shown = pd.DataFrame(found["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
+    text = (
+        f"The largest change from month to month in {found['months']} months before the visit is {number(found['largest_before_pp'])} points; "
+        f"{breakdown_words({**found, 'kind': 'relative_magnitudes'})}."
+    )
+    return text, Table(shown, "Robust intervals of the headline (Rambachan and Roth, relative magnitudes), points")
+
+
+def inference(source: Source) -> str:
+    """Inference that fits the design."""
+    r = source.reading
+    p = "" if r.p_value is None else f"{probability(r.p_value)}, "
+    return (
+        f"Errors are clustered by student: {p}95 % interval {between(r.effect.low, r.effect.high)} points. They speak of chance "
+        "among students; that districts differ from one another is not in them."
+    )
+
+
+def others(source: Source) -> Answer:
+    """A second and a third estimator."""
+    rows = [_row(item, item["main"]) for item in source.at("answer", "designs") if item["main"]]
+    text = (
+        "Each design compares with other students or another base; rows are named in estimates.csv. Which of them to believe is a matter of "
+        "point 16, not of which is in the middle."
+    )
+    return text, Table(pd.DataFrame(rows, columns=_NAMES), f"The designs side by side, {source.reading.post}, points")
+
+
+def covariates(source: Source) -> str:
+    """With and without covariates."""
+    own, plain = design_of(source)["main"], design_of(source, "not_yet")["main"]
+    if not plain:
+        return absent("design without strata")
+    return (
+        f"The one trait that is adjusted for, saturated, is the band of absence before the visit: with it {points(own['estimate_pp'])}, without it "
+        f"{points(plain['estimate_pp'])} points. Nothing after the visit is adjusted for."
+    )
+
+
+def placebos(source: Source) -> Answer:
+    """Placebos where nobody was visited."""
+    rows = [_row(item, item["placebo"]) for item in source.at("answer", "designs") if item["placebo"]]
+    if not rows:
+        return "Not possible: the files hold too few months before the first visit for a program that never was."
+    text = (
+        "The district's own referral rule is put to months before there was any visit, as if those it picks had been visited; zero is due. "
+        "Leaving one district out is a matter of all districts together."
+    )
+    return text, Table(pd.DataFrame(rows, columns=_NAMES), "What each design finds where nobody was visited, points")
+
+
+def rebound(source: Source) -> str:
+    """Regression to the mean."""
+    found = design_of(source, "before_after")["placebo"]
+    if not found:
+        return "Not possible: the files hold too few months before the first visit to show the rebound."
+    return (
+        f"Students whom the rule would have picked before there was any visit rise by {points(found['estimate_pp'])} points "
+        f"({between(found['ci_low_pp'], found['ci_high_pp'])}) over {source.reading.post}, unvisited: so much of a plain comparison of before and after is rebound."
+    )
+
+
+_NAMES = ["Design", "Estimate", "Low", "High", "p", "Compared with"]
+
+
+def _row(item: dict[str, Any], row: dict[str, Any]) -> tuple[Any, ...]:
+    label = {str(name): text for name, text in DESIGN_LABELS.items()}[item["name"]]
+    return label, row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], _p(row["p_value"]), row["comparison"]
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else probability(value).removeprefix("p ").removeprefix("= ")

@@ -1,0 +1,227 @@
+"""The plain page's sentences by rule: the same figures give the same words, in each language of the catalog.
+
+Nine points, at most 350 words: question, answer with its interval, days, how sure, what would overturn it, cost,
+grade, one chart, and what cannot be said.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+
+from leapstudy.core.errors import bad_value
+from leapstudy.core.phrases import number, points
+from leapstudy.words.reading import SCHOOL_DAYS, SMALL_PP, Reading, Span
+
+Verdict = Literal["positive", "negative", "precise_null", "imprecise_null", "no_interval", "failed_placebo"]
+LANGUAGES = ("en", "es")
+CHANCES = (
+    (0.15, 1, 10), (0.22, 1, 5), (0.29, 1, 4), (0.37, 1, 3), (0.45, 2, 5), (0.55, 1, 2),
+    (0.63, 3, 5), (0.71, 2, 3), (0.78, 3, 4), (0.85, 4, 5), (0.95, 9, 10),
+)  # fmt: skip
+"""Upper ends of probability and the chance that is said for it: n in of."""
+CERTAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its sentences; `key` names the point and is the same in every language."""
+
+    key: str
+    heading: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences as one paragraph."""
+        return " ".join(self.sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPage:
+    """The plain page in one language; the chart stands in the section with the key `chart`."""
+
+    lang: str
+    title: str
+    note: str
+    sections: tuple[Section, ...]
+
+    @property
+    def text(self) -> str:
+        """Everything that is read aloud, without the chart."""
+        return " ".join([f"{self.title}", *(f"{item.heading}. {item.text}" for item in self.sections)])
+
+
+@cache
+def catalog(lang: str) -> dict[str, str]:
+    """Return the sentences of a language.
+
+    Raises
+    ------
+    BadInput
+        For a language without a catalog.
+    """
+    if lang not in LANGUAGES:
+        raise bad_value("language", lang, LANGUAGES)
+    text = files("leapstudy.words").joinpath("catalog", f"{lang}.yml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def verdict(reading: Reading) -> Verdict:
+    """Return what the figures allow one to say, worst news first."""
+    effect = reading.effect
+    if reading.placebo_failed:
+        return "failed_placebo"
+    if effect.low is None or effect.high is None:
+        return "no_interval"
+    if effect.low > 0:
+        return "positive"
+    if effect.high < 0:
+        return "negative"
+    return "precise_null" if max(-effect.low, effect.high) <= SMALL_PP else "imprecise_null"
+
+
+def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
+    """Return the plain page of a result."""
+    say = catalog(lang)
+    found = verdict(reading)
+    parts = {
+        "question": _question(reading, say),
+        "answer": _answer(reading, found, say),
+        "days": _days(reading, say),
+        "sure": _sure(reading, found, say),
+        "chart": (),
+        "overturn": _overturn(reading, found, say),
+        "cost": _cost(reading, found, say),
+        "grade": _grade(reading, found, say),
+        "unsaid": _unsaid(reading, found, say),
+    }
+    sections = tuple(Section(key, say[f"h_{key}"], sentences) for key, sentences in parts.items())
+    return PlainPage(lang, title(reading, lang), say["note"], sections)
+
+
+def title(reading: Reading, lang: str = "en") -> str:
+    """Return the page's question as its title."""
+    return catalog(lang)[f"title_{kind(reading)}"].format(name=reading.name, n_treated=reading.n_treated)
+
+
+def kind(reading: Reading) -> str:
+    """Return which question the page answers: of one district, of all together, or of visited students."""
+    if reading.track == "students":
+        return "students"
+    return "pooled" if reading.code == "ALL" else "district"
+
+
+def range_words(span: Span, say: dict[str, str], digits: int) -> str:
+    """Return an interval in the page's language, or that there is none."""
+    if span.low is None or span.high is None:
+        return say["no_range"]
+    return say["range"].format(low=points(span.low, digits), high=points(span.high, digits))
+
+
+def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
+    group = group_words(reading, say)
+    text = say[f"question_{kind(reading)}"]
+    return (
+        text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group),
+    )
+
+
+def group_words(reading: Reading, say: dict[str, str]) -> str:
+    """Return the comparison group in the page's language."""
+    name = "students" if reading.track == "students" else reading.comparison
+    return say.get(f"group_{name}", say["group_custom"])
+
+
+def _answer(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    effect = reading.effect
+    low, high = ("" if end is None else points(end) for end in (effect.low, effect.high))
+    of_students = f"answer_{found}_students" if reading.track == "students" else ""
+    sentence = say.get(of_students, say[f"answer_{found}"]).format(
+        effect=points(effect.value), low=low, high=high, range=range_words(effect, say, 2)
+    )
+    return sentence, say["point_note"]
+
+
+def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
+    days = reading.effect.times(SCHOOL_DAYS / 100)
+    if reading.track == "students":
+        return (say["days_direct"].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
+    average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
+    if not reading.coverage:
+        return (average,)
+    visited = days.times(1 / reading.coverage)
+    return average, say["days_visited"].format(
+        coverage=number(100 * reading.coverage, 0), days=points(visited.value, 0), range=range_words(visited, say, 0)
+    )
+
+
+def _sure(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    if found == "failed_placebo" and reading.placebo is not None:
+        key = "sure_failed_range" if reading.placebo.bounded else "sure_failed"
+        return (say[key].format(placebo=points(reading.placebo.value), range=range_words(reading.placebo, say, 2)),)
+    chance = say["sure_unknown"]
+    if reading.chance_above is not None:
+        chance = say["sure_chance"].format(chance=chance_words(reading.chance_above, say))
+    return (chance, say["sure_one_period"]) if reading.one_period else (chance,)
+
+
+def chance_words(probability: float, say: dict[str, str]) -> str:
+    """Return a probability as chances out of a small number."""
+    if probability < CERTAIN:
+        return say["chance_low"]
+    for upper, n, of in CHANCES:
+        if probability < upper:
+            return say["chance_one" if n == 1 else "chance_many"].format(n=n, of=of)
+    return say["chance_high"]
+
+
+def _overturn(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    effect = reading.effect
+    if found == "failed_placebo":
+        return (say["overturn_failed"],)
+    if found == "positive" and effect.low is not None:
+        return (say["overturn_positive"].format(bound=number(effect.low)),)
+    if found == "negative" and effect.high is not None:
+        return (say["overturn_negative"].format(bound=number(-effect.high)),)
+    sentences = [] if reading.mde is None else [say["overturn_mde"].format(mde=number(reading.mde))]
+    if reading.implied_low is not None and reading.implied_high is not None:
+        low, high = number(reading.implied_low), number(reading.implied_high)
+        sentences.append(say["overturn_implied"].format(low=low, high=high))
+    return (*sentences, *(() if reading.track == "students" else (say["overturn_records"],)))
+
+
+def _cost(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    if found == "failed_placebo":
+        return (say["cost_failed"],)
+    if reading.effect.holds_zero:
+        return (say["cost_refused"],)
+    cost = reading.dollars_per_day
+    if cost is None or cost.low is None or cost.high is None:
+        return (say["cost_unknown"],)
+    value, low, high = (number(item, 0) for item in (cost.value, cost.low, cost.high))
+    return (say["cost_given"].format(value=value, low=low, high=high),)
+
+
+def _grade(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    grade = say["grade"].format(tier=say[f"tier_{reading.tier}"]) if reading.tier else say["grade_unknown"]
+    return grade, say[_why(reading, found)]
+
+
+def _why(reading: Reading, found: Verdict) -> str:
+    if found == "failed_placebo":
+        return "why_failed"
+    if reading.single:
+        return "why_single"
+    if reading.track == "students":
+        return "why_students"
+    if found != "positive":
+        return "why_negative" if found == "negative" else "why_null"
+    return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
+
+
+def _unsaid(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+    first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
+    return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

@@ -1,0 +1,88 @@
+"""An exhibit can be read by everyone, everywhere, and gives the same bytes each time."""
+
+import re
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from leapstudy.core.table import cell_text, table_html
+from leapstudy.figures import style
+from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
+
+CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
+ALT = "The second district lies one point above the first one."
+
+
+def exhibit(alt=ALT, title="Two points", data=None):
+    figure, axes = style.new_figure(2.0)
+    axes.plot([0, 1], [1, 2], **style.MARKS["leap"].keywords())
+    frame = pd.DataFrame({"District": ["A <b>", "B"], "Rate, %": [91.234, float("nan")]}) if data is None else data
+    return Exhibit(figure, title, alt, CAPTION, frame)
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    assert exhibit().png == exhibit().png
+    assert style.svg(exhibit().figure) == style.svg(exhibit().figure)
+
+
+def test_the_notebook_keeps_alt_caption_and_table():
+    data, metadata = exhibit()._repr_mimebundle_()
+    page = data["text/html"]
+    assert metadata["image/png"]["alt"] == ALT
+    assert f'alt="{ALT}"' in page
+    assert CAPTION.text() in page
+    assert '<th scope="col">Rate, %</th>' in page
+    assert '<th scope="row">A &lt;b&gt;</th><td>91.23</td>' in page
+    assert len(re.findall("<img", page)) == 1
+
+
+@pytest.mark.parametrize("alt", ["too short", "x" * (ALT_LONGEST + 1)])
+def test_alt_text_has_a_length_that_can_be_heard(alt):
+    with pytest.raises(ValueError, match="30 to 300"):
+        exhibit(alt=alt)
+
+
+def test_title_table_and_caption_may_not_be_missing():
+    with pytest.raises(ValueError, match="title"):
+        exhibit(title=" ")
+    with pytest.raises(ValueError, match="numbers as a table"):
+        exhibit(data=pd.DataFrame())
+    with pytest.raises(ValueError, match="source, n"):
+        Caption("what", "", "sample", "years", " ")
+
+
+def test_alt_text_drops_details_never_the_finding():
+    assert alt_text("Finding.", "Detail.") == "Finding. Detail."
+    assert alt_text("Finding.", "x" * 300, "Detail.") == "Finding."
+
+
+def test_the_house_style_leaves_the_callers_settings_alone():
+    before = dict(mpl.rcParams)
+    exhibit()
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("mark", [*style.MARKS.values(), *style.SERIES])
+def test_every_mark_stands_out_on_white(mark):
+    channels = [int(mark.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    assert 1.05 / (luminance + 0.05) >= 3  # WCAG 2.1, 1.4.11
+
+
+def test_series_differ_in_marker_as_well_as_in_color():
+    assert (
+        len({mark.marker for mark in style.SERIES}) == len({mark.color for mark in style.SERIES}) == len(style.SERIES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (float("nan"), "–"), (True, "yes"), (-1.5, "−1.50"), (3, "3")]
+)
+def test_a_cell_is_written_for_readers(value, text):
+    assert cell_text(value) == text
+
+
+def test_a_table_has_a_caption():
+    assert table_html(pd.DataFrame({"a": [1]}), "Words").startswith("<table><caption>Words</caption>")

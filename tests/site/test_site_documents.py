@@ -1,0 +1,118 @@
+"""PDF and Word hold what the page holds, with tags, language, title and alternative text; refusals write nothing."""
+
+import json
+import shutil
+from io import BytesIO
+
+import pypdf
+import pytest
+from bs4 import BeautifulSoup
+from docx import Document
+from site_factory import DAY, small_site
+
+from leapstudy.core.errors import BadInput
+from leapstudy.site import documents
+from leapstudy.site.documents import NO_CHROMIUM, build_reports
+from leapstudy.site.word import report_docx
+from leapstudy.study.public import study_district
+
+needs_chromium = pytest.mark.skipif(
+    not any(shutil.which(name) for name in documents.CHROMIUM_NAMES),
+    reason="Chromium is missing: no PDF can be printed",
+)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    small_site(folder, [study_district("hartford")])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def word(out):
+    result = json.loads((out / "hartford" / "result.json").read_text(encoding="utf-8"))
+    return Document(BytesIO(report_docx(result, DAY)))
+
+
+def test_word_has_headings_in_order_and_the_whole_checklist(word):
+    levels = [int(item.style.name[-1]) for item in word.paragraphs if item.style.name.startswith("Heading")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert levels.count(3) == 22
+
+
+def test_word_pictures_have_alternative_text(word):
+    pictures = word.inline_shapes
+    assert len(pictures) == 1
+    assert all(30 <= len(item._inline.docPr.get("descr")) <= 300 for item in pictures)
+
+
+def test_word_tables_have_header_rows_and_the_document_a_language(word):
+    assert word.tables
+    assert all(table.rows[0]._tr.xpath("./w:trPr/w:tblHeader") for table in word.tables)
+    assert word.core_properties.language == "en-US"
+    assert word.core_properties.title == "Did home visits raise attendance in Hartford?"
+
+
+def _tags(node, found):
+    node = node.get_object()
+    if isinstance(node, list):
+        for item in node:
+            _tags(item, found)
+    elif isinstance(node, dict):
+        if "/S" in node:
+            found.append((str(node["/S"]), node.get("/Alt")))
+        if "/K" in node:
+            _tags(node["/K"], found)
+    return found
+
+
+@needs_chromium
+@pytest.mark.browser
+def test_pdf_is_tagged_titled_and_described(out):
+    built = build_reports(out, ["hartford"], ["pdf"], DAY)
+    pdf = pypdf.PdfReader(built.paths[0])
+    root = pdf.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    assert pdf.metadata.title == "Did home visits raise attendance in Hartford?"
+    tags = _tags(root["/StructTreeRoot"], [])
+    names = [name for name, _ in tags]
+    assert names.count("/H1") == 1
+    assert "/TH" in names
+    assert [alt for name, alt in tags if name == "/Figure"]
+    assert all(30 <= len(alt) <= 300 for name, alt in tags if name == "/Figure")
+    assert pdf.pages[1].extract_text().startswith("Technical appendix"), "the plain page is one page"
+    assert not list((out / "hartford").glob(".print*"))
+
+
+@needs_chromium
+@pytest.mark.browser
+def test_the_site_links_to_the_documents_and_keeps_its_neighbors(out):
+    build_reports(out, ["hartford"], ["pdf", "docx", "html"], DAY)
+    page = BeautifulSoup((out / "hartford" / "plain.html").read_text(encoding="utf-8"), "lxml")
+    links = {link["href"] for link in page.find_all("a")}
+    assert links >= {"report.pdf", "report.docx", "notebook.html"}
+
+
+def test_without_chromium_there_is_word_html_and_one_clear_line(out, monkeypatch):
+    monkeypatch.setattr(documents, "CHROMIUM_NAMES", ("no-such-browser",))
+    built = build_reports(out, ["hartford"], ["html", "pdf", "docx"], DAY)
+    assert built.notes == (NO_CHROMIUM,)
+    assert {path.suffix for path in built.paths} == {".html", ".docx"}
+
+
+def test_an_unknown_format_and_a_missing_result_are_refused(out):
+    with pytest.raises(BadInput, match="html, pdf, docx"):
+        build_reports(out, ["hartford"], ["odt"], DAY)
+    with pytest.raises(BadInput, match="leapstudy run windham"):
+        build_reports(out, ["windham"], ["html"], DAY)
+
+
+def test_a_failed_run_has_no_report(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "result.json").write_text('{"schema": 1}', encoding="utf-8")
+    (tmp_path / "x" / "manifest.json").write_text('{"state": "failed"}', encoding="utf-8")
+    with pytest.raises(BadInput, match="did not succeed"):
+        build_reports(tmp_path, ["x"], ["html"], DAY)

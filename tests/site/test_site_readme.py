@@ -1,0 +1,22 @@
+"""The README is what the workspace makes of itself."""
+
+from leapstudy.core import paths
+from leapstudy.figures.effects import forest
+from leapstudy.site.readme import KEPT, TREE, readme
+from leapstudy.study.public import study_all
+
+
+def test_the_readme_is_what_the_study_says():
+    study = study_all(robust=False)
+    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, forest(study.answer))
+    assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
+
+
+def test_the_tree_names_only_what_is_there():
+    assert [name for name, _ in TREE if not (paths.root() / name).exists()] == []
+
+
+def test_every_kept_result_is_there_and_named():
+    benchmarks = paths.root() / "benchmarks"
+    assert {result for result, _, _ in KEPT} == {path.name for path in (benchmarks / "results").glob("*.csv")}
+    assert [script for _, script, _ in KEPT if not (benchmarks / script).is_file()] == []

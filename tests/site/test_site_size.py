@@ -1,0 +1,50 @@
+"""The site is light: 15 districts in 2 MB, and no color of a picture is lost on the way there."""
+
+from io import BytesIO
+
+from PIL import Image, ImageColor
+
+from leapstudy.core import paths
+from leapstudy.data import leap_districts, load_study
+from leapstudy.figures import raw, style
+from leapstudy.site.build import build_site
+from leapstudy.site.notebook import save_picture
+from leapstudy.study.public import study_district
+
+LIMIT = 2_000_000
+"""Bytes of the pages and pictures of all districts; East Hartford's, measured here, are among the larger ones."""
+
+
+def test_a_district_takes_its_fifteenth_of_two_megabytes(tmp_path):
+    folder, count = tmp_path / "east-hartford", len(leap_districts(load_study().districts))
+    folder.mkdir()
+    study_district("east-hartford").save(str(folder / "result.json"))
+    notebook = paths.notebooks() / "10_district.ipynb"  # as it is kept: executed, with every figure, for this district
+    run = {"slug": "east-hartford", "title": "East Hartford", "status": "done", "notebook": notebook, "error": None}
+    build_site(tmp_path, [run])
+    pages = list(folder.glob("*.html"))
+    pictures = list((tmp_path / "assets" / "figures").iterdir())
+    assert len(pages) == 4 and len(pictures) >= 16
+    assert count * sum(path.stat().st_size for path in [*pages, *pictures]) <= LIMIT
+
+
+def test_fills_and_house_colors_come_through_to_the_last_digit():
+    figure, axes = style.new_figure(3.0)
+    axes.axvspan(0.2, 0.5, color="#EFEFEF")
+    axes.axvspan(0.5, 0.6, color="#CFCFCF")
+    for place, color in enumerate((style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)):
+        axes.plot([place / 4], [0.5], marker="o", color=color)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="a label, whose letters have gray edges", title="a title")
+    found = Image.open(BytesIO(style.png(figure))).convert("RGB").getcolors()
+    counts = {color: count for count, color in found}
+    for name in ("#FFFFFF", "#EFEFEF", "#CFCFCF", style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.INK):
+        assert counts.get(ImageColor.getrgb(name), 0) >= 15, name
+    grays = [color for color in counts if max(color) - min(color) == 0 and 110 < color[0] < 190]
+    assert grays, "the letters' edges need a gray of their own, or they take a color's tint"
+    assert len(counts) <= 14
+
+
+def test_the_picture_that_a_page_shows_is_the_figure_without_loss(tmp_path):
+    png = raw.raw_means(study_district("hartford").answer).png
+    kept = Image.open(tmp_path / save_picture(png, tmp_path)).convert("RGB")
+    assert kept.tobytes() == Image.open(BytesIO(png)).convert("RGB").tobytes()

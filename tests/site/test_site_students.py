@@ -1,0 +1,68 @@
+"""The student track on the site: every page says SIMULATED, the appendix answers every point, and a refusal breaks nothing."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from site_factory import DAY, student_run
+
+from leapstudy.evidence.scan import scan_folder
+from leapstudy.site.build import build_site
+from leapstudy.site.documents import report_slugs
+from leapstudy.site.entries import NO_ANSWER
+from leapstudy.study.result import load_result
+from leapstudy.study.students import study_students
+from leapstudy.words.appendix import checklist
+from leapstudy.words.reading import read_result
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def built(workspace, tmp_path_factory):
+    out = tmp_path_factory.mktemp("student-site")
+    runs = [student_run(out, study_students(name)) for name in ("all-districts", "hartford", "windham")]
+    build_site(out, runs, DAY)
+    return out
+
+
+def row_of(out, name):
+    tree = BeautifulSoup((out / "index.html").read_text(encoding="utf-8"), "lxml")
+    return next(row for row in tree.find_all("tr") if row.th and row.th.get_text() == name)
+
+
+def test_every_page_of_simulated_students_says_so(built):
+    pages = sorted(path.relative_to(built).as_posix() for path in built.glob("*/*.html"))
+    assert len([name for name in pages if name.startswith("students-hartford/")]) == 4
+    for name in pages:
+        assert re.search("SIMULATED|SIMULADOS", (built / name).read_text(encoding="utf-8")), name
+
+
+@pytest.mark.parametrize("slug", ["students-hartford", "students-all-districts"])
+def test_the_appendix_answers_all_22_points_about_students(built, slug):
+    points = checklist(load_result(built / slug / "result.json"))
+    assert [point.number for point in points] == list(range(1, 23))
+    assert all(len(point.answer) > 30 for point in points)
+    assert not [point.title for point in points if re.search(r"\bnan\b|None\b|\binf\b", point.answer)]
+    answers = {point.title: point.answer for point in points}
+    assert "not visited yet" in answers["Comparison group"]
+    assert "clustered by student" in answers["Inference that fits the design"]
+    designs = next(point.table for point in points if point.number == 13)
+    assert designs is not None and len(designs.data) == 5
+    assert scan_folder(built).ok
+
+
+def test_the_index_says_what_could_have_been_seen_among_students(built):
+    reading = read_result(load_result(built / "students-hartford" / "result.json"))
+    main = study_students("hartford").answer.design().main
+    assert reading.mde == pytest.approx(2.8 * main.se_pp, rel=0.01)  # 1.96 and 0.84 standard errors: 80 % power at 5 %
+    assert f"{reading.mde:.2f}" in [cell.get_text() for cell in row_of(built, "Hartford").find_all("td")]
+
+
+def test_a_district_of_which_nothing_can_be_said_has_its_notebook_and_no_figure(built):
+    folder = built / "students-windham"
+    assert [path.name for path in folder.glob("*.html")] == ["notebook.html"]
+    row = row_of(built, "Windham, student track").get_text(" ")
+    assert NO_ANSWER in row and not re.search(r"[+−]\d", row)
+    assert "windham" not in (built / "students-hartford" / "plain.html").read_text(encoding="utf-8")
+    assert report_slugs(built, []) == ["students-all-districts", "students-hartford"]

@@ -1,0 +1,234 @@
+"""`check` counts exactly what was spoilt, repairs what it says, and never repeats a cell."""
+
+import json
+import traceback
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.check import NOWHERE, check_path
+from leapstudy.students.clean import clean_panel, quarantine
+from leapstudy.students.engine import connect, sealed
+from leapstudy.students.readers import open_panel
+from leapstudy.students.rules import PANEL_RULES, VISIT_RULES, Limits
+from leapstudy.students.simulate import load_config, write_simulation
+from leapstudy.students.simulate.dirt import ELSEWHERE
+
+RATES = {
+    "over_by_two": 0.004,
+    "over_by_more": 0.003,
+    "zero_membership": 0.004,
+    "repeated": 0.003,
+    "conflicting": 0.002,
+    "two_districts": 0.002,
+    "lost_zeros": 0.001,
+    "unknown_district": 0.001,
+    "stopped_feed": 0.02,
+}
+CONFIG = load_config().with_changes(districts={"0640011": 900, "1510011": 1300, "2410014": 500}, dirt=RATES)
+KNOWN = (*CONFIG.districts, ELSEWHERE)
+ROW = {
+    "student": "~Paaaaaaaaaa",
+    "district_code": "0640011",
+    "school_code": "0640001",
+    "grade": "05",
+    "month": "2020-09",
+    "days_enrolled": "20",
+    "days_attended": "18",
+}
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory):
+    files = write_simulation(tmp_path_factory.mktemp("dirty") / "dirty.parquet", CONFIG)
+    return files, json.loads(files.manifest.read_text())["dirt"]
+
+
+@pytest.fixture
+def check_rows(tmp_path):
+    """Check rows given as changes of one good row; returns the report."""
+
+    def check(*changes, known=("0640011", "0150011")):
+        rows = pd.DataFrame([{**ROW, **change} for change in changes]).fillna("")
+        rows.to_csv(tmp_path / "rows.csv", index=False)
+        return check_path(tmp_path / "rows.csv", known_districts=known, con=connect(threads=1))
+
+    return check
+
+
+def _found(report):
+    return report.counts.groupby("rule")["rows"].sum().to_dict()
+
+
+def test_every_injected_fault_is_counted_and_nothing_else(dirty):
+    """A conflict and a move are two rows each, and every other fault one."""
+    files, injected = dirty
+    report = check_path(files.panel, known_districts=KNOWN, con=connect(threads=1))
+    rows_of = {"conflicting": 2, "two_districts": 2}
+    assert _found(report) == {kind: count * rows_of.get(kind, 1) for kind, count in injected.items()}
+    assert min(injected.values()) > 0
+    assert not report.ok and report.simulated and "SIMULATED" in report.text()
+
+
+def test_rows_in_and_out_add_up_and_the_quarantine_is_the_rest(dirty):
+    files, injected = dirty
+    con = connect(threads=1)
+    report = check_path(files.panel, known_districts=KNOWN, con=con)
+    kinds = ("over_by_more", "zero_membership", "repeated", "lost_zeros", "unknown_district", "stopped_feed")
+    assert report.rows_in - report.rows_out == sum(injected[kind] for kind in kinds) + 2 * injected["conflicting"]
+    panel, limits = open_panel(con, files.panel), Limits(KNOWN)
+    assert quarantine(panel, limits).count().to_pandas() == report.rows_in - report.rows_out
+    assert clean_panel(panel, limits).count().to_pandas() == report.rows_out - injected["two_districts"]
+
+
+def test_the_clean_panel_is_capped_and_has_one_row_per_student_and_month(dirty):
+    files, injected = dirty
+    con = connect(threads=1)
+    clean = clean_panel(open_panel(con, files.panel), Limits(KNOWN)).to_pandas()
+    assert not clean.duplicated(["student", "month"]).any()
+    assert (clean["days_attended"] <= clean["days_enrolled"]).all()
+    assert clean["capped"].sum() == injected["over_by_two"]
+    assert (clean["days_enrolled"] > 0).all()
+
+
+def test_a_clean_file_has_nothing_to_report(check_rows):
+    report = check_rows({}, {"month": "2020-10"})
+    assert report.ok and report.counts.empty
+    assert (report.rows_in, report.rows_out) == (2, 2)
+    assert "Nothing to report" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ("no_student", [{"student": ""}]),
+        ("lost_zeros", [{"district_code": "640011"}]),
+        ("lost_zeros", [{"district_code": "0640011.0"}]),
+        ("unknown_district", [{"district_code": "0020011"}]),
+        ("unreadable", [{"days_attended": "eighteen"}]),
+        ("unreadable", [{"month": "September"}]),
+        ("unreadable", [{"days_enrolled": ""}]),
+        ("suppressed", [{"days_attended": "<5"}]),
+        ("suppressed", [{"days_attended": "*"}]),
+        ("suppressed", [{"days_attended": ">=95"}]),
+        ("over_by_two", [{"days_attended": "22"}]),
+        ("over_by_more", [{"days_attended": "23"}]),
+        ("impossible_days", [{"days_enrolled": "32"}]),
+        ("impossible_days", [{"days_attended": "-1"}]),
+        ("zero_membership", [{"days_enrolled": "0", "days_attended": "0"}]),
+        ("unknown_grade", [{"grade": "13"}]),
+        ("no_grade", [{"grade": ""}]),
+        ("repeated", [{}, {}]),
+        ("repeated", [{}, {"days_enrolled": "10", "days_attended": "9"}]),
+        ("conflicting", [{}, {"days_attended": "17"}]),
+        ("two_districts", [{}, {"district_code": "0150011"}]),
+        ("visits_differ", [{"first_visit_month": "2021-07"}, {"month": "2020-10", "first_visit_month": "2021-08"}]),
+        ("visits_differ", [{"first_visit_month": "2021-07"}, {"month": "2020-10"}]),
+        ("mixed_status", [{"status": "final"}, {"month": "2020-10", "status": "year_to_date"}]),
+        ("stopped_feed", [{"student": f"~P{letter * 10}", "days_attended": "20"} for letter in "abcdefghijklmnopqrst"]),
+    ],
+)
+def test_each_rule_by_hand(check_rows, rule, changes):
+    report = check_rows(*changes)
+    assert list(_found(report)) == [rule]
+    severity = {item.id: item.severity for item in PANEL_RULES}[rule]
+    assert report.ok == (severity != "error")
+
+
+def test_every_rule_has_a_case_or_a_source_test():
+    """`strays` needs a shape of its own, see the readers' tests."""
+    marks = test_each_rule_by_hand.pytestmark[0].args[1]
+    assert {rule.id for rule in PANEL_RULES} - {case[0] for case in marks} == {"strays"}
+
+
+def test_nineteen_perfect_students_are_no_stopped_feed(check_rows):
+    perfect = [{"student": f"~P{letter * 10}", "days_attended": "20"} for letter in "abcdefghijklmnopqrs"]
+    assert check_rows(*perfect).counts.empty
+
+
+def test_the_row_with_the_larger_membership_stays_and_two_districts_weigh_by_membership(tmp_path):
+    rows = [
+        ROW,
+        {**ROW, "days_enrolled": "10", "days_attended": "2"},
+        {**ROW, "month": "2020-10", "days_enrolled": "5", "days_attended": "1"},
+        {**ROW, "month": "2020-10", "district_code": "0150011", "days_enrolled": "15", "days_attended": "15"},
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "rows.csv", index=False)
+    con = connect(threads=1)
+    clean = clean_panel(open_panel(con, tmp_path / "rows.csv"), Limits()).to_pandas().sort_values("month")
+    assert clean["days_enrolled"].tolist() == [20, 20]
+    assert clean["days_attended"].tolist() == [18, 16]
+    assert clean["district_code"].tolist() == ["0640011", "0150011"]
+
+
+def test_small_counts_are_not_told_and_cannot_be_subtracted(check_rows):
+    text = check_rows({}, *({"month": f"2020-{month}", "days_attended": "25"} for month in (10, 11, 12))).text()
+    assert "fewer than 6" in text and "about 0" in text
+    assert "3 rows" not in text and "Rows in: 4" not in text
+
+
+SECRET = "SECRET-7788"
+
+
+@pytest.mark.parametrize("column", list(ROW))
+def test_no_cell_is_repeated_whatever_column_it_slipped_into(check_rows, column):
+    report = check_rows({column: SECRET}, {"month": "2020-10"})
+    assert SECRET not in report.text() and SECRET not in repr(report) and SECRET not in report.counts.to_string()
+    if column == "district_code":
+        assert NOWHERE in report.text()
+
+
+def test_an_engine_error_is_sealed_with_its_whole_chain(tmp_path):
+    def fail():
+        return connect(threads=1).con.execute(f"select cast('{SECRET}' as integer)").fetchall()
+
+    with pytest.raises(BadInput, match="ConversionException") as caught:
+        sealed("counting", fail)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in shown and caught.value.__context__ is None
+
+
+def test_a_broken_file_is_reported_without_its_content(tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(SECRET.encode() * 20)
+    with pytest.raises(BadInput) as caught:
+        check_path(tmp_path / "broken.parquet")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+VISIT = {
+    "student": "~Paaaaaaaaaa",
+    "district_code": "0640011",
+    "referral_date": "2021-07-01",
+    "visit_date": "2021-07-10",
+    "type": "phone",
+    "completed": "yes",
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("no_date", {"visit_date": ""}),
+        ("unknown_type", {"type": "letter"}),
+        ("before_referral", {"visit_date": "2021-06-30"}),
+        ("unreadable", {"completed": "perhaps"}),
+        ("unknown_district", {"district_code": "0020011"}),
+        ("no_student", {"student": ""}),
+        ("lost_zeros", {"district_code": "640011"}),
+    ],
+)
+def test_the_visit_log_has_its_own_rules(tmp_path, rule, change):
+    pd.DataFrame([VISIT, {**VISIT, **change}]).to_csv(tmp_path / "visits.csv", index=False)
+    report = check_path(tmp_path / "visits.csv", known_districts=("0640011",), con=connect(threads=1))
+    assert _found(report) == {rule: 1}
+    assert rule in {item.id for item in VISIT_RULES}
+
+
+def test_row_order_changes_nothing(dirty, tmp_path):
+    files, _ = dirty
+    rows = pd.read_parquet(files.panel)
+    rows.iloc[np.random.default_rng(0).permutation(len(rows))].to_parquet(tmp_path / "shuffled.parquet")
+    one, other = (check_path(path, known_districts=KNOWN) for path in (files.panel, tmp_path / "shuffled.parquet"))
+    pd.testing.assert_frame_equal(one.counts, other.counts)

@@ -1,0 +1,216 @@
+"""Five shapes of file, one panel: the same students written in each shape give the same rows."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, codebook_section, fake
+from leapstudy.students.engine import connect
+from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
+from leapstudy.students.sources import bounds
+
+SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
+STUDENTS = [("~Paaaaaaaaaa", "0640011", "0640001", "05"), ("~Pbbbbbbbbbb", "0640011", "0640001", "09")]
+MISSED = {"~Paaaaaaaaaa": ["2020-09-03", "2020-09-04", "2020-10-12"], "~Pbbbbbbbbbb": ["2020-10-01"]}
+
+
+def _days():
+    rows = [
+        (*student, day, 0.0 if str(day.date()) in MISSED[student[0]] else 1.0)
+        for student in STUDENTS
+        for day in SCHOOL_DAYS
+    ]
+    return pd.DataFrame(rows, columns=["student", "district_code", "school_code", "grade", "date", "attended"])
+
+
+def _months():
+    """The slow, obvious twin: pandas over the days."""
+    days = _days().assign(month=lambda d: d["date"].dt.strftime("%Y-%m-01"))
+    key = ["student", "district_code", "school_code", "grade", "month"]
+    return days.groupby(key, as_index=False).agg(days_enrolled=("attended", "size"), days_attended=("attended", "sum"))
+
+
+def _shown(
+    panel, columns=("student", "district_code", "school_code", "grade", "month", "days_enrolled", "days_attended")
+):
+    frame = panel.select(*columns).to_pandas()
+    frame["month"] = frame["month"].astype(str).str.slice(0, 10)
+    return frame.sort_values(["student", "month"], ignore_index=True).astype(
+        {"days_enrolled": float, "days_attended": float}
+    )
+
+
+def _expected(columns=slice(None)):
+    return _months().astype({"days_enrolled": float, "days_attended": float}).loc[:, columns]
+
+
+def _write_month_csv(folder):
+    _months().to_csv(folder / "months.csv", index=False)
+    return folder / "months.csv"
+
+
+def _write_month_parquet(folder):
+    _months().assign(month=lambda d: pd.to_datetime(d["month"])).to_parquet(folder / "months.parquet")
+    return folder / "months.parquet"
+
+
+def _write_many(folder):
+    for number, (_, part) in enumerate(_months().groupby("student")):
+        part.to_csv(folder / f"part_{number}.csv", index=False)
+    return folder / "part_*.csv"
+
+
+def _write_days(folder):
+    _days().assign(date=lambda d: d["date"].dt.strftime("%Y-%m-%d")).to_csv(folder / "days.csv", index=False)
+    return folder / "days.csv"
+
+
+def _write_edfi(folder):
+    place = folder / "edfi"
+    place.mkdir()
+    spells = pd.DataFrame(STUDENTS, columns=["student", "district_code", "school_code", "grade"])
+    spells.assign(entry_date="2020-08-25", exit_date="").to_csv(place / "enrollment.csv", index=False)
+    events = [(student, "0640001", day) for student, days in MISSED.items() for day in days]
+    pd.DataFrame(events, columns=["student", "school_code", "date"]).to_csv(place / "absences.csv", index=False)
+    calendar = pd.DataFrame({"school_code": "0640001", "date": SCHOOL_DAYS.strftime("%Y-%m-%d")})
+    calendar.to_csv(place / "calendar.csv", index=False)
+    return place
+
+
+WRITERS = [_write_month_csv, _write_month_parquet, _write_many, _write_days, _write_edfi]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+def test_every_shape_gives_the_same_panel(write, tmp_path):
+    panel = open_panel(connect(threads=1), write(tmp_path))
+    assert tuple(panel.columns[: len(STUDENT_MONTH.names)]) == STUDENT_MONTH.names
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+    assert not panel.aggregate(bad=(panel.unreadable | panel.suppressed | (panel.strays > 0)).any()).to_pandas()["bad"][
+        0
+    ]
+
+
+def test_the_fixed_width_file_adds_in_person_and_remote_days(tmp_path):
+    lines = [
+        f"{row.district_code}{row.student}{row.month[:7]}{row.days_enrolled - 4:>5}{row.days_attended - 3:>5}{4:>5}{3:>5}"
+        for row in _months().itertuples()
+    ]
+    (tmp_path / "monthly.txt").write_text("\n".join(lines) + "\n")
+    roster = pd.DataFrame(
+        [(p, school, grade) for p, _, school, grade in STUDENTS], columns=["student", "school_code", "grade"]
+    )
+    roster.to_csv(tmp_path / "roster.csv", index=False)
+    con = connect(threads=1)
+    assert sum(column.width for column in CT_MONTHLY.columns) == len(lines[0])
+    with_roster = open_panel(con, tmp_path / "monthly.txt", roster=tmp_path / "roster.csv")
+    pd.testing.assert_frame_equal(_shown(with_roster), _expected(), check_dtype=False)
+    without = open_panel(con, tmp_path / "monthly.txt")
+    assert _shown(without)["grade"].isna().all()
+
+
+def test_names_map_by_a_dictionary(tmp_path):
+    path = tmp_path / "own_names.csv"
+    _months().rename(columns={"student": "SASID", "days_attended": "Days Present"}).to_csv(path, index=False)
+    con = connect(threads=1)
+    panel = open_panel(con, path, mapping={"student": "SASID", "days_attended": "Days Present", "grade": "absent here"})
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+    with pytest.raises(BadInput, match=r"lacks the columns \['student', 'days_attended'\]"):
+        open_panel(con, path)
+
+
+def test_codes_stored_as_numbers_are_refused(tmp_path):
+    _months().astype({"district_code": "int64"}).to_parquet(tmp_path / "numbers.parquet")
+    with pytest.raises(BadInput, match="leading zeros"):
+        open_panel(connect(threads=1), tmp_path / "numbers.parquet")
+
+
+def test_an_absence_outside_enrollment_is_a_stray_and_overlapping_spells_count_once(tmp_path):
+    place = _write_edfi(tmp_path)
+    spells = pd.read_csv(place / "enrollment.csv", dtype="str")
+    pd.concat([spells, spells.head(1)]).assign(exit_date="2020-09-30").to_csv(place / "enrollment.csv", index=False)
+    frame = open_panel(connect(threads=1), place).to_pandas().set_index(["student", "month"])
+    october = frame[frame.index.get_level_values("month").astype(str).str.startswith("2020-10")]
+    assert october["strays"].sum() == 2 and (october["days_enrolled"] == 0).all()
+    assert (frame.drop(october.index)["days_enrolled"] == (SCHOOL_DAYS.month == 9).sum()).all()
+
+
+def test_a_day_listed_twice_counts_once(tmp_path):
+    path = _write_days(tmp_path)
+    days = pd.read_csv(path, dtype="str")
+    pd.concat([days, days.head(1).assign(attended="0.5")]).to_csv(path, index=False)
+    panel = open_panel(connect(threads=1), path)
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+    assert panel.to_pandas()["strays"].sum() == 1
+
+
+def _visit_log(folder):
+    rows = [
+        ("~Paaaaaaaaaa", "0640011", "2020-09-20", "2020-09-25", "phone", "no"),
+        ("~Paaaaaaaaaa", "0640011", "2020-09-20", "2020-10-05", "in_person", "yes"),
+        ("~Paaaaaaaaaa", "0640011", "2020-09-20", "2020-11-05", "in_person", "yes"),
+        ("~Pbbbbbbbbbb", "0640011", "2020-10-01", "", "", "no"),
+    ]
+    frame = pd.DataFrame(rows, columns=["student", "district_code", "referral_date", "visit_date", "type", "completed"])
+    frame.to_csv(folder / "visits.csv", index=False)
+    return folder / "visits.csv"
+
+
+def test_the_first_completed_visit_makes_the_cohort_and_a_referral_the_intention(tmp_path):
+    con, log = connect(threads=1), _visit_log(tmp_path)
+    assert shape_of(log, con) == "visits"
+    panel = open_panel(con, _write_month_csv(tmp_path), visits=log)
+    first = panel.to_pandas().groupby("student")["first_visit_month"].first()
+    assert str(first["~Paaaaaaaaaa"])[:10] == "2020-10-01" and pd.isna(first["~Pbbbbbbbbbb"])
+    referred = with_first_visit(panel, read_visits(con, log), event="referral")
+    first = referred.to_pandas().groupby("student")["first_visit_month"].first().astype(str).str.slice(0, 10)
+    assert first.tolist() == ["2020-09-01", "2020-10-01"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("12.5", (12.5, 12.5)),
+        ("*", (0, 100)),
+        ("<5", (0, 5)),
+        (">=95", (95, 100)),
+        ("<=10%", (0, 10)),
+        (" 7 % ", (7, 7)),
+    ],
+)
+def test_a_suppressed_cell_is_a_value_with_bounds(cell, expected):
+    assert bounds(cell) == expected
+
+
+@given(st.text(max_size=6).filter(lambda text: not any(sign in text for sign in "0123456789*<>")))
+def test_anything_else_is_refused_and_never_taken_for_zero(text):
+    with pytest.raises(BadInput):
+        bounds(text)
+
+
+def test_missing_files_and_mixed_kinds_are_named(tmp_path):
+    con = connect(threads=1)
+    with pytest.raises(BadInput, match=r"nothing\.csv"):
+        open_panel(con, tmp_path / "nothing.csv")
+    _write_month_csv(tmp_path)
+    _write_month_parquet(tmp_path)
+    with pytest.raises(BadInput, match="several kinds"):
+        open_panel(con, tmp_path)
+    with pytest.raises(BadInput, match="shape"):
+        open_panel(con, tmp_path / "months.csv", shape="student_week")
+    with pytest.raises(BadInput, match="memory_limit"):
+        connect(memory_limit="plenty")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_codebook_and_fake_data_come_from_the_declaration(table):
+    text = codebook_section(table)
+    assert all(f"| {name} | " in text for name in table.names)
+    made = fake(table, 30)
+    assert tuple(made.columns) == table.names
+    for column in table.columns:
+        if column.allowed:
+            assert set(made[column.name]) <= set(column.allowed)
+        if column.kind == "number":
+            assert made[column.name].between(column.low, column.high).all()

@@ -1,0 +1,58 @@
+"""The student track's parameters are typed, and refused in words before anything is opened."""
+
+import pytest
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.students.settings import input_files, input_hashes, load_settings
+
+CONTENT = yaml.safe_load((paths.params() / "students.yml").read_text(encoding="utf-8"))
+
+
+def _load(folder, **changes):
+    path = folder / "students.yml"
+    path.write_text(yaml.safe_dump({**CONTENT, **changes}), encoding="utf-8")
+    return load_settings(path)
+
+
+def test_the_default_input_is_the_simulated_state():
+    assert load_settings().simulated
+    assert set(input_files(load_settings())) == {"attendance", "visits"}
+    assert set(input_hashes()) == {"params/students.yml", "params/simulation.yml"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"min_comparisons": 6}, "Did you mean 'min_comparison'"),
+        ({"months_after": 0}, "months_after: .*greater than or equal to 1"),
+        ({"early": [4, 6]}, "the earlier one first"),
+        ({"input": "students.csv"}, "input and visits go together"),
+        ({"shape": "wide"}, "shape"),
+        ({"columns": {"studnt": "SASID"}}, "Did you mean 'student'"),
+    ],
+)
+def test_what_is_not_legal_is_refused_with_the_way_out(changes, words, tmp_path):
+    with pytest.raises(BadInput, match=words):
+        _load(tmp_path, **changes)
+
+
+def test_a_missing_or_broken_file_is_said(tmp_path):
+    with pytest.raises(BadInput, match="missing"):
+        load_settings(tmp_path / "none.yml")
+    (tmp_path / "students.yml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(BadInput, match="not valid YAML"):
+        load_settings(tmp_path / "students.yml")
+
+
+def test_a_changed_byte_of_a_student_file_changes_the_hashes_and_no_path_is_named(tmp_path):
+    attendance, visits = tmp_path / "rows.csv", tmp_path / "log.csv"
+    attendance.write_text("a", encoding="utf-8")
+    visits.write_text("b", encoding="utf-8")
+    settings = _load(tmp_path, input=str(attendance), visits=str(visits))
+    before = input_hashes(settings)
+    attendance.write_text("c", encoding="utf-8")
+    after = input_hashes(settings)
+    assert before["attendance 1"] != after["attendance 1"] and before["visits 1"] == after["visits 1"]
+    assert not any(str(tmp_path) in name for name in before)

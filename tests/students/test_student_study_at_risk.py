@@ -1,0 +1,147 @@
+"""The at-risk design in two passes: against Callaway-Sant'Anna on risk-set moments, against rows, and by hand."""
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.did.at_risk import at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.staggered.aggregate import averages
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.risk_sets import att_gt_by_risk_set
+from leapstudy.students.engine import connect
+from leapstudy.students.handle import open_students
+from leapstudy.students.moments.record import NEVER
+from leapstudy.students.moments.risk_sets import RiskDesign, risk_set_moments
+from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.students.risk_changes import (
+    BAND_EDGES,
+    change_sums,
+    cohort_sizes,
+    comparison_students,
+    influence_products,
+    risk_changes,
+)
+from leapstudy.students.simulate import load_config, simulate, write_simulation
+from leapstudy.students.simulate.cells import attendance, month_numbers
+
+FEWEST = 4
+RULES = (ReferralRule("ALL", "last_two_months", 10, 1.0, 0.1, 0.1, 100),)
+ONE = load_config().with_changes(districts={"0640011": 700}, attrition__monthly=0.02)
+CHOICES = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=FEWEST)
+
+
+def _montecarlo():
+    spec = importlib.util.spec_from_file_location("montecarlo", paths.root() / "benchmarks" / "montecarlo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    files = write_simulation(tmp_path_factory.mktemp("state") / "state.parquet", ONE)
+    return open_students(files.panel, visits=files.visits, con=connect(threads=1))
+
+
+@pytest.fixture(scope="module")
+def changes(data):
+    return risk_changes(data, RULES)
+
+
+@pytest.fixture(scope="module")
+def found(changes):
+    return at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), FEWEST)
+
+
+@pytest.fixture(scope="module")
+def effects(changes, found):
+    sizes = cohort_sizes(changes)
+    products = influence_products(changes, coefficients("x", found), share_terms("x", found, sizes))
+    return at_risk_effects(
+        found, products, (int(sizes["students"].sum()), int(comparison_students(changes).sum())), FEWEST
+    )
+
+
+def test_estimates_equal_callaway_and_santanna_on_the_moments_of_each_risk_set(data, found):
+    design = RiskDesign(spans=(2,), edges=tuple(map(float, BAND_EDGES)))
+    reference = att_gt_by_risk_set(risk_set_moments(data, design), CHOICES)
+    expected = dict(zip(zip(reference.cohort, reference.period, strict=True), reference.estimate, strict=True))
+    own = dict(zip(zip(found.cohort, found.period, strict=True), found.estimate, strict=True))
+    assert len(own) > 100 and set(own) <= set(expected)
+    assert max(abs(own[pair] - expected[pair]) for pair in own) < 1e-9
+
+
+def test_averages_and_errors_equal_influence_summed_over_rows(effects):
+    """The engine's second pass against a matrix of every student's influence."""
+    block = next(simulate(ONE))
+    months, cohort = month_numbers(ONE.months).astype(int), month_numbers(block.cohort)
+    bands = {}
+    for g in np.unique(cohort[cohort < NEVER]):
+        last = slice(np.searchsorted(months, g) - 2, np.searchsorted(months, g))
+        share = 100 * block.absent[:, last].sum(axis=1) / block.days[last].sum()
+        bands[float(g)] = np.digitize(share, BAND_EDGES)
+    rows = _montecarlo().at_risk_rows(attendance(block), months, cohort, bands, FEWEST)
+    near = rows.period - rows.cohort <= 9
+    rows = type(rows)(*(getattr(rows, name)[near] for name in rows.__slots__))
+    made = averages(rows, months, "event", events=(1, 6))
+    influence = made.combination @ rows.influence + made.share_slope @ (rows.cohort[:, None] == cohort)
+    after = effects.key >= 0
+    assert np.allclose(effects.estimate[after], made.estimate, atol=1e-9)
+    assert np.isclose(effects.estimate[-1], made.overall, atol=1e-9)
+    assert np.allclose(effects.se[after], np.sqrt((influence[:-1] ** 2).sum(axis=1)), rtol=1e-8)
+    assert np.isclose(effects.se[-1], np.sqrt((influence[-1] ** 2).sum()), rtol=1e-8)
+
+
+def _sums(rows):
+    names = ["district_code", "g", "t", "treated", "band", "part", "students", "total", "base"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_by_hand():
+    sums = _sums(
+        [("1", 10, 11, True, 0, "", 2, 20.0, 9), ("1", 10, 11, False, 0, "", 4, 8.0, 9),
+         ("1", 10, 11, True, 1, "", 6, 90.0, 9), ("1", 10, 11, False, 1, "", 5, 25.0, 9),
+         ("1", 10, 11, True, 2, "", 2, 99.0, 9)]
+    )  # fmt: skip
+    sizes = pd.DataFrame({"district_code": ["1"], "g": [10], "part": [""], "students": [10]})
+    found = at_risk(strata_of(sums), sizes, 4)
+    assert np.allclose(found.estimate, [(2 * (10 - 2) + 6 * (15 - 5)) / 8]) and np.allclose(found.overlap, [0.8])
+    assert [(item.stratum, item.treated_share) for item in found.refused] == [("2", 0.2)]
+    assert at_risk(strata_of(sums), sizes, 5).estimate.tolist() == [10.0], "four comparison students are refused too"
+    with pytest.raises(BadInput, match="No stratum has 6"):
+        at_risk(strata_of(sums), sizes, 6)
+
+
+def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):
+    sums = change_sums(changes)
+    sizes = cohort_sizes(changes)
+    common = sums.assign(total=sums["total"] + 3.0 * sums["t"] * sums["students"])
+    assert np.allclose(at_risk(strata_of(common), sizes, FEWEST).estimate, found.estimate)
+    after = sums["treated"] & (sums["t"] >= sums["g"])
+    raised = sums.assign(total=sums["total"] + 5.0 * sums["students"].where(after, 0))
+    assert np.isclose(at_risk(strata_of(raised), sizes, FEWEST).averages.overall, found.averages.overall + 5)
+
+
+def test_parts_share_their_comparison_and_average_to_the_whole(changes, found):
+    strata, sizes = strata_of(change_sums(changes, "visits")), cohort_sizes(changes, "visits")
+    pieces = {
+        part: at_risk(strata[strata["part"] == part], sizes[sizes["part"] == part], 1)
+        for part in ("1", "2", "3 or more")
+    }
+    whole = at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), 1)
+    pair = (whole.cohort[-1], whole.period[-1])
+    sums = change_sums(changes, "visits").query("treated and g == @pair[0] and t == @pair[1]")
+    weights = sums.groupby("part")["students"].sum() / sums["students"].sum()
+    own = {
+        part: float(one.estimate[(one.cohort == pair[0]) & (one.period == pair[1])].sum())
+        for part, one in pieces.items()
+    }
+    assert np.isclose(sum(weights.get(part, 0) * own[part] for part in own), whole.estimate[-1])
+
+
+def test_its_text_holds_no_row(changes):
+    assert repr(changes) == "RiskChanges(rows stay in the engine)"

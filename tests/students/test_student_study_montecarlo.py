@@ -1,0 +1,51 @@
+"""A small Monte Carlo: with no effect at all the textbook design finds one, the recommended design hardly."""
+
+import importlib.util
+
+import pandas as pd
+import pytest
+
+from leapstudy.core import paths
+
+
+@pytest.fixture(scope="module")
+def montecarlo():
+    spec = importlib.util.spec_from_file_location("montecarlo", paths.root() / "benchmarks" / "montecarlo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_the_recommended_design_is_far_less_biased_than_the_textbook_one(montecarlo):
+    """Twelve districts of 1,500 students; the mean of twelve has a standard error of about 0.5 points."""
+    rows = [row for seed in range(12) for row in montecarlo.replicate("last_two_months", "zero", 1500, seed)]
+    table = montecarlo.summary(pd.DataFrame(rows))
+    bias = table[table["month"] == "1 to 6"].set_index("design")["bias_pp"]
+    assert bias["never"] > 5 and bias["not_yet"] > 5 and bias["before_after"] > 5
+    assert abs(bias["at_risk"]) < 1.6
+    assert (table["truth_pp"] == 0).all() and (table["replicates"] == 12).all()
+
+
+def test_coverage_is_of_the_mean_effect_and_realized_coverage_of_each_replicates_own(montecarlo):
+    same = {"path": "leap", "rule": "random", "design": "at_risk", "month": "1", "overlap": 1.0}
+    # estimates stray from the mean effect of 2 by 1, and from the replicate's own by 2
+    rows = [{**same, "estimate": 1.0, "truth": 3.0, "se": 0.6}, {**same, "estimate": 3.0, "truth": 1.0, "se": 0.6}]
+    table = montecarlo.summary(pd.DataFrame(rows)).iloc[0]
+    assert table["truth_pp"] == 2 and table["bias_pp"] == 0
+    assert table["coverage"] == 1 and table["coverage_realized"] == 0
+
+
+def test_the_kept_table_is_whole_and_says_what_the_readme_may_say():
+    table = pd.read_csv(paths.root() / "benchmarks" / "results" / "montecarlo.csv", dtype={"month": "str"})
+    assert table["seed"].nunique() == table["date"].nunique() == 1 and (table["failed"] == 0).all()
+    main = table[(table["month"] == "1 to 6")].set_index(["path", "rule", "design"])
+    assert len(main) == 2 * 5 * 5
+    for path in ("zero", "leap"):
+        for rule in ("random", "last_year", "year_to_date", "last_two_months"):
+            own = main.loc[(path, rule, "at_risk")]
+            # nominal 95 of the effect on students like those visited; with 200 replicates 92 to 98 is chance
+            assert abs(own["bias_pp"]) < 0.3 and 0.92 <= own["coverage"] <= 0.98
+            assert 0.9 < own["mean_se_pp"] / own["sd_pp"] < 1.15
+        assert main.loc[(path, "last_two_months", "never"), "bias_pp"] > 5
+        assert main.loc[(path, "worst", "at_risk"), "bias_pp"] > 3, "nothing repairs a rule without overlap"

@@ -1,0 +1,179 @@
+"""The student track end to end on a small SIMULATED state: answers, figures, words, placebo, and no way to a row."""
+
+import json
+import re
+from dataclasses import replace
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import COLUMNS, to_frame
+from leapstudy.evidence.scan import holds_student, scan_folder
+from leapstudy.figures import students_before, students_bounds, students_effects, students_published
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.study import student_estimates as student_measure
+from leapstudy.study.result import load_result
+from leapstudy.study.student_results import DESIGN_LABELS
+from leapstudy.study.students import study_students
+from leapstudy.words import findings_students as words
+from leapstudy.words.reading import read_result
+
+pytestmark = pytest.mark.slow
+FIGURES = (
+    students_before.funnel, students_before.referral_rule, students_before.rebound, students_before.raw_paths,
+    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths, students_effects.parts,
+    students_published.beside_published,
+)  # fmt: skip
+SENTENCES = (
+    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,
+    words.refused, words.parts, words.supports, words.days, words.truth,
+)  # fmt: skip
+LEAKS = """
+import logging, sys, warnings
+from leapstudy.students.handle import engine_table, open_students, visit_table
+from leapstudy.students.settings import input_files, load_settings
+files = input_files(load_settings())
+data = open_students(files["attendance"], visits=files["visits"])
+rows = engine_table(data).limit(3).to_pandas()
+print(rows)
+print(rows, file=sys.stderr)
+logging.warning("%s", rows)
+warnings.warn(str(visit_table(data).limit(2).to_pandas()))
+rows
+""", "raise ValueError(rows.to_csv())"  # fmt: skip
+
+
+@pytest.fixture(params=["hartford", "manchester", "windham", "all-districts"])
+def study(workspace, request):
+    return study_students(request.param)
+
+
+def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
+    found, main = study.answer.bounds, study.answer.design().main
+    if study.slug != "all-districts":
+        assert found is None and "all districts together" in words.bounds(study)
+        return
+    first, last = found.table.iloc[0], found.table.iloc[-1]
+    assert [first["low_pp"], first["high_pp"]] == pytest.approx([main.ci_low_pp, main.ci_high_pp])
+    assert last["low_pp"] < first["low_pp"] and last["high_pp"] > first["high_pp"] and last["m"] == 1
+    assert found.months == 5 and found.largest_before_pp > 0
+    # what holds zero at the departure shown broke at or before it
+    assert (found.breakdown is not None and found.breakdown <= 1) == (last["low_pp"] <= 0 <= last["high_pp"])
+
+
+def test_every_figure_says_simulated_and_states_its_finding(study):
+    for draw in FIGURES:
+        shown = draw(study)
+        assert isinstance(shown, Exhibit) and len(shown.png) > 500
+        assert shown.alt.startswith("SIMULATED: ") and "SIMULATED" in shown.caption.text()
+
+
+@pytest.mark.parametrize("slug", ["hartford", "windham"])
+def test_a_study_of_which_every_count_is_hidden_is_drawn_and_told(workspace, slug):
+    study = study_students(slug)
+    hidden = dict.fromkeys(("estimate_pp", "se_pp", "low_pp", "high_pp"), np.nan)
+    design = study.answer.design()
+    refused = [
+        replace(item, main=None, placebo=None, path=design.path[:0], placebo_path=design.path[:0], refused=("few",))
+        for item in study.answer.designs
+    ]
+    answer = replace(
+        study.answer, designs=tuple(refused), parts=study.answer.parts.assign(**hidden), pre_trend=None, estimates=(),
+        raw_paths=study.answer.raw_paths[:0], rebound=study.answer.rebound[:0],
+    )  # fmt: skip
+    empty = replace(
+        study, answer=answer, funnel=study.funnel.assign(students=np.nan),
+        rule_shares=study.rule_shares.assign(referred_share=np.nan, others_share=np.nan),
+    )  # fmt: skip
+    for draw in FIGURES:
+        assert len(draw(empty).png) > 500, draw.__name__
+    for sentence in SENTENCES:
+        assert not {"nan", "None"} & set(re.findall(r"\w+", sentence(empty))), sentence.__name__
+
+
+def test_every_sentence_says_simulated_and_has_no_hole(study, capsys):
+    for sentence in SENTENCES:
+        words.say(study, sentence(study))
+        told = capsys.readouterr().out
+        assert told.startswith("SIMULATED: ") and len(told) > 40
+        assert not {"nan", "None", "inf"} & set(told.replace("(", " ").replace(")", " ").replace(",", " ").split())
+
+
+def test_a_district_with_few_visited_students_is_refused_and_named(workspace):
+    small = study_students("windham")
+    assert small.answer.design().main is None and "Fewer than 20" in " ".join(small.answer.design().refused)
+    assert "no effect can be estimated" in words.answer(small)
+
+
+def test_rows_of_the_table_tell_main_placebo_and_sensitivity_apart(workspace, tmp_path):
+    study = study_students("hartford")
+    table = to_frame(study.answer.estimates)
+    assert (
+        list(table.columns) == list(COLUMNS)
+        and set(table["track"]) == {"students"}
+        and set(table["edition"]) == {"SIMULATED"}
+    )
+    heads = table[table["event_time"].isna()]
+    assert len(heads) == 2 * len(DESIGN_LABELS) and (heads["n_treated"] >= MIN_GROUP).all()
+    assert set(table.loc[table["estimator"] == "cs_at_risk", "role"]) == {"main", "placebo"}
+    study.save(str(tmp_path / "x" / "result.json"))
+    reading = read_result(load_result(tmp_path / "x" / "result.json"))
+    assert reading.simulated and reading.track == "students" and reading.placebo is not None
+    assert reading.effect.value == study.answer.design().main.estimate_pp
+
+
+def test_the_recommended_design_is_near_the_truth_and_its_placebo_near_zero_where_the_textbook_is_not(workspace):
+    study = study_students("all-districts")
+    own, textbook = study.answer.design(), study.answer.design("never")
+    assert abs(own.main.estimate_pp - study.true_headline) < 3 * own.main.se_pp
+    assert abs(own.placebo.estimate_pp) < 3 * own.placebo.se_pp
+    assert textbook.placebo.estimate_pp > 3 and textbook.main.estimate_pp - study.true_headline > 3
+
+
+def test_the_state_is_measured_once_and_asked_by_slug_name_or_code(workspace):
+    folder = workspace / "data" / "derived" / "student_answers"
+    before = {file.name: file.stat().st_mtime_ns for file in folder.glob("*.json")}
+    assert study_students("Hartford").answer.code == study_students("0640011").answer.code == "0640011"
+    assert {file.name: file.stat().st_mtime_ns for file in folder.glob("*.json")} == before and len(before) == 1
+    with pytest.raises(BadInput, match="Did you mean 'hartford'"):
+        study_students("hartfort")
+
+
+def test_what_is_stored_holds_no_student_and_no_small_count(workspace):
+    folder = workspace / "data" / "derived" / "student_answers"
+    assert scan_folder(folder).ok
+    for content in json.loads(next(folder.glob("*.json")).read_text(encoding="utf-8")):
+        shown = [value for value in content["funnel"]["students"] if value is not None]
+        assert not [value for value in shown if 0 < value < MIN_COUNT]
+        assert not [row for row in content["answer"]["estimates"] if row["n_treated"] < MIN_GROUP]
+
+
+def test_the_executed_notebook_holds_no_student_whatever_its_cells_try(workspace):
+    notebook = nbformat.read(workspace / "notebooks" / "20_students.ipynb", as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = 'district = "hartford"\nresult_path = ""'
+    for source in LEAKS:
+        notebook.cells.append(nbformat.v4.new_code_cell(source.strip()))
+    NotebookClient(notebook, timeout=200, kernel_name="python3", allow_errors=True).execute()
+    errors = [
+        out.ename
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for out in cell.outputs
+        if out.output_type == "error"
+    ]
+    assert errors == ["ValueError"], "only the last leak fails, and it fails in silence about rows"
+    text = nbformat.writes(notebook)
+    assert "withheld" in text and not holds_student(text)
+    assert np.sum([cell.cell_type == "code" for cell in notebook.cells]) > 20
+
+
+def test_a_rule_that_leaves_nobody_alike_is_refused_in_words(workspace):
+    side = student_measure.Side(None, {}, 0)
+    found = student_measure._recommended(side, "1", "", ReferralRule("1", "last_two_months", 20, 1.0, 0.03, 0.39, 100))
+    assert found.effects is None and "No overlap: in a month 39%" in found.refused[0]

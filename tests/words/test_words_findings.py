@@ -1,0 +1,57 @@
+"""One sentence an exhibit, with the number and its uncertainty, on the real figures."""
+
+from dataclasses import replace
+
+import pytest
+
+from leapstudy.study.public import study_all, study_district
+from leapstudy.words import claims
+from leapstudy.words import findings as sentences
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    return study_all(robust=False)
+
+
+@pytest.fixture(scope="module")
+def one():
+    return study_district("hartford")
+
+
+def test_the_answer_never_stands_without_interval_placebo_and_reach(pooled, one):
+    for study in (pooled, one):
+        text = sentences.answer(study)
+        main, reach = study.answer.main, study.answer.detectable.mde_t_pp
+        for number in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp):
+            assert f"{abs(number):.2f}" in text
+        assert f"{reach:.2f} points" in text and "placebo" in text and "p = " in text
+
+
+def test_trends_that_cannot_be_tested_are_said_to_be_so(one):
+    study = one.answer.event_study
+    assert "p = " in sentences.trends(study)
+    untested = sentences.trends(replace(study, joint_p=float("nan")))
+    assert "cannot be tested" in untested and "nan" not in untested
+
+
+def test_a_wide_interval_is_never_called_no_effect(pooled, one):
+    for study in (pooled, one):
+        text = " ".join(
+            [sentences.answer(study), sentences.days(study), sentences.chance(study), sentences.grade(study)]
+        ).lower()
+        assert "no effect." not in text and "proves" not in text and "significant" not in text
+        assert "cannot tell an effect from none" in text and "cannot be bounded" in text
+
+
+def test_a_single_district_is_called_a_confounding_factor(one):
+    assert sentences.grade(one).count("confounding factor") == 1
+
+
+def test_claims_are_held_against_the_figures(pooled):
+    audit = claims.audit(pooled.facts)
+    assert [item.number for item in audit] == [1, 2, 3, 4, 5, 6, 7]
+    assert [item.holds for item in audit] == [True, True, False, False, True, False, True]
+    assert "18,442" in audit[2].figures and "2.1 times" in audit[2].verdict
+    strict = claims.audit(pooled.facts, tolerance_points=0.1)
+    assert not strict[0].holds and strict[1].holds

@@ -1,0 +1,218 @@
+"""The plain page says what the figures carry, no more: same figures, same words, in words that people know."""
+
+import re
+from string import Formatter
+
+import pytest
+import textstat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leapstudy.core.errors import BadInput
+from leapstudy.figures.plain import plain_chart
+from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, verdict
+from leapstudy.words.reading import read_result
+
+FORBIDDEN = (
+    r"\bproves?\b",
+    r"\bproven\b",
+    r"\bsignificant",
+    r"\bno effect\b",
+    r"\bparallel trends hold\b",
+    r"\bWWC rating\b",
+)
+
+
+def row(value, low, high, **changes):
+    """Return one estimate as `result.json` holds it."""
+    base = {
+        "track": "public", "district_code": "ALL", "district": "All LEAP districts", "outcome": "attendance_rate",
+        "comparison": "alliance", "n_treated": 15, "n_comparison": 19, "edition": "2022-23", "pre": "2019-20+2020-21",
+        "post": "2021-22", "event_time": None, "estimator": "did", "role": "main", "estimate_pp": value, "se_pp": 0.4,
+        "ci_low_pp": low, "ci_high_pp": high, "p_value": 0.5, "p_method": "label_permutation", "p_floor": 0.0001,
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def result(main, placebo=None, cost=None, power=True, simulated=False):
+    """Return a result file's content around a main estimate."""
+    published = [
+        {"label": "a", "effect_pp": 4, "diluted_pp": 0.23},
+        {"label": "b", "effect_pp": 16, "diluted_pp": 0.94},
+    ]
+    blocks = {
+        "answer": {"main": main, "detectable": {"mde_t_pp": 1.33, "se_pp": main["se_pp"], "df": 27.0}},
+        "evidence": {
+            "essa": {"tier": 4, "label": "tier 4"},
+            "wwc": {"eligibility": "eligible"},
+            "cost": {"dollars_per_day": cost, "refusal": "" if cost else "cannot be bounded"},
+        },
+    }
+    if power:
+        blocks["evidence"]["power"] = {"coverage": 0.0587, "published": published}
+    rows = [main, *([placebo] if placebo else [])]
+    return {"schema": 1, "district": {}, "made": {"simulated": simulated}, "estimates": rows, "blocks": blocks}
+
+
+COST = {"value": 90.0, "low": 60.0, "high": 200.0}
+PLACEBO = {"role": "placebo", "pre": "2019-20", "post": "2020-21"}
+ONE = {"district_code": "0640011", "district": "Hartford School District", "n_treated": 1, "p_floor": 0.05}
+FIXTURES = {
+    "positive": result(row(1.2, 0.6, 1.8), cost=COST),
+    "precise_null": result(row(0.05, -0.3, 0.4)),
+    "imprecise_null": result(row(-0.34, -1.28, 0.60)),
+    "negative": result(row(-1.2, -1.8, -0.6)),
+    "failed_placebo": result(row(1.83, 0.6, 3.0), placebo=row(-3.3, -4.8, -1.8, **PLACEBO)),
+    "no_interval": result(row(0.7, None, None, **ONE)),
+}
+SINGLE_PERIOD = result(row(1.2, 0.6, 1.8, pre="2020-21"), cost=COST)
+STUDENTS = result(row(7.0, 6.0, 8.0, track="students", district="Hartford School District"), simulated=True)
+ALL = {
+    **FIXTURES,
+    "single period": SINGLE_PERIOD,
+    "one district": result(row(0.7, -1.6, 3.2, **ONE)),
+    "students": STUDENTS,
+}
+
+
+def text(content, lang="en"):
+    return plain_page(read_result(content), lang).text
+
+
+def section(content, key):
+    return next(item.text for item in plain_page(read_result(content)).sections if item.key == key)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_each_kind_of_finding_has_its_verdict(name):
+    assert verdict(read_result(FIXTURES[name])) == name
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("positive", "Attendance rose by +1.20 points more than in the districts compared"),
+    ("precise_null", "Little or nothing changed"),
+    ("imprecise_null", "cannot tell. The best guess is −0.34 points, but anything from −1.28 to +0.60 fits"),
+    ("negative", "fell behind by −1.20 points"),
+    ("failed_placebo", "the comparison failed its own test"),
+    ("no_interval", "no honest range"),
+])  # fmt: skip
+def test_the_answer_is_one_sentence_with_its_interval(name, words):
+    assert words in section(FIXTURES[name], "answer")
+
+
+def test_a_single_year_before_is_said():
+    assert "Only one year lies before the visits" in text(SINGLE_PERIOD)
+    assert "Only one year" not in text(FIXTURES["positive"])
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_nine_points_on_one_page_of_350_words(name, lang):
+    page = plain_page(read_result(ALL[name]), lang)
+    assert [item.key for item in page.sections] == [
+        "question", "answer", "days", "sure", "chart", "overturn", "cost", "grade", "unsaid",
+    ]  # fmt: skip
+    chart = plain_chart(read_result(ALL[name]), lang)
+    assert len(page.text.split()) + len(chart.caption.text().split()) <= 350
+    assert all(item.text for item in page.sections if item.key != "chart")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_forbidden_words_do_not_occur(name):
+    for pattern in FORBIDDEN:
+        assert not re.search(pattern, text(ALL[name]), re.IGNORECASE), pattern
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_ninth_grader_can_read_it(name, monkeypatch):
+    # without a download textstat has no list of syllables: it then counts by hyphenation
+    monkeypatch.setattr("textstat.backend.counts._count_syllables.get_cmudict", lambda lang: None)
+    page = plain_page(read_result(ALL[name]))
+    prose = "\n".join(item.text for item in page.sections if item.text)
+    assert textstat.flesch_kincaid_grade(prose) <= 9
+    assert textstat.automated_readability_index(prose) <= 9
+
+
+def test_days_are_points_times_180_and_per_visited_student_by_coverage():
+    days = section(FIXTURES["imprecise_null"], "days")
+    assert "−0.6 days in a year of 180 (−2.3 to +1.1)" in days
+    assert "−10 days (−39 to +18)" in days or "−10 days (−39 to +19)" in days
+    assert "About 6 in 100" in days
+
+
+@pytest.mark.parametrize("name", ["precise_null", "imprecise_null", "no_interval", "failed_placebo"])
+def test_no_cost_is_named_where_the_interval_holds_zero_or_the_placebo_failed(name):
+    priced = {
+        **FIXTURES[name],
+        "blocks": {**FIXTURES[name]["blocks"], "cost": {"dollars_per_day": COST, "refusal": ""}},
+    }
+    assert "cannot be bounded" in section(priced, "cost")
+    assert "$" not in section(priced, "cost")
+
+
+def test_a_bounded_cost_is_named():
+    assert section(FIXTURES["positive"], "cost") == "About $90 for each extra day attended ($60 to $200)."
+
+
+def test_one_district_can_never_be_strong_evidence():
+    assert "cannot be told apart" in section(ALL["one district"], "grade")
+
+
+def test_without_power_and_cost_blocks_the_page_still_stands():
+    bare = {"schema": 1, "estimates": [row(-0.3, -1.3, 0.6)], "blocks": {}}
+    page = plain_page(read_result(bare))
+    assert all(item.text for item in page.sections if item.key != "chart")
+    assert "Not graded." in page.text
+    assert plain_chart(read_result(bare)).data.shape[0] == 1
+
+
+def test_a_result_without_a_main_estimate_is_refused():
+    with pytest.raises(BadInput, match="no main estimate"):
+        read_result({"schema": 1, "estimates": [], "blocks": {}})
+
+
+@pytest.mark.parametrize(("probability", "words"), [
+    (0.01, "less than 1 chance in 20"), (0.1, "about 1 chance in 10"), (0.25, "about 1 chance in 4"),
+    (0.5, "about 1 chance in 2"), (0.75, "about 3 chances in 4"), (0.99, "more than 19 chances in 20"),
+])  # fmt: skip
+def test_chances_are_small_whole_numbers(probability, words):
+    assert chance_words(probability, catalog("en")) == words
+
+
+def test_each_spoken_chance_lies_within_its_range():
+    lower = 0.05
+    for upper, n, of in CHANCES:
+        assert lower <= n / of < upper
+        lower = upper
+
+
+def _fields(sentence):
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def test_no_key_is_untranslated_and_every_number_is_kept():
+    english, spanish = catalog("en"), catalog("es")
+    assert english.keys() == spanish.keys()
+    for key, sentence in english.items():
+        assert _fields(sentence) == _fields(spanish[key]), key
+    same = {key for key in english if english[key] == spanish[key]}
+    assert same <= {"group_none", "cap_n"}
+
+
+def test_the_translation_is_marked_as_not_yet_checked():
+    assert "todavía no ha sido revisada" in plain_page(read_result(FIXTURES["positive"]), "es").note
+    assert plain_page(read_result(FIXTURES["positive"])).note == ""
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(BadInput, match="en, es"):
+        catalog("fr")
+
+
+@given(st.floats(-20, 20), st.floats(0.01, 20), st.floats(0.01, 20))
+def test_the_verdict_never_contradicts_the_interval(value, below, above):
+    content = result(row(value, value - below, value + above))
+    found = verdict(read_result(content))
+    assert (found == "positive") == (value - below > 0)
+    assert (found == "negative") == (value + above < 0)
+    assert text(content) == text(content)
