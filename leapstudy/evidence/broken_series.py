@@ -1,0 +1,196 @@
+"""A screen for district-years that look like recording faults, from the published figures alone.
+
+Two patterns are looked for, in both directions. *Out and back*: a year departs from both of its neighbors, against
+what other districts did, and the series returns. *Contradiction*: chronic absence moves one way while attendance says
+the other. A flag is a question to the district, not a verdict: a true shock that lasts one year looks the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.stats import t as student_t
+
+from leapstudy.core.errors import BadInput
+
+CUT = 2.5
+"""Standard deviations by which *both* changes, into and out of a year, must depart from other districts'."""
+
+CONTRADICTION_CUT = 4.0
+"""Standard deviations by which chronic absence must depart from what attendance implies; one change, so a higher bar."""
+
+TAIL_DF = 3
+"""Degrees of freedom of the noise: heavy tails, so that the faults looked for do not widen their own yardstick."""
+
+FEWEST = 12
+"""Districts that a year needs before its spread can be learned."""
+
+COLUMNS = ["unit", "year", "pattern", "direction", "z_in", "z_out", "departure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How far changes of log-odds scatter: variance = `by_year` + `sampling` / (students x rate x (1 - rate)).
+
+    Attributes
+    ----------
+    by_year : Series
+        Variance of the change into each year beyond sampling; index year.
+    sampling : float
+        Multiple of the binomial variance; above 1 where absences of one student go together.
+    """
+
+    by_year: pd.Series
+    sampling: float
+
+
+def screen(
+    rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None, cut: float = CUT
+) -> pd.DataFrame:
+    """Return the district-years that depart from their series.
+
+    Parameters
+    ----------
+    rates_pct : DataFrame
+        Rates in percent; one row a district, one column a year, columns in order of time. A year without figures is left
+        out, and the years beside it count as neighbors.
+    students : Series
+        Students behind a rate; index as in `rates_pct`. Districts without a number are not screened.
+    companion_pct : DataFrame, optional
+        A second outcome of the same districts (attendance beside chronic absence), for the contradictions. Its years
+        may be fewer.
+    cut
+        Standard deviations for *out and back*.
+
+    Returns
+    -------
+    DataFrame
+        unit, year, pattern ('out and back' or 'contradiction'), direction ('high' or 'low'), z_in and z_out (robust
+        standard deviations of the changes into and out of the year; z_out is empty for a contradiction), departure
+        (log-odds away from the neighbors or from what the companion implies); the largest first.
+
+    Raises
+    ------
+    BadInput
+        With fewer than three years or twelve districts: there is nothing to compare with.
+
+    Notes
+    -----
+    Each change is centered on the median district of its year, so that what happened to all is no flag. The yardstick is
+    fitted by maximum likelihood with Student's t(3) errors (Lange, Little and Taylor 1989, JASA 84:881), whose heavy
+    tails keep the faults themselves from hiding.
+
+    Examples
+    --------
+    >>> years = ["2017-18", "2018-19", "2019-20", "2020-21"]
+    >>> rng = np.random.default_rng(1)
+    >>> rates = pd.DataFrame(rng.normal(20, 0.5, (40, 4)), columns=years)
+    >>> rates.loc[7, "2019-20"] = 35.0
+    >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
+    [[7, '2019-20', 'out and back', 'high']]
+    """
+    if rates_pct.shape[1] < 3 or len(rates_pct) < FEWEST:
+        raise BadInput(
+            f"A screen for broken series needs at least 3 years and {FEWEST} districts; here are "
+            f"{rates_pct.shape[1]} and {len(rates_pct)}."
+        )
+    changes = _changes(rates_pct, students)
+    flags = [_out_and_back(changes, list(rates_pct.columns), cut)]
+    if companion_pct is not None:
+        flags.append(_contradictions(rates_pct, companion_pct, students))
+    rows = pd.concat(flags, ignore_index=True)
+    size = rows[["z_in", "z_out"]].abs().min(axis=1)
+    return rows.loc[size.sort_values(ascending=False, kind="stable").index, COLUMNS].reset_index(drop=True)
+
+
+def log_odds(rates_pct: pd.DataFrame) -> pd.DataFrame:
+    """Return log-odds of rates in percent, kept off 0 and 100 by a twentieth of a point."""
+    share = rates_pct.clip(0.05, 99.95) / 100
+    return np.log(share / (1 - share))
+
+
+def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarray) -> Noise:
+    """Return the spread of changes, see `Noise`.
+
+    Parameters
+    ----------
+    change : array of shape (n,)
+        Centered changes of log-odds.
+    sampling_variance : array of shape (n,)
+        Their binomial variance.
+    year : array of shape (n,)
+        The year of each; every year has a spread of its own.
+    """
+    years, code = np.unique(year, return_inverse=True)
+
+    def loss(log_parameters: np.ndarray) -> float:
+        spread = np.sqrt(np.exp(log_parameters[:-1])[code] + np.exp(log_parameters[-1]) * sampling_variance)
+        return float((np.log(spread) - student_t.logpdf(change / spread, TAIL_DF)).sum())
+
+    fit = minimize(loss, np.append(np.full(len(years), np.log(0.02)), 0.0), method="L-BFGS-B")
+    return Noise(pd.Series(np.exp(fit.x[:-1]), index=years), float(np.exp(fit.x[-1])))
+
+
+def _changes(rates_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
+    """Return one row a change: unit, year (the later one), change, z."""
+    change = log_odds(rates_pct).diff(axis=1).iloc[:, 1:]
+    change = change - change.median()
+    variance = _binomial(rates_pct, students)
+    pair = (variance + variance.shift(axis=1)).iloc[:, 1:]
+    rows = pd.DataFrame({"change": change.stack(), "variance": pair.stack()}).dropna()
+    rows = rows.rename_axis(["unit", "year"]).reset_index()
+    return rows.assign(z=_z(rows["change"], rows["variance"], rows["year"]))
+
+
+def _binomial(rates_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
+    share = rates_pct.clip(0.2, 99.8) / 100
+    return 1 / (share * (1 - share)).mul(students.reindex(rates_pct.index), axis=0)
+
+
+def _z(change: pd.Series, variance: pd.Series, year: pd.Series) -> np.ndarray:
+    noise = fit_noise(change.to_numpy(float), variance.to_numpy(float), year.to_numpy())
+    return (change / np.sqrt(year.map(noise.by_year) + noise.sampling * variance)).to_numpy()
+
+
+def _out_and_back(changes: pd.DataFrame, years: list[str], cut: float) -> pd.DataFrame:
+    before = dict(zip(years[1:], years[:-1], strict=True))
+    out = changes.assign(year=changes["year"].map(before)).drop(columns="variance")
+    both = changes.merge(out, on=["unit", "year"], suffixes=("_in", "_out"))
+    flagged = (np.sign(both["z_in"]) == -np.sign(both["z_out"])) & (both[["z_in", "z_out"]].abs().min(axis=1) >= cut)
+    rows = both[flagged]
+    return rows.assign(
+        pattern="out and back",
+        direction=np.where(rows["z_in"] > 0, "high", "low"),
+        departure=(rows["change_in"] - rows["change_out"]) / 2,
+    )[COLUMNS]
+
+
+def _contradictions(rates_pct: pd.DataFrame, companion_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
+    """Return the changes that the companion's change does not carry, by a median regression a year."""
+    here = [year for year in rates_pct.columns if year in companion_pct.columns]
+    ours = log_odds(rates_pct[here]).diff(axis=1).iloc[:, 1:]
+    theirs = log_odds(companion_pct.reindex(rates_pct.index)[here]).diff(axis=1).iloc[:, 1:]
+    variance = _binomial(rates_pct[here], students)
+    pair = (variance + variance.shift(axis=1)).iloc[:, 1:]
+    frames = {"ours": ours.stack(), "theirs": theirs.stack(), "variance": pair.stack()}
+    rows = pd.DataFrame(frames).dropna().rename_axis(["unit", "year"]).reset_index()
+    if rows.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    rows["rest"] = np.nan
+    for _, group in rows.groupby("year"):
+        rows.loc[group.index, "rest"] = _theil_sen_rest(group["theirs"].to_numpy(), group["ours"].to_numpy())
+    z = _z(rows["rest"], rows["variance"], rows["year"])
+    flagged = np.abs(z) >= CONTRADICTION_CUT
+    return rows.assign(
+        pattern="contradiction", direction=np.where(z > 0, "high", "low"), z_in=z, z_out=np.nan, departure=rows["rest"]
+    )[flagged][COLUMNS]
+
+
+def _theil_sen_rest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return what is left of `y` after the median of all pairwise slopes on `x`, centered on its median."""
+    first, second = np.triu_indices(len(x), 1)
+    run = x[second] - x[first]
+    slope = np.median(((y[second] - y[first])[run != 0]) / run[run != 0]) if (run != 0).any() else 0.0
+    rest = y - slope * x
+    return rest - np.median(rest)

@@ -1,0 +1,104 @@
+"""The screen for broken series finds the known ones, moves with nothing that is common to all, and seldom cries wolf."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.evidence.broken_series import fit_noise, log_odds, screen
+
+YEARS = [f"{year}-{year % 100 + 1:02d}" for year in range(2011, 2019)]
+
+
+@pytest.fixture(scope="module")
+def published() -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return chronic absence and attendance in percent, and students, by district, as published."""
+    raw, code = paths.raw(), {"dtype": {"district_code": str}}
+    early = pd.read_csv(raw / "csde_chronic_absence" / "chronic_absence.csv", **code).set_index("district_code")
+    late = pd.read_csv(raw / "csde_chronic_absence_2021_2025" / "chronic_absence.csv", **code)
+    late = late[late["student_group"] == "All Students"].pivot(
+        index="district_code", columns="year", values="chronic_absence_rate"
+    )
+    rows = pd.read_csv(raw / "csde_attendance_2022_23" / "attendance.csv", **code)
+    rows = rows[rows["student_group"] == "All Students"]
+    attendance = rows.pivot(index="district_code", columns="year", values="attendance_rate").drop("00000CT") * 100
+    students = rows.pivot(index="district_code", columns="year", values="students").median(axis=1)
+    chronic = early.filter(regex=r"^20").join(late * 100, how="outer").drop("00000CT")
+    return chronic, attendance, students
+
+
+@pytest.fixture(scope="module")
+def simulated() -> tuple[pd.DataFrame, pd.Series]:
+    """Return 200 districts x 8 years whose log-odds scatter by 0.1 around lines of their own; nothing is broken."""
+    rng = np.random.default_rng(20261128)
+    students = pd.Series(rng.integers(300, 9000, 200).astype(float))
+    odds = rng.normal(-2, 0.6, (200, 1)) + rng.normal(0, 0.3, 8) + rng.normal(0, 0.1, (200, 8))
+    rates = rng.binomial(students.to_numpy(int)[:, None], 1 / (1 + np.exp(-odds))) / students.to_numpy()[:, None]
+    return pd.DataFrame(100 * rates, columns=YEARS), students
+
+
+def test_the_known_faults_of_the_published_figures_are_found(published):
+    chronic, attendance, students = published
+    flags = screen(chronic, students, companion_pct=attendance)
+    found = set(zip(flags["unit"], flags["year"], flags["direction"], strict=True))
+    assert {("0930011", "2021-22", "high"), ("1620011", "2023-24", "low"), ("0830011", "2022-23", "low")} <= found
+    assert ("0570011", "2019-20", "low") in found
+    revised = screen(attendance, students)
+    assert ("1510011", "2020-21") in set(zip(revised["unit"], revised["year"], strict=True))
+    # a screen that flags everything finds the known ones too
+    assert len(flags) < 0.03 * chronic.size
+
+
+def test_a_sound_state_is_seldom_flagged_and_a_planted_fault_is_found(simulated):
+    rates, students = simulated
+    assert len(screen(rates, students)) <= 0.01 * rates.size
+    for up in (True, False):
+        planted = rates.copy()
+        odds = log_odds(rates).loc[11, "2014-15"] + (1 if up else -1)
+        planted.loc[11, "2014-15"] = 100 / (1 + np.exp(-odds))
+        top = screen(planted, students).iloc[0]
+        assert (top["unit"], top["year"], top["direction"]) == (11, "2014-15", "high" if up else "low")
+
+
+def test_what_happens_to_all_is_no_flag_and_a_mirror_turns_the_direction(simulated):
+    rates, students = simulated
+    rates = rates.copy()
+    rates.loc[3, "2013-14"] *= 3
+    plain = screen(rates, students)
+    shifted = 100 / (1 + np.exp(-(log_odds(rates) + np.linspace(0, 1.5, 8))))
+    assert list(screen(shifted, students)["unit"])[:1] == [3]
+    mirrored = screen(100 - rates, students)
+    assert set(mirrored["unit"]) == set(plain["unit"])
+    assert (mirrored["direction"] == plain["direction"].map({"high": "low", "low": "high"})).all()
+
+
+def test_a_change_that_the_companion_carries_is_no_contradiction(simulated):
+    rates, students = simulated
+    wobble = np.random.default_rng(7).normal(0, 0.3, rates.shape)
+    attendance = 100 - rates / 2 + wobble
+    moved, told = rates.copy(), attendance.copy()
+    moved.loc[5, "2018-19"] = 3 * rates.loc[5, "2018-19"]
+    told.loc[5, "2018-19"] = 100 - moved.loc[5, "2018-19"] / 2
+    agreeing = screen(moved, students, companion_pct=told)
+    assert 5 not in set(agreeing.loc[agreeing["pattern"] == "contradiction", "unit"])
+    against = screen(moved, students, companion_pct=attendance)
+    row = against[(against["pattern"] == "contradiction") & (against["unit"] == 5)].iloc[0]
+    assert (row["year"], row["direction"]) == ("2018-19", "high")
+
+
+def test_noise_is_learned_as_it_was_made():
+    rng = np.random.default_rng(3)
+    sampling = rng.uniform(0.0005, 0.02, 40_000)
+    year = np.repeat(["a", "b"], 20_000)
+    spread = np.sqrt(np.where(year == "a", 0.01, 0.09) + 1.5 * sampling)
+    noise = fit_noise(spread * rng.standard_t(3, 40_000), sampling, year)
+    assert noise.by_year["a"] == pytest.approx(0.01, rel=0.1)
+    assert noise.by_year["b"] == pytest.approx(0.09, rel=0.1)
+    assert noise.sampling == pytest.approx(1.5, rel=0.1)
+
+
+def test_too_little_to_compare_with_is_refused(simulated):
+    rates, students = simulated
+    with pytest.raises(BadInput, match="at least 3 years and 12 districts"):
+        screen(rates.iloc[:, :2], students)
