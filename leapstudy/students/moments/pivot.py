@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from operator import add
 
@@ -11,7 +12,7 @@ from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import held, sealed
-from leapstudy.students.moments.traits import district_number, month_number, packed_traits
+from leapstudy.students.moments.traits import district_number, month_number, packed_traits, trait
 
 SHIFT = 93.0
 """Points; near the mean of attendance, so that sums of squares lose no digits."""
@@ -68,7 +69,36 @@ def students_of(panel: Table) -> Iterator[Students]:
     wide = _words(rows, periods) if halves else _columns(rows, periods)
     with held("turning student-months to students", wide) as kept:
         days = _unpacked(kept, periods) if halves else kept
-        yield Students(_with_outcome(days, len(periods)), periods)
+        late = _late(days, periods)
+        if not sealed("counting late entries", late.count().to_pyarrow).as_py():
+            yield Students(_with_outcome(days, len(periods)), periods)
+            return
+        with held("reading the traits of late entries", _first_traits(rows, late)) as traits:
+            days = days.left_join(traits, "student").mutate(traits=ibis.coalesce(traits.first_traits, days.traits))
+            days = days.select("student", "traits", "rows", *(f"{x}{t}" for t in range(len(periods)) for x in "ea"))
+            yield Students(_with_outcome(days, len(periods)), periods)
+
+
+def _anchors(periods: Sequence[int]) -> list[int]:
+    """Return the months in which most students are seen first: the panel's first one, and the first after each gap."""
+    return [of for before, of in zip((None, *periods), periods, strict=False) if before is None or of - before > 1]
+
+
+def _anchored_traits(rows: Table, periods: Sequence[int]) -> IntegerValue:
+    """Return the packed traits in the anchor months only, else nothing: to pack every row takes half of the whole pass."""
+    first_days = [date(of // 12, of % 12 + 1, 1) for of in _anchors(periods)]
+    return ibis.ifelse(rows.month.isin(first_days), packed_traits(rows), ibis.null("int64"))
+
+
+def _late(days: Table, periods: Sequence[int]) -> Table:
+    """Return the students whose first month was no anchor, so that their traits are missing or a later month's."""
+    first = ibis.cases(*((days[f"e{t}"] > 0, of) for t, of in enumerate(periods)), else_=0)
+    return days.filter(days.traits.isnull() | (trait(days.traits, "month") != first)).select("student")
+
+
+def _first_traits(rows: Table, late: Table) -> Table:
+    packed = rows.select("student", packed=packed_traits(rows)).semi_join(late, "student")
+    return packed.group_by("student").agg(first_traits=packed.packed.min())
 
 
 def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
@@ -98,7 +128,7 @@ def _words(rows: Table, periods: Sequence[int]) -> Table:
     place = month_number(rows.month) - periods[0]
     rows = rows.select(
         "student",
-        packed=packed_traits(rows),
+        packed=_anchored_traits(rows, periods),
         place=place,
         days=(rows.days_attended * 2).cast("int64") * (1 << DAY_BITS) + (rows.days_enrolled * 2).cast("int64"),
     )
@@ -121,7 +151,7 @@ def _columns(rows: Table, periods: Sequence[int]) -> Table:
     """Return one row per student with two columns for each month, for days that are any fraction."""
     rows = rows.select(
         "student",
-        packed=packed_traits(rows),
+        packed=_anchored_traits(rows, periods),
         period=month_number(rows.month),
         enrolled=rows.days_enrolled.cast("float64"),
         attended=rows.days_attended.cast("float64"),
