@@ -40,7 +40,7 @@ def _plan(
 
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
     """
-    from leapstudy.batch.kept import asked, kept_plan
+    from leapstudy.batch.last_batch import asked, kept_plan
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
@@ -84,7 +84,7 @@ def run(
     dask: Annotated[str, typer.Option(help="Scheduler of a Dask cluster that runs the notebooks.")] = "",
 ) -> None:
     """Run the notebooks whose inputs changed and build the pages."""
-    from leapstudy.batch.kept import reasons, untouched
+    from leapstudy.batch.last_batch import reasons, untouched
     from leapstudy.batch.manifest import verdict
     from leapstudy.batch.remote import Place
 
@@ -106,9 +106,9 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
     if not dask:
         _warm_up()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
-    from leapstudy.batch.pools import choose_pool
+    from leapstudy.batch.batch import run_batch
+    from leapstudy.batch.executors import choose_pool
     from leapstudy.batch.progress import failure_table
-    from leapstudy.batch.run import run_batch
 
     # a batch system says that time is up with SIGTERM: leave as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -135,7 +135,7 @@ def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
 @app.command(epilog="Example: leapstudy status")
 def status(track: TrackOption = "public", out: OutOption = "") -> None:
     """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
-    from leapstudy.batch.kept import reasons
+    from leapstudy.batch.last_batch import reasons
     from leapstudy.batch.manifest import verdict
     from leapstudy.batch.remote import Place
 

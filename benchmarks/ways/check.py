@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from leapstudy.batch.kept import asked, kept_plan, reasons, untouched
+from leapstudy.batch.last_batch import asked, kept_plan, reasons, untouched
 from leapstudy.core.sources import package_hash
 
 out, slugs = Path(sys.argv[1]).resolve(), sys.argv[2:]

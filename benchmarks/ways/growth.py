@@ -12,8 +12,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from rich.console import Console
 
-from leapstudy.batch.run import run_batch
-from leapstudy.batch.runs import Run
+from leapstudy.batch.batch import run_batch
+from leapstudy.batch.job import Run
 
 
 def notebook(path: Path) -> Path:

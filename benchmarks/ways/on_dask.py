@@ -7,10 +7,10 @@ from pathlib import Path
 from distributed import LocalCluster
 from rich.console import Console
 
+from leapstudy.batch.batch import run_batch
 from leapstudy.batch.cluster import ClusterPool
-from leapstudy.batch.local import LocalPool
+from leapstudy.batch.executors import LocalPool
 from leapstudy.batch.plan import make_plan
-from leapstudy.batch.run import run_batch
 from leapstudy.batch.threads import one_thread
 from leapstudy.data import load_study
 

@@ -13,13 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 from leapstudy.batch.execute import clear, execute
+from leapstudy.batch.executors import Started, Work
 from leapstudy.batch.failures import CannotWrite, Failure
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.local import Started, Work
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
-from leapstudy.batch.parcel import pack, unpack
-from leapstudy.batch.runs import Run
 from leapstudy.batch.threads import one_thread
+from leapstudy.batch.workspace_zip import pack, unpack
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic
 

@@ -18,9 +18,9 @@ from traitlets.config import Config
 from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
 from leapstudy.batch.failures import CannotWrite, Failure, describe, moved
 from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
+from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
-from leapstudy.batch.runs import Run
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.sources import package_hash
 

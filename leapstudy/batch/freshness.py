@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from leapstudy.batch.kept import reasons
+from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput

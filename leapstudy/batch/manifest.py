@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from leapstudy.batch.cells import read_cells
 from leapstudy.batch.inputs import own_inputs
-from leapstudy.batch.runs import Run
+from leapstudy.batch.job import Run
 from leapstudy.batch.threads import threads
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.cells import read_cells
+from leapstudy.batch.job import Run
 from leapstudy.batch.params import KEYS, StudyParams, resolve
-from leapstudy.batch.runs import Run
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG, Track

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import Manifest, read_manifest
-from leapstudy.batch.runs import Run
 
 NAMED = 4
 

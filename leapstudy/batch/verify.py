@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
+from leapstudy.batch.batch import run_batch
 from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
-from leapstudy.batch.run import run_batch
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import points
 from leapstudy.data import StudyData

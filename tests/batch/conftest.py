@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, SHARE
-from leapstudy.batch.runs import Run
 from leapstudy.core import paths
 
 DISTRICT_CELLS = (

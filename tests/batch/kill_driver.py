@@ -17,9 +17,9 @@ import psutil
 from conftest import tiny_runs
 from rich.console import Console
 
+from leapstudy.batch.batch import run_batch
 from leapstudy.batch.inputs import input_hashes
 from leapstudy.batch.manifest import NAME, key_of, read_manifest, stale_reasons
-from leapstudy.batch.run import run_batch
 
 LONGEST_SECONDS = 2.5
 

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 import pytest
 from rich.console import Console
 
+from leapstudy.batch.batch import run_batch
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
-from leapstudy.batch.record import NAME, crate_of, describe_files, write_record
-from leapstudy.batch.run import run_batch
+from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, write_record
 from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file

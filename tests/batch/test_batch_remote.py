@@ -8,11 +8,10 @@ from conftest import tiny_runs
 from rich.console import Console
 
 from leapstudy.batch import remote
-from leapstudy.batch.kept import reasons
-from leapstudy.batch.local import LocalPool
-from leapstudy.batch.pools import SendingPool
+from leapstudy.batch.batch import run_batch
+from leapstudy.batch.executors import LocalPool, SendingPool
+from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.remote import Place
-from leapstudy.batch.run import run_batch
 from leapstudy.core.errors import BadInput, LeapstudyError
 
 QUIET = Console(quiet=True)

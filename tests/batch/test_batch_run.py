@@ -13,14 +13,14 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from leapstudy.batch import local
+from leapstudy.batch import executors
+from leapstudy.batch.batch import _longest_first, run_batch
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.kept import reasons
+from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.progress import failure_table
-from leapstudy.batch.run import _longest_first, run_batch
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate, read_estimates
 
@@ -155,7 +155,7 @@ def test_ctrl_c_marks_what_was_cut_off(workspace, study, monkeypatch):
         write_manifest(folder / run.slug, Manifest("running", dict(key)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(local, "execute", interrupted)
+    monkeypatch.setattr(executors, "execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_batch(plan, out, 1, console=QUIET)
     assert read_manifest(out / "hartford").state == "interrupted"

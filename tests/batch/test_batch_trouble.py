@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from leapstudy.batch import engine, execute
+from leapstudy.batch.batch import run_batch
 from leapstudy.batch.engine import INTERRUPT, Watch
+from leapstudy.batch.executors import LocalPool
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.local import LocalPool
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
-from leapstudy.batch.run import run_batch
-from leapstudy.batch.runs import Run
 
 pytestmark = pytest.mark.slow
 QUIET = Console(quiet=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from leapstudy.batch.kept import asked, kept_plan, reasons, untouched
+from leapstudy.batch.batch import run_batch
+from leapstudy.batch.job import Run
+from leapstudy.batch.last_batch import asked, kept_plan, reasons, untouched
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
-from leapstudy.batch.run import run_batch
-from leapstudy.batch.runs import Run
 from leapstudy.students.pseudonyms import pseudonym
 
 QUIET = Console(quiet=True)
@@ -45,7 +45,7 @@ def test_the_last_plan_holds_until_something_is_touched(tiny_plan, workspace):
 
 def test_the_check_imports_neither_pandas_nor_papermill():
     heavy = "{'pandas', 'numpy', 'papermill', 'nbformat', 'matplotlib', 'pydantic'}"
-    code = f"import sys, leapstudy.cli, leapstudy.batch.kept, leapstudy.batch.remote; print({heavy} & set(sys.modules))"
+    code = f"import sys, leapstudy.cli, leapstudy.batch.last_batch, leapstudy.batch.remote; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

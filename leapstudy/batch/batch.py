@@ -1,40 +1,33 @@
 """A whole batch: what is stale runs, the rest stays; failures are told, never hidden."""
 
 import datetime
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 
-from leapstudy.batch.earlier import Kept, earlier_runs
 from leapstudy.batch.execute import own_files
+from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.gather import gather
 from leapstudy.batch.inputs import input_hashes, signature
-from leapstudy.batch.kept import forget, keep
-from leapstudy.batch.local import LocalPool, Started, Work
+from leapstudy.batch.job import Run
+from leapstudy.batch.last_batch import forget, keep
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
+from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
-from leapstudy.batch.record import write_record
-from leapstudy.batch.runs import Run
+from leapstudy.batch.ro_crate import write_record
 from leapstudy.batch.threads import one_thread
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.entries import EXPECTED
-
-
-class Pool(Protocol):
-    """Where runs happen: this machine, or a cluster."""
-
-    def results(self, started: Started) -> Generator[tuple[Run, Manifest]]:
-        """Yield each run with its manifest as it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +97,7 @@ def run_batch(
     with locked(out):
         forget(out)
         work = _work(plan, out, jobs, force, timeout)
-        kept = earlier_runs(out, {run.slug for run in plan})
+        kept = previous_runs(out, {run.slug for run in plan})
         done = _execute(work, plan, kept, pool, console)
         outcomes = tuple(Outcome(run, done.get(run.slug) or _fresh(out, run), run.slug in done) for run in plan)
         batch = _publish(outcomes, kept, out, started)
@@ -133,7 +126,7 @@ def _longest_first(runs: Sequence[Run]) -> list[Run]:
 
 
 def _execute(
-    work: Work, plan: Sequence[Run], kept: Sequence[Kept], pool: Callable[[Work], Pool], console: Console
+    work: Work, plan: Sequence[Run], kept: Sequence[PreviousRun], pool: Callable[[Work], Pool], console: Console
 ) -> dict[str, Manifest]:
     if not work.runs:
         return {}
@@ -156,7 +149,7 @@ def _execute(
     return done
 
 
-def _prepare(run: Run, plan: Sequence[Run], kept: Sequence[Kept], out: Path) -> None:
+def _prepare(run: Run, plan: Sequence[Run], kept: Sequence[PreviousRun], out: Path) -> None:
     """Write the pages of a run while others go on; a disk that is full is told at the end, when all of them are due."""
     expected = [_page(item, "done" if item is run else EXPECTED, out) for item in plan]
     with suppress(OSError):
@@ -172,7 +165,7 @@ def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
                 write_manifest(out / run.slug, replace(before, state="interrupted"))
 
 
-def _publish(outcomes: Sequence[Outcome], kept: Sequence[Kept], out: Path, started: datetime.datetime) -> Batch:
+def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path, started: datetime.datetime) -> Batch:
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]
     try:

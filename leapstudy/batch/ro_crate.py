@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 import leapstudy
-from leapstudy.batch.earlier import Kept
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import Manifest, read_manifest
-from leapstudy.batch.runs import Run
+from leapstudy.batch.previous_runs import PreviousRun
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.study.result import made
 
@@ -42,7 +42,7 @@ class Recorded:
 
 
 def write_record(
-    out: Path, runs: Iterable[Run], kept: Iterable[Kept], started: datetime.datetime, *, anew: bool = True
+    out: Path, runs: Iterable[Run], kept: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
 ) -> Path:
     """Describe a finished batch in its output folder.
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.inputs import input_hashes
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import key_of, stale_reasons
-from leapstudy.batch.runs import Run
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import package_hash

@@ -1,16 +1,18 @@
-"""Runs on this machine: some notebooks at a time, each in a kernel of its own."""
+"""Where the runs of a batch happen: here or on a cluster, with every finished run sent on at once."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import execute
 from leapstudy.batch.inputs import Signature
+from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import Manifest
-from leapstudy.batch.runs import Run
+from leapstudy.batch.remote import Place
 
 Started = Callable[[Run], None]
 LOOK_SECONDS = 0.2
@@ -26,6 +28,13 @@ class Work:
     seen: Mapping[str, Signature]
     jobs: int
     timeout: int
+
+
+class Pool(Protocol):
+    """Where runs happen: this machine, or a cluster."""
+
+    def results(self, started: Started) -> Generator[tuple[Run, Manifest]]:
+        """Yield each run with its manifest as it ends."""
 
 
 @dataclass(slots=True)
@@ -66,3 +75,38 @@ def _as_they_end(futures: Iterable[Future[Manifest]]) -> Iterator[Future[Manifes
     while waiting:
         ended, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
         yield from ended
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPool:
+    """A pool whose results go to a URL as each run ends, so that a batch cut off later has lost none of them."""
+
+    inner: Pool
+    place: Place
+
+    def results(self, started: Started) -> Generator[tuple[Run, Manifest]]:
+        """Yield each run with its manifest once it is sent."""
+        with closing(self.inner.results(started)) as ended:
+            for run, manifest in ended:
+                self.place.push(run.slug)
+                yield run, manifest
+
+
+def choose_pool(dask: str, place: Place) -> Callable[[Work], Pool]:
+    """Return what makes the pool: local, or on the Dask cluster at address `dask`.
+
+    Raises
+    ------
+    BadInput
+        If a cluster is asked for and Dask is not installed.
+    """
+    make: Callable[[Work], Pool] = LocalPool
+    if dask:
+        from leapstudy.batch.cluster import ClusterPool, need_dask
+
+        need_dask()
+
+        def make(work: Work) -> Pool:
+            return ClusterPool(work, dask)
+
+    return (lambda work: SendingPool(make(work), place)) if place.url else make

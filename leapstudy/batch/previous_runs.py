@@ -12,7 +12,7 @@ from leapstudy.site.stamps import read_stamps
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PreviousRun:
     """A run of an earlier batch, as far as its folder tells."""
 
     slug: str
@@ -30,11 +30,11 @@ class Kept:
         }  # fmt: skip
 
 
-def earlier_runs(out: Path, asked: Container[str]) -> list[Kept]:
+def previous_runs(out: Path, asked: Container[str]) -> list[PreviousRun]:
     """Return the runs of earlier batches that the new one does not ask for and whose folders are still there."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return [
-            Kept(run["slug"], run["title"], run["source"], manifest)
+            PreviousRun(run["slug"], run["title"], run["source"], manifest)
             for run in read_stamps(out)["runs"]
             if run["slug"] not in asked and (manifest := read_manifest(out / run["slug"])) is not None
         ]
