@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,17 +17,21 @@ from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
 from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
-from leapstudy.batch.failures import CannotWrite, Failure, describe, moved
+from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
 from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
+from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.sources import package_hash
+from leapstudy.site.entries import track_of
+from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
-MADE = (NOTEBOOK, FAILED, "result.json", "manifest.json")
+RESULT = "result.json"
+MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
@@ -68,18 +73,20 @@ def execute(
         If a file cannot be written: the disk is full, say.
     """
     offer()
-    watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(own_files(run))
+    watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(run.track, own_files(run))
     try:
         clear(folder)
         write_manifest(folder, Manifest("running", dict(key)))
         start = time.perf_counter()
         error = _run_cells(run, folder, kernel, timeout, watch)
-        if not error and signature(own_files(run)) != seen:
+        if not error and signature(run.track, own_files(run)) != seen:
             error = _moved(run, key, folder)
+        error = error or _without_result(run, folder)
         state: State = "interrupted" if watch.stopped == INTERRUPT else "failed" if error else "done"
-        outputs = output_hashes(folder) if state == "done" else {}
-        manifest = Manifest(state, dict(key), outputs, time.perf_counter() - start, error)
+        manifest = Manifest(state, dict(key), {}, time.perf_counter() - start, error)
         write_text_atomic(folder / "run.log", _log(run, manifest))
+        if state == "done":
+            manifest = replace(manifest, outputs=output_hashes(folder))
         write_manifest(folder, manifest)
     except OSError as failure:
         raise CannotWrite(run.slug, failure) from failure
@@ -105,7 +112,7 @@ def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) 
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
         if watch.notebook is not None:
             write_text_atomic(folder / FAILED, nbformat.writes(watch.notebook) + "\n")
-        (folder / "result.json").unlink(missing_ok=True)
+        (folder / RESULT).unlink(missing_ok=True)
         return describe(failure, watch, timeout)
     write_text_atomic(folder / NOTEBOOK, nbformat.writes(notebook) + "\n")
     return {}
@@ -123,14 +130,30 @@ def own_files(run: Run) -> list[Path]:
     return [run.notebook, *own_inputs(run.parameters)]
 
 
+def _without_result(run: Run, folder: Path) -> Failure:
+    """Return the failure of a run that ended well and left no result that can be read; articles need none."""
+    if not track_of(run.slug) or not (folder / NOTEBOOK).is_file():
+        return {}
+    try:
+        load_result(folder / RESULT)
+    except BadInput as reason:
+        _set_aside(folder)
+        return no_result(str(reason))
+    return {}
+
+
+def _set_aside(folder: Path) -> None:
+    (folder / NOTEBOOK).replace(folder / FAILED)
+    (folder / RESULT).unlink(missing_ok=True)
+
+
 def _moved(run: Run, key: Mapping[str, Any], folder: Path) -> Failure:
     """Return what changed while the run was on its way; a file touched but equal is no change."""
     package_hash.cache_clear()
     parts = changed(key, key_of(run, input_hashes(run.track)))
     if not parts:
         return {}
-    (folder / NOTEBOOK).replace(folder / FAILED)
-    (folder / "result.json").unlink(missing_ok=True)
+    _set_aside(folder)
     return moved(parts)
 
 
