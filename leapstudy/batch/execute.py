@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +23,7 @@ from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signatur
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
+from leapstudy.batch.streams import settle_streams
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.sources import package_hash
@@ -29,6 +31,7 @@ from leapstudy.site.entries import track_of
 from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300
+LONGEST_FOLDER = 40
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
 RESULT = "result.json"
 MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
@@ -103,24 +106,32 @@ def clear(folder: Path) -> None:
 def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) -> Failure:
     """Execute, and write the notebook once, at the end; return the failure, or nothing."""
     try:
-        with TemporaryDirectory(prefix="leapstudy-") as sockets:
+        with TemporaryDirectory(prefix="leapstudy-", dir=_short_folder()) as sockets:
             notebook = papermill.execute_notebook(
                 run.notebook, None, run.parameters, engine_name=ENGINE, kernel_name=kernel, progress_bar=False,
-                execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
+                execution_timeout=timeout, start_timeout=60, shutdown_kernel="immediate",
                 config=_local_sockets(sockets), watch=watch,
             )  # fmt: skip
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
         if watch.notebook is not None:
+            settle_streams(watch.notebook)
             write_text_atomic(folder / FAILED, nbformat.writes(watch.notebook) + "\n")
         (folder / RESULT).unlink(missing_ok=True)
         return describe(failure, watch, timeout)
+    settle_streams(notebook)
     write_text_atomic(folder / NOTEBOOK, nbformat.writes(notebook) + "\n")
     return {}
 
 
+def _short_folder() -> str | None:
+    """Return where sockets go: the name of one may have a hundred characters, and TMPDIR can be longer than that."""
+    usual = tempfile.gettempdir()
+    return usual if os.name != "posix" or len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp"
+
+
 def _local_sockets(folder: str) -> Config:
     """Return settings for sockets in a folder that only this user may open; Jupyter's default where there are none."""
-    if os.name != "posix":
+    if os.name != "posix" or len(os.fsencode(folder)) > 2 * LONGEST_FOLDER:
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
