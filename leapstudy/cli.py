@@ -154,6 +154,8 @@ def check(
     if path is not None:
         raise typer.Exit(_check_students(path))
     from leapstudy.data import load_facts, load_study
+    from leapstudy.students.settings import load_settings
+    from leapstudy.study.student_check import check_students
 
     data, plan = load_study(), _new_plan(None, "public", None, paths.reports())
     load_facts()
@@ -161,17 +163,26 @@ def check(
         f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, {len(plan)} runs have legal parameters.",
         highlight=False,
     )
+    settings = load_settings()
+    if settings.simulated:
+        console.print("Students: the SIMULATED state; name your own files in params/students.yml.", highlight=False)
+        return
+    checked = check_students(settings)
+    console.print(checked.text, highlight=False, markup=False, soft_wrap=True)
+    if not checked.ok:
+        raise typer.Exit(BadInput.exit_code)
 
 
 def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
     from leapstudy.students.check import check_path
+    from leapstudy.students.settings import load_settings
 
-    if not path.exists():
-        raise BadInput(
-            f"There is no file or folder {str(path)!r}. `leapstudy simulate students.parquet` makes one to try."
-        )
-    report = check_path(path, known_districts=tuple(load_study().districts["district_code"]))
+    settings = load_settings()
+    report = check_path(
+        path, settings.reading, tuple(load_study().districts["district_code"]),
+        roster=Path(settings.roster).expanduser() if settings.roster else None,
+    )  # fmt: skip
     console.print(report.text(), highlight=False, markup=False, soft_wrap=True)
     return 0 if report.ok else BadInput.exit_code
 

@@ -8,6 +8,8 @@ import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_file
 from leapstudy.core.names import Track
+from leapstudy.students.settings import input_hashes as student_hashes
+from leapstudy.students.settings import load_settings
 
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
@@ -34,7 +36,8 @@ def own_inputs(parameters: Mapping[str, Any]) -> list[Path]:
 
 def input_hashes(track: Track = "public") -> dict[str, str]:
     """Return file -> SHA-256 of the published figures and the parameter files that a track's runs read."""
-    return {path.relative_to(path.parents[1]).as_posix(): sha256_file(path) for path in _shared(track)}
+    hashes = {path.relative_to(path.parents[1]).as_posix(): sha256_file(path) for path in _shared(track)}
+    return hashes | (student_hashes(load_settings()) if track == "students" else {})
 
 
 def signature(extra: Iterable[Path] = ()) -> Signature:

@@ -9,10 +9,13 @@ from leapstudy.batch.cells import read_cells
 from leapstudy.batch.job import Run
 from leapstudy.batch.params import KEYS, StudyParams, resolve
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
+from leapstudy.core.phrases import short
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.did.design import build_sample
+from leapstudy.students.settings import load_settings
+from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
@@ -67,6 +70,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     BadInput
         For the first district, parameter or notebook that cannot be used.
     """
+    if track == "students" and not load_settings().simulated:
+        return _student_runs(*_of_files(names), settings, out)
     treated = leap_districts(data.districts)
     chosen = [find_district(data.districts, name) for name in names] or treated
     strangers = [district.name for district in chosen if district not in treated]
@@ -82,8 +87,27 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         if not names:
             runs += _articles(data, settings, out)
     if "students" in TRACKS[track]:
-        runs += _student_runs([(item.slug, item.name) for item in chosen], not names, settings, out)
+        simulated = load_settings().simulated
+        wanted = ([(item.slug, item.name) for item in chosen], not names) if simulated else _of_files(names)
+        runs += _student_runs(*wanted, settings, out)
     return runs
+
+
+def _of_files(names: Sequence[str]) -> tuple[list[tuple[str, str]], bool]:
+    """Return slug and name of the districts that the student files hold, and whether all of them were meant.
+
+    Raises
+    ------
+    BadInput
+        If the files cannot be used, in the words of `leapstudy check`, or hold no district of that name.
+    """
+    places = require_usable(load_settings()).districts
+    by_name = {key: place for place in places for key in (place.slug, place.name, place.code)}
+    strangers = [name for name in names if name not in by_name]
+    if strangers:
+        raise bad_value("district of the student files", strangers[0], [place.slug for place in places])
+    chosen = [by_name[name] for name in names] or list(places)
+    return [(place.slug, short(place.name)) for place in chosen], not names
 
 
 def _notebook(name: str) -> Path:
@@ -126,7 +150,7 @@ def _student_runs(
     districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
 ) -> list[Run]:
     notebook = _notebook(STUDENTS)
-    wanted = [*districts, *([(ALL_SLUG, "All LEAP districts")] if pooled else [])]
+    wanted = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
     runs = []
     for slug, title in wanted:
         folder = f"students-{slug}"
