@@ -33,6 +33,11 @@ ReadOption = Annotated[Path | None, typer.Option("--out", help="Folder of the re
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated.")]
 
 
+def _say(line: str) -> None:
+    """Print one line as it is: no name in it is markup, and no terminal width cuts it."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def _plan(
     districts: list[str] | None, track: str, settings: list[str] | None, out: Path, to_run: bool = False
 ) -> tuple[list, str]:
@@ -95,7 +100,7 @@ def run(
     if dry_run:
         for item in plan:
             told = verdict(why[item.slug]) if why[item.slug] else "fresh, would run only with --force"
-            console.print(f"{item.slug}: {item.notebook.name}: {told}", highlight=False)
+            _say(f"{item.slug}: {item.notebook.name}: {told}")
     elif force or any(why.values()) or not untouched(place.folder):
         _run(plan, place, jobs, force, timeout, dask, question)
     else:
@@ -121,15 +126,13 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
     if batch.failed:
         console.print(failure_table(batch.failed))
     if not batch.scan.ok:
-        console.print(batch.scan.text(), highlight=False, markup=False, soft_wrap=True)
+        _say(batch.scan.text())
     if batch.failed or not batch.scan.ok:
         raise typer.Exit(1)
 
 
 def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
-    console.print(
-        f"{ran} runs made, {planned - ran} were fresh, {failed} failed. Open {index}", highlight=False, soft_wrap=True
-    )
+    _say(f"{ran} runs made, {planned - ran} were fresh, {failed} failed. Open {index}")
 
 
 @app.command(epilog="Example: leapstudy status")
@@ -143,7 +146,7 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     place.pull()
     plan, _ = _plan(None, track, None, place.folder)
     for slug, why in reasons(plan, place.folder).items():
-        console.print(f"{slug}: {verdict(why)}", highlight=False, markup=False, soft_wrap=True)
+        _say(f"{slug}: {verdict(why)}")
 
 
 @app.command(epilog="Example: leapstudy check")
@@ -153,24 +156,45 @@ def check(
     """Validate data and parameters without running anything."""
     if path is not None:
         raise typer.Exit(_check_students(path))
+    from leapstudy.batch.plan import others
     from leapstudy.data import load_facts, load_study
+
+    data, plan = load_study(), _new_plan(None, "all", None, paths.reports())
+    load_facts()
+    _check_parameter_files(data)
+    _say(
+        f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, "
+        f"{len(plan)} runs have legal parameters."
+    )
+    _check_student_files()
+    if own := others():
+        _say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
+
+
+def _check_student_files() -> None:
     from leapstudy.students.settings import load_settings
     from leapstudy.study.student_check import check_students
 
-    data, plan = load_study(), _new_plan(None, "public", None, paths.reports())
-    load_facts()
-    console.print(
-        f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, {len(plan)} runs have legal parameters.",
-        highlight=False,
-    )
     settings = load_settings()
     if settings.simulated:
-        console.print("Students: the SIMULATED state; name your own files in params/students.yml.", highlight=False)
+        _say("Students: the SIMULATED state; name your own files in params/students.yml.")
         return
     checked = check_students(settings)
-    console.print(checked.text, highlight=False, markup=False, soft_wrap=True)
+    _say(checked.text)
     if not checked.ok:
         raise typer.Exit(BadInput.exit_code)
+
+
+def _check_parameter_files(data: Any) -> None:
+    """Read what runs read only later: the plan, the choice on record, the simulation's parameters."""
+    from leapstudy.evidence.plan import check_frozen
+    from leapstudy.students.simulate import load_config
+    from leapstudy.study import choice
+    from leapstudy.study.public import load_plan
+
+    check_frozen(load_plan())
+    choice.kept(data)
+    load_config()
 
 
 def _check_students(path: Path) -> int:
@@ -183,7 +207,7 @@ def _check_students(path: Path) -> int:
         path, settings.reading, tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
     )  # fmt: skip
-    console.print(report.text(), highlight=False, markup=False, soft_wrap=True)
+    _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 
 
@@ -197,9 +221,7 @@ def simulate(
 
     config = load_config()
     made = write_simulation(out.resolve(), config if seed is None else config.with_changes(seed=seed))
-    console.print(
-        f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}", highlight=False
-    )
+    _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
 
 
 @app.command("list", epilog="Example: leapstudy list")
@@ -210,14 +232,10 @@ def list_names() -> None:
     from leapstudy.did.contrasts import CONTRASTS
 
     for row in load_study().districts.sort_values(["leap", "slug"], ascending=[False, True]).itertuples():
-        console.print(
-            f"{row.slug:45} {row.district_code} {row.district}{' (LEAP)' if row.leap else ''}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(f"comparison groups: {', '.join(options(ComparisonName))}", highlight=False)
+        _say(f"{row.slug:45} {row.district_code} {row.district}{' (LEAP)' if row.leap else ''}")
+    _say(f"comparison groups: {', '.join(options(ComparisonName))}")
     for contrast in CONTRASTS.values():
-        console.print(f"contrast {contrast.name}: {contrast.label}", highlight=False)
+        _say(f"contrast {contrast.name}: {contrast.label}")
 
 
 @app.command(epilog="Example: leapstudy report hartford --to html,pdf,docx")
@@ -232,7 +250,7 @@ def report(
     folder = (out or paths.reports()).resolve()
     made = build_reports(folder, report_slugs(folder, districts or []), to.replace(" ", "").split(","))
     for line in (*(str(path) for path in made.paths), *made.notes):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        _say(line)
 
 
 @app.command(epilog="Example: leapstudy verify --out reports")
@@ -245,7 +263,7 @@ def verify(
     from leapstudy.data import load_study
 
     found = compare((out or paths.reports()).resolve(), load_study(), jobs, console)
-    console.print(found.text(), highlight=False, soft_wrap=True, markup=False)
+    _say(found.text())
     raise typer.Exit(1 if found.moved else 0)
 
 
@@ -272,7 +290,7 @@ def refresh(
         if name not in known:
             raise bad_value("notebook", name, known)
         refresh_notebook(known[name])
-        console.print(f"{name}: executed and kept", highlight=False)
+        _say(f"{name}: executed and kept")
 
 
 def main() -> None:

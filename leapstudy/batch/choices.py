@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from leapstudy.batch.params import KEYS, read_params, resolve
+from leapstudy.batch.plan import notebook_of, settable
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
@@ -29,7 +30,7 @@ def command(slug: str, spec: Spec) -> str:
 
     The pooled run comes with a full batch, so that its command names no district.
     """
-    differing = _differing(spec, resolve(slug, {}).model_dump())
+    differing = _differing(slug, spec, resolve(slug, {}).model_dump())
     target = [] if slug == ALL_SLUG else [slug]
     return " ".join(["leapstudy run", *target, *(f"--set {key}={value}" for key, value in differing.items())])
 
@@ -55,7 +56,7 @@ def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
     """
     base = folder or paths.params()
     path = base / "districts" / f"{slug}.yml"
-    differing = _differing(spec, read_params(base / "study.yml", required=True))
+    differing = _differing(slug, spec, read_params(base / "study.yml", required=True))
     if not differing and not path.is_file():
         return "Nothing was saved: this choice is what params/study.yml says already."
     if not reason.strip():
@@ -67,8 +68,12 @@ def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
     return f"Saved as params/districts/{path.name}: {', '.join(differing) or 'nothing differs any more'}. Now `leapstudy run {slug}` asks this."
 
 
-def _differing(spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]:
-    asked = {key: getattr(spec, key) for key in KEYS} | {"comparison": comparison_label(spec.comparison)}
+def _differing(slug: str, spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the run's notebook reads and is not what `base` says; it would refuse anything else."""
+    reads = settable([notebook_of(slug)])
+    asked = {key: getattr(spec, key) for key in KEYS if key in reads} | {
+        "comparison": comparison_label(spec.comparison)
+    }
     return {key: value for key, value in asked.items() if base[key] != value}
 
 

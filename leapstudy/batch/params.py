@@ -1,16 +1,42 @@
 """The parameters of a run: typed, declared once, and refused before any kernel starts."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ContrastName, Edition, Outcome, PriorName, Scale, Weights, parse_comparison
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.did.design import Spec
+
+
+def check_names(readers: Mapping[str, Collection[str]], folder: Path | None = None) -> None:
+    """Raise `BadInput` for a file of `params/districts/`, or a key in one, that no run would read.
+
+    Parameters
+    ----------
+    readers
+        Slug of every run that may have a file of its own -> the parameters that its notebook reads.
+    folder
+        Where parameters are; the workspace's own by default.
+    """
+    for path in sorted(((folder or paths.params()) / "districts").glob("*")):
+        if path.name.startswith(".") or path.name == "README.md":
+            continue
+        if path.suffix != ".yml" or path.stem not in readers:
+            raise bad_value(
+                "parameter file in params/districts/",
+                path.name,
+                [f"{slug}.yml" for slug in readers],
+                "Name it after the run's slug (`leapstudy list`), or move it away.",
+            )
+        for key in read_params(path):
+            if key not in readers[path.stem]:
+                raise bad_value(f"parameter in {path.name}", key, readers[path.stem], "The notebook reads no other.")
 
 
 def _comparison(text: str) -> str:
@@ -53,10 +79,7 @@ def read_params(path: Path, *, required: bool = False) -> dict[str, Any]:
         if required:
             raise BadInput(f"The parameter file {path.name} is missing. Restore params/ from version control.")
         return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path.name} is not valid YAML: {error}.") from None
+    content = read_mapping(path)
     for key, entry in content.items():
         check_key(key, path.name)
         if not isinstance(entry, dict) or "value" not in entry or not entry.get("reason"):
@@ -70,22 +93,64 @@ def check_key(key: str, where: str) -> None:
         raise bad_value(f"parameter in {where}", key, KEYS, "params/study.yml says what each means.")
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Return ``--set key=value`` texts as a mapping; only `seed` becomes a number."""
-    parsed: dict[str, Any] = {}
+def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+    """Return ``--set key=value`` texts as a mapping; what each key takes is known once the notebooks are.
+
+    Raises
+    ------
+    BadInput
+        If a text is no key=value, or a key is given twice.
+    """
+    parsed: dict[str, str] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator:
             raise BadInput(f"--set needs key=value, got {setting!r}. Legal keys: {', '.join(KEYS)}.")
-        check_key(key, "--set")
-        parsed[key] = _whole(value) if key == "seed" else value
+        if key in parsed:
+            raise BadInput(f"--set {key} is given twice: {parsed[key]!r} and {value!r}. Give it once.")
+        parsed[key] = value
     return parsed
 
 
-def _whole(value: str) -> int:
-    if not value.isdigit():
-        raise BadInput(f"seed must be a whole number, got {value!r}. For example: --set seed=7.")
-    return int(value)
+def typed_settings(settings: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as the types that the planned notebooks declare.
+
+    Parameters
+    ----------
+    settings
+        Key -> value, as text or typed.
+    declared
+        Key -> default, of every notebook that is planned.
+
+    Raises
+    ------
+    BadInput
+        If no planned notebook reads a key, or its value is of another kind.
+    """
+    typed: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in declared:
+            raise bad_value("parameter in --set", key, declared, "No notebook that is asked for reads it.")
+        typed[key] = _as_declared(key, value, declared[key]) if isinstance(value, str) else value
+    return typed
+
+
+def _as_declared(key: str, value: str, default: Any) -> Any:
+    if isinstance(default, int) and not isinstance(default, bool):
+        if not (value.isascii() and value.isdigit()):
+            raise BadInput(f"{key} must be a whole number, got {value!r}. For example: --set {key}=7.")
+        return int(value)
+    if isinstance(default, float):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise BadInput(f"{key} must be a number, got {value!r}. For example: --set {key}={default}.")
+        return number
+    if not isinstance(default, str):
+        raise BadInput(f"{key} is a {type(default).__name__}, which --set cannot give. Change it in the notebook.")
+    return value
 
 
 def resolve(slug: str, settings: Mapping[str, Any], folder: Path | None = None) -> StudyParams:
@@ -93,8 +158,11 @@ def resolve(slug: str, settings: Mapping[str, Any], folder: Path | None = None) 
     base = folder or paths.params()
     study = read_params(base / "study.yml", required=True)
     own = read_params(base / "districts" / f"{slug}.yml")
+    given = {**study, **own, **settings}
+    if isinstance(given.get("comparison"), list | tuple):
+        given["comparison"] = ",".join(map(str, given["comparison"]))
     try:
-        return StudyParams(**{**study, **own, **settings})
+        return StudyParams(**given)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

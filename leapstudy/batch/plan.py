@@ -1,24 +1,28 @@
 """Which runs there are: made from the notebooks that exist and the parameters that they declare."""
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.cells import read_cells
 from leapstudy.batch.job import Run
-from leapstudy.batch.params import KEYS, StudyParams, resolve
+from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.core.phrases import short
-from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.did.design import build_sample
+from leapstudy.data import District, StudyData, find_district, leap_districts
+from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
+ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
+OWN = ("district", "result_path")
+"""Parameters by which the runs of one notebook differ; they are filled by the plan alone."""
 TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "students": ("students",), "all": ("public", "students")}
 
 
@@ -70,31 +74,87 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     BadInput
         For the first district, parameter or notebook that cannot be used.
     """
-    if track == "students" and not load_settings().simulated:
-        return _student_runs(*_of_files(names), settings, out)
     treated = leap_districts(data.districts)
-    chosen = [find_district(data.districts, name) for name in names] or treated
+    own_files = "students" in TRACKS[track] and not load_settings().simulated
+    chosen = [] if own_files and track == "students" else _districts(data, names, treated)
+    planned = _planned(track, whole=not names)
+    check_names(_readers(treated))
+    typed = typed_settings(settings, settable(planned))
+    runs: list[Run] = []
+    if "public" in TRACKS[track]:
+        runs += [_district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, typed, out) for item in chosen]
+        if not names:
+            runs += _articles(data, typed, out)
+    if "students" in TRACKS[track]:
+        wanted = _of_files(names) if own_files else [(item.slug, item.name) for item in chosen]
+        runs += _student_runs(wanted, not names, typed, out)
+    return runs
+
+
+def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:
+    """Return the districts asked for, each once whatever names it was given."""
+    chosen = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(
             f"{', '.join(strangers)} had no LEAP visits, so there is no effect to estimate. LEAP districts: {', '.join(item.slug for item in treated)}."
         )
-    runs: list[Run] = []
-    if "public" in TRACKS[track]:
-        runs += [
-            _district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, settings, out) for item in chosen
-        ]
-        if not names:
-            runs += _articles(data, settings, out)
-    if "students" in TRACKS[track]:
-        simulated = load_settings().simulated
-        wanted = ([(item.slug, item.name) for item in chosen], not names) if simulated else _of_files(names)
-        runs += _student_runs(*wanted, settings, out)
-    return runs
+    return chosen
 
 
-def _of_files(names: Sequence[str]) -> tuple[list[tuple[str, str]], bool]:
-    """Return slug and name of the districts that the student files hold, and whether all of them were meant.
+def articles() -> list[Path]:
+    """Return the notebooks of the batch that run once: `NN_name.ipynb` with a cell tagged `parameters`.
+
+    Whatever else lies in `notebooks/` (a new notebook, a copy, a folder of one's own) is its author's and stays out.
+    """
+    named = sorted(path for path in paths.notebooks().glob("*.ipynb") if ARTICLE.match(path.name))
+    return [path for path in named if path.stem not in (PUBLIC_DISTRICT, STUDENTS) and _has_parameters(path)]
+
+
+def others() -> list[str]:
+    """Return the names of notebooks that lie beside the batch's own and stay out of it."""
+    known = {path.name for path in articles()} | {f"{PUBLIC_DISTRICT}.ipynb", f"{STUDENTS}.ipynb"}
+    return sorted(path.name for path in paths.notebooks().glob("*.ipynb") if path.name not in known)
+
+
+def _has_parameters(path: Path) -> bool:
+    try:
+        return any("parameters" in cell.tags for cell in read_cells(path))
+    except BadInput:
+        return False
+
+
+def _planned(track: str, *, whole: bool) -> list[Path]:
+    public = [_notebook(PUBLIC_DISTRICT), *(articles() if whole else [])]
+    return [
+        *(public if "public" in TRACKS[track] else []),
+        *([_notebook(STUDENTS)] if "students" in TRACKS[track] else []),
+    ]
+
+
+def settable(notebooks: Sequence[Path]) -> dict[str, Any]:
+    """Return name -> default of every parameter that these notebooks read, but for those that make each run itself."""
+    declared = {name: value for path in notebooks for name, value in declared_parameters(path).items()}
+    return {name: value for name, value in declared.items() if name not in OWN}
+
+
+def _readers(treated: Sequence[District]) -> dict[str, list[str]]:
+    """Return slug -> parameters that a file of its own in `params/districts/` may change."""
+    of_district = list(settable([_notebook(PUBLIC_DISTRICT)]))
+    return {item.slug: of_district for item in treated} | {_slug(path): list(settable([path])) for path in articles()}
+
+
+def notebook_of(slug: str) -> Path:
+    """Return the public notebook that runs for a district, or for all of them."""
+    return _notebook(POOLED if slug == ALL_SLUG else PUBLIC_DISTRICT)
+
+
+def _slug(notebook: Path) -> str:
+    return ONCE_SLUGS.get(notebook.stem, notebook.stem.replace("_", "-"))
+
+
+def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return slug and name of the districts that the student files hold, or of those among them that are named.
 
     Raises
     ------
@@ -106,8 +166,8 @@ def _of_files(names: Sequence[str]) -> tuple[list[tuple[str, str]], bool]:
     strangers = [name for name in names if name not in by_name]
     if strangers:
         raise bad_value("district of the student files", strangers[0], [place.slug for place in places])
-    chosen = [by_name[name] for name in names] or list(places)
-    return [(place.slug, short(place.name)) for place in chosen], not names
+    chosen = list(dict.fromkeys(by_name[name] for name in names)) or list(places)
+    return [(place.slug, short(place.name)) for place in chosen]
 
 
 def _notebook(name: str) -> Path:
@@ -117,32 +177,34 @@ def _notebook(name: str) -> Path:
     return path
 
 
-def _inject(notebook: Path, params: StudyParams, extra: Mapping[str, Any]) -> dict[str, Any]:
+def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of one run: the notebook's own, filled from files and command line."""
     declared = declared_parameters(notebook)
-    given = {**{key: getattr(params, key) for key in KEYS}, **extra}
+    params = resolve(slug, {key: value for key, value in settings.items() if key in KEYS})
+    given = {**settings, **params.model_dump(), **extra}
     return {name: given.get(name, default) for name, default in declared.items()}
 
 
 def _district_run(
     data: StudyData, name: str, slug: str, title: str, code: str, settings: Mapping[str, Any], out: Path
 ) -> Run:
-    notebook, params = _notebook(name), resolve(slug, settings)
-    build_sample(data, params.spec(), [code])
+    build_sample(data, _spec(slug, settings), [code])
     extra = {"district": slug, "result_path": str(out / slug / "result.json")}
-    return Run(slug, notebook, _inject(notebook, params, extra), title)
+    return Run(slug, _notebook(name), _inject(slug, _notebook(name), settings, extra), title)
+
+
+def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
+    return resolve(slug, {key: value for key, value in settings.items() if key in KEYS}).spec()
 
 
 def _articles(data: StudyData, settings: Mapping[str, Any], out: Path) -> list[Run]:
     runs = []
-    for notebook in sorted(paths.notebooks().glob("*.ipynb")):
-        if notebook.stem in (PUBLIC_DISTRICT, STUDENTS):
-            continue
-        slug = ONCE_SLUGS.get(notebook.stem, notebook.stem.replace("_", "-"))
-        params = resolve(slug, settings)
+    for notebook in articles():
+        slug = _slug(notebook)
         if notebook.stem == POOLED:
-            build_sample(data, params.spec(), [item.code for item in leap_districts(data.districts)])
-        result = str(out / slug / "result.json")
-        runs.append(Run(slug, notebook, _inject(notebook, params, {"result_path": result}), _title(notebook)))
+            build_sample(data, _spec(slug, settings), [item.code for item in leap_districts(data.districts)])
+        extra = {"result_path": str(out / slug / "result.json")}
+        runs.append(Run(slug, notebook, _inject(slug, notebook, settings, extra), _title(notebook)))
     return runs
 
 
@@ -159,7 +221,7 @@ def _student_runs(
             Run(
                 folder,
                 notebook,
-                _inject(notebook, resolve(slug, settings), extra),
+                _inject(slug, notebook, settings, extra),
                 f"{title}, student track",
                 "students",
             )
@@ -168,5 +230,5 @@ def _student_runs(
 
 
 def _title(notebook: Path) -> str:
-    first = next(cell.source for cell in read_cells(notebook) if cell.kind == "markdown")
-    return first.splitlines()[0].lstrip("# ")
+    headings = (cell.source for cell in read_cells(notebook) if cell.kind == "markdown" and cell.source.strip())
+    return next(headings, notebook.stem).strip().splitlines()[0].lstrip("# ")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -84,5 +85,6 @@ def failure_table(failed: Mapping[str, Manifest]) -> Table:
     table = Table("runs", "cell", "error", "hint", "log", title="What failed", title_justify="left")
     for (cell, message), slugs in groups.items():
         hint = failed[slugs[0]].error.get("hint", "")
-        table.add_row(", ".join(slugs), cell, message, hint, f"{slugs[0]}/run.log")
+        # an error's text may hold brackets, which are no markup
+        table.add_row(*map(escape, (", ".join(slugs), cell, message, hint, f"{slugs[0]}/run.log")))
     return table

@@ -1,5 +1,6 @@
 """Every option's legal names, declared once; parameters, command line and functions take them from here."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast, get_args
 
 from leapstudy.core.errors import bad_value
@@ -41,16 +42,26 @@ def check_option(what: str, value: object, alias: Any) -> None:
         raise bad_value(what, value, options(alias), "See params/study.yml for what each means.")
 
 
-def parse_comparison(text: str) -> Comparison:
-    """Return a comparison group from one cell of a parameter file: a name, or codes with commas between them.
+def parse_comparison(given: str | Sequence[str]) -> Comparison:
+    """Return a comparison group as notebooks, parameter files and commands give it.
+
+    Parameters
+    ----------
+    given
+        A name; codes in one text with commas between them; or a list or tuple of codes.
 
     Raises
     ------
     BadInput
-        If the text is neither.
+        If it is none of these.
     """
-    codes = tuple(part.strip() for part in text.split(","))
-    if all(len(code) == 7 and code.isdigit() for code in codes):
+    parts = given.split(",") if isinstance(given, str) else given
+    codes = tuple(str(part).strip() for part in parts)
+    if codes and all(len(code) == 7 and code.isascii() and code.isdigit() for code in codes):
         return codes
-    check_option("comparison group", text, ComparisonName)
-    return cast(ComparisonName, text)
+    if not isinstance(given, str) or given not in options(ComparisonName):
+        raise bad_value(
+            "comparison group", given, options(ComparisonName),
+            "Or district codes: text of seven digits each, zeros included, with commas between them.",
+        )  # fmt: skip
+    return cast(ComparisonName, given)

@@ -56,7 +56,7 @@ def between(low: Any, high: Any, digits: int = 2) -> str:
     """Return an interval in words; one that could not be formed is said, not hidden."""
     if missing(low) or missing(high):
         return "no interval can be formed"
-    return f"{points(low, digits)} to {points(high, digits)}"
+    return f"{number(low, digits)} to {number(high, digits)}"
 
 
 def probability(value: float) -> str:
@@ -95,7 +95,7 @@ def outcome_words(name: str) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """Return a share of 0 to 1 as a percentage."""
-    return f"{number(100 * share, digits)} %"
+    return f"{number(100 * share, digits)}%"
 
 
 def counted(n: int, what: str, plural: str = "") -> str:

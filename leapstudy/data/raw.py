@@ -1,5 +1,6 @@
 """Reading the figures as published, after their checksums have been compared."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes
+from leapstudy.core.parameter_file import read_text
 from leapstudy.data.schema import parse
 from leapstudy.data.tables import Table
 
 SUMS = "SHA256SUMS"
+SUM = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<name>\S.*)")
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -24,8 +27,12 @@ def checksums(folder: Path) -> dict[str, str]:
     listing = folder / SUMS
     if not listing.is_file():
         raise BadInput(f"{folder.name}/{SUMS} is missing. Restore data/raw/ from version control.")
-    pairs = [line.split(maxsplit=1) for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
-    sums = {name.strip(): digest for digest, name in pairs}
+    lines = [line for line in read_text(listing).splitlines() if line.strip()]
+    if broken := [number for number, line in enumerate(lines, 1) if not SUM.fullmatch(line)]:
+        raise BadInput(
+            f"{folder.name}/{SUMS}, line {broken[0]}: not a SHA-256 and a file name. Write it with `sha256sum *.csv`."
+        )
+    sums = {match["name"]: match["digest"] for line in lines if (match := SUM.fullmatch(line))}
     unlisted = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
     if unlisted:
         raise BadInput(
@@ -57,8 +64,18 @@ def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:
 
 
 def as_text(content: bytes) -> pd.DataFrame:
-    """Return a csv file's cells as text; blanks stay empty strings and no code loses its zeros."""
-    return pd.read_csv(BytesIO(content), dtype="str", keep_default_na=False)
+    """Return a csv file's cells as text; blanks stay empty strings and no code loses its zeros.
+
+    Raises
+    ------
+    BadInput
+        If the bytes are no table of text.
+    """
+    try:
+        return pd.read_csv(BytesIO(content), dtype="str", keep_default_na=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInput(f"A table of data/raw/ is not CSV in UTF-8 ({reason}). Save it again as CSV in UTF-8.") from None
 
 
 def read_table(raw: Path, table: Table) -> tuple[pd.DataFrame, str]:

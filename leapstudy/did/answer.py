@@ -4,14 +4,24 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from leapstudy.core.estimate import Estimate
+from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.did.design import Spec
 from leapstudy.did.inference import Inference, Method
 from leapstudy.did.pooling import PooledDistricts, Shrinkage
 from leapstudy.did.records import Detectable, EventStudy, Rebound
 from leapstudy.did.sensitivity import Sensitivity
 
-__all__ = ["Detectable", "DistrictAnswer", "EventStudy", "PooledAnswer", "Rebound"]
+__all__ = ["Answer", "Detectable", "DistrictAnswer", "EventStudy", "PooledAnswer", "Rebound"]
+
+ESTIMATORS = {
+    "did": "difference-in-differences",
+    "did_logodds": "difference-in-differences, log-odds",
+    "sdid": "synthetic difference-in-differences",
+    "did_covariates": "adjusted for traits before",
+    "did_rebound_adjusted": "beyond the recovery of like falls",
+    "did_one_step_up": "own linear trends taken off",
+}
+"""The estimators of one contrast in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +111,28 @@ class PooledAnswer(SharedAnswer):
     pooling: PooledDistricts | None
     caterpillar: pd.DataFrame
     informed: Shrinkage | None
+
+
+Answer = DistrictAnswer | PooledAnswer
+
+
+def contrast_rows(answer: Answer) -> pd.DataFrame:
+    """Return the rows that differ from the main one in nothing but comparison group and contrast."""
+    rows, main = to_frame(answer.estimates), answer.main
+    names = ("district_code", "estimator", "edition", "outcome", "p_method")
+    return rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+
+
+def estimator_rows(answer: Answer) -> pd.DataFrame:
+    """Return one row an estimator of the contrast that was asked, and of no other: label, is_main, `estimates.csv`."""
+    rows, main = to_frame(answer.estimates), answer.main
+    names = ("district_code", "outcome", "edition", "comparison", "pre", "post")
+    same = pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)
+    own = rows[same & rows["event_time"].isna()]
+    is_main = (own["role"] == main.role) & (own["estimator"] == main.estimator) & (own["p_method"] == main.p_method)
+    others = own["estimator"].isin(
+        [name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"]
+    )
+    kept = own[is_main | others]
+    labeled = kept.assign(label=kept["estimator"].map(ESTIMATORS), is_main=is_main[kept.index])
+    return labeled.sort_values("is_main", ascending=False, kind="stable")

@@ -5,14 +5,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import to_frame
-from leapstudy.core.phrases import EDSIGHT, SOURCES, comparison_words, counted, short
-from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.core.phrases import EDSIGHT, SOURCES, comparison_words, counted
+from leapstudy.did.answer import Answer as Answer  # figures take these from here, too
+from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption
 from leapstudy.figures.style import MARKS, Mark
-from leapstudy.figures.style import legend_below as legend_below  # figures take it from here, too
+from leapstudy.figures.style import legend_below as legend_below
+from leapstudy.words.findings import treated_words as treated_words
 
-Answer = DistrictAnswer | PooledAnswer
 Asked = Answer | Glance
 """Whatever answers the one contrast that was asked."""
 
@@ -20,12 +21,6 @@ Asked = Answer | Glance
 def source_of(outcome: str, edition: str) -> str:
     """Return where an outcome's figures are from."""
     return EDSIGHT if outcome == "chronic_absence" else SOURCES[edition]
-
-
-def treated_words(answer: Asked) -> str:
-    """Return the treated side: the district's name, or how many districts."""
-    main = answer.main
-    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, "LEAP district")
 
 
 def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
@@ -43,15 +38,6 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
 def rows_of(answer: Answer) -> pd.DataFrame:
     """Return the answer's rows of `estimates.csv` as a frame."""
     return to_frame(answer.estimates)
-
-
-def contrast_rows(answer: Answer) -> pd.DataFrame:
-    """Return the rows that differ from the main one in nothing but comparison group and contrast."""
-    rows, main = rows_of(answer), answer.main
-    same = [
-        rows[name] == getattr(main, name) for name in ("district_code", "estimator", "edition", "outcome", "p_method")
-    ]
-    return rows[pd.concat(same, axis=1).all(axis=1)]
 
 
 def mark_of(group: str) -> Mark:

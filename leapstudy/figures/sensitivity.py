@@ -17,25 +17,15 @@ from leapstudy.core.phrases import (
     outcome_words,
     points,
 )
-from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.answer import DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.contrasts import CONTRASTS, years_label
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures import bars as sure
-from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, rows_of, treated_words
+from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
 from leapstudy.study.result import jsonable
-
-ESTIMATORS = {
-    "did": "difference-in-differences",
-    "did_logodds": "difference-in-differences, log-odds",
-    "sdid": "synthetic difference-in-differences",
-    "did_covariates": "adjusted for traits before",
-    "did_rebound_adjusted": "beyond the recovery of like falls",
-    "did_one_step_up": "own linear trends taken off",
-}
-"""The estimators of one contrast, as a figure names them."""
 
 
 def tests(answer: DistrictAnswer) -> Exhibit:
@@ -111,23 +101,6 @@ def estimators(answer: Answer) -> Exhibit:
             ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Comparison districts"], axis=1
         ),
     )  # fmt: skip
-
-
-def estimator_rows(answer: Answer) -> pd.DataFrame:
-    """Return one row an estimator of the main contrast: label, is_main and the columns of `estimates.csv`."""
-    rows, main = rows_of(answer), answer.main
-    own = rows[(rows["district_code"] == main.district_code) & (rows["role"] != "placebo") & rows["event_time"].isna()]
-    own = own[
-        (own["outcome"] == main.outcome) & (own["edition"] == main.edition) & (own["comparison"] == main.comparison)
-    ]
-    is_main = (own["role"] == "main") & (own["p_method"] == main.p_method)
-    kept = own[
-        is_main
-        | own["estimator"].isin([name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"])
-    ]
-    return kept.assign(
-        label=[ESTIMATORS[name] for name in kept["estimator"]], is_main=is_main[kept.index]
-    ).sort_values("is_main", ascending=False, kind="stable")  # fmt: skip
 
 
 @in_house_style

@@ -165,7 +165,16 @@ CALENDAR = Table(
     "calendar",
     "one row per school and day on which it taught",
     ("school_code", "date"),
-    (Column(name="school_code", kind="text", meaning="school; text, with its leading zeros"), DATE),
+    (
+        Column(name="school_code", kind="text", meaning="school; text, with its leading zeros"),
+        DATE,
+        Column(
+            name="calendar_event",
+            kind="text",
+            meaning="kind of day; without this column every day of the file is a school day",
+            required=False,
+        ),
+    ),
 )
 
 

@@ -85,7 +85,7 @@ def find(path: Path | str) -> Files:
     if not chosen:
         others = f" What is there: {_listed(name.name for name in there)}." if there else ""
         raise BadInput(
-            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others}"
+            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} `leapstudy simulate students.parquet` makes one to try."
         )
     if len({kind_of(name) for name in chosen}) > 1:
         raise BadInput(

@@ -13,6 +13,7 @@ from ibis.expr.types import Table
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.parameter_file import read_text
 from leapstudy.students.engine import sealed
 from leapstudy.students.telltale import DIGITS, PATTERN, PREFIX
 
@@ -36,7 +37,7 @@ def load_key() -> bytes:
             raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
         if not place.is_file():
             raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
-        text = place.read_text(encoding="utf-8").strip()
+        text = read_text(place).strip()
     if len(text) < SHORTEST_KEY:
         raise BadInput(
             f"Students' own numbers need a secret key of at least {SHORTEST_KEY} characters. Set {KEY_VARIABLE}, or "

@@ -1,13 +1,13 @@
 """Every shape of attendance file to one panel of student-months, and the visit log beside it; no row goes uncounted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import ibis
 from ibis.backends.duckdb import Backend
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
@@ -15,7 +15,7 @@ from leapstudy.students import contract
 from leapstudy.students.contract import Shape
 from leapstudy.students.engine import keep
 from leapstudy.students.files import find
-from leapstudy.students.reading import CATEGORIES, Reading
+from leapstudy.students.reading import CALENDAR_EVENTS, CATEGORIES, Reading
 from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read, shown_names
 
@@ -120,9 +120,23 @@ def _spells(con: Backend, source: Source, calendar: Table) -> tuple[Table, Part]
     return kept.filter(kept.fate == "used"), part_of("enrollment", kept, source.unparsed)
 
 
-def _taught(con: Backend, source: Source) -> tuple[Table, Part]:
+def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, float]) -> FloatingValue:
+    """Return the share that a category stands for, empty where it is not known."""
+    known = {**shares, **{name.casefold(): share for name, share in own.items()}}
+    return ibis.cases(*((value.lower() == name, share) for name, share in known.items()), else_=ibis.null("float64"))
+
+
+def _taught(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
     rows = source.table
-    fate = ibis.cases((rows.unreadable, "unreadable"), (~_plausible(rows, "date"), "implausible_date"), else_="used")
+    event = _shares(rows.calendar_event, CALENDAR_EVENTS, how.categories)
+    taught = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
+    fate = ibis.cases(
+        (rows.unreadable, "unreadable"),
+        (~_plausible(rows, "date"), "implausible_date"),
+        (taught.isnull(), "unknown_category"),
+        (taught == 0, "no_school_day"),
+        else_="used",
+    )
     kept = keep(con, "reading the calendar", rows.mutate(fate=fate))
     return kept.filter(kept.fate == "used").select("school_code", "date").distinct(), part_of(
         "calendar", kept, source.unparsed
@@ -131,10 +145,8 @@ def _taught(con: Backend, source: Source) -> tuple[Table, Part]:
 
 def _events(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
     """Return the events that mean absence, with the share of the day missed, and the account of all events."""
-    rows, shares = source.table, {**CATEGORIES, **{name.casefold(): share for name, share in how.categories.items()}}
-    category = rows.category.lower()
-    known = ibis.cases(*((category == name, share) for name, share in shares.items()), else_=ibis.null("float64"))
-    meant = ibis.ifelse(rows.category.isnull(), 1.0, known)
+    rows = source.table
+    meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
     absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
     rows = rows.mutate(absent=absent, is_known=meant.notnull())
     rows = rows.mutate(
@@ -174,7 +186,7 @@ def read_edfi(con: Backend, path: Path | str, how: Reading) -> Panel:
     """
     places = edfi_parts(Path(path))
     sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
-    calendar, taught = _taught(con, sources["calendar"])
+    calendar, taught = _taught(con, sources["calendar"], how)
     spells, enrollment = _spells(con, sources["enrollment"], calendar)
     events, absences = _events(con, sources["absences"], how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())

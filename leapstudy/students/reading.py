@@ -12,6 +12,13 @@ CATEGORIES = {
 """Ed-Fi's attendance event categories and the share of the day that each means where no duration is given."""
 
 
+CALENDAR_EVENTS = {
+    "instructional day": 1.0, "make-up day": 1.0, "student late arrival/early dismissal": 1.0, "strike": 0.0,
+    "non-instructional day": 0.0, "holiday": 0.0, "teacher only day": 0.0, "weather day": 0.0, "emergency day": 0.0,
+}  # fmt: skip
+"""Ed-Fi's calendar events: 1 where students are taught."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How files are read: what the parameters say beside where the files are.

@@ -431,6 +431,7 @@ PART_RULES: dict[str, tuple[Severity, str]] = {
     ),
     "impossible_days": ("error", "The share of the day missed is not between 0 and 1."),
     "suppressed": ("error", "The share of the day missed is a sign such as * or <5."),
+    "no_school_day": ("warn", "Days on which the school did not teach (holidays, teachers' days)."),
     "no_absence": ("warn", "Events that mean presence (tardy, in attendance)."),
 }
 """What can become of a row of a table that a panel is joined from, beside being used."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students import contract
 from leapstudy.students.reading import Reading
 
@@ -72,11 +72,7 @@ def load_settings(path: Path | None = None) -> StudentSettings:
     source = path or paths.params() / "students.yml"
     if not source.is_file():
         raise BadInput(f"The parameter file {source.name} is missing. Restore params/ from version control.")
-    try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise BadInput(f"{source.name} is not valid YAML: {error}.") from None
-    return _checked(content, source.name)
+    return _checked(read_mapping(source), source.name)
 
 
 def _checked(content: object, name: str) -> StudentSettings:

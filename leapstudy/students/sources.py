@@ -51,11 +51,24 @@ def scan(con: Backend, files: Files, table: contract.Table, how: Reading) -> Tab
     """Return the files as one table with the contract's column names; text files as text, so that no code is a number."""
     if files.kind == "fixed":
         return _fixed_width(con, [str(path) for path in files.paths], table)
+    _require_one_table(files, table, how)
     selects = [_select(dialect, paths, table, how) for dialect, paths in files.groups().items()]
     _require_equal_types(files, table, how)
     view = ibis.util.gen_name("files")
     sealed("opening the files", lambda: con.raw_sql(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}"))
     return con.table(view)
+
+
+def _require_one_table(files: Files, table: contract.Table, how: Reading) -> None:
+    """Raise `BadInput` where only some of the files are of this table: an attendance file and a log in one folder, say."""
+    needed = {name_key(how.columns.get(name, name)) for name in table.required if name not in how.constants}
+    fits = [needed <= {name_key(column) for column in dialect.columns} for dialect in files.dialects]
+    if any(fits) and not all(fits):
+        others = [path.name for path, fit in zip(files.paths, fits, strict=True) if not fit]
+        raise BadInput(
+            f"Not all of the files are {table.name.replace('_', ' ')} tables: {', '.join(others[:5])} "
+            "lack its columns. Name one file, or a glob of those that belong together."
+        )
 
 
 def columns_of(files: Files, how: Reading) -> set[str]:

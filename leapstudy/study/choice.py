@@ -14,6 +14,7 @@ import numpy as np
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.parameter_file import read_text
 from leapstudy.data import StudyData, leap_districts
 from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
 
@@ -81,14 +82,22 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     file = path or paths.params() / FILE
     if not file.is_file():
         raise BadInput(f"No comparison group is on record: {file.name} is missing. {AGAIN}")
-    found = json.loads(file.read_text(encoding="utf-8"))
-    sets = tuple(CandidateSet(**{**item, "codes": tuple(item["codes"])}) for item in found["sets"])
-    made = Choice(found["chosen"], found["made_at"], found["reason"], sets, found["sha256"])
+    made = _read(file)
+    sets = made.sets
     if record_choice(sets, _treated(data), made.chosen, made.made_at).sha256 != made.sha256:
         raise BadInput(f"{file.name} was changed after the choice was recorded. {AGAIN}")
     if not _alike(sets, ranked(data)):
         raise BadInput(f"{file.name} does not fit the data: the sets rank otherwise now. {AGAIN}")
     return made
+
+
+def _read(file: Path) -> Choice:
+    try:
+        found = json.loads(read_text(file))
+        sets = tuple(CandidateSet(**{**item, "codes": tuple(item["codes"])}) for item in found["sets"])
+        return Choice(found["chosen"], found["made_at"], found["reason"], sets, found["sha256"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadInput(f"{file.name} is not a choice on record ({type(error).__name__}: {error}). {AGAIN}") from None
 
 
 def _treated(data: StudyData) -> list[str]:

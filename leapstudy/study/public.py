@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
-import yaml
 
 from leapstudy.core import paths
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG, parse_comparison
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
@@ -60,7 +60,7 @@ def params_of(spec: Spec) -> dict[str, Any]:
 
 def load_plan() -> dict[str, Any]:
     """Return the plan of record, `params/plan.yml`."""
-    return yaml.safe_load((paths.params() / "plan.yml").read_text(encoding="utf-8"))
+    return read_mapping(paths.params() / "plan.yml")
 
 
 def ask(comparison: str = "alliance", **names: Any) -> Spec:

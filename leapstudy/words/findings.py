@@ -1,52 +1,169 @@
-"""What a notebook prints under an exhibit: one sentence each, made by rule, every number with its uncertainty."""
+"""What each exhibit of the public track shows: one finding, from which title, sentence and alternative text are made."""
 
 import math
 import textwrap
-
-import pandas as pd
+from dataclasses import dataclass
 
 from leapstudy.core.frames import extremes, records
 from leapstudy.core.phrases import (
     between,
     comparison_words,
     counted,
+    missing,
     number,
     outcome_words,
+    percent,
     points,
     probability,
     short,
 )
 from leapstudy.data.describe import edition_differences
-from leapstudy.did.answer import EventStudy, PooledAnswer, Rebound
+from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
+from leapstudy.did.glance import Glance
 from leapstudy.did.sensitivity import Adjusted
-from leapstudy.figures.common import Answer, contrast_rows, treated_words
-from leapstudy.figures.exhibit import LINE
 from leapstudy.study.public import Study
 
+PROGRAM = "LEAP"
+LINE = 100
+"""Characters of a printed line, in a notebook and on a page."""
+ALT_LONGEST = 300
+"""Characters of alternative text: short enough to be heard in one breath."""
+OFTEN = 0.25
+"""Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
-def say(text: str) -> None:
-    """Print a sentence in lines that fit a notebook and a page."""
-    print(textwrap.fill(text, LINE))
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one exhibit shows.
+
+    Attributes
+    ----------
+    title
+        The finding in one clause, as it stands in the picture; no full stop.
+    detail
+        The sentences that give it its uncertainty.
+    value, low, high
+        The number that it is about and its 95% interval, points; None where there is none.
+
+    Examples
+    --------
+    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.", 0.2, -1.0, 1.4)
+    >>> str(finding)
+    'Together 0.20 points, not distinguishable from zero. 95% CI -1.00 to 1.40.'
+    """
+
+    title: str
+    detail: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """Return title and detail as running text."""
+        return f"{self.title}. {self.detail}".strip()
+
+    @property
+    def alt(self) -> str:
+        """The title and as many sentences of the detail as can be heard in one breath."""
+        text = f"{self.title}."
+        for sentence in self.detail.split(". "):
+            longer = f"{text} {sentence.removesuffix('.')}." if sentence else text
+            if len(longer) > ALT_LONGEST:
+                break
+            text = longer
+        return text
 
 
-def answer(study: Study) -> str:
+def say(finding: Finding | str) -> None:
+    """Print a finding in lines that fit a notebook and a page."""
+    print(textwrap.fill(str(finding), LINE))
+
+
+def treated_words(answer: Answer | Glance) -> str:
+    """Return the treated side: the district's name, or how many districts."""
+    main = answer.main
+    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, f"{PROGRAM} district")
+
+
+def moved(value: float) -> str:
+    """Return a difference as one says it: ``0.34 percentage points less``."""
+    if round(value, 2) == 0:
+        return "as much"
+    return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
+
+
+def interval_words(low: float | None, high: float | None) -> str:
+    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
+    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
+        return "no bounded 95% CI"
+    return f"95% CI {between(low, high)}"
+
+
+def zero_words(low: float | None, high: float | None) -> str:
+    """Return what an interval says of zero."""
+    if missing(low) or missing(high) or low <= 0 <= high:  # type: ignore[operator]
+        return "not distinguishable from zero"
+    return "distinguishable from zero"
+
+
+def p_words(value: float | None) -> str:
+    """Return a p-value in words; one that is not there is said to be missing."""
+    return "no p-value" if missing(value) else probability(float(value))  # type: ignore[arg-type]
+
+
+def chance_of(power: float) -> str:
+    """Return a power as a chance that a reader can picture."""
+    if power >= 0.8:
+        return "at least 4 chances in 5"
+    if power >= 0.45:
+        return "about an even chance" if power < 0.55 else "somewhat more than an even chance"
+    return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
+
+
+def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main = study.answer.main
-    holds_zero = main.ci_low_pp is None or main.ci_high_pp is None or main.ci_low_pp <= 0 <= main.ci_high_pp
-    verdict = "cannot tell an effect from none" if holds_zero else "differ from no effect"
-    return (
-        f"{treated_words(study.answer)}: {outcome_words(main.outcome)} changed by {points(main.estimate_pp)} points more than in "
-        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95 % interval "
-        f"{between(main.ci_low_pp, main.ci_high_pp)}, {probability(main.p_value or 1.0)}{_headline(study.answer)}. These figures {verdict}: effects below "
+    low, high = main.ci_low_pp, main.ci_high_pp
+    verdict = "cannot tell an effect from none" if "not" in zero_words(low, high) else "differ from no effect"
+    name = treated_words(study.answer)
+    detail = (
+        f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed {moved(main.estimate_pp)} "
+        f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; {interval_words(low, high)}, "
+        f"{p_words(main.p_value)}){_headline(study.answer)}. These figures {verdict}: effects below "
         f"{number(study.answer.detectable.mde_t_pp)} points would mostly go unseen. {placebo(study)}"
     )
+    title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
+    return Finding(title, detail, main.estimate_pp, low, high)
+
+
+def best_title(value: float, low: float | None, high: float | None, program: str = PROGRAM) -> str:
+    """Return an effect and what else fits the data."""
+    head = f"Best estimate of {program}'s effect: {number(value)} points"
+    if missing(low) or missing(high):
+        return f"{head}; no range can be put around it"
+    return f"{head}; the data also fit anything from {between(low, high)}"
+
+
+def district_title(answer: Answer) -> str:
+    """Return how far one district moved beside how far comparison districts move themselves."""
+    main, rows = answer.main, answer.permutation
+    others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"].abs()
+    as_far = int((others >= abs(main.estimate_pp) - 1e-12).sum())
+    if as_far == 0:
+        beside = f"further than any of the {len(others)} moved themselves"
+    elif as_far >= OFTEN * len(others):
+        beside = "well within how far they move themselves"
+    else:
+        beside = f"as far as {as_far} of {len(others)} moved themselves"
+    much = moved(main.estimate_pp).replace("percentage points", "points")
+    return f"{short(main.district)} moved {much} than comparison districts, {beside}"
 
 
 def _headline(answer: Answer) -> str:
-    """Add the p-value of the test that holds its size, where another than the permutation of the estimate leads."""
+    """Add the p-value of the test that leads, where another than the permutation of the estimate does."""
     if isinstance(answer, PooledAnswer) or answer.headline.name == "permutation":
         return ""
-    return f" by permutation and {probability(answer.headline.p_value or 1.0)} by the test that holds its size here ({answer.headline.label.lower()})"
+    return f", and {p_words(answer.headline.p_value)} by the test that leads here ({answer.headline.label.lower()})"
 
 
 def placebo(study: Study) -> str:
@@ -57,20 +174,24 @@ def placebo(study: Study) -> str:
         return "No placebo could be formed for this comparison."
     row = same.iloc[0]
     return (
-        f"The placebo, 2019-20 to 2020-21 before any visit, gives {points(row['estimate_pp'])} points "
-        f"({between(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])}), where zero is due."
+        f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it shows "
+        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {p_words(row['p_value'])})."
     )
 
 
-def could_we_see_it(study: Study) -> str:
-    """Say how many of the published effects this design could have found."""
+def could_we_see_it(study: Study) -> Finding:
+    """Say how many of the published effects this design could have detected, and how likely the largest was."""
     power = study.evidence.power
     diluted = [item.diluted_pp for item in power.published]
-    return (
-        f"LEAP visited {power.coverage:.1%} of students, so its published effects come to {number(min(diluted))} to {number(max(diluted))} points of the "
-        f"average; this design finds {number(power.mde_pp)} points with 80 % power, and so could have seen {power.could_see} of {len(diluted)} of them. "
-        f"{power.assumption}"
+    largest = max(power.published, key=lambda item: item.diluted_pp)
+    where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    detail = (
+        f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to {number(min(diluted))} to {number(max(diluted))} "
+        f"points of the average. With 80% power this design detects effects of {number(power.mde_pp)} points or more, and so could have "
+        f"seen {power.could_see} of {len(diluted)} of them. {power.assumption}"
     )
+    title = f"{PROGRAM}'s largest published effect had {chance_of(largest.power)} to show {where}"
+    return Finding(title, detail, power.mde_pp)
 
 
 def raw_means(study: Study) -> str:
@@ -86,16 +207,23 @@ def raw_means(study: Study) -> str:
     return f"From 2020-21 to 2021-22, {'; '.join(parts)}."
 
 
-def chance(study: Study) -> str:
+def chance(study: Study) -> Finding:
     """Say how often the same computation finds as much where nothing was done, and the least p-value possible."""
     main, floor = study.answer.main, study.answer.detectable.floor
-    verdict = (
-        "No single district could pass a correction for 15 districts (0.0033)."
-        if main.n_treated == 1 and floor > 0.05 / 15
-        else ""
+    single = main.n_treated == 1
+    rows = study.answer.permutation
+    others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"] if single else rows["placebo_pp"]
+    as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
+    if single:
+        title = f"{round(as_far * len(others))} of {len(others)} comparison districts moved as far as {short(main.district)}"
+    else:
+        title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
+    passing = (
+        "No single district could pass a correction for 15 districts (0.0033)." if single and floor > 0.05 / 15 else ""
     )
-    where = "comparison districts put in its place" if main.n_treated == 1 else "shuffled labels"
-    return f"Among {where}, {probability(main.p_value or 1.0)}; the smallest p-value that this test can give is {floor:.4f}. {verdict}".strip()
+    where = "comparison districts put in its place" if single else "shuffled labels"
+    detail = f"Among {where}, {p_words(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. {passing}"
+    return Finding(title, detail.strip(), main.p_value)
 
 
 def trends(study: EventStudy) -> str:
@@ -105,7 +233,7 @@ def trends(study: EventStudy) -> str:
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
         f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} ({probability(study.joint_p)}); the test would have found a "
-        f"drift of {number(study.slope_mde_pp)} points a year with 80 % power, and smaller ones may be there."
+        f"drift of {number(study.slope_mde_pp)} points a year with 80% power, and smaller ones may be there."
     )
 
 
@@ -129,32 +257,43 @@ def editions(study: Study) -> str:
     return f"The same comparison gives {'; '.join(found)}."
 
 
-def rebound(study: Study) -> str:
-    """Say what regression to the mean alone would give."""
+def rebound(study: Study) -> Finding:
+    """Say how much of a rise goes with a fall the year before, as the slope that it is."""
     shown = study.answer.rebound
-    share = f"{-shown.slope:.0%} (95 % interval {-shown.slope_high:.0%} to {-shown.slope_low:.0%})"
-    return (
-        f"{counted(shown.n, 'comparison district')} won back {share} of what they had lost in 2020-21; against that line the treated side is "
+    more = "Each point more of a fall in 2020-21" if shown.slope < 0 else "Each point less of a fall in 2020-21"
+    detail = (
+        f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among {counted(shown.n, 'comparison district')} "
+        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
-
-
-def _beyond(found: Adjusted | None, shown: Rebound) -> str:
-    """Say how far the treated side lies from the line, with its interval."""
-    if found is None:
-        return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
-    interval = between(found.low_pp, found.high_pp)
-    return f"{points(found.estimate_pp)} points off (95 % interval {interval}, {probability(found.p_value)}). {found.note}".strip()
-
-
-def leave_one_out(study: Study) -> str:
-    """Say how far one district can move the answer."""
-    rows = study.answer.leave_one_out
-    low, high = extremes(rows, "estimate_pp")
-    return (
-        f"Without one district the estimate lies between {points(low['estimate_pp'])} (without {short(low['district'])}) and "
-        f"{points(high['estimate_pp'])} points (without {short(high['district'])})."
+    title = (
+        f"Districts that fell furthest in 2020-21 rose most, with or without {PROGRAM}"
+        if shown.slope_high < 0
+        else "How far a district fell in 2020-21 does not tell how far it rose the year after"
     )
+    return Finding(title, detail, shown.slope, shown.slope_low, shown.slope_high)
+
+
+def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
+    """Say how far the treated side lies from the line, with its interval."""
+    if gap is None:
+        return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
+    return f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, {p_words(gap.p_value)}). {gap.note}".strip()
+
+
+def leave_one_out(study: Study) -> Finding:
+    """Say which single district moves the answer most."""
+    rows, main = study.answer.leave_one_out, study.answer.main
+    if rows.empty:
+        return Finding("No district can be left out: one on each side is all there is", "", main.estimate_pp)
+    low, high = extremes(rows, "estimate_pp")
+    most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
+    detail = (
+        f"Without one district the estimate lies between {number(low['estimate_pp'])} (without {short(low['district'])}) and "
+        f"{number(high['estimate_pp'])} points (without {short(high['district'])}); with all of them it is {number(main.estimate_pp)}."
+    )
+    title = f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of {number(main.estimate_pp)}"
+    return Finding(title, detail, most["estimate_pp"])
 
 
 def grade(study: Study) -> str:
@@ -175,22 +314,93 @@ def days(study: Study) -> str:
     return f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). {cost.assumption}"
 
 
-def districts(study: Study, by_district: pd.DataFrame) -> str:
-    """Say how the districts' own estimates lie, next to the pooled one."""
-    excludes = int(((by_district["ci_low_pp"] > 0) | (by_district["ci_high_pp"] < 0)).sum())
-    above = int((by_district["estimate_pp"] > 0).sum())
-    return (
-        f"{above} of {len(by_district)} districts are above zero and {len(by_district) - above} below; {excludes} of {len(by_district)} intervals leave zero out. "
-        f"One district alone would have to move by {number(by_district['mde_pp'].min())} points to be seen."
+def forest(answer: PooledAnswer) -> Finding:
+    """Say the pooled effect, and whether any district stands out once all of them are counted."""
+    main, rows = answer.main, answer.by_district
+    together = f"Together {number(main.estimate_pp)} points, {zero_words(main.ci_low_pp, main.ci_high_pp)}"
+    above = int((rows["estimate_pp"] > 0).sum())
+    clear = int(((rows["ci_low_pp"] > 0) | (rows["ci_high_pp"] < 0)).sum())
+    if answer.pooling is None:
+        title = f"{together}; {clear} of {len(rows)} single intervals exclude zero"
+    else:
+        out = answer.caterpillar.loc[answer.caterpillar["p_bh"] <= 0.05, "district"]
+        names = " and ".join(short(name) for name in out) or "no district"
+        title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
+    detail = (
+        f"{above} of {len(rows)} districts are above zero and {len(rows) - above} below; {clear} of {len(rows)} intervals exclude zero. "
+        f"One district alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
     )
+    return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
 
 
-def disagreement(study: Study) -> str:
+def disagreement(study: Study) -> Finding:
     """Say how far the state's two editions disagree on 2020-21."""
     rows = edition_differences(study.data).query("year == '2020-21'")
-    moved = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    low, high = extremes(rows, "moved_pp")
-    return (
-        f"{moved} of {len(rows)} districts' 2020-21 figures moved by a point or more between the editions, from {points(low['moved_pp'])} points "
-        f"({short(low['district'])}) to {points(high['moved_pp'])} ({short(high['district'])})."
+    changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
+    leap = rows[rows["leap"].astype(bool)]
+    low, high = extremes(leap if len(leap) > 1 else rows, "moved_pp")
+    title = (
+        f"The state moved {short(low['district'])}'s 2020-21 attendance by {points(low['moved_pp'], 1)} points and "
+        f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
+    )
+    detail = f"{changed} of {len(rows)} districts' 2020-21 figures moved by a point or more between the editions."
+    return Finding(title, detail, low["moved_pp"])
+
+
+def ladder(answer: Answer) -> Finding:
+    """Say whether changing one choice at a time changes what the interval says of zero."""
+    rows = contrast_rows(answer)
+    others = rows[(rows["role"] == "sensitivity")]
+    clear = int(((others["ci_low_pp"] > 0) | (others["ci_high_pp"] < 0)).sum())
+    main = answer.main
+    excludes = "not" not in zero_words(main.ci_low_pp, main.ci_high_pp)
+    flips = len(others) - clear if excludes else clear
+    what = "brings zero into the interval" if excludes else "takes the interval off zero"
+    title = f"Changing one choice at a time {'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
+    if not answer.leave_one_out.empty:
+        gaps = (answer.leave_one_out["estimate_pp"] - main.estimate_pp).abs()
+        most = records(answer.leave_one_out.loc[[gaps.idxmax()]])[0]
+        title += f"; without {short(most['district'])} the estimate is {number(most['estimate_pp'])}"
+    low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
+    return Finding(title, f"The other choices give {between(low, high)} points.", main.estimate_pp, low, high)
+
+
+def specifications(answer: Answer) -> Finding:
+    """Say where the specifications that exclude zero come from."""
+    curve = answer.sensitivity.curve
+    clear = curve[(curve["low_pp"] > 0) | (curve["high_pp"] < 0)]
+    fair = int(clear["fair_before"].astype(bool).sum())
+    if clear.empty:
+        title = f"None of {len(curve)} specifications gives an interval that excludes zero"
+    elif fair == 0:
+        title = f"All {len(clear)} of {len(curve)} specifications that exclude zero fail their own placebo"
+    else:
+        title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
+    median = float(curve["estimate_pp"].median())
+    detail = f"The median is {number(median)} points, the range {between(curve['estimate_pp'].min(), curve['estimate_pp'].max())}."
+    return Finding(title, detail, median)
+
+
+def state_curve(fewer: float, visited: float, program: str = PROGRAM) -> Finding:
+    """Say the state's fall in chronically absent students beside the students ever visited."""
+    title = f"The state's fall is {number(fewer / visited, 1)} times the number of students {program} ever visited"
+    return Finding(title, f"{fewer:,.0f} fewer students were chronically absent; {visited:,.0f} were visited.", fewer)
+
+
+def chronic(
+    difference_pp: float, odds_ratio: float, *, low_pp: float, high_pp: float, ratio_low: float, ratio_high: float,
+    program: str = PROGRAM,
+) -> Finding:  # fmt: skip
+    """Say how the gap in chronic absence changed, in points and in odds, since neither may stand alone."""
+    by_points = "more" if difference_pp > 0 else "less"
+    by_odds = "more" if odds_ratio > 1 else "less"
+    same = by_points == by_odds
+    how = f"{by_points} in {program} districts in points and in odds" if same else (
+        f"{by_points} in {program} districts in points, {by_odds} in odds"
+    )  # fmt: skip
+    clear = (low_pp > 0 or high_pp < 0) + (ratio_low > 1 or ratio_high < 1)
+    tail = ("neither difference is", "one of the two differences is", "both differences are")[clear]
+    detail = f"{points(difference_pp)} points (95% CI {between(low_pp, high_pp)}); odds x{odds_ratio:.2f} (x{ratio_low:.2f} to x{ratio_high:.2f})."
+    return Finding(
+        f"Chronic absence rose {how}; {tail} distinguishable from zero", detail, difference_pp, low_pp, high_pp
     )

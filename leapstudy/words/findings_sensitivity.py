@@ -2,10 +2,8 @@
 
 from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, bound_words, counted, number, percent, points, probability
-from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling import FLAT, Prior
-from leapstudy.figures.common import Answer
-from leapstudy.figures.sensitivity import estimator_rows, rejected
 from leapstudy.study.choice import Choice
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
@@ -79,9 +77,10 @@ def curve(answer: Answer) -> str:
 def in_time(answer: Answer) -> str:
     """Say how often the same computation finds an effect where none can be."""
     table = answer.sensitivity.in_time
-    due = 0.05 * len(table)
+    expected = 0.05 * len(table)
+    away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
     return (
-        f"{rejected(table)} of {len(table)} placebos in years before the program leave out zero, where about {number(due, 1)} would by chance; "
+        f"{away} of {len(table)} placebos in years before the program exclude zero, where about {number(expected, 1)} would by chance; "
         f"the largest is {points(max(table['estimate_pp'].tolist(), key=abs))} points."
     )
 

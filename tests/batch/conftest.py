@@ -14,7 +14,7 @@ from leapstudy.batch.kernels import KERNEL, SHARE
 from leapstudy.core import paths
 
 DISTRICT_CELLS = (
-    'district = "hartford"\ncomparison = "alliance"\nseed = 1\nresult_path = ""',
+    'district = "hartford"\ncomparison = "alliance"\nweights = "equal"\nscale = "points"\nseed = 1\nresult_path = ""',
     'if district == "windham":\n    raise ValueError("no figures for Windham")',
     "print(district, comparison, seed)",
 )
@@ -46,7 +46,10 @@ def workspace(tmp_path, monkeypatch) -> Path:
     write_notebook(root / "notebooks" / "10_district.ipynb", DISTRICT_CELLS)
     write_notebook(
         root / "notebooks" / "30_all_districts.ipynb",
-        ('comparison = "alliance"\nresult_path = ""', "print(comparison)"),
+        (
+            'comparison = "alliance"\nweights = "equal"\nscale = "points"\nprior = "flat"\nresult_path = ""',
+            "print(comparison)",
+        ),
     )
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
     return root

@@ -7,7 +7,7 @@ import yaml
 
 from leapstudy.batch.choices import command, save
 from leapstudy.batch.freshness import UNSEEN, banner, freshness_words, last_batch
-from leapstudy.batch.params import parse_settings, resolve
+from leapstudy.batch.params import parse_settings, resolve, typed_settings
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.did.design import Spec
@@ -20,7 +20,15 @@ def test_the_command_asks_the_same_question(workspace):
     words = shlex.split(command("hartford", spec))
     assert words[:3] == ["leapstudy", "run", "hartford"]
     settings = [word for word in words if "=" in word]
-    assert resolve("hartford", parse_settings(settings)).spec() == spec
+    assert (
+        resolve("hartford", typed_settings(parse_settings(settings), resolve("hartford", {}).model_dump())).spec()
+        == spec
+    )
+
+
+def test_what_the_districts_notebook_does_not_read_is_neither_asked_nor_saved(workspace):
+    assert command("hartford", Spec(prior="published")) == "leapstudy run hartford"
+    assert save("hartford", Spec(prior="published"), REASON).startswith("Nothing was saved")
 
 
 def test_the_command_says_only_what_the_parameters_do_not(workspace):

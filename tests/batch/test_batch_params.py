@@ -2,8 +2,9 @@
 
 import pytest
 
-from leapstudy.batch.params import parse_settings, read_params, resolve
+from leapstudy.batch.params import KEYS, parse_settings, read_params, resolve, typed_settings
 from leapstudy.core.errors import BadInput
+from leapstudy.study.public import ask
 
 
 def test_the_order_is_study_then_district_then_command_line(workspace):
@@ -23,11 +24,15 @@ def test_the_order_is_study_then_district_then_command_line(workspace):
         ("comparison", "key=value"),
         ("seed=1.5", "whole number"),
         ("seed=-3", "whole number"),
+        ("seed=²", "whole number"),
+        ("tolerance_points=nan", "must be a number"),
+        ("tolerance_points=1e999", "must be a number"),
     ],
 )
 def test_a_bad_setting_is_shown(setting, words):
+    declared = {**dict.fromkeys(KEYS, ""), "seed": 1, "tolerance_points": 0.5}
     with pytest.raises(BadInput) as error:
-        parse_settings([setting])
+        typed_settings(parse_settings([setting]), declared)
     assert words in str(error.value)
 
 
@@ -68,6 +73,23 @@ def test_a_parameter_file_needs_legal_keys_and_reasons(tmp_path, text, words):
     with pytest.raises(BadInput) as error:
         read_params(path)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("codes", [["0020011", "0110011"], ("0020011", "0110011"), "0020011, 0110011"])
+def test_codes_may_be_a_list_a_tuple_or_a_text(workspace, codes):
+    assert resolve("hartford", {"comparison": codes}).spec().comparison == ("0020011", "0110011")
+    assert ask(codes).comparison == ("0020011", "0110011")
+
+
+@pytest.mark.parametrize("codes", [[], [20011, 110011], "", "0020011,"])
+def test_what_is_no_list_of_codes_is_refused_and_codes_are_named_as_legal(workspace, codes):
+    with pytest.raises(BadInput, match="district codes"):
+        resolve("hartford", {"comparison": codes})
+
+
+def test_a_setting_given_twice_is_refused():
+    with pytest.raises(BadInput, match="seed is given twice: '1' and '2'"):
+        parse_settings(["seed=1", "seed=2"])
 
 
 def test_a_number_where_text_is_due_is_refused_also_from_yaml(workspace):

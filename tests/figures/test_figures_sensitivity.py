@@ -61,7 +61,7 @@ def test_curve_says_the_share_on_each_side(curve):
 def test_breakdown_says_where_the_answer_changes(at, words):
     bounds = pd.DataFrame({"m": [0.0, 0.5, 1.0], "low_pp": [0.2, 0.1, -0.1], "high_pp": [1.0, 1.2, 1.5]})
     exhibit = sure.breakdown([sure.Departure("attendance,\nslope", bounds, at)] * 2, CAPTION)
-    assert words in exhibit.alt and "attendance, slope: +0.20 to +1.00" in exhibit.alt
+    assert words in exhibit.alt and "attendance, slope: 0.20 to 1.00" in exhibit.alt
     assert len(exhibit.data) == 6
 
 
@@ -78,4 +78,4 @@ def test_methods_stand_side_by_side():
     assert "0 of 2 below 0.05" in exhibit.alt
     assert "studentized permutation, has p = 0.60; its interval has no end" in exhibit.alt
     rows[["ci_low_pp", "ci_high_pp"]] = rows[["ci_low_pp", "ci_high_pp"]].fillna({"ci_low_pp": -3.0, "ci_high_pp": 4.0})
-    assert "p = 0.60; −3.00 to +4.00 points." in sure.inference_methods(rows, CAPTION).alt
+    assert "p = 0.60; −3.00 to 4.00 points." in sure.inference_methods(rows, CAPTION).alt

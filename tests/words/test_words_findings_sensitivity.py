@@ -110,7 +110,7 @@ def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, break
     }  # fmt: skip
     text = bound_words(found)
     assert words in text and ("One coefficient" in text) == (kind == "parallel")
-    assert ("−0.30 to +1.50" in text) == (kind != "parallel")
+    assert ("−0.30 to 1.50" in text) == (kind != "parallel")
 
 
 def test_the_pooled_bounds_are_drawn_beside_their_sentence(pooled):

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students.contract import GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
@@ -174,4 +174,4 @@ def load_config(path: Path | None = None) -> SimulationConfig:
     source = path or paths.params() / "simulation.yml"
     if not source.is_file():
         raise BadInput(f"There is no file {str(source)!r}. Give a YAML file like params/simulation.yml.")
-    return _checked(yaml.safe_load(source.read_text(encoding="utf-8")))
+    return _checked(read_mapping(source))

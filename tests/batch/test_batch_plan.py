@@ -1,0 +1,76 @@
+"""Which runs there are: every setting is read or refused, and what the batch does not know never disturbs it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from leapstudy.batch.plan import make_plan, others
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_SLUG
+
+
+@pytest.fixture
+def real_notebooks(workspace):
+    """Return a workspace with the study's own notebooks."""
+    shutil.rmtree(workspace / "notebooks")
+    shutil.copytree(Path(__file__).parents[2] / "notebooks", workspace / "notebooks")
+    return workspace
+
+
+def _plan(study, out, names=(), track="public", **settings):
+    return {run.slug: run for run in make_plan(study, list(names), track, settings, out)}
+
+
+@pytest.mark.parametrize(
+    ("names", "track", "key", "value"),
+    [
+        ((), "students", "comparison", "others"),
+        (("hartford",), "public", "prior", "published"),
+        (("hartford",), "public", "tolerance_points", "0.1"),
+        ((), "public", "district", "hartford"),
+        ((), "all", "result_path", "elsewhere.json"),
+    ],
+)
+def test_a_setting_that_no_planned_notebook_reads_is_refused(real_notebooks, study, names, track, key, value):
+    with pytest.raises(BadInput, match=f"Unknown parameter in --set: '{key}'"):
+        _plan(study, real_notebooks / "reports", names, track, **{key: value})
+
+
+def test_every_parameter_that_a_notebook_declares_can_be_set(real_notebooks, study):
+    plan = _plan(study, real_notebooks / "reports", tolerance_points="0.25", prior="published", seed="7")
+    assert plan["01-the-claims"].parameters["tolerance_points"] == 0.25
+    assert plan[ALL_SLUG].parameters["prior"] == "published"
+    assert {run.parameters["seed"] for run in plan.values() if "seed" in run.parameters} == {7}
+
+
+def test_one_district_under_three_names_is_one_run(workspace, study):
+    assert list(_plan(study, workspace / "reports", ["hartford", "Hartford", "0640011"])) == ["hartford"]
+
+
+@pytest.mark.parametrize("name", ["Hartford.yml", "hartford.yaml", "hartfrod.yml", "ansonia.yml", "notes.txt"])
+def test_a_parameter_file_that_no_run_reads_is_refused(workspace, study, name):
+    file = workspace / "params" / "districts" / name
+    file.write_text("comparison: {value: others, reason: 'a test'}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=f"Unknown parameter file in params/districts/: '{name}'"):
+        _plan(study, workspace / "reports")
+
+
+def test_a_key_that_the_districts_notebook_does_not_read_is_refused(workspace, study):
+    file = workspace / "params" / "districts" / "hartford.yml"
+    file.write_text("prior: {value: published, reason: 'a test'}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"Unknown parameter in hartford.yml: 'prior'"):
+        _plan(study, workspace / "reports")
+
+
+def test_notebooks_of_ones_own_stay_out(workspace, study, notebook_writer):
+    folder, before = workspace / "notebooks", _plan(study, workspace / "reports")
+    (folder / "Untitled.ipynb").write_text("", encoding="utf-8")
+    (folder / "60_broken.ipynb").write_text("{", encoding="utf-8")
+    for name in ("10_district-Copy1.ipynb", "my analysis.ipynb", "mine/61_own.ipynb"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "10_district.ipynb", folder / name)
+    assert _plan(study, workspace / "reports") == before
+    assert others() == ["10_district-Copy1.ipynb", "60_broken.ipynb", "Untitled.ipynb", "my analysis.ipynb"]
+    notebook_writer(folder / "62_new.ipynb", ("seed = 1",))
+    assert set(_plan(study, workspace / "reports")) - set(before) == {"62-new"}, "a named one joins by itself"

@@ -1,0 +1,66 @@
+"""`check` reads every file that a run will read: whatever is wrong with one ends in words and exit code 2."""
+
+import shutil
+import sys
+
+import pytest
+import yaml
+
+from leapstudy.cli import main
+from leapstudy.core import paths
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """Return a copy of the workspace's inputs, made the workspace."""
+    for name in ("data/raw", "params", "notebooks"):
+        shutil.copytree(paths.root() / name, tmp_path / name)
+    shutil.copy(paths.root() / "requirements.lock", tmp_path)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def _check(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["leapstudy", "check"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capsys.readouterr()
+
+
+def _students(**changes):
+    def change(text):
+        return yaml.safe_dump({**yaml.safe_load(text), **changes}).encode()
+
+    return change
+
+
+LATIN, WIDE = (lambda text: "# café".encode("latin-1") + text), (lambda text: text.decode().encode("utf-16"))
+LIST = lambda _: b"- a\n"  # noqa: E731
+FAULTS = [
+    *((f"params/{name}", change, name) for name in ("study.yml", "plan.yml", "students.yml", "simulation.yml")
+      for change in (LATIN, WIDE, LIST)),
+    ("params/comparison.json", lambda _: b"[]", "comparison.json"),
+    ("params/comparison.json", lambda _: b"{", "comparison.json"),
+    ("params/comparison.json", LATIN, "comparison.json"),
+    ("params/students.yml", _students(min_comparison=0), "min_comparison"),
+    ("params/students.yml", _students(input="nowhere.csv", visits="nowhere.csv"), "nowhere.csv"),
+    ("params/students.yml", lambda text: text + b"\nseed: 1\n", "'seed' stands twice"),
+    ("data/raw/leap_facts/SHA256SUMS", lambda _: b"no sum\n", "line 1"),
+    ("data/raw/leap_facts/SHA256SUMS", WIDE, "SHA256SUMS"),
+    ("params/districts/Hartford.yml", lambda _: b"", "Hartford.yml"),
+    ("notebooks/10_district.ipynb", lambda _: b"{", "10_district.ipynb"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "words"), FAULTS)
+def test_a_broken_file_ends_in_words(workspace, monkeypatch, capsys, name, change, words):
+    path = workspace / name
+    path.write_bytes(change(path.read_bytes() if path.is_file() else b""))
+    code, told = _check(monkeypatch, capsys)
+    assert code == 2 and words in told.err and "Traceback" not in told.err, told
+
+
+def test_a_sound_workspace_is_told_with_the_notebooks_that_stay_out(workspace, monkeypatch, capsys):
+    (workspace / "notebooks" / "Untitled.ipynb").write_text("", encoding="utf-8")
+    code, told = _check(monkeypatch, capsys)
+    assert code == 0 and "have legal parameters" in told.out and "Untitled.ipynb" in told.out

@@ -1,0 +1,58 @@
+"""Titles of pictures are right in every branch: what they say follows from the numbers, never from the name."""
+
+from types import SimpleNamespace as Result
+
+import pandas as pd
+import pytest
+
+from leapstudy.words import findings
+
+
+def _one(value, others):
+    placebos = pd.DataFrame({"is_treated": [True] + [False] * len(others), "placebo_pp": [value, *others]})
+    return Result(
+        main=Result(district="Hartford School District", estimate_pp=value, n_treated=1), permutation=placebos
+    )
+
+
+@pytest.mark.parametrize(("value", "others", "title"), [
+    (0.7, [1.0, -2.0, 0.1, 0.2], "Hartford moved 0.70 points more than comparison districts, well within how far they move themselves"),
+    (-4.0, [1.0, -2.0, 0.1, 0.2], "Hartford moved 4.00 points less than comparison districts, further than any of the 4 moved themselves"),
+    (1.5, [2.0, *[0.1] * 9], "Hartford moved 1.50 points more than comparison districts, as far as 1 of 10 moved themselves"),
+])  # fmt: skip
+def test_a_district_is_held_against_what_the_others_do(value, others, title):
+    assert findings.district_title(_one(value, others)) == title
+
+
+def test_the_best_title_never_hides_a_missing_interval():
+    assert findings.best_title(-0.34, -1.28, 0.6).endswith("the data also fit anything from −1.28 to 0.60")
+    assert findings.best_title(0.5, None, None).endswith("no range can be put around it")
+
+
+@pytest.mark.parametrize(("power", "words"), [
+    (0.02, "about 1 chance in 10"), (0.31, "about 3 chances in 10"), (0.5, "about an even chance"), (0.93, "at least 4 chances in 5"),
+])  # fmt: skip
+def test_power_is_said_as_a_chance(power, words):
+    assert findings.chance_of(power) == words
+
+
+def test_chronic_absence_is_never_said_on_one_scale_alone():
+    title = findings.chronic(1.45, 0.96, low_pp=-1.0, high_pp=3.9, ratio_low=0.8, ratio_high=1.1).title
+    assert (
+        title
+        == "Chronic absence rose more in LEAP districts in points, less in odds; neither difference is distinguishable from zero"
+    )
+    clear = findings.chronic(1.45, 1.2, low_pp=0.2, high_pp=2.0, ratio_low=0.9, ratio_high=1.4).title
+    assert clear.endswith(
+        "more in LEAP districts in points and in odds; one of the two differences is distinguishable from zero"
+    )
+
+
+def test_alternative_text_is_the_finding_in_one_breath():
+    finding = findings.Finding("A title that says what was found", "One more sentence. " * 30)
+    assert finding.alt.startswith(finding.title) and 30 <= len(finding.alt) <= findings.ALT_LONGEST
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_missing_p_value_is_said_to_be_missing(value):
+    assert findings.p_words(value) == "no p-value" and findings.p_words(0.5) == "p = 0.50"
