@@ -108,7 +108,7 @@ def run_batch(
 
 def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) -> Work:
     # the signatures first: a file that changes while the keys are made is noticed, too
-    seen = {run.slug: signature(own_files(run)) for run in plan}
+    seen = {run.slug: signature(run.track, own_files(run)) for run in plan}
     inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
     keys = {run.slug: key_of(run, inputs[run.track]) for run in plan}
     stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
@@ -169,9 +169,7 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]
     try:
-        gather(
-            out, [item.run.slug for item in outcomes] + [item.slug for item in kept if item.manifest.state == "done"]
-        )
+        gather(out, [item.run.slug for item in outcomes] + [item.slug for item in kept if item.sound])
         index = build_site(out, [*pages, *(item.page(out) for item in kept)])
         write_record(out, [item.run for item in outcomes], kept, started, anew=any(item.reran for item in outcomes))
         return Batch(tuple(outcomes), index, scan_folder(out))

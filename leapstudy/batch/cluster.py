@@ -21,7 +21,7 @@ from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_mani
 from leapstudy.batch.threads import one_thread
 from leapstudy.batch.workspace_zip import pack, unpack
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import write_bytes_atomic
+from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 
 WAIT_SECONDS = 30
 Files = dict[str, bytes]
@@ -37,13 +37,13 @@ def need_dask() -> None:
         ) from None
 
 
-def run_on_worker(run: Run, key: Mapping[str, Any], parcel: bytes, timeout: int) -> tuple[Manifest, Files]:
+def run_on_worker(run: Run, key: Mapping[str, Any], parcel: bytes, digest: str, timeout: int) -> tuple[Manifest, Files]:
     """Run one notebook where this is called; return its manifest and the files it made.
 
     A worker whose package, lock file or Python differs would give other results: that is a failure with its reason.
     """
     one_thread()
-    root = unpack(parcel)
+    root = unpack(parcel, digest)
     os.environ["LEAPSTUDY_ROOT"] = str(root)
     with tempfile.TemporaryDirectory(prefix="leapstudy-") as folder:
         result = str(Path(folder) / run.slug / "result.json")
@@ -113,7 +113,14 @@ class ClusterPool:
     def _submit(self, client: Any, run: Run) -> Any:
         parcel, key = pack(run.notebook), self.work.keys[run.slug]
         return client.submit(
-            run_on_worker, run, key, parcel, self.work.timeout, key=f"leapstudy-{run.slug}-{uuid4().hex}", pure=False
+            run_on_worker,
+            run,
+            key,
+            parcel,
+            sha256_bytes(parcel),
+            self.work.timeout,
+            key=f"leapstudy-{run.slug}-{uuid4().hex}",
+            pure=False,
         )
 
     def _mark(self, run: Run) -> None:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,17 +18,23 @@ from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
 from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
-from leapstudy.batch.failures import CannotWrite, Failure, describe, moved
+from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
 from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
+from leapstudy.batch.streams import settle_streams
+from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.sources import package_hash
+from leapstudy.site.entries import track_of
+from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300
+LONGEST_FOLDER = 40
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
-MADE = (NOTEBOOK, FAILED, "result.json", "manifest.json")
+RESULT = "result.json"
+MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
@@ -68,18 +76,20 @@ def execute(
         If a file cannot be written: the disk is full, say.
     """
     offer()
-    watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(own_files(run))
+    watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(run.track, own_files(run))
     try:
         clear(folder)
         write_manifest(folder, Manifest("running", dict(key)))
         start = time.perf_counter()
         error = _run_cells(run, folder, kernel, timeout, watch)
-        if not error and signature(own_files(run)) != seen:
+        if not error and signature(run.track, own_files(run)) != seen:
             error = _moved(run, key, folder)
+        error = error or _without_result(run, folder)
         state: State = "interrupted" if watch.stopped == INTERRUPT else "failed" if error else "done"
-        outputs = output_hashes(folder) if state == "done" else {}
-        manifest = Manifest(state, dict(key), outputs, time.perf_counter() - start, error)
+        manifest = Manifest(state, dict(key), {}, time.perf_counter() - start, error)
         write_text_atomic(folder / "run.log", _log(run, manifest))
+        if state == "done":
+            manifest = replace(manifest, outputs=output_hashes(folder))
         write_manifest(folder, manifest)
     except OSError as failure:
         raise CannotWrite(run.slug, failure) from failure
@@ -96,24 +106,32 @@ def clear(folder: Path) -> None:
 def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) -> Failure:
     """Execute, and write the notebook once, at the end; return the failure, or nothing."""
     try:
-        with TemporaryDirectory(prefix="leapstudy-") as sockets:
+        with TemporaryDirectory(prefix="leapstudy-", dir=_short_folder()) as sockets:
             notebook = papermill.execute_notebook(
                 run.notebook, None, run.parameters, engine_name=ENGINE, kernel_name=kernel, progress_bar=False,
-                execution_timeout=timeout, start_timeout=60, coalesce_streams=True, shutdown_kernel="immediate",
+                execution_timeout=timeout, start_timeout=60, shutdown_kernel="immediate",
                 config=_local_sockets(sockets), watch=watch,
             )  # fmt: skip
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
         if watch.notebook is not None:
+            settle_streams(watch.notebook)
             write_text_atomic(folder / FAILED, nbformat.writes(watch.notebook) + "\n")
-        (folder / "result.json").unlink(missing_ok=True)
+        (folder / RESULT).unlink(missing_ok=True)
         return describe(failure, watch, timeout)
+    settle_streams(notebook)
     write_text_atomic(folder / NOTEBOOK, nbformat.writes(notebook) + "\n")
     return {}
 
 
+def _short_folder() -> str | None:
+    """Return where sockets go: the name of one may have a hundred characters, and TMPDIR can be longer than that."""
+    usual = tempfile.gettempdir()
+    return usual if os.name != "posix" or len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp"
+
+
 def _local_sockets(folder: str) -> Config:
     """Return settings for sockets in a folder that only this user may open; Jupyter's default where there are none."""
-    if os.name != "posix":
+    if os.name != "posix" or len(os.fsencode(folder)) > 2 * LONGEST_FOLDER:
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
@@ -123,14 +141,30 @@ def own_files(run: Run) -> list[Path]:
     return [run.notebook, *own_inputs(run.parameters)]
 
 
+def _without_result(run: Run, folder: Path) -> Failure:
+    """Return the failure of a run that ended well and left no result that can be read; articles need none."""
+    if not track_of(run.slug) or not (folder / NOTEBOOK).is_file():
+        return {}
+    try:
+        load_result(folder / RESULT)
+    except BadInput as reason:
+        _set_aside(folder)
+        return no_result(str(reason))
+    return {}
+
+
+def _set_aside(folder: Path) -> None:
+    (folder / NOTEBOOK).replace(folder / FAILED)
+    (folder / RESULT).unlink(missing_ok=True)
+
+
 def _moved(run: Run, key: Mapping[str, Any], folder: Path) -> Failure:
     """Return what changed while the run was on its way; a file touched but equal is no change."""
     package_hash.cache_clear()
     parts = changed(key, key_of(run, input_hashes(run.track)))
     if not parts:
         return {}
-    (folder / NOTEBOOK).replace(folder / FAILED)
-    (folder / "result.json").unlink(missing_ok=True)
+    _set_aside(folder)
     return moved(parts)
 
 

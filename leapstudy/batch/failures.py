@@ -74,3 +74,9 @@ def moved(parts: Sequence[str]) -> Failure:
     """Return the failure of a run whose inputs changed while it ran."""
     told = "; ".join(parts)
     return _failure("", f"its inputs changed while it ran ({told})", "run again", told)
+
+
+def no_result(reason: str) -> Failure:
+    """Return the failure of a run whose cells all ran and whose result is missing or cannot be read."""
+    hint = "its last cell saves the result at result_path; open failed.ipynb"
+    return _failure("", "every cell ran, but no result was written that can be read", hint, reason)

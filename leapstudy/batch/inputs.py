@@ -4,12 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_file
 from leapstudy.core.names import Track
-from leapstudy.students.settings import input_hashes as student_hashes
-from leapstudy.students.settings import load_settings
+from leapstudy.core.sources import package_files
 
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
@@ -17,11 +15,15 @@ ONLY_STUDENTS = {"simulation.yml", "students.yml"}
 Signature = tuple[tuple[str, int, int], ...]
 
 
-def _shared(track: Track) -> list[Path]:
+def shared_files(track: Track) -> list[Path]:
+    """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
     skipped = {RESOLVED} if track == "students" else {RESOLVED, *ONLY_STUDENTS}
-    figures = paths.raw().glob("*/*.csv")
-    settings = (path for path in paths.params().glob("*.yml") if path.name not in skipped)
-    return sorted([*figures, *settings])
+    found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
+    return sorted(path for path in found if path.is_file() and _is_read(path))
+
+
+def _is_read(path: Path) -> bool:
+    return path.suffix != ".md" and not path.name.startswith(".")
 
 
 def own_inputs(parameters: Mapping[str, Any]) -> list[Path]:
@@ -34,24 +36,46 @@ def own_inputs(parameters: Mapping[str, Any]) -> list[Path]:
     return sorted(path for place in named for path in ([place] if place.is_file() else place.glob("**/*.*")))
 
 
+def student_files() -> dict[str, Path]:
+    """Return role and number -> student file, as `params/students.yml` names them; none where the state is SIMULATED.
+
+    Raises
+    ------
+    BadInput
+        If the parameters cannot be used, or no file is there.
+    """
+    from leapstudy.students.settings import input_files, load_settings
+
+    settings = load_settings()
+    if settings.simulated:
+        return {}
+    from leapstudy.students.files import find  # imports pyarrow
+
+    named = {role: find(path).paths for role, path in input_files(settings).items()}
+    return {f"{role} file {number}": file for role, files in named.items() for number, file in enumerate(files, 1)}
+
+
 def input_hashes(track: Track = "public") -> dict[str, str]:
-    """Return file -> SHA-256 of the published figures and the parameter files that a track's runs read."""
-    hashes = {path.relative_to(path.parents[1]).as_posix(): sha256_file(path) for path in _shared(track)}
-    return hashes | (student_hashes(load_settings()) if track == "students" else {})
+    """Return file -> SHA-256 of everything that a track's runs read; student files go by their role, not their path."""
+    hashes = {path.relative_to(path.parents[1]).as_posix(): sha256_file(path) for path in shared_files(track)}
+    own = student_files() if track == "students" else {}
+    return hashes | {name: sha256_file(path) for name, path in own.items()}
 
 
-def signature(extra: Iterable[Path] = ()) -> Signature:
+def signature(track: Track, extra: Iterable[Path] = ()) -> Signature:
     """Return name, size and time of every file that results depend on: equal means untouched, at a glance.
 
     Parameters
     ----------
+    track
+        The run's track.
     extra
         Further files: a run's notebook and its own inputs.
     """
-    package = Path(leapstudy.__file__).parent.rglob("*.py")
     lock = paths.root() / "requirements.lock"
+    own = student_files().values() if track == "students" else ()
     found = []
-    for path in [*_shared("students"), *package, lock, *extra]:
+    for path in [*shared_files(track), *package_files(), lock, *own, *extra]:
         try:
             about = path.stat()
         except FileNotFoundError:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from leapstudy.batch.cells import read_cells
 from leapstudy.batch.inputs import own_inputs
@@ -15,12 +15,21 @@ from leapstudy.batch.job import Run
 from leapstudy.batch.threads import threads
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
-from leapstudy.core.sources import package_hash
+from leapstudy.core.sources import libraries, package_hash
 
 State = Literal["running", "done", "failed", "interrupted"]
 NAME = "manifest.json"
-OUTPUTS = ("notebook.ipynb", "result.json")
-WORDS = {"cells": "the notebook's cells", "package": "the package's sources", "lock": "the lock file"}
+OUTPUTS = ("notebook.ipynb", "result.json", "run.log")
+LONGEST_SECONDS = 1e9
+DAMAGED = "its manifest is damaged"
+WORDS = {
+    "cells": "the notebook's cells",
+    "package": "the package's sources",
+    "lock": "the lock file",
+    "libraries": "the installed libraries",
+}
+NAMED = 5
+"""Differences of one part that are named one by one; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
         "data": {**inputs, **{str(path): sha256_file(path) for path in own_inputs(run.parameters)}},
         "package": package_hash(),
         "lock": _file_hash(lock, *_look(lock)) if lock.is_file() else "",
+        "libraries": libraries(),
         "python": platform.python_version(),
         "threads": threads(),
     }
@@ -87,29 +97,45 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest, or None where there is none that can be read."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
+    """Return the manifest, or None where there is none of the right shape."""
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+        manifest = Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
+        return manifest if _is_sound(manifest) else None
     return None
+
+
+def _is_sound(manifest: Manifest) -> bool:
+    """Return whether every part is of its kind: dataclasses take whatever they are given."""
+    texts = [*manifest.outputs.items(), *manifest.error.items()]
+    return (
+        manifest.state in get_args(State)
+        and isinstance(manifest.key, dict)
+        and isinstance(manifest.key.get("params", {}), dict)
+        and isinstance(manifest.key.get("data", {}), dict)
+        and all(isinstance(part, str) for pair in texts for part in pair)
+        and isinstance(manifest.seconds, int | float)
+        and 0 <= manifest.seconds < LONGEST_SECONDS
+    )
 
 
 def stale_reasons(folder: Path, key: Mapping[str, Any]) -> list[str]:
     """Return why a run must be made again; empty if it is fresh."""
     manifest = read_manifest(folder)
     if manifest is None:
-        return ["never run"]
+        return [DAMAGED if (folder / NAME).exists() else "never run"]
     if manifest.state == "failed":
         return [f"failed: {manifest.error.get('message', 'see its log')}"]
     if manifest.state != "done":
         return ["interrupted"]
-    return [*changed(manifest.key, key), *_unsound(folder, manifest)]
+    return [*changed(manifest.key, key), *damage(folder, manifest)]
 
 
-def _unsound(folder: Path, manifest: Manifest) -> list[str]:
+def damage(folder: Path, manifest: Manifest) -> list[str]:
+    """Return in words what of a run's outputs is not as the run left it."""
     there = output_hashes(folder)
-    missing = [name for name in manifest.outputs if name not in there]
+    missing = [name for name in ("notebook.ipynb", *manifest.outputs) if name not in there]
     touched = [name for name, digest in there.items() if manifest.outputs.get(name) != digest]
-    told = (("output missing", missing), ("output changed by hand", touched))
+    told = (("output missing", dict.fromkeys(missing)), ("output changed by hand", touched))
     return [f"{what}: {', '.join(names)}" for what, names in told if names]
 
 
@@ -125,7 +151,8 @@ def _told(part: str, before: Any, value: Any) -> str:
         return f"{WORDS.get(part, part)} changed"
     names = [name for name in {**before, **value} if before.get(name) != value.get(name)]
     shown = [name if part == "data" else f"{name} {before.get(name)} -> {value.get(name)}" for name in names]
-    return f"{part}: {', '.join(shown)}"
+    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    return f"{part}: {', '.join(shown[:NAMED])}{more}"
 
 
 def verdict(reasons: list[str]) -> str:

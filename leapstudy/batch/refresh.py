@@ -6,6 +6,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from leapstudy.batch.kernels import KERNEL, offer
+from leapstudy.batch.streams import settle_streams
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.live import WIDGET
 
@@ -20,7 +21,8 @@ def refresh_notebook(path: Path) -> None:
     """
     offer()
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, record_timing=False, coalesce_streams=True).execute()
+    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, record_timing=False).execute()
+    settle_streams(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)

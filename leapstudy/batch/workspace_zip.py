@@ -2,26 +2,28 @@
 
 import io
 import json
-import os
-import shutil
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes
 
 
 def pack(notebook: Path) -> bytes:
     """Return notebook (without outputs), parameters, published figures and lock file as one archive."""
     root = paths.root()
-    files = [*paths.params().rglob("*.yml"), *(path for path in paths.raw().rglob("*") if path.is_file())]
-    files += [path for path in [root / "requirements.lock"] if path.is_file()]
+    files = {path for folder in (paths.params(), paths.raw()) for path in folder.rglob("*") if path.is_file()}
+    files |= {path for path in [root / "requirements.lock"] if path.is_file()}
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"notebooks/{notebook.name}", _stripped(notebook))
+        # without times: equal content is an equal parcel
+        archive.writestr(zipfile.ZipInfo(f"notebooks/{notebook.name}"), _stripped(notebook), zipfile.ZIP_DEFLATED)
         for path in sorted(files):
-            archive.writestr(path.relative_to(root).as_posix(), path.read_bytes())
+            name = zipfile.ZipInfo(path.relative_to(root).as_posix())
+            archive.writestr(name, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return whole.getvalue()
 
 
@@ -33,19 +35,30 @@ def _stripped(notebook: Path) -> str:
     return json.dumps(content)
 
 
-def unpack(parcel: bytes) -> Path:
-    """Return the folder of an unpacked parcel; a folder that another task made of the same parcel serves, too."""
-    owner = os.getuid() if hasattr(os, "getuid") else os.getpid()
-    home = Path(tempfile.gettempdir()) / f"leapstudy-workspaces-{owner}"
-    home.mkdir(mode=0o700, exist_ok=True)
-    target = home / sha256_bytes(parcel)
-    if target.is_dir():
-        return target
-    made = Path(tempfile.mkdtemp(dir=home))
-    with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
-        archive.extractall(made)
-    try:
-        made.rename(target)
-    except OSError:
-        shutil.rmtree(made)
-    return target
+def unpack(parcel: bytes, digest: str) -> Path:
+    """Return the folder of an unpacked parcel, private to this process and gone with it.
+
+    Parameters
+    ----------
+    parcel
+        What `pack` gave.
+    digest
+        Its SHA-256 as the sender knows it.
+
+    Raises
+    ------
+    BadInput
+        If the parcel is not what was sent.
+    """
+    if sha256_bytes(parcel) != digest:
+        raise BadInput("The files of this run were changed on their way to the worker. Run again.")
+    with _making:
+        if digest not in _unpacked:
+            _unpacked[digest] = tempfile.TemporaryDirectory(prefix="leapstudy-workspace-")
+            with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
+                archive.extractall(_unpacked[digest].name)
+    return Path(_unpacked[digest].name)
+
+
+_unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}
+_making = threading.Lock()

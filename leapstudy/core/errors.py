@@ -9,6 +9,16 @@ class LeapstudyError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows (IPython asks for it): the sentence, without the way to it."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class Interrupted(LeapstudyError):
+    """Ended by Ctrl-C or SIGTERM; the message says what is done and what is not."""
+
+    exit_code = 130
+
 
 class BadInput(LeapstudyError):
     """What the person gave cannot be used; exit code 2, and nothing has been changed."""

@@ -1,15 +1,64 @@
-"""Which version of the package this is: one hash over its sources, cheap enough to ask at every command."""
+"""Which version of the package and of its libraries this is, cheap enough to ask at every command."""
 
+import re
+import sys
 from functools import cache
 from pathlib import Path
 
 import leapstudy
+from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes
+
+TEMPLATES = Path("site", "templates")
+"""What pages alone are made with: a change makes pages again, and no run."""
+LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
+
+
+def package_files() -> list[Path]:
+    """Return every file of the package that results are made with: sources, catalogs, settings; no templates."""
+    return [path for path in _files() if TEMPLATES not in path.relative_to(_folder()).parents]
 
 
 @cache
 def package_hash() -> str:
     """Return one hash over the package's sources: file names and bytes, in order."""
-    folder = Path(leapstudy.__file__).parent
-    parts = [path.relative_to(folder).as_posix().encode() + path.read_bytes() for path in sorted(folder.rglob("*.py"))]
-    return sha256_bytes(b"\0".join(parts))
+    return _hash(package_files())
+
+
+@cache
+def templates_hash() -> str:
+    """Return one hash over what only pages are made with."""
+    return _hash([path for path in _files() if TEMPLATES in path.relative_to(_folder()).parents])
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Return name -> installed version of every library that the lock file names.
+
+    By the names of the folders that describe them: reading their metadata takes a second.
+    """
+    lock = paths.root() / "requirements.lock"
+    wanted = {_plain(name) for name in LOCKED.findall(lock.read_text(encoding="utf-8"))} if lock.is_file() else set()
+    # the first place on the path wins, as at an import
+    places = [Path(place) for place in reversed(sys.path) if place]
+    described = (path.stem for place in places for path in place.glob("*.dist-info"))
+    found = {_plain(name): version for name, _, version in (stem.partition("-") for stem in described)}
+    return {name: found.get(name, "") for name in sorted(wanted)}
+
+
+def _folder() -> Path:
+    return Path(leapstudy.__file__).parent
+
+
+def _files() -> list[Path]:
+    files = (path for path in _folder().rglob("*") if path.suffix != ".pyc" and path.is_file())
+    return sorted(path for path in files if not path.name.startswith("."))
+
+
+def _hash(files: list[Path]) -> str:
+    folder = _folder()
+    return sha256_bytes(b"\0".join(path.relative_to(folder).as_posix().encode() + path.read_bytes() for path in files))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

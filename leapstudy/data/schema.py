@@ -4,6 +4,7 @@ import warnings
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
@@ -74,6 +75,12 @@ def _typed(table: Table, column: Column, cells: pd.Series) -> pd.Series:
         numbers = pd.to_numeric(cells.mask(blank)).astype("float64")
     except ValueError as error:
         raise BadInput(f"{table.file}: column {column.name!r} holds a cell that is no number: {error}.") from None
+    odd = ~np.isfinite(numbers) if column.kind != "count" else ~np.isfinite(numbers) | (numbers % 1 != 0)
+    if (odd & ~blank).any():
+        kind = "whole number" if column.kind == "count" else "number"
+        raise BadInput(
+            f"{table.file}: column {column.name!r} holds {cells[odd & ~blank].iloc[0]!r}, which is no {kind}."
+        )
     if column.kind == "fraction" and (numbers > 1).any():
         raise BadInput(
             f"{table.file}: column {column.name!r} must be a fraction (0 to 1) but holds {numbers.max():g}. "

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 DATA_URI = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
-EXHIBIT = re.compile(r'<figure class="exhibit">(.*?)</figure>', re.DOTALL)
+EXHIBIT, EXHIBIT_END = '<figure class="exhibit">', "</figure>"
 SUMMARY = re.compile(r"<summary>.*?</summary>", re.DOTALL)
 SOURCE = re.compile(r'src="data:image/png;base64,([^"]*)"')
 PLACEHOLDER = "exhibit"
 PLACE = f"<{PLACEHOLDER}></{PLACEHOLDER}>"
 """Where an exhibit stands in the tree while the rest is put right."""
-BLANK = re.compile(r"\n\s*\n+(?=<)")
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
 WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
 """Boxes of nbconvert's that mean nothing on a page."""
@@ -53,8 +52,8 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
         Notebook file name -> address of its page; a link to any other notebook becomes plain text.
     """
     html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
-    exhibits = EXHIBIT.findall(html)
-    tree = BeautifulSoup(EXHIBIT.sub(PLACE, html), "lxml")
+    rest, exhibits = _take_exhibits(html)
+    tree = BeautifulSoup(rest, "lxml")
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
@@ -63,8 +62,34 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
         _move_picture(picture, figures, up)
     shown = _number_tables(tree, exhibits)
     body = tree.body
-    text = BLANK.sub("\n", body.decode_contents()) if body else ""
+    text = _without_blank_lines(body.decode_contents()) if body else ""
     return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in shown])
+
+
+def _take_exhibits(html: str) -> tuple[str, list[str]]:
+    """Return the page with a mark in place of each exhibit, and what the exhibits hold."""
+    first, *others = html.split(EXHIBIT)
+    parts, exhibits = [first], []
+    for other in others:
+        inner, end, after = other.partition(EXHIBIT_END)
+        if end:
+            exhibits.append(inner)
+        parts.append(PLACE + after if end else EXHIBIT + other)
+    return "".join(parts), exhibits
+
+
+def _without_blank_lines(html: str) -> str:
+    """Leave out empty lines in front of a tag; by cutting, since a pattern takes forever on a million empty lines."""
+    *parts, last = html.split("<")
+    return "<".join([*(_without_blank_end(part) for part in parts), last])
+
+
+def _without_blank_end(text: str) -> str:
+    shown = text.rstrip()
+    blank = text[len(shown) :]
+    if not blank.endswith("\n") or blank.count("\n") < 2:
+        return text
+    return shown + blank.split("\n", 1)[0] + "\n"
 
 
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -14,6 +14,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import short
+from leapstudy.core.sources import libraries
 from leapstudy.data import District, load_facts, load_study
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
@@ -53,10 +54,12 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
 
 
 def _sources_hash() -> str:
-    """Return a hash over the sources that the answers depend on: a changed picture does not measure the state again."""
+    """Return a hash over all that the answers depend on beside files and parameters; a changed picture is not among it."""
     package = Path(__file__).parents[1]
-    rooms = [file for room in ("core", "students", "did", "study") for file in (package / room).rglob("*.py")]
-    return sha256_bytes(b"\0".join(file.read_bytes() for file in sorted([*rooms, package / "evidence" / "privacy.py"])))
+    rooms = ("core", "data", "students", "did", "evidence", "study")
+    files = [*(file for room in rooms for file in (package / room).rglob("*.py")), *paths.raw().rglob("*.csv")]
+    versions = json.dumps(libraries(), sort_keys=True).encode()
+    return sha256_bytes(b"\0".join([versions, *(file.read_bytes() for file in sorted(files))]))
 
 
 def explanations() -> dict[str, str]:

@@ -13,10 +13,14 @@ from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import KERNEL, SHARE
 from leapstudy.core import paths
 
+RESULT_CELL = """import pathlib
+if result_path:
+    pathlib.Path(result_path).write_text('{"schema": 1, "estimates": [], "made": {}}', encoding="utf-8")"""
 DISTRICT_CELLS = (
     'district = "hartford"\ncomparison = "alliance"\nweights = "equal"\nscale = "points"\nseed = 1\nresult_path = ""',
     'if district == "windham":\n    raise ValueError("no figures for Windham")',
     "print(district, comparison, seed)",
+    RESULT_CELL,
 )
 
 

@@ -18,25 +18,34 @@ from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.manifest import key_of, read_manifest
 from leapstudy.batch.workspace_zip import pack, unpack
 from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes
 
 QUIET = Console(quiet=True)
 
 
 def test_a_parcel_holds_what_a_run_needs_and_no_outputs(tiny_plan, workspace):
     plan, _ = tiny_plan
-    root = unpack(pack(plan[0].notebook))
+    parcel = pack(plan[0].notebook)
+    root = unpack(parcel, sha256_bytes(parcel))
     assert (root / "requirements.lock").read_bytes() == (workspace / "requirements.lock").read_bytes()
     figures = "data/raw/csde_districts/districts.csv"
     assert (root / figures).read_bytes() == (workspace / figures).read_bytes()
     assert (root / "notebooks" / "60_tiny.ipynb").is_file() and root.stat().st_mode & 0o077 == 0
-    assert unpack(pack(plan[0].notebook)) == root
+    assert {path.name for path in (root / "params").iterdir()} == {
+        path.name for path in (workspace / "params").iterdir()
+    }
+    again = pack(plan[0].notebook)
+    assert unpack(again, sha256_bytes(again)) == root, "equal content is unpacked once"
+    with pytest.raises(BadInput, match="changed on their way"):
+        unpack(parcel + b"x", sha256_bytes(parcel))
 
 
 def test_a_worker_that_differs_refuses_and_says_how(tiny_plan, monkeypatch):
     plan, _ = tiny_plan
     key = {**key_of(plan[0], input_hashes()), "python": "3.9.0"}
     monkeypatch.setenv("LEAPSTUDY_ROOT", os.environ["LEAPSTUDY_ROOT"])
-    manifest, files = run_on_worker(plan[0], key, pack(plan[0].notebook), 60)
+    parcel = pack(plan[0].notebook)
+    manifest, files = run_on_worker(plan[0], key, parcel, sha256_bytes(parcel), 60)
     assert manifest.state == "failed" and files == {}
     assert "worker differs" in manifest.error["message"] and "python: 3.9.0 -> 3." in manifest.error["message"]
 

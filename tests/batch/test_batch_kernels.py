@@ -1,5 +1,6 @@
 """Warm kernels: the same outputs as cold ones, and nothing left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,9 +18,10 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from leapstudy.batch.execute import execute
+from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab
 from leapstudy.batch.kernels.forks import ForkedProcess, template
-from leapstudy.batch.kernels.provisioner import WarmProvisioner
+from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 
@@ -118,6 +120,45 @@ def test_nothing_is_left_behind_after_a_kill(victim, light_kernel):
         owner.kill()
         owner.wait()
         assert _gone(template_pid) and _gone(kernel_pid)
+
+
+def test_a_kernel_of_another_interpreter_starts_cold(tmp_path):
+    link = tmp_path / "python"
+    link.symlink_to(Path(sys.executable).resolve())
+    own = Path(sys.executable).parent
+    assert not is_this_python(str(link), {}) and not is_this_python("python", {"PATH": str(tmp_path)})
+    assert not is_this_python(str(tmp_path / "missing"), {})
+    assert is_this_python(sys.executable, {}) and is_this_python("python", {"PATH": f"{own}:{tmp_path}"})
+
+
+STARTED = """
+import subprocess, sys, os
+long = [sys.executable, "-c", "import time; time.sleep(300)"]
+children = [subprocess.Popen(long), subprocess.Popen(long, start_new_session=True)]
+if os.fork() == 0:
+    os.setsid()
+    os.execv(sys.executable, long)
+print(*(child.pid for child in children), os.getpid())
+"""
+
+
+@pytest.mark.parametrize("kernel", [KERNEL, "another"])
+def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer, light_kernel, tmp_path):
+    spec = json.loads((tmp_path / "share" / "kernels" / KERNEL / "kernel.json").read_text(encoding="utf-8"))
+    # another command starts cold, by the same provisioner
+    spec["argv"][1:1] = ["-B"]
+    other = tmp_path / "share" / "kernels" / "another" / "kernel.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(spec), encoding="utf-8")
+    notebook_writer(workspace / "notebooks" / "60_starts.ipynb", ('result_path = ""', STARTED))
+    run = Run("60-starts", workspace / "notebooks" / "60_starts.ipynb", {"result_path": ""}, "Starts?")
+    assert execute(run, workspace / "reports", {}, kernel=kernel).error == {}
+    notebook = nbformat.read(workspace / "reports" / "60-starts" / "notebook.ipynb", as_version=4)
+    text = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []))
+    assert len(text.split()) == 3 and all(_gone(int(pid)) for pid in text.split())
+    assert not any(
+        "time.sleep(300)" in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+    )
 
 
 def test_a_warm_kernel_is_interrupted_and_goes_on(light_kernel):

@@ -18,7 +18,7 @@ from leapstudy.batch.batch import _longest_first, run_batch
 from leapstudy.batch.inputs import input_hashes
 from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.lock import locked
-from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
+from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, verdict, write_manifest
 from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.progress import failure_table
 from leapstudy.core.errors import BadInput
@@ -108,8 +108,44 @@ def test_what_never_ran_or_was_cut_off_runs(workspace, study, tmp_path):
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"state": "running", "key": {}}), encoding="utf-8")
     assert reasons(plan, out)["hartford"] == ["interrupted"]
-    (folder / "manifest.json").write_text('{"state": "do', encoding="utf-8")
-    assert reasons(plan, out)["hartford"] == ["never run"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"state": "do', "[]", "7", "null", '{"state": "done"}', '{"state": "fine", "key": {}}', '{"state": "done", "key": []}',
+        '{"state": "done", "key": {"data": [1]}}', '{"state": "done", "key": {"params": "x"}}', "[" * 100_000,
+        '{"state": "done", "key": {}, "outputs": {"a": 1}}', '{"state": "failed", "key": {}, "error": {"message": []}}',
+        '{"state": "done", "key": {}, "seconds": NaN}', '{"state": "done", "key": {}, "extra": 1}',
+    ],
+)  # fmt: skip
+def test_a_manifest_of_another_shape_makes_the_run_stale_and_says_why(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    assert stale_reasons(tmp_path, {"cells": "x", "data": {}}) == ["its manifest is damaged"]
+    (tmp_path / "manifest.json").write_bytes(b"\xff\xfe")
+    assert verdict(stale_reasons(tmp_path, {})) == "stale (its manifest is damaged)"
+
+
+def test_a_notebook_that_leaves_no_result_is_failed(workspace, study, notebook_writer):
+    out, path = workspace / "reports", workspace / "notebooks" / "10_district.ipynb"
+    for cell in ("pass", "open(result_path, 'w').write('{\"schema\": 1, ')"):
+        notebook_writer(path, ('district = ""\nresult_path = ""', cell))
+        plan = make_plan(study, ["hartford"], "public", {}, out)
+        manifest = run_batch(plan, out, 1, console=QUIET).failed["hartford"]
+        assert manifest.error["message"] == "every cell ran, but no result was written that can be read"
+        folder = out / "hartford"
+        assert {item.name for item in folder.iterdir()} == {"failed.ipynb", "manifest.json", "notebook.html", "run.log"}
+
+
+def test_a_damaged_result_of_an_earlier_batch_is_named_and_left_out(workspace, study):
+    out = workspace / "reports"
+    run_batch(_plan(study, ["hartford", "danbury"], out), out, 2, console=QUIET)
+    for text in ('{"schema": 1, "estimates": [], "made": {"leapstudy": "forged"}}', '{"schema": 1, "esti'):
+        (out / "hartford" / "result.json").write_text(text, encoding="utf-8")
+        batch = run_batch(_plan(study, ["danbury"], out), out, 1, console=QUIET)
+        index = batch.index.read_text(encoding="utf-8")
+        assert not batch.failed and "output changed by hand: result.json" in index
+        assert dict(re.findall(r'data-name="?(\w+).*?data-status="?(\w+)', index))["hartford"] == "damaged"
 
 
 def test_a_second_batch_in_the_same_folder_is_refused(tmp_path):

@@ -28,7 +28,7 @@ def run_cells(workspace, notebook_writer):
     def made(*cells, seconds=60, watch=None):
         path = workspace / "notebooks" / "50_trouble.ipynb"
         notebook_writer(path, ('result_path = ""', *cells))
-        run = Run("trouble", path, {"result_path": ""}, "Trouble?")
+        run = Run("50-trouble", path, {"result_path": ""}, "Trouble?")
         key = key_of(run, input_hashes())
         return execute.execute(run, workspace / "reports", key, kernel="python3", timeout=seconds, watch=watch)
 
@@ -36,7 +36,7 @@ def run_cells(workspace, notebook_writer):
 
 
 def _told(manifest, workspace):
-    folder = workspace / "reports" / "trouble"
+    folder = workspace / "reports" / "50-trouble"
     assert manifest.state == "failed" and not (folder / "notebook.ipynb").exists()
     assert (folder / "failed.ipynb").is_file(), "what there was is kept to be looked at"
     assert manifest.error["message"] in (folder / "run.log").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_an_output_flood_is_stopped(run_cells, workspace, monkeypatch):
     monkeypatch.setattr(engine, "MAX_BYTES", 2_000_000)
     cell, message, hint = _told(run_cells("while True:\n    print('x' * 10_000)"), workspace)
     assert cell == "cell 3" and message.startswith("printed more than") and "loop" in hint
-    assert (workspace / "reports" / "trouble" / "failed.ipynb").stat().st_size < 4_000_000
+    assert (workspace / "reports" / "50-trouble" / "failed.ipynb").stat().st_size < 4_000_000
 
 
 def test_an_endless_cell_is_stopped(run_cells, workspace):
@@ -66,7 +66,7 @@ def test_a_stopped_run_is_interrupted_not_failed(run_cells, workspace):
     start = time.monotonic()
     manifest = run_cells("import time\ntime.sleep(60)", watch=watch)
     assert manifest.state == "interrupted" and time.monotonic() - start < 30
-    assert read_manifest(workspace / "reports" / "trouble").state == "interrupted"
+    assert read_manifest(workspace / "reports" / "50-trouble").state == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from leapstudy.batch.kernels.family import end_group, end_marked
 
 AT_IMPORT = ("PYTHON", "MPL", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "NUMBA_", "LD_", "LC_")
 """Beginnings of variables that matter while Python and the libraries start: where one differs, a kernel starts cold."""
@@ -64,8 +67,9 @@ class ForkedProcess:
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
-        self.send_signal(signal.SIGKILL)
+        """End it, and what it started."""
+        if self.poll() is None:
+            end_group(self.pid)
 
 
 def at_import(env: Mapping[str, str]) -> dict[str, str]:
@@ -81,11 +85,13 @@ class Template:
         ours, theirs = socket.socketpair()
         env = {**os.environ, "MPLBACKEND": INLINE}
         self.environment = at_import(env)
+        self.mark = uuid4().hex
         command = [
             sys.executable,
             str(TEMPLATE),
             str(theirs.fileno()),
             json.dumps(list(preload)),
+            self.mark,
         ]
         self.process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
@@ -117,6 +123,7 @@ class Template:
         self.stream.close()
         self.channel.close()
         self.process.wait()
+        end_marked(self.mark)
 
 
 _templates: dict[tuple[str, ...], Template] = {}

@@ -18,6 +18,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import family  # the file beside this one: it is run as a script
+
+# the script's own folder: a cold kernel has no such entry
+del sys.path[0], sys.modules["family"]
+
 
 def preload(names: list[str]) -> None:
     """Import the libraries that are there; one that is not is left to the notebook's own import to complain about."""
@@ -58,8 +63,9 @@ def fork() -> int:
         return os.fork()
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork one kernel a request until the other end closes."""
+def serve(channel: socket.socket, mark: str) -> None:
+    """Fork one kernel a request until the other end closes; then nothing that they started goes on."""
+    kernels: list[int] = []
     with channel, channel.makefile("rw", encoding="utf-8") as stream:
         for line in stream:
             pid = fork()
@@ -69,21 +75,25 @@ def serve(channel: socket.socket) -> None:
                     become_kernel(json.loads(line))
                 finally:
                     os._exit(0)
+            kernels.append(pid)
             stream.write(f"{pid}\n")
             stream.flush()
+    for pid in kernels:
+        # a number may be another process's by now
+        if family.parent_of(pid) == os.getpid():
+            family.end_group(pid)
+    family.end_marked(mark)
 
 
 def main() -> None:
     """Import, say that it is ready, and serve."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    # the script's own folder: a cold kernel has no such entry
-    del sys.path[0]
     # an interrupt is for the batch; children that end are reaped by the system
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     preload(json.loads(sys.argv[2]))
     channel.sendall(b"ready\n")
-    serve(channel)
+    serve(channel, sys.argv[3])
 
 
 if __name__ == "__main__":

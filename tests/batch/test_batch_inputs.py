@@ -1,0 +1,126 @@
+"""Every input is in the key of what was made from it: one byte changed makes exactly the right runs stale, and says why."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import leapstudy
+from leapstudy.batch import plan as plans
+from leapstudy.batch.inputs import input_hashes, signature
+from leapstudy.batch.last_batch import asked
+from leapstudy.batch.manifest import changed, key_of
+from leapstudy.core import sources
+from leapstudy.core.names import ALL_SLUG
+
+CSV = "student_id,district_code,month,days_enrolled,days_attended\n"
+
+
+@pytest.fixture
+def inputs(workspace, notebook_writer):
+    """Return a workspace with all three kinds of runs, and student files of its own."""
+    notebook_writer(workspace / "notebooks" / "20_students.ipynb", ('district = ""\nresult_path = ""',))
+    notebook_writer(workspace / "notebooks" / "60_article.ipynb", ('result_path = ""', "1"))
+    for name in ("attendance", "visits"):
+        (workspace / f"{name}.csv").write_text(CSV, encoding="utf-8")
+    settings = workspace / "params" / "students.yml"
+    text = settings.read_text(encoding="utf-8").replace('input: ""', f"input: {workspace}/attendance.csv")
+    settings.write_text(text.replace('visits: ""', f"visits: {workspace}/visits.csv"), encoding="utf-8")
+    assert "attendance.csv" in settings.read_text(encoding="utf-8")
+    return workspace
+
+
+def _keys(workspace, study):
+    for ask in (sources.package_hash, sources.templates_hash, sources.libraries):
+        ask.cache_clear()
+    runs = plans.make_plan(study, ["hartford", "windham"], "all", {}, workspace / "reports")
+    runs += plans._articles(study, {}, workspace / "reports")
+    hashes = {track: input_hashes(track) for track in ("public", "students")}
+    return {run.slug: key_of(run, hashes[run.track]) for run in runs}
+
+
+def _stale(before, after):
+    return {slug: told for slug, key in after.items() if (told := changed(before[slug], key))}
+
+
+PUBLIC = {"hartford", "windham", ALL_SLUG, "60-article"}
+STUDENTS = {"students-hartford", "students-windham"}
+
+
+def _wanted(name):
+    """Return the runs that a file is an input of."""
+    if name.startswith("notebooks/"):
+        return {"10": {"hartford", "windham"}, "20": STUDENTS, "30": {ALL_SLUG}, "60": {"60-article"}}[name[10:12]]
+    if name in ("params/students.yml", "params/simulation.yml", "attendance.csv", "visits.csv"):
+        return STUDENTS
+    if name == "params/study.yml" or name.endswith((".md", "districts/windham.yml")):
+        return set()
+    return PUBLIC | STUDENTS
+
+
+def _change(path):
+    if path.suffix == ".ipynb":
+        path.write_text(path.read_text(encoding="utf-8").replace("result_path =", "result_path  ="), encoding="utf-8")
+    else:
+        path.write_bytes(path.read_bytes() + b"\n")
+
+
+def test_each_file_makes_exactly_its_runs_stale(inputs, study):
+    before, walked = _keys(inputs, study), 0
+    question = asked()
+    for path in sorted(path for path in inputs.rglob("*") if path.is_file() and path.name != "requirements.lock"):
+        name, content = path.relative_to(inputs).as_posix(), path.read_bytes()
+        looks = {track: signature(track) for track in ("public", "students")}
+        _change(path)
+        stale = _stale(before, _keys(inputs, study))
+        assert set(stale) == _wanted(name), name
+        for track in ("public", "students") if not name.startswith("notebooks/") else ():
+            runs = PUBLIC if track == "public" else STUDENTS
+            assert (signature(track) != looks[track]) == bool(runs & _wanted(name)), name
+        if not name.endswith(".md"):
+            assert asked() != question or name in ("attendance.csv", "visits.csv"), f"{name}: the plan is made anew"
+        said = {
+            f"data: {Path(name).parent.name}/{path.name}",
+            "the notebook's cells changed",
+            f"data: {path.stem} file 1",
+        }
+        assert all(len(told) == 1 and told[0] in said for told in stale.values()), (name, stale)
+        path.write_bytes(content)
+        walked += 1
+    assert walked > 15 and not _stale(before, _keys(inputs, study))
+
+
+def test_a_value_of_one_district_makes_that_district_stale(inputs, study):
+    before = _keys(inputs, study)
+    own = inputs / "params" / "districts" / "windham.yml"
+    own.write_text("comparison: {value: others, reason: 'a test'}\n", encoding="utf-8")
+    assert _stale(before, _keys(inputs, study)) == {"windham": ["params: comparison alliance -> others"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "stale"),
+    [("did/design.py", True), ("words/catalog/en.yml", True), ("site/templates/style.css", False)],
+)
+def test_the_package_is_an_input_and_its_templates_are_one_of_pages_only(
+    inputs, study, monkeypatch, tmp_path, name, stale
+):
+    copy = tmp_path / "leapstudy"
+    shutil.copytree(Path(leapstudy.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(leapstudy, "__file__", str(copy / "__init__.py"))
+    before, pages = _keys(inputs, study), sources.templates_hash()
+    with (copy / name).open("ab") as file:
+        file.write(b"\n")
+    told = ["the package's sources changed"]
+    assert _stale(before, _keys(inputs, study)) == (dict.fromkeys(before, told) if stale else {})
+    assert (sources.templates_hash() != pages) == (not stale)
+
+
+def test_an_installed_version_is_an_input(inputs, study, monkeypatch, tmp_path):
+    before = _keys(inputs, study)
+    old = sources.libraries()["pandas"]
+    (tmp_path / "site" / "pandas-99.dist-info").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    assert set(map(tuple, _stale(before, _keys(inputs, study)).values())) == {(f"libraries: pandas {old} -> 99",)}
+    monkeypatch.undo()
+    sources.libraries.cache_clear()
