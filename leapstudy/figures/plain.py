@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
-from leapstudy.figures.common import draw_intervals, source_of
+from leapstudy.data.names import study_names
+from leapstudy.figures.common import draw_intervals
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, in_house_style, new_figure, zero_line
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -76,7 +77,9 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     return Caption(
         what=say["chart_what"],
-        source=say["simulated"].rstrip(".") if reading.simulated else source_of(reading.outcome, reading.edition),
+        source=say["simulated"].rstrip(".")
+        if reading.simulated
+        else study_names().source(reading.outcome, reading.edition),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
         years=say["chart_years"].format(pre=pre, post=post),
         n=say["chart_n"].format(**counts),
