@@ -42,7 +42,8 @@ class SharedAnswer:
     editions : DataFrame
         edition, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value of the main contrast and comparison.
     leave_one_out : DataFrame
-        side ('treated' or 'comparison'), district_code, district, estimate_pp without that district.
+        side ('treated' or 'comparison'), district_code, district, estimate_pp, ci_low_pp, ci_high_pp without that
+        district; no ends where its absence leaves no bounded interval.
     chronic : EventStudy
         Chronic absence 2011-12 to 2019-20: nine years of pre-trend.
     not_possible : tuple of str
@@ -65,7 +66,7 @@ class SharedAnswer:
     leave_one_out: pd.DataFrame
     event_study: EventStudy
     chronic: EventStudy
-    rebound: Rebound
+    rebound: Rebound | None
     not_possible: tuple[str, ...]
     sensitivity: Sensitivity
 

@@ -137,6 +137,7 @@ class Common:
         """Return the fields that both answers have; `more` are rows beside the contrasts' and the event study's."""
         bent = sensitivity_rows(self.sensitivity, self.main.sample, self.code, self.district)
         rows = contrast_rows(self.effects, self.spec, self.code, self.district, self.studies[0])
+        recovered, reasons = _rebound(data, self.spec, self.treated, names)
         return {
             "code": self.code, "district": self.district, "spec": self.spec,
             "main": main_row(self.effects, self.spec, self.code, self.district), "estimates": (*rows, *more, *bent),
@@ -144,7 +145,7 @@ class Common:
             "comparison_districts": _listing(data, self.main.sample), "permutation": placements(self.main, names),
             "editions": editions(self.effects, self.spec), "leave_one_out": _leave_one_out(self.main.sample, names),
             "event_study": self.studies[0], "chronic": self.studies[1],
-            "rebound": _rebound(data, self.spec, self.treated, names), "not_possible": self.reasons,
+            "rebound": recovered, "not_possible": (*self.reasons, *reasons),
             "sensitivity": self.sensitivity,
         }  # fmt: skip
 
@@ -212,16 +213,20 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     for side in ("treated", "comparison"):
         codes = getattr(sample, side)
         for place, code in enumerate(codes if len(codes) > 1 else ()):
-            rest = _without(sample, side, place)
-            rows.append(
-                {
-                    "side": side,
-                    "district_code": code,
-                    "district": names[code],
-                    "estimate_pp": to_points(difference_in_means(rest), rest),
-                }
-            )
-    return pd.DataFrame(rows)
+            rows.append({"side": side, "district_code": code, "district": names[code], **_refit(sample, side, place)})
+    return pd.DataFrame(rows, columns=["side", "district_code", "district", "estimate_pp", "ci_low_pp", "ci_high_pp"])
+
+
+def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
+    """Return estimate and interval without one district; NaN ends where no interval can be formed without it."""
+    rest = _without(sample, side, place)
+    estimate = to_points(difference_in_means(rest), rest)
+    try:
+        effect = fit(rest, draws=0)
+    except BadInput:
+        return {"estimate_pp": estimate, "ci_low_pp": float("nan"), "ci_high_pp": float("nan")}
+    low, high = (end if np.isfinite(end) else float("nan") for end in (effect.ci_low_pp, effect.ci_high_pp))
+    return {"estimate_pp": estimate, "ci_low_pp": low, "ci_high_pp": high}
 
 
 def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[EventStudy, EventStudy]:
@@ -232,8 +237,13 @@ def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple
     return attendance, event_study(build_sample(data, chronic, treated, CHRONIC_YEARS), CHRONIC_REFERENCE)
 
 
-def _rebound(data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]) -> Rebound:
-    return rebound(build_sample(data, replace(spec, scale="points"), treated, YEARS), names)
+def _rebound(
+    data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]
+) -> tuple[Rebound | None, tuple[str, ...]]:
+    try:
+        return rebound(build_sample(data, replace(spec, scale="points"), treated, YEARS), names), ()
+    except BadInput as reason:
+        return None, (str(reason),)
 
 
 def _by_district(data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from leapstudy.did.contrasts import PROGRAM_START, event_time
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.records import EventStudy
-from leapstudy.did.spread import POWER, mde_factor
+from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
 
 BAND_DRAWS = 20_000
 
@@ -80,13 +80,23 @@ def sup_t_value(covariance: np.ndarray, df: float, seed: int) -> float:
 
 
 def joint_test(values: np.ndarray, covariance: np.ndarray, df: float) -> tuple[float, tuple[float, float], float]:
-    """Return F, its degrees of freedom and p-value for all coefficients being zero (Hotelling 1931)."""
+    """Return F, its degrees of freedom and p-value for all coefficients being zero (Hotelling 1931).
+
+    NaN where too few districts, or districts that moved alike, leave nothing to test by.
+    """
     k = len(values)
     left = df - k + 1
-    if left < 1:
+    if left < 1 or _singular(covariance):
         return float("nan"), (k, left), float("nan")
     f = float(values @ np.linalg.solve(covariance, values)) * left / (df * k)
     return f, (k, left), float(stats.f.sf(f, k, left))
+
+
+def _singular(covariance: np.ndarray) -> bool:
+    scale = np.sqrt(np.diag(covariance))
+    if scale.min(initial=1.0) < LEAST_NOISE:
+        return True
+    return bool(np.linalg.cond(covariance / np.outer(scale, scale)) > 1e12)
 
 
 def detectable_slope(drift: np.ndarray, covariance: np.ndarray, df: float) -> float:
@@ -95,7 +105,7 @@ def detectable_slope(drift: np.ndarray, covariance: np.ndarray, df: float) -> fl
     The covariance is taken as known, as power computations do.
     """
     k, left = len(drift), df - len(drift) + 1
-    if left < 1:
+    if left < 1 or _singular(covariance):
         return float("nan")
     cut = stats.f.ppf(1 - ALPHA, k, left)
     noncentrality = optimize.brentq(lambda size: stats.ncf.sf(cut, k, left, size) - POWER, 1e-6, 1e4)

@@ -19,7 +19,8 @@ class Permutation:
     estimate : float
         The effect tested, on the scale of the changes.
     placebos : ndarray
-        The effect under every other placement (exact), or under each shuffle of the labels.
+        The effect under every other placement (exact); or, under each shuffle of the labels, its t statistic times the
+        standard error of the estimate, so that it can be held against the estimate itself.
     p_value, floor : float
         Share of placements at least as far from zero as the estimate, the estimate's own included; and the smallest
         value that it could take, 1/(C+1) or 1/(draws+1).
@@ -94,7 +95,10 @@ def _inverted(estimate: float, scaled: np.ndarray, share: np.ndarray) -> tuple[f
 def shuffled(
     treated: np.ndarray, comparison: np.ndarray, seed: int, sizes: np.ndarray | None = None, draws: int = DRAWS
 ) -> Permutation:
-    """Return the test that shuffles which districts are called treated.
+    """Return the test that shuffles which districts are called treated, studentized.
+
+    Every shuffle's difference is divided by its own unequal-variance standard error, so that the test keeps its size
+    where one side is noisier than the other (Janssen 1997; Chung and Romano 2013, theorem 2.2).
 
     Parameters
     ----------
@@ -113,7 +117,18 @@ def shuffled(
     labels = np.zeros((draws + 1, len(changes)), dtype=bool)
     np.put_along_axis(labels[1:], order, True, axis=1)
     labels[0, :n_treated] = True
-    on, off = labels * size, ~labels * size
-    effects = on @ changes / on.sum(axis=1) - off @ changes / off.sum(axis=1)
-    p_value = np.mean(np.abs(effects) >= abs(effects[0]) - TIE)
-    return Permutation(float(effects[0]), effects[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+    (on, on_variance), (off, off_variance) = (_side(labels, changes, size), _side(~labels, changes, size))
+    effects, se = on - off, np.sqrt(on_variance + off_variance)
+    # a shuffle whose sides do not vary is as far out as can be
+    scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
+    p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
+    return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+
+
+def _side(labels: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted mean change of one side under each labeling, and its variance (`spread.mean_variance`)."""
+    weights = labels * size / (labels * size).sum(axis=1, keepdims=True)
+    mean, n = weights @ changes, labels[0].sum()
+    squares = weights**2
+    variance = squares @ changes**2 - 2 * mean * (squares @ changes) + mean**2 * squares.sum(axis=1)
+    return mean, np.maximum(variance, 0.0) * n / max(n - 1, 1)

@@ -1,13 +1,17 @@
-"""Regression to the mean: how much of a fall districts without LEAP won back, and what that predicts for those with it."""
+"""Regression to the mean: how a rise follows a fall in districts without the program, and what that predicts for the others."""
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
 from leapstudy.did.records import Rebound
+from leapstudy.did.spread import LEAST_NOISE
 
+LEAST_DISTRICTS = 4
+"""Comparison districts that a line with an error of its own takes."""
 YEARS = ("2019-20", "2020-21", "2021-22")
 
 
@@ -21,12 +25,22 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     names
         District code -> name.
 
+    Raises
+    ------
+    BadInput
+        With fewer than four comparison districts, or where they all fell alike: no line can be drawn.
+
     Notes
     -----
     Least squares with errors that allow for unequal variances (HC3); the prediction for a treated district carries the
     spread of single districts around the line.
     """
     fall, back = _steps(sample, sample.y_comparison)
+    if len(fall) < LEAST_DISTRICTS or np.std(fall) < LEAST_NOISE:
+        raise BadInput(
+            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison districts or more that fell "
+            f"differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
+        )
     fit = sm.OLS(back, sm.add_constant(fall)).fit()
     robust = fit.get_robustcov_results("HC3")
     low, high = robust.conf_int()[1]

@@ -47,10 +47,10 @@ class EventStudy:
 
 @dataclass(frozen=True, slots=True)
 class Rebound:
-    """How far districts without LEAP won back in 2021-22 what they had lost in 2020-21, in points.
+    """How the change of 2021-22 goes with that of 2020-21 in districts without the program, in points.
 
-    `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: 80 % of a fall is won
-    back). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
+    `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: a point more of a fall goes
+    with 0.8 points more of a rise, whatever the districts fell and rose on average). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
     predicted_pp, predicted_low_pp, predicted_high_pp (95 % prediction interval), gap_pp (actual minus predicted).
     """
 

@@ -15,7 +15,9 @@ UNIT = 0.01
 1 it takes ten times as long for the same ends."""
 TRIFLE = 1e-6
 REACH, COARSE, FINE = 20, 0.5, 0.04
-"""In standard errors: how far beyond the largest violation a grid looks, and its first and last step."""
+"""In standard errors: how far beyond the largest violation a grid looks at first, and its first and last step."""
+WIDEST = 64
+"""Times the first reach at which the search for an end stops: beyond it the set is said to have no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,33 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
 
     Read off a grid, in one go by a version that halves its way to the ends. One that tests every value would take ten
-    seconds, and is given a coarse grid first and then fine ones around each end, which takes one.
+    seconds, and is given a coarse grid first and then fine ones around each end, which takes one. The grid is widened until
+    it does not cut the set, and each end is the first rejected value beyond it, so that rounding never narrows the set.
     """
     p = _eased(problem.scaled())
     after = slice(p.n_pre, None)
     se = float(np.sqrt(p.weights @ p.covariance[after, after] @ p.weights))
     largest = float(np.abs(np.diff(np.append(p.estimate[: p.n_pre], 0.0))).max())
     reach = m_bar * float(np.arange(1, p.n_post + 1) @ np.abs(p.weights)) * largest + REACH * se
+    center, times = float(p.weights @ p.estimate[after]), 1
+    low, high = _uncut(p, m_bar, center, reach, se)
+    while (low <= center - reach * times or high >= center + reach * times) and times < WIDEST:
+        times *= 2
+        low, high = _uncut(p, m_bar, center, reach * times, se)
+    ends = (low if low > center - reach * times else -np.inf, high if high < center + reach * times else np.inf)
+    return p.unit * ends[0], p.unit * ends[1]
+
+
+def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> tuple[float, float]:
+    """Return the rejected values next to the set within `reach` of its center; an edge of the grid where it is cut there."""
     steps, finer = int(np.ceil(2 * reach / (COARSE * se))), int(np.ceil(COARSE / FINE))
-    start, step = float(p.weights @ p.estimate[after]) - reach, 2 * reach / steps
+    start, step = center - reach, 2 * reach / steps
     low, high = (np.nan, np.nan) if _is_old() else _kept(p, m_bar, start, start + 2 * reach, steps)
     if np.isnan(low):  # nothing asked yet, or a set narrower than a coarse step
         low, high = _kept(p, m_bar, start, start + 2 * reach, steps * finer)
-    else:
+    elif start + step / 2 < low and high < start + 2 * reach - step / 2:
         low, high = _kept(p, m_bar, low - step, low, finer)[0], _kept(p, m_bar, high, high + step, finer)[1]
-    return p.unit * low, p.unit * high
+    return max(low - step / finer, start), min(high + step / finer, start + 2 * reach)
 
 
 def magnitudes_hold_zero(problem: Problem, m_bar: float) -> bool:

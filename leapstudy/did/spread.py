@@ -6,11 +6,14 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
+from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA, Permutation
 from leapstudy.did.records import Detectable
 
 POWER = 0.80
+# rates have four digits: a smaller spread than this is rounding, not noise
+LEAST_NOISE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,38 @@ def spread_of(sample: Sample) -> Spread:
     With one treated district its own noise cannot be measured, and is taken to be that of the comparison districts:
     ``s sqrt(1 + sum of squared weights)`` with C - 1 degrees of freedom (Donald and Lang 2007). With more, the two
     sides have variances of their own (Welch 1947).
+
+    Raises
+    ------
+    BadInput
+        With one comparison district, or if the districts do not vary at all.
     """
     changes, weights = sample.change_comparison, sample.weights_comparison
     n_comparison, n_treated = len(changes), len(sample.treated)
+    if n_comparison < 2:
+        raise BadInput(
+            "One comparison district cannot show how far districts move by themselves. Add districts to the group."
+        )
     variance = mean_variance(changes, weights)
     if n_treated == 1:
         between = (
             float(np.var(changes, ddof=1)) if sample.spec.weights == "equal" else variance / float(weights @ weights)
         )
-        return Spread(float(np.sqrt(between + variance)), n_comparison - 1)
+        return Spread(_positive(between + variance), n_comparison - 1)
     own = mean_variance(sample.change_treated, sample.weights_treated)
+    se = _positive(own + variance)
     df = (own + variance) ** 2 / (own**2 / (n_treated - 1) + variance**2 / (n_comparison - 1))
-    return Spread(float(np.sqrt(own + variance)), float(df))
+    return Spread(se, float(df))
+
+
+def _positive(variance: float) -> float:
+    se = float(np.sqrt(variance))
+    if not se >= LEAST_NOISE:
+        raise BadInput(
+            "No variation: the districts compared all changed by the same amount, so that nothing shows how far districts "
+            "move by themselves. Add districts to the comparison group."
+        )
+    return se
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
@@ -39,8 +40,13 @@ def regression(sample: Sample) -> float:
     return float(fit.params["treated_after"])
 
 
-def cluster_robust_p(sample: Sample) -> float:
-    """Return the p-value of the regression with errors clustered by district.
+def cluster_robust(sample: Sample) -> tuple[float, float]:
+    """Return standard error and p-value of the regression with errors clustered by district.
+
+    Notes
+    -----
+    ``G / (G - 1) (n - 1) / (n - k)`` with k the coefficients that are not nested in the G clusters, and t with G - 1 degrees
+    of freedom (Cameron and Miller 2015, sections II.B and IV; R `fixest`'s default): district effects are nested.
 
     Raises
     ------
@@ -55,5 +61,8 @@ def cluster_robust_p(sample: Sample) -> float:
         )
     rows = stacked(sample)
     model = smf.wls("y ~ treated_after + after + C(district)", rows, weights=rows["size"])
-    fit = model.fit(cov_type="cluster", cov_kwds={"groups": rows["district"].astype("category").cat.codes})
-    return float(fit.pvalues["treated_after"])
+    groups = rows["district"].astype("category").cat.codes
+    fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
+    g, n, k = len(rows) // 2, len(rows), 2
+    se = float(fit.bse["treated_after"]) * float(np.sqrt(g / (g - 1) * (n - 1) / (n - k)))
+    return se, float(2 * stats.t.sf(abs(fit.params["treated_after"]) / se, g - 1))

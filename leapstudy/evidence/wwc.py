@@ -5,13 +5,10 @@ a self-assessment against the handbook's thresholds, never a WWC rating: only th
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import fdrcorrection
 
 from leapstudy.core.errors import BadInput
 
@@ -32,17 +29,6 @@ class ClusterCorrection:
     df: float
     p_value: float
     icc: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One of several p-values of a domain, with its rank and the cut that it has to stay under."""
-
-    name: str
-    p_value: float
-    rank: int
-    cut: float
-    significant: bool
 
 
 def small_sample_factor(n: int) -> float:
@@ -162,28 +148,6 @@ def cluster_correction(
     rest = total - 2 * size
     df = a**2 / ((total - 2) * (1 - icc) ** 2 + size * rest * icc**2 + 2 * rest * icc * (1 - icc))
     return ClusterCorrection(corrected, df, 2 * float(stats.t.sf(abs(corrected), df)), icc)
-
-
-def benjamini_hochberg(p_values: dict[str, float], alpha: float = 0.05) -> tuple[Finding, ...]:
-    """Return each finding with its cut ``alpha i / m`` and whether it stays significant, in the order given.
-
-    The decision is statsmodels' `fdrcorrection`: the largest i with p(i) <= alpha i / m, and all below it
-    (Benjamini and Hochberg 1995), which the handbook asks for within an outcome domain.
-    """
-    if not p_values:
-        return ()
-    names, values = list(p_values), np.asarray(list(p_values.values()), dtype=float)
-    kept, _ = fdrcorrection(values, alpha=alpha)
-    ranks = _ranks(values)
-    rows = zip(names, values, ranks, kept, strict=True)
-    return tuple(Finding(name, float(p), rank, alpha * rank / len(names), bool(keep)) for name, p, rank, keep in rows)
-
-
-def _ranks(values: Sequence[float] | np.ndarray) -> list[int]:
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(order), dtype=int)
-    ranks[order] = np.arange(1, len(order) + 1)
-    return [int(rank) for rank in ranks]
 
 
 def confounding_reason(n_treated_units: int, unit: str = "district") -> str:

@@ -9,8 +9,8 @@ from leapstudy.core.phrases import EDSIGHT, SOURCES, comparison_words, counted
 from leapstudy.did.answer import Answer as Answer  # figures take these from here, too
 from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
-from leapstudy.figures.exhibit import Caption
-from leapstudy.figures.style import MARKS, Mark
+from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.style import GRAY, MARKS, Mark, new_figure
 from leapstudy.figures.style import legend_below as legend_below
 from leapstudy.words.findings import treated_words as treated_words
 
@@ -21,6 +21,16 @@ Asked = Answer | Glance
 def source_of(outcome: str, edition: str) -> str:
     """Return where an outcome's figures are from."""
     return EDSIGHT if outcome == "chronic_absence" else SOURCES[edition]
+
+
+def not_drawn(answer: Answer, title: str, reason: str) -> Exhibit:
+    """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
+    figure, axes = new_figure(1.4)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "Cannot be drawn for this choice", ha="center", va="center", color=GRAY)
+    alt = alt_text("Nothing is drawn here, for the reason in the table below.", reason)
+    rows = pd.DataFrame({"Why nothing is drawn": [reason]})
+    return Exhibit(figure, title, alt, caption_of(answer, "Nothing is drawn, for the reason in the table"), rows)
 
 
 def caption_of(answer: Asked, what: str, years: str = "") -> Caption:

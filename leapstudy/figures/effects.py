@@ -22,6 +22,7 @@ from leapstudy.figures.common import (
     draw_intervals,
     legend_below,
     mark_of,
+    not_drawn,
     treated_words,
 )
 from leapstudy.figures.exhibit import Exhibit, alt_text
@@ -135,6 +136,8 @@ def editions(answer: Answer) -> Exhibit:
 def leave_one_out(answer: Answer) -> Exhibit:
     """Draw the estimate without each district in turn, by side."""
     rows = answer.leave_one_out.sort_values("estimate_pp").reset_index(drop=True)
+    if rows.empty:
+        return not_drawn(answer, "Leaving one district out", "One district on each side is all there is.")
     sides = [side for side in ("treated", "comparison") if (rows["side"] == side).any()]
     figure, axes = new_figure(1.2 + 0.6 * len(sides))
     marks = {"treated": MARKS["leap"], "comparison": MARKS["alliance"]}

@@ -22,7 +22,7 @@ from leapstudy.did.contrasts import CONTRASTS, years_label
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures import bars as sure
-from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, treated_words
+from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, not_drawn, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
 from leapstudy.study.result import jsonable
@@ -38,7 +38,8 @@ def tests(answer: DistrictAnswer) -> Exhibit:
 def caterpillar(answer: PooledAnswer) -> Exhibit:
     """Draw each district on its own and with strength from the others."""
     if answer.pooling is None:
-        raise ValueError("This answer holds no pooled districts: ask with weights 'equal' and scale 'points'.")
+        reason = next(text for text in answer.not_possible if text.startswith("Partial pooling"))
+        return not_drawn(answer, "Each district on its own and partially pooled", reason)
     model = answer.pooling.shrinkage
     what = (
         "Effects with 95 % intervals (t), and posterior means with 95 % intervals of a normal-normal model; prior on the mean: "

@@ -11,13 +11,12 @@ from leapstudy.core.phrases import (
     missing,
     number,
     outcome_words,
-    percent,
     points,
     probability,
     short,
 )
 from leapstudy.did.answer import EventStudy, Rebound
-from leapstudy.figures.common import Answer, caption_of, legend_below, source_of
+from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn, source_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, INK, MARKS, in_house_style, new_figure, zero_line
 
@@ -111,8 +110,10 @@ def _caption(study: EventStudy) -> Caption:
 
 @in_house_style
 def rebound(answer: Answer) -> Exhibit:
-    """Draw what districts won back in 2021-22 over what they had lost in 2020-21."""
+    """Draw the change of 2021-22 over that of 2020-21, with the line of the comparison districts."""
     shown = answer.rebound
+    if shown is None:
+        return not_drawn(answer, "How a rise follows a fall", answer.not_possible[-1])
     figure, axes = new_figure(4.4)
     axes.plot(
         shown.comparison["fall_pp"], shown.comparison["rebound_pp"], linestyle="none", markersize=4, alpha=0.8,
@@ -132,7 +133,7 @@ def rebound(answer: Answer) -> Exhibit:
         figure=figure,
         title="Those who fall deepest rise most, with or without LEAP",
         alt=alt_text(
-            f"Districts without LEAP won back {percent(-shown.slope, 0)} of the year's fall (slope {number(shown.slope)}). "
+            f"Each point more of a fall went with {number(-shown.slope)} points more of a rise in districts without LEAP. "
             f"{_gap_words(shown)}",
         ),
         caption=caption_of(

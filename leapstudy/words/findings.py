@@ -260,6 +260,9 @@ def editions(study: Study) -> str:
 def rebound(study: Study) -> Finding:
     """Say how much of a rise goes with a fall the year before, as the slope that it is."""
     shown = study.answer.rebound
+    if shown is None:
+        reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
+        return Finding("Too few comparison districts fell differently to say how a rise follows a fall", reason)
     more = "Each point more of a fall in 2020-21" if shown.slope < 0 else "Each point less of a fall in 2020-21"
     detail = (
         f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among {counted(shown.n, 'comparison district')} "

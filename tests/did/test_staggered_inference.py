@@ -125,9 +125,9 @@ def test_the_path_for_robust_bounds(effects, moments):
     assert path.estimate.tolist() == effects.estimate[places].tolist()
     with pytest.raises(BadInput, match="missing: \\[-9"):
         honest_path(effects, (-9, 2), (1, 2))
-    with pytest.raises(BadInput, match="base='universal'"):
-        honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2))
-    assert honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2), even=False).n_pre == 2
+    for even in (True, False):  # a varying base is refused whether or not steps must be even
+        with pytest.raises(BadInput, match="base='universal'"):
+            honest_path(cs_effects(moments, att_gt(moments, Choices())), (-3, 2), (1, 2), even=even)
 
 
 def test_instructional_months_leave_the_summer_out():

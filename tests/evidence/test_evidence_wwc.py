@@ -9,7 +9,6 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.wwc import (
     baseline_category,
-    benjamini_hochberg,
     cluster_correction,
     confounding_reason,
     cox_index,
@@ -123,25 +122,6 @@ def test_more_likeness_inside_clusters_never_helps(icc):
 def test_cluster_correction_refuses_impossible_clusters():
     with pytest.raises(BadInput, match="clusters"):
         cluster_correction(0.3, 200, 200, 2)
-
-
-def test_benjamini_hochberg_by_hand():
-    # cuts 0.0125, 0.025, 0.0375, 0.05: the third p is above its cut, so only the two smallest stay
-    found = {item.name: item for item in benjamini_hochberg({"a": 0.04, "b": 0.01, "c": 0.02, "d": 0.60})}
-    assert [found[name].rank for name in "abcd"] == [3, 1, 2, 4]
-    assert found["b"].cut == pytest.approx(0.0125)
-    assert {name for name, item in found.items() if item.significant} == {"b", "c"}
-
-
-def test_benjamini_hochberg_keeps_all_below_the_largest_that_passes():
-    # 0.03 misses its own cut 0.025, but 0.05 meets the last cut, so all stay
-    found = benjamini_hochberg({"a": 0.03, "b": 0.05})
-    assert all(item.significant for item in found)
-
-
-def test_benjamini_hochberg_first_cut_of_fourteen():
-    found = benjamini_hochberg({str(i): 0.001 * (i + 1) for i in range(14)})
-    assert found[0].cut == pytest.approx(0.00357, abs=5e-6)
 
 
 def test_one_district_is_a_confounding_factor_and_two_are_not():

@@ -87,9 +87,7 @@ def test_synthetic_did_of_proposition_99():
     wide = rows.pivot(index="state", columns="year", values="cigsale")
     wide = wide.loc[["California", *wide.index.drop("California")]]
     years = tuple(str(int(year)) for year in wide.columns)
-    fitted = fit_rows(
-        long_rows(wide.to_numpy(), tuple(wide.index), years), tuple(y for y in years if y >= "1989"), 2, 1
-    )
+    fitted = fit_rows(long_rows(wide.to_numpy(), tuple(wide.index), years), tuple(y for y in years if y >= "1989"))
     assert fitted.att == pytest.approx(-15.60383, abs=1e-4)
 
 

@@ -9,7 +9,7 @@ from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.honest import breakdown, honest_bounds
-from leapstudy.did.robust_sets import Problem
+from leapstudy.did.robust_sets import Problem, magnitudes_interval
 from leapstudy.did.staggered.twfe import event_study
 from leapstudy.students.moments.influence import covariance
 from leapstudy.students.moments.record import NEVER
@@ -99,3 +99,12 @@ def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
         honest_bounds(Problem(estimate[5:], variance[5:, 5:], 0, 2, FIRST), "relative_magnitudes", [0.0])
     with pytest.raises(BadInput, match="Legal: smoothness"):
         honest_bounds(Problem(*medicaid, 5, 2, FIRST), "wild", [0.0])
+
+
+def test_a_set_wider_than_the_first_grid_is_not_cut():
+    """Five months before of 0.3 up and down, seven after of 3, errors of 1: an independent computation gives -10.05 to 16.05."""
+    estimate = np.array([0.3, -0.3, 0.3, -0.3, 0.3, *[3.0] * 7])
+    problem = Problem(estimate, np.eye(12), 5, 7, np.array([0, 1, 1, 1, 1, 1, 1]) / 6)
+    low, high = magnitudes_interval(problem, 1.0)
+    assert (low, high) == pytest.approx((-10.05, 16.05), abs=0.15)
+    assert low <= -10.05 and high >= 16.05  # ends are rounded outward

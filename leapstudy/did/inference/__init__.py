@@ -7,7 +7,7 @@
 `compare`      `infer` puts them side by side, `headline` names the one that holds its size
 """
 
-from leapstudy.did.inference.compare import estimate_rows, headline, infer, methods_table
+from leapstudy.did.inference.compare import estimate_rows, headline, infer, leading_test, methods_table
 from leapstudy.did.inference.record import Inference, Method, MethodName
 
-__all__ = ["Inference", "Method", "MethodName", "estimate_rows", "headline", "infer", "methods_table"]
+__all__ = ["Inference", "Method", "MethodName", "estimate_rows", "headline", "infer", "leading_test", "methods_table"]

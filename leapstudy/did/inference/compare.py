@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,13 @@ from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
-from leapstudy.did.inference.noise import enrollment_noise, noise_before
+from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
 from leapstudy.did.inference.synthetic import synthetic_did
 from leapstudy.did.permutation import Permutation, exact
 from leapstudy.did.spread import spread_of
-from leapstudy.did.two_by_two import cluster_robust_p
+from leapstudy.did.two_by_two import cluster_robust
 
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
@@ -69,6 +70,16 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
         made.append(method)
     made.append(_tried("cluster_robust", partial(_cluster_robust, sample)))
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made), donors)
+
+
+def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
+    """Return the test that leads for one treated district, without the others; see `headline`."""
+    for name, noise in (("studentized_noise", noise_before), ("studentized_enrollment", size_noise)):
+        try:
+            return cast(MethodName, name), _permuted(sample, noise(sample))
+        except BadInput:
+            continue
+    return "permutation", _permuted(sample)
 
 
 def headline(inference: Inference) -> tuple[Method, str]:
@@ -133,7 +144,6 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
             estimator="sdid" if method.name == "sdid_placebo" else own, role=role, estimate_pp=method.estimate_pp,
             se_pp=method.se_pp, ci_low_pp=_finite(method.low_pp), ci_high_pp=_finite(method.high_pp),
             p_value=method.p_value, p_method=method.name, p_floor=method.p_floor,
-            seed=spec.seed if method.name == "sdid_placebo" else None,
         )
         for method in inference.methods
         if method.estimate_pp is not None and method.name != "permutation"
@@ -214,8 +224,6 @@ def _ferman_pinto(sample: Sample) -> Method:
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
-    if spread.se == 0:
-        raise BadInput("No comparison district strays from the others, so that no noise can be measured.")
     note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
     p = spread.p_value(effect)
     return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
@@ -236,4 +244,4 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
 
 
 def _cluster_robust(sample: Sample) -> Method:
-    return Method("cluster_robust", p_value=cluster_robust_p(sample))
+    return Method("cluster_robust", p_value=cluster_robust(sample)[1])

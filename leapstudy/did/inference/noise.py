@@ -7,9 +7,7 @@ from scipy.optimize import nnls
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
-
-# rates have four digits: a smaller spread than this is rounding, not noise
-LEAST_NOISE_PP = 1e-6
+from leapstudy.did.spread import LEAST_NOISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,13 @@ def enrollment_noise(sample: Sample) -> tuple[np.ndarray, SizeVariance]:
     return np.sqrt(fitted.at(np.concatenate([treated, comparison]))), fitted
 
 
+def size_noise(sample: Sample) -> np.ndarray:
+    """Return the noise of `enrollment_noise` alone."""
+    return enrollment_noise(sample)[0]
+
+
 def noise_before(sample: Sample) -> np.ndarray:
-    """Return how much each district strayed over the years before, the treated one first.
+    """Return how much each district varied over the years before, the treated ones first.
 
     The root mean square, with T - 1 degrees of freedom, of what is left of the T years before when the district's own
     mean and each year's mean over all C + 1 districts are taken out; shape (C + 1,), on the sample's scale. All
@@ -89,11 +92,11 @@ def noise_before(sample: Sample) -> np.ndarray:
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, before]
     sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
     noise = spread_before(y, sizes / sizes.sum())
-    if noise[0] < LEAST_NOISE_PP:
+    if noise[: len(sample.treated)].min() < LEAST_NOISE:
         raise BadInput(
-            "The treated district did not stray at all over the years before; nothing can be divided by that."
+            "The treated district did not vary at all over the years before; nothing can be divided by that."
         )
-    return np.maximum(noise, LEAST_NOISE_PP)
+    return np.maximum(noise, LEAST_NOISE)
 
 
 def spread_before(y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -7,24 +7,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.core.errors import BadInput, LeapstudyError
 from leapstudy.did.design import Sample
+from leapstudy.did.permutation import ALPHA, TIE
 
-PLACEBOS = 200
 LEAST_YEARS = 2
 MOST_DONORS = 40
-# digits to which two placebos of one district agree whatever order the others came in
-SAME = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticDid:
     """Estimate and placebo inference on the sample's scale.
 
-    `p_value` is the share of placebo districts at least as far from zero, the treated one included, `floor` is
-    one over their number, and `low` to `high` is the estimate plus and minus 1.96 `se`. `donors` has district_code and weight, largest
-    first; the weights sum to one. `year` is the year before that counts most, `year_weight` how much (1 at most).
+    `p_value` is the share of placebo districts at least as far from zero, the treated one included, `floor` is one over
+    their number, `se` the standard deviation of all C placebos, and `low` to `high` the estimate plus and minus t with
+    C - 1 degrees of freedom times `se`. `donors` has district_code and weight, largest first; the weights sum to one.
+    `year` is the year before that counts most, `year_weight` how much (1 at most).
     """
 
     estimate: float
@@ -38,8 +38,8 @@ class SyntheticDid:
     year_weight: float
 
 
-def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
-    """Fit the synthetic difference with placebo inference over the comparison districts, seeded by the sample's spec.
+def synthetic_did(sample: Sample) -> SyntheticDid:
+    """Fit the synthetic difference with a placebo in the place of every comparison district.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
 
     Notes
     -----
-    `diff-diff` chooses the weights and the regularization as the authors' R package does. Its placebos re-fit the
-    method with a comparison district in the treated one's place. A district that is drawn again gives the same effect,
-    so that the p-value counts each once: with 200 draws all of 19 districts are in, and it is the exact enumeration.
+    `diff-diff` chooses the weights and the regularization as the authors' R package does. Its placebos re-fit the method
+    with a comparison district in the treated one's place (Arkhangelsky et al. 2021, algorithm 4), drawn at random there;
+    here each district takes the place once, so that nothing is drawn.
     """
     years = sample.contrast.years
     if len(sample.treated) > 1:
@@ -68,21 +68,21 @@ def synthetic_did(sample: Sample, placebos: int = PLACEBOS) -> SyntheticDid:
             "seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
         )
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
-    fitted = fit_rows(
-        long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post, placebos, sample.spec.seed
-    )
+    fitted = fit_rows(long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post)
     p_value, floor = placebo_p(fitted)
-    low, high = (float(end) for end in fitted.conf_int)
+    se = float(np.std(fitted.variance_effects, ddof=1))
+    reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
     year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
     donors = fitted.get_unit_weights_df().set_axis(["district_code", "weight"], axis=1).reset_index(drop=True)
-    return SyntheticDid(float(fitted.att), float(fitted.se), low, high, p_value, floor, donors, year, year_weight)
+    att = float(fitted.att)
+    return SyntheticDid(att, se, att - reach, att + reach, p_value, floor, donors, year, year_weight)
 
 
 def placebo_p(fitted: Any) -> tuple[float, float]:
-    """Return the exact p-value of `diff-diff`'s placebos, each district counted once, and its floor."""
-    placebo = np.unique(np.round(fitted.variance_effects, SAME))
-    beyond = int(np.sum(np.abs(placebo) >= abs(fitted.att) - 10.0**-SAME))
-    return (1 + beyond) / (len(placebo) + 1), 1 / (len(placebo) + 1)
+    """Return the exact p-value of the placebos of `fit_rows`, and its floor."""
+    placebos = np.asarray(fitted.variance_effects)
+    beyond = int(np.sum(np.abs(placebos) >= abs(fitted.att) - TIE))
+    return (1 + beyond) / (len(placebos) + 1), 1 / (len(placebos) + 1)
 
 
 def long_rows(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> pd.DataFrame:
@@ -95,16 +95,23 @@ def long_rows(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> 
     )  # fmt: skip
 
 
-def fit_rows(rows: pd.DataFrame, post: tuple[str, ...], placebos: int, seed: int) -> Any:
-    """Return `diff-diff`'s fit of the rows of `long_rows` with its placebos."""
+def fit_rows(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
+    """Return `diff-diff`'s fit of the rows of `long_rows`, with one placebo for each comparison district."""
     try:
         # imported here because it is slow to import and only this asks for it
         from diff_diff import SyntheticDiD
     except ImportError as reason:
         raise LeapstudyError("Synthetic difference-in-differences needs `diff-diff`; run `make setup`.") from reason
+
+    class EveryPlacebo(SyntheticDiD):
+        """Puts each comparison district in the treated one's place once, where the package draws some."""
+
+        def _placebo_variance_se(self, before: np.ndarray, *others: Any, **named: Any) -> Any:
+            order = np.arange(before.shape[1])
+            each = np.array([[*order[order != last], last] for last in order])
+            return super()._placebo_variance_se(before, *others, **{**named, "_placebo_indices": each})
+
     with warnings.catch_warnings():
         # poor fit before and few years are said in the note of the method, in the study's own words
         warnings.simplefilter("ignore")
-        return SyntheticDiD(n_bootstrap=placebos, seed=seed).fit(
-            rows, "y", "treated", "district_code", "year", post_periods=list(post)
-        )
+        return EveryPlacebo().fit(rows, "y", "treated", "district_code", "year", post_periods=list(post))

@@ -5,20 +5,6 @@ import numpy as np
 from leapstudy.did.permutation import DRAWS, TIE
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted for the false discovery rate, in the order given.
-
-    ``min over j >= i of p(j) m / j``, at most 1 (Benjamini and Hochberg 1995): at most 5 % of the districts with an
-    adjusted p-value of 0.05 or less are expected to be false finds.
-    """
-    order = np.argsort(p)
-    m = len(p)
-    stepped = p[order] * m / np.arange(1, m + 1)
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1)
-    return adjusted
-
-
 def romano_wolf(statistics: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Return step-down p-values that bound the chance of one false find or more, in the order given.
 
@@ -42,15 +28,32 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def shuffled_effects(treated: np.ndarray, comparison: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
-    """Return each treated district's absolute effect under shuffles of which districts are called treated.
+def shuffled_effects(
+    treated: np.ndarray, comparison: np.ndarray, noise: np.ndarray, seed: int, draws: int = DRAWS
+) -> np.ndarray:
+    """Return each treated district's absolute studentized effect under shuffles of which districts are called treated.
 
-    Shape (draws, treated). In every draw the comparison mean is that of the districts that then have no label, so that
-    what the districts share through it is kept. Under no effect anywhere all districts are exchangeable; with effects
-    somewhere the draws are too wide, and the p-values too large, never too small.
+    Parameters
+    ----------
+    treated, comparison : ndarray
+        Changes of the districts on either side.
+    noise : ndarray, shape (treated + comparison,)
+        What each district's effect is divided by; ones for the effects themselves.
+    seed, draws
+        Seed and number of the shuffles.
+
+    Returns
+    -------
+    ndarray, shape (draws, treated)
+
+    Notes
+    -----
+    In every draw the comparison mean is that of the districts that then have no label, so that what the districts share
+    through it is kept. Under no effect anywhere all districts are exchangeable; with effects somewhere the draws are too
+    wide, and the p-values too large, never too small.
     """
     changes = np.concatenate([treated, comparison])
     m, n = len(treated), len(changes)
     order = np.random.default_rng(seed).random((draws, n)).argsort(axis=1)
     drawn = changes[order]
-    return np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True))
+    return np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True)) / noise[order[:, :m]]

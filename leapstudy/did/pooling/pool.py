@@ -1,12 +1,13 @@
 """The whole pooled answer from one sample of treated and comparison districts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -14,8 +15,10 @@ from leapstudy.core.frames import records
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.permutation import DRAWS, exact
-from leapstudy.did.pooling.multiplicity import benjamini_hochberg, romano_wolf, shuffled_effects
+from leapstudy.did.inference import leading_test
+from leapstudy.did.inference.noise import LEAST_NOISE, noise_before, size_noise
+from leapstudy.did.permutation import DRAWS
+from leapstudy.did.pooling.multiplicity import romano_wolf, shuffled_effects
 from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
 from leapstudy.did.spread import Spread
@@ -29,7 +32,8 @@ class PooledDistricts:
     ----------
     districts : DataFrame
         One row a treated district, in the sample's order: district_code, estimate_pp, se_pp, ci_low_pp, ci_high_pp (t
-        interval), p_value (exact permutation), p_floor, p_bh (Benjamini and Hochberg), p_rw (Romano and Wolf),
+        interval), p_value (of the test that leads, an exact permutation), p_floor, p_bh (Benjamini and Hochberg), p_rw
+        (Romano and Wolf, studentized),
         shrunken_pp, shrunken_low_pp, shrunken_high_pp, p_above (probability of an effect above zero),
         p_above_threshold.
     shrinkage : Shrinkage
@@ -75,23 +79,48 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
         raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
     changes = sample.change_comparison
+    if np.std(changes, ddof=1) < LEAST_NOISE:
+        raise BadInput("The comparison districts all changed by the same amount, so that no noise can be measured.")
     effects = sample.change_treated - changes.mean()
     variance = float(np.var(changes, ddof=1))
     shrunk = shrink(effects, np.full(len(effects), variance), variance / len(changes), threshold_pp, prior)
-    tests = [exact(float(change), changes) for change in sample.change_treated]
-    p = np.array([test.p_value for test in tests])
-    null = shuffled_effects(sample.change_treated, changes, sample.spec.seed, draws)
+    tests = [leading_test(one)[1] for one in each_alone(sample)]
+    p, noise = np.array([test.p_value for test in tests]), _noise(sample)
+    null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed, draws)
     se, reach = _interval(sample)
     table = pd.DataFrame(
         {
             "district_code": sample.treated, "estimate_pp": effects, "se_pp": se, "ci_low_pp": effects - reach,
             "ci_high_pp": effects + reach, "p_value": p, "p_floor": [test.floor for test in tests],
-            "p_bh": benjamini_hochberg(p), "p_rw": romano_wolf(np.abs(effects), null), "shrunken_pp": shrunk.mean_pp,
+            "p_bh": stats.false_discovery_control(p), "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null), "shrunken_pp": shrunk.mean_pp,
             "shrunken_low_pp": shrunk.low_pp, "shrunken_high_pp": shrunk.high_pp, "p_above": shrunk.p_above_zero,
             "p_above_threshold": shrunk.p_above_threshold,
         }
     )  # fmt: skip
     return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
+
+
+def each_alone(sample: Sample) -> list[Sample]:
+    """Return the sample of each treated district alone against all comparison districts."""
+    return [
+        replace(
+            sample,
+            treated=(code,),
+            y_treated=sample.y_treated[[place]],
+            students_treated=sample.students_treated[[place]],
+        )
+        for place, code in enumerate(sample.treated)
+    ]
+
+
+def _noise(sample: Sample) -> np.ndarray:
+    """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else one."""
+    for measure in (noise_before, size_noise):
+        try:
+            return measure(sample)
+        except BadInput:
+            continue
+    return np.ones(len(sample.treated) + len(sample.comparison))
 
 
 def _interval(sample: Sample) -> tuple[float, float]:

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.did.contrasts import PROGRAM_START, event_time
 from leapstudy.did.honest import Violation, breakdown, honest_bounds
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.records import EventStudy
 from leapstudy.did.robust_sets import Problem
 from leapstudy.did.sensitivity.record import Bounds
 
+NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
 TIMES = (0.0, 1.0)
 """Departures shown, in multiples of the largest one seen before; each takes half a second with nine years."""
 
@@ -57,7 +60,9 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     n_pre, n_post = int(before.sum()), int((~before).sum())
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
-    covariance = study.covariance.to_numpy()[np.ix_(order, order)]
+    # moderndid takes normal quantiles: errors are widened so that no departure gives the study's own t interval
+    t = float(((shown["high_pp"] - shown["estimate_pp"]) / shown["se_pp"]).iloc[0])
+    covariance = study.covariance.to_numpy()[np.ix_(order, order)] * (t / NORMAL) ** 2
     problem = Problem(b[order], covariance, n_pre, n_post, np.eye(1, n_post)[0])
     found = honest_bounds(problem, kind, [unit * factor for factor in times])
     table = found.rename(columns={"bound": "m"})[["m", "low_pp", "high_pp"]]

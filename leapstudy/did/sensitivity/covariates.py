@@ -11,7 +11,7 @@ from leapstudy.data import StudyData
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
 from leapstudy.did.sensitivity.record import Adjusted
-from leapstudy.did.spread import Spread
+from leapstudy.did.spread import LEAST_NOISE, Spread
 
 TRAITS = {
     "high_needs_share": "share of students with high needs, 2019-20",
@@ -23,6 +23,8 @@ TRAITS = {
 The share of students eligible for free or reduced-price meals is not among them: it goes together with high needs
 (correlation 0.98 over districts), and 51 districts have none, CREC among them.
 """
+MOST_COLLINEAR = 1e8
+"""Condition number of the traits from which their coefficients cannot be told apart."""
 LEAST_DF = 5
 """Comparison districts beyond the coefficients; with fewer the regression follows single districts."""
 
@@ -116,12 +118,17 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     Raises
     ------
     BadInput
-        If there are not more comparison districts than coefficients.
+        If there are not more comparison districts than coefficients, or they do not differ in the traits.
     """
     x, x_treated = _design(comparison, comparison), _design(treated, comparison)
     n, k = x.shape
     if n <= k:
         raise BadInput(f"{n} comparison districts cannot carry {k} coefficients. Choose a larger comparison group.")
+    if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
+        raise BadInput(
+            "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that no line "
+            "can be drawn through them. Choose a larger comparison group."
+        )
     w = sample.weights_comparison
     solved = np.linalg.solve(
         x.T @ (w[:, None] * x), np.column_stack([x.T @ (w * sample.change_comparison), x_treated.T])

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import CONTRASTS
 from leapstudy.did.design import Sample
-from leapstudy.did.rebound import YEARS
+from leapstudy.did.rebound import LEAST_DISTRICTS, YEARS
 from leapstudy.did.sensitivity.covariates import in_points, regression_adjusted
 from leapstudy.did.sensitivity.record import Adjusted
 
@@ -27,6 +28,11 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     `rebound`'s gap_pp. One treated district: the interval is that of a prediction. A fall is a noisy trait, which pulls
     the slope towards zero and leaves part of the recovery in the estimate.
     """
+    if len(sample.comparison) < LEAST_DISTRICTS:
+        raise BadInput(
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here are "
+            f"{len(sample.comparison)}."
+        )
     asked = replace(sample, contrast=CONTRASTS["2020_21_to_2021_22"])
     fitted = regression_adjusted(asked, _fall(sample, sample.y_treated), _fall(sample, sample.y_comparison))
     return in_points(fitted, asked, BEYOND if fitted.beyond else "")

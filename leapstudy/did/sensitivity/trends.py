@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import CONTRASTS, PROGRAM_START, Contrast, event_time, years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import Effect, fit
+from leapstudy.did.effect import fit, to_points
+from leapstudy.did.two_by_two import difference_in_means
 
 YEARS_BEFORE = 2
 """Years whose mean a placebo in time starts from, as the main contrast does."""
@@ -32,7 +34,7 @@ def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
         absence has each year that two others go before.
     """
     tests = [(attendance, CONTRASTS["placebo_2019_20_to_2020_21"]), *((chronic, item) for item in _windows(chronic))]
-    return pd.DataFrame([_told(fit(replace(sample, contrast=item), draws=0)) for sample, item in tests])
+    return pd.DataFrame([_told(replace(sample, contrast=item)) for sample, item in tests])
 
 
 def _windows(sample: Sample) -> Iterator[Contrast]:
@@ -42,16 +44,21 @@ def _windows(sample: Sample) -> Iterator[Contrast]:
         yield replace(placebo, label=f"{years_label(before)} to {year} (placebo)", pre=before, post=(year,))
 
 
-def _told(effect: Effect) -> dict[str, Any]:
-    sample = effect.sample
-    several = len(sample.treated) > 1
-    ends = [end if np.isfinite(end) else float("nan") for end in (effect.ci_low_pp, effect.ci_high_pp)]
-    return {
+def _told(sample: Sample) -> dict[str, Any]:
+    """Return a row; without error, interval and p-value where the districts do not vary."""
+    several, nan = len(sample.treated) > 1, float("nan")
+    row = {
         "outcome": sample.spec.outcome, "pre": years_label(sample.contrast.pre), "post": years_label(sample.contrast.post),
-        "estimate_pp": effect.estimate_pp, "se_pp": effect.se_pp, "low_pp": ends[0], "high_pp": ends[1],
-        "p_value": effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value,
-        "p_method": "welch_t" if several else "permutation",
+        "estimate_pp": to_points(difference_in_means(sample), sample), "se_pp": nan, "low_pp": nan, "high_pp": nan,
+        "p_value": nan, "p_method": "welch_t" if several else "permutation",
     }  # fmt: skip
+    try:
+        effect = fit(sample, draws=0)
+    except BadInput:
+        return row
+    low, high = (end if np.isfinite(end) else nan for end in (effect.ci_low_pp, effect.ci_high_pp))
+    p = effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value
+    return {**row, "se_pp": effect.se_pp, "low_pp": low, "high_pp": high, "p_value": p}
 
 
 def trend_lines(y: np.ndarray, before: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -104,9 +111,7 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
         "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
     }
     placebo = contrast.post[-1] < PROGRAM_START
-    return pd.DataFrame(
-        [{"model": name, "is_placebo": placebo, **_told(fit(item, draws=0))} for name, item in models.items()]
-    )
+    return pd.DataFrame([{"model": name, "is_placebo": placebo, **_told(item)} for name, item in models.items()])
 
 
 def last_year_alone(sample: Sample) -> Contrast:

@@ -28,6 +28,11 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
         If the base varies, an event time in the window is missing, or the average lies outside it.
     """
     reference = -1 - effects.card.anticipation
+    if reference in effects.key:
+        raise BadInput(
+            f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before it, while "
+            "robust bounds need one base for all months: estimate with base='universal'."
+        )
     wanted = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
     places = [np.flatnonzero(effects.key == key) for key in wanted]
     missing = [int(key) for key, place in zip(wanted, places, strict=True) if not len(place)]

@@ -1,0 +1,58 @@
+"""The public track at its edges: samples without variation, two districts, one left out, all on the real figures."""
+
+import numpy as np
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.effect import fit
+from leapstudy.did.permutation import shuffled
+from leapstudy.did.spread import mean_variance
+
+ALIKE = ("0830011", "2680013")
+"""Two districts that changed by the same amount on the main contrast."""
+
+
+def test_districts_that_all_changed_alike_are_refused_in_words(study):
+    with pytest.raises(BadInput, match="No variation"):
+        fit(build_sample(study, Spec(comparison=ALIKE), ["0640011"]))
+    with pytest.raises(BadInput, match="No variation"):
+        answer_district(study, "0640011", Spec(comparison=ALIKE))
+
+
+@pytest.mark.parametrize("codes", [("1280011", "2150012"), ("0500011", "1000011", "9020022")])
+def test_two_or_three_comparison_districts_say_what_cannot_be_said(study, codes):
+    for answer in (
+        answer_district(study, "0640011", Spec(comparison=codes)),
+        answer_all(study, Spec(comparison=codes), robust=False),
+    ):
+        assert answer.rebound is None and any("rise follows a fall" in text for text in answer.not_possible)
+        assert np.isfinite(answer.main.estimate_pp) and answer.sensitivity.recovery is None
+
+
+def test_leaving_one_out_keeps_its_interval(hartford, pooled):
+    rows = hartford.leave_one_out
+    # 18 comparison districts have a floor of 1/19: no interval of 95% can end
+    assert rows["ci_low_pp"].isna().all() and len(rows) == 19
+    rows = pooled.leave_one_out.set_index("district_code")
+    assert (rows["ci_low_pp"] < rows["estimate_pp"]).all() and (rows["estimate_pp"] < rows["ci_high_pp"]).all()
+    assert rows.loc["0930011", "estimate_pp"] == pytest.approx(-0.07, abs=0.005)  # without New Haven
+
+
+def test_studentized_shuffles_by_a_slow_twin():
+    rng = np.random.default_rng(5)
+    treated, comparison, sizes = rng.normal(0.5, 3, 4), rng.normal(0, 1, 6), rng.uniform(1, 9, 10)
+    test, changes = shuffled(treated, comparison, 7, sizes, 50), np.concatenate([treated, comparison])
+
+    def t_of(on):
+        weights = [sizes[side] / sizes[side].sum() for side in (on, ~on)]
+        means = [w @ changes[side] for w, side in zip(weights, (on, ~on), strict=True)]
+        variances = [mean_variance(changes[side], w) for w, side in zip(weights, (on, ~on), strict=True)]
+        return (means[0] - means[1]), np.sqrt(sum(variances))
+
+    order = np.random.default_rng(7).random((50, 10)).argpartition(4, axis=1)[:, :4]
+    effect, se = t_of(np.arange(10) < 4)
+    slow = [np.divide(*t_of(np.isin(np.arange(10), chosen))) * se for chosen in order]
+    assert test.placebos == pytest.approx(np.array(slow), abs=1e-9) and test.estimate == pytest.approx(effect)
+    assert test.p_value == pytest.approx((1 + sum(abs(value) >= abs(effect) for value in slow)) / 51)
