@@ -7,7 +7,7 @@ from typing import Any
 from scipy.special import stdtr
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.phrases import short
+from leapstudy.data.names import short
 
 SCHOOL_DAYS = 180
 SMALL_PP = 100 / SCHOOL_DAYS
@@ -57,6 +57,8 @@ class Reading:
         Cost of an extra day, or the reason why none is named.
     tier
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
+    source
+        Where student records are from, in the words of the parameters; empty for published figures.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -66,6 +68,7 @@ class Reading:
     code: str
     track: str
     simulated: bool
+    source: str
     effect: Span
     p_value: float | None
     p_floor: float | None
@@ -125,6 +128,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         code=str(main["district_code"]),
         track=str(main["track"]),
         simulated=bool((result.get("made") or {}).get("simulated")),
+        source=str((result.get("made") or {}).get("source") or ""),
         effect=_span(main),
         p_value=main.get("p_value"),
         p_floor=main.get("p_floor"),
