@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import bad_value
-from leapstudy.core.names import ContrastName, Edition, Outcome, Weights, parse_comparison
+from leapstudy.core.names import ContrastName, Edition, Outcome, Weights, options, parse_comparison
 from leapstudy.data import StudyData, find_district, leap_districts, load_study
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample
@@ -26,10 +26,10 @@ PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "po
 def panel(
     district: str | Sequence[str] | None = None,
     *,
-    comparison: str | Sequence[str] = "alliance",
-    outcome: Outcome = "attendance_rate",
-    contrast: ContrastName = "pre_mean_to_2021_22",
-    edition: Edition = "2022-23",
+    comparison: str | Sequence[str] | None = None,
+    outcome: Outcome | None = None,
+    contrast: ContrastName | None = None,
+    edition: Edition | None = None,
     weights: Weights = "equal",
     years: Years = "contrast",
 ) -> pd.DataFrame:
@@ -40,9 +40,10 @@ def panel(
     district
         Slug, name or code of a district that had the program, or several of them; all of them by default.
     comparison
-        Name of a comparison group, or district codes.
+        Name of a comparison group, or district codes; the study's own by default.
     outcome, contrast, edition
-        As in params/study.yml. The contrast says which years; a district that lacks one of them is left out.
+        As in params/study.yml; the study's own by default. The contrast says which years; a district that lacks one of
+        them is left out.
     weights
         "equal" (`weight` is 1), or "students" (enrollment before the program).
     years
@@ -52,9 +53,9 @@ def panel(
     Returns
     -------
     DataFrame
-        `district_code` (text), `district`, `year` (2019-20), `rate_pct` (percent), `treated` (1: had the program), `post`
-        (1: from the program's first year on), `event_time` (years since it), `weight`, `students` (enrollment), then the
-        district's traits as in data/CODEBOOK.md.
+        `district_code` (text), `district`, `year` (school year, as text), `rate_pct` (percent), `treated` (1: had the
+        program), `post` (1: from the program's first year on), `event_time` (years since it), `weight`, `students`
+        (enrollment), then the district's traits as in data/CODEBOOK.md.
 
     Raises
     ------
@@ -72,11 +73,13 @@ def panel(
     >>> print(f"{model.params['treated:post']:.10f}")
     -0.3358596491
     """
-    if years not in ("contrast", "all"):
-        raise bad_value("years", years, ("contrast", "all"), "The contrast's years alone, or every year of the file.")
-    spec = Spec(parse_comparison(comparison), contrast, edition, outcome, weights)
+    if years not in options(Years):
+        raise bad_value("years", years, options(Years), "The contrast's years alone, or every year of the file.")
+    asked = {"contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    spec = Spec(**given) if comparison is None else Spec(comparison=parse_comparison(comparison), **given)
     data = load_study()
-    every = build_panel(data, outcome, edition).years if years == "all" else None
+    every = build_panel(data, spec.outcome, spec.edition).years if years == "all" else None
     return _tidy(data, build_sample(data, spec, _codes(data, district), every))
 
 
@@ -130,7 +133,7 @@ def diff_in_diff(
     data : DataFrame
         One row a unit and time; pandas, or what has `to_pandas()`. It is not changed.
     outcome, unit, time
-        Columns. Times are whole numbers, dates, or text in order (2019-20).
+        Columns. Times are whole numbers, dates, or text in order.
     treated, post
         Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on. `post`
         and `weights` are taken if the frame has them.
@@ -210,12 +213,12 @@ def event_study(
     Examples
     --------
     >>> import leapstudy as ls
-    >>> ls.event_study(ls.panel(years="all")).to_frame()[["time", "event_time", "estimate"]].round(3)
-          time  event_time  estimate
-    0  2019-20          -2     1.093
-    1  2020-21          -1     0.000
-    2  2021-22           0     0.211
-    3  2022-23           1     0.321
+    >>> ls.event_study(ls.panel(years="all")).to_frame()[["event_time", "estimate"]].round(3)
+       event_time  estimate
+    0          -2     1.093
+    1          -1     0.000
+    2           0     0.211
+    3           1     0.321
     """
     columns = Columns(outcome, unit, time, treated, post, first_treated, weights)
     return two_sides.event_study(data, columns, reference, seed)

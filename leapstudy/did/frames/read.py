@@ -180,7 +180,7 @@ def _check_order(column: pd.Series, name: str) -> None:
     if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not any("0" in shape for shape in shapes))):
         raise BadInput(
             f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school years "
-            "written alike (2019-20), or an ordered category: pd.Categorical(values, categories, ordered=True)."
+            "written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."
         )
 
 
