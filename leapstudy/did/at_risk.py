@@ -70,13 +70,15 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     Raises
     ------
     BadInput
-        If no month of the headline can be estimated.
+        If nobody can be compared, or no month of the headline can be estimated.
 
     Notes
     -----
     ``ATT(g,t) = sum_s n_gs / n_g (mean change of g in s - mean change of those at risk and unvisited in s)``: Callaway
     and Sant'Anna (2021) with saturated strata drawn anew in each risk set (Imai, Kim and Wang 2023).
     """
+    if strata.empty:
+        raise BadInput("No visited student is seen in a school month before the first visit and in another one.")
     kept = strata[strata["n_c"] >= fewest]
     if kept.empty:
         raise BadInput(f"No stratum has {fewest} comparison students: {NO_COMPARISON}.")

@@ -100,6 +100,8 @@ def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[Referr
 
 def _best(code: str, shares: pd.DataFrame, cuts: Sequence[int]) -> ReferralRule:
     windows = {str(window): rows for window, rows in shares.groupby("window")}
+    if shares.empty:
+        return ReferralRule(code, WINDOWS[0], 0, 0.0, 0.0, 0.0, 0)  # no referral has a school month before it
     tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in cuts]
     best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
     return best if best.fit >= CLEAR_FIT else _judge(code, windows[best.window], best.window, 0)

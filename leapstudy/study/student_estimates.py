@@ -71,8 +71,9 @@ class Measured:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Districts with visited students in order of code, then `ALL`."""
-        return (*dict.fromkeys(code for code, _ in self.visited.at_risk if code != ALL), ALL)
+        """Districts with visited students in order of code, whether or not one of them can be compared, then `ALL`."""
+        moments = self.visited.moments
+        return (*sorted(set(moments.district[np.isfinite(moments.cohort)].tolist())), ALL)
 
 
 def measure(data: StudentData, settings: StudentSettings) -> Measured:
@@ -120,6 +121,8 @@ def at_risk_by_district(changes: RiskChanges, split: Split, parts: tuple[str, ..
                 found[code, part] = at_risk(_of(strata, (code, part)), _of(sizes, (code, part)), fewest)
             except BadInput as error:
                 refused[code, part] = Found(None, (str(error),))
+    if not found:
+        return refused
     products = influence_products(
         changes,
         pd.concat([coefficients(_group(key), one) for key, one in found.items()], ignore_index=True),
