@@ -12,8 +12,8 @@ from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
-from leapstudy.core.phrases import short
 from leapstudy.data import District, StudyData, find_district, leap_districts
+from leapstudy.data.names import short
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
-from leapstudy.figures.common import draw_intervals, source_of
+from leapstudy.data.names import study_names
+from leapstudy.figures.common import draw_intervals
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, in_house_style, new_figure, zero_line
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -72,7 +73,7 @@ def _alt(reading: Reading, say: dict[str, str]) -> str:
 def _source(reading: Reading, say: dict[str, str]) -> str:
     if reading.simulated:
         return say["simulated"].rstrip(".")
-    return reading.source or source_of(reading.outcome, reading.edition)
+    return reading.source or study_names().source(reading.outcome, reading.edition)
 
 
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:

@@ -13,9 +13,9 @@ from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import short
 from leapstudy.core.sources import libraries
 from leapstudy.data import District, load_facts, load_study
+from leapstudy.data.names import short
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, rounded

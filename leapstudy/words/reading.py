@@ -7,7 +7,7 @@ from typing import Any
 from scipy.special import stdtr
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.phrases import short
+from leapstudy.data.names import short
 
 SCHOOL_DAYS = 180
 SMALL_PP = 100 / SCHOOL_DAYS
