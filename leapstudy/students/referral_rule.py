@@ -25,6 +25,9 @@ CLEAR_FIT = 0.3
 MOST_REFERRED = 0.25
 """Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students."""
 
+NO_REFERRAL = "No referral has a school month of attendance before it, so that no rule can be looked for."
+"""What is said where no rule was looked for, since nobody was referred or attendance begins too late."""
+
 WORDS = {
     "last_month": "over the last month",
     "last_two_months": "over the last two months",

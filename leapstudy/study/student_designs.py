@@ -77,7 +77,9 @@ def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
     if too_few:
         return Found(None, (f"Fewer than {MIN_GROUP} visited or comparison students are left.", *refused))
     if not effects.se[-1] > LEAST_SE:
-        return Found(None, ("All students change alike, so that there is no variation to judge an effect by.", *refused))
+        return Found(
+            None, ("All students change alike, so that there is no variation to judge an effect by.", *refused)
+        )
     return Found(effects, refused)
 
 

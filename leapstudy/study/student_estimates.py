@@ -8,7 +8,15 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.did.at_risk import AtRisk, at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.at_risk import (
+    NOBODY_FOLLOWED,
+    AtRisk,
+    at_risk,
+    at_risk_effects,
+    coefficients,
+    share_terms,
+    strata_of,
+)
 from leapstudy.did.staggered.card import Context
 from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
@@ -183,7 +191,7 @@ def _recommended(side: Side, code: str, part: str, rule: ReferralRule | None) ->
                 "left to compare with are not like those who were visited.",
             ),
         )
-    return side.at_risk.get((code, part), Found(None, ("No student of this district was picked.",)))
+    return side.at_risk.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
 
 
 def _cells(moments: Moments, code: str) -> Moments:
