@@ -10,17 +10,19 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 
+import leapstudy
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
+from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
+from leapstudy.core.names import ALL_SLUG
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Did our attendance program work, and how sure are we?",
 )
 console = Console()
 TRACKS = ("public", "students", "all")
+NAMED = 4
+"""Runs that a sentence names one by one; more are counted."""
 
 Districts = Annotated[
     list[str] | None, typer.Argument(help="Slugs, names or codes; all LEAP districts if none is given.")
@@ -29,8 +31,22 @@ TrackOption = Annotated[str, typer.Option(help="public, students or all.")]
 OutOption = Annotated[
     str, typer.Option(help="Folder of the results, or a URL such as s3://bucket/reports; reports/ by default.")
 ]
-ReadOption = Annotated[Path | None, typer.Option("--out", help="Folder of the results; reports/ by default.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        _say(f"leapstudy {leapstudy.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def leap(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Did our attendance program work, and how sure are we?"""
 
 
 def _say(line: str) -> None:
@@ -91,10 +107,8 @@ def run(
     """Run the notebooks whose inputs changed and build the pages."""
     from leapstudy.batch.last_batch import reasons, untouched
     from leapstudy.batch.manifest import verdict
-    from leapstudy.batch.remote import Place
 
-    place = Place.of(out)
-    place.pull()
+    place = _place(out)
     plan, question = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
     why = reasons(plan, place.folder)
     if dry_run:
@@ -115,13 +129,13 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
     from leapstudy.batch.executors import choose_pool
     from leapstudy.batch.progress import failure_table
 
-    # a batch system says that time is up with SIGTERM: leave as after Ctrl-C
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    batch = run_batch(
-        plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
-        pool=choose_pool(dask, place),
-    )  # fmt: skip
-    place.push()
+    try:
+        batch = run_batch(
+            plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
+            pool=choose_pool(dask, place), after=place.push,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Interrupted(_cut_off(plan, place.folder)) from None
     _say_done(sum(item.reran for item in batch.outcomes), len(plan), len(batch.failed), place.index)
     if batch.failed:
         console.print(failure_table(batch.failed))
@@ -129,6 +143,37 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
         _say(batch.scan.text())
     if batch.failed or not batch.scan.ok:
         raise typer.Exit(1)
+
+
+def _cut_off(plan: list, folder: Path) -> str:
+    from leapstudy.batch.last_batch import reasons
+
+    left = [slug for slug, why in reasons(plan, folder).items() if why]
+    named = ", ".join(left[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
+    return (
+        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not ({named or 'none'}). "
+        "Nothing is left running; the same command goes on from there."
+    )
+
+
+def _place(out: str, *, wait: bool = True) -> Any:
+    """Return where results are, brought up to date where that is a URL.
+
+    Without `wait` (for a command that only reads) a folder that a batch holds is taken as it stands.
+    """
+    from leapstudy.batch.lock import locked
+    from leapstudy.batch.remote import Place
+
+    place = Place.of(out)
+    if place.url:
+        try:
+            with locked(place.folder):
+                place.pull()
+        except FolderBusy:
+            if wait:
+                raise
+            _say("A batch is at work there; this is how far it has come.")
+    return place
 
 
 def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
@@ -140,10 +185,8 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
     from leapstudy.batch.last_batch import reasons
     from leapstudy.batch.manifest import verdict
-    from leapstudy.batch.remote import Place
 
-    place = Place.of(out)
-    place.pull()
+    place = _place(out, wait=False)
     plan, _ = _plan(None, track, None, place.folder)
     for slug, why in reasons(plan, place.folder).items():
         _say(f"{slug}: {verdict(why)}")
@@ -166,14 +209,28 @@ def check(
         f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, "
         f"{len(plan)} runs have legal parameters."
     )
+    _check_student_files()
     if own := others():
         _say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
 
 
+def _check_student_files() -> None:
+    from leapstudy.students.settings import load_settings
+    from leapstudy.study.student_check import check_students
+
+    settings = load_settings()
+    if settings.simulated:
+        _say("Students: the SIMULATED state; name your own files in params/students.yml.")
+        return
+    checked = check_students(settings)
+    _say(checked.text)
+    if not checked.ok:
+        raise typer.Exit(BadInput.exit_code)
+
+
 def _check_parameter_files(data: Any) -> None:
-    """Read what runs read only later: the plan, the choice on record, the student track's parameters and files."""
+    """Read what runs read only later: the plan, the choice on record, the simulation's parameters."""
     from leapstudy.evidence.plan import check_frozen
-    from leapstudy.students.settings import input_files, load_settings
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
@@ -181,23 +238,18 @@ def _check_parameter_files(data: Any) -> None:
     check_frozen(load_plan())
     choice.kept(data)
     load_config()
-    settings = load_settings()
-    if not settings.simulated:
-        from leapstudy.students.sources import find  # imports the engine
-
-        for path in input_files(settings).values():
-            find(path)
 
 
 def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
     from leapstudy.students.check import check_path
+    from leapstudy.students.settings import load_settings
 
-    if not path.exists():
-        raise BadInput(
-            f"There is no file or folder {str(path)!r}. `leapstudy simulate students.parquet` makes one to try."
-        )
-    report = check_path(path, known_districts=tuple(load_study().districts["district_code"]))
+    settings = load_settings()
+    report = check_path(
+        path, settings.reading, tuple(load_study().districts["district_code"]),
+        roster=Path(settings.roster).expanduser() if settings.roster else None,
+    )  # fmt: skip
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 
@@ -233,40 +285,53 @@ def list_names() -> None:
 def report(
     districts: Districts = None,
     to: Annotated[str, typer.Option(help="html, pdf and docx, with commas between them.")] = "html,pdf,docx",
-    out: ReadOption = None,
+    out: OutOption = "",
 ) -> None:
     """Write plain page and technical appendix from the results that are there, to read, print or edit."""
     from leapstudy.site.documents import build_reports, report_slugs
 
-    folder = (out or paths.reports()).resolve()
-    made = build_reports(folder, report_slugs(folder, districts or []), to.replace(" ", "").split(","))
+    place = _place(out)
+    made = build_reports(place.folder, report_slugs(place.folder, districts or []), to.replace(" ", "").split(","))
+    place.push()
     for line in (*(str(path) for path in made.paths), *made.notes):
         _say(line)
 
 
 @app.command(epilog="Example: leapstudy verify --out reports")
 def verify(
-    out: ReadOption = None,
+    out: OutOption = "",
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
 ) -> None:
     """Make every result again in a temporary folder, compare, and name what moved."""
     from leapstudy.batch.verify import verify as compare
     from leapstudy.data import load_study
 
-    found = compare((out or paths.reports()).resolve(), load_study(), jobs, console)
+    found = compare(_place(out).folder, load_study(), jobs, console)
     _say(found.text())
     raise typer.Exit(1 if found.moved else 0)
 
 
 @app.command(
-    epilog="Example: leapstudy lab --port 8899",
+    epilog="Example: leapstudy lab hartford --port 8899",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def lab(context: typer.Context) -> None:
-    """Open JupyterLab in the workspace; its Python kernels start warm, and further options go to JupyterLab."""
+    """Open JupyterLab in the workspace, or a district's notebook with its parameters set; options go to JupyterLab."""
     from leapstudy.batch.lab import open_lab
 
-    raise typer.Exit(open_lab(context.args))
+    options = list(context.args)
+    name = options.pop(0) if options and not options[0].startswith("-") else ""
+    raise typer.Exit(open_lab(options, _own_notebook(name) if name else ""))
+
+
+def _own_notebook(name: str) -> str:
+    from leapstudy.batch.lab import own_notebook
+
+    out = paths.reports()
+    run = next(item for item in _new_plan(None if name == ALL_SLUG else [name], "public", None, out) if item.track)
+    path, new = own_notebook(run)
+    _say(f"{path.name} {'is a copy' if new else 'is your earlier copy'} of {run.notebook.name}, yours to change.")
+    return path.relative_to(paths.root()).as_posix()
 
 
 @app.command(epilog="Example: leapstudy refresh 10_district")
@@ -288,20 +353,27 @@ def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
     # jsonschema would compile a grammar for the format `iri`, which no notebook has: three seconds of every command
     sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
+    # a batch system says that time is up with SIGTERM: end as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+    except Interrupted as end:
+        typer.echo(str(end), err=True)
+        sys.exit(end.exit_code)
     except LeapstudyError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("Interrupted. What was running is marked; `leapstudy run` goes on from there.", err=True)
-        sys.exit(1)
+        code = Interrupted.exit_code
     except Exception as error:
         if hasattr(error, "format_message"):  # click's usage errors
             typer.echo(f"Error: {error.format_message()} Try --help.", err=True)
             sys.exit(2)
         raise
+    if code == Interrupted.exit_code:
+        typer.echo("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

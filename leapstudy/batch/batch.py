@@ -63,6 +63,7 @@ def run_batch(
     console: Console,
     pool: Callable[[Work], Pool] = LocalPool,
     question: str = "",
+    after: Callable[[], None] = lambda: None,
 ) -> Batch:
     """Run what is stale (or everything with `force`), gather the estimates, build the pages, scan them.
 
@@ -83,7 +84,9 @@ def run_batch(
     pool
         Where the runs happen.
     question
-        What was asked for (`kept.asked`): the next batch that asks the same need not plan again.
+        What was asked for (`last_batch.asked`): the next batch that asks the same need not plan again.
+    after
+        What is done at the end while the folder is still held, sending its files on say.
 
     Raises
     ------
@@ -103,6 +106,7 @@ def run_batch(
         batch = _publish(outcomes, kept, out, started)
         if batch.scan.ok:
             keep(out, question, plan)
+        after()
         return batch
 
 
@@ -133,7 +137,7 @@ def _execute(
     done: dict[str, Manifest] = {}
     expected = expected_seconds(work.runs, work.out)
     # what pages are made with takes seconds to import: it does so while the first kernels are at work
-    Thread(target=import_module, args=("leapstudy.site.pages",), daemon=True).start()
+    Thread(target=_import_pages, daemon=True).start()
     try:
         with (
             board(work.runs, expected, work.jobs, console) as shown,
@@ -147,6 +151,12 @@ def _execute(
     finally:
         _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
     return done
+
+
+def _import_pages() -> None:
+    """Import ahead of time; where the batch ends meanwhile, whoever needs it says what is wrong."""
+    with suppress(Exception):
+        import_module("leapstudy.site.pages")
 
 
 def _prepare(run: Run, plan: Sequence[Run], kept: Sequence[PreviousRun], out: Path) -> None:

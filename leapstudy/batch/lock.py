@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, FolderBusy
 
 
 @contextmanager
@@ -16,14 +16,14 @@ def locked(out: Path) -> Iterator[None]:
     Raises
     ------
     BadInput
-        If the folder cannot be written, or another batch holds it.
+        If the folder cannot be written; `FolderBusy` if another batch holds it.
     """
     lock = FileLock(out / ".lock")
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise BadInput(
+        raise FolderBusy(
             f"Another `leapstudy run` is writing to {out.name}/. Wait for it, or give another folder with --out."
         ) from None
     except OSError as error:

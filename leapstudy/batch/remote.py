@@ -5,11 +5,13 @@ protocol and the credentials of the environment are needed.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leapstudy.batch.manifest import damage, read_manifest
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, LeapstudyError
 from leapstudy.core.files import sha256_bytes, sha256_file, write_bytes_atomic, write_text_atomic
@@ -18,6 +20,11 @@ LEDGER = ".mirror.json"
 Ledger = dict[str, dict[str, str]]
 LOCAL_ONLY = {LEDGER, ".lock", ".batch.json"}
 MANIFEST = "manifest.json"
+TOP = {"index.html", "estimates.csv", "site.json", "ro-crate-metadata.json"}
+"""Files of the results' own top folder; the others are in `assets/` and in one folder a run."""
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
+"""Folders of the workspace that results may not go into; `data/derived` is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,17 @@ class Place:
 
     @classmethod
     def of(cls, out: str) -> "Place":
-        """Return the place that ``--out`` names; `reports/` where it names none."""
+        """Return the place that ``--out`` names; `reports/` where it names none.
+
+        Raises
+        ------
+        BadInput
+            If it is a URL cut short, or a folder that holds something else of the workspace.
+        """
         if "://" not in out:
-            return cls((Path(out) if out else paths.reports()).resolve())
+            if SCHEME.match(out):
+                raise BadInput(f"--out {out!r} is neither a folder nor a URL. Write a URL with two slashes: s3://...")
+            return cls(_free((Path(out) if out else paths.reports()).resolve()))
         url = out.rstrip("/")
         return cls(paths.derived() / "mirrors" / sha256_bytes(url.encode())[:16], url)
 
@@ -41,27 +56,49 @@ class Place:
         return f"{self.url or self.folder}/index.html"
 
     def pull(self) -> None:
-        """Make the folder equal to what is at the URL; what is equal already is not read again.
+        """Bring what changed at the URL into the folder; what is newer here, and what was never sent, stays.
+
+        The caller holds the folder's lock: a batch that writes there would lose what it has just made.
 
         Raises
         ------
         BadInput
-            If the URL cannot be reached, or its protocol is not installed.
+            If the URL cannot be reached, its protocol is not installed, or it holds something else than results.
         """
         if not self.url:
             return
         system, base = self._open()
-        there, known = _listing(system, base), self._ledger()
-        for name in set(_files(self.folder)) - set(there):
-            (self.folder / name).unlink()
-        for name, stamp in there.items():
+        known = self._ledger()
+        there = self._results(_listing(system, base), {name.split("/")[0] for name in known})
+        newer = {slug for slug in {name.split("/")[0] for name in known} if self._is_newer(slug, known)}
+        for name in set(known) - set(there):
             path = self.folder / name
-            entry = known.get(name)
-            if not entry or entry["there"] != stamp or not path.is_file() or sha256_file(path) != entry["here"]:
+            if name.split("/")[0] not in newer and path.is_file() and sha256_file(path) == known[name]["here"]:
+                path.unlink()
+        ledger = {name: entry for name, entry in known.items() if name.split("/")[0] in newer}
+        for name in [name for name in there if name.split("/")[0] not in newer]:
+            path, entry = self.folder / name, known.get(name)
+            if not entry or entry["there"] != there[name] or not path.is_file() or sha256_file(path) != entry["here"]:
                 write_bytes_atomic(path, system.cat_file(f"{base}/{name}"))
-        self._write_ledger(
-            {name: {"there": stamp, "here": sha256_file(self.folder / name)} for name, stamp in there.items()}
-        )
+            ledger[name] = {"there": there[name], "here": sha256_file(path)}
+        self._write_ledger(ledger)
+
+    def _is_newer(self, slug: str, known: Ledger) -> bool:
+        """Return whether a run was made here after it was last sent: a whole one with another manifest."""
+        folder, sent = self.folder / slug, known.get(f"{slug}/{MANIFEST}")
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.state != "done" or damage(folder, manifest):
+            return False
+        return sent is None or sha256_file(folder / MANIFEST) != sent["here"]
+
+    def _results(self, there: Mapping[str, str], known: set[str]) -> dict[str, str]:
+        """Return what of the files at the URL is results; whatever else lies there is neither read nor touched."""
+        runs = {name.split("/")[0] for name in there if name.endswith(f"/{MANIFEST}") and name.count("/") == 1} | known
+        if there and not runs and not TOP & set(there):
+            raise BadInput(
+                f"--out {self.url!r} holds {len(there)} files that are no results. Give a folder of its own there."
+            )
+        return {name: mark for name, mark in there.items() if name in TOP or name.split("/")[0] in {*runs, "assets"}}
 
     def push(self, slug: str = "") -> None:
         """Send what changed, of one run or of everything.
@@ -90,8 +127,10 @@ class Place:
         gone = [name for name in known if name not in here and name.startswith(f"{slug}/" if slug else "")]
         manifests = [name for name in changed if Path(name).name == MANIFEST]
         for name in [*gone, *manifests]:
-            if system.exists(f"{base}/{name}"):
-                system.rm_file(f"{base}/{name}")
+            # what another machine sent since is newer, and stays
+            place = f"{base}/{name}"
+            if system.exists(place) and (name in manifests or system.ukey(place) == known[name]["there"]):
+                system.rm_file(place)
         for name in sorted(changed, key=lambda name: Path(name).name == MANIFEST):
             _send(system, f"{base}/{name}", (self.folder / name).read_bytes())
         sent = {name: {"there": system.ukey(f"{base}/{name}"), "here": here[name]} for name in changed}
@@ -118,6 +157,15 @@ class Place:
 
     def _write_ledger(self, entries: Ledger) -> None:
         write_text_atomic(self.folder / LEDGER, json.dumps(entries) + "\n")
+
+
+def _free(folder: Path) -> Path:
+    """Return the folder, unless it is the workspace itself, holds it, or is one of its own."""
+    root = paths.root().resolve()
+    inside = folder.is_relative_to(root) and not folder.is_relative_to(paths.derived().resolve())
+    if root.is_relative_to(folder) or (inside and folder.relative_to(root).parts[0] in OWN):
+        raise BadInput(f"--out {str(folder)!r} holds the workspace's own files. Give another folder, reports/ say.")
+    return folder
 
 
 def _files(folder: Path, slug: str = "") -> Iterator[str]:

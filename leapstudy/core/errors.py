@@ -26,6 +26,10 @@ class BadInput(LeapstudyError):
     exit_code = 2
 
 
+class FolderBusy(BadInput):
+    """Another batch holds the output folder."""
+
+
 def closest(value: object, legal: Iterable[str], n: int = 3) -> list[str]:
     """Return up to `n` legal spellings that resemble `value`, best first."""
     by_folded = {item.casefold(): item for item in legal}

@@ -1,5 +1,6 @@
 """Where things are. Always from the package (or LEAPSTUDY_ROOT), never from the working directory."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,8 +16,15 @@ def raw() -> Path:
 
 
 def derived() -> Path:
-    """Return the folder of what can be made again from `raw()` (ignored by git)."""
-    return root() / "data" / "derived"
+    """Return the folder of what can be made again from `raw()` (ignored by git).
+
+    In a checkout that cannot be written it is one of this user's own, outside the workspace.
+    """
+    place = root() / "data" / "derived"
+    if os.access(place if place.is_dir() else root() / "data", os.W_OK):
+        return place
+    own = hashlib.sha256(str(root().resolve()).encode()).hexdigest()[:16]
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leapstudy" / own
 
 
 def notebooks() -> Path:

@@ -11,7 +11,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.core.names import ALL_DISTRICTS, Comparison, ComparisonName, Edition, Weights
-from leapstudy.core.phrases import outcome_words
 from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
@@ -141,7 +140,7 @@ def _windows(answer: Answer) -> list[Window]:
 
 def _window_name(row: Mapping[str, Any]) -> str:
     years = f"{row['pre'].replace('+', ' and ')} to {row['post']}"
-    return f"{outcome_words(row['outcome']).capitalize()}, {years}"
+    return f"{row['outcome'].replace('_', ' ').capitalize()}, {years}"
 
 
 def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import COMPARISONS_SHORT, EDSIGHT, between, counted, missing, number, points
+from leapstudy.core.phrases import between, counted, missing, number, points
+from leapstudy.data.names import comparison_short, study_names
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.baseline import COX, BaselineRow
 from leapstudy.evidence.cost import CostBlock, Range
@@ -110,23 +111,21 @@ def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
         alt=alt_text(_alike_words(rows)),
         caption=Caption(
             what="Difference in log-odds over 1.65, held against WWC 5.0 thresholds as a self-assessment",
-            source=EDSIGHT,
+            source=study_names().source("chronic_absence", answer.main.edition),
             sample=f"{treated_words(answer)} against each comparison group",
             years=rows[0].year,
-            n="; ".join(
-                f"{COMPARISONS_SHORT.get(r.comparison, 'own')} {r.n_treated} and {r.n_comparison}" for r in rows
-            ),
+            n="; ".join(f"{comparison_short(r.comparison)} {r.n_treated} and {r.n_comparison}" for r in rows),
         ),
         data=_alike_table(evidence.wwc.baseline),
     )
 
 
 def _group_words(row: BaselineRow) -> str:
-    return f"{COMPARISONS_SHORT.get(row.comparison, 'own choice')} ({row.n_comparison})"
+    return f"{comparison_short(row.comparison)} ({row.n_comparison})"
 
 
 def _alike_words(rows: list[BaselineRow]) -> str:
-    said = [f"{COMPARISONS_SHORT.get(row.comparison, 'own choice')} {number(row.index or 0.0)}" for row in rows]
+    said = [f"{comparison_short(row.comparison)} {number(row.index or 0.0)}" for row in rows]
     failed = sum(row.category == "not satisfied" for row in rows)
     return (
         f"Cox index of chronic absence before LEAP against {', '.join(said)}. "
@@ -137,7 +136,7 @@ def _alike_words(rows: list[BaselineRow]) -> str:
 def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Comparison group": [COMPARISONS_SHORT.get(row.comparison, "own choice") for row in rows],
+            "Comparison group": [comparison_short(row.comparison) for row in rows],
             "Measure": [row.measure.replace("_", " ") for row in rows],
             "Year": [row.year for row in rows],
             "LEAP, percent": [row.mean_treated_pct for row in rows],

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.phrases import number, percent, short
+from leapstudy.core.phrases import number, percent
+from leapstudy.data.names import short
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.evidence.power import PowerBlock
 from leapstudy.figures.common import Answer, caption_of, legend_below

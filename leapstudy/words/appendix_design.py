@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import comparison_words, contrast_words, counted, number, outcome_words, percent, short
+from leapstudy.core.phrases import counted, number, percent
 from leapstudy.core.table import Table
+from leapstudy.data.names import comparison_words, contrast_words, outcome_words, short
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.reading import at, evidence_at
 

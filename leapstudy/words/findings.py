@@ -5,19 +5,9 @@ import textwrap
 from dataclasses import dataclass
 
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import (
-    between,
-    comparison_words,
-    counted,
-    missing,
-    number,
-    outcome_words,
-    percent,
-    points,
-    probability,
-    short,
-)
+from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
 from leapstudy.data.describe import edition_differences
+from leapstudy.data.names import comparison_words, outcome_words, short
 from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable

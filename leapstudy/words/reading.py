@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
-from leapstudy.core.phrases import short
+from leapstudy.data.names import short
 from leapstudy.evidence.verdict import Verdict, Window, decide
 
 
@@ -59,6 +59,8 @@ class Reading:
         Cost of an extra day, or the reason why none is named.
     tier
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
+    source
+        Where student records are from, in the words of the parameters; empty for published figures.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -68,6 +70,7 @@ class Reading:
     code: str
     track: str
     simulated: bool
+    source: str
     effect: Span
     verdict: Verdict
     p_value: float | None
@@ -127,6 +130,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         code=str(main["district_code"]),
         track=str(main["track"]),
         simulated=bool((result.get("made") or {}).get("simulated")),
+        source=str((result.get("made") or {}).get("source") or ""),
         effect=Span(verdict.estimate_pp, verdict.low_pp, verdict.high_pp),
         verdict=verdict,
         p_value=verdict.p_value,

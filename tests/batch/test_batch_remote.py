@@ -1,6 +1,6 @@
 """Results at a URL: what is there counts, what changed is sent, the manifest last."""
 
-import json
+import sys
 
 import fsspec
 import pytest
@@ -11,7 +11,10 @@ from leapstudy.batch import remote
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.executors import LocalPool, SendingPool
 from leapstudy.batch.last_batch import reasons
+from leapstudy.batch.lock import locked
+from leapstudy.batch.manifest import Manifest, output_hashes, write_manifest
 from leapstudy.batch.remote import Place
+from leapstudy.cli import main
 from leapstudy.core.errors import BadInput, LeapstudyError
 
 QUIET = Console(quiet=True)
@@ -31,10 +34,11 @@ def _there(place):
 
 
 def _write(place, slug, text):
+    """Write a run that ended well."""
     folder = place.folder / slug
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "notebook.ipynb").write_text(text, encoding="utf-8")
-    (folder / "manifest.json").write_text(json.dumps({"about": text}), encoding="utf-8")
+    write_manifest(folder, Manifest("done", {"cells": text}, output_hashes(folder)))
 
 
 def test_a_plain_folder_is_left_alone(tmp_path):
@@ -85,6 +89,82 @@ def test_the_manifest_comes_last_so_that_half_a_run_never_looks_done(place, monk
     monkeypatch.setattr(remote, "_send", send)
     place.push("a")
     assert b"changed" in _there(place)["a/manifest.json"] and _there(place)["a/notebook.ipynb"] == b"changed"
+
+
+def test_what_is_newer_here_is_neither_deleted_nor_overwritten(place):
+    _write(place, "a", "one")
+    place.push()
+    _write(place, "a", "newer")
+    _write(place, "b", "never sent")
+    place.pull()
+    for slug, text in (("a", "newer"), ("b", "never sent")):
+        assert (place.folder / slug / "notebook.ipynb").read_text(encoding="utf-8") == text
+    place.push()
+    assert _there(place)["a/notebook.ipynb"] == b"newer" and _there(place)["b/notebook.ipynb"] == b"never sent"
+
+
+def test_what_another_machine_sent_since_is_not_removed(place, tmp_path):
+    _write(place, "a", "one")
+    place.push()
+    other = Place(tmp_path / "another machine", place.url)
+    other.pull()
+    _write(other, "a", "longer, from the other machine")
+    other.push()
+    (place.folder / "a" / "notebook.ipynb").unlink()
+    place.push()
+    assert _there(place)["a/notebook.ipynb"] == b"longer, from the other machine"
+
+
+def test_status_during_a_run_leaves_everything_as_it_is(place, monkeypatch, capsys):
+    _write(place, "a", "one")
+    place.push()
+    running = place.folder / "hartford" / "result.json"
+    running.parent.mkdir()
+    running.write_text("half", encoding="utf-8")
+    (place.folder / "a" / "notebook.ipynb").write_text("being written", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["leapstudy", "status", "--out", place.url])
+    with locked(place.folder), pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0 and "A batch is at work there" in told and "hartford: never run" in told
+    assert running.read_text(encoding="utf-8") == "half"
+    assert (place.folder / "a" / "notebook.ipynb").read_text(encoding="utf-8") == "being written"
+
+
+def test_only_results_are_brought_from_a_url(workspace):
+    far = workspace / "far"
+    far.mkdir()
+    (far / "letter.txt").write_text("not ours", encoding="utf-8")
+    with pytest.raises(BadInput, match="1 files that are no results"):
+        Place.of(f"file://{far}").pull()
+    place = Place.of(f"file://{far}")
+    _write(place, "a", "one")
+    place.push()
+    place.pull()
+    assert not (place.folder / "letter.txt").exists() and (far / "letter.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    "out", [".", "data", "data/raw", "params/districts", "notebooks/mine", "leapstudy", ".git/x", "..", "s3:/bucket/x"]
+)
+@pytest.mark.parametrize("command", ["run", "status", "report", "verify"])
+def test_an_output_place_that_is_not_ones_own_is_refused(workspace, monkeypatch, capsys, command, out):
+    named = out if out.startswith("s3") else str(workspace / out)
+    monkeypatch.setattr(sys, "argv", ["leapstudy", command, "--out", named])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and named.split("/..")[0][:12] in capsys.readouterr().err
+    assert not (workspace / "data" / "raw" / "index.html").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "status", "report", "verify"])
+def test_a_url_whose_library_is_missing_is_refused_by_every_command(workspace, monkeypatch, capsys, command, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["leapstudy", command, "--out", "adl://bucket/reports"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "cannot be opened" in capsys.readouterr().err
+    assert not (tmp_path / "adl:").exists()
 
 
 def test_an_unknown_protocol_is_refused(workspace):

@@ -1,0 +1,98 @@
+"""Ctrl-C and SIGTERM: one sentence on what is done and what is not, and nothing left running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from leapstudy.batch.job import Run
+from leapstudy.batch.lab import lab_command, own_notebook
+from leapstudy.batch.manifest import read_manifest
+from leapstudy.batch.plan import declared_parameters, make_plan
+from leapstudy.core import paths
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="sends signals")]
+DISTRICT = (
+    'district = ""\nresult_path = ""',
+    """import pathlib, subprocess, sys, time
+if district != "hartford":
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(301)"])
+    time.sleep(300)
+pathlib.Path(result_path).write_text('{"schema": 1, "estimates": [], "made": {}}', encoding="utf-8")""",
+)
+LAB = """
+import sys
+from leapstudy.batch import lab
+from leapstudy import cli
+child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(' + '302)']); time.sleep(300)"
+lab.lab_command = lambda *_: [sys.executable, "-c", child]
+sys.argv = ["leapstudy", "lab"]
+cli.main()
+"""
+
+
+def _left(seconds_named):
+    return [item for item in psutil.process_iter(["cmdline"]) if seconds_named in " ".join(item.info["cmdline"] or [])]
+
+
+def _until(reached):
+    end = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_what_is_done_and_leaves_nothing_running(
+    workspace, notebook_writer, light_kernel, number
+):
+    out = workspace / "reports"
+    notebook_writer(workspace / "notebooks" / "10_district.ipynb", DISTRICT)
+    command = [sys.executable, "-m", "leapstudy", "run", "hartford", "windham", "danbury", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = lambda: (found := read_manifest(out / "hartford")) is not None and found.state == "done"  # noqa: E731
+    _until(lambda: done() and _left("sleep(301)"))
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (
+        told.startswith("Interrupted: 1 of 3 runs are done, 2 are not (danbury, windham)") or "windham, danbury" in told
+    )
+    assert told.count("\n") == 1 and "goes on from there" in told
+    assert not _left("sleep(301)")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_lab_ends_with_a_sentence_and_everything_in_it(workspace, number):
+    process = subprocess.Popen([sys.executable, "-c", LAB], stderr=subprocess.PIPE, text=True)
+    _until(lambda: _left("sleep(302)"))
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and told == (
+        "JupyterLab and its kernels have ended. Notebooks are as they were last saved.\n"
+    )
+    psutil.wait_procs(family, timeout=10)
+    assert not _left("sleep(302)")
+
+
+def test_lab_opens_a_districts_notebook_with_its_parameters(workspace, study):
+    settings = workspace / "params" / "districts" / "windham.yml"
+    settings.write_text("comparison: {value: others, reason: 'a test'}\n", encoding="utf-8")
+    run: Run = make_plan(study, ["windham"], "public", {}, workspace / "reports")[0]
+    path, new = own_notebook(run)
+    assert new and path == paths.notebooks() / "mine" / "windham.ipynb"
+    given = declared_parameters(path)
+    assert (given["district"], given["comparison"], given["result_path"]) == ("windham", "others", "")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert not any(cell.get("outputs") for cell in content["cells"])
+    path.write_text("{}", encoding="utf-8")
+    assert own_notebook(run) == (path, False) and path.read_text(encoding="utf-8") == "{}", "one's own work is kept"
+    assert any(
+        "/lab/tree/notebooks/mine/windham.ipynb" in part for part in lab_command((), "notebooks/mine/windham.ipynb")
+    )
