@@ -10,6 +10,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import Role, Track
 
+SCHOOL_DAYS = 180
+"""Days of a school year: a percentage point of attendance is 1.8 days."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, comparison_words, counted, number, outcome_words, points, probability
+from leapstudy.core.phrases import between, counted, number, points, probability
 from leapstudy.data import StudyData, find_district, leap_districts
+from leapstudy.data.names import comparison_words, outcome_words
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
 from leapstudy.figures import chance, raw, trends

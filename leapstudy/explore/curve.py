@@ -10,15 +10,15 @@ import pandas as pd
 
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import parse_comparison
-from leapstudy.core.phrases import between, comparison_short, contrast_words, counted, outcome_words, points
+from leapstudy.core.phrases import between, counted, points
 from leapstudy.data import StudyData
+from leapstudy.data.names import comparison_short, contrast_words, outcome_words, study_names
 from leapstudy.did.contrasts import CONTRASTS, years_label
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import glance
 from leapstudy.did.sensitivity.specifications import specification_curve
 from leapstudy.explore.ask import Words, means, treated_of
 from leapstudy.figures import bars as sure
-from leapstudy.figures.common import source_of
 from leapstudy.figures.exhibit import Caption, Exhibit
 from leapstudy.figures.style import VERMILLION
 
@@ -97,7 +97,7 @@ def draw(curve: Curve, place: int) -> Exhibit:
 def _caption(curve: Curve, spec: Spec) -> Caption:
     return Caption(
         what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the next figure shows",
-        source=source_of(spec.outcome, "2022-23"),
+        source=study_names().source(spec.outcome, "2022-23"),
         sample=f"{curve.title} against each comparison group",
         years="2019-20 to 2022-23",
         n=counted(len(curve.specs), "specification"),

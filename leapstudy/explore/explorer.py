@@ -9,9 +9,10 @@ from leapstudy.batch.choices import Tools
 from leapstudy.core.errors import BadInput
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG, Comparison, ComparisonName, Edition, Scale, Weights, options
-from leapstudy.core.phrases import comparison_words, number, outcome_words, percent, short
+from leapstudy.core.phrases import number, percent
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, leap_districts
+from leapstudy.data.names import comparison_words, outcome_words, short
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import CONTRASTS
 from leapstudy.did.design import GROUPS, Spec

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.phrases import between, counted, missing, number, percent, points, short
+from leapstudy.core.phrases import between, counted, missing, number, percent, points
+from leapstudy.data.names import short
 from leapstudy.figures.common import draw_intervals, legend_below
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, GRAY, INK, MARKS, PALE, in_house_style, new_figure, new_panels, zero_line

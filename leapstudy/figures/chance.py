@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import number, percent, points, probability, short
+from leapstudy.core.phrases import number, percent, points, probability
+from leapstudy.data.names import short
 from leapstudy.figures.common import Asked, caption_of, legend_below, treated_words
 from leapstudy.figures.exhibit import Exhibit, alt_text
 from leapstudy.figures.style import GRAY, MARKS, in_house_style, new_figure, zero_line

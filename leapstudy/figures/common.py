@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import to_frame
-from leapstudy.core.phrases import EDSIGHT, SOURCES, comparison_words, counted
+from leapstudy.core.phrases import counted
+from leapstudy.data.names import comparison_words, study_names
 from leapstudy.did.answer import Answer as Answer  # figures take these from here, too
 from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
@@ -16,11 +17,6 @@ from leapstudy.words.findings import treated_words as treated_words
 
 Asked = Answer | Glance
 """Whatever answers the one contrast that was asked."""
-
-
-def source_of(outcome: str, edition: str) -> str:
-    """Return where an outcome's figures are from."""
-    return EDSIGHT if outcome == "chronic_absence" else SOURCES[edition]
 
 
 def not_drawn(answer: Answer, title: str, reason: str) -> Exhibit:
@@ -38,7 +34,7 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
     main = answer.main
     return Caption(
         what=what,
-        source=source_of(main.outcome, main.edition),
+        source=study_names().source(main.outcome, main.edition),
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
         years=years or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after",
         n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.phrases import SOURCES, counted, number, points, short
+from leapstudy.core.phrases import counted, number, points
+from leapstudy.data.names import short, study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, VERMILLION, in_house_style, new_panels, zero_line
 
@@ -46,7 +47,7 @@ def editions_disagree(differences: pd.DataFrame) -> Exhibit:
     )
     caption = Caption(
         what="Attendance 2020-21 in the 2022-23 edition less that in the 2021-22 edition; LEAP districts are named so",
-        source="; ".join(SOURCES.values()),
+        source=study_names().sources,
         sample="districts in both editions, all students",
         years=YEAR,
         n=counted(len(rows), "district"),

@@ -6,14 +6,8 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import (
-    between,
-    comparison_short,
-    contrast_words,
-    counted,
-    points,
-    short,
-)
+from leapstudy.core.phrases import between, counted, points
+from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import (
     Answer,

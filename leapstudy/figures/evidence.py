@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import COMPARISONS_SHORT, EDSIGHT, between, counted, missing, number, points
+from leapstudy.core.phrases import between, counted, missing, number, points
+from leapstudy.data.names import comparison_short, study_names
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.baseline import COX, BaselineRow
-from leapstudy.evidence.cost import CostBlock
+from leapstudy.evidence.cost import CostBlock, Range
 from leapstudy.evidence.wwc import SATISFIED, WITH_ADJUSTMENT
-from leapstudy.figures.common import Answer, caption_of, legend_below, treated_words
+from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, SERIES, in_house_style, new_figure, new_panels, zero_line
 
@@ -110,23 +111,21 @@ def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
         alt=alt_text(_alike_words(rows)),
         caption=Caption(
             what="Difference in log-odds over 1.65, held against WWC 5.0 thresholds as a self-assessment",
-            source=EDSIGHT,
+            source=study_names().source("chronic_absence", answer.main.edition),
             sample=f"{treated_words(answer)} against each comparison group",
             years=rows[0].year,
-            n="; ".join(
-                f"{COMPARISONS_SHORT.get(r.comparison, 'own')} {r.n_treated} and {r.n_comparison}" for r in rows
-            ),
+            n="; ".join(f"{comparison_short(r.comparison)} {r.n_treated} and {r.n_comparison}" for r in rows),
         ),
         data=_alike_table(evidence.wwc.baseline),
     )
 
 
 def _group_words(row: BaselineRow) -> str:
-    return f"{COMPARISONS_SHORT.get(row.comparison, 'own choice')} ({row.n_comparison})"
+    return f"{comparison_short(row.comparison)} ({row.n_comparison})"
 
 
 def _alike_words(rows: list[BaselineRow]) -> str:
-    said = [f"{COMPARISONS_SHORT.get(row.comparison, 'own choice')} {number(row.index or 0.0)}" for row in rows]
+    said = [f"{comparison_short(row.comparison)} {number(row.index or 0.0)}" for row in rows]
     failed = sum(row.category == "not satisfied" for row in rows)
     return (
         f"Cox index of chronic absence before LEAP against {', '.join(said)}. "
@@ -137,7 +136,7 @@ def _alike_words(rows: list[BaselineRow]) -> str:
 def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Comparison group": [COMPARISONS_SHORT.get(row.comparison, "own choice") for row in rows],
+            "Comparison group": [comparison_short(row.comparison) for row in rows],
             "Measure": [row.measure.replace("_", " ") for row in rows],
             "Year": [row.year for row in rows],
             "LEAP, percent": [row.mean_treated_pct for row in rows],
@@ -152,9 +151,11 @@ def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
 @in_house_style
 def days_gained(answer: Answer, evidence: Evidence) -> Exhibit:
     """Draw the days gained per visited student with their interval beside what the published effects come to."""
-    cost = evidence.cost
+    cost, ours = evidence.cost, evidence.cost.days_visited
+    if ours is None:
+        return not_drawn(answer, "Days gained per visited student, and dollars a day", cost.visited_refusal)
     figure, axes = new_figure(1.6 + 0.34 * (len(cost.published) + 1))
-    ours, mark, published = cost.days_visited, MARKS["pooled"], MARKS["published"]
+    mark, published = MARKS["pooled"], MARKS["published"]
     claims = sorted(cost.published, key=lambda item: item.days)
     places = np.arange(1, len(claims) + 1)
     zero_line(axes)
@@ -184,13 +185,13 @@ def days_gained(answer: Answer, evidence: Evidence) -> Exhibit:
     return Exhibit(
         figure=figure,
         title="Days gained per visited student, and dollars a day",
-        alt=alt_text(_days_words(cost), f"The published effects would be ${_cheapest(cost)} a day or more."),
+        alt=alt_text(_days_words(cost, ours), f"The published effects would be ${_cheapest(cost)} a day or more."),
         caption=caption_of(
             answer,
             "Effect on the average divided by the share visited, times 180 days; stars: published effects held for a "
             f"whole year, with ${cost.dollars_per_served:,.0f} a visited student",
         ),
-        data=_days_table(cost),
+        data=_days_table(cost, ours),
     )
 
 
@@ -198,8 +199,7 @@ def _cheapest(cost: CostBlock) -> str:
     return f"{min(item.dollars_per_day for item in cost.published):,.0f}"
 
 
-def _days_words(cost: CostBlock) -> str:
-    ours = cost.days_visited
+def _days_words(cost: CostBlock, ours: Range) -> str:
     found = f"Days gained per visited student: {points(ours.value, 0)} ({between(ours.low, ours.high, 0)})."
     if cost.dollars_per_day is None:
         return f"{found} So the cost of an extra day cannot be stated."
@@ -207,8 +207,8 @@ def _days_words(cost: CostBlock) -> str:
     return f"{found} An extra day cost ${price.value:,.0f} (${price.low:,.0f} to ${price.high:,.0f})."
 
 
-def _days_table(cost: CostBlock) -> pd.DataFrame:
-    ours, price = cost.days_visited, cost.dollars_per_day
+def _days_table(cost: CostBlock, ours: Range) -> pd.DataFrame:
+    price = cost.dollars_per_day
     first = {"Source": "this study", "Days": ours.value, "From": ours.low, "To": ours.high}
     rows = [{**first, "Dollars a day": price.value if price else None}]
     rows += [

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
-from leapstudy.figures.common import draw_intervals, source_of
+from leapstudy.data.names import study_names
+from leapstudy.figures.common import draw_intervals
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, in_house_style, new_figure, zero_line
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -69,6 +70,12 @@ def _alt(reading: Reading, say: dict[str, str]) -> str:
     return alt_text(found.strip())
 
 
+def _source(reading: Reading, say: dict[str, str]) -> str:
+    if reading.simulated:
+        return say["simulated"].rstrip(".")
+    return reading.source or study_names().source(reading.outcome, reading.edition)
+
+
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
     treated = pooled if kind(reading) == "pooled" else reading.name
@@ -76,7 +83,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     return Caption(
         what=say["chart_what"],
-        source=say["simulated"].rstrip(".") if reading.simulated else source_of(reading.outcome, reading.edition),
+        source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
         years=say["chart_years"].format(pre=pre, post=post),
         n=say["chart_n"].format(**counts),

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.frames import extremes
-from leapstudy.core.phrases import number, points, short
+from leapstudy.core.phrases import number, points
+from leapstudy.data.names import short
 from leapstudy.figures.common import Asked, caption_of, legend_below, mark_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, in_house_style, new_figure

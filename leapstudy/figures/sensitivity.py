@@ -6,17 +6,8 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.frames import extremes
-from leapstudy.core.phrases import (
-    EDSIGHT,
-    between,
-    comparison_short,
-    comparison_words,
-    contrast_words,
-    counted,
-    largest_bound,
-    outcome_words,
-    points,
-)
+from leapstudy.core.phrases import between, counted, points
+from leapstudy.data.names import comparison_short, comparison_words, contrast_words, outcome_words, study_names
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.contrasts import CONTRASTS, years_label
 from leapstudy.did.sensitivity.record import Bounds
@@ -26,6 +17,7 @@ from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
 from leapstudy.study.result import jsonable
+from leapstudy.words.bounds import largest_bound
 
 
 def tests(answer: DistrictAnswer) -> Exhibit:
@@ -136,7 +128,7 @@ def in_time(answer: Answer) -> Exhibit:
         ),
         caption=Caption(
             what="Change from the two years before (attendance: the one year) to the year named, less that of the comparison districts",
-            source=f"{caption_of(answer, '-').source}; {EDSIGHT}",
+            source=study_names().all_sources(answer.main.edition),
             sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
             years=f"{table['post'].iloc[1]} to 2020-21",
             n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
@@ -169,7 +161,7 @@ def bounds(answer: PooledAnswer) -> Exhibit:
         "before; chronic absence of 2019-20 is a placebo, where zero is due"
     )
     caption = replace(
-        caption_of(answer, what, "2011-12 to 2021-22"), source=f"{caption_of(answer, '-').source}; {EDSIGHT}"
+        caption_of(answer, what, "2011-12 to 2021-22"), source=study_names().all_sources(answer.main.edition)
     )
     return sure.breakdown([_departure(item) for item in made], caption)
 

@@ -5,18 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.frames import extremes
-from leapstudy.core.phrases import (
-    comparison_words,
-    counted,
-    missing,
-    number,
-    outcome_words,
-    points,
-    probability,
-    short,
-)
+from leapstudy.core.phrases import counted, missing, number, points, probability
+from leapstudy.data.names import comparison_words, outcome_words, short, study_names
 from leapstudy.did.answer import EventStudy, Rebound
-from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn, source_of
+from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, INK, MARKS, in_house_style, new_figure, zero_line
 
@@ -101,7 +93,7 @@ def _caption(study: EventStudy) -> Caption:
     return Caption(
         what=f"Yearly difference from the comparison districts, reference year {study.reference}; a trend that is not "
         "rejected is not shown to be parallel",
-        source=source_of(study.outcome, study.edition),
+        source=study_names().source(study.outcome, study.edition),
         sample=f"{counted(study.n_treated, 'LEAP district')} against {comparison_words(study.comparison)}",
         years=f"{years.iloc[0]} to {years.iloc[-1]}",
         n=f"{study.n_treated} treated, {counted(study.n_comparison, 'comparison district')}",

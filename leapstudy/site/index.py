@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, counted, number, points, short
+from leapstudy.core.phrases import between, counted, number, points
+from leapstudy.data.names import short
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.words.plain_page import plain_page
 from leapstudy.words.reading import Reading

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from leapstudy.core.phrases import short
 from leapstudy.core.table import table_html
+from leapstudy.data.names import short
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.notebook import notebook_body, save_picture

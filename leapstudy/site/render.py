@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.files import sha256_bytes, write_text_atomic
-from leapstudy.core.phrases import EDSIGHT, SOURCES
+from leapstudy.data.names import study_names
 from leapstudy.words.plain_page import catalog
 from leapstudy.words.reading import at
 
@@ -89,9 +89,9 @@ def _source(result: Mapping[str, Any] | None, lang: str) -> str:
     if at(result, "made", "simulated"):
         return catalog(lang)["source_simulated"]
     if at(result, "track") == "students":
-        return catalog(lang)["source_students"]
+        return str(at(result, "made", "source") or catalog(lang)["source_students"])
     edition = str(at(result, "params", "edition") or "")
-    return "; ".join([SOURCES.get(edition, "CSDE attendance"), EDSIGHT])
+    return study_names().all_sources(edition)
 
 
 def write_assets(out: Path) -> None:

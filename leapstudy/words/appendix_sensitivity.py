@@ -2,9 +2,11 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, bound_words, counted, number, percent, points, probability, short
+from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.core.table import Table
+from leapstudy.data.names import short
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
+from leapstudy.words.bounds import bound_words
 
 
 def pre_trend(source: Source) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import points, short
+from leapstudy.core.phrases import points
 from leapstudy.core.table import Table
+from leapstudy.data.names import short
 from leapstudy.words.reading import Reading, at
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, breakdown_words, counted, number, points, probability
+from leapstudy.core.phrases import between, counted, number, points, probability
 from leapstudy.core.table import Table
 from leapstudy.study.student_results import DESIGN_LABELS
 from leapstudy.words.appendix_source import Answer, Source, absent
 from leapstudy.words.appendix_students import design_of
+from leapstudy.words.bounds import breakdown_words
 
 
 def pre_trend(source: Source) -> str:

@@ -1,12 +1,13 @@
 """What a notebook prints under the pictures of sensitivity: one sentence each, made by rule."""
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, bound_words, counted, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling import FLAT, Prior
 from leapstudy.study.choice import Choice
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
+from leapstudy.words.bounds import bound_words
 
 
 def tests(answer: DistrictAnswer) -> str:

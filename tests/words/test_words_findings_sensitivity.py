@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.phrases import bound_words
 from leapstudy.did.answering import answer_all
 from leapstudy.did.sensitivity.together import UNASKED
 from leapstudy.figures import sensitivity as bent
@@ -15,6 +14,7 @@ from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings_sensitivity as sentences_sure
 from leapstudy.words.appendix import checklist
+from leapstudy.words.bounds import bound_words
 
 FORBIDDEN = ("proves", "no effect", "significant")
 

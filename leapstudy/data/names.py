@@ -1,0 +1,134 @@
+"""How the study's units, groups, outcomes, contrasts and sources are called: the same on every page and figure."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from leapstudy.core import paths
+from leapstudy.core.errors import bad_value
+from leapstudy.data.register import read_register
+from leapstudy.data.state import State, load_state
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The words of one study, to be handed to whatever writes a sentence.
+
+    Attributes
+    ----------
+    state : State
+        What is true of the study: `names.state.program.short`, `names.state.groups[name].words.plain["es"]`, ...
+    starts : tuple of str
+        The school years in which units started, each once, in order.
+    """
+
+    state: State
+    starts: tuple[str, ...]
+
+    @property
+    def program(self) -> str:
+        """The program as sentences call it (``LEAP``)."""
+        return self.state.program.short
+
+    def units(self, n: int, kind: str = "") -> str:
+        """Return ``1 district``, ``15 districts``; with a `kind`, ``15 LEAP districts``."""
+        one, many = self.state.unit.noun["en"]
+        return " ".join([f"{n:,}", *([kind] if kind else []), one if n == 1 else many])
+
+    def short(self, name: str) -> str:
+        """Return a unit's name as people say it, with what follows it (`", student track"`)."""
+        place, comma, rest = name.partition(", ")
+        return self.state.unit.short(place) + comma + rest
+
+    def comparison(self, label: str) -> str:
+        """Return a comparison group as a person would call it; `label` is its name, or codes with commas."""
+        if label in self.state.groups:
+            return self.state.groups[label].words.long
+        return f"{self.units(len(self._codes(label)))} chosen by hand"
+
+    def comparison_short(self, label: str) -> str:
+        """Return a comparison group in two words, for legends."""
+        if label in self.state.groups:
+            return self.state.groups[label].words.short
+        self._codes(label)
+        return "chosen by hand"
+
+    def outcome(self, name: str) -> str:
+        """Return an outcome as a person would call it."""
+        if name not in self.state.outcomes:
+            raise bad_value("outcome", name, self.state.outcomes, "params/state.yml declares them.")
+        return self.state.outcomes[name].words
+
+    def contrast(self, pre: str, post: str) -> str:
+        """Return a contrast by the years that it compares, joined with plus signs on either side."""
+        sides = [_side(pre, "before"), _side(post, "after")]
+        placebo = "placebo: " if post.split("+")[-1] < self.starts[0] else ""
+        return f"{placebo}{' to '.join(sides)}"
+
+    def source(self, outcome: str, edition: str) -> str:
+        """Return where an outcome's figures are from."""
+        if edition not in self.state.editions:
+            raise bad_value("edition", edition, self.state.editions, "params/state.yml declares them.")
+        return self.state.outcomes[outcome].source or self.state.editions[edition].source
+
+    @property
+    def sources(self) -> str:
+        """Where all editions' figures are from."""
+        return "; ".join(edition.source for edition in self.state.editions.values())
+
+    def all_sources(self, edition: str) -> str:
+        """Return where the figures of every outcome are from, in one edition; in all of them where none is named."""
+        own = [outcome.source for outcome in self.state.outcomes.values() if outcome.source]
+        first = self.state.editions[edition].source if edition in self.state.editions else self.sources
+        return "; ".join(dict.fromkeys([first, *own]))
+
+    def _codes(self, label: str) -> list[str]:
+        codes = label.split(",")
+        for code in codes:
+            if not re.fullmatch(self.state.unit.code.pattern, code):
+                raise bad_value("comparison group", label, self.state.groups, "Or codes with commas between them.")
+        return codes
+
+
+def _side(years: str, when: str) -> str:
+    n = years.count("+") + 1
+    return years if n == 1 else f"both years {when}" if n == 2 else f"the {n} years {when}"
+
+
+def study_names() -> Names:
+    """Return the names of the workspace's own study."""
+    state = load_state()
+    register = paths.raw() / state.program.starts
+    return _names(register, register.stat().st_mtime_ns if register.is_file() else 0, state.study)
+
+
+@cache
+def _names(_register: Path, _changed: int, _study: str) -> Names:
+    state = load_state()
+    return Names(state, tuple(sorted({item.start for item in read_register(state)})))
+
+
+def short(name: str) -> str:
+    """Return a unit's name as people say it; see `Names.short`."""
+    return study_names().short(name)
+
+
+def comparison_words(label: str) -> str:
+    """Return a comparison group as a person would call it; see `Names.comparison`."""
+    return study_names().comparison(label)
+
+
+def comparison_short(label: str) -> str:
+    """Return a comparison group in two words, for legends; see `Names.comparison_short`."""
+    return study_names().comparison_short(label)
+
+
+def contrast_words(pre: str, post: str) -> str:
+    """Return a contrast by the years that it compares; see `Names.contrast`."""
+    return study_names().contrast(pre, post)
+
+
+def outcome_words(name: str) -> str:
+    """Return an outcome as a person would call it; see `Names.outcome`."""
+    return study_names().outcome(name)

@@ -1,0 +1,260 @@
+"""What is true of one state and its program, as data: `params/state.yml`, checked in words and then frozen.
+
+The package carries no state. Names, nouns, groups, outcomes, contrasts, editions and exclusions are read from here, so
+that another state is another file and no other code.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import Role
+from leapstudy.core.parameter_file import read_mapping
+
+FILE = "state.yml"
+SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Lang = Literal["en", "es"]
+
+
+class Part(BaseModel):
+    """A part of the file: frozen, and a key that it does not have is an error that names those it has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        unknown = [key for key in values if key not in cls.model_fields] if isinstance(values, dict) else []
+        if unknown:
+            raise ValueError(" ".join(str(bad_value("key", key, cls.model_fields)) for key in unknown))
+        return values
+
+
+class Place(Part):
+    """The state and the agency that publishes its figures."""
+
+    code: NonEmpty
+    name: NonEmpty
+    agency: NonEmpty
+    agency_short: NonEmpty
+
+
+class Program(Part):
+    """What was done, and where it is written down who had it when (`starts`, below `data/raw/`)."""
+
+    name: NonEmpty
+    short: NonEmpty
+    visits: NonEmpty
+    announced: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+    starts: NonEmpty
+    starts_complete: bool
+    clean_until: SchoolYear
+
+
+class Code(Part):
+    """The form of a unit's code; `whole_state` marks the state's own rows in the published tables."""
+
+    pattern: NonEmpty
+    example: NonEmpty
+    whole_state: str = ""
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _example_fits(self) -> Self:
+        try:
+            fits = re.fullmatch(self.pattern, self.example)
+        except re.error as error:
+            raise ValueError(f"The pattern {self.pattern!r} is no regular expression ({error}).") from None
+        if not fits:
+            raise ValueError(f"The example {self.example!r} does not have the form {self.pattern!r}.")
+        return self
+
+
+class KnownAs(Part):
+    """What everybody calls a unit whose official name is another."""
+
+    official: NonEmpty
+    slug: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    name: NonEmpty
+
+
+class Unit(Part):
+    """Who has a start: districts or schools, how they are called and coded."""
+
+    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+    code: Code
+    strip: str = ""
+    known_as: dict[str, KnownAs] = {}
+
+    def short(self, name: str) -> str:
+        """Return a unit's name as people say it: what they know it as, or without what every name ends with."""
+        place = name.removesuffix(self.strip) if self.strip else name
+        return next((known.name for known in self.known_as.values() if known.official == place), place)
+
+
+class Calendar(Part):
+    """How files write school years, and which years the study does not use."""
+
+    written: tuple[NonEmpty, ...]
+    gap: tuple[SchoolYear, ...] = ()
+    caveats: dict[SchoolYear, str] = {}
+
+    def shift(self, start: str, offset: int) -> str:
+        """Return the school year `offset` used years after `start`; years of the gap do not count."""
+        year, step = int(start[:4]), 1 if offset > 0 else -1
+        for _ in range(abs(offset)):
+            year += step
+            while school_year(year) in self.gap:
+                year += step
+        return school_year(year)
+
+
+class Edition(Part):
+    """One release of the state's figures, and the years whose figures were not final in it."""
+
+    source: NonEmpty
+    preliminary: dict[SchoolYear, str] = {}
+
+
+class Rule(Part):
+    """Who counts as chronically absent."""
+
+    percent: Annotated[float, Field(gt=0, lt=100)]
+    min_days: Annotated[int, Field(ge=0)]
+    grades: NonEmpty
+
+
+class Outcome(Part):
+    """What is measured, and which direction is good; without a `source` of its own it has the edition's."""
+
+    words: NonEmpty
+    better: Literal["up", "down"]
+    group: str = ""
+    source: str = ""
+    rule: Rule | None = None
+
+
+class GroupWords(Part):
+    """A comparison group in a sentence, in a legend, and on the plain page by language."""
+
+    long: NonEmpty
+    short: NonEmpty
+    plain: dict[Lang, NonEmpty]
+
+
+class AtLeast(Part):
+    """A lower bound, itself included."""
+
+    at_least: float
+
+
+class Group(Part):
+    """A comparison group as a rule over the table of units: column -> value, list of values, or lower bound."""
+
+    where: dict[str, bool | float | str | tuple[str, ...] | AtLeast]
+    words: GroupWords
+    why: NonEmpty
+    both_sides: bool = False
+
+
+class ContrastRule(Part):
+    """A before and an after, in used school years since a unit's own start (0 = the first year of the program)."""
+
+    pre: Annotated[tuple[int, ...], Field(min_length=1)]
+    post: Annotated[tuple[int, ...], Field(min_length=1)]
+    role: Role
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if max(self.pre) >= min(self.post) or list(self.pre + self.post) != sorted({*self.pre, *self.post}):
+            raise ValueError("Years must be in order, each once, and every year of `pre` before every year of `post`.")
+        if (max(self.post) < 0) != (self.role == "placebo") or max(self.pre) >= 0:
+            raise ValueError("`pre` lies before the start (below 0), and `post` does in a placebo and only there.")
+        return self
+
+
+class UnitYear(Part):
+    """One unit in one school year, and what is the matter with its figure."""
+
+    unit: NonEmpty
+    year: SchoolYear
+    why: NonEmpty
+
+
+class Suppression(Part):
+    """The publisher's rule: the smallest numerator and denominator that are shown."""
+
+    min_count: Annotated[int, Field(ge=1)]
+    min_group: Annotated[int, Field(ge=1)]
+
+
+class State(Part):
+    """Everything that is true of one study; see the docstring of the module."""
+
+    format: Literal[1]
+    study: NonEmpty
+    state: Place
+    program: Program
+    unit: Unit
+    calendar: Calendar
+    editions: Annotated[dict[NonEmpty, Edition], Field(min_length=1)]
+    outcomes: Annotated[dict[NonEmpty, Outcome], Field(min_length=1)]
+    groups: Annotated[dict[NonEmpty, Group], Field(min_length=1)]
+    contrasts: Annotated[dict[NonEmpty, ContrastRule], Field(min_length=1)]
+    exclusions: tuple[UnitYear, ...] = ()
+    breaks: tuple[UnitYear, ...] = ()
+    suppression: Suppression
+    notes: dict[str, tuple[str, ...]] = {}
+    articles: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _codes_have_the_form(self) -> Self:
+        codes = [item.unit for item in self.exclusions + self.breaks] + list(self.unit.known_as)
+        odd = [code for code in codes if not re.fullmatch(self.unit.code.pattern, code)]
+        if odd:
+            raise ValueError(f"Codes {odd} do not have the form {self.unit.code.pattern!r}.")
+        return self
+
+
+def school_year(first: int) -> str:
+    """Return the school year that begins in the fall of `first`, as ``2019-20``."""
+    return f"{first}-{(first + 1) % 100:02d}"
+
+
+def read_state(path: Path) -> State:
+    """Read and check one `state.yml`.
+
+    Raises
+    ------
+    BadInput
+        If it is missing or anything in it is not legal; every fault is named, with the legal keys.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path.name} is missing in {path.parent.name}/. It says what is true of the state; restore it.")
+    try:
+        return State.model_validate(read_mapping(path))
+    except ValidationError as error:
+        faults = [_fault(item) for item in error.errors() if item["type"] != "extra_forbidden"]
+        raise BadInput(f"{path.name} has {len(faults)} faults:\n" + "\n".join(faults)) from None
+
+
+def _fault(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "the whole file"
+    return f"- {place}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def load_state() -> State:
+    """Return the workspace's own `params/state.yml`, read again only where the file has changed."""
+    path = paths.params() / FILE
+    return _cached(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@cache
+def _cached(path: Path, _changed: int) -> State:
+    return read_state(path)

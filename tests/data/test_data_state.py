@@ -1,0 +1,137 @@
+"""A study is data: every fault in `state.yml` and in the file of starts is named, and words come from there."""
+
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.data.names import study_names
+from leapstudy.data.register import COLUMNS, read_register, starts_of
+from leapstudy.data.state import Calendar, State, load_state, read_state
+
+
+@pytest.fixture
+def content() -> dict:
+    return yaml.safe_load((paths.params() / "state.yml").read_text(encoding="utf-8"))
+
+
+def _read(tmp_path, content) -> State:
+    path = tmp_path / "state.yml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return read_state(path)
+
+
+def _parts(node, path=()):
+    """Walk over every mapping of the file that has fixed keys, as the path to it."""
+    free = {("editions",), ("outcomes",), ("groups",), ("contrasts",), ("notes",), ("unit", "known_as")}
+    if isinstance(node, dict) and path[-1:] not in {("where",), ("noun",), ("plain",), ("caveats",), ("preliminary",)}:
+        if path not in free:
+            yield path
+        for key, below in node.items():
+            yield from _parts(below, (*path, key))
+
+
+def test_an_unknown_key_in_any_part_is_named_with_the_legal_ones(tmp_path, content):
+    places = list(_parts(content))
+    assert len(places) > 20
+    for place in places:
+        spoilt = yaml.safe_load(yaml.safe_dump(content))
+        part = spoilt
+        for key in place:
+            part = part[key]
+        part["colour_of_bus"] = "yellow"
+        with pytest.raises(BadInput, match="Unknown key: 'colour_of_bus'.*Legal: ") as error:
+            _read(tmp_path, spoilt)
+        assert ".".join(place) in str(error.value)
+
+
+def test_all_faults_are_told_at_once(tmp_path, content):
+    content["outcomes"]["attendance_rate"]["better"] = "higher"
+    content["program"]["clean_until"] = "2023"
+    content["contrasts"]["pre_mean_to_2021_22"]["post"] = [-2]
+    content["unit"]["code"]["example"] = "43"
+    content["breaks"][0]["unit"] = 2450014
+    with pytest.raises(BadInput) as error:
+        _read(tmp_path, content)
+    text = str(error.value)
+    for place in (
+        "outcomes.attendance_rate.better",
+        "program.clean_until",
+        "contrasts.pre_mean",
+        "unit.code",
+        "breaks.0",
+    ):
+        assert f"- {place}" in text, text
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "role"),
+    [
+        ([0], [1], "main"),
+        ([-1], [-2], "placebo"),
+        ([-2], [-1], "main"),
+        ([-1], [0], "placebo"),
+        ([-1, -1], [0], "main"),
+    ],
+)
+def test_a_contrast_that_means_nothing_is_refused(tmp_path, content, pre, post, role):
+    content["contrasts"]["odd"] = {"pre": pre, "post": post, "role": role}
+    with pytest.raises(BadInput, match=r"contrasts\.odd"):
+        _read(tmp_path, content)
+
+
+def test_offsets_skip_the_years_that_the_study_does_not_use():
+    gap = Calendar(written=("2019-20",), gap=("2019-20", "2020-21"))
+    assert [gap.shift("2021-22", offset) for offset in (-2, -1, 0, 1)] == ["2017-18", "2018-19", "2021-22", "2022-23"]
+    assert Calendar(written=("2019-20",)).shift("1999-00", -1) == "1998-99"
+
+
+def test_the_starts_are_the_districts_that_the_table_flags():
+    table = pd.read_csv(paths.raw() / "csde_districts" / "districts.csv", dtype=str)
+    starts = read_register(load_state())
+    assert {item.code for item in starts} == set(table.loc[table["leap"] == "1", "district_code"])
+    assert {item.start for item in starts} == {"2021-22"}
+
+
+def test_every_fault_of_the_starts_is_told_at_once():
+    rows = [
+        ("0430011", "2021-22", "", "a page"), ("0430011", "2022-23", "", "a page"), ("430011", "2021-22", "", "a page"),
+        ("0640011", "2021", "", "a page"), ("0150011", "2021-22", "2020-21", "a page"), ("0340011", "2021-22", "", ""),
+    ]  # fmt: skip
+    with pytest.raises(BadInput) as error:
+        starts_of(pd.DataFrame(rows, columns=COLUMNS), load_state())
+    for told in (
+        "more than one start",
+        "'430011'",
+        "'2021' is no school year",
+        "lies before the start",
+        "source is blank",
+    ):
+        assert told in str(error.value)
+
+
+def test_words_come_from_the_state_and_an_unknown_name_is_an_error():
+    names = study_names()
+    assert names.short("Capitol Region Education Council, student track") == "CREC, student track"
+    assert names.short("Hartford School District") == "Hartford"
+    assert names.contrast("2019-20+2020-21", "2021-22") == "both years before to 2021-22"
+    assert names.contrast("2019-20", "2020-21") == "placebo: 2019-20 to 2020-21"
+    assert names.comparison("0640011,0430011") == "2 districts chosen by hand"
+    assert names.units(15, names.program) == "15 LEAP districts"
+    for ask in (names.comparison, names.comparison_short, names.outcome):
+        with pytest.raises(BadInput, match="Legal: "):
+            ask("aliance")
+
+
+def test_another_state_is_another_file(tmp_path, content, monkeypatch):
+    shutil.copytree(paths.raw() / "leap_facts", tmp_path / "data" / "raw" / "leap_facts")
+    content["groups"]["alliance"]["words"]["long"] = "schools nearby"
+    content["unit"]["noun"]["en"] = ["school", "schools"]
+    (tmp_path / "params").mkdir()
+    _read(tmp_path / "params", content)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    assert study_names().comparison("alliance") == "schools nearby"
+    assert study_names().units(1) == "1 school"

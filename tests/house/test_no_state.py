@@ -1,0 +1,42 @@
+"""The package carries no state: a ratchet on proper nouns, codes and school years, which may only go down."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from leapstudy.core import paths
+
+ROOT = paths.root()
+CEILING = 330
+"""Lines that still name something of one study; lower it with every sentence that takes its words from the state."""
+ALWAYS = (r"\bLEAP\b", r"\bAlliance\b", r"\bConnecticut\b", r"\bCSDE\b", r"\bEdSight\b", r"\bDRG\b", r"\b20[12]\d-\d\d\b",
+          r"\bdrg_gh\b", r"\balliance\b", r"\b\d{7}\b", r"\bCREC\b", r"\bGreenwich\b", r"\bLEARN\b", r"\bHartford\b")  # fmt: skip
+SUFFIXES = {".py", ".html", ".yml", ".ipynb", ".j2", ".md"}
+
+
+def naming_lines(text: str) -> int:
+    """Return how many lines name something of one study."""
+    pattern = re.compile("|".join(ALWAYS))
+    return sum(bool(pattern.search(line)) for line in text.splitlines())
+
+
+def _text(path: Path) -> str:
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def test_lines_that_name_one_study_only_become_fewer():
+    articles = yaml.safe_load((ROOT / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
+    files = [path for path in (ROOT / "leapstudy").rglob("*") if path.suffix in SUFFIXES]
+    files += [path for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem not in articles]
+    counts = {str(path.relative_to(ROOT)): naming_lines(_text(path)) for path in sorted(files)}
+    most = sorted(counts.items(), key=lambda item: -item[1])[:8]
+    assert sum(counts.values()) <= CEILING, f"{sum(counts.values())} lines name one study, most of them in {most}"
+
+
+def test_the_ratchet_sees_a_name_a_code_and_a_year():
+    assert naming_lines("LEAP\nDistrict 0430011\nin 2021-22\nthe program\nseed 20261124") == 3
