@@ -18,6 +18,7 @@ from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.core.table import text_columns
+from leapstudy.site.sanitize import may_act, sanitize
 from leapstudy.words.findings import LINE
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
     rest, exhibits = _take_exhibits(html)
     tree = BeautifulSoup(rest, "lxml")
+    sanitize(tree)
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
@@ -73,9 +75,18 @@ def _take_exhibits(html: str) -> tuple[str, list[str]]:
     for other in others:
         inner, end, after = other.partition(EXHIBIT_END)
         if end:
-            exhibits.append(inner)
+            exhibits.append(_sanitized(inner))
         parts.append(PLACE + after if end else EXHIBIT + other)
     return "".join(parts), exhibits
+
+
+def _sanitized(exhibit: str) -> str:
+    """Return an exhibit without anything that acts; the package's own have nothing such and are not parsed again."""
+    if not may_act(exhibit):
+        return exhibit
+    tree = BeautifulSoup(exhibit, "lxml")
+    sanitize(tree)
+    return tree.body.decode_contents() if tree.body else ""
 
 
 def _without_blank_lines(html: str) -> str:
@@ -125,7 +136,7 @@ def _as_it_is(html: str) -> str:
 
 
 def _fold_code(tree: BeautifulSoup) -> None:
-    for unwanted in [*tree.find_all(["style", "script"]), *tree.find_all(class_=["prompt", "anchor-link"])]:
+    for unwanted in tree.find_all(class_=["prompt", "anchor-link"]):
         unwanted.decompose()
     for cell in tree.find_all("div", class_="input"):
         details = tree.new_tag("details")

@@ -11,7 +11,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.evidence.power import mde_factor
+from leapstudy.did.spread import mde_factor
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
 from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
