@@ -50,7 +50,10 @@ class RowsResult(Result):
 
     def _facts(self) -> list[tuple[str, str]]:
         rows = [
-            (row.what, f"{number(row.estimate, digits_of(row.estimate))} ({uncertainty(row.ci_low, row.ci_high, None)})")
+            (
+                row.what,
+                f"{number(row.estimate, digits_of(row.estimate))} ({uncertainty(row.ci_low, row.ci_high, None)})",
+            )
             for row in self.table.itertuples()
         ]
         return rows if len(rows) <= 11 else [*rows[:10], ("...", f"{len(rows) - 10} more in .to_frame()")]
@@ -71,7 +74,9 @@ def placebo(data: Any, columns: Columns, seed: int = SEED) -> RowsResult:
     panel = read_frame(data, columns)
     before = panel.clock < start_of(panel)
     if before.sum() < 2:
-        raise BadInput("There is one time before the start only; a false start needs two. Add earlier times to the frame.")
+        raise BadInput(
+            "There is one time before the start only; a false start needs two. Add earlier times to the frame."
+        )
     earlier = replace(
         panel, times=panel.times[before], clock=panel.clock[before], y=panel.y[:, before],
         weights=None if panel.weights is None else panel.weights[:, before],
@@ -112,9 +117,13 @@ def _of_did(result: DidResult) -> RowsResult:
     sides = {"treated": names[: result.n_treated], "comparison": names[result.n_treated :]}
     changed = [("as estimated", "as estimated", sample)]
     for pre in sample.contrast.pre if len(sample.contrast.pre) > 1 else ():
-        changed.append(("one time before", f"from {_text(result, pre)} alone", _between(sample, (pre,), sample.contrast.post)))
+        changed.append(
+            ("one time before", f"from {_text(result, pre)} alone", _between(sample, (pre,), sample.contrast.post))
+        )
     for post in sample.contrast.post if len(sample.contrast.post) > 1 else ():
-        changed.append(("one time after", f"to {_text(result, post)} alone", _between(sample, sample.contrast.pre, (post,))))
+        changed.append(
+            ("one time after", f"to {_text(result, post)} alone", _between(sample, sample.contrast.pre, (post,)))
+        )
     for side, labels in sides.items():
         if len(labels) > (1 if side == "treated" else 2):
             changed += [("left out", f"without {label}", _without(sample, side, at)) for at, label in enumerate(labels)]
@@ -139,8 +148,9 @@ def _between(sample: Sample, pre: tuple[str, ...], post: tuple[str, ...]) -> Sam
 
 def _without(sample: Sample, side: str, place: int) -> Sample:
     names = (f"y_{side}", f"students_{side}")
-    codes = tuple(code for at, code in enumerate(getattr(sample, side)) if at != place)
-    return replace(sample, **{side: codes}, **{name: np.delete(getattr(sample, name), place, axis=0) for name in names})
+    changed: dict[str, Any] = {name: np.delete(getattr(sample, name), place, axis=0) for name in names}
+    changed[side] = tuple(code for at, code in enumerate(getattr(sample, side)) if at != place)
+    return replace(sample, **changed)
 
 
 def _estimate(sample: Sample) -> dict[str, float]:
@@ -166,7 +176,9 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
         columns={"low_pp": "ci_low", "high_pp": "ci_high"}
     )
     effect = float(b[before.sum()])
-    table = bounds.assign(kind="bounds", what=[f"departures up to {m:g} times" for m in bounds["bound"]], estimate=effect)
+    table = bounds.assign(
+        kind="bounds", what=[f"departures up to {m:g} times" for m in bounds["bound"]], estimate=effect
+    )
     table = table[["kind", "what", "estimate", "ci_low", "ci_high"]]
     includes = (table["ci_low"] <= 0) & (table["ci_high"] >= 0)
     sentence = (
