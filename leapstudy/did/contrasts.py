@@ -56,9 +56,9 @@ CONTRASTS: dict[ContrastName, Contrast] = {
 }
 
 
-def event_time(year: str) -> int:
+def event_time(year: str, start: str = PROGRAM_START) -> int:
     """Return years since the program's first school year (0 = 2021-22, -1 = 2020-21)."""
-    return int(year[:4]) - int(PROGRAM_START[:4])
+    return int(year[:4]) - int(start[:4])
 
 
 def years_label(years: Iterable[str]) -> str:

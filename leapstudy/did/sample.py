@@ -65,6 +65,8 @@ class Sample:
         Enrollment in the student group of the outcome.
     left_out : tuple of str
         Districts of the comparison group without a figure in one of the years.
+    start : str
+        First year with the program; years are before it where their text is.
     """
 
     spec: Spec
@@ -77,6 +79,7 @@ class Sample:
     students_treated: np.ndarray
     students_comparison: np.ndarray
     left_out: tuple[str, ...] = ()
+    start: str = PROGRAM_START
 
     @property
     def change_treated(self) -> np.ndarray:
@@ -137,7 +140,7 @@ class Sample:
     def _sizes(self, students: np.ndarray) -> np.ndarray:
         if self.spec.weights == "equal":
             return np.ones(len(students))
-        before = [column for column, year in enumerate(self.years) if year < PROGRAM_START]
+        before = [column for column, year in enumerate(self.years) if year < self.start]
         return students[:, before].mean(axis=1)
 
     def _weights(self, students: np.ndarray) -> np.ndarray:
