@@ -104,10 +104,17 @@ def _without_blank_end(text: str) -> str:
 
 
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Leave out the default parameters where a run's own were injected below them: only these hold on the page."""
+    """Leave out the default parameters where a run's own were injected below them: only these hold on the page.
+
+    The path of the result is a matter of the machine that ran it, and stays out too.
+    """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in own for own in tags):
-        kept = zip(notebook.cells, tags, strict=True)
+        kept = list(zip(notebook.cells, tags, strict=True))
+        for cell, own in kept:
+            if "injected-parameters" in own:
+                lines = cell.source.splitlines()
+                cell.source = "\n".join(line for line in lines if not line.startswith("result_path = "))
         notebook.cells = [cell for cell, own in kept if "parameters" not in own]
     return notebook
 
