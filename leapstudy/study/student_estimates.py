@@ -161,11 +161,12 @@ def at_risk_by_district(
         whole = strata[strata["part"] == part]
         months = months_with_enough(whole, fewest)
         for code in [*sorted(sizes["district_code"].unique()), ALL]:
-            shown = strata_to_show(_of(whole, (code, part)), months, "together" if code == ALL else "own")
+            own = _of(whole, (code, part))
+            shown = strata_to_show(own, months, "together" if code == ALL else "own")
             try:
                 found[code, part] = at_risk(shown, _of(sizes, (code, part)), fewest)
             except BadInput as error:
-                refused[code, part] = Found(None, (str(error) if len(whole) == len(shown) else FEW,))
+                refused[code, part] = Found(None, (str(error) if len(own) == len(shown) else FEW,))
     if not found:
         return refused
     products = influence_products(
@@ -177,9 +178,9 @@ def at_risk_by_district(
     made = {}
     for key, one in found.items():
         others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
-        own = products[products["grp"] == _group(key)]
+        squares = products[products["grp"] == _group(key)]
         every = int(_of(sizes, key)["students"].sum()) if visited is None else visited[key[0]]
-        effects = at_risk_effects(one, own, others, fewest, every)
+        effects = at_risk_effects(one, squares, others, fewest, every)
         made[key] = enough_students(effects, refusal_words(one.refused))
     return {**made, **refused}
 
