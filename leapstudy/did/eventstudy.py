@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import PROGRAM_START, event_time
+from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.records import EventStudy
@@ -38,12 +38,12 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     covariance, df = _covariance(sample, treated, comparison)
     se = np.sqrt(np.diag(covariance))
     sup_t = sup_t_value(covariance, df, sample.spec.seed)
-    before = [place for place, year in enumerate(years) if year < PROGRAM_START]
+    before = [place for place, year in enumerate(years) if year < sample.start]
     joint_f, joint_df, joint_p = joint_test(values[before], covariance[np.ix_(before, before)], df)
-    drift = np.array([event_time(years[place]) - event_time(reference) for place in before], dtype=float)
+    drift = np.array([event_time(years[place], reference) for place in before], dtype=float)
     slope = detectable_slope(drift, covariance[np.ix_(before, before)], df)
     spec = sample.spec
-    table = _table(sample.years, reference, years, values, se, float(stats.t.ppf(1 - ALPHA / 2, df)), sup_t, df)
+    table = _table(sample, reference, years, values, se, float(stats.t.ppf(1 - ALPHA / 2, df)), sup_t, df)
     return EventStudy(
         spec.outcome, comparison_label(spec.comparison), spec.edition, len(sample.treated), len(sample.comparison), reference,
         table, sup_t, joint_f, joint_df, joint_p, slope, pd.DataFrame(covariance, index=years, columns=years),
@@ -114,7 +114,7 @@ def detectable_slope(drift: np.ndarray, covariance: np.ndarray, df: float) -> fl
 
 
 def _table(
-    all_years: tuple[str, ...],
+    sample: Sample,
     reference: str,
     years: list[str],
     values: np.ndarray,
@@ -130,6 +130,6 @@ def _table(
         }
     )  # fmt: skip
     zero = pd.DataFrame({"year": [reference], "estimate_pp": [0.0], "is_reference": [True]})
-    table = pd.concat([rows, zero], ignore_index=True).set_index("year").loc[list(all_years)].reset_index()
-    table.insert(1, "event_time", [event_time(year) for year in table["year"]])
+    table = pd.concat([rows, zero], ignore_index=True).set_index("year").loc[list(sample.years)].reset_index()
+    table.insert(1, "event_time", [event_time(year, sample.start) for year in table["year"]])
     return table.astype({"is_reference": bool})
