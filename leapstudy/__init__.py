@@ -1,7 +1,29 @@
 """leapstudy: did our attendance program work, and how sure are we?
 
+``import leapstudy as ls`` gives the names of `__all__`: the study's data as a tidy frame, and the study's estimators for any
+frame. They are loaded when they are first used.
+
 The rooms stand in the order of the study, and each imports only those before it:
-core, data, students, did, evidence, report, batch, cli.
+core, data, students, did, evidence, study, words, figures, site, batch, explore, cli.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leapstudy.study.door import att_gt, diff_in_diff, event_study, panel
+
 __version__ = "0.1.0"
+__all__ = ["att_gt", "diff_in_diff", "event_study", "panel"]
+
+_HOMES = dict.fromkeys(__all__, "leapstudy.study.door")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'leapstudy' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

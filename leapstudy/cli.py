@@ -209,14 +209,28 @@ def check(
         f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, "
         f"{len(plan)} runs have legal parameters."
     )
+    _check_student_files()
     if own := others():
         _say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
 
 
+def _check_student_files() -> None:
+    from leapstudy.students.settings import load_settings
+    from leapstudy.study.student_check import check_students
+
+    settings = load_settings()
+    if settings.simulated:
+        _say("Students: the SIMULATED state; name your own files in params/students.yml.")
+        return
+    checked = check_students(settings)
+    _say(checked.text)
+    if not checked.ok:
+        raise typer.Exit(BadInput.exit_code)
+
+
 def _check_parameter_files(data: Any) -> None:
-    """Read what runs read only later: the plan, the choice on record, the student track's parameters and files."""
+    """Read what runs read only later: the plan, the choice on record, the simulation's parameters."""
     from leapstudy.evidence.plan import check_frozen
-    from leapstudy.students.settings import input_files, load_settings
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
@@ -224,23 +238,18 @@ def _check_parameter_files(data: Any) -> None:
     check_frozen(load_plan())
     choice.kept(data)
     load_config()
-    settings = load_settings()
-    if not settings.simulated:
-        from leapstudy.students.sources import find  # imports the engine
-
-        for path in input_files(settings).values():
-            find(path)
 
 
 def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
     from leapstudy.students.check import check_path
+    from leapstudy.students.settings import load_settings
 
-    if not path.exists():
-        raise BadInput(
-            f"There is no file or folder {str(path)!r}. `leapstudy simulate students.parquet` makes one to try."
-        )
-    report = check_path(path, known_districts=tuple(load_study().districts["district_code"]))
+    settings = load_settings()
+    report = check_path(
+        path, settings.reading, tuple(load_study().districts["district_code"]),
+        roster=Path(settings.roster).expanduser() if settings.roster else None,
+    )  # fmt: skip
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 

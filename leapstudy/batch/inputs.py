@@ -49,9 +49,9 @@ def student_files() -> dict[str, Path]:
     settings = load_settings()
     if settings.simulated:
         return {}
-    from leapstudy.students.sources import find  # imports the engine
+    from leapstudy.students.files import find  # imports pyarrow
 
-    named = {role: find(path) for role, path in input_files(settings).items()}
+    named = {role: find(path).paths for role, path in input_files(settings).items()}
     return {f"{role} file {number}": file for role, files in named.items() for number, file in enumerate(files, 1)}
 
 

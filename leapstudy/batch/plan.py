@@ -10,10 +10,13 @@ from leapstudy.batch.cells import read_cells
 from leapstudy.batch.job import Run
 from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
+from leapstudy.data.names import short
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.students.settings import load_settings
+from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
@@ -72,7 +75,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         For the first district, parameter or notebook that cannot be used.
     """
     treated = leap_districts(data.districts)
-    chosen = _districts(data, names, treated)
+    own_files = "students" in TRACKS[track] and not load_settings().simulated
+    chosen = [] if own_files and track == "students" else _districts(data, names, treated)
     planned = _planned(track, whole=not names)
     check_names(_readers(treated))
     typed = typed_settings(settings, settable(planned))
@@ -82,7 +86,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         if not names:
             runs += _articles(data, typed, out)
     if "students" in TRACKS[track]:
-        runs += _student_runs([(item.slug, item.name) for item in chosen], not names, typed, out)
+        wanted = _of_files(names) if own_files else [(item.slug, item.name) for item in chosen]
+        runs += _student_runs(wanted, not names, typed, out)
     return runs
 
 
@@ -148,6 +153,23 @@ def _slug(notebook: Path) -> str:
     return ONCE_SLUGS.get(notebook.stem, notebook.stem.replace("_", "-"))
 
 
+def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return slug and name of the districts that the student files hold, or of those among them that are named.
+
+    Raises
+    ------
+    BadInput
+        If the files cannot be used, in the words of `leapstudy check`, or hold no district of that name.
+    """
+    places = require_usable(load_settings()).districts
+    by_name = {key: place for place in places for key in (place.slug, place.name, place.code)}
+    strangers = [name for name in names if name not in by_name]
+    if strangers:
+        raise bad_value("district of the student files", strangers[0], [place.slug for place in places])
+    chosen = list(dict.fromkeys(by_name[name] for name in names)) or list(places)
+    return [(place.slug, short(place.name)) for place in chosen]
+
+
 def _notebook(name: str) -> Path:
     path = paths.notebooks() / f"{name}.ipynb"
     if not path.is_file():
@@ -190,7 +212,7 @@ def _student_runs(
     districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
 ) -> list[Run]:
     notebook = _notebook(STUDENTS)
-    wanted = [*districts, *([(ALL_SLUG, "All LEAP districts")] if pooled else [])]
+    wanted = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
     runs = []
     for slug, title in wanted:
         folder = f"students-{slug}"

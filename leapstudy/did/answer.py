@@ -79,15 +79,19 @@ class DistrictAnswer(SharedAnswer):
     ----------
     inference : Inference
         Every test of the main estimate side by side; `headline` is the one that holds its size here and `headline_why`
-        says why. The row `main` keeps the permutation's p-value and interval.
+        says why. The row `main` keeps the permutation's p-value and interval; `detectable` is that of the headline.
     methods : DataFrame
         The tests that gave an answer, see `inference.methods_table`.
+    among : PooledDistricts or None
+        All treated districts under the same question, so that this one is not read as if it were the only one; None where
+        they cannot be pooled, which `not_possible` then says.
     """
 
     inference: Inference
     methods: pd.DataFrame
     headline: Method
     headline_why: str
+    among: PooledDistricts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class PooledAnswer(SharedAnswer):
     ----------
     by_district : DataFrame
         One row a treated district, sorted by estimate: district_code, district, estimate_pp, se_pp, ci_low_pp,
-        ci_high_pp, p_value, p_floor, mde_pp of the spec's contrast and comparison.
+        ci_high_pp (t interval, as the pooled model takes it), p_value, p_floor (of the test that leads), mde_pp of the
+        spec's contrast and comparison.
     pooling : PooledDistricts or None
         All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is not in
         points with equal weights, which `not_possible` then says.

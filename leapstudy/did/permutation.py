@@ -113,10 +113,13 @@ def shuffled(
     """
     changes, n_treated = np.concatenate([treated, comparison]), len(treated)
     size = np.ones(len(changes)) if sizes is None else sizes
+    # in an order of their own, so that a seed means the same shuffles however the districts are listed
+    listed = np.lexsort((size, changes.round(9)))
+    changes, size = changes[listed], size[listed]
     order = np.random.default_rng(seed).random((draws, len(changes))).argpartition(n_treated, axis=1)[:, :n_treated]
     labels = np.zeros((draws + 1, len(changes)), dtype=bool)
     np.put_along_axis(labels[1:], order, True, axis=1)
-    labels[0, :n_treated] = True
+    labels[0] = listed < n_treated
     (on, on_variance), (off, off_variance) = (_side(labels, changes, size), _side(~labels, changes, size))
     effects, se = on - off, np.sqrt(on_variance + off_variance)
     # a shuffle whose sides do not vary is as far out as can be

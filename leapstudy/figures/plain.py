@@ -70,6 +70,12 @@ def _alt(reading: Reading, say: dict[str, str]) -> str:
     return alt_text(found.strip())
 
 
+def _source(reading: Reading, say: dict[str, str]) -> str:
+    if reading.simulated:
+        return say["simulated"].rstrip(".")
+    return reading.source or study_names().source(reading.outcome, reading.edition)
+
+
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
     treated = pooled if kind(reading) == "pooled" else reading.name
@@ -77,9 +83,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     return Caption(
         what=say["chart_what"],
-        source=say["simulated"].rstrip(".")
-        if reading.simulated
-        else study_names().source(reading.outcome, reading.edition),
+        source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
         years=say["chart_years"].format(pre=pre, post=post),
         n=say["chart_n"].format(**counts),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.exhibit import ALT_SHORTEST, Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, GRAY, GREEN, INK, PURPLE, VERMILLION, Mark, new_figure
 from leapstudy.study.student_results import DESIGN_LABELS, DesignName
 from leapstudy.study.students import StudentStudy
@@ -41,10 +41,11 @@ def student_exhibit(
     study: StudentStudy, figure: Figure, title: str, finding: Sequence[str], what: str, n: str, data: pd.DataFrame
 ) -> Exhibit:
     """Return the figure as an exhibit; made from SIMULATED students it says so in picture, alt text and caption."""
+    said = finding[0] if len(finding[0]) >= ALT_SHORTEST else f"{title}. {finding[0]}"
     if study.simulated:
         figure.text(0.995, 0.998, SIMULATED, ha="right", va="top", fontsize=7, color=GRAY, weight="bold")
     return Exhibit(
-        figure, title, alt_text(f"{_mark(study)}{finding[0]}", *finding[1:]), student_caption(study, what, n), data
+        figure, title, alt_text(f"{_mark(study)}{said}", *finding[1:]), student_caption(study, what, n), data
     )
 
 

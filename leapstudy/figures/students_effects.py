@@ -192,7 +192,7 @@ def parts(study: StudentStudy) -> Exhibit:
     shown = table.dropna(subset=["estimate_pp"])
     said = [f"{row['dimension']} {row['group']}: {points(row['estimate_pp'])}" for row in shown.to_dict("records")]
     return student_exhibit(
-        study, figure, "Exploratory: by grade band and number of visits", ["; ".join(said) + "."] if said else ["No part has enough students."],
+        study, figure, "Exploratory: by grade band and number of visits", [f"{one}." for one in said] or ["No part has enough students."],
         f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often was not "
         "drawn by lot: differences between numbers of visits are no effects of visits", study.sizes,
         table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),

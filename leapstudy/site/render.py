@@ -89,7 +89,7 @@ def _source(result: Mapping[str, Any] | None, lang: str) -> str:
     if at(result, "made", "simulated"):
         return catalog(lang)["source_simulated"]
     if at(result, "track") == "students":
-        return catalog(lang)["source_students"]
+        return str(at(result, "made", "source") or catalog(lang)["source_students"])
     edition = str(at(result, "params", "edition") or "")
     return study_names().all_sources(edition)
 

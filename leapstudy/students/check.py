@@ -1,6 +1,6 @@
-"""`leapstudy check`: one aggregate query says how many rows fail which rule in which district, and no row is shown."""
+"""`leapstudy check` and `leapstudy run` ask the same of student files: counts by rule and district, and no row is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,93 +9,267 @@ import pandas as pd
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 
+from leapstudy.core.errors import BadInput
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
-from leapstudy.students.engine import connect, sealed
-from leapstudy.students.readers import Shape, open_panel, read_visits, shape_of
-from leapstudy.students.rules import PANEL_RULES, VISIT_RULES, Limits, Rule, failures, marked
+from leapstudy.students.engine import connect, keep, sealed
+from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
+from leapstudy.students.reading import Reading
+from leapstudy.students.rules import (
+    PANEL_RULES,
+    PART_RULES,
+    VISIT_RULES,
+    Limits,
+    Part,
+    Rule,
+    Severity,
+    failures,
+    marked,
+)
 from leapstudy.students.simulate import is_simulated
+from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"
+UNPARSED = (
+    "Lines that fit no row: too many or too few cells, a quotation mark that does not close, or another encoding than UTF-8. "
+    "Two exports joined into one file look like this, too."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule found in one file: exact `rows` for programs; `text` of the check report hides small counts.
+
+    `district_code` is empty where a count has no district.
+    """
+
+    role: str
+    rule: str
+    severity: Severity
+    district_code: str
+    rows: int
+    fix: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The rows of one table: every row in is used or set aside by exactly one rule."""
+
+    role: str
+    rows_in: int
+    used: int
+    aside: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        """Refuse an account that does not add up."""
+        if self.used + sum(self.aside.values()) != self.rows_in:
+            raise RuntimeError(f"The rows of {self.role} do not add up.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CheckReport:
-    """What `check_path` found.
+    """What was found in the files of one input; see `inspect_attendance` and `inspect_visits`."""
 
-    `counts` has one row per rule and district with failures: rule, severity, district_code, rows. It is exact and
-    for programs; `text` is for people and hides small counts.
-    """
-
-    path: str
+    name: str
     shape: str
     simulated: bool
-    rows_in: int
-    rows_out: int
-    counts: pd.DataFrame
-    rules: tuple[Rule, ...]
+    accounts: tuple[Account, ...]
+    findings: tuple[Finding, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that stop a run."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property
     def ok(self) -> bool:
-        """Whether no rule of severity error failed; the command exits with 2 otherwise."""
-        return not (self.counts["severity"] == "error").any()
+        """Whether no rule of severity error failed and something is left; the command exits with 2 otherwise."""
+        return not self.errors
+
+    @property
+    def rows_in(self) -> int:
+        """Rows of the first table: the attendance, or the visit log."""
+        return self.accounts[0].rows_in
+
+    @property
+    def rows_out(self) -> int:
+        """Rows of the first table that stay."""
+        return self.accounts[0].used
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """One row per rule and district with failures: role, rule, severity, district_code, rows; exact, for programs."""
+        names = ["role", "rule", "severity", "district_code", "rows"]
+        return pd.DataFrame([[getattr(f, name) for name in names] for f in self.findings], columns=names)
 
     def __repr__(self) -> str:
         return self.text()
 
     def text(self) -> str:
         """Return the report in plain words; counts below six are not told apart."""
-        hidden = self.counts["rows"].lt(MIN_COUNT).any()
+        hidden = any(0 < finding.rows < MIN_COUNT for finding in self.findings)
         count = rounded if hidden else "{:,}".format
-        head = f"{self.path}: {self.shape.replace('_', ' ')} rows" + (" (SIMULATED)" if self.simulated else "")
-        lines = [head, f"Rows in: {count(self.rows_in)}. Rows that stay: {count(self.rows_out)}."]
-        for rule in self.rules:
-            found = self.counts[self.counts["rule"] == rule.id]
-            if len(found):
-                lines += _rule_lines(rule, found)
-        lines.append(_verdict(self.counts, self.ok))
+        lines = [f"{self.name}: {self.shape.replace('_', ' ')} rows" + (" (SIMULATED)" if self.simulated else "")]
+        for account in self.accounts:
+            role = f"{account.role}: " if len(self.accounts) > 1 else ""
+            lines.append(f"{role}Rows in: {count(account.rows_in)}. Rows that stay: {count(account.used)}.")
+        if self.left_out:
+            lines.append(
+                f"Not read: {', '.join(self.left_out)} (no data file by its ending, or no part of this shape)."
+            )
+        for role, rule in dict.fromkeys((finding.role, finding.rule) for finding in self.findings):
+            lines += _lines([f for f in self.findings if (f.role, f.rule) == (role, rule)], len(self.accounts) > 1)
+        lines.append(self.verdict)
         return "\n".join(lines)
 
-
-def _rule_lines(rule: Rule, found: pd.DataFrame) -> list[str]:
-    """Say one rule's failures; where a district's count is hidden the total is only a lower bound."""
-    large = found.loc[found["rows"] >= MIN_COUNT, "rows"]
-    total = f"{large.sum():,}" if len(large) == len(found) else f"at least {large.sum():,}" if len(large) else "a few"
-    places = [f"    {code}: {shown(rows)}" for code, rows in zip(found["district_code"], found["rows"], strict=True)]
-    return [f"  [{rule.severity}] {rule.id}: {total} rows, {rule.fix}. {rule.explanation}", *places]
-
-
-def _verdict(counts: pd.DataFrame, ok: bool) -> str:
-    if not len(counts):
-        return "Nothing to report: every rule holds for every row."
-    if ok:
+    @property
+    def verdict(self) -> str:
+        """Say whether the files can be used; the sentence with which `run` refuses them, too."""
+        if self.errors:
+            failed = ", ".join(dict.fromkeys(finding.rule for finding in self.errors))
+            return f"Not usable before these are mended at the source: {failed}."
+        if not self.findings:
+            return "Nothing to report: every rule holds for every row."
         return "Usable: what is listed above was repaired, set aside or only noted."
-    failed = ", ".join(counts.loc[counts["severity"] == "error", "rule"].unique())
-    return f"Not usable before these are mended at the source: {failed}."
 
 
-def count_failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> tuple[int, int, pd.DataFrame]:
-    """Return rows in, rows kept, and failures by rule and district, from one aggregate query.
+def _lines(findings: Sequence[Finding], with_role: bool) -> list[str]:
+    """Say one rule's failures; where a district's count is hidden the total is only a lower bound."""
+    first = findings[0]
+    large = sum(finding.rows for finding in findings if finding.rows >= MIN_COUNT)
+    whole = all(finding.rows >= MIN_COUNT for finding in findings)
+    total = f"{large:,}" if whole else f"at least {large:,}" if large else "a few"
+    role = f" ({first.role})" if with_role else ""
+    places = [f"    {f.district_code}: {shown(f.rows)}" for f in findings if f.district_code]
+    return [f"  [{first.severity}] {first.rule}{role}: {total} rows, {first.fix}. {first.explanation}", *places]
 
-    A code that matches no known district is never repeated: a slipped column could hold a student's id.
+
+def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
+    """Return the limits for a panel: the study's districts where the files know any of them, else the files' own codes."""
+    codes = sealed("listing the districts", table.select("district_code").distinct().to_pyarrow)["district_code"]
+    there = {code for code in codes.to_pylist() if code is not None}
+    if there & set(districts):
+        return Limits(known_districts=tuple(districts), supports=how.supports)
+    zeros = any(code.startswith("0") for code in there)
+    return Limits(code_length=max(map(len, there)) if zeros else 0, supports=how.supports)
+
+
+def count_failures(
+    flagged: Table, rules: tuple[Rule, ...], limits: Limits, role: str, unparsed: int = 0, weight: str = ""
+) -> tuple[Account, list[Finding]]:
+    """Count failures by rule and district, and the fate of every row, from one aggregate query.
+
+    A code that matches no known district is never repeated: a slipped column could hold a student's id. `weight` names
+    the column of source rows behind a row.
     """
-    flagged = failures(rows, rules, limits)
-    known = flagged.district_code.re_search("^[0-9]{7}$")
-    if limits.known_districts:
-        known = flagged.district_code.isin(limits.known_districts)
-    flagged = flagged.mutate(district=ibis.ifelse(known.fill_null(False), flagged.district_code, NOWHERE))
-    sums = {rule.id: flagged[f"bad_{rule.id}"].sum() for rule in rules}
-    query = flagged.group_by("district").agg(rows_in=flagged.count(), rows_out=flagged.kept.sum(), **sums)
-    table = sealed("counting", query.to_pandas).sort_values("district")
-    long = table.melt("district", [rule.id for rule in rules], var_name="rule", value_name="rows")
-    severity = long["rule"].map({rule.id: rule.severity for rule in rules})
-    long = long.assign(severity=severity).rename(columns={"district": "district_code"})
-    long = long.loc[long["rows"] > 0, ["rule", "severity", "district_code", "rows"]].reset_index(drop=True)
-    return int(table["rows_in"].sum()), int(table["rows_out"].sum()), long
+    size = flagged[weight] if weight else ibis.literal(1, "int64")
+    known = ibis.literal(False)
+    if "district_code" in flagged.columns and limits.known_districts:
+        known = flagged.district_code.isin(limits.known_districts).fill_null(False)
+    code = flagged.district_code if limits.known_districts else ibis.literal(NOWHERE)
+    flagged = flagged.mutate(district=ibis.ifelse(known, code, NOWHERE), size=size)
+    sums = {rule.id: flagged.size.sum(where=flagged[f"bad_{rule.id}"]).fill_null(0) for rule in rules}
+    query = flagged.group_by(["district", "fate"]).agg(rows_in=flagged.size.sum(), **sums)
+    table = sealed("counting", query.to_pandas)
+    fates = table.groupby("fate")["rows_in"].sum()
+    aside = {str(rule): int(count) for rule, count in fates.items() if rule != "used"}
+    if unparsed:
+        aside["unparsed"] = unparsed
+    account = Account(role, int(fates.sum()) + unparsed, int(fates.get("used", 0)), aside)
+    by_district = table.groupby("district")[[rule.id for rule in rules]].sum()
+    findings = [] if not unparsed else [Finding(role, "unparsed", "error", "", unparsed, "refused", UNPARSED)]
+    for rule in rules:
+        for district, count in by_district[rule.id][lambda column: column > 0].items():
+            place = "" if district == NOWHERE and len(by_district) == 1 else str(district)
+            findings.append(Finding(role, rule.id, rule.severity, place, int(count), rule.fix, rule.explanation))
+    return account, findings
+
+
+def _of_part(part: Part) -> tuple[Account, list[Finding]]:
+    aside = {rule: rows for rule, rows in part.fates.items() if rule != "used"}
+    findings = [
+        Finding(part.role, rule, PART_RULES[rule][0], "", rows, _FIXES[PART_RULES[rule][0]], PART_RULES[rule][1])
+        for rule, rows in sorted(aside.items())
+    ]
+    if part.unparsed:
+        aside["unparsed"] = part.unparsed
+        findings.append(Finding(part.role, "unparsed", "error", "", part.unparsed, "refused", UNPARSED))
+    return Account(part.role, part.rows_in + part.unparsed, part.fates.get("used", 0), aside), findings
+
+
+_FIXES = {"error": "refused", "warn": "noted"}
+
+
+def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool = False) -> tuple[CheckReport, Table]:
+    """Count what is wrong with the attendance files; the panel comes back with its rules' flags, for the repair.
+
+    An empty panel, or one of which nothing is left, is an error like any other.
+    """
+    rows = failures(marked(panel.table), PANEL_RULES, limits)
+    account, findings = count_failures(rows, PANEL_RULES, limits, "attendance", panel.unparsed, "source_rows")
+    accounts = [account]
+    for part in panel.parts:
+        told, more = _of_part(part)
+        accounts.append(told)
+        findings += more
+    if not account.used:
+        reason = "No row is left to use. " + (
+            "The file has no rows." if not account.rows_in else "The rules above say why."
+        )
+        findings.append(Finding("attendance", "nothing_left", "error", "", account.rows_in, "refused", reason))
+    report = CheckReport(name, panel.shape, simulated, tuple(accounts), tuple(findings), panel.left_out)
+    return report, rows
+
+
+def inspect_visits(
+    log: Source, students: Table | None, limits: Limits, name: str, most_unmatched: float, simulated: bool = False
+) -> tuple[CheckReport, Table]:
+    """Count what is wrong with the visit log; the log comes back with its rules' flags, for the repair.
+
+    Parameters
+    ----------
+    log
+        From `readers.read_visits`.
+    students
+        The panel whose students the log speaks of; without it, whether they are there is not asked.
+    limits, name, simulated
+        See `inspect_attendance`.
+    most_unmatched
+        Share of the log's students who may be missing from the attendance files.
+    """
+    rows = log.table
+    if students is None:
+        rows = rows.mutate(in_attendance=ibis.literal(True))
+    else:
+        there = students.select("student").distinct()
+        rows = rows.left_join(there, "student", rname="{name}_there")
+        rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
+    rows = failures(rows, VISIT_RULES, limits)
+    account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.unparsed)
+    if students is not None and account.rows_in:
+        findings += _unmatched(rows, most_unmatched)
+    report = CheckReport(name, "visits", simulated, (account,), tuple(findings), log.files.left_out)
+    return report, rows
+
+
+def _unmatched(rows: Table, most: float) -> list[Finding]:
+    one = rows.group_by("student").agg(there=rows.in_attendance.any())
+    query = one.aggregate(total=one.count(), missing=(~one.there).sum())
+    row = sealed("matching the visit log", query.to_pyarrow).to_pylist()[0]
+    total, missing = int(row["total"]), int(row["missing"] or 0)
+    if missing <= most * total:
+        return []
+    reason = (
+        f"More than {most:.0%} of the students in the visit log are not in the attendance files. Either one of the two ids "
+        "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is allowed."
+    )
+    return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
 
 
 def check_path(
     path: Path | str,
-    mapping: Mapping[str, str] | None = None,
+    how: Reading | None = None,
     known_districts: tuple[str, ...] = (),
     shape: Shape | None = None,
     roster: Path | str | None = None,
@@ -107,10 +281,10 @@ def check_path(
     ----------
     path
         A file, a folder or a glob.
-    mapping
-        The contract's column names to the files' own.
+    how
+        Names, constants and values of the files.
     known_districts
-        Legal district codes; empty accepts every code of seven digits.
+        The study's district codes; files that know none of them are taken by their own codes.
     shape
         How the attendance is kept; found from the columns if not given.
     roster
@@ -123,11 +297,24 @@ def check_path(
     BadInput
         If the files cannot be opened or lack columns.
     """
-    engine, limits = con or connect(), Limits(known_districts=tuple(known_districts))
-    kind = shape or shape_of(path, engine, mapping)
+    engine, reading = con or connect(), how or Reading()
+    kind = shape or shape_of(path, reading)
+    name, simulated = Path(path).name, is_simulated(path)
     if kind == "visits":
-        rules, rows = VISIT_RULES, read_visits(engine, path, mapping)
-    else:
-        rules, rows = PANEL_RULES, marked(open_panel(engine, path, kind, mapping, roster=roster))
-    rows_in, rows_out, counts = count_failures(rows, rules, limits)
-    return CheckReport(Path(path).name, kind, is_simulated(path), rows_in, rows_out, counts, rules)
+        return inspect_visits(
+            read_visits(engine, path, reading), None, Limits(supports=reading.supports), name, 1, simulated
+        )[0]
+    panel = open_panel(engine, path, reading, kind, roster)
+    return inspect_attendance(panel, limits_for(panel.table, known_districts, reading), name, simulated)[0]
+
+
+def refuse(reports: Sequence[CheckReport]) -> None:
+    """Raise `BadInput` with the reports' own words where one of them is not usable."""
+    bad = [report for report in reports if not report.ok]
+    if bad:
+        raise BadInput("\n".join(report.text() for report in bad))
+
+
+def kept_rows(con: Backend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
+    """Keep the rows that no rule leaves out in the engine."""
+    return keep(con, doing, rows.filter(rows.kept).select(*columns))

@@ -1,19 +1,12 @@
-"""The panel after the rules: refused and quarantined rows are out, small overruns capped, one row per student and month."""
+"""The panel after the rules: refused and set-aside rows are out, small overruns capped, one row per student and month."""
 
 import ibis
 from ibis.expr.types import Table
 
 from leapstudy.students import contract
-from leapstudy.students.rules import PANEL_RULES, Limits, failures, marked
 
 
-def quarantine(panel: Table, limits: Limits) -> Table:
-    """Return the rows that are left out, with a mark per rule, as an expression for the engine (never for a page)."""
-    rows = failures(marked(panel), PANEL_RULES, limits)
-    return rows.filter(~rows.kept)
-
-
-def clean_panel(panel: Table, limits: Limits) -> Table:
+def clean_panel(rows: Table) -> Table:
     """Return the panel that estimators read: one row per student and month.
 
     Days of two districts or schools in one month are added up (each weighs by its membership); district, school and
@@ -21,13 +14,9 @@ def clean_panel(panel: Table, limits: Limits) -> Table:
 
     Parameters
     ----------
-    panel
-        From `leapstudy.students.readers.open_panel`.
-    limits
-        Known districts and tolerances.
+    rows
+        The rows that no rule leaves out, with the flag `bad_over_by_two`.
     """
-    rows = failures(marked(panel), PANEL_RULES, limits)
-    rows = rows.filter(rows.kept)
     rows = rows.mutate(days_attended=ibis.least(rows.days_attended, rows.days_enrolled), capped=rows.bad_over_by_two)
     weight = rows.days_enrolled
     months = rows.group_by(["student", "month"]).agg(

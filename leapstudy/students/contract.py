@@ -3,7 +3,8 @@
 Every shape of attendance file leads to one panel, `STUDENT_MONTH`: a row is a student in a month.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,8 @@ class Column:
     """One column: what it holds, in which unit, and what is legal.
 
     `required` columns must be in the file; the others are filled with empty cells where they are missing.
-    `width` is the number of characters in a fixed-width file. `low` and `high` bound a number, both included.
+    `width` is the number of characters in a fixed-width file. `low` and `high` bound a number, both included. `known`
+    are further spellings of legal values; capital letters, spaces and hyphens make no difference.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Column:
     unit: str = ""
     required: bool = True
     allowed: tuple[str, ...] = ()
-    pattern: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
     low: float = 0
     high: float = 31
     width: int = 0
@@ -70,8 +72,7 @@ STUDENT = Column(
 DISTRICT = Column(
     name="district_code",
     kind="text",
-    meaning="reporting district; text, with its leading zeros",
-    pattern=r"^[0-9]{7}$",
+    meaning="reporting district; text of any form, with its leading zeros; may be one constant for the whole file",
     width=7,
 )
 SCHOOL = Column(name="school_code", kind="text", meaning="school; text, with its leading zeros", required=False)
@@ -97,6 +98,7 @@ STATUS = Column(
     meaning="whether the figures are final; the two must never be mixed in one study",
     required=False,
     allowed=("final", "year_to_date"),
+    known={"ytd": "year_to_date"},
 )
 DATE = Column(name="date", kind="date", meaning="school day")
 
@@ -121,7 +123,7 @@ STUDENT_DAY = Table(
         HIGH_NEEDS,
     ),
 )
-ENROLMENT = Table(
+ENROLLMENT = Table(
     "enrollment",
     "one row per spell of enrollment of a student in a school",
     ("student", "school_code", "entry_date"),
@@ -151,13 +153,28 @@ ABSENCES = Table(
             required=False,
             high=1,
         ),
+        Column(
+            name="category",
+            kind="text",
+            meaning="kind of event, by the table `categories:` of the parameters: the share of a day that it means if `absent` is empty",
+            required=False,
+        ),
     ),
 )
 CALENDAR = Table(
     "calendar",
     "one row per school and day on which it taught",
     ("school_code", "date"),
-    (Column(name="school_code", kind="text", meaning="school; text, with its leading zeros"), DATE),
+    (
+        Column(name="school_code", kind="text", meaning="school; text, with its leading zeros"),
+        DATE,
+        Column(
+            name="calendar_event",
+            kind="text",
+            meaning="kind of day; without this column every day of the file is a school day",
+            required=False,
+        ),
+    ),
 )
 
 
@@ -191,8 +208,13 @@ VISITS = Table(
     ("student", "referral_date", "visit_date"),
     (
         STUDENT,
-        DISTRICT,
-        Column(name="referral_date", kind="date", meaning="day on which the student was referred"),
+        replace(DISTRICT, required=False, meaning="district that made the visit; students are joined by their id"),
+        Column(
+            name="referral_date",
+            kind="date",
+            meaning="day on which the student was referred; a log without this column dates a referral by its first visit",
+            required=False,
+        ),
         Column(name="visit_date", kind="date", meaning="day of the attempt; empty = never tried", required=False),
         Column(name="type", kind="text", meaning="how the family was met", required=False, allowed=VISIT_TYPES),
         Column(name="completed", kind="flag", meaning="whether somebody was met"),
@@ -204,16 +226,17 @@ VISITS = Table(
         ),
     ),
 )
-TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS)
+TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS)
 
 
-def require_columns(table: Table, found: tuple[str, ...], what: str) -> None:
-    """Raise `BadInput` if a required column is missing; column names are shown, cells never."""
-    missing = [name for name in table.required if name not in found]
+def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequence[str]) -> None:
+    """Raise `BadInput` if a required column is missing; `shown` are the file's names that may be shown, cells never."""
+    missing = [name for name in table.required if name not in set(present)]
     if missing:
         raise BadInput(
-            f"{what} lacks the columns {missing} of the table {table.name!r}; it has {sorted(found)}. "
-            "Map the file's own names under `columns:` in the parameter file, as `name here: name there`."
+            f"{what} lacks the columns {missing} of the table {table.name!r}; it has {sorted(shown)}. "
+            "Map the file's own names under `columns:` in params/students.yml, as `name here: name there`"
+            + (", or give `district:` for a file of one district." if "district_code" in missing else ".")
         )
 
 
@@ -222,7 +245,7 @@ def _legal(column: Column) -> str:
         return ", ".join(column.allowed)
     if column.kind == "number":
         return f"{column.low:g} to {column.high:g}"
-    return column.pattern and f"`{column.pattern}`"
+    return ""
 
 
 def codebook_section(table: Table) -> str:

@@ -1,6 +1,5 @@
 """An opaque handle on student data: whoever shows, prints, iterates, copies or pickles it sees no row."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,13 +9,15 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.students import contract
+from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
 from leapstudy.students.clean import clean_panel
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.guard import install_guard
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
-from leapstudy.students.rules import VISIT_RULES, Limits, failures
+from leapstudy.students.reading import Reading
 from leapstudy.students.simulate import is_simulated
 
 
@@ -38,11 +39,13 @@ class StudentData:
     Only `engine_table` and `visit_table` reach the expressions, and only the package's estimators call them.
     """
 
-    __slots__ = ("__panel", "__visits", "simulated", "size")
+    __slots__ = ("__panel", "__visits", "reports", "simulated", "size")
 
-    def __init__(self, panel: Table, visits: Table | None, simulated: bool) -> None:
+    def __init__(
+        self, panel: Table, visits: Table | None, simulated: bool, reports: tuple[CheckReport, ...] = ()
+    ) -> None:
         self.__panel, self.__visits = panel, visits
-        self.simulated = simulated
+        self.simulated, self.reports = simulated, reports
         self.size = _measure(panel)
 
     def __repr__(self) -> str:
@@ -104,13 +107,14 @@ def _measure(panel: Table) -> Size:
 def open_students(
     path: Path | str,
     visits: Path | str | None = None,
-    mapping: Mapping[str, str] | None = None,
+    how: Reading | None = None,
     known_districts: tuple[str, ...] = (),
     shape: Shape | None = None,
     roster: Path | str | None = None,
     con: Backend | None = None,
+    max_unmatched: float = 0.1,
 ) -> StudentData:
-    """Open confidential attendance files behind an opaque handle: cleaned, pseudonymized, in the engine.
+    """Open confidential attendance files behind an opaque handle: checked, cleaned, pseudonymized, in the engine.
 
     The cleaned panel is materialized in the engine once (it spills to disk beyond the memory limit). In a notebook
     the kernel is guarded from here on, see `leapstudy.students.guard`.
@@ -121,32 +125,44 @@ def open_students(
         A file, a folder or a glob.
     visits
         The visit log, whose first completed visits make the cohorts.
-    mapping
-        The contract's column names to the files' own.
+    how
+        Names, constants and values of the files.
     known_districts
-        Legal district codes; empty accepts every code of seven digits.
+        The study's district codes; files that know none of them are taken by their own codes.
     shape
         How the attendance is kept; found from the columns if not given.
     roster
         School and grade by student, for the shape `ct_monthly`.
     con
         The engine; a new one by default.
+    max_unmatched
+        Share of the log's students who may be missing from the attendance files.
 
     Raises
     ------
     BadInput
-        If nothing usable is there, or ids are raw and there is no key.
+        If a rule of severity error fails, with the words of `leapstudy check`; or nothing usable is there.
     """
     install_guard()
-    engine, limits = con or connect(), Limits(known_districts=tuple(known_districts))
-    panel = open_panel(engine, path, shape, mapping, roster=roster)
-    log = read_visits(engine, visits, mapping) if visits is not None else None
-    if has_raw_ids(panel):
+    engine, reading = con or connect(), how or Reading()
+    panel = open_panel(engine, path, reading, shape, roster)
+    limits = limits_for(panel.table, known_districts, reading)
+    report, rows = inspect_attendance(panel, limits, Path(path).name, is_simulated(path))
+    reports, log = [report], None
+    if visits is not None:
+        source = read_visits(engine, visits, reading)
+        told, log_rows = inspect_visits(
+            source, panel.table, limits, Path(visits).name, max_unmatched, is_simulated(visits)
+        )
+        reports.append(told)
+        log = kept_rows(engine, "reading the visit log", log_rows, contract.VISITS.names)
+    refuse(reports)
+    table = kept_rows(engine, "cleaning the rows", rows, (*contract.STUDENT_MONTH.names, "bad_over_by_two"))
+    if has_raw_ids(table):
         key = load_key()
-        panel = pseudonymize(engine, panel, key)
+        table = pseudonymize(engine, table, key)
         log = pseudonymize(engine, log, key) if log is not None else None
     if log is not None:
-        checked = failures(log, VISIT_RULES, limits)
-        log = keep(engine, "reading the visit log", checked.filter(checked.kept).select(*log.columns))
-        panel = with_first_visit(panel, log)
-    return StudentData(keep(engine, "cleaning the panel", clean_panel(panel, limits)), log, is_simulated(path))
+        log = keep(engine, "reading the visit log", log)
+        table = with_first_visit(table, log)
+    return StudentData(keep(engine, "cleaning the panel", clean_panel(table)), log, is_simulated(path), tuple(reports))

@@ -1,53 +1,86 @@
-"""Every shape of attendance file to one panel of student-months, and the visit log beside it."""
+"""Every shape of attendance file to one panel of student-months, and the visit log beside it; no row goes uncounted."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import ibis
 from ibis.backends.duckdb import Backend
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.students import contract
 from leapstudy.students.contract import Shape
 from leapstudy.students.engine import keep
-from leapstudy.students.sources import columns_of, find, scan, typed
+from leapstudy.students.files import find
+from leapstudy.students.reading import CALENDAR_EVENTS, CATEGORIES, Reading
+from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
+from leapstudy.students.sources import Source, columns_of, read, shown_names
 
-Mapping_ = Mapping[str, str] | None
-EDFI_PARTS = {"enrollment": contract.ENROLMENT, "absences": contract.ABSENCES, "calendar": contract.CALENDAR}
+EDFI_FILES = {
+    "enrollment": ("enrollment", "enrollments", "enrolment", "enrolments", "studentschoolassociations"),
+    "absences": ("absences", "attendance", "attendanceevents", "studentschoolattendanceevents"),
+    "calendar": ("calendar", "calendars", "calendardates"),
+}
+"""The parts of the Ed-Fi shape, and the names of files that hold them."""
+
+EDFI_TABLES = {"enrollment": contract.ENROLLMENT, "absences": contract.ABSENCES, "calendar": contract.CALENDAR}
 
 
-def _read(con: Backend, path: Path | str, table: contract.Table, mapping: Mapping_) -> Table:
-    return typed(scan(con, find(path), table, mapping), table)
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The student-months of the files: `table` marked as `open_panel` says, and what became of every other source row.
+
+    Attributes
+    ----------
+    table : Table
+    shape : str
+    unparsed : int
+        Lines of text files that fit no row.
+    parts : tuple of Part
+        Row accounts of the tables that a panel is joined from (Ed-Fi's three, the roster).
+    left_out : tuple of str
+        Names of files in the folder that were not read.
+    """
+
+    table: Table
+    shape: str
+    unparsed: int = 0
+    parts: tuple[Part, ...] = ()
+    left_out: tuple[str, ...] = field(default=())
 
 
 def _panel(rows: Table, **changes: object) -> Table:
     """Return `rows` with exactly the panel's columns, those that are missing being empty, and its marks."""
     kinds = {"text": "string", "number": "float64", "month": "date", "date": "date", "flag": "boolean"}
     empty = {c.name: ibis.null(kinds[c.kind]) for c in contract.STUDENT_MONTH.columns}
-    empty["strays"] = ibis.literal(0, "int64")
+    empty |= {"unmatched": ibis.literal(0, "int64"), "source_rows": ibis.literal(1, "int64")}
     missing = {name: value for name, value in empty.items() if name not in rows.columns}
-    return rows.mutate(**missing).select(*contract.STUDENT_MONTH.names, "unreadable", "suppressed", "strays")
+    marks = ("unreadable", "suppressed", "unmatched", "source_rows")
+    return rows.mutate(**missing).select(*contract.STUDENT_MONTH.names, *marks)
 
 
-def read_student_month(con: Backend, path: Path | str, mapping: Mapping_ = None) -> Table:
+def read_student_month(con: Backend, path: Path | str, how: Reading) -> Panel:
     """Read a student-month table."""
-    return _panel(_read(con, path, contract.STUDENT_MONTH, mapping))
+    source = read(con, path, contract.STUDENT_MONTH, how)
+    return Panel(_panel(source.table), "student_month", source.unparsed, (), source.files.left_out)
 
 
-def read_student_day(con: Backend, path: Path | str, mapping: Mapping_ = None) -> Table:
+def read_student_day(con: Backend, path: Path | str, how: Reading) -> Panel:
     """Read positive daily attendance; a day that is listed twice counts once, with the larger attendance."""
-    rows = _read(con, path, contract.STUDENT_DAY, mapping)
+    source = read(con, path, contract.STUDENT_DAY, how)
+    rows = source.table
+    rows = rows.mutate(unreadable=(rows.unreadable | (rows.attended < 0) | (rows.attended > 1)).fill_null(True))
     days = rows.group_by(["student", "district_code", "school_code", "date"]).agg(
         attended=rows.attended.max(),
         grade=rows.grade.max(),
         first_visit_month=rows.first_visit_month.max(),
         high_needs=rows.high_needs.max(),
-        strays=rows.count() - 1,
+        listed=rows.count(),
         suppressed=rows.suppressed.any(),
-        unreadable=(rows.unreadable | (rows.attended < 0) | (rows.attended > 1)).fill_null(True).any(),
+        unreadable=rows.unreadable.any(),
     )
     days = days.mutate(month=days.date.truncate("M"))
     months = days.group_by(["student", "district_code", "school_code", "month"]).agg(
@@ -58,9 +91,78 @@ def read_student_day(con: Backend, path: Path | str, mapping: Mapping_ = None) -
         high_needs=days.high_needs.max(),
         unreadable=days.unreadable.any(),
         suppressed=days.suppressed.any(),
-        strays=days.strays.sum(),
+        unmatched=(days.listed - 1).sum(),
+        source_rows=days.listed.sum(),
     )
-    return _panel(months)
+    return Panel(_panel(months), "student_day", source.unparsed, (), source.files.left_out)
+
+
+def _plausible(table: Table, column: str) -> BooleanValue:
+    year = table[column].year()
+    return (year >= FIRST_YEAR) & (year < after_last_year())
+
+
+def _spells(con: Backend, source: Source, calendar: Table) -> tuple[Table, Part]:
+    """Return the usable spells of enrollment, and the account of all of them."""
+    rows = source.table.left_join(calendar.select("school_code").distinct(), "school_code", rname="{name}_taught")
+    open_end = rows.exit_date.isnull() | (rows.exit_date.year() == 9999)
+    rows = rows.mutate(exit_date=ibis.ifelse(open_end, ibis.null("date"), rows.exit_date))
+    rows = rows.mutate(
+        fate=ibis.cases(
+            (rows.unreadable | rows.student.isnull(), "unreadable"),
+            (~_plausible(rows, "entry_date"), "implausible_date"),
+            ((rows.exit_date < rows.entry_date).fill_null(False), "exit_before_entry"),
+            (rows.school_code_taught.isnull(), "school_not_in_calendar"),
+            else_="used",
+        )
+    )
+    kept = keep(con, "reading the enrollment", rows.drop("school_code_taught", "suppressed"))
+    return kept.filter(kept.fate == "used"), part_of("enrollment", kept, source.unparsed)
+
+
+def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, float]) -> FloatingValue:
+    """Return the share that a category stands for, empty where it is not known."""
+    known = {**shares, **{name.casefold(): share for name, share in own.items()}}
+    return ibis.cases(*((value.lower() == name, share) for name, share in known.items()), else_=ibis.null("float64"))
+
+
+def _taught(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
+    rows = source.table
+    event = _shares(rows.calendar_event, CALENDAR_EVENTS, how.categories)
+    taught = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
+    fate = ibis.cases(
+        (rows.unreadable, "unreadable"),
+        (~_plausible(rows, "date"), "implausible_date"),
+        (taught.isnull(), "unknown_category"),
+        (taught == 0, "no_school_day"),
+        else_="used",
+    )
+    kept = keep(con, "reading the calendar", rows.mutate(fate=fate))
+    return kept.filter(kept.fate == "used").select("school_code", "date").distinct(), part_of(
+        "calendar", kept, source.unparsed
+    )
+
+
+def _events(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
+    """Return the events that mean absence, with the share of the day missed, and the account of all events."""
+    rows = source.table
+    meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
+    absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
+    rows = rows.mutate(absent=absent, is_known=meant.notnull())
+    rows = rows.mutate(
+        fate=ibis.cases(
+            (rows.unreadable | rows.student.isnull(), "unreadable"),
+            (rows.suppressed, "suppressed"),
+            (~_plausible(rows, "date"), "implausible_date"),
+            (~rows.is_known, "unknown_category"),
+            (~rows.absent.between(0, 1).fill_null(False), "impossible_days"),
+            (rows.absent == 0, "no_absence"),
+            else_="used",
+        )
+    )
+    kept = keep(con, "reading the absences", rows)
+    used = kept.filter(kept.fate == "used").group_by(["student", "school_code", "date"])
+    return used.agg(absent=ibis._.absent.max(), listed=ibis._.count()), part_of("absences", kept, source.unparsed)
 
 
 def _enrolled_days(spells: Table, calendar: Table) -> Table:
@@ -72,27 +174,24 @@ def _enrolled_days(spells: Table, calendar: Table) -> Table:
     ]
     joined = spells.join(calendar, inside, how="inner", rname="{name}_taught")
     return joined.group_by(["student", "school_code", "date"]).agg(
-        district_code=joined.district_code.max(),
-        grade=joined.grade.max(),
-        high_needs=joined.high_needs.max(),
-        unreadable=joined.unreadable.any(),
+        district_code=joined.district_code.max(), grade=joined.grade.max(), high_needs=joined.high_needs.max()
     )
 
 
-def read_edfi(con: Backend, path: Path | str, mapping: Mapping_ = None) -> Table:
-    """Read absences, enrollment spells and calendar (files `absences.*`, `enrollment.*`, `calendar.*` in one folder).
+def read_edfi(con: Backend, path: Path | str, how: Reading) -> Panel:
+    """Read absences, enrollment spells and calendar, one file (or several) each in one folder.
 
     No event means present, so a school that stopped sending looks perfect: a rule looks for school-months without
-    any absence. `strays` counts events on days on which the student was not enrolled.
+    any absence. `unmatched` counts events on days on which the student was not enrolled or the school did not teach.
     """
-    parts = {name: _read(con, _part(Path(path), name), table, mapping) for name, table in EDFI_PARTS.items()}
-    spells, events, calendar = parts["enrollment"], parts["absences"], parts["calendar"].distinct()
+    places = edfi_parts(Path(path))
+    sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
+    calendar, taught = _taught(con, sources["calendar"], how)
+    spells, enrollment = _spells(con, sources["enrollment"], calendar)
+    events, absences = _events(con, sources["absences"], how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())
     days = _enrolled_days(spells, calendar).mutate(enrolled=1.0)
-    missed = events.group_by(["student", "school_code", "date"]).agg(
-        absent=events.absent.fill_null(1.0).max(), bad_event=events.unreadable.any(), hidden=events.suppressed.any()
-    )
-    both = days.join(missed, ["student", "school_code", "date"], how="outer", rname="{name}_event")
+    both = days.join(events, ["student", "school_code", "date"], how="outer", rname="{name}_event")
     both = both.mutate(
         student=both.student.coalesce(both.student_event),
         school_code=both.school_code.coalesce(both.school_code_event),
@@ -106,41 +205,69 @@ def read_edfi(con: Backend, path: Path | str, mapping: Mapping_ = None) -> Table
         days_enrolled=both.enrolled.fill_null(0.0).sum(),
         days_attended=both.attended.sum(),
         high_needs=both.high_needs.max(),
-        unreadable=(both.unreadable.fill_null(False) | both.bad_event.fill_null(False)).any(),
-        suppressed=both.hidden.fill_null(False).any(),
-        strays=both.enrolled.isnull().sum(),
+        unreadable=ibis.literal(False),
+        suppressed=ibis.literal(False),
+        unmatched=both.enrolled.isnull().sum(),
     )
-    return _panel(months)
+    unread = [
+        name
+        for name in _data_files(Path(path))
+        if name not in {file.name for s in sources.values() for file in s.files.paths}
+    ]
+    return Panel(_panel(months), "edfi", 0, (enrollment, taught, absences), tuple(unread))
 
 
-def _part(folder: Path, name: str) -> Path:
+def _data_files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+
+
+def edfi_parts(folder: Path) -> dict[str, Path]:
+    """Return the file (as a glob) of each part of the Ed-Fi shape.
+
+    Raises
+    ------
+    BadInput
+        If the place is no folder or lacks a part.
+    """
     if not folder.is_dir():
         raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {str(folder)!r}.")
-    return folder / f"{name}.*"
+    places, names = {}, _data_files(folder)
+    for part, stems in EDFI_FILES.items():
+        hits = [name for name in names if name.split(".")[0].replace("_", "").casefold() in stems]
+        if len(hits) != 1:
+            raise BadInput(
+                f"The Ed-Fi folder needs one file of {part} ({', '.join(stems)}, with any legal ending); it has "
+                f"{', '.join(hits) or 'none'}. Its files: {', '.join(names)}."
+            )
+        places[part] = folder / hits[0]
+    return places
 
 
-def read_ct_monthly(
-    con: Backend, path: Path | str, mapping: Mapping_ = None, roster: Path | str | None = None
-) -> Table:
+def read_ct_monthly(con: Backend, path: Path | str, how: Reading, roster: Path | str | None = None) -> Panel:
     """Read the fixed-width monthly file; in-person and remote days are added up.
 
     School and grade are not in it: a `roster` (student, school_code, grade, high_needs) brings them.
     """
-    rows = _read(con, path, contract.CT_MONTHLY, mapping)
-    rows = rows.mutate(
-        days_enrolled=rows.membership_in_person + rows.membership_remote,
-        days_attended=rows.attended_in_person + rows.attended_remote,
+    source = read(con, path, contract.CT_MONTHLY, how)
+    rows = source.table.mutate(
+        days_enrolled=source.table.membership_in_person + source.table.membership_remote,
+        days_attended=source.table.attended_in_person + source.table.attended_remote,
     )
     if roster is None:
-        return _panel(rows)
-    students = _read(con, roster, contract.ROSTER, mapping).drop("unreadable", "suppressed")
-    one = students.group_by("student").agg(
-        school_code=students.school_code.max(), grade=students.grade.max(), high_needs=students.high_needs.max()
+        return Panel(_panel(rows), "ct_monthly", source.unparsed, (), source.files.left_out)
+    listed = read(con, roster, contract.ROSTER, how)
+    fate = ibis.cases((listed.table.unreadable | listed.table.student.isnull(), "unreadable"), else_="used")
+    students = keep(con, "reading the roster", listed.table.mutate(fate=fate))
+    used = students.filter(students.fate == "used")
+    one = used.group_by("student").agg(
+        school_code=used.school_code.max(), grade=used.grade.max(), high_needs=used.high_needs.max()
     )
-    return _panel(rows.left_join(one, "student", rname="{name}_roster"))
+    part = part_of("roster", students, listed.unparsed)
+    joined = _panel(rows.left_join(one, "student", rname="{name}_roster"))
+    return Panel(joined, "ct_monthly", source.unparsed, (part,), source.files.left_out)
 
 
-READERS: dict[str, Callable[..., Table]] = {
+READERS: dict[str, Callable[..., Panel]] = {
     "student_month": read_student_month,
     "student_day": read_student_day,
     "edfi": read_edfi,
@@ -148,7 +275,7 @@ READERS: dict[str, Callable[..., Table]] = {
 }
 
 
-def shape_of(path: Path | str, con: Backend, mapping: Mapping_ = None) -> Shape | Literal["visits"]:
+def shape_of(path: Path | str, how: Reading) -> Shape | Literal["visits"]:
     """Say which shape the files at `path` have, by their columns (fixed width: by their ending).
 
     Raises
@@ -156,28 +283,26 @@ def shape_of(path: Path | str, con: Backend, mapping: Mapping_ = None) -> Shape 
     BadInput
         If they fit none.
     """
-    if Path(path).is_dir() and any(Path(path).glob("absences.*")):
-        return "edfi"
+    place = Path(path)
+    if place.is_dir():
+        stems = {name.split(".")[0].replace("_", "").casefold() for name in _data_files(place)}
+        if all(stems & set(names) for names in EDFI_FILES.values()):
+            return "edfi"
     files = find(path)
-    if files[0].suffix in (".txt", ".dat"):
+    if files.kind == "fixed":
         return "ct_monthly"
-    found = columns_of(con, files, mapping)
-    if set(contract.VISITS.required) <= set(found):
+    columns = columns_of(files, how)
+    if {"student", "completed"} <= columns:
         return "visits"
-    if set(contract.STUDENT_DAY.required) <= set(found):
+    if set(contract.STUDENT_DAY.required) <= columns:
         return "student_day"
-    contract.require_columns(contract.STUDENT_MONTH, found, files[0].name)
+    contract.require_columns(contract.STUDENT_MONTH, columns, files.paths[0].name, shown_names(files.dialects[0]))
     return "student_month"
 
 
 def open_panel(
-    con: Backend,
-    path: Path | str,
-    shape: Shape | None = None,
-    mapping: Mapping_ = None,
-    visits: Path | str | None = None,
-    roster: Path | str | None = None,
-) -> Table:
+    con: Backend, path: Path | str, how: Reading, shape: Shape | None = None, roster: Path | str | None = None
+) -> Panel:
     """Return the student-month panel as it stands in the files: typed, marked, nothing repaired or left out.
 
     A parquet file of student-months is read where it lies; every other shape is read once and kept in the engine.
@@ -188,38 +313,46 @@ def open_panel(
         The engine, from `leapstudy.students.engine.connect`.
     path
         A file, a folder or a glob; CSV, parquet or fixed width.
+    how
+        Names, constants and values of the files.
     shape
         How the attendance is kept; found from the columns if not given.
-    mapping
-        The contract's column names to the files' own.
-    visits
-        The visit log; its first completed visits replace `first_visit_month`.
     roster
         School and grade by student, for the shape `ct_monthly`.
 
     Returns
     -------
-    Table
-        An ibis expression with the columns of `contract.STUDENT_MONTH` and the marks `unreadable` (a cell that is
-        not of its kind), `suppressed` (a sign such as ``<5``), `strays` (source rows that count for nothing).
+    Panel
+        Its table has the columns of `contract.STUDENT_MONTH` and the marks `unreadable` (a cell that is not of its
+        kind), `suppressed` (a sign such as ``<5``), `unmatched` (source rows that count for nothing), `source_rows`.
 
     Raises
     ------
     BadInput
         If files or columns are missing or the shape is unknown.
     """
-    kind = shape or shape_of(path, con, mapping)
+    kind = shape or shape_of(path, how)
+    if kind == "visits":
+        raise BadInput(
+            f"{Path(path).name} holds visits, not attendance. Name it under `visits:` in params/students.yml."
+        )
     check_option("shape of attendance files", kind, Shape)
     more = {"roster": roster} if kind == "ct_monthly" else {}
-    panel = READERS[kind](con, path, mapping, **more)
-    if kind != "student_month" or find(path)[0].suffix != ".parquet":
-        panel = keep(con, "reading the files", panel)
-    return panel if visits is None else with_first_visit(panel, read_visits(con, visits, mapping))
+    panel = READERS[kind](con, path, how, **more)
+    if kind == "student_month" and find(path).kind == "parquet":
+        return panel
+    kept = keep(con, "reading the files", panel.table)
+    return Panel(kept, panel.shape, panel.unparsed, panel.parts, panel.left_out)
 
 
-def read_visits(con: Backend, path: Path | str, mapping: Mapping_ = None) -> Table:
-    """Return the visit log as it stands in the file, with the marks `unreadable` and `suppressed`."""
-    return _read(con, path, contract.VISITS, mapping)
+def read_visits(con: Backend, path: Path | str, how: Reading) -> Source:
+    """Return the visit log as it stands in the file; a log without referral dates dates them by the visits."""
+    source = read(con, path, contract.VISITS, how)
+    log = source.table
+    has_referrals = "referral_date" in columns_of(source.files, how)
+    if not has_referrals:
+        log = log.mutate(referral_date=log.visit_date)
+    return Source(keep(con, "reading the visit log", log), source.files, source.unparsed)
 
 
 def with_first_visit(panel: Table, visits: Table, event: Literal["visit", "referral"] = "visit") -> Table:

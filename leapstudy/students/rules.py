@@ -3,28 +3,81 @@
 A rule's predicate is an engine expression over the marked panel; nothing here ever looks at a row.
 """
 
-import functools
-import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import ibis
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
 from leapstudy.students import contract
+from leapstudy.students.engine import sealed
 
 Severity = Literal["error", "quarantine", "fix", "warn"]
 KEY = ("student", "district_code", "school_code", "month")
 
+FIRST_YEAR = 2000
+"""The first calendar year that a date of attendance or of a visit can lie in."""
+
+MOST_SCHOOL_DAYS = 23
+"""Weekdays of the longest month."""
+
+THIN_SHARE = 0.1
+"""A month with a smaller share of its district's largest month is no school month."""
+
+
+def after_last_year() -> int:
+    """Return the first calendar year that no date can lie in: the one after next."""
+    return date.today().year + 2
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the rules depend on; an empty `known_districts` accepts every code of seven digits."""
+    """What the rules depend on.
+
+    Attributes
+    ----------
+    known_districts
+        Legal codes; empty takes the codes as the files have them.
+    code_length
+        Characters of a code whose leading zeros count; 0 where no code begins with a zero.
+    overrun_days, feed_students
+        Tolerances of `over_by_two` and `stopped_feed`.
+    supports
+        Legal supports in the visit log.
+    """
 
     known_districts: tuple[str, ...] = ()
+    code_length: int = 0
     overrun_days: int = 2
     feed_students: int = 20
+    supports: tuple[str, ...] = contract.SUPPORTS
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule."""
+
+    role: str
+    rows_in: int
+    fates: Mapping[str, int]
+    unparsed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse an account in which a row is missing or counted twice."""
+        if sum(self.fates.values()) != self.rows_in:
+            raise RuntimeError(
+                f"The rows of {self.role} do not add up: {self.rows_in} in, {sum(self.fates.values())} told."
+            )
+
+
+def part_of(role: str, rows: Table, unparsed: int) -> Part:
+    """Count the fates of a table's rows, each in its column `fate`."""
+    counts = sealed("counting the rows", rows.group_by("fate").agg(rows=rows.count()).to_pyarrow).to_pylist()
+    total = sealed("counting the rows", rows.count().to_pyarrow).as_py()
+    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed)
 
 
 Predicate = Callable[[Table, Limits], BooleanValue]
@@ -54,7 +107,11 @@ def marked(panel: Table) -> Table:
     """
     busy = panel.group_by(["student", "month"]).having(panel.count() > 1).agg(rows=panel.count())
     single = panel.anti_join(busy, ["student", "month"]).mutate(
-        copy=ibis.literal(0, "int64"), longest=ibis._.days_enrolled, disputed=False, moved=False
+        copy=ibis.literal(0, "int64"),
+        longest=ibis._.days_enrolled,
+        disputed=False,
+        moved=False,
+        together=ibis._.days_enrolled,
     )
     rows = _compared(panel.semi_join(busy, ["student", "month"]).select(*panel.columns)).union(single)
     missed = (panel.days_enrolled - panel.days_attended).max()
@@ -65,7 +122,11 @@ def marked(panel: Table) -> Table:
     unequal = (first.max() != first.min()) | ((first.count() > 0) & (first.count() < panel.count()))
     students = panel.group_by("student").having(unequal).agg(visits_differ=unequal)
     mixed = panel.status.max() != panel.status.min()
+    sizes = panel.group_by(["district_code", "month"]).agg(month_rows=panel.count(where=panel.days_enrolled > 0))
+    largest = sizes.group_by("district_code").agg(largest_month=sizes.month_rows.max())
     rows = rows.left_join(schools, ["district_code", "school_code", "month"], rname="{name}_of_school")
+    rows = rows.left_join(sizes, ["district_code", "month"], rname="{name}_of_month")
+    rows = rows.left_join(largest, "district_code", rname="{name}_of_district")
     rows = rows.left_join(students, "student", rname="{name}_of_student")
     return rows.cross_join(panel.aggregate(mixed=mixed))
 
@@ -76,12 +137,15 @@ def _compared(panel: Table) -> Table:
     copy = ibis.window(group_by=key, order_by=[panel.days_enrolled.desc(), panel.days_attended.desc()])
     twins, month = ibis.window(group_by=[*key, panel.days_enrolled]), ibis.window(group_by=[panel.student, panel.month])
     district, attended = panel.district_code, panel.days_attended
-    return panel.mutate(
+    compared = panel.mutate(
         copy=ibis.row_number().over(copy),
         longest=panel.days_enrolled.max().over(ibis.window(group_by=key)),
         disputed=attended.max().over(twins) != attended.min().over(twins),
         moved=district.max().over(month) != district.min().over(month),
     )
+    single = ibis.ifelse(compared.copy == 0, compared.days_enrolled, 0.0)
+    month = ibis.window(group_by=[compared.student, compared.month])
+    return compared.mutate(together=single.sum().over(month))
 
 
 def _over(t: Table, limits: Limits, small: bool) -> BooleanValue:
@@ -98,25 +162,45 @@ def _known(t: Table, limits: Limits) -> BooleanValue:
     return t.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
 
 
-def _is_code(t: Table) -> BooleanValue:
-    return t.district_code.re_search(contract.DISTRICT.pattern)
+def _lost_zeros(t: Table, limits: Limits) -> BooleanValue:
+    """Say whether a code would be legal with zeros in front of it."""
+    if limits.known_districts:
+        bare = {code.lstrip("0") for code in limits.known_districts if code.startswith("0")}
+        return ~_known(t, limits) & t.district_code.isin(tuple(bare)) if bare else ibis.literal(False)
+    if not limits.code_length:
+        return ibis.literal(False)
+    return t.district_code.re_search("^[0-9]+$") & (t.district_code.length() < limits.code_length)
+
+
+def _plausible(day: DateValue) -> BooleanValue:
+    return day.year().between(FIRST_YEAR, after_last_year() - 1)
+
+
+def _one_of(value: StringValue, legal: Sequence[str]) -> BooleanValue:
+    return value.isnull() | value.isin(tuple(legal))
+
+
+def _supports(t: Table, limits: Limits) -> BooleanValue:
+    names = "|".join(re.escape(name) for name in limits.supports)
+    return t.supports.isnull() | t.supports.re_search(f"^({names})?(;({names}))*;?$")
 
 
 PANEL_RULES: tuple[Rule, ...] = (
     Rule("no_student", "error", lambda t, _: t.student.isnull(), "refused", "The student's id is empty."),
+    Rule("no_district", "error", lambda t, _: t.district_code.isnull(), "refused", "The district code is empty."),
     Rule(
         "lost_zeros",
         "error",
-        lambda t, _: ~_is_code(t),
+        _lost_zeros,
         "refused",
-        "The district code is not seven digits: it was treated as a number and lost its leading zeros.",
+        "The district code lacks its leading zeros: it was treated as a number. Export codes as text.",
     ),
     Rule(
         "unknown_district",
         "error",
-        lambda t, limits: _is_code(t) & ~_known(t, limits),
+        lambda t, limits: t.district_code.notnull() & ~_lost_zeros(t, limits) & ~_known(t, limits),
         "refused",
-        "The district code is well-formed but matches no known district.",
+        "The district code matches none of the study's districts, while other rows' codes do.",
     ),
     Rule(
         "unreadable",
@@ -124,6 +208,20 @@ PANEL_RULES: tuple[Rule, ...] = (
         lambda t, _: t.unreadable,
         "refused",
         "A required cell is empty, or a cell is not the number, month, date or yes/no that its column holds.",
+    ),
+    Rule(
+        "implausible_date",
+        "error",
+        lambda t, _: ~_plausible(t.month),
+        "refused",
+        f"The month lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the year.",
+    ),
+    Rule(
+        "unknown_status",
+        "error",
+        lambda t, _: ~_one_of(t.status, contract.STATUS.allowed),
+        "refused",
+        f"The status is none of {', '.join(contract.STATUS.allowed)}. Translate it under `values:` in params/students.yml.",
     ),
     Rule(
         "mixed_status",
@@ -166,6 +264,22 @@ PANEL_RULES: tuple[Rule, ...] = (
         lambda t, _: (t.days_enrolled < 0) | (t.days_attended < 0) | (t.days_enrolled > contract.ENROLLED.high),
         "set aside",
         "Negative days, or more days of membership than a month has.",
+    ),
+    Rule(
+        "crowded_month",
+        "quarantine",
+        lambda t, limits: (
+            (t.together > MOST_SCHOOL_DAYS + limits.overrun_days) & (t.days_enrolled <= contract.ENROLLED.high)
+        ),
+        "set aside",
+        "More days enrolled in a month than it has school days, over all schools of the student together.",
+    ),
+    Rule(
+        "thin_month",
+        "quarantine",
+        lambda t, _: (t.days_enrolled > 0) & (t.month_rows < THIN_SHARE * t.largest_month),
+        "set aside",
+        f"Fewer than {THIN_SHARE:.0%} of the district's students have days in this month, so that it is no school month.",
     ),
     Rule(
         "unknown_grade",
@@ -217,9 +331,9 @@ PANEL_RULES: tuple[Rule, ...] = (
         "The student has rows of more than one district in this month.",
     ),
     Rule(
-        "strays",
+        "unmatched",
         "warn",
-        lambda t, _: t.strays > 0,
+        lambda t, _: t.unmatched > 0,
         "counted once or not at all",
         "Source rows that count for nothing: a day listed twice, or an absence on a day without enrollment.",
     ),
@@ -234,7 +348,15 @@ PANEL_RULES: tuple[Rule, ...] = (
 
 
 VISIT_RULES: tuple[Rule, ...] = (
-    *PANEL_RULES[:4],  # ids, codes and kinds of cells, as above
+    PANEL_RULES[0],
+    next(rule for rule in PANEL_RULES if rule.id == "unreadable"),
+    Rule(
+        "implausible_date",
+        "error",
+        lambda t, _: ~_plausible(t.visit_date) | ~_plausible(t.referral_date),
+        "refused",
+        f"A date lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the year.",
+    ),
     Rule(
         "no_date",
         "error",
@@ -244,10 +366,31 @@ VISIT_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "unknown_type",
+        "error",
+        lambda t, _: ~_one_of(t.type, contract.VISIT_TYPES),
+        "refused",
+        f"The type of visit is none of {', '.join(contract.VISIT_TYPES)}. Translate it under `values:` in params/students.yml.",
+    ),
+    Rule(
+        "unknown_support",
+        "error",
+        lambda t, limits: ~_supports(t, limits),
+        "refused",
+        "A support is none of those under `supports:` in params/students.yml; several are separated by semicolons.",
+    ),
+    Rule(
+        "not_in_attendance",
+        "quarantine",
+        lambda t, _: ~t.in_attendance,
+        "set aside",
+        "The student of the visit log is not in the attendance files: an id that lost its zeros, or another export.",
+    ),
+    Rule(
+        "no_referral",
         "warn",
-        lambda t, _: t.type.notnull() & t.type.notin(contract.VISIT_TYPES),
+        lambda t, _: t.referral_date.isnull(),
         "kept",
-        f"The type of visit is none of {', '.join(contract.VISIT_TYPES)}.",
+        "No referral date: the row counts from its visit.",
     ),
     Rule(
         "before_referral",
@@ -260,8 +403,35 @@ VISIT_RULES: tuple[Rule, ...] = (
 
 
 def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:
-    """Return `rows` with one boolean column per rule, named ``bad_<id>``, and `kept`."""
+    """Return `rows` with a boolean column a rule, named ``bad_<id>``, the row's `fate`, and whether it is `kept`.
+
+    The fate is ``used`` or the id of the first rule that leaves the row out, so that each row is told once.
+    """
     flags = {f"bad_{rule.id}": rule.predicate(rows, limits).fill_null(False) for rule in rules}
     flagged = rows.mutate(**flags)
-    removing = [flagged[f"bad_{rule.id}"] for rule in rules if rule.removes]
-    return flagged.mutate(kept=~functools.reduce(operator.or_, removing))
+    removing = [(flagged[f"bad_{rule.id}"], rule.id) for rule in rules if rule.removes]
+    flagged = flagged.mutate(fate=ibis.cases(*removing, else_="used"))
+    return flagged.mutate(kept=flagged.fate == "used")
+
+
+PART_RULES: dict[str, tuple[Severity, str]] = {
+    "unreadable": (
+        "error",
+        "A required cell is empty, or a cell is not the date, number or yes/no that its column holds.",
+    ),
+    "implausible_date": ("error", f"A date lies before {FIRST_YEAR} or after next year."),
+    "exit_before_entry": ("error", "A spell of enrollment ends before it begins."),
+    "school_not_in_calendar": (
+        "error",
+        "The school has no day in the calendar: a code that lost its zeros, or a calendar that lacks it.",
+    ),
+    "unknown_category": (
+        "error",
+        "The category of the event is not known. Say under `categories:` what share of a day it means.",
+    ),
+    "impossible_days": ("error", "The share of the day missed is not between 0 and 1."),
+    "suppressed": ("error", "The share of the day missed is a sign such as * or <5."),
+    "no_school_day": ("warn", "Days on which the school did not teach (holidays, teachers' days)."),
+    "no_absence": ("warn", "Events that mean presence (tardy, in attendance)."),
+}
+"""What can become of a row of a table that a panel is joined from, beside being used."""

@@ -1,7 +1,7 @@
 """The parameters of the student track, typed; `params/students.yml` gives each its unit and reason."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,8 +10,11 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students import contract
+from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
+TRANSLATED = ("grade", "status", "type", "high_needs", "completed")
+"""Columns whose own values may be translated under `values:`."""
 
 
 class StudentSettings(BaseModel):
@@ -24,6 +27,14 @@ class StudentSettings(BaseModel):
     roster: str
     shape: Literal[""] | contract.Shape
     columns: dict[str, str]
+    source: str = "student files, not published"
+    district: str = ""
+    district_names: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    categories: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    supports: tuple[str, ...] = contract.SUPPORTS
+    time_zone: str = ""
+    max_unmatched: float = Field(default=0.1, ge=0, le=1)
     memory_limit: str
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
@@ -42,6 +53,12 @@ class StudentSettings(BaseModel):
     def simulated(self) -> bool:
         """Whether the default input is used, the SIMULATED state."""
         return not self.input
+
+    @property
+    def reading(self) -> Reading:
+        """How the files are to be read."""
+        constants = {"district_code": self.district} if self.district else {}
+        return Reading(self.columns, constants, self.values, self.categories, self.supports, self.time_zone)
 
 
 def load_settings(path: Path | None = None) -> StudentSettings:
@@ -70,6 +87,11 @@ def _checked(content: object, name: str) -> StudentSettings:
     for column in settings.columns:
         if column not in COLUMNS:
             raise bad_value(f"column under columns: in {name}", column, COLUMNS, "Write it as `name here: name there`.")
+    for column in settings.values:
+        if column not in TRANSLATED:
+            raise bad_value(
+                f"column under values: in {name}", column, TRANSLATED, "Write it as `column: {legal: own}`."
+            )
     return settings
 
 
@@ -93,9 +115,9 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
     hashes = {"params/students.yml": sha256_bytes(chosen.model_dump_json().encode())}
     if chosen.simulated:
         return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
-    from leapstudy.students.sources import find  # imports the engine
+    from leapstudy.students.files import find  # imports pyarrow
 
-    files = {role: find(path) for role, path in input_files(chosen).items()}
+    files = {role: find(path).paths for role, path in input_files(chosen).items()}
     return hashes | {
         f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)
     }

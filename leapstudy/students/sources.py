@@ -1,12 +1,14 @@
-"""From files to typed tables: find the files, map the names, read cells as text, and mark what cannot be read."""
+"""From files to typed tables: map the names, read cells as text, and mark what cannot be read."""
 
 import functools
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
+import ibis.util
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
@@ -14,107 +16,175 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.contract import Column
 from leapstudy.students.engine import sealed
+from leapstudy.students.files import Dialect, Files, find, looks_like_name, name_key, source_columns
+from leapstudy.students.reading import Reading
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
-FORMATS = (".parquet", ".csv", ".csv.gz", ".txt", ".dat")
+ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
+"""Dates that have one meaning; a local time and its offset may follow, the date is the one that is written."""
 
 
-def bounds(cell: str, low: float = 0, high: float = 100) -> tuple[float, float]:
-    """Return what a cell of a published table says: a number twice, or the bounds of a suppressed value.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One table as it stands in its files: `table` is typed and marked; `unparsed` lines fit no row and are counted."""
 
-    Parameters
-    ----------
-    cell
-        ``"12.5"``, ``"*"``, ``"<5"`` or ``">=95"``.
-    low, high
-        The least and greatest value the figure can have.
-
-    Raises
-    ------
-    BadInput
-        If the cell is neither a number nor a sign of suppression; it is never taken for zero or missing.
-    """
-    text = cell.strip().removesuffix("%").strip()
-    if re.fullmatch(r"\*+", text):
-        return low, high
-    if sign := re.fullmatch(r"([<>])=?\s*([0-9.]+)", text):
-        edge = float(sign[2])
-        return (low, edge) if sign[1] == "<" else (edge, high)
-    if re.fullmatch(r"-?[0-9.]+", text):
-        return float(text), float(text)
-    raise BadInput(f"A published figure must be a number, '*', '<5' or '>=95'; got {cell!r}.")
+    table: Table
+    files: Files
+    unparsed: int
 
 
-def find(path: Path | str) -> list[Path]:
-    """Return the files at `path`: a file, a folder or a glob.
+def read(con: Backend, path: Path | str, table: contract.Table, how: Reading) -> Source:
+    """Read the files at `path` as one of the contract's tables.
 
     Raises
     ------
     BadInput
-        If there are none, or they differ in kind.
+        If files or columns are missing, a code was stored as a number, or files differ in a column's type.
     """
-    place = Path(path)
-    if place.is_file():
-        found = [place] if place.name.endswith(FORMATS) else []
-    else:
-        names = place.glob("*") if place.is_dir() else place.parent.glob(place.name)
-        found = sorted(file for file in names if file.name.endswith(FORMATS))
-    if not found:
-        raise BadInput(f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.")
-    if len({file.suffix for file in found}) > 1:
-        raise BadInput(f"The files at {str(path)!r} are of several kinds. Give a glob such as '*.parquet'.")
-    return found
+    files = find(path)
+    raw = scan(con, files, table, how)
+    return Source(typed(raw, table, how), files, unparsed_lines(con, files))
 
 
-def scan(con: Backend, files: list[Path], table: contract.Table, mapping: Mapping[str, str] | None = None) -> Table:
-    """Return the files as one table with the contract's column names; text files as text, so that no code is a number.
+def scan(con: Backend, files: Files, table: contract.Table, how: Reading) -> Table:
+    """Return the files as one table with the contract's column names; text files as text, so that no code is a number."""
+    if files.kind == "fixed":
+        return _fixed_width(con, [str(path) for path in files.paths], table)
+    _require_one_table(files, table, how)
+    selects = [_select(dialect, paths, table, how) for dialect, paths in files.groups().items()]
+    _require_equal_types(files, table, how)
+    view = ibis.util.gen_name("files")
+    sealed("opening the files", lambda: con.raw_sql(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}"))
+    return con.table(view)
 
-    Parameters
-    ----------
-    con
-        The engine.
-    files
-        Files of one kind.
-    table
-        What they should hold.
-    mapping
-        The contract's name to the file's name, for columns that are called otherwise.
 
-    Raises
-    ------
-    BadInput
-        If a column is missing, or a code was stored as a number.
-    """
-    raw = _renamed(sealed("opening the files", lambda: _open(con, files, table)), mapping)
-    contract.require_columns(table, raw.columns, files[0].name)
+def _require_one_table(files: Files, table: contract.Table, how: Reading) -> None:
+    """Raise `BadInput` where only some of the files are of this table: an attendance file and a log in one folder, say."""
+    needed = {name_key(how.columns.get(name, name)) for name in table.required if name not in how.constants}
+    fits = [needed <= {name_key(column) for column in dialect.columns} for dialect in files.dialects]
+    if any(fits) and not all(fits):
+        others = [path.name for path, fit in zip(files.paths, fits, strict=True) if not fit]
+        raise BadInput(
+            f"Not all of the files are {table.name.replace('_', ' ')} tables: {', '.join(others[:5])} "
+            "lack its columns. Name one file, or a glob of those that belong together."
+        )
+
+
+def columns_of(files: Files, how: Reading) -> set[str]:
+    """Return the contract's names that the first file has, for telling shapes apart."""
+    names = dict.fromkeys(name for table in contract.TABLES for name in table.names)
+    keys = {name_key(column) for column in files.dialects[0].columns}
+    there = [name for name in names if name_key(how.columns.get(name, name)) in keys]
+    return set(there) | set(how.constants)
+
+
+def shown_names(dialect: Dialect) -> list[str]:
+    """Return those of a file's column names that may be shown."""
+    return [name for name in dialect.columns if looks_like_name(name)]
+
+
+def _select(dialect: Dialect, paths: Sequence[Path], table: contract.Table, how: Reading) -> str:
+    mapping = {name: theirs for name, theirs in how.columns.items() if name in table.names}
+    columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
+    contract.require_columns(table, {*columns, *how.constants}, paths[0].name, shown_names(dialect))
+    cells = []
     for column in table.columns:
-        if column.kind == "text" and column.name in raw.columns and not raw[column.name].type().is_string():
+        if column.name in how.constants:
+            cell = _quoted(how.constants[column.name])
+        elif column.name in columns:
+            cell = _cell(dialect, columns[column.name], column, paths[0].name, how)
+        else:
+            cell = "NULL::VARCHAR"
+        cells.append(f'{cell} AS "{column.name}"')
+    return f"SELECT {', '.join(cells)} FROM {_reader(dialect, paths)}"
+
+
+def _cell(dialect: Dialect, source: str, column: Column, file: str, how: Reading) -> str:
+    name, kind = '"' + source.replace('"', '""') + '"', dialect.type_of(source)
+    if column.kind == "text" and kind != "text":
+        raise BadInput(
+            f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading zeros. "
+            "Export it as text."
+        )
+    if dialect.kind == "delimited" or kind == "text":
+        return f"{name}::VARCHAR"
+    zone = dialect.zone_of(source)
+    if kind != "moment" or not zone:
+        return name
+    if zone.upper() in ("UTC", "+00:00", "Z") and not how.time_zone:
+        raise BadInput(
+            f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant by "
+            "`time_zone:` in params/students.yml (America/New_York, say), or export dates."
+        )
+    return _local(name, zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone)
+
+
+def _local(name: str, zone: str) -> str:
+    """Return an instant's local date; an offset such as -04:00 is added by hand."""
+    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
+    if offset:
+        minutes = int(offset[1] + "1") * (60 * int(offset[2]) + int(offset[3]))
+        return f"(({name} AT TIME ZONE 'UTC') + INTERVAL ({minutes}) MINUTE)"
+    return f"({name} AT TIME ZONE {_quoted(zone)})"
+
+
+def _require_equal_types(files: Files, table: contract.Table, how: Reading) -> None:
+    if files.kind != "parquet":
+        return
+    for column in table.names:
+        source = how.columns.get(column, column)
+        types = {
+            d.type_of(source): p.name for p, d in zip(files.paths, files.dialects, strict=True) if source in d.columns
+        }
+        types.pop("other", None)
+        if len(types) > 1:
+            kinds = ", ".join(f"{kind} in {file}" for kind, file in types.items())
             raise BadInput(
-                f"{files[0].name}: {column.name} is stored as {raw[column.name].type()}; codes are text, since a number "
-                "has lost its leading zeros. Export it as text."
+                f"The files store {column} in different ways: {kinds}. Export all of them as text, or alike."
             )
-    absent = {c.name: ibis.null("string").name(c.name) for c in table.columns if c.name not in raw.columns}
-    return raw.mutate(**absent).select(*table.names)
 
 
-def _renamed(raw: Table, mapping: Mapping[str, str] | None) -> Table:
-    return raw.rename({ours: theirs for ours, theirs in (mapping or {}).items() if theirs in raw.columns})
+def _reader(dialect: Dialect, paths: Sequence[Path]) -> str:
+    names = "[" + ", ".join(_quoted(str(path)) for path in paths) + "]"
+    if dialect.kind == "parquet":
+        return f"read_parquet({names}, union_by_name = true)"
+    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in dialect.columns)
+    return (
+        f"read_csv({names}, delim = {_quoted(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false)"
+    )
 
 
-def columns_of(con: Backend, files: list[Path], mapping: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Return the column names of parquet or CSV files, the mapped ones under the contract's names."""
-    raw = sealed("opening the files", lambda: _open(con, files, contract.STUDENT_MONTH))
-    return tuple(_renamed(raw, mapping).columns)
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
-def _open(con: Backend, files: list[Path], table: contract.Table) -> Table:
-    names = [str(file) for file in files]
-    if files[0].suffix == ".parquet":
-        return con.read_parquet(names, union_by_name=True)
-    if files[0].suffix in (".txt", ".dat"):
-        return _fixed_width(con, names, table)
-    return con.read_csv(names, all_varchar=True, header=True, union_by_name=True)
+def unparsed_lines(con: Backend, files: Files) -> int:
+    """Return how many lines of text files fit no row: too many or too few cells, broken quotes, another encoding.
+
+    The reader skips such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
+    """
+    if files.kind != "delimited":
+        return 0
+    return sum(_unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
+
+
+def _unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
+    errors, scans = ibis.util.gen_name("rejected"), ibis.util.gen_name("scans")
+    reader = _reader(dialect, paths).replace(
+        "ignore_errors = true", f"store_rejects = true, rejects_table = '{errors}', rejects_scan = '{scans}'"
+    )
+
+    def count() -> int:
+        every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
+        con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
+        row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()
+        con.con.execute(f"DROP TABLE {errors}")
+        con.con.execute(f"DROP TABLE {scans}")
+        return int(row[0])
+
+    return sealed("counting broken lines", count)
 
 
 def _fixed_width(con: Backend, names: list[str], table: contract.Table) -> Table:
@@ -132,8 +202,8 @@ def _as_date(value: Value) -> Value:
     if value.type().is_temporal():
         return value.cast("date")
     text = _blank_to_null(value)
-    whole = ibis.ifelse(text.re_search(r"^[0-9]{4}-[0-9]{2}$"), text + "-01", text)
-    return whole.try_cast("date")
+    whole = ibis.ifelse(text.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), text + "-01", text.re_extract(r"^[0-9-]+", 0))
+    return ibis.ifelse(text.re_search(ISO_DATE), whole, ibis.null("string")).try_cast("date")
 
 
 def _as_flag(value: Value) -> BooleanValue:
@@ -143,12 +213,18 @@ def _as_flag(value: Value) -> BooleanValue:
     return ibis.cases((text.isin(TRUE), True), (text.isin(FALSE), False), else_=ibis.null("boolean"))
 
 
-def _as_grade(value: Value) -> StringValue:
-    text = _blank_to_null(value).upper()
+def _as_grade(value: StringValue) -> StringValue:
+    text = value.upper()
     return ibis.ifelse(text.re_search("^[1-9]$"), ibis.literal("0") + text, text)
 
 
-def _convert(column: Column, value: Value) -> Value:
+def _as_choice(column: Column, value: StringValue) -> StringValue:
+    """Return a choice in the contract's spelling where capitals, spaces and hyphens are all that differs."""
+    text = value.lower().re_replace(r"[\s-]+", "_")
+    return _replaced(text, column.known)
+
+
+def _convert(column: Column, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "number":
         number = value.cast("float64") if value.type().is_numeric() else _blank_to_null(value).try_cast("float64")
         return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
@@ -157,15 +233,32 @@ def _convert(column: Column, value: Value) -> Value:
     if column.kind == "date":
         return _as_date(value)
     if column.kind == "flag":
-        return _as_flag(value)
-    return _as_grade(value) if column.name == "grade" else _blank_to_null(value)
+        return _as_flag(_translated(value, own) if own else value)
+    text = _blank_to_null(value)
+    text = _translated(text, own) if own else text
+    if column.name == "grade":
+        return _as_grade(text)
+    if column.name == "supports":
+        return text.lower().re_replace(r"\s*[;,]\s*", ";").re_replace(r"[\s-]+", "_")
+    return _as_choice(column, text) if column.allowed else text
+
+
+def _translated(value: Value, own: Mapping[str, str]) -> StringValue:
+    return _replaced(_blank_to_null(value), own)
+
+
+def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
+    """Return the text, or what stands for it in `pairs` whatever its capitals."""
+    if not pairs:
+        return text
+    return ibis.cases(*((text.lower() == theirs.casefold(), ours) for theirs, ours in pairs.items()), else_=text)
 
 
 def _any(flags: list[BooleanValue]) -> BooleanValue:
     return functools.reduce(operator.or_, flags, ibis.literal(False))
 
 
-def typed(raw: Table, table: contract.Table) -> Table:
+def typed(raw: Table, table: contract.Table, how: Reading) -> Table:
     """Return the table in the contract's types, with two marks per row and no cell that fails loudly.
 
     `suppressed` says that a number is a sign such as ``*`` or ``<5``; `unreadable` that a required cell is empty or
@@ -174,7 +267,7 @@ def typed(raw: Table, table: contract.Table) -> Table:
     cells, unreadable, suppressed = {}, [], []
     for column in table.columns:
         value = raw[column.name]
-        cells[column.name] = _convert(column, value)
+        cells[column.name] = _convert(column, value, how.values.get(column.name, {}))
         empty = value.isnull() if not value.type().is_string() else _blank_to_null(value).isnull()
         hidden = ibis.literal(False)
         if column.kind == "number" and value.type().is_string():

@@ -23,6 +23,7 @@ from leapstudy.students.groups import DIMENSIONS, VISITED
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
+from leapstudy.study.student_check import places_of, set_aside
 
 FOLDER = "student_answers"
 KEPT = 3
@@ -61,6 +62,15 @@ def _sources_hash() -> str:
     return sha256_bytes(b"\0".join([versions, *(file.read_bytes() for file in sorted(files))]))
 
 
+def explanations() -> dict[str, str]:
+    """Return what each rule that leaves a row out says of it."""
+    from leapstudy.students.check import UNPARSED
+    from leapstudy.students.rules import PANEL_RULES, PART_RULES, VISIT_RULES
+
+    told = {rule.id: rule.explanation for rule in (*PANEL_RULES, *VISIT_RULES)}
+    return {"unparsed": UNPARSED} | {rule: words for rule, (_, words) in PART_RULES.items()} | told
+
+
 def _forget_old(folder: Path) -> None:
     newest_first = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     for file in newest_first[KEPT:]:
@@ -74,20 +84,19 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
 
     districts, files = load_study().districts, input_files(settings)
     data = open_students(
-        files["attendance"], visits=files["visits"], mapping=settings.columns, shape=settings.shape or None,
+        files["attendance"], visits=files["visits"], how=settings.reading, shape=settings.shape or None,
         known_districts=tuple(districts["district_code"]), roster=files.get("roster"),
-        con=connect(settings.memory_limit),
+        con=connect(settings.memory_limit), max_unmatched=settings.max_unmatched,
     )  # fmt: skip
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)
     given = supports(counts)
-    places = dict(
-        zip(districts["district_code"], zip(districts["district"], districts["slug"], strict=True), strict=True)
-    )
+    places = {place.code: place for place in places_of([code for code in measured.codes if code != ALL], settings)}
+    accounts = [jsonable(account) for report in data.reports for account in report.accounts]
     stored = []
     for code in measured.codes:
-        name, slug = ("all LEAP districts", ALL_SLUG) if code == ALL else places[code]
-        district = District(code, name, slug)
+        district = District(ALL, "all districts with visits", ALL_SLUG) if code == ALL else places[code]
+        slug, name = district.slug, district.name
         rule = next((rule for rule in measured.rules if rule.district_code == code), None)
         stored.append(
             {
@@ -96,6 +105,7 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
                 "rule_shares": rule_shares(measured.shares, rule), "truth": None if truth is None else _of(truth, code),
                 "placebo_students": rounded(0 if measured.placebo is None else _picked(measured.placebo, code)),
                 "published": _published(slug), "period": measured.period, "hashes": hashes,
+                "source": settings.source, "rows": set_aside(accounts, explanations()),
             }
         )  # fmt: skip
     return stored

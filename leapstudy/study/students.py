@@ -9,8 +9,9 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.evidence.power import mde_factor
+from leapstudy.did.spread import mde_factor
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
 from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
@@ -43,6 +44,10 @@ class StudentStudy:
         First to last month of the file.
     hashes : dict
         What the study was made from.
+    source_name : str
+        How pages cite the files.
+    rows : pandas.DataFrame
+        table, what, rows: rows in, set aside by rule, and used, of each file.
     """
 
     name: str
@@ -57,15 +62,18 @@ class StudentStudy:
     published: pd.DataFrame
     period: str
     hashes: dict[str, str]
+    source_name: str
+    rows: pd.DataFrame
 
     @property
     def source(self) -> str:
         """Where the figures are from."""
-        return (
-            "SIMULATED state of params/simulation.yml"
-            if self.simulated
-            else "student files of the state, not published"
-        )
+        return "SIMULATED state of params/simulation.yml" if self.simulated else f"{self.source_name}, {self.period}"
+
+    @property
+    def account(self) -> Table:
+        """The rows of each file: in, set aside by rule, and used."""
+        return Table(self.rows, f"Rows of the files: each is used or set aside by one rule. Source: {self.source}.")
 
     @property
     def sample(self) -> str:
@@ -111,11 +119,11 @@ class StudentStudy:
             track="students",
             district={"code": self.answer.code, "name": self.name, "slug": self.slug},
             params={"edition": self.answer.edition},
-            made=made(self.hashes, simulated=self.simulated),
+            made={**made(self.hashes, simulated=self.simulated), "source": self.source},
             estimates=self.answer.estimates,
             blocks={
                 "answer": self.answer, "funnel": self.funnel, "truth": self.truth, "published": self.published,
-                "period": self.period, "detectable": {"mde_pp": self.mde_pp},
+                "period": self.period, "rows": self.rows, "detectable": {"mde_pp": self.mde_pp},
             },
         )  # fmt: skip
 
@@ -148,9 +156,12 @@ def _study(content: Mapping[str, Any]) -> StudentStudy:
     made_of = {
         **content,
         **{name: _frame(content[name]) for name in ("funnel", "rule_shares", "supports", "published")},
+        "source_name": content["source"],
+        "rows": pd.DataFrame(content["rows"]),
         "answer": _answer(content["answer"]),
         "truth": None if content["truth"] is None else _frame(content["truth"]),
     }
+    made_of.pop("source")
     return StudentStudy(**made_of)
 
 

@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 
-from leapstudy.core.estimate import Estimate
+from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.figures.exhibit import LINE
 from leapstudy.figures.students_common import SIMULATED, design_label
@@ -12,7 +12,6 @@ from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DesignAnswer, StudentBounds
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.bounds import breakdown_words
-from leapstudy.words.reading import SCHOOL_DAYS
 
 
 def say(study: StudentStudy, text: str) -> None:

@@ -44,6 +44,9 @@ def test_studentized_shuffles_by_a_slow_twin():
     rng = np.random.default_rng(5)
     treated, comparison, sizes = rng.normal(0.5, 3, 4), rng.normal(0, 1, 6), rng.uniform(1, 9, 10)
     test, changes = shuffled(treated, comparison, 7, sizes, 50), np.concatenate([treated, comparison])
+    again = shuffled(treated[::-1], comparison[::-1], 7, np.concatenate([sizes[:4][::-1], sizes[4:][::-1]]), 50)
+    assert again.placebos == pytest.approx(test.placebos, abs=1e-9), "the order of the districts must not matter"
+    by_change = np.argsort(changes)
 
     def t_of(on):
         weights = [sizes[side] / sizes[side].sum() for side in (on, ~on)]
@@ -53,6 +56,6 @@ def test_studentized_shuffles_by_a_slow_twin():
 
     order = np.random.default_rng(7).random((50, 10)).argpartition(4, axis=1)[:, :4]
     effect, se = t_of(np.arange(10) < 4)
-    slow = [np.divide(*t_of(np.isin(np.arange(10), chosen))) * se for chosen in order]
+    slow = [np.divide(*t_of(np.isin(np.arange(10), by_change[chosen]))) * se for chosen in order]
     assert test.placebos == pytest.approx(np.array(slow), abs=1e-9) and test.estimate == pytest.approx(effect)
     assert test.p_value == pytest.approx((1 + sum(abs(value) >= abs(effect) for value in slow)) / 51)

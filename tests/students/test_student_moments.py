@@ -116,8 +116,6 @@ def test_unknown_options_name_the_legal_ones():
     [
         (lambda rows: pd.concat([rows, rows.head(1)]), "several rows in one month"),
         (lambda rows: rows.assign(district_code=None), "no district"),
-        # one row among many: its student would silently get the traits of another month
-        (lambda rows: rows.assign(district_code=["06400ll", *rows["district_code"][1:]]), "a code that is no number"),
         (lambda rows: rows.assign(days_enrolled=0.0), "No month has any days"),
     ],
 )

@@ -2,14 +2,12 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, codebook_section, fake
 from leapstudy.students.engine import connect
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
-from leapstudy.students.sources import bounds
+from leapstudy.students.reading import Reading
 
 SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
 STUDENTS = [("~Paaaaaaaaaa", "0640011", "0640001", "05"), ("~Pbbbbbbbbbb", "0640011", "0640001", "09")]
@@ -84,12 +82,12 @@ WRITERS = [_write_month_csv, _write_month_parquet, _write_many, _write_days, _wr
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 def test_every_shape_gives_the_same_panel(write, tmp_path):
-    panel = open_panel(connect(threads=1), write(tmp_path))
+    panel = open_panel(connect(threads=1), write(tmp_path), Reading()).table
     assert tuple(panel.columns[: len(STUDENT_MONTH.names)]) == STUDENT_MONTH.names
     pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
-    assert not panel.aggregate(bad=(panel.unreadable | panel.suppressed | (panel.strays > 0)).any()).to_pandas()["bad"][
-        0
-    ]
+    assert not panel.aggregate(bad=(panel.unreadable | panel.suppressed | (panel.unmatched > 0)).any()).to_pandas()[
+        "bad"
+    ][0]
 
 
 def test_the_fixed_width_file_adds_in_person_and_remote_days(tmp_path):
@@ -104,9 +102,9 @@ def test_the_fixed_width_file_adds_in_person_and_remote_days(tmp_path):
     roster.to_csv(tmp_path / "roster.csv", index=False)
     con = connect(threads=1)
     assert sum(column.width for column in CT_MONTHLY.columns) == len(lines[0])
-    with_roster = open_panel(con, tmp_path / "monthly.txt", roster=tmp_path / "roster.csv")
+    with_roster = open_panel(con, tmp_path / "monthly.txt", Reading(), roster=tmp_path / "roster.csv").table
     pd.testing.assert_frame_equal(_shown(with_roster), _expected(), check_dtype=False)
-    without = open_panel(con, tmp_path / "monthly.txt")
+    without = open_panel(con, tmp_path / "monthly.txt", Reading()).table
     assert _shown(without)["grade"].isna().all()
 
 
@@ -114,25 +112,27 @@ def test_names_map_by_a_dictionary(tmp_path):
     path = tmp_path / "own_names.csv"
     _months().rename(columns={"student": "SASID", "days_attended": "Days Present"}).to_csv(path, index=False)
     con = connect(threads=1)
-    panel = open_panel(con, path, mapping={"student": "SASID", "days_attended": "Days Present", "grade": "absent here"})
+    panel = open_panel(con, path, Reading({"student": "SASID", "days_attended": "days present"})).table
     pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
     with pytest.raises(BadInput, match=r"lacks the columns \['student', 'days_attended'\]"):
-        open_panel(con, path)
+        open_panel(con, path, Reading())
+    with pytest.raises(BadInput, match="Unknown column of own_names.csv under columns: grade: 'absent here'"):
+        open_panel(con, path, Reading({"student": "SASID", "days_attended": "Days Present", "grade": "absent here"}))
 
 
 def test_codes_stored_as_numbers_are_refused(tmp_path):
     _months().astype({"district_code": "int64"}).to_parquet(tmp_path / "numbers.parquet")
     with pytest.raises(BadInput, match="leading zeros"):
-        open_panel(connect(threads=1), tmp_path / "numbers.parquet")
+        open_panel(connect(threads=1), tmp_path / "numbers.parquet", Reading())
 
 
 def test_an_absence_outside_enrollment_is_a_stray_and_overlapping_spells_count_once(tmp_path):
     place = _write_edfi(tmp_path)
     spells = pd.read_csv(place / "enrollment.csv", dtype="str")
     pd.concat([spells, spells.head(1)]).assign(exit_date="2020-09-30").to_csv(place / "enrollment.csv", index=False)
-    frame = open_panel(connect(threads=1), place).to_pandas().set_index(["student", "month"])
+    frame = open_panel(connect(threads=1), place, Reading()).table.to_pandas().set_index(["student", "month"])
     october = frame[frame.index.get_level_values("month").astype(str).str.startswith("2020-10")]
-    assert october["strays"].sum() == 2 and (october["days_enrolled"] == 0).all()
+    assert october["unmatched"].sum() == 2 and (october["days_enrolled"] == 0).all()
     assert (frame.drop(october.index)["days_enrolled"] == (SCHOOL_DAYS.month == 9).sum()).all()
 
 
@@ -140,9 +140,9 @@ def test_a_day_listed_twice_counts_once(tmp_path):
     path = _write_days(tmp_path)
     days = pd.read_csv(path, dtype="str")
     pd.concat([days, days.head(1).assign(attended="0.5")]).to_csv(path, index=False)
-    panel = open_panel(connect(threads=1), path)
+    panel = open_panel(connect(threads=1), path, Reading()).table
     pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
-    assert panel.to_pandas()["strays"].sum() == 1
+    assert panel.to_pandas()["unmatched"].sum() == 1
 
 
 def _visit_log(folder):
@@ -159,46 +159,26 @@ def _visit_log(folder):
 
 def test_the_first_completed_visit_makes_the_cohort_and_a_referral_the_intention(tmp_path):
     con, log = connect(threads=1), _visit_log(tmp_path)
-    assert shape_of(log, con) == "visits"
-    panel = open_panel(con, _write_month_csv(tmp_path), visits=log)
+    assert shape_of(log, Reading()) == "visits"
+    visits = read_visits(con, log, Reading()).table
+    panel = with_first_visit(open_panel(con, _write_month_csv(tmp_path), Reading()).table, visits)
     first = panel.to_pandas().groupby("student")["first_visit_month"].first()
     assert str(first["~Paaaaaaaaaa"])[:10] == "2020-10-01" and pd.isna(first["~Pbbbbbbbbbb"])
-    referred = with_first_visit(panel, read_visits(con, log), event="referral")
+    referred = with_first_visit(panel, visits, event="referral")
     first = referred.to_pandas().groupby("student")["first_visit_month"].first().astype(str).str.slice(0, 10)
     assert first.tolist() == ["2020-09-01", "2020-10-01"]
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        ("12.5", (12.5, 12.5)),
-        ("*", (0, 100)),
-        ("<5", (0, 5)),
-        (">=95", (95, 100)),
-        ("<=10%", (0, 10)),
-        (" 7 % ", (7, 7)),
-    ],
-)
-def test_a_suppressed_cell_is_a_value_with_bounds(cell, expected):
-    assert bounds(cell) == expected
-
-
-@given(st.text(max_size=6).filter(lambda text: not any(sign in text for sign in "0123456789*<>")))
-def test_anything_else_is_refused_and_never_taken_for_zero(text):
-    with pytest.raises(BadInput):
-        bounds(text)
 
 
 def test_missing_files_and_mixed_kinds_are_named(tmp_path):
     con = connect(threads=1)
     with pytest.raises(BadInput, match=r"nothing\.csv"):
-        open_panel(con, tmp_path / "nothing.csv")
+        open_panel(con, tmp_path / "nothing.csv", Reading())
     _write_month_csv(tmp_path)
     _write_month_parquet(tmp_path)
     with pytest.raises(BadInput, match="several kinds"):
-        open_panel(con, tmp_path)
+        open_panel(con, tmp_path, Reading())
     with pytest.raises(BadInput, match="shape"):
-        open_panel(con, tmp_path / "months.csv", shape="student_week")
+        open_panel(con, tmp_path / "months.csv", Reading(), shape="student_week")
     with pytest.raises(BadInput, match="memory_limit"):
         connect(memory_limit="plenty")
 

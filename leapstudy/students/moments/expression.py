@@ -61,7 +61,7 @@ def moments_of_panel(panel: Table, *, strata: Sequence[str] = (), weights: Weigh
     check_option("weights", weights, Weights)
     with students_of(panel) as students:
         split = students.with_columns({name: trait(students.table.traits, name) for name in strata})
-        return gather(cell_sums(split, strata, weights), students.periods, trait_names(strata))
+        return gather(cell_sums(split, strata, weights), students.periods, trait_names(strata), students.districts)
 
 
 def panel_by(data: StudentData, event: Event = "visit") -> Table:

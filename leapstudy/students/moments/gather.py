@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import sealed
 from leapstudy.students.moments.pivot import MASK_BITS, SHIFT
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.students.moments.traits import STRATA
+from leapstudy.students.moments.traits import STRATA, district_places
 
 JOIN = ", "
 """Between the names of crossed strata."""
@@ -21,7 +21,9 @@ def trait_names(strata: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {name: STRATA[name] for name in strata}
 
 
-def gather(sums: Table, periods: Sequence[int], strata: Mapping[str, Sequence[str]]) -> Moments:
+def gather(
+    sums: Table, periods: Sequence[int], strata: Mapping[str, Sequence[str]], districts: Sequence[str]
+) -> Moments:
     """Run the expression and return its cells in order of district, cohort (never first), stratum and pattern.
 
     Parameters
@@ -32,13 +34,15 @@ def gather(sums: Table, periods: Sequence[int], strata: Mapping[str, Sequence[st
         Month numbers, length T.
     strata
         For each stratum column the names of its numbers.
+    districts
+        Codes of all districts, as `Students` has them.
 
     Raises
     ------
     BadInput
         See `fetch`.
     """
-    return record(fetch(sums, len(periods), strata), periods, strata)
+    return record(fetch(sums, len(periods), strata), periods, strata, districts)
 
 
 def fetch(sums: Table, periods: int, strata: Iterable[str]) -> pa.Table:
@@ -87,14 +91,16 @@ def _stratum(table: pa.Table, strata: Mapping[str, Sequence[str]]) -> np.ndarray
     return np.array([JOIN.join(cell) for cell in zip(*names, strict=True)] or [""] * table.num_rows, dtype=str)
 
 
-def record(table: pa.Table, periods: Sequence[int], strata: Mapping[str, Sequence[str]]) -> Moments:
+def record(
+    table: pa.Table, periods: Sequence[int], strata: Mapping[str, Sequence[str]], districts: Sequence[str]
+) -> Moments:
     """Return fetched cells as the record that estimators take."""
-    months = len(periods)
+    months, places = len(periods), district_places(districts)
     cohort = _column(table, "cohort").astype(float)
     total = _matrix(table, "t", months)
     return Moments(
         periods=np.asarray(periods),
-        district=np.array([f"{code:07d}" for code in _column(table, "district")]),
+        district=np.array([places[int(number)] for number in _column(table, "district")], dtype=str),
         cohort=np.where(cohort == 0, NEVER, cohort),
         stratum=_stratum(table, strata),
         seen=_seen(table, months),

@@ -12,7 +12,7 @@ from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import held, sealed
-from leapstudy.students.moments.traits import district_number, month_number, packed_traits, trait
+from leapstudy.students.moments.traits import SEPARATOR, month_number, packed_traits, trait
 
 SHIFT = 93.0
 """Points; near the mean of attendance, so that sums of squares lose no digits."""
@@ -40,15 +40,16 @@ class Students:
     """One row per student: `traits`, `rows`, and for each month t `e{t}` (days enrolled, 0 if not seen) and `y{t}`.
 
     `a{t}` are the days attended; `y{t}` is attendance in points less `SHIFT`, empty if not seen. `periods` are the
-    month numbers in order.
+    month numbers in order, `districts` the codes that the trait `district` numbers.
     """
 
     table: Table
     periods: tuple[int, ...]
+    districts: tuple[str, ...]
 
     def with_columns(self, columns: dict[str, IntegerValue]) -> "Students":
         """Return the same students with more columns."""
-        return Students(self.table.mutate(**columns), self.periods)
+        return Students(self.table.mutate(**columns), self.periods, self.districts)
 
 
 @contextmanager
@@ -65,18 +66,18 @@ def students_of(panel: Table) -> Iterator[Students]:
         If no month has any membership, a row has no district, or the engine fails.
     """
     rows = panel.filter(panel.days_enrolled > 0)
-    periods, halves = _survey(rows)
-    wide = _words(rows, periods) if halves else _columns(rows, periods)
+    (periods, halves), codes = _survey(rows), _district_codes(rows)
+    wide = _words(rows, periods, codes) if halves else _columns(rows, periods, codes)
     with held("turning student-months to students", wide) as kept:
         days = _unpacked(kept, periods) if halves else kept
         late = _late(days, periods)
         if not sealed("counting late entries", late.count().to_pyarrow).as_py():
-            yield Students(_with_outcome(days, len(periods)), periods)
+            yield Students(_with_outcome(days, len(periods)), periods, codes)
             return
-        with held("reading the traits of late entries", _first_traits(rows, late)) as traits:
+        with held("reading the traits of late entries", _first_traits(rows, late, codes)) as traits:
             days = days.left_join(traits, "student").mutate(traits=ibis.coalesce(traits.first_traits, days.traits))
             days = days.select("student", "traits", "rows", *(f"{x}{t}" for t in range(len(periods)) for x in "ea"))
-            yield Students(_with_outcome(days, len(periods)), periods)
+            yield Students(_with_outcome(days, len(periods)), periods, codes)
 
 
 def _anchors(periods: Sequence[int]) -> list[int]:
@@ -84,10 +85,10 @@ def _anchors(periods: Sequence[int]) -> list[int]:
     return [of for before, of in zip((None, *periods), periods, strict=False) if before is None or of - before > 1]
 
 
-def _anchored_traits(rows: Table, periods: Sequence[int]) -> IntegerValue:
+def _anchored_traits(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> IntegerValue:
     """Return the packed traits in the anchor months only, else nothing: to pack every row takes half of the whole pass."""
     first_days = [date(of // 12, of % 12 + 1, 1) for of in _anchors(periods)]
-    return ibis.ifelse(rows.month.isin(first_days), packed_traits(rows), ibis.null("int64"))
+    return ibis.ifelse(rows.month.isin(first_days), packed_traits(rows, codes), ibis.null("int64"))
 
 
 def _late(days: Table, periods: Sequence[int]) -> Table:
@@ -96,8 +97,8 @@ def _late(days: Table, periods: Sequence[int]) -> Table:
     return days.filter(days.traits.isnull() | (trait(days.traits, "month") != first)).select("student")
 
 
-def _first_traits(rows: Table, late: Table) -> Table:
-    packed = rows.select("student", packed=packed_traits(rows)).semi_join(late, "student")
+def _first_traits(rows: Table, late: Table, codes: Sequence[str]) -> Table:
+    packed = rows.select("student", packed=packed_traits(rows, codes)).semi_join(late, "student")
     return packed.group_by("student").agg(first_traits=packed.packed.min())
 
 
@@ -106,21 +107,28 @@ def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
     days = [rows.days_enrolled, rows.days_attended]
     whole_halves = [(value * 2) % 1 == 0 for value in days if not value.type().is_integer()]
     fits = ibis.and_(*whole_halves, *(value.between(0, MOST_DAYS) for value in days))
-    months = rows.group_by(month=rows.month).agg(halves=fits.all(), coded=district_number(rows).notnull().all())
+    months = rows.group_by(month=rows.month).agg(halves=fits.all())
     found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
     if not found.num_rows:
         raise BadInput("No month has any days of membership. `leapstudy check PATH` says why.")
-    if not all(found["coded"].to_pylist()):
-        raise BadInput("Some rows have no district, or a code that is no number. `leapstudy check PATH` counts them.")
     periods = sorted({int(period) for period in found["period"].to_pylist()})
     return tuple(periods), all(found["halves"].to_pylist())
+
+
+def _district_codes(rows: Table) -> tuple[str, ...]:
+    codes = sealed("listing the districts", rows.select("district_code").distinct().to_pyarrow)[
+        "district_code"
+    ].to_pylist()
+    if None in codes or any(SEPARATOR in code for code in codes):
+        raise BadInput("Some rows have no district code that could be read. `leapstudy check` counts them.")
+    return tuple(sorted(codes))
 
 
 def _by_student(rows: Table, months: dict[str, IntegerValue | FloatingValue]) -> Table:
     return rows.group_by("student").agg(traits=rows.packed.min(), rows=rows.count(), **months)
 
 
-def _words(rows: Table, periods: Sequence[int]) -> Table:
+def _words(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:
     """Return one row per student with `w0`, `w1`, ...: each holds the days of four calendar months in halves.
 
     Summer has its place too: to count months on takes two operations a row, to look up a school month twenty.
@@ -128,7 +136,7 @@ def _words(rows: Table, periods: Sequence[int]) -> Table:
     place = month_number(rows.month) - periods[0]
     rows = rows.select(
         "student",
-        packed=_anchored_traits(rows, periods),
+        packed=_anchored_traits(rows, periods, codes),
         place=place,
         days=(rows.days_attended * 2).cast("int64") * (1 << DAY_BITS) + (rows.days_enrolled * 2).cast("int64"),
     )
@@ -147,11 +155,11 @@ def _unpacked(kept: Table, periods: Sequence[int]) -> Table:
     return kept.select("student", "traits", "rows", **columns)
 
 
-def _columns(rows: Table, periods: Sequence[int]) -> Table:
+def _columns(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:
     """Return one row per student with two columns for each month, for days that are any fraction."""
     rows = rows.select(
         "student",
-        packed=_anchored_traits(rows, periods),
+        packed=_anchored_traits(rows, periods, codes),
         period=month_number(rows.month),
         enrolled=rows.days_enrolled.cast("float64"),
         attended=rows.days_attended.cast("float64"),

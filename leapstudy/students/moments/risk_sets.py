@@ -99,11 +99,13 @@ def risk_set_moments(data: StudentData, design: RiskDesign | None = None) -> dic
     chosen = design or RiskDesign()
     with students_of(panel_by(data, chosen.event)) as students:
         months, names = visit_months(students), band_names(chosen)
-        sets = Students(ibis.union(*(risk_set(students, month, chosen) for month in months)), students.periods)
+        sets = Students(
+            ibis.union(*(risk_set(students, month, chosen) for month in months)), students.periods, students.districts
+        )
         sums = cell_sums(sets, ["risk_set", *names], chosen.weights)
         table = fetch(sums, len(students.periods), ["risk_set", *names])
     of = {month: table.filter(pc.equal(table["risk_set"], month)) for month in months}
-    return {month: record(of[month], students.periods, names) for month in months}
+    return {month: record(of[month], students.periods, names, students.districts) for month in months}
 
 
 def visit_months(students: Students) -> list[int]:

@@ -4,7 +4,7 @@ Moments by risk set cannot tell that the same student stands in two of them. So 
 the risk sets where the rows are, and only sums of products leave.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -23,7 +23,7 @@ from leapstudy.students.moments.influence import Influence
 from leapstudy.students.moments.pivot import MASK_BITS, Students, masks, students_of
 from leapstudy.students.moments.record import Moments
 from leapstudy.students.moments.risk_sets import RiskDesign, band_names, risk_columns
-from leapstudy.students.moments.traits import trait
+from leapstudy.students.moments.traits import district_places, trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ def second_pass(
             w=weight, matched=ibis.literal(0), **zero, **made, **masks(students.table, len(students.periods))
         )
         for month, one in influence.items():
-            table = stack.enter_context(lent(con, _coefficients(sets[month], one, design)))
-            rows = _added(Students(rows, students.periods), month, table, one, design)
+            table = stack.enter_context(lent(con, _coefficients(sets[month], one, design, students.districts)))
+            rows = _added(Students(rows, students.periods, students.districts), month, table, one, design)
         sums = sealed("summing influences", _sums(rows, estimates).to_pyarrow)
     expected = sum(int(sets[month].students.sum()) for month in influence)
     if sum(sums["matched"].to_pylist()) != expected:
         raise BadInput("These risk sets were made from other students or another design. Compute them again.")
-    return _record(sums.sort_by("district"), estimates)
+    return _record(sums.sort_by("district"), estimates, students.districts)
 
 
 def _common_count(sets: Mapping[int, Moments], influence: Mapping[int, Influence]) -> int:
@@ -101,14 +101,15 @@ def _used(one: Influence) -> list[tuple[int, int]]:
     return [(int(k), int(t)) for k, t in np.argwhere((one.slope != 0).any(axis=1))]
 
 
-def _coefficients(moments: Moments, one: Influence, design: RiskDesign) -> pa.Table:
+def _coefficients(moments: Moments, one: Influence, design: RiskDesign, districts: Sequence[str]) -> pa.Table:
     """Return the influence as a table with the engine's own numbers for the cells' keys."""
     names = band_names(design)
     numbers = {JOIN.join(words): place for words, place in zip(
         product(*names.values()), product(*(range(len(values)) for values in names.values())), strict=True)}  # fmt: skip
     places = np.array([numbers[stratum] for stratum in moments.stratum])
+    number_of = {code: number for number, code in district_places(districts).items()}
     cells = {
-        "district": moments.district.astype(np.int64),
+        "district": np.array([number_of[code] for code in moments.district], dtype=np.int64),
         "cohort": np.where(np.isinf(moments.cohort), 0, moments.cohort).astype(np.int64),
         **{name: places[:, column] for column, name in enumerate(names)},
         **_mask_numbers(moments.seen),
@@ -157,10 +158,11 @@ def _sums(rows: Table, estimates: int) -> Table:
     return rows.group_by("district").agg(matched=rows.matched.sum(), **sums, **products)
 
 
-def _record(sums: pa.Table, estimates: int) -> InfluenceSums:
+def _record(sums: pa.Table, estimates: int, districts: Sequence[str]) -> InfluenceSums:
     matrix = np.empty((estimates, estimates))
     for k in range(estimates):
         for m in range(k, estimates):
             matrix[k, m] = matrix[m, k] = np.sum(sums[f"c{k}_{m}"].to_numpy())
-    district = np.array([f"{code:07d}" for code in sums["district"].to_pylist()])
+    places = district_places(districts)
+    district = np.array([places[number] for number in sums["district"].to_pylist()])
     return InfluenceSums(matrix, district, np.stack([sums[f"t{k}"].to_numpy() for k in range(estimates)], axis=1))

@@ -38,20 +38,35 @@ def month_number(month: DateValue) -> IntegerValue:
     return number.fill_null(0)
 
 
-def district_number(rows: Table) -> IntegerValue:
-    """Return the district's code as a number, empty where it is none: an engine makes a cast that cannot fail once a code."""
-    return rows.district_code.try_cast("int64")
+SEPARATOR = "\x1f"
+"""Stands between the codes of all districts in one text; no code holds it."""
 
 
-def packed_traits(rows: Table) -> IntegerValue:
+def district_places(codes: Sequence[str]) -> dict[int, str]:
+    """Return the number of each district in the engine -> its code: where the code begins in the text of all codes."""
+    places, place = {}, 0
+    for code in codes:
+        places[place] = code
+        place += len(code) + 1
+    return places
+
+
+def district_number(rows: Table, codes: Sequence[str]) -> IntegerValue:
+    """Return the number of the district's code, so that no code is ever a number itself: zeros and letters stay."""
+    every = SEPARATOR + "".join(code + SEPARATOR for code in codes)
+    return ibis.literal(every).find(ibis.literal(SEPARATOR) + rows.district_code + SEPARATOR)
+
+
+def packed_traits(rows: Table, codes: Sequence[str]) -> IntegerValue:
     """Return month, district, grade band, need and cohort of a row as one whole number, the month in its highest bits.
 
     Its minimum over a student's rows is the traits in the first month in which the student is seen. Nothing after that
-    month, the visit included, can move a student between cells, and neither engine nor order of rows matters.
+    month, the visit included, can move a student between cells, and neither engine nor order of rows matters. `codes`
+    are the codes of all districts.
     """
     parts = {
         "month": month_number(rows.month),
-        "district": district_number(rows),
+        "district": district_number(rows, codes).cast("int64"),
         "grade_band": _grade_band(rows).cast("int64"),
         "high_needs": _high_needs(rows).cast("int64"),
         "cohort": month_number(rows.first_visit_month),

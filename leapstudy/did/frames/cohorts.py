@@ -1,0 +1,243 @@
+"""Starts of their own: Callaway and Sant'Anna's ATT(g,t) of any frame, with its averages, bands and a permutation test."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import missing, number
+from leapstudy.did.frames.read import Columns, UnitPanel, read_frame
+from leapstudy.did.frames.results import Result, counted, digits_of, draw_path, moved, of_zero, the_treated, uncertainty
+from leapstudy.did.frames.two_sides import SEED
+from leapstudy.did.permutation import ALPHA, DRAWS, TIE
+from leapstudy.did.staggered import att_gt as estimator
+from leapstudy.did.staggered.aggregate import Kind, averages
+from leapstudy.did.staggered.att_gt_record import AttGt
+from leapstudy.did.staggered.bands import bands
+from leapstudy.did.staggered.card import Effects
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.clustered import Cluster, clustered
+from leapstudy.did.staggered.effects import cs_effects
+from leapstudy.students.moments.record import Moments
+
+KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class AttGtResult(Result):
+    """ATT(g,t) and its averages.
+
+    Attributes
+    ----------
+    n_treated, n_comparison : int
+        Units with a start that was estimated, and never-treated units.
+    df : float
+        Degrees of freedom of every t: the smaller number of units less one; clusters less one where errors are clustered.
+    table : DataFrame
+        One row a cohort and time: cohort, time, event_time, estimate, se, low, high (pointwise 95%), n_treated,
+        n_comparison. The error of a cohort of one unit is missing: its own noise cannot be measured.
+    averages : dict
+        By kind (event, group, calendar, simple) a table: key, estimate, se, low, high, low_sup, high_sup; the overall
+        average is the last row, its key missing.
+    refused : DataFrame
+        Cohorts and times that are not estimated, each with the reason.
+    p_permutation : float
+        p-value of the simple average when the starts are dealt anew among all units; NaN with weights, strata or clusters.
+    """
+
+    outcome: str
+    noun: str
+    control: str
+    base: str
+    clustering: str
+    n_treated: int
+    n_comparison: int
+    df: float
+    table: pd.DataFrame
+    averages: dict[Kind, pd.DataFrame] = field(compare=False)
+    refused: pd.DataFrame = field(compare=False)
+    p_permutation: float
+    title: ClassVar[str] = "ATT(g,t), Callaway and Sant'Anna (2021)"
+
+    @property
+    def overall(self) -> pd.Series:
+        """The simple average: estimate, se, low, high, p_value."""
+        row = self.averages["simple"].iloc[-1][["estimate", "se", "low", "high"]].astype(float)
+        row["p_value"] = 2 * stats.t.sf(abs(row["estimate"]) / row["se"], self.df) if row["se"] > 0 else np.nan
+        return row
+
+    @property
+    def finding(self) -> str:
+        """The average effect on the treated in two plain sentences."""
+        row = self.overall
+        digits = digits_of(row["estimate"])
+        return (
+            f"On average over starts and times, {self.outcome} in {the_treated(self.n_treated, self.noun)} changed "
+            f"{moved(row['estimate'], self.outcome, digits)} in comparison {self.noun}s "
+            f"({uncertainty(row['low'], row['high'], row['p_value'])}). {of_zero(row['low'], row['high'])}"
+        )
+
+    def to_frame(self, kind: Kind | None = None) -> pd.DataFrame:
+        """Return ATT(g,t) by cohort and time; or its averages by event time, group (cohort), calendar time, or the simple one."""
+        return self.table.copy() if kind is None else self.averages[kind].copy()
+
+    def _facts(self) -> list[tuple[str, str]]:
+        overall = [(f"Mean by {kind}", self.averages[kind].iloc[-1]) for kind in ("event", "group", "calendar")]
+        rows = [("Simple average", self.overall), *overall]
+        shown = [
+            (
+                label,
+                f"{number(row['estimate'], digits_of(row['estimate']))} ({uncertainty(row['low'], row['high'], None)})",
+            )
+            for label, row in rows
+        ]
+        dealt = [] if missing(self.p_permutation) else [("Permutation p", number(self.p_permutation, 3))]
+        return [
+            *shown, *dealt, ("Compared with", f"{self.control}; base: {self.base}"), ("Errors", f"{self.clustering}, t({self.df:.0f})"),
+            ("Treated", counted(self.n_treated, self.noun)), ("Never treated", counted(self.n_comparison, self.noun)),
+            ("Not estimated", f"{len(self.refused)} cohorts or times, see .refused"),
+        ]  # fmt: skip
+
+    def _draw(self, ax: Any) -> None:
+        draw_path(ax, self.averages["event"].iloc[:-1], "key", self.outcome)
+
+
+def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> AttGtResult:
+    """Return ATT(g,t) of a frame; see `leapstudy.att_gt` for the arguments."""
+    panel = read_frame(data, columns)
+    if not (panel.first <= panel.clock[-1]).any():
+        raise BadInput(
+            "No unit is treated in any of the times. Check the column that says who is treated, and the filter."
+        )
+    moments, unit_cell = moments_of(panel)
+    att = estimator.att_gt(moments, choices)
+    if not (att.period >= att.cohort).any():
+        raise BadInput(_nothing(att, panel))
+    cluster: Cluster = "student" if panel.cluster is None else "district"
+    effects = {kind: cs_effects(moments, att, kind, cluster) for kind in KINDS}
+    treated = np.isin(panel.first, np.unique(att.cohort))
+    n_treated, n_never = int(treated.sum()), int((panel.first > panel.clock[-1]).sum())
+    df = effects["simple"].df if cluster == "district" else max(min(n_treated, n_never or n_treated) - 1.0, 1.0)
+    alone = cluster == "student" and _alone(panel, att)
+    name = panel.columns.cluster or panel.columns.unit
+    return AttGtResult(
+        outcome=panel.columns.outcome, noun=panel.columns.noun, control=choices.control.replace("_", " "), base=choices.base,
+        clustering=f"clustered by {name}", n_treated=n_treated, n_comparison=n_never, df=df,
+        table=_cells(att, moments, panel, df, cluster),
+        averages={kind: _averages(made, panel, df, alone, seed) for kind, made in effects.items()},
+        refused=_refused(att, panel), p_permutation=_dealt(panel, moments, att, unit_cell, seed),
+    )  # fmt: skip
+
+
+def moments_of(panel: UnitPanel) -> tuple[Moments, np.ndarray]:
+    """Return the sums by cell that every staggered estimator takes, and each unit's cell, shape (U,)."""
+    blank = np.full(len(panel.units), "")
+    traits = [blank if trait is None else trait.astype(str) for trait in (panel.cluster, panel.stratum)]
+    keys = pd.DataFrame({"district": traits[0], "cohort": panel.first, "stratum": traits[1]})
+    cell = keys.groupby(list(keys), sort=True).ngroup().to_numpy()
+    groups = keys.assign(cell=cell).drop_duplicates("cell").sort_values("cell")
+    weights = np.ones(len(cell)) if panel.weights is None else _fixed_weights(panel)
+    shift = float(panel.y.mean())
+    y = panel.y - shift
+    on = (cell == np.arange(len(groups))[:, None]).astype(float)
+    squares = weights**2
+    moments = Moments(
+        periods=panel.clock, district=groups["district"].to_numpy(str), cohort=groups["cohort"].to_numpy(float),
+        stratum=groups["stratum"].to_numpy(str), seen=np.ones((len(groups), len(panel.clock)), dtype=bool),
+        students=on.sum(axis=1).astype(np.int64), weight=on @ weights, weight_sq=on @ squares,
+        total=on @ (weights[:, None] * y), total_sq=on @ (squares[:, None] * y),
+        cross=np.einsum("cu,us,ut->cst", on * squares, y, y, optimize=True), shift=shift,
+    )  # fmt: skip
+    return moments, cell
+
+
+def _fixed_weights(panel: UnitPanel) -> np.ndarray:
+    assert panel.weights is not None
+    if (panel.weights != panel.weights[:, :1]).any():
+        raise BadInput(
+            f"Column {panel.columns.weights!r} changes over time. With starts of their own no time is before all of them: give "
+            "each unit one weight, such as its value in the first time."
+        )
+    return panel.weights[:, 0]
+
+
+def _nothing(att: AttGt, panel: UnitPanel) -> str:
+    reasons = sorted({item.reason.replace("student", panel.columns.noun) for item in att.refused})
+    return f"No time after a start could be estimated: {'; '.join(reasons) or 'no unit to compare with'}."
+
+
+def _alone(panel: UnitPanel, att: AttGt) -> bool:
+    """Say whether a cohort in use has one unit only, whose own noise cannot be measured."""
+    return any((panel.first == cohort).sum() == 1 for cohort in np.unique(att.cohort))
+
+
+def _texts(panel: UnitPanel) -> dict[float, str]:
+    texts = [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in panel.times]
+    return dict(zip(panel.clock.astype(float).tolist(), texts, strict=True))
+
+
+def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: Cluster) -> pd.DataFrame:
+    texts = _texts(panel)
+    se = np.sqrt(np.diag(clustered(moments, att.influence(), cluster).covariance))
+    se = np.where(att.n_treated > 1, se, np.nan) if cluster == "student" else se
+    reach = se * float(stats.t.ppf(1 - ALPHA / 2, df))
+    return pd.DataFrame(
+        {
+            "cohort": [texts.get(of, number(of, 0)) for of in att.cohort], "time": [texts[float(of)] for of in att.period],
+            "event_time": (att.period - att.cohort).astype(int), "estimate": att.estimate, "se": se, "low": att.estimate - reach,
+            "high": att.estimate + reach, "n_treated": att.n_treated, "n_comparison": att.n_comparison,
+        }
+    )  # fmt: skip
+
+
+def _averages(made: Effects, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
+    texts = _texts(panel)
+    ends = bands(made.estimate, made.covariance, df, seed)
+    keys = made.key if made.kind in ("event", "simple") else [texts.get(key, key) for key in made.key]
+    table = pd.DataFrame(
+        {
+            "key": keys, "estimate": made.estimate, "se": made.se, "low": ends.low, "high": ends.high,
+            "low_sup": ends.low_sup, "high_sup": ends.high_sup,
+        }
+    )  # fmt: skip
+    unknown = ["se", "low", "high", "low_sup", "high_sup"] if alone else []
+    return table.assign(**dict.fromkeys(unknown, np.nan))
+
+
+def _refused(att: AttGt, panel: UnitPanel) -> pd.DataFrame:
+    texts = _texts(panel)
+    rows = [
+        {
+            "cohort": texts.get(item.cohort, number(item.cohort, 0)), "time": "all" if item.period is None else texts[float(item.period)],
+            "stratum": item.stratum, "reason": item.reason.replace("visited student", f"treated {panel.columns.noun}").replace(
+                "student", panel.columns.noun).replace("visit", "start").replace("month", "time"),
+        }
+        for item in att.refused
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["cohort", "time", "stratum", "reason"])
+
+
+def _dealt(panel: UnitPanel, moments: Moments, att: AttGt, unit_cell: np.ndarray, seed: int) -> float:
+    """Return the p-value of the simple average, studentized, when all starts are dealt anew among the units.
+
+    With equal weights the average is a sum over units of their cohort's own combination of times, so that a deal moves
+    nothing but which combination a unit gets; each deal is divided by its own standard error.
+    """
+    if panel.weights is not None or panel.cluster is not None or panel.stratum is not None:
+        return float("nan")
+    slope = att.influence(averages(att, moments.periods, "simple").combination[-1:]).slope[0]
+    # what every unit would add with the combination of every cohort, shape (U, C)
+    added = (panel.y - moments.shift) @ slope.T
+    dealt = np.random.default_rng(seed).permuted(np.tile(unit_cell, (DRAWS, 1)), axis=1)
+    t = np.array([_t(added, cells, moments.students) for cells in (unit_cell, *dealt)])
+    return float(np.mean(np.abs(t) >= abs(t[0]) - TIE))
+
+
+def _t(added: np.ndarray, cells: np.ndarray, sizes: np.ndarray) -> float:
+    own = added[np.arange(len(cells)), cells]
+    total, squares = np.bincount(cells, own), np.bincount(cells, own**2)
+    variance = float((squares - total**2 / sizes)[sizes > 1] @ (sizes / np.maximum(sizes - 1, 1))[sizes > 1])
+    return float(own.sum() / np.sqrt(variance)) if variance > TIE else np.inf

@@ -1,0 +1,303 @@
+"""A frame of any source as matrices of units by times; what cannot be carried is refused in words, never by a cell's value."""
+
+import numbers
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from leapstudy.core.errors import BadInput, bad_value
+
+NEVER = np.inf
+NOUNS = {"district_code": "district", "school_code": "school", "student": "student"}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of the columns that hold what a difference-in-differences needs; None where there is none.
+
+    `post` and `weights` are taken where the frame has them, so that the columns of `leapstudy.panel` need no naming.
+    """
+
+    outcome: str = "rate_pct"
+    unit: str = "district_code"
+    time: str = "year"
+    treated: str | None = "treated"
+    post: str | None = "post"
+    first_treated: str | None = None
+    weights: str | None = "weight"
+    cluster: str | None = None
+    strata: str | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a unit is called."""
+        return NOUNS.get(self.unit, "unit")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPanel:
+    """A balanced panel of U units and T times.
+
+    Attributes
+    ----------
+    columns : Columns
+        What the columns were called.
+    units, times : ndarray of object, shapes (U,) and (T,)
+        Their own labels, times in order.
+    clock : ndarray of int, shape (T,)
+        Times as whole numbers: themselves where they are, else 0, 1, 2, ...
+    y : ndarray, shape (U, T)
+        The outcome.
+    first : ndarray, shape (U,)
+        First treated time on the scale of `clock`; infinite where never treated.
+    weights : ndarray, shape (U, T), or None
+        None where all units count alike.
+    cluster, stratum : ndarray of object, shape (U,), or None
+    """
+
+    columns: Columns
+    units: np.ndarray
+    times: np.ndarray
+    clock: np.ndarray
+    y: np.ndarray
+    first: np.ndarray
+    weights: np.ndarray | None = None
+    cluster: np.ndarray | None = None
+    stratum: np.ndarray | None = None
+
+
+def read_frame(data: Any, columns: Columns) -> UnitPanel:
+    """Return a frame as matrices of units by times, without changing it.
+
+    Parameters
+    ----------
+    data
+        A pandas DataFrame, or what turns into one by `to_pandas()` (polars, pyarrow). Unit and time may be index levels.
+    columns
+        Which column holds what.
+
+    Raises
+    ------
+    BadInput
+        For a column that is not there, text where numbers belong, missing or infinite values, two rows of a unit in one
+        time, a unit without a row in some time, times whose order cannot be known, and a treatment that begins and ends
+        again or of which nobody knows when it began.
+    """
+    frame, columns = _with_columns(_as_frame(data), columns)
+    times, clock, place = _times(frame[columns.time], columns.time)
+    units, row = _coded(frame[columns.unit], columns.unit)
+    _check_rows(row, place, len(units), len(times), columns)
+    cell = (row, place)
+    y = _matrix(numbers_of(frame, columns.outcome), cell, (len(units), len(times)))
+    first = _first(frame, columns, cell, times, clock, len(units))
+    weights = None if columns.weights is None else _weights(frame, columns.weights, cell, y.shape)
+    constant = (_constant(frame, name, row, len(units)) for name in (columns.cluster, columns.strata))
+    return UnitPanel(columns, units, times, clock, y, first, weights, *constant)
+
+
+def _as_frame(data: Any) -> pd.DataFrame:
+    frame = data.to_pandas() if not isinstance(data, pd.DataFrame) and hasattr(data, "to_pandas") else data
+    if not isinstance(frame, pd.DataFrame):
+        raise BadInput(f"A DataFrame is needed, with one row a unit and time; this is a {type(data).__name__}.")
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    frame = frame.reset_index(levels) if levels else frame
+    repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    if repeated:
+        raise BadInput(f"Two columns are called {', '.join(repeated)}. Give each column a name of its own.")
+    if not len(frame):
+        raise BadInput("The frame has no rows. Check the filter or the join that it was made by.")
+    return frame
+
+
+def _with_columns(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, Columns]:
+    """Return the frame and the columns to use: of the two optional ones those that are there."""
+    given = {name: getattr(columns, name) for name in Columns.__dataclass_fields__}
+    for name, usual in (("post", "post"), ("weights", "weight")):
+        if given[name] == usual and usual not in frame.columns:
+            given[name] = None
+    if given["first_treated"] is not None:
+        given |= {"treated": None, "post": None}
+    if given["first_treated"] is None and given["treated"] is None:
+        raise BadInput("Nothing says who was treated and when. Name the column: treated= (0 or 1), or first_treated=.")
+    for name, column in given.items():
+        if column is not None and column not in frame.columns:
+            shown = [str(item) for item in frame.columns]
+            raise bad_value("column", column, shown, f"Name the column that holds it: {name}=.")
+    return frame, Columns(**given)
+
+
+def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column as finite numbers, or raise `BadInput` that says what is wrong, without a cell's value."""
+    column = frame[name]
+    missing = int(column.isna().sum())
+    if missing:
+        raise BadInput(
+            f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the values "
+            "yourself, so that it is your choice who is left out."
+        )
+    if not types.is_numeric_dtype(column) and not all(isinstance(value, numbers.Number) for value in column):
+        raise BadInput(
+            f"Column {name!r} holds {column.dtype}, and numbers belong there. Convert it first: pd.to_numeric(frame[{name!r}])."
+        )
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(values).all():
+        raise BadInput(
+            f"Column {name!r} has {int((~np.isfinite(values)).sum()):,} infinite values. Take them out first."
+        )
+    return values
+
+
+def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the times in order, as whole numbers, and each row's place among them."""
+    if column.isna().any():
+        raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a time. Drop or mend them.")
+    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
+    if ordered:
+        column = column.cat.remove_unused_categories()
+        times, place = column.cat.categories.to_numpy(dtype=object), column.cat.codes.to_numpy()
+    else:
+        plain = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
+        _check_order(plain, name)
+        place, index = pd.factorize(plain, sort=True)
+        times = pd.Index(index).to_numpy(dtype=object)
+    whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
+    return times, np.array([int(time) for time in times]) if whole else np.arange(len(times)), place
+
+
+def _check_order(column: pd.Series, name: str) -> None:
+    if (
+        types.is_numeric_dtype(column)
+        or types.is_datetime64_any_dtype(column)
+        or isinstance(column.dtype, pd.PeriodDtype)
+    ):
+        return
+    kinds = {type(value) for value in column}
+    shapes = {re.sub(r"\d", "0", value) for value in column if isinstance(value, str)}
+    if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not any("0" in shape for shape in shapes))):
+        raise BadInput(
+            f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school years "
+            "written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."
+        )
+
+
+def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if column.isna().any():
+        raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a unit. Drop or mend them.")
+    if len({type(value) for value in column}) > 1:
+        raise BadInput(f"Column {name!r} mixes numbers and text. Write every unit's code in one way: .astype(str).")
+    row, index = pd.factorize(column, sort=True)
+    return pd.Index(index).to_numpy(dtype=object), row
+
+
+def _check_rows(row: np.ndarray, place: np.ndarray, units: int, times: int, columns: Columns) -> None:
+    if times < 2:
+        raise BadInput(f"All rows are of one {columns.time!r}; a change needs two times or more.")
+    counts = np.bincount(row * times + place, minlength=units * times).reshape(units, times)
+    if (counts > 1).any():
+        raise BadInput(
+            f"{int((counts > 1).sum()):,} pairs of {columns.unit!r} and {columns.time!r} have two rows or more. One row a unit "
+            "and time is needed: filter to one group, or aggregate first."
+        )
+    gaps = int((counts == 0).any(axis=1).sum())
+    if gaps:
+        raise BadInput(
+            f"{gaps:,} of {units:,} units lack a row in one of the {times} times. Keep those that have all: "
+            f"frame.groupby({columns.unit!r}).filter(lambda unit: len(unit) == {times})."
+        )
+
+
+def _matrix(values: np.ndarray, cell: tuple[np.ndarray, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    matrix = np.empty(shape)
+    matrix[cell] = values
+    return matrix
+
+
+def _weights(
+    frame: pd.DataFrame, name: str, cell: tuple[np.ndarray, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray | None:
+    weights = _matrix(numbers_of(frame, name), cell, shape)
+    if (weights <= 0).any():
+        raise BadInput(f"Column {name!r} has weights of zero or below. Drop those units, or give weights above zero.")
+    return None if np.ptp(weights) == 0 else weights
+
+
+def _constant(frame: pd.DataFrame, name: str | None, row: np.ndarray, units: int) -> np.ndarray | None:
+    if name is None:
+        return None
+    labels, code = _coded(frame[name], name)
+    by_unit = np.zeros(units, dtype=int)
+    by_unit[row] = code
+    if (by_unit[row] != code).any():
+        raise BadInput(
+            f"Column {name!r} changes within a unit. Each unit belongs to one: take its value before the start."
+        )
+    return labels[by_unit]
+
+
+def _first(
+    frame: pd.DataFrame,
+    columns: Columns,
+    cell: tuple[np.ndarray, np.ndarray],
+    times: np.ndarray,
+    clock: np.ndarray,
+    units: int,
+) -> np.ndarray:
+    """Return each unit's first treated time on the scale of the clock, infinite for never."""
+    if columns.first_treated is not None:
+        return _first_given(frame[columns.first_treated], columns.first_treated, cell[0], times, clock, units)
+    assert columns.treated is not None
+    status = _flags(frame, columns.treated)
+    if columns.post is not None:
+        status = status & _flags(frame, columns.post)
+    by_time = _matrix(status, cell, (units, len(times))).astype(bool)
+    if columns.post is None and (by_time == by_time[:, :1]).all():
+        raise BadInput(
+            f"Column {columns.treated!r} is the same in every time of a unit, so that nothing says when the treatment began. "
+            "Name the column that does: post= (0 before, 1 from the start on) or first_treated=."
+        )
+    if (np.diff(by_time.astype(int), axis=1) < 0).any():
+        raise BadInput(
+            f"{int((np.diff(by_time.astype(int), axis=1) < 0).any(axis=1).sum()):,} units are treated and later untreated again. "
+            "Only treatments that stay are estimated: end those units' rows where the treatment ends."
+        )
+    began = by_time.any(axis=1)
+    return np.where(began, clock[by_time.argmax(axis=1)].astype(float), NEVER)
+
+
+def _flags(frame: pd.DataFrame, name: str) -> np.ndarray:
+    column = frame[name]
+    values = numbers_of(frame, name) if column.dtype != bool else column.to_numpy(dtype=float)
+    if not np.isin(values, (0.0, 1.0)).all():
+        raise BadInput(f"Column {name!r} must be 0 or 1 (or False and True) in every row; it holds other numbers too.")
+    return values.astype(bool)
+
+
+def _first_given(
+    column: pd.Series, name: str, row: np.ndarray, times: np.ndarray, clock: np.ndarray, units: int
+) -> np.ndarray:
+    """Return first treated times as given: missing, infinite, or 0 where no time is near 0, means never."""
+    whole = all(isinstance(time, numbers.Real) for time in times) and not isinstance(column.dtype, pd.CategoricalDtype)
+    if whole and types.is_numeric_dtype(column):
+        values = column.to_numpy(dtype=float, na_value=np.nan)
+        never = np.isnan(values) | np.isinf(values) | ((values == 0) & (float(times[0]) > 1))
+        number = np.where(never, NEVER, values)
+        if not np.array_equal(clock.astype(float), times.astype(float)):
+            number = np.where(never, NEVER, np.searchsorted(times.astype(float), values))
+    else:
+        place = {time: float(at) for time, at in zip(times, clock, strict=True)}
+        unknown = column.notna() & ~column.isin(list(times))
+        if unknown.any():
+            raise BadInput(
+                f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as the times "
+                "are written, and leave the cell empty for never treated."
+            )
+        number = np.array([place.get(value, NEVER) if pd.notna(value) else NEVER for value in column])
+    first = np.full(units, np.nan)
+    first[row] = number
+    if (first[row] != number).any():
+        raise BadInput(f"Column {name!r} changes within a unit. A unit has one start, the same in all of its rows.")
+    return first

@@ -1,0 +1,192 @@
+"""Two sides and one start: the difference-in-differences and the event study of any frame, with the study's inference."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did import eventstudy
+from leapstudy.did.contrasts import Contrast
+from leapstudy.did.effect import Effect, fit
+from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
+from leapstudy.did.frames.results import DidResult, EventStudyResult
+from leapstudy.did.inference import headline, infer, methods_table
+from leapstudy.did.sample import Sample, Spec
+from leapstudy.did.spread import Spread
+
+SEED = 20261124
+LABEL = "{:04d}"
+"""Times inside a sample: years of four digits, so that their text is in order."""
+
+
+def diff_in_diff(data: Any, columns: Columns, seed: int = SEED) -> DidResult:
+    """Return the difference-in-differences of a frame; see `leapstudy.diff_in_diff` for the arguments."""
+    panel = read_frame(data, columns)
+    sample = sample_of(panel, seed)
+    effect = fit(sample)
+    if panel.columns.cluster is not None:
+        return _result(panel, sample, effect, _by_cluster(panel, sample))
+    return _result(panel, sample, effect, _one(sample) if len(sample.treated) == 1 else _several(effect))
+
+
+def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = SEED) -> EventStudyResult:
+    """Return the event study of a frame; see `leapstudy.event_study` for the arguments."""
+    panel = read_frame(data, columns)
+    if panel.columns.cluster is not None:
+        raise BadInput("The event study has no clustered errors; use leapstudy.att_gt(cluster=), which has them.")
+    sample = sample_of(panel, seed)
+    label = sample.contrast.pre[-1] if reference is None else _label_of(panel, sample, reference)
+    study = eventstudy.event_study(sample, label)
+    table = study.table.rename(columns=lambda name: name.removesuffix("_pp")).drop(columns="mde")
+    texts = _texts(panel)
+    table = table.rename(columns={"year": "time"}).assign(time=[texts[sample.years.index(of)] for of in table["year"]])
+    return EventStudyResult(
+        outcome=panel.columns.outcome, noun=panel.columns.noun, n_treated=study.n_treated, n_comparison=study.n_comparison,
+        reference=texts[sample.years.index(label)], table=table, sup_t=study.sup_t, df=study.joint_df[1] + study.joint_df[0] - 1,
+        joint_p=study.joint_p, covariance=study.covariance.to_numpy(),
+    )  # fmt: skip
+
+
+def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
+    """Return the sample that the study's estimators take: all times before the start against all from it on.
+
+    Raises
+    ------
+    BadInput
+        Without treated units, with several starts, without a time before the start, or with fewer than two comparison
+        units. Units that start after the last time are comparison units.
+    """
+    start = _start(panel)
+    labels = tuple(LABEL.format(time) for time in panel.clock - panel.clock.min())
+    before = int((panel.clock < start).sum())
+    treated = panel.first <= panel.clock[-1]
+    codes = np.array([f"{place:07d}" for place in range(len(panel.units))])
+    # without weights nobody knows the units' sizes, and no test that needs them is made
+    weights = np.full_like(panel.y, np.nan) if panel.weights is None else panel.weights
+    comparison = tuple(codes[~treated].tolist())
+    contrast = Contrast("before_to_after", "before to after the start", labels[:before], labels[before:], "main")
+    spec = Spec(comparison=comparison, weights="equal" if panel.weights is None else "students", seed=seed)
+    return Sample(
+        spec, contrast, tuple(codes[treated].tolist()), comparison, labels, panel.y[treated], panel.y[~treated],
+        weights[treated], weights[~treated], start=labels[before],
+    )  # fmt: skip
+
+
+def _start(panel: UnitPanel) -> float:
+    starts = np.unique(panel.first[panel.first <= panel.clock[-1]])
+    if not len(starts):
+        raise BadInput(
+            "No unit is treated in any of the times. Check the column that says who is treated, and the filter."
+        )
+    if len(starts) > 1:
+        raise BadInput(
+            f"The units start at {len(starts)} different times, which one before and one after cannot hold. "
+            "Use leapstudy.att_gt, which compares each start with its own before."
+        )
+    if starts[0] <= panel.clock[0]:
+        raise BadInput("The treated units are treated in every time: nothing before the start can be compared.")
+    comparison = int((panel.first > panel.clock[-1]).sum())
+    if comparison < 2:
+        raise BadInput(
+            f"{'No unit is' if not comparison else 'Only one unit is'} never treated. Two comparison units or more are needed "
+            "to see how far units move by themselves."
+        )
+    return float(starts[0])
+
+
+def _texts(panel: UnitPanel) -> list[str]:
+    return [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in panel.times]
+
+
+def _label_of(panel: UnitPanel, sample: Sample, reference: Any) -> str:
+    texts = _texts(panel)
+    if str(reference) not in texts:
+        raise BadInput(f"The reference {reference!r} is none of the times: {', '.join(texts[:12])}.")
+    return sample.years[texts.index(str(reference))]
+
+
+Tests = tuple[pd.DataFrame, str, float | None]
+"""Table of tests, the one that leads, and the standard error it has of its own."""
+COLUMNS = ["method", "estimate", "ci_low", "ci_high", "p_value", "p_floor", "leads"]
+
+
+def _one(sample: Sample) -> Tests:
+    tests = infer(sample)
+    table = methods_table(tests).rename(columns=lambda name: name.removesuffix("_pp"))
+    table = table.rename(columns={"is_headline": "leads"})
+    return table[COLUMNS], headline(tests)[0].label, None
+
+
+def _several(effect: Effect) -> Tests:
+    ends, test = (effect.ci_low_pp, effect.ci_high_pp), effect.test
+    rows = [
+        ("Permutation of labels", effect.estimate_pp, *ends, test.p_value, test.floor, True),
+        ("Welch t", effect.estimate_pp, *ends, effect.spread.p_value(test.estimate), np.nan, False),
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS), "Permutation of labels, interval by unequal variances", None
+
+
+def _by_cluster(panel: UnitPanel, sample: Sample) -> Tests:
+    assert panel.cluster is not None
+    treated = panel.first <= panel.clock[-1]
+    spread = _clustered(sample, np.concatenate([panel.cluster[treated], panel.cluster[~treated]]))
+    estimate = float(
+        sample.weights_treated @ sample.change_treated - sample.weights_comparison @ sample.change_comparison
+    )
+    name = f"Clustered by {panel.columns.cluster}, t({spread.df:.0f})"
+    row = (name, estimate, *spread.interval(estimate), spread.p_value(estimate), np.nan, True)
+    return pd.DataFrame([row], columns=COLUMNS), name, spread.se
+
+
+def _clustered(sample: Sample, groups: np.ndarray) -> Spread:
+    """Return the error with clusters: ``G / (G - 1)`` times the sum of squared influence by cluster, t with G - 1."""
+    codes, n_treated = pd.factorize(groups)[0], len(sample.treated)
+    clusters, with_treated = codes.max() + 1, len(np.unique(codes[:n_treated]))
+    if with_treated < 2 or clusters < 3:
+        raise BadInput(
+            f"Clustered errors need two clusters with treated units and three in all; here are {with_treated} and {clusters}. "
+            "They reject a true null in most cases otherwise: aggregate to clusters and leave cluster= out."
+        )
+    sides = ((sample.weights_treated, sample.change_treated), (sample.weights_comparison, sample.change_comparison))
+    influence = np.concatenate([weights * (change - weights @ change) for weights, change in sides])
+    sums = np.bincount(codes, influence)
+    return Spread(float(np.sqrt(sums @ sums * clusters / (clusters - 1))), clusters - 1)
+
+
+def _result(panel: UnitPanel, sample: Sample, effect: Effect, tests: Tests) -> DidResult:
+    table, leading, se = tests
+    row = table[table["leads"]].iloc[0]
+    texts = _texts(panel)
+    n = len(sample.contrast.pre)
+    ends = [row[end] if pd.notna(row[end]) else sign * NEVER for end, sign in (("ci_low", -1), ("ci_high", 1))]
+    return DidResult(
+        outcome=panel.columns.outcome, noun=panel.columns.noun, estimate=effect.estimate_pp, se=effect.se_pp if se is None else se,
+        ci_low=float(ends[0]), ci_high=float(ends[1]), p_value=float(row["p_value"]), p_method=leading,
+        p_floor=float(row["p_floor"]) if pd.notna(row["p_floor"]) else None, n_treated=len(sample.treated),
+        n_comparison=len(sample.comparison), pre=tuple(texts[:n]), post=tuple(texts[n:]),
+        weighted="equally" if panel.weights is None else f"by {panel.columns.weights}, its mean before the start",
+        tests=table, units=_units(panel, sample), means=_means(sample, texts), placebos=effect.test.placebos,
+    )  # fmt: skip
+
+
+def _units(panel: UnitPanel, sample: Sample) -> pd.DataFrame:
+    treated = panel.first <= panel.clock[-1]
+    return pd.DataFrame(
+        {
+            panel.columns.unit: [*panel.units[treated], *panel.units[~treated]],
+            "treated": np.repeat([True, False], [treated.sum(), (~treated).sum()]),
+            "change": np.concatenate([sample.change_treated, sample.change_comparison]),
+            "weight": np.concatenate([sample.weights_treated, sample.weights_comparison]),
+        }
+    )
+
+
+def _means(sample: Sample, texts: list[str]) -> pd.DataFrame:
+    sides = (
+        ("treated", sample.weights_treated @ sample.y_treated),
+        ("comparison", sample.weights_comparison @ sample.y_comparison),
+    )
+    return pd.concat(
+        [pd.DataFrame({"side": side, "time": texts, "mean": mean}) for side, mean in sides], ignore_index=True
+    )

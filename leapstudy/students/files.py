@@ -1,0 +1,258 @@
+"""Which files there are, how their cells are separated and what their columns are called, read before any row is.
+
+Only the first line of a text file and the schema of a parquet file are looked at. A first line that does not look like
+a header is never shown: it may be a student's row.
+"""
+
+import csv
+import gzip
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leapstudy.core.errors import BadInput, bad_value
+
+PARQUET, DELIMITED, FIXED = ".parquet", (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".txt", ".dat")
+FORMATS = (PARQUET, *DELIMITED, *FIXED)
+DELIMITERS = (",", ";", "\t", "|")
+NAME = re.compile(r"[^\W\d_][\w .()/%#-]{0,60}")
+"""What a column name looks like: it begins with a letter."""
+
+LONG_DIGITS = re.compile(r"\d{5}")
+"""A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
+
+FIRST_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each."""
+
+    kind: str
+    delimiter: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+
+    def type_of(self, column: str) -> str:
+        """Return the class of a column's type: text, number, flag, moment or other."""
+        return self.types[self.columns.index(column)] if self.types else "text"
+
+    def zone_of(self, column: str) -> str:
+        """Return the time zone that a column of instants names, empty where it names none."""
+        return self.zones[self.columns.index(column)] if self.zones else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one input, in order of name, each with its dialect; `left_out` are names of files that were not read."""
+
+    paths: tuple[Path, ...]
+    dialects: tuple[Dialect, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Kind of the files: parquet, delimited or fixed."""
+        return self.dialects[0].kind
+
+    def groups(self) -> dict[Dialect, list[Path]]:
+        """Return the files by dialect, so that equal ones are read together."""
+        grouped: dict[Dialect, list[Path]] = {}
+        for path, dialect in zip(self.paths, self.dialects, strict=True):
+            grouped.setdefault(dialect, []).append(path)
+        return grouped
+
+
+def find(path: Path | str) -> Files:
+    """Return the files at `path`: a file, a folder (with the folders in it) or a glob.
+
+    Raises
+    ------
+    BadInput
+        If there are none, they differ in kind, or one has no header line.
+    """
+    place = Path(path).expanduser()
+    names = (
+        [place] if place.is_file() else sorted(place.rglob("*") if place.is_dir() else place.parent.glob(place.name))
+    )
+    there = [name for name in names if name.is_file() and not name.name.startswith(".")]
+    chosen = [name for name in there if _ending(name)]
+    if not chosen:
+        others = f" What is there: {_listed(name.name for name in there)}." if there else ""
+        raise BadInput(
+            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} `leapstudy simulate students.parquet` makes one to try."
+        )
+    if len({kind_of(name) for name in chosen}) > 1:
+        raise BadInput(
+            f"The files at {str(path)!r} are of several kinds: {_listed(name.name for name in chosen)}. "
+            "Give a glob such as '*.parquet'."
+        )
+    allow_open_files(len(chosen))
+    left_out = tuple(name.name for name in there if not _ending(name))
+    return Files(tuple(chosen), tuple(dialect_of(name) for name in chosen), left_out)
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def _ending(path: Path) -> str:
+    return next((ending for ending in FORMATS if path.name.lower().endswith(ending)), "")
+
+
+def kind_of(path: Path) -> str:
+    """Return `parquet`, `delimited` or `fixed` by a file's ending, capital letters or not."""
+    ending = _ending(path)
+    return "parquet" if ending == PARQUET else "delimited" if ending in DELIMITED else "fixed"
+
+
+def allow_open_files(count: int) -> None:
+    """Raise this process's limit of open files where many are to be read at once.
+
+    Raises
+    ------
+    BadInput
+        If the system allows fewer.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = count + 128
+    if soft != resource.RLIM_INFINITY and soft < need:
+        if hard != resource.RLIM_INFINITY and hard < need:
+            raise BadInput(
+                f"{count} files are to be read and this system allows {hard} open files. Join them, or raise `ulimit -n`."
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+
+
+def dialect_of(path: Path) -> Dialect:
+    """Return how one file is written.
+
+    Raises
+    ------
+    BadInput
+        If a parquet file is broken, or a text file has no header line or another encoding than UTF-8.
+    """
+    kind = kind_of(path)
+    if kind == "parquet":
+        return _parquet(path)
+    if kind == "fixed":
+        return Dialect("fixed", "", ())
+    delimiter, columns = header_of(path)
+    return Dialect("delimited", delimiter, columns)
+
+
+def _parquet(path: Path) -> Dialect:
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        schema = None
+    if schema is None:
+        raise BadInput(f"{path.name} is no parquet file, or it is cut off. Export it again.")
+    zones = tuple(getattr(field.type, "tz", None) or "" for field in schema)
+    return Dialect("parquet", "", tuple(schema.names), tuple(_class(field.type) for field in schema), zones)
+
+
+def _class(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _class(kind.value_type)
+    if pa.types.is_boolean(kind):
+        return "flag"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return "moment"
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return "text" if any(is_one(kind) for is_one in text) else "other"
+
+
+def header_of(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return a text file's delimiter and column names from its first line, and nothing else.
+
+    Raises
+    ------
+    BadInput
+        If the first line is no header, or the file is not UTF-8; no cell is shown.
+    """
+    line = _first_line(path)
+    rows = {sign: next(csv.reader([line], delimiter=sign)) for sign in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda sign: len(rows[sign]))
+    names = [name.strip() for name in rows[delimiter]]
+    if not all(looks_like_name(name) for name in names):
+        raise BadInput(
+            f"The first line of {path.name} does not look like a header: {len(names)} columns, of which "
+            f"{sum(looks_like_name(name) for name in names)} could be names. Is the header line missing? "
+            "Add one with the columns' names; what stands there is not shown, since it may be a student's row."
+        )
+    folded = [name.casefold() for name in names]
+    if len(set(folded)) < len(folded):
+        raise BadInput(f"{path.name} has two columns of one name. Give each column its own.")
+    return delimiter, tuple(names)
+
+
+def looks_like_name(text: str) -> bool:
+    """Say whether a text may be a column's name and so may be shown: no number, no date, no id."""
+    return bool(NAME.fullmatch(text)) and not LONG_DIGITS.search(text)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            start = file.read(FIRST_BYTES)
+    except (OSError, EOFError):
+        start = b""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
+        raise BadInput(f"{path.name} is not written in UTF-8 (it looks like UTF-16). Export it as 'CSV UTF-8'.")
+    first = re.split(rb"\r\n|\n|\r", start, maxsplit=1)[0]
+    try:
+        line = first.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        line = ""
+    if not line.strip():
+        raise BadInput(
+            f"{path.name} is empty, cannot be opened, or its first line is not UTF-8. Export it as 'CSV UTF-8'."
+        )
+    return line
+
+
+def source_columns(
+    dialect: Dialect, names: Sequence[str], mapping: Mapping[str, str], constants: Mapping[str, str], file: str
+) -> dict[str, str]:
+    """Return the contract's name -> the file's column, for those of `names` that the file has.
+
+    A column is found under the name that `mapping` gives, else under the contract's own; capital letters, spaces and
+    hyphens make no difference. Constants are not looked for.
+
+    Raises
+    ------
+    BadInput
+        If a mapped column is not there.
+    """
+    by_key = {name_key(column): column for column in dialect.columns}
+    found = {}
+    for name in names:
+        if name in constants:
+            continue
+        if name in mapping and name_key(mapping[name]) not in by_key:
+            legal = [column for column in dialect.columns if looks_like_name(column)]
+            raise bad_value(
+                f"column of {file} under columns: {name}", mapping[name], legal, "Write the name as the file has it."
+            )
+        column = by_key.get(name_key(mapping.get(name, name)))
+        if column is not None:
+            found[name] = column
+    return found
+
+
+def name_key(name: str) -> str:
+    """Return a column's name without what makes no difference: capital letters, spaces, hyphens."""
+    return re.sub(r"[\W_]+", "_", name.strip().casefold())

@@ -1,0 +1,282 @@
+"""The front door: the study's panel as a tidy frame, and the study's estimators for any frame."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import bad_value
+from leapstudy.core.names import Weights, options
+from leapstudy.data import StudyData, find_district, leap_districts, load_study
+from leapstudy.did.comparison import parse_comparison
+from leapstudy.did.contrasts import event_time
+from leapstudy.did.design import Sample, Spec, build_panel, build_sample
+from leapstudy.did.frames import cohorts, two_sides
+from leapstudy.did.frames.cohorts import AttGtResult
+from leapstudy.did.frames.read import Columns
+from leapstudy.did.frames.results import DidResult, EventStudyResult
+from leapstudy.did.frames.two_sides import SEED
+from leapstudy.did.staggered.choices import Base, Choices, Control
+
+Years = Literal["contrast", "all"]
+PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
+"""Columns that every panel has, in this order; traits of the district follow."""
+
+
+def panel(
+    district: str | Sequence[str] | None = None,
+    *,
+    comparison: str | Sequence[str] | None = None,
+    outcome: str | None = None,
+    contrast: str | None = None,
+    edition: str | None = None,
+    weights: Weights = "equal",
+    years: Years = "contrast",
+) -> pd.DataFrame:
+    """Return the study's data as a tidy frame: one row a district and year, both sides, no missing figure.
+
+    Parameters
+    ----------
+    district
+        Slug, name or code of a district that had the program, or several of them; all of them by default.
+    comparison
+        Name of a comparison group, or district codes; the study's own by default.
+    outcome, contrast, edition
+        As in params/study.yml; the study's own by default. The contrast says which years; a district that lacks one of
+        them is left out.
+    weights
+        "equal" (`weight` is 1), or "students" (enrollment before the program).
+    years
+        "contrast": the years of the contrast, so that a regression gives the published number. "all": every year of the
+        file, for pictures and event studies.
+
+    Returns
+    -------
+    DataFrame
+        `district_code` (text), `district`, `year` (school year, as text), `rate_pct` (percent), `treated` (1: had the
+        program), `post` (1: from the program's first year on), `event_time` (years since it), `weight`, `students`
+        (enrollment), then the district's traits as in data/CODEBOOK.md.
+
+    Raises
+    ------
+    BadInput
+        For an unknown name, with the legal ones, or a contrast that the data cannot form.
+
+    Examples
+    --------
+    The published estimate is the coefficient of a regression that anybody can write:
+
+    >>> import leapstudy as ls
+    >>> import statsmodels.formula.api as smf
+    >>> panel = ls.panel()
+    >>> model = smf.ols("rate_pct ~ treated:post + C(district) + C(year)", panel).fit()
+    >>> print(f"{model.params['treated:post']:.10f}")
+    -0.3358596491
+    """
+    if years not in options(Years):
+        raise bad_value("years", years, options(Years), "The contrast's years alone, or every year of the file.")
+    data = load_study()
+    asked = {"contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    spec = Spec(**given) if comparison is None else Spec(comparison=parse_comparison(comparison, data.state), **given)
+    every = build_panel(data, spec.outcome, spec.edition).years if years == "all" else None
+    return _tidy(data, build_sample(data, spec, _codes(data, district), every))
+
+
+def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:
+    if district is None:
+        return [item.code for item in leap_districts(data.districts)]
+    return [find_district(data.districts, key).code for key in ([district] if isinstance(district, str) else district)]
+
+
+def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
+    codes, years = [*sample.treated, *sample.comparison], list(sample.years)
+    traits = data.districts.set_index("district_code").loc[codes]
+    size = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
+    rows = pd.DataFrame(
+        {
+            "district_code": np.repeat(codes, len(years)),
+            "district": np.repeat(traits["district"].to_numpy(), len(years)),
+            "year": np.tile(years, len(codes)),
+            "rate_pct": np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
+            "treated": np.repeat([1, 0], [len(sample.treated) * len(years), len(sample.comparison) * len(years)]),
+            "post": np.tile([int(year >= sample.start) for year in years], len(codes)),
+            "event_time": np.tile([event_time(year, sample.start) for year in years], len(codes)),
+            "weight": np.repeat(size, len(years)),
+            "students": np.vstack([sample.students_treated, sample.students_comparison]).ravel(),
+        }
+    )
+    more = traits.drop(columns=["district", "slug"]).rename_axis("district_code").reset_index()
+    return rows.merge(more, on="district_code", how="left", validate="many_to_one")
+
+
+def diff_in_diff(
+    data: Any,
+    *,
+    outcome: str = "rate_pct",
+    unit: str = "district_code",
+    time: str = "year",
+    treated: str | None = "treated",
+    post: str | None = "post",
+    first_treated: str | None = None,
+    weights: str | None = "weight",
+    cluster: str | None = None,
+    seed: int = SEED,
+) -> DidResult:
+    """Estimate the effect by difference-in-differences, for the study's panel or any frame.
+
+    The mean change of the treated units, from all times before the start to all times from it on, less that of the
+    comparison units.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a unit and time; pandas, or what has `to_pandas()`. It is not changed.
+    outcome, unit, time
+        Columns. Times are whole numbers, dates, or text in order.
+    treated, post
+        Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on. `post`
+        and `weights` are taken if the frame has them.
+    first_treated
+        Instead of both: column with each unit's first treated time, empty for never.
+    weights
+        Column; where it changes, its mean before the start counts, which the treatment cannot move.
+    cluster
+        Column of clusters; errors are then clustered, where two clusters or more have treated units.
+    seed
+        Of the shuffles.
+
+    Returns
+    -------
+    DidResult
+        `estimate`, `ci_low`, `ci_high`, `p_value`, `.finding`, `.to_frame()` (every test), `.plot()`.
+
+    Raises
+    ------
+    BadInput
+        For a frame that cannot be carried: missing values, gaps, duplicates, several starts, nobody to compare with.
+
+    Notes
+    -----
+    One treated unit: exact permutation over all placements, studentized by each unit's own noise where there are two times
+    before (MacKinnon and Webb 2020), beside the t test with C - 1 degrees of freedom (Donald and Lang 2007). More: shuffled
+    labels, with an interval that allows for unequal variances (Welch 1947). Clusters: ``G / (G - 1)`` and t with G - 1.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> result = ls.diff_in_diff(ls.panel())
+    >>> round(result.estimate, 10)
+    -0.3358596491
+    """
+    columns = Columns(outcome, unit, time, treated, post, first_treated, weights, cluster)
+    return two_sides.diff_in_diff(data, columns, seed)
+
+
+def event_study(
+    data: Any,
+    *,
+    outcome: str = "rate_pct",
+    unit: str = "district_code",
+    time: str = "year",
+    treated: str | None = "treated",
+    post: str | None = "post",
+    first_treated: str | None = None,
+    weights: str | None = "weight",
+    reference: Any = None,
+    seed: int = SEED,
+) -> EventStudyResult:
+    """Estimate the difference between the two sides at every time, less that of a reference time.
+
+    Parameters
+    ----------
+    data, outcome, unit, time, treated, post, first_treated, weights, seed
+        As in `leapstudy.diff_in_diff`.
+    reference
+        The time that is set to zero; the last before the start by default.
+
+    Returns
+    -------
+    EventStudyResult
+        `.table` with pointwise and simultaneous 95% intervals, `.joint_p`, `.finding`, `.plot()`.
+
+    Raises
+    ------
+    BadInput
+        As in `leapstudy.diff_in_diff`, and for a reference that is no time of the frame.
+
+    Notes
+    -----
+    With one treated unit its noise is taken to be that of the comparison units. Bands: sup-t (Montiel Olea and
+    Plagborg-Moller 2019). Joint test before the start: Hotelling's T squared.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> ls.event_study(ls.panel(years="all")).to_frame()[["event_time", "estimate"]].round(3)
+       event_time  estimate
+    0          -2     1.093
+    1          -1     0.000
+    2           0     0.211
+    3           1     0.321
+    """
+    columns = Columns(outcome, unit, time, treated, post, first_treated, weights)
+    return two_sides.event_study(data, columns, reference, seed)
+
+
+def att_gt(
+    data: Any,
+    *,
+    outcome: str = "rate_pct",
+    unit: str = "district_code",
+    time: str = "year",
+    treated: str | None = "treated",
+    post: str | None = "post",
+    first_treated: str | None = None,
+    weights: str | None = "weight",
+    cluster: str | None = None,
+    strata: str | None = None,
+    control: Control = "never",
+    base: Base = "varying",
+    anticipation: int = 0,
+    seed: int = SEED,
+) -> AttGtResult:
+    """Estimate effects by start and time, for units that start at times of their own (Callaway and Sant'Anna 2021).
+
+    Parameters
+    ----------
+    data, outcome, unit, time, treated, post, first_treated, weights, cluster, seed
+        As in `leapstudy.diff_in_diff`. A weight must not change within a unit.
+    strata
+        Column whose values are compared among themselves only (saturated regression adjustment).
+    control
+        "never": compare with never-treated units; "not_yet": with those not treated yet too.
+    base
+        "varying": the time before each time before the start; "universal": one time for all of a cohort.
+    anticipation
+        Times before the start in which units may already respond.
+
+    Returns
+    -------
+    AttGtResult
+        `.table` of ATT(g,t), `.to_frame("event")` and its other averages, `.overall`, `.refused`, `.finding`, `.plot()`.
+
+    Raises
+    ------
+    BadInput
+        As in `leapstudy.diff_in_diff`, and where no time after a start can be estimated.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> result = ls.att_gt(ls.panel(years="all"))
+    >>> result.to_frame("event")[["key", "estimate"]].round(3).head(3)
+       key  estimate
+    0 -1.0    -1.093
+    1  0.0     0.211
+    2  1.0     0.321
+    """
+    columns = Columns(outcome, unit, time, treated, post, first_treated, weights, cluster, strata)
+    choices = Choices(control=control, base=base, anticipation=anticipation, by_stratum=strata is not None)
+    return cohorts.att_gt(data, columns, choices, seed)

@@ -1,0 +1,137 @@
+"""What `leapstudy check` finds in the student files of the parameters, kept by their hashes, so that `run` asks the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from filelock import FileLock
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.core.sources import package_hash
+from leapstudy.data import District, load_study
+from leapstudy.data.districts import slug_of
+from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
+from leapstudy.students.settings import StudentSettings, input_files, input_hashes
+from leapstudy.study.result import jsonable
+
+FOLDER = "student_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found: `text` for people, whether the files can be used, the districts with visits, and the accounts.
+
+    Attributes
+    ----------
+    text : str
+        The reports of attendance and log.
+    ok : bool
+    districts : tuple of District
+        Districts of the files with visited students, by code.
+    accounts : tuple of dict
+        role, rows_in, used, aside (rule -> rows): exact, for programs.
+    """
+
+    text: str
+    ok: bool
+    districts: tuple[District, ...]
+    accounts: tuple[dict[str, Any], ...]
+
+
+def check_students(settings: StudentSettings) -> Checked:
+    """Check attendance and visit log as the parameters name them; an unchanged input is not read again.
+
+    Raises
+    ------
+    BadInput
+        If files are missing, cannot be opened or lack columns.
+    """
+    key = sha256_bytes(json.dumps([input_hashes(settings), package_hash()], sort_keys=True).encode())[:16]
+    folder = paths.derived() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{key}.json"
+    with FileLock(folder / ".lock"):
+        if not file.is_file():
+            write_text_atomic(file, json.dumps(jsonable(_check(settings)), ensure_ascii=False))
+        content = json.loads(file.read_text(encoding="utf-8"))
+    districts = tuple(District(**place) for place in content["districts"])
+    return Checked(content["text"], content["ok"], districts, tuple(content["accounts"]))
+
+
+def require_usable(settings: StudentSettings) -> Checked:
+    """Return what was found, or raise `BadInput` in the words of `leapstudy check` where the files cannot be used."""
+    checked = check_students(settings)
+    if not checked.ok:
+        raise BadInput(checked.text)
+    if not checked.districts:
+        raise BadInput(f"{checked.text}\nNobody in these files was visited, so there is no effect to estimate.")
+    return checked
+
+
+def _check(settings: StudentSettings) -> Checked:
+    from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
+    from leapstudy.students.engine import connect
+    from leapstudy.students.readers import open_panel, read_visits
+    from leapstudy.students.simulate import is_simulated
+
+    known, how, files = load_study().districts, settings.reading, input_files(settings)
+    con = connect(settings.memory_limit)
+    panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
+    limits = limits_for(panel.table, tuple(known["district_code"]), how)
+    simulated = is_simulated(files["attendance"])
+    report, rows = inspect_attendance(panel, limits, files["attendance"].name, simulated)
+    log = read_visits(con, files["visits"], how)
+    told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
+    reports = (report, told)
+    ok = all(item.ok for item in reports)
+    codes = _visited_districts(
+        kept_rows(con, "reading the visits", log_rows, ("student", "completed")),
+        kept_rows(con, "reading the districts", rows, ("student", "district_code")),
+    ) if ok else []  # fmt: skip
+    accounts = [jsonable(account) for item in reports for account in item.accounts]
+    return Checked("\n".join(item.text() for item in reports), ok, places_of(codes, settings), tuple(accounts))
+
+
+def _visited_districts(log: Any, panel: Any) -> list[str]:
+    from leapstudy.students.engine import sealed
+
+    visited = log.filter(log.completed).select("student").distinct()
+    codes = panel.semi_join(visited, "student").select("district_code").distinct()
+    return sorted(sealed("listing the districts with visits", codes.to_pyarrow)["district_code"].to_pylist())
+
+
+def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District, ...]:
+    """Return the districts of the codes: by the study's table, else by `district_names:`, else by the code itself.
+
+    Raises
+    ------
+    BadInput
+        If two would share a folder.
+    """
+    known = load_study().districts.set_index("district_code")
+    places = []
+    for code in codes:
+        if code in known.index:
+            places.append(District(code, str(known.loc[code, "district"]), str(known.loc[code, "slug"])))
+        else:
+            name = settings.district_names.get(code, f"District {code}")
+            places.append(District(code, name, slug_of(code, name)))
+    slugs = [place.slug for place in places]
+    if len(set(slugs)) < len(slugs):
+        raise BadInput("Two districts of the student files share a name. Tell them apart under `district_names:`.")
+    return tuple(places)
+
+
+def set_aside(accounts: Sequence[Mapping[str, Any]], explanations: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what a page shows of the accounts: table, what, rows; where a count is small, all of its table are rounded."""
+    rows = []
+    for account in accounts:
+        count = rounded if any(0 < n < MIN_COUNT for n in account["aside"].values()) else "{:,}".format
+        lines = {"rows in": count(account["rows_in"])}
+        lines |= {f"set aside: {explanations.get(rule, rule)}": shown(n) for rule, n in account["aside"].items()}
+        lines["rows used"] = count(account["used"])
+        rows += [{"table": account["role"], "what": what, "rows": told} for what, told in lines.items()]
+    return rows

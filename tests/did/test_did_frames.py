@@ -1,0 +1,188 @@
+"""Any frame: worked by hand, held against statsmodels and published figures, unmoved by form, refused in words."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+import leapstudy as ls
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.did.frames.cohorts import _t, moments_of
+from leapstudy.did.frames.read import Columns, read_frame
+
+NAMES = {"outcome": "y", "unit": "id", "time": "t", "treated": "d"}
+ESTIMATORS = (ls.diff_in_diff, ls.event_study, ls.att_gt)
+
+
+def own(units: int = 12, times: int = 4, treated: int = 4, start: int = 2, seed: int = 1) -> pd.DataFrame:
+    """Return an INVENTED frame; the first units are treated from `start` on."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"id": np.repeat(np.arange(units), times), "t": np.tile(np.arange(2000, 2000 + times), units)})
+    d = ((rows["id"] < treated) & (rows["t"] >= 2000 + start)).astype(int)
+    y = rng.normal(size=units)[rows["id"]] + 0.3 * (rows["t"] - 2000) + d + rng.normal(size=len(rows))
+    return rows.assign(y=y, d=d, w=1.0 + rows["id"] % 5, c=rows["id"] // 2)
+
+
+def test_by_hand():
+    # treated change: 5 and 3, mean 4; comparison: 1, 2 and 0, mean 1; difference 3
+    y = [[10, 15], [20, 23], [1, 2], [5, 7], [9, 9]]
+    rows = [{"id": i, "t": t, "y": y[i][t], "d": int(i < 2 and t == 1)} for i in range(5) for t in (0, 1)]
+    result = ls.diff_in_diff(pd.DataFrame(rows), **NAMES)
+    # variances 2 / 2 and 1 / 3
+    assert (result.estimate, result.se) == pytest.approx((3, np.sqrt(4 / 3)))
+    assert result.finding.startswith(
+        "y in the 2 treated units changed 3.00 more than in the 3 comparison units (95% CI"
+    )
+    assert ls.att_gt(pd.DataFrame(rows), **NAMES).overall["estimate"] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_the_estimate_is_the_regression_s_and_so_are_clustered_errors(weights):
+    frame = own()
+    result = ls.diff_in_diff(frame, **NAMES, weights=weights, cluster="c")
+    change = frame[frame["t"] >= 2002].groupby("id")["y"].mean() - frame[frame["t"] < 2002].groupby("id")["y"].mean()
+    units = frame.drop_duplicates("id").set_index("id").assign(change=change, on=lambda unit: unit.index < 4)
+    size = units["w"] if weights else np.ones(len(units))
+    fit = smf.wls("change ~ on", units, weights=size).fit(
+        cov_type="cluster", cov_kwds={"groups": units["c"].to_numpy(), "use_correction": False}
+    )
+    panel = smf.wls("y ~ d + C(id) + C(t)", frame, weights=frame["w"] if weights else np.ones(len(frame))).fit()
+    assert result.estimate == pytest.approx(panel.params["d"], abs=1e-10)
+    assert result.estimate == pytest.approx(fit.params["on[T.True]"], abs=1e-10)
+    assert result.se == pytest.approx(fit.bse["on[T.True]"] * np.sqrt(6 / 5), abs=1e-10)
+
+
+def test_mpdta_as_published():
+    frame = pd.read_csv(paths.root() / "tests/reference/data/mpdta.csv")
+    result = ls.att_gt(frame, outcome="lemp", unit="county", time="year", first_treated="first_treat")
+    assert result.overall["estimate"] == pytest.approx(-0.0399512752, abs=5e-11)
+    means = [round(result.to_frame(kind)["estimate"].iloc[-1], 4) for kind in ("event", "group")]
+    assert means == [-0.0772, -0.0310]
+    # did 2.1 (R): simple average, analytic error 0.0120
+    assert result.overall["se"] == pytest.approx(0.0120, abs=5e-4)
+
+
+def test_the_deal_of_starts_is_that_of_its_slow_twin():
+    frame = own(units=6, treated=2, start=2).assign(
+        d=lambda rows: rows["d"] + ((rows["id"] == 2) & (rows["t"] == 2003))
+    )
+    panel = read_frame(frame, Columns(**NAMES, post=None, weights=None))
+    moments, cells = moments_of(panel)
+    for deal in list(permutations(cells.tolist()))[::97]:
+        start = {cell: moments.cohort[cell] for cell in set(cells.tolist())}
+        first = {unit: start[cell] for unit, cell in enumerate(deal)}
+        g = frame["id"].map(first).replace(np.inf, np.nan)
+        again = ls.att_gt(frame.assign(g=g), **{**NAMES, "treated": None}, first_treated="g")
+        assert again.p_permutation == pytest.approx(_share(panel, moments, deal), abs=0.02)
+
+
+def _share(panel, moments, deal):
+    """Return the share of all 720 deals that are at least as far out, each estimated anew."""
+    from leapstudy.did.staggered.aggregate import averages
+    from leapstudy.did.staggered.att_gt import att_gt
+    from leapstudy.did.staggered.choices import Choices
+
+    att = att_gt(moments, Choices())
+    slope = att.influence(averages(att, moments.periods, "simple").combination[-1:]).slope[0]
+    added = (panel.y - moments.shift) @ slope.T
+    t = np.array([_t(added, np.array(order), moments.students) for order in set(permutations(deal))])
+    own_t = _t(added, np.array(deal), moments.students)
+    return float(np.mean(np.abs(t) >= abs(own_t) - 1e-12))
+
+
+FORMS = {
+    "shuffled rows": lambda rows: rows.sample(frac=1, random_state=3),
+    "an index of both": lambda rows: rows.set_index(["id", "t"]),
+    "text units": lambda rows: rows.assign(id=rows["id"].map(lambda unit: f"u{unit:02d}")),
+    "categories": lambda rows: rows.assign(id=rows["id"].astype("category"), t=rows["t"].astype("category")),
+    "nullable": lambda rows: rows.convert_dtypes(),
+    "school years": lambda rows: rows.assign(t=rows["t"].map(lambda year: f"{year}-{(year + 1) % 100:02d}")),
+    "dates": lambda rows: rows.assign(t=pd.to_datetime(rows["t"].astype(str) + "-09-01")),
+    "periods": lambda rows: rows.assign(t=pd.PeriodIndex(rows["t"].astype(str), freq="Y")),
+    "ordered names": lambda rows: rows.assign(
+        t=pd.Categorical(rows["t"].map({2000: "pre", 2001: "base", 2002: "one", 2003: "two"}), ["pre", "base", "one", "two"], ordered=True)
+    ),
+    "booleans": lambda rows: rows.assign(d=rows["d"].astype(bool)),
+    "arrow": lambda rows: rows.convert_dtypes(dtype_backend="pyarrow"),
+    "a unit effect and a time effect": lambda rows: rows.assign(y=rows["y"] + 7 * rows["id"] + 5 * (rows["t"] - 2000) ** 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_form_moves_nothing_and_nothing_is_changed(form):
+    plain, other = own(), form(own())
+    before = other.copy()
+    for estimate in ESTIMATORS:
+        mine, again = (estimate(rows, **NAMES).to_frame() for rows in (plain, other))
+        number = mine.select_dtypes("number").columns
+        pd.testing.assert_frame_equal(mine[number], again[number], rtol=1e-9)
+    pd.testing.assert_frame_equal(other, before)
+
+
+def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
+    frame = own()
+    for factor in (1.0, -2.5):
+        more = frame.assign(y=factor * (frame["y"] + 3 * frame["d"]))
+        assert ls.diff_in_diff(more, **NAMES).estimate == pytest.approx(
+            factor * (ls.diff_in_diff(frame, **NAMES).estimate + 3)
+        )
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda rows: rows.drop(columns="y"), "Unknown column: 'y'"),
+        (lambda rows: rows.iloc[:0], "no rows"),
+        (lambda rows: rows.to_dict("list"), "A DataFrame is needed"),
+        (lambda rows: rows.assign(y=rows["y"].astype(str)), "numbers belong there"),
+        (lambda rows: rows.assign(y=rows["y"].where(rows.index != 3)), "1 missing values"),
+        (lambda rows: rows.assign(y=rows["y"].where(rows.index != 3, np.inf)), "1 infinite"),
+        (lambda rows: pd.concat([rows, rows.iloc[:2]]), "2 pairs of 'id' and 't' have two rows"),
+        (lambda rows: rows.drop(index=5), "1 of 12 units lack a row"),
+        (lambda rows: rows[rows["t"] == 2000], "one 't'"),
+        (lambda rows: rows.assign(t=rows["t"].map({2000: "a", 2001: "b", 2002: "c", 2003: "d"})), "order of the times"),
+        (lambda rows: rows.assign(id=rows["id"].astype(object).where(rows["id"] > 3, "x")), "mixes numbers and text"),
+        (lambda rows: rows.assign(d=0), "same in every time"),
+        (lambda rows: rows.assign(d=(rows["id"] < 3).astype(int)), "same in every time"),
+        (lambda rows: rows.assign(d=rows["d"] * 2), "must be 0 or 1"),
+        (lambda rows: rows.assign(d=rows["d"] * (rows["t"] != 2003)), "later untreated again"),
+        (lambda rows: pd.concat([rows, rows[["y"]]], axis=1), "Two columns are called y"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused_in_words(estimate, change, text):
+    with pytest.raises(BadInput, match=text):
+        estimate(change(own()), **NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda rows: rows.assign(d=1 * (rows["t"] >= 2002)), "never treated"),
+        (lambda rows: rows[(rows["id"] < 5)], "Only one unit is never treated"),
+        (lambda rows: rows.assign(d=rows["d"] | ((rows["id"] == 9) & (rows["t"] == 2003))), "start at 2 different times"),
+        (lambda rows: rows.assign(d=rows["d"] | ((rows["id"] < 4) & (rows["t"] < 2002)) | ((rows["id"] == 9) & (rows["t"] == 9))), "same in every"),
+    ],
+)  # fmt: skip
+def test_two_sides_and_one_start_are_needed(change, text):
+    with pytest.raises(BadInput, match=text):
+        ls.diff_in_diff(change(own()), **NAMES)
+
+
+def test_a_cohort_of_one_unit_has_no_error_of_its_own():
+    alone = ls.att_gt(own(treated=1), **NAMES)
+    assert alone.table["se"].isna().all() and np.isnan(alone.overall["se"])
+    assert 0 < alone.p_permutation <= 1
+    assert "no bounded 95% CI" in alone.finding
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+def test_a_result_draws_itself_on_axes_that_are_given(estimate):
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    assert estimate(own(), **NAMES).plot(ax) is ax
+    assert ax.get_ylabel()

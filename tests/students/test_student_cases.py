@@ -1,0 +1,123 @@
+"""Files as they came from outside: what each is found to be. Ids are invented; inputs in `files/`."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.check import check_path
+from leapstudy.students.engine import connect
+from leapstudy.students.readers import open_panel
+from leapstudy.students.reading import Reading
+
+FILES = Path(__file__).parent / "files"
+KNOWN = ("0640011", "0430011")
+
+
+def _rules(report) -> dict[str, int]:
+    return report.counts.groupby("rule")["rows"].sum().to_dict()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows_in", "used", "rules"),
+    [
+        ("trailing_commas.csv", 160, 160, {}),
+        ("ma_district.csv", 160, 160, {}),
+        ("upper_mix", 160, 160, {}),
+        ("cat_wider.csv", 161, 80, {"unparsed": 81}),
+        ("us_dates_2y.csv", 160, 0, {"unreadable": 160, "nothing_left": 160}),
+        ("one_old_year.csv", 160, 159, {"implausible_date": 1, "thin_month": 1}),
+        ("all_180.csv", 160, 0, {"impossible_days": 160, "nothing_left": 160}),
+        ("empty.csv", 0, 0, {"nothing_left": 0}),
+        ("two_schools.csv", 3, 1, {"crowded_month": 2}),
+        ("edfi/base", 100, 100, {}),
+        ("edfi/exit_9999", 100, 100, {}),
+        ("edfi/other_names", 100, 100, {}),
+        ("edfi/enrollment_us_spelling", 100, 100, {}),
+        ("edfi/dup_enrolment", 100, 100, {}),
+        ("edfi/upper_ext", 100, 100, {}),
+        ("edfi/calendar_holidays", 100, 100, {"no_school_day": 36}),
+        ("edfi/present_rows", 100, 100, {"no_absence": 1075}),
+        ("edfi/tardy_blank_duration", 100, 100, {"no_absence": 100}),
+        ("edfi/exit_before_entry", 99, 98, {"exit_before_entry": 1}),
+        ("edfi/entry_us_one_school", 87, 50, {"unreadable": 25}),
+        ("edfi/calendar_us_october", 90, 50, {"unreadable": 42}),
+        ("edfi/overlap_two_schools", 120, 80, {"crowded_month": 40}),
+        ("edfi/year_2086_event", 100, 100, {"implausible_date": 1}),
+    ],
+)
+def test_what_each_file_is_found_to_be(name, rows_in, used, rules):
+    report = check_path(FILES / name, known_districts=KNOWN, con=connect(threads=1))
+    assert (report.rows_in, report.rows_out) == (rows_in, used)
+    found = _rules(report)
+    assert {rule: found.get(rule) for rule in rules} == rules
+    assert bool(rules) or report.text().endswith("Nothing to report: every rule holds for every row.")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_header.csv", "does not look like a header: 7 columns, of which 0 could be names"),
+        ("names_camel.csv", "it has \\['DaysEnrolled', .*Map the file's own names under `columns:`"),
+        ("one_folder", "Not all of the files are student month tables: visits.csv"),
+    ],
+)
+def test_what_is_refused_and_how(name, words):
+    with pytest.raises(BadInput, match=words) as caught:
+        check_path(FILES / name, known_districts=KNOWN)
+    assert "S00000" not in str(caught.value) and "0640101" not in str(caught.value)
+
+
+def test_own_names_are_read_by_the_parameters():
+    names = {"student": "StudentID", "district_code": "DistrictCode", "school_code": "SchoolCode"}
+    days = {"days_enrolled": "DaysEnrolled", "days_attended": "DaysPresent", "grade": "GradeLevel"}
+    report = check_path(FILES / "names_camel.csv", Reading({**names, **days}), KNOWN)
+    assert report.ok and report.rows_out == 160
+
+
+def test_ids_as_text_in_one_file_and_as_numbers_in_the_next_are_refused(tmp_path):
+    rows = pd.DataFrame({"student": ["0012", "0013"], "district_code": "0640011", "month": pd.Timestamp("2021-09-01"),
+                         "days_enrolled": 20, "days_attended": 18})  # fmt: skip
+    rows.to_parquet(tmp_path / "2021.parquet")
+    rows.assign(student=[12, 13]).to_parquet(tmp_path / "2022.parquet")
+    with pytest.raises(BadInput, match="2022.parquet: student is stored as number"):
+        check_path(tmp_path, known_districts=KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("zone", "instant", "month"),
+    [
+        ("Europe/Berlin", "2021-09-01 00:00", "2021-09"),
+        ("-04:00", "2021-09-30 20:30", "2021-09"),
+        ("America/New_York", "2021-09-30 20:30", "2021-09"),
+    ],
+)
+def test_an_instant_is_the_date_on_its_own_clock(tmp_path, zone, instant, month):
+    local = pd.Timestamp(instant, tz=zone if "/" in zone else "Etc/GMT+4")
+    table = pa.table({
+        "student": ["A1"], "district_code": ["0640011"], "days_enrolled": [20], "days_attended": [18],
+        "month": pa.array([local.value // 1000], pa.timestamp("us", tz=zone)),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "zone.parquet")
+    panel = open_panel(connect(threads=1), tmp_path / "zone.parquet", Reading()).table
+    assert str(panel.month.to_pandas()[0])[:7] == month
+
+
+def test_instants_in_utc_need_a_time_zone(tmp_path):
+    month = pa.array([int(np.datetime64("2021-10-01T01:00", "us").astype(int))], pa.timestamp("us", tz="UTC"))
+    rows = {
+        "student": ["A1"],
+        "district_code": ["0640011"],
+        "days_enrolled": [20],
+        "days_attended": [18],
+        "month": month,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "utc.parquet")
+    with pytest.raises(BadInput, match="time_zone"):
+        check_path(tmp_path / "utc.parquet", known_districts=KNOWN)
+    panel = open_panel(connect(threads=1), tmp_path / "utc.parquet", Reading(time_zone="America/New_York")).table
+    assert str(panel.month.to_pandas()[0])[:7] == "2021-09"

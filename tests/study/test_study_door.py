@@ -1,0 +1,87 @@
+"""The front door: what `import leapstudy as ls` gives, held against the study's own answers."""
+
+import doctest
+import subprocess
+import sys
+
+import pytest
+import statsmodels.formula.api as smf
+
+import leapstudy as ls
+from leapstudy.core.errors import BadInput
+from leapstudy.study.door import PANEL_COLUMNS
+
+FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import sys, leapstudy; print(sorted({'pandas', 'numpy', 'matplotlib'} & set(sys.modules)), len(dir(leapstudy)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.startswith("[]")
+
+
+def test_every_name_is_there_and_an_unknown_one_is_not():
+    assert all(callable(getattr(ls, name)) and name in dir(ls) for name in ls.__all__)
+    assert len(ls.__all__) <= 10
+    with pytest.raises(AttributeError, match="no attribute 'panle'"):
+        ls.panle  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ls.__all__)
+def test_the_examples_run(name):
+    function = getattr(ls, name)
+    tests = doctest.DocTestFinder().find(function, name, globs={})
+    assert any(test.examples for test in tests), f"{name} has no example"
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert all(runner.run(test).failed == 0 for test in tests)
+
+
+@pytest.mark.parametrize("years", ["contrast", "all"])
+def test_the_panel_is_tidy_complete_and_has_the_columns_of_the_contract(years):
+    panel = ls.panel(years=years)
+    assert tuple(panel.columns[: len(PANEL_COLUMNS)]) == PANEL_COLUMNS
+    assert panel[list(PANEL_COLUMNS)].notna().all(axis=None)
+    assert not panel.duplicated(["district_code", "year"]).any()
+    assert panel["rate_pct"].between(0, 100).all()
+    assert (panel["post"] == (panel["event_time"] >= 0)).all()
+    assert panel.groupby("treated")["district_code"].nunique().to_dict() == {0: 19, 1: 15}
+
+
+def test_a_regression_that_anybody_can_write_gives_the_published_numbers(pooled, hartford):
+    for district, answer in ((None, pooled), ("hartford", hartford)):
+        model = smf.ols(FORMULA, ls.panel(district)).fit()
+        assert model.params["treated:post"] == pytest.approx(answer.main.estimate_pp, abs=1e-10)
+    by_students = ls.panel(weights="students")
+    model = smf.wls(FORMULA, by_students, weights=by_students["weight"]).fit()
+    assert model.params["treated:post"] == pytest.approx(ls.diff_in_diff(by_students).estimate, abs=1e-10)
+
+
+def test_the_estimators_of_any_frame_give_the_study_s_own_answers(pooled, hartford):
+    result, main = ls.diff_in_diff(ls.panel()), pooled.main
+    mine = (result.estimate, result.se, result.ci_low, result.ci_high, result.p_value)
+    assert mine == pytest.approx(
+        (main.estimate_pp, main.se_pp, main.ci_low_pp, main.ci_high_pp, main.p_value), abs=1e-12
+    )
+    alone, leading = ls.diff_in_diff(ls.panel("hartford")), hartford.headline
+    assert (alone.estimate, alone.p_value) == pytest.approx((leading.estimate_pp, leading.p_value), abs=1e-12)
+    assert (alone.p_method, alone.p_floor) == (leading.label, leading.p_floor)
+    table, own = ls.event_study(ls.panel(years="all")).table, pooled.event_study.table
+    for name in ("estimate", "se", "low", "high", "low_sup", "high_sup"):
+        assert table[name].to_numpy() == pytest.approx(own[f"{name}_pp"].to_numpy(), abs=1e-12, nan_ok=True)
+
+
+def test_an_unknown_name_is_answered_with_the_legal_ones():
+    for arguments, text in (
+        ({"comparison": "aliance"}, "alliance"), ({"outcome": "attendance"}, "attendance_rate"), ({"years": "some"}, "contrast"),
+        ({"district": "hartfort"}, "hartford"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=text):
+            ls.panel(**arguments)
+
+
+def test_a_repr_is_short():
+    panel = ls.panel(years="all")
+    for result in (ls.diff_in_diff(panel), ls.event_study(panel), ls.att_gt(panel)):
+        assert len(repr(result).splitlines()) <= 15
+        assert result.finding in repr(result)
+        assert result.finding.split(" (")[0] in result._repr_html_()
