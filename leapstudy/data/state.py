@@ -19,7 +19,7 @@ from leapstudy.core.parameter_file import read_mapping
 FILE = "state.yml"
 SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 NonEmpty = Annotated[str, Field(min_length=1)]
-Lang = Literal["en", "es"]
+Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 
 
 class Part(BaseModel):
