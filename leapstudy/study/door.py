@@ -360,9 +360,9 @@ def answer(
     district: str | None = None,
     *,
     comparison: str | Sequence[str] | None = None,
-    contrast: ContrastName | None = None,
-    edition: Edition | None = None,
-    outcome: Outcome | None = None,
+    contrast: str | None = None,
+    edition: str | None = None,
+    outcome: str | None = None,
     weights: Weights = "equal",
 ) -> Study[Any]:
     """Answer the study's question in full, as its pages do: every test, sensitivity analysis and standard of evidence.
