@@ -48,7 +48,7 @@ CASES = {
     "one visit": (lambda rows, log: (rows, log[log["completed"] == "Y"][:1]), TOO_FEW),
     "two months": (
         lambda rows, log: (rows[rows["month"].between("2021-10", "2021-12")], _on(log[:20], "2021-11-05")),
-        "No month from 1 to 6 after",
+        TOO_FEW,
     ),
     "all in the first month": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
     "everybody visited": (
