@@ -15,24 +15,23 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.design import GROUPS, Sample, Spec, build_sample
-from leapstudy.did.effect import Effect, fit, placements, to_points
+from leapstudy.did.contrasts import common_start
+from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
+from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference import estimate_rows, headline, infer, methods_table
-from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
+from leapstudy.did.inference import estimate_rows, headline, infer, leading_test, methods_table
+from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, each_alone, pool_districts
 from leapstudy.did.pooling import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, rebound
 from leapstudy.did.records import EventStudy, Rebound
 from leapstudy.did.sensitivity import Sensitivity, examine
 from leapstudy.did.sensitivity import estimate_rows as sensitivity_rows
+from leapstudy.did.spread import detectable, spread_of
 from leapstudy.did.two_by_two import difference_in_means, regression
 
 ALL_NAME = "All LEAP districts"
-ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
-CHRONIC_YEARS = tuple(f"{year}-{(year + 1) % 100:02d}" for year in range(2011, 2020))
-ATTENDANCE_REFERENCE, CHRONIC_REFERENCE = "2020-21", "2018-19"
-
+CHRONIC = "chronic_absence"
 
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
@@ -52,10 +51,25 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     tests = infer(found.main.sample, synthetic=True)
     leading, why = headline(tests)
     rows = estimate_rows(tests, found.main.sample, district.name)
+    among, reason = _among(data, spec)
+    shared = found.shared(data, names, rows)
+    shared["not_possible"] = (*shared["not_possible"], *reason)
+    shared["detectable"] = detectable(
+        found.main.spread, leading_test(found.main.sample)[1], points_per_unit(found.main.sample)
+    )
     return DistrictAnswer(
-        **found.shared(data, names, rows), raw_means=_raw_means(data, spec, district.code),
-        inference=tests, methods=methods_table(tests), headline=leading, headline_why=why,
+        **shared, raw_means=_raw_means(data, spec, district.code),
+        inference=tests, methods=methods_table(tests), headline=leading, headline_why=why, among=among,
     )  # fmt: skip
+
+
+def _among(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
+    """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
+    codes = [item.code for item in leap_districts(data.districts)]
+    try:
+        return _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
+    except BadInput as reason:
+        return None, (NO_POOLING.format(reason),)
 
 
 def answer_all(
@@ -94,7 +108,7 @@ def answer_all(
     shared = found.shared(data, names, rows)
     shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
-        **shared, by_district=_by_district(data, spec, sample.treated, names), raw_means=_raw_means(data, spec, None),
+        **shared, by_district=_by_district(sample, names), raw_means=_raw_means(data, spec, None),
         pooling=pooled, caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
     )  # fmt: skip
@@ -173,9 +187,9 @@ def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:
 
 
 def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
-    group = GROUPS[spec.outcome]
+    group = data.state.outcomes[spec.outcome].group
     means = raw_means(data, spec.edition, group)
-    parts = [_own(data.state_attendance, spec.edition, group, "state", "Connecticut")]
+    parts = [_own(data.state_attendance, spec.edition, group, "state", data.state.state.name)]
     if code is not None:
         own = data.attendance[data.attendance["district_code"] == code]
         parts.insert(0, _own(own, spec.edition, group, "district", _names(data)[code]))
@@ -231,29 +245,38 @@ def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
 
 def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[EventStudy, EventStudy]:
     points = replace(spec, scale="points")
-    years = ATTENDANCE_YEARS if spec.edition == "2022-23" else ATTENDANCE_YEARS[:3]
-    attendance = event_study(build_sample(data, points, treated, years), ATTENDANCE_REFERENCE)
-    chronic = replace(points, outcome="chronic_absence")
-    return attendance, event_study(build_sample(data, chronic, treated, CHRONIC_YEARS), CHRONIC_REFERENCE)
+    return _every_year(data, points, treated), _every_year(data, replace(points, outcome=CHRONIC), treated)
+
+
+def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
+    panel = build_panel(data, spec.outcome, spec.edition)
+    sample = sample_from_panel(panel, data, spec, treated, panel.years)
+    return event_study(sample, data.state.calendar.shift(sample.start, data.state.outcomes[spec.outcome].reference))
 
 
 def _rebound(
     data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]
 ) -> tuple[Rebound | None, tuple[str, ...]]:
     try:
-        return rebound(build_sample(data, replace(spec, scale="points"), treated, YEARS), names), ()
+        start = common_start(data.starts, treated)
+        years = [data.state.calendar.shift(start, k) for k in YEARS]
+        return rebound(build_sample(data, replace(spec, scale="points"), treated, years), names), ()
     except BadInput as reason:
         return None, (str(reason),)
 
 
-def _by_district(data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]) -> pd.DataFrame:
+def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
+    """Return each district's own estimate with its t interval, as the pooled model takes it, and the leading test's p."""
     rows = []
-    for code in treated:
-        effect = fit(build_sample(data, spec, [code]))
+    for one in each_alone(sample):
+        spread, (_, test) = spread_of(one), leading_test(one)
+        low, high = (to_points(end, one) for end in spread.interval(test.estimate))
         rows.append(
             {
-                "district_code": code, "district": names[code], "estimate_pp": effect.estimate_pp, "se_pp": effect.se_pp, "ci_low_pp": effect.ci_low_pp,
-                "ci_high_pp": effect.ci_high_pp, "p_value": effect.test.p_value, "p_floor": effect.test.floor, "mde_pp": effect.detectable.mde_t_pp,
+                "district_code": one.treated[0], "district": names[one.treated[0]],
+                "estimate_pp": to_points(test.estimate, one), "se_pp": points_per_unit(one) * spread.se, "ci_low_pp": low,
+                "ci_high_pp": high, "p_value": test.p_value, "p_floor": test.floor,
+                "mde_pp": detectable(spread, test, points_per_unit(one)).mde_t_pp,
             }
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values("estimate_pp", ascending=False).reset_index(drop=True)

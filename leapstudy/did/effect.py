@@ -69,7 +69,7 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))
-    found = detectable(spread, test, len(sample.treated), per_unit)
+    found = detectable(spread, test, per_unit)
     return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends, found)
 
 

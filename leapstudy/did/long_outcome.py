@@ -50,7 +50,7 @@ def contrasts_of(question: Question) -> list[Contrast]:
     if len(question.after) > 1:
         posts.append(question.after)
     return [
-        Contrast(base, f"{_words(pre)} to {_words(post)}", pre, post, "sensitivity")  # type: ignore[arg-type]
+        Contrast(base, f"{_words(pre)} to {_words(post)}", pre, post, "sensitivity")
         for base, pre in ((LAST, last), (MEAN, every))
         for post in posts
         if base == LAST or len(every) > 1
@@ -100,6 +100,7 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         replace(question.spec, scale=scale), contrast, question.treated, tuple(comparison.index), tuple(years),
         treated.to_numpy(float), comparison.to_numpy(float), equal,
         others,
+        question.after[0],
         left_out,
     )  # fmt: skip
 
@@ -127,7 +128,7 @@ def rows_of(effects: Mapping[Any, Effect], code: str, name: str) -> list[Estimat
 
 def whole_contrast(years: Sequence[str]) -> Contrast:
     """Return the contrast that asks for every year: what an event study's sample needs."""
-    return Contrast(LAST, "every year", tuple(years[:1]), tuple(years[1:]), "sensitivity")  # type: ignore[arg-type]
+    return Contrast(LAST, "every year", tuple(years[:1]), tuple(years[1:]), "sensitivity")
 
 
 def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown: Iterable[str] = ()) -> EventStudy:

@@ -3,21 +3,46 @@
 from dataclasses import dataclass
 
 import pandas as pd
+from scipy import stats
+
+from leapstudy.data.state import school_year
 
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """What the design could have seen: the smallest effect found with 80 % power at 5 %, in percentage points.
+    """What the test that leads could have detected at 5%, in percentage points.
 
-    `mde_t_pp` is (t(0.975) + t(0.8)) standard errors; `mde_permutation_pp` is what the permutation test itself needs
-    (infinite where its floor is above 5 %; None for the pooled answer). `floor` is the smallest p-value possible.
+    Attributes
+    ----------
+    mde_pp, half_pp : float
+        The gain found in 80% and in 50% of such studies; infinite where the test cannot reject whatever the effect.
+    mde_t_pp : float
+        (t(0.975) + t(0.8)) standard errors: what a t test would take, a yardstick for planning.
+    se_pp, df : float
+        Standard error of the effect and its degrees of freedom.
+    floor : float
+        The smallest p-value possible.
+    keeps_low_pp, keeps_high_pp : float
+        Estimates between which the test does not reject zero.
     """
 
+    mde_pp: float
+    half_pp: float
     mde_t_pp: float
-    mde_permutation_pp: float | None
     se_pp: float
     df: float
     floor: float
+    keeps_low_pp: float
+    keeps_high_pp: float
+
+    def power(self, effect_pp: float) -> float:
+        """Return the chance that the test rejects zero under an effect, in points.
+
+        The estimate's error is t distributed with the study's standard error; what the comparison districts did is taken
+        as it was. With a t test it is Bloom's (1995) approximation, 80% at `mde_t_pp`.
+        """
+        ends = [(end - effect_pp) / self.se_pp for end in (self.keeps_low_pp, self.keeps_high_pp)]
+        return float(stats.t.cdf(ends[0], self.df) + stats.t.sf(ends[1], self.df))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +68,12 @@ class EventStudy:
     joint_p: float
     slope_mde_pp: float
     covariance: pd.DataFrame
+
+    @property
+    def start(self) -> str:
+        """The treated districts' first school year with the program, also where the table ends before it."""
+        first = self.table.iloc[0]
+        return school_year(int(str(first["year"])[:4]) - int(first["event_time"]))
 
 
 @dataclass(frozen=True, slots=True)

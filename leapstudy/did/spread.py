@@ -85,34 +85,33 @@ def mde_factor(df: float) -> float:
     return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))
 
 
-def detectable(spread: Spread, test: Permutation, n_treated: int, points_per_unit: float) -> Detectable:
-    """Return the smallest effect that the design detects.
+def detectable(spread: Spread, test: Permutation, points_per_unit: float) -> Detectable:
+    """Return what a test detects.
 
     Parameters
     ----------
     spread
         Standard error and degrees of freedom, on the sample's scale.
     test
-        The permutation test of the same sample.
-    n_treated
-        Treated districts.
+        The test that leads, of the same sample. Where it has no interval of its own (shuffled labels) the t interval's,
+        whose statistic it permutes.
     points_per_unit
         Percentage points per unit of the scale: 1 for points.
+
+    Notes
+    -----
+    A test keeps zero exactly where its interval, moved with the estimate, includes it: between ``estimate - high`` and
+    ``estimate - low``.
     """
-    needed = None
-    if n_treated == 1:
-        needed = _permutation_cut(test) + float(stats.t.ppf(POWER, spread.df)) * spread.se
+    low, high = spread.interval(test.estimate) if np.isnan(test.low) else (test.low, test.high)
+    keeps = test.estimate - high, test.estimate - low
     return Detectable(
+        mde_pp=points_per_unit * (keeps[1] + float(stats.t.ppf(POWER, spread.df)) * spread.se),
+        half_pp=points_per_unit * keeps[1],
         mde_t_pp=points_per_unit * mde_factor(spread.df) * spread.se,
-        mde_permutation_pp=None if needed is None else points_per_unit * needed,
         se_pp=points_per_unit * spread.se,
         df=spread.df,
         floor=test.floor,
+        keeps_low_pp=points_per_unit * keeps[0],
+        keeps_high_pp=points_per_unit * keeps[1],
     )
-
-
-def _permutation_cut(test: Permutation) -> float:
-    """Return the size above which an estimate has a p-value of at most 5 %; infinite where the floor is higher."""
-    n = len(test.placebos) + 1
-    beyond = int(np.floor(ALPHA * n + 1e-9)) - 1
-    return float("inf") if beyond < 0 else float(np.sort(np.abs(test.placebos))[::-1][beyond])

@@ -1,30 +1,32 @@
 """Everything that the evidence room says about one district, or about all together, in one frozen record."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.names import ALL_DISTRICTS, Comparison, ComparisonName, Edition, Weights
+from leapstudy.core.frames import records
+from leapstudy.core.names import ALL_DISTRICTS, Comparison, Weights
 from leapstudy.data import Facts, StudyData, leap_districts
-from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.records import Detectable
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
 from leapstudy.evidence.program import Program, program
+from leapstudy.evidence.verdict import Verdict, Window, decide
 from leapstudy.evidence.wwc import Category, confounding_reason
 
 STATEMENT = (
     "A self-assessment against the thresholds of WWC 5.0, made by this study; only the clearinghouse itself rates."
 )
-COMPARISONS: tuple[ComparisonName, ...] = get_args(ComparisonName)
 NO_EFFECT_SIZE = (
     "A Hedges' g and an improvement index of the effect are not possible because the state publishes no spread of "
     "attendance between students."
@@ -33,6 +35,13 @@ ATTENDANCE_UNKNOWN = "Attendance itself cannot be held against the threshold: no
 NOT_ADJUSTED = (
     "Difference-in-differences subtracts earlier attendance, but the estimate is not adjusted for chronic absence."
 )
+NOT_GRADED = "not graded: the contrast that was asked lies before the program"
+NOT_PRICED = {
+    "placebo": "Cost per extra day is not named: the contrast that was asked lies before the program, when nothing was paid.",
+    "failed_placebo": "Cost per extra day cannot be bounded: the comparison shows a difference where zero is expected.",
+    "one_of_many": "Cost per extra day is not named: the effect does not stand out once all districts looked at are counted.",
+    "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
+}
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
 NO_CLUSTER_CORRECTION = (
     "No cluster correction is needed: districts are both what was chosen for LEAP and what is analyzed."
@@ -65,6 +74,7 @@ class Evidence:
 
     district_code: str
     district: str
+    verdict: Verdict
     power: PowerBlock
     reach: pd.DataFrame
     wwc: WwcBlock
@@ -72,37 +82,70 @@ class Evidence:
     cost: CostBlock
 
 
-def assess(data: StudyData, facts: Facts, answer: DistrictAnswer | PooledAnswer) -> Evidence:
-    """Grade an answer of the public track; one district by the p-value of the test that holds its size."""
-    seen, main = answer.detectable, answer.main
-    if isinstance(answer, DistrictAnswer):
-        main = replace(main, p_value=answer.headline.p_value)
+def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
+    """Grade an answer of the public track, by the test that leads."""
     return assess_row(
         data,
         program(data, facts),
-        main,
+        answer.main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
-        mde_pp=seen.mde_t_pp,
-        se_pp=seen.se_pp,
-        df=seen.df,
-        placebo_p=placebo_p(answer.estimates, answer.main),
+        detectable=answer.detectable,
+        verdict=verdict_of(answer),
     )
+
+
+def verdict_of(answer: Answer) -> Verdict:
+    """Return the one verdict of an answer, from the leading test, the placebo windows, earlier trends and multiplicity."""
+    main = answer.main
+    test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
+    floor, adjusted, looked_at = main.p_floor, None, 1
+    if isinstance(answer, DistrictAnswer):
+        leading = answer.headline
+        test, floor = (leading.low_pp, leading.high_pp, leading.p_value), leading.p_floor
+        if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
+            rows = answer.among.districts.set_index("district_code")
+            adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
+    return decide(
+        main.estimate_pp,
+        *test,
+        p_floor=floor,
+        windows=_windows(answer),
+        pre_trend_p=answer.event_study.joint_p,
+        pre_trend_fits=main.n_treated > 1,
+        p_adjusted=adjusted,
+        looked_at=looked_at,
+        role=main.role,
+    )
+
+
+def _windows(answer: Answer) -> list[Window]:
+    """Return the placebo contrast of the outcome, and those of chronic absence in earlier years."""
+    rows = contrast_rows(answer)
+    own = rows[(rows["role"] == "placebo") & (rows["comparison"] == answer.main.comparison)]
+    windows = [
+        Window(
+            _window_name(row), row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], row["p_value"], row["p_floor"]
+        )
+        for row in records(own)
+    ]
+    table = answer.sensitivity.in_time
+    others = table[table["outcome"] != answer.main.outcome.removesuffix("_high_needs")]
+    return windows + [
+        Window(_window_name(row), row["estimate_pp"], row["low_pp"], row["high_pp"], row["p_value"], own=False)
+        for row in records(others)
+    ]
+
+
+def _window_name(row: Mapping[str, Any]) -> str:
+    years = f"{row['pre'].replace('+', ' and ')} to {row['post']}"
+    return f"{row['outcome'].replace('_', ' ').capitalize()}, {years}"
 
 
 def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
     if main.district_code != ALL_DISTRICTS:
         return (main.district_code,)
     return tuple(item.code for item in leap_districts(data.districts))
-
-
-def placebo_p(estimates: Iterable[Estimate], main: Estimate) -> float | None:
-    """Return the p-value of the placebo contrast made the same way as `main`, or None where there is none."""
-    same = ("outcome", "comparison", "edition", "estimator")
-    for row in estimates:
-        if row.role == "placebo" and all(getattr(row, name) == getattr(main, name) for name in same):
-            return row.p_value
-    return None
 
 
 def assess_row(
@@ -112,10 +155,8 @@ def assess_row(
     *,
     treated: Sequence[str],
     spec: Spec,
-    mde_pp: float,
-    se_pp: float,
-    df: float,
-    placebo_p: float | None,
+    detectable: Detectable,
+    verdict: Verdict,
 ) -> Evidence:
     """Grade one estimate.
 
@@ -127,12 +168,10 @@ def assess_row(
         The estimate, with its interval.
     treated, spec
         What it was made from.
-    mde_pp, se_pp, df
-        Its smallest detectable effect, standard error and degrees of freedom.
-    placebo_p
-        P-value of the contrast before LEAP.
+    detectable, verdict
+        What the test that leads detects, and what it allows one to say.
     """
-    kept = treated_codes(data.districts, spec.comparison, treated)
+    kept = treated_codes(data, spec.comparison, treated)
     wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
     enrolled = [figures.enrollment[code] for code in kept]
     published = figures.published_for(main.district_code)
@@ -140,19 +179,20 @@ def assess_row(
         served=figures.served,
         enrolled=figures.enrolled,
         published=published,
-        mde_pp=mde_pp,
-        se_pp=se_pp,
-        df=df,
+        detectable=detectable,
+        estimate_pp=main.estimate_pp,
+        high_pp=verdict.high_pp,
         enrollment=sum(enrolled) / len(enrolled),
     )
     return Evidence(
         district_code=main.district_code,
         district=main.district,
+        verdict=verdict,
         power=power,
         reach=_reach(data, spec, kept, published, figures.coverage),
         wwc=wwc,
-        essa=_essa(data, main, kept, spec.comparison, wwc.category, placebo_p),
-        cost=_cost(figures, main, kept, published),
+        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict),
+        cost=_cost(figures, verdict, kept, published),
     )
 
 
@@ -171,10 +211,10 @@ def wwc_block(
     treated: Sequence[str],
     comparison: Comparison,
     weights: Weights = "equal",
-    edition: Edition = "2022-23",
+    edition: str = "2022-23",
 ) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
-    groups: list[Comparison] = [comparison, *(name for name in COMPARISONS if name != comparison)]
+    groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
     missing = [NO_EFFECT_SIZE, NO_CLUSTER_CORRECTION]
     for group in groups:
@@ -217,29 +257,30 @@ def _essa(
     treated: Sequence[str],
     comparison: Comparison,
     category: Category | None,
-    placebo: float | None,
+    verdict: Verdict,
 ) -> EssaGrade:
-    codes = [*treated, *comparison_codes(data.districts, comparison)]
+    if verdict.kind == "placebo":
+        return EssaGrade(None, NOT_GRADED, ())
+    codes = [*treated, *comparison_codes(data, comparison)]
     students = data.districts.set_index("district_code")["students_2019_20"].reindex(codes)
     return essa_grade(
         EssaFacts(
-            estimate_pp=main.estimate_pp,
-            p_value=main.p_value,
+            verdict=verdict,
             baseline=category,
             adjusted=False,  # earlier attendance is subtracted, chronic absence is not adjusted for
             n_students=int(students.sum()),
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
-            placebo_p=placebo,
             rationale=True,  # research on home visits exists, and the state has LEAP evaluated
         )
     )
 
 
 def _cost(
-    figures: Program, main: Estimate, treated: Sequence[str], published: Sequence[tuple[str, float]]
+    figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]]
 ) -> CostBlock:
     dollars, served = figures.money_and_visits(treated)
-    low, high = (float("nan") if end is None else end for end in (main.ci_low_pp, main.ci_high_pp))
-    effect = Range(main.estimate_pp, low, high)
-    return cost_block(dollars, served, figures.coverage, effect, published, figures.ingredients)
+    low, high = (float("nan") if end is None else end for end in (verdict.low_pp, verdict.high_pp))
+    effect = Range(verdict.estimate_pp, low, high)
+    refusal = NOT_PRICED.get(verdict.kind, "")
+    return cost_block(dollars, served, figures.coverage, effect, published, figures.ingredients, refusal=refusal)

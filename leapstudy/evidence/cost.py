@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import SCHOOL_DAYS
 
-SCHOOL_DAYS = 180
 SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
     "Per visited student: the effect on the average divided by the share of students visited, which assumes that visits "
@@ -63,8 +63,9 @@ class PublishedCost:
 class CostBlock:
     """What the money bought, as far as the figures say.
 
-    Dollars. `days_average` is per average student, `days_visited` per visited student, a school year. `dollars_per_day` is
-    None where it is refused, and `refusal` then says why; otherwise `refusal` is empty.
+    Dollars. `days_average` is per average student, `days_visited` per visited student, a school year; the latter is None
+    where no student could gain or lose so many, and `visited_refusal` says so. `dollars_per_day` is None where it is
+    refused, and `refusal` then says why; otherwise both are empty.
     """
 
     dollars: float
@@ -74,7 +75,8 @@ class CostBlock:
     split_rule: str
     assumption: str
     days_average: Range
-    days_visited: Range
+    days_visited: Range | None
+    visited_refusal: str
     dollars_per_day: Range | None
     refusal: str
     published: tuple[PublishedCost, ...]
@@ -162,15 +164,35 @@ def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:
     that comes from inverting a test, a permutation included.
     """
     if not all(math.isfinite(end) for end in (gained.low, gained.high)):
-        return None, "Cost per extra day cannot be bounded: the interval of the days gained has no ends."
+        return None, "Cost per extra day cannot be bounded: the days gained have no bounded interval."
     if gained.low <= 0 <= gained.high:
         return None, (
             f"Cost per extra day cannot be bounded: the interval of the days gained per visited student, "
-            f"{gained.low:.1f} to {gained.high:.1f}, holds zero."
+            f"{gained.low:.1f} to {gained.high:.1f}, includes zero."
         )
     if gained.high < 0:
         return None, "Cost per extra day does not exist: the interval of the days gained lies below zero."
     return Range(cost / gained.value, cost / gained.high, cost / gained.low), ""
+
+
+def impossible_days(visited: Range, school_days: int = SCHOOL_DAYS) -> str:
+    """Return why days a visited student cannot be as many as the ratio says, or an empty text where they can.
+
+    Examples
+    --------
+    >>> impossible_days(Range(-124.0, -194.0, -46.0))[:52]
+    'Per visited student this would be -124 days (-194 to'
+    >>> impossible_days(Range(-10.0, -39.0, 18.0))
+    ''
+    """
+    numbers = [end for end in (visited.value, visited.low, visited.high) if math.isfinite(end)]
+    if all(abs(number) <= school_days for number in numbers):
+        return ""
+    ends = f" ({visited.low:.0f} to {visited.high:.0f})" if len(numbers) == 3 else ""
+    return (
+        f"Per visited student this would be {visited.value:.0f} days{ends} in a year of {school_days}, which cannot be: "
+        "the share visited, or this estimate, is off."
+    )
 
 
 def scaled(range_: Range, factor: float) -> Range:
@@ -186,6 +208,7 @@ def cost_block(
     published: Sequence[tuple[str, float]],
     ingredients: Sequence[Ingredient],
     school_days: int = SCHOOL_DAYS,
+    refusal: str = "",
 ) -> CostBlock:
     """Collect what the money bought for one district or for all together.
 
@@ -203,11 +226,15 @@ def cost_block(
         What is counted as cost, and what is only named.
     school_days
         Days of a school year.
+    refusal
+        Why nothing may be priced whatever the interval: a comparison that failed its placebo, a contrast before the program.
     """
     per_served = dollars_per_served(dollars, served)
     average = scaled(effect_pp, school_days / 100)
     visited = scaled(average, 1 / coverage)
-    per_day, refusal = ratio_from_interval(per_served, visited)
+    impossible = impossible_days(visited, school_days)
+    per_day, unbounded = ratio_from_interval(per_served, visited)
+    refusal = refusal or impossible or unbounded
     rows = tuple(
         PublishedCost(label, effect, days(effect, school_days), per_served / days(effect, school_days))
         for label, effect in published
@@ -221,8 +248,9 @@ def cost_block(
         split_rule=SPLIT_RULE,
         assumption=VISITED_ASSUMPTION,
         days_average=average,
-        days_visited=visited,
-        dollars_per_day=per_day,
+        days_visited=None if impossible else visited,
+        visited_refusal=impossible,
+        dollars_per_day=None if refusal else per_day,
         refusal=refusal,
         published=rows,
     )

@@ -7,32 +7,29 @@ the law's words leave room ("statistical controls for selection bias"), the reas
 
 from dataclasses import dataclass
 
+from leapstudy.evidence.verdict import Verdict, can_reject, rejects
 from leapstudy.evidence.wwc import Category, confounding_reason
 
 LARGE_STUDENTS = 350
 LARGE_GROUPS = 50
-ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EssaFacts:
     """What the tier depends on.
 
-    `p_value` is two-sided and comes from the test that fits the design. `n_students` counts both sides, `n_groups` the
-    schools or districts of at least ten students, `n_treated_sites` the treated districts. `placebo_p` is the p-value
-    of the contrast before LEAP (None if there is none), `adjusted` says whether baseline differences within the WWC's
-    adjustment range are adjusted for, `rationale` whether a logic model stands on research and its effects are being
+    `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
+    districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
+    differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research and its effects are being
     studied, `randomized` whether lots were drawn with low attrition.
     """
 
-    estimate_pp: float
-    p_value: float | None
+    verdict: Verdict
     baseline: Category | None
     adjusted: bool
     n_students: int
     n_groups: int
     n_treated_sites: int
-    placebo_p: float | None
     rationale: bool
     randomized: bool = False
 
@@ -97,11 +94,16 @@ def _randomized(facts: EssaFacts) -> Condition:
 
 
 def _favorable(facts: EssaFacts) -> Condition:
-    found = f"the estimate is {facts.estimate_pp:+.2f} points with p = " + (
-        "unknown" if facts.p_value is None else f"{facts.p_value:.3f}"
-    )
-    met = facts.estimate_pp > 0 and facts.p_value is not None and facts.p_value < ALPHA
-    return _condition("a favorable effect at the 5 % level", (1, 2, 3), met, found, found)
+    verdict, name = facts.verdict, "a favorable effect at the 5% level"
+    if not can_reject(verdict.p_floor):
+        why = f"it cannot be tested: the smallest p-value possible is {verdict.p_floor:.3f}"
+        return _condition(name, (1, 2, 3), False, "", why)
+    p = "unknown" if verdict.p_value is None else f"{verdict.p_value:.3f}"
+    result = f"the estimate is {verdict.estimate_pp:+.2f} points with p = {p} by the test that leads"
+    if verdict.kind == "one_of_many":
+        result += f", and p = {verdict.p_adjusted:.3f} once all districts looked at are counted"
+    met = verdict.estimate_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
+    return _condition(name, (1, 2, 3), met, result, result)
 
 
 def _confounding(facts: EssaFacts) -> Condition:
@@ -133,14 +135,13 @@ def _multi_site(facts: EssaFacts) -> Condition:
 
 def _selection(facts: EssaFacts) -> Condition:
     how = "differences between districts and between years are removed"
-    if facts.placebo_p is None:
-        return _condition(
-            "controls for selection", (2, 3), False, "", f"{how}, but no earlier contrast could be tested"
-        )
-    met = facts.placebo_p >= ALPHA
-    test = f"the placebo contrast before LEAP has p = {facts.placebo_p:.3f}"
-    yes = f"{how}, and {test} (not rejected, which is not proof)"
-    return _condition("controls for selection", (2, 3), met, yes, f"{how}, but {test}: the groups drifted apart before")
+    yes = f"{how}, and no earlier contrast is rejected (which is not proof)"
+    no = (
+        "no earlier contrast could be tested"
+        if facts.verdict.before == "untested"
+        else "an earlier contrast is rejected"
+    )
+    return _condition("controls for selection", (2, 3), facts.verdict.before == "passed", yes, f"{how}, but {no}")
 
 
 def _rationale(facts: EssaFacts) -> Condition:

@@ -16,9 +16,10 @@ from scipy import stats
 from scipy.special import comb
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did.permutation import ALPHA
+from leapstudy.did.records import Detectable
+from leapstudy.did.spread import mde_factor
 
-POWER = 0.80
-ALPHA = 0.05
 STUDENT_SD_PP = 8.0
 """Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`)."""
 
@@ -32,8 +33,22 @@ COVERAGE_ASSUMPTION = (
 class Diluted:
     """A published effect on visited students and what it comes to in the average of all students.
 
-    `power` is the chance that this design finds the diluted effect at 5 %, `coverage_needed` the coverage at which it
-    would be found with 80 % power, or None where even a visit to every student would not do.
+    Attributes
+    ----------
+    label : str
+    effect_pp, diluted_pp : float
+        On visited students, and times the coverage.
+    power : float
+        Chance that the test that leads finds the diluted effect at 5%.
+    coverage_needed : float or None
+        Coverage at which it would be found with 80% power; None where even a visit to every student would not do.
+    p_as_large : float
+        One-sided t test of an effect as large as the diluted one: small where the figures rule it out.
+    p_equivalent : float
+        Two one-sided t tests (Schuirmann 1987) of an effect beyond plus or minus the diluted one: small where the true
+        effect is shown to be smaller than it either way.
+    excluded : bool
+        Whether the 95% interval of the test that leads ends below it.
     """
 
     label: str
@@ -41,13 +56,18 @@ class Diluted:
     diluted_pp: float
     power: float
     coverage_needed: float | None
+    p_as_large: float
+    p_equivalent: float
+    excluded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerBlock:
     """Coverage, published effects diluted, and the smallest detectable effect beside them.
 
-    `could_see` counts the published effects that the design would find with 80 % power.
+    `mde_pp` and `half_pp` are found in 80% and in 50% of such studies by the test that leads (infinite where it can never
+    reject); `could_see` counts the published effects found with 80% power, `excluded` those that the interval rules out.
+    All rest on `assumption`, the coverage.
     """
 
     served: float
@@ -55,8 +75,10 @@ class PowerBlock:
     coverage: float
     assumption: str
     mde_pp: float
+    half_pp: float
     published: tuple[Diluted, ...]
     could_see: int
+    excluded: int
     enrollment: float
     sampling_sd_pp: float
 
@@ -87,18 +109,6 @@ def coverage_needed(effect_pp: float, mde_pp: float) -> float | None:
     if effect_pp <= 0 or mde_pp > effect_pp:
         return None
     return mde_pp / effect_pp
-
-
-def mde_factor(df: float) -> float:
-    """Return ``t(0.975, df) + t(0.80, df)``: standard errors that make an effect detectable (Bloom 1995)."""
-    return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))
-
-
-def power_of(effect_pp: float, se_pp: float, df: float) -> float:
-    """Return the chance that a two-sided t test at 5 % finds an effect (noncentral t)."""
-    cut = stats.t.ppf(1 - ALPHA / 2, df)
-    shift = effect_pp / se_pp
-    return float(stats.nct.sf(cut, df, shift) + stats.nct.cdf(-cut, df, shift))
 
 
 def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> float:
@@ -176,7 +186,8 @@ def detectable_grid(
     Returns
     -------
     DataFrame
-        One row a combination: n_treated, n_comparison, enrollment, mde_pp, p_floor (lowest p-value that a permutation
+        One row a combination: n_treated, n_comparison, enrollment, mde_pp (NaN where `p_floor` is above 5%: no effect could
+        be found), p_floor (lowest p-value that a permutation
         of labels can give: one over the number of ways to pick the treated), diluted_low_pp, diluted_high_pp,
         coverage_for_low, coverage_for_high (shares; NaN where not even a visit to every student would do).
     """
@@ -187,9 +198,11 @@ def detectable_grid(
     spreads = [spread_at(district_sd_pp, typical, students) for students in cases["enrollment"]]
     sides = zip(spreads, cases["n_treated"], cases["n_comparison"], strict=True)
     mde = np.array([design_mde_pp(spread, int(t), int(c)) for spread, t, c in sides])
+    floor = 1 / comb(cases["n_treated"] + cases["n_comparison"], cases["n_treated"])
+    mde = np.where(floor > ALPHA + 1e-9, np.nan, mde)
     return cases.assign(
         mde_pp=mde,
-        p_floor=1 / comb(cases["n_treated"] + cases["n_comparison"], cases["n_treated"]),
+        p_floor=floor,
         diluted_low_pp=diluted_pp(low, share),
         diluted_high_pp=diluted_pp(high, share),
         coverage_for_low=np.where(mde <= low, mde / low, np.nan),
@@ -197,13 +210,28 @@ def detectable_grid(
     )
 
 
+def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) -> tuple[float, float]:
+    """Return the one-sided p-value of an effect of `bound_pp` or more, and that of two one-sided tests against both bounds.
+
+    Schuirmann (1987): the larger of the p-values of "effect >= bound" and "effect <= -bound".
+
+    Examples
+    --------
+    >>> [round(p, 3) for p in equivalence(-0.336, 0.88, 0.458, 27.1)]
+    [0.007, 0.122]
+    """
+    above = float(stats.t.cdf((estimate_pp - bound_pp) / se_pp, df))
+    below = float(stats.t.sf((estimate_pp + bound_pp) / se_pp, df))
+    return above, max(above, below)
+
+
 def power_block(
     served: float,
     enrolled: float,
     published: Sequence[tuple[str, float]],
-    mde_pp: float,
-    se_pp: float,
-    df: float,
+    detectable: Detectable,
+    estimate_pp: float,
+    high_pp: float | None,
     enrollment: float,
 ) -> PowerBlock:
     """Collect coverage, diluted published effects and the smallest detectable effect.
@@ -214,30 +242,42 @@ def power_block(
         Students visited, and students enrolled in the districts that they were visited in.
     published
         Published effects on visited students: label and percentage points.
-    mde_pp, se_pp, df
-        The estimate's smallest detectable effect, standard error and degrees of freedom.
+    detectable
+        What the test that leads detects.
+    estimate_pp, high_pp
+        The effect, and the upper end of the leading test's interval; None where it has no end.
     enrollment
         Students of the district (or of an average district, for the pooled estimate).
     """
     share = coverage(served, enrolled)
-    rows = tuple(
-        Diluted(
-            label=label,
-            effect_pp=effect,
-            diluted_pp=diluted_pp(effect, share),
-            power=power_of(diluted_pp(effect, share), se_pp, df),
-            coverage_needed=coverage_needed(effect, mde_pp),
-        )
-        for label, effect in published
-    )
+    rows = tuple(_diluted(label, effect, share, detectable, estimate_pp, high_pp) for label, effect in published)
     return PowerBlock(
         served=served,
         enrolled=enrolled,
         coverage=share,
         assumption=COVERAGE_ASSUMPTION,
-        mde_pp=mde_pp,
+        mde_pp=detectable.mde_pp,
+        half_pp=detectable.half_pp,
         published=rows,
-        could_see=sum(row.diluted_pp >= mde_pp for row in rows),
+        could_see=sum(row.diluted_pp >= detectable.mde_pp for row in rows),
+        excluded=sum(row.excluded for row in rows),
         enrollment=enrollment,
         sampling_sd_pp=sampling_sd_pp(enrollment),
+    )
+
+
+def _diluted(
+    label: str, effect_pp: float, share: float, detectable: Detectable, estimate_pp: float, high_pp: float | None
+) -> Diluted:
+    average = diluted_pp(effect_pp, share)
+    as_large, equivalent = equivalence(estimate_pp, average, detectable.se_pp, detectable.df)
+    return Diluted(
+        label=label,
+        effect_pp=effect_pp,
+        diluted_pp=average,
+        power=detectable.power(average),
+        coverage_needed=coverage_needed(effect_pp, detectable.mde_pp),
+        p_as_large=as_large,
+        p_equivalent=equivalent,
+        excluded=high_pp is not None and high_pp < average,
     )

@@ -8,9 +8,9 @@ from leapstudy.core.phrases import between, counted, missing, number, points
 from leapstudy.data.names import comparison_short, study_names
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.baseline import COX, BaselineRow
-from leapstudy.evidence.cost import CostBlock
+from leapstudy.evidence.cost import CostBlock, Range
 from leapstudy.evidence.wwc import SATISFIED, WITH_ADJUSTMENT
-from leapstudy.figures.common import Answer, caption_of, legend_below, treated_words
+from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, SERIES, in_house_style, new_figure, new_panels, zero_line
 
@@ -151,9 +151,11 @@ def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
 @in_house_style
 def days_gained(answer: Answer, evidence: Evidence) -> Exhibit:
     """Draw the days gained per visited student with their interval beside what the published effects come to."""
-    cost = evidence.cost
+    cost, ours = evidence.cost, evidence.cost.days_visited
+    if ours is None:
+        return not_drawn(answer, "Days gained per visited student, and dollars a day", cost.visited_refusal)
     figure, axes = new_figure(1.6 + 0.34 * (len(cost.published) + 1))
-    ours, mark, published = cost.days_visited, MARKS["pooled"], MARKS["published"]
+    mark, published = MARKS["pooled"], MARKS["published"]
     claims = sorted(cost.published, key=lambda item: item.days)
     places = np.arange(1, len(claims) + 1)
     zero_line(axes)
@@ -183,13 +185,13 @@ def days_gained(answer: Answer, evidence: Evidence) -> Exhibit:
     return Exhibit(
         figure=figure,
         title="Days gained per visited student, and dollars a day",
-        alt=alt_text(_days_words(cost), f"The published effects would be ${_cheapest(cost)} a day or more."),
+        alt=alt_text(_days_words(cost, ours), f"The published effects would be ${_cheapest(cost)} a day or more."),
         caption=caption_of(
             answer,
             "Effect on the average divided by the share visited, times 180 days; stars: published effects held for a "
             f"whole year, with ${cost.dollars_per_served:,.0f} a visited student",
         ),
-        data=_days_table(cost),
+        data=_days_table(cost, ours),
     )
 
 
@@ -197,8 +199,7 @@ def _cheapest(cost: CostBlock) -> str:
     return f"{min(item.dollars_per_day for item in cost.published):,.0f}"
 
 
-def _days_words(cost: CostBlock) -> str:
-    ours = cost.days_visited
+def _days_words(cost: CostBlock, ours: Range) -> str:
     found = f"Days gained per visited student: {points(ours.value, 0)} ({between(ours.low, ours.high, 0)})."
     if cost.dollars_per_day is None:
         return f"{found} So the cost of an extra day cannot be stated."
@@ -206,8 +207,8 @@ def _days_words(cost: CostBlock) -> str:
     return f"{found} An extra day cost ${price.value:,.0f} (${price.low:,.0f} to ${price.high:,.0f})."
 
 
-def _days_table(cost: CostBlock) -> pd.DataFrame:
-    ours, price = cost.days_visited, cost.dollars_per_day
+def _days_table(cost: CostBlock, ours: Range) -> pd.DataFrame:
+    price = cost.dollars_per_day
     first = {"Source": "this study", "Days": ours.value, "From": ours.low, "To": ours.high}
     rows = [{**first, "Dollars a day": price.value if price else None}]
     rows += [

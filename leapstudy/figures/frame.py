@@ -3,6 +3,7 @@
 Type and margins never scale with the picture: a narrow figure has the same letters and fewer words a line.
 """
 
+from collections.abc import Callable
 from functools import cache, wraps
 from importlib.resources import files
 from typing import Any
@@ -32,7 +33,7 @@ FAMILY = "Public Sans"
 
 
 @cache
-def _settings() -> dict[str, Any]:
+def _settings() -> dict[Any, Any]:
     for name in ("PublicSans-Regular.ttf", "PublicSans-SemiBold.ttf"):
         font_manager.fontManager.addfont(str(files("leapstudy.figures").joinpath("fonts", name)))
     return {
@@ -47,7 +48,7 @@ def _settings() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def in_frame(function: Any) -> Any:
+def in_frame(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate an exhibit's function: it draws in the house style and leaves the caller's settings alone."""
 
     @wraps(function)
@@ -152,7 +153,7 @@ def layout_faults(figure: Figure, smallest: float = 8.5) -> list[str]:
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer), text.get_fontsize()) for text in texts]
+    boxes = [(text.get_text(), text.get_window_extent(renderer), float(text.get_fontsize())) for text in texts]
     page = figure.bbox
     faults = [
         f"{name!r} is cut" for name, box, _ in boxes

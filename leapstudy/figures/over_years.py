@@ -1,6 +1,7 @@
 """An outcome over many years: both sides' levels, and the difference on both scales, never one without the other."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from leapstudy.did.records import EventStudy
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
-    EDGE,
     INK,
     NARROW,
     SMALL,
@@ -25,10 +25,13 @@ from leapstudy.figures.frame import (
     frame,
     in_frame,
     signed,
+    wrapped,
 )
 from leapstudy.study.over_years import OverYears
 
 GAP = "#EFEFEF"
+LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
+"""Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
 
 @in_frame
@@ -62,21 +65,23 @@ def over_years(
         See `frame`.
     """
     wide = width > (WIDE + NARROW) / 2
-    figure = canvas(width, 6.9 if wide else 9.9)
     what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}"
+    room, rows = (1.45, 1) if wide else (1.2, 2)
+    height = LEVELS + rows * (PANEL + BETWEEN) + 0.35
+    bottom, top = frame(canvas(width, 20), title, what, source, tag)
+    figure = canvas(width, 20 - top + height + bottom)
     bottom, top = frame(figure, title, what, source, tag)
+    _levels(axes_at(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, starts, room - 0.15)
+    first = top - LEVELS - BETWEEN
+    middle = width / 2
     if wide:
-        _levels(axes_at(figure, 0.55, width - 1.45, top - 2.75, top - 0.05), answer, labels, starts)
-        low, high = bottom + 0.3, bottom + 2.05
-        middle = width / 2
-        panels = (axes_at(figure, 0.5, middle - 0.2, low, high), axes_at(figure, middle + 0.5, width - 0.3, low, high))
+        sides = ((0.5, middle - 0.2, first), (middle + 0.5, width - 0.3, first))
     else:
-        _levels(axes_at(figure, 0.5, width - 1.2, top - 2.75, top - 0.05), answer, labels, starts)
-        panels = (
-            axes_at(figure, 0.55, width - 0.3, bottom + 2.95, bottom + 4.7), axes_at(figure, 0.55, width - 0.3, bottom + 0.3, bottom + 2.05),
-        )  # fmt: skip
-    _difference(panels[0], answer, answer.points, "points")
-    _difference(panels[1], answer, answer.odds, "logodds")
+        sides = ((0.6, width - 0.3, first), (0.6, width - 0.3, first - PANEL - BETWEEN))
+    for (left, right, high), study, scale in zip(
+        sides, (answer.points, answer.odds), ("points", "logodds"), strict=True
+    ):
+        _difference(axes_at(figure, left, right, high - PANEL, high), answer, study, scale)
     return figure
 
 
@@ -112,7 +117,7 @@ def _gap(axes: Axes, answer: OverYears) -> None:
     axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
 
 
-def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts: str) -> None:
+def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts: str, room: float) -> None:
     _gap(axes, answer)
     shown = answer.levels
     colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": TREATED}
@@ -124,7 +129,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts:
         ends.append(
             (
                 float(y[-1]),
-                f"{_two_lines(label)}\n{y[-1]:.1f}%",
+                "\n".join([*wrapped(cast(Figure, axes.figure), label, room, SMALL + 0.5), f"{y[-1]:.1f}%"]),
                 colors[group] if group != "state" else COMPARISON,
                 "semibold" if group == "treated" else "normal",
             )
@@ -151,15 +156,6 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts:
     _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], answer.start)))
 
 
-def _two_lines(label: str) -> str:
-    """Return a label of several words in two lines of about the same length."""
-    words = label.split()
-    if len(label) < 12 or len(words) < 2:
-        return label
-    cut = min(range(1, len(words)), key=lambda place: abs(len(" ".join(words[:place])) - len(" ".join(words[place:]))))
-    return " ".join(words[:cut]) + "\n" + " ".join(words[cut:])
-
-
 def _line(
     axes: Axes, answer: OverYears, x: np.ndarray, y: np.ndarray, years: list[str], color: str, *, dots: bool
 ) -> None:
@@ -178,12 +174,15 @@ def _line(
 
 def _end_labels(axes: Axes, ends: list[tuple[float, str, str, str]], highest: float) -> None:
     """Write each line's name and last value beside its end, apart where they would meet."""
-    step = highest * 0.21
+    line = highest * (SMALL + 0.5) * 1.3 / 72 / LEVELS
     place = highest
     for value, text, color, weight in sorted(ends, reverse=True):
-        place = min(value + step * 0.4, place)
-        axes.annotate(text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="top", color=color, weight=weight, size=SMALL + 0.5)  # fmt: skip
-        place -= step
+        place = min(value + line, place)
+        axes.annotate(
+            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="top",
+            color=color, weight=weight, size=SMALL + 0.5,
+        )  # fmt: skip
+        place -= line * (text.count("\n") + 1.4)
 
 
 def _warn(axes: Axes, answer: OverYears) -> None:
@@ -274,7 +273,7 @@ def _effect_ticks(axes: Axes, reach: float, scale: str) -> None:
         step = next(step for step in (1, 2, 4, 5, 10, 20) if reach / step <= 2.6)
         ticks = np.arange(-2, 3) * step
         ticks = ticks[np.abs(ticks) <= reach]
-        axes.set_yticks(ticks, [signed(tick) for tick in ticks])
+        axes.set_yticks(ticks, [signed(float(tick)) for tick in ticks])
         return
     factors = np.array([0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.33, 2, 4])
     ticks = factors[np.abs(np.log(factors)) <= reach]

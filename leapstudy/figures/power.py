@@ -1,5 +1,6 @@
 """Could we have seen it? The smallest detectable effect beside what the published effects come to."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,24 +20,25 @@ def could_we_see_it(answer: Answer, power: PowerBlock) -> Exhibit:
     """Draw the published effects as they would show in a district's average, and the smallest that can be seen."""
     shown = sorted(power.published, key=lambda item: item.diluted_pp)
     places = np.arange(len(shown))
-    mde = power.mde_pp
+    mde, largest = power.mde_pp, shown[-1].diluted_pp
     figure, axes = new_figure(1.3 + 0.36 * len(shown))
-    axes.axvspan(0, mde, color="#EFEFEF", zorder=0)
+    axes.axvspan(0, mde if math.isfinite(mde) else 2 * largest, color="#EFEFEF", zorder=0)
     axes.barh(places, [item.diluted_pp for item in shown], color=PURPLE, height=0.55)
     for place, item in zip(places, shown, strict=True):
         axes.annotate(
             number(item.diluted_pp), (item.diluted_pp, place), (4, 0), textcoords="offset points", va="center"
         )
-    axes.axvline(mde, color=INK, linewidth=1.8)
+    if math.isfinite(mde):
+        axes.axvline(mde, color=INK, linewidth=1.8)
     axes.annotate(
-        f"smallest detectable: {number(mde)}", (mde, len(shown) - 0.42), (-5, 0), textcoords="offset points",
-        ha="right", va="center", fontweight="bold",
+        f"smallest detectable: {_mde_words(mde)}", (mde if math.isfinite(mde) else 2 * largest, len(shown) - 0.42), (-5, 0),
+        textcoords="offset points", ha="right", va="center", fontweight="bold",
     )  # fmt: skip
     axes.set(
         yticks=places,
         yticklabels=[f"{item.label} (+{item.effect_pp:g})" for item in shown],
         ylim=(-0.6, len(shown) - 0.05),
-        xlim=(0, max(mde, shown[-1].diluted_pp) * 1.12),
+        xlim=(0, (max(mde, largest) if math.isfinite(mde) else 2 * largest) * 1.12),
         xlabel="points of the district's average attendance",
     )
     axes.grid(False, axis="y")
@@ -53,7 +55,7 @@ def could_we_see_it(answer: Answer, power: PowerBlock) -> Exhibit:
         figure=figure,
         title="Could these figures have shown the effect at all",
         alt=alt_text(
-            f"{_seen_words(power)} The smallest detectable effect is {number(mde)} points of the average; "
+            f"{_seen_words(power)} The smallest detectable effect is {_mde_words(mde)}; "
             f"the published effects come to {number(shown[0].diluted_pp)} to {number(shown[-1].diluted_pp)}.",
             f"{percent(power.coverage)} of students were visited.",
         ),
@@ -64,6 +66,10 @@ def could_we_see_it(answer: Answer, power: PowerBlock) -> Exhibit:
         ),
         data=table,
     )
+
+
+def _mde_words(mde: float) -> str:
+    return f"{number(mde)} points" if math.isfinite(mde) else "none, however large"
 
 
 def _seen_words(power: PowerBlock) -> str:

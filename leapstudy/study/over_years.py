@@ -6,7 +6,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.names import ALL_DISTRICTS, ComparisonName, options
+from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.data.long_series import LongSeries, load_long_series
 from leapstudy.data.names import study_names
@@ -101,11 +101,11 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     BadInput
         If the study declares no outcome over many years, or the district or its comparison lacks figures.
     """
-    state = study_names().state
+    state = data.state
     outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
     series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
     treated = _treated(data, code)
-    question = _question(data, series, replace(spec, outcome=outcome, scale="points"), treated)  # type: ignore[arg-type]
+    question = _question(data, series, replace(spec, outcome=outcome, scale="points"), treated)
     whole = sample_of(question, series.rates, whole_contrast([*question.before, *question.after]), "points")
     points, odds = (event_study_of(question, series.rates, scale, series.declared.shown) for scale in SCALES)
     every = flagged_years(data)
@@ -131,7 +131,7 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
         outcome, unit, district, year, pattern, direction, z_in, z_out, departure; see `evidence.broken_series.screen`.
         An exclusion of `params/state.yml` is not among them: it is no longer there.
     """
-    state = study_names().state
+    state = data.state
     attendance, students = _attendance(data)
     tables = {"attendance_rate": screen(attendance, students)}
     for outcome, item in state.outcomes.items():
@@ -182,8 +182,8 @@ def _treated(data: StudyData, code: str) -> tuple[str, ...]:
 
 
 def _question(data: StudyData, series: LongSeries, spec: Spec, treated: tuple[str, ...]) -> Question:
-    start = min(study_names().starts)
-    sides = treated_codes(data.districts, spec.comparison, treated), comparison_codes(data.districts, spec.comparison)
+    start = min(data.starts[code] for code in treated)
+    sides = treated_codes(data, spec.comparison, treated), comparison_codes(data, spec.comparison)
     return Question(*sides, series.before, series.after(start), spec)
 
 
@@ -231,8 +231,8 @@ def _estimates(
 ) -> tuple[Estimate, ...]:
     """Return every contrast against every named comparison group that has the figures."""
     rows: list[Estimate] = []
-    for comparison in dict.fromkeys([spec.comparison, *options(ComparisonName)]):
-        asked = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")  # type: ignore[arg-type]
+    for comparison in dict.fromkeys([spec.comparison, *data.state.groups]):
+        asked = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")
         try:
             effects: Effects = effects_of(_question(data, series, asked, treated), series.rates, DRAWS)
         except BadInput:

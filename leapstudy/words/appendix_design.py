@@ -107,12 +107,20 @@ def composition(source: Source) -> str:
 def reach(source: Source) -> Answer:
     """What could have been seen."""
     r, published = source.reading, evidence_at(source.result.get("blocks") or {}, "power", "published")
-    if r.mde is None or not published or r.coverage is None:
+    if not published or r.coverage is None:
         return absent("power")
-    rows = pd.DataFrame(published)[["label", "effect_pp", "diluted_pp", "power"]].set_axis(
-        ["Published effect", "On visited students", "On the district average", "Chance to find it"], axis=1
-    )
+    columns = {
+        "label": "Published effect", "effect_pp": "On visited students", "diluted_pp": "On the district average",
+        "power": "Chance to find it", "p_as_large": "p, effect as large", "p_equivalent": "p, two one-sided tests",
+        "excluded": "Ruled out by the interval",
+    }  # fmt: skip
+    rows = pd.DataFrame(published)[list(columns)].rename(columns=columns)
+    detects = "The test that leads detects no effect, however large" if r.mde is None else (
+        f"The test that leads detects {number(r.half or 0)} points in half of such studies and {number(r.mde)} in 80%"
+    )  # fmt: skip
     text = (
-        f"Smallest detectable effect {number(r.mde)} points; published effects times coverage ({percent(r.coverage)}):"
+        f"{detects}. Published effects are multiplied by the coverage of all districts together, {percent(r.coverage)}, and held "
+        "against the figures by t tests: of an effect as large (small p: ruled out), and of one beyond it either way (small p: "
+        "shown to be smaller)."
     )
     return text, Table(rows, "Published effects beside what can be detected, points")

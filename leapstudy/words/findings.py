@@ -10,7 +10,10 @@ from leapstudy.data.describe import edition_differences
 from leapstudy.data.names import comparison_words, outcome_words, short
 from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
 from leapstudy.did.glance import Glance
+from leapstudy.did.records import Detectable
 from leapstudy.did.sensitivity import Adjusted
+from leapstudy.evidence.power import PowerBlock
+from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
 
 PROGRAM = "LEAP"
@@ -18,6 +21,18 @@ LINE = 100
 """Characters of a printed line, in a notebook and on a page."""
 ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
+VERDICTS: dict[Kind, str] = {
+    "positive": "These figures show a rise that chance does not explain.",
+    "negative": "These figures show that attendance rose less, or fell more, than chance explains.",
+    "precise_null": "These figures show little or no difference: less than a day a year either way.",
+    "imprecise_null": "These figures cannot tell an effect from none.",
+    "no_interval": "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it.",
+    "cannot_test": "These figures cannot tell an effect from none: with so few districts no test can reject.",
+    "one_of_many": "Alone this would stand out, but not once every district that was looked at is counted.",
+    "failed_placebo": "The comparison shows a difference where zero is expected, so that no effect can be read from it.",
+    "placebo": "This contrast lies before the program, where zero is expected.",
+}
+"""The verdict in one sentence, the same wherever a notebook says it."""
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
@@ -112,18 +127,27 @@ def chance_of(power: float) -> str:
 
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
-    main = study.answer.main
+    main, verdict = study.answer.main, study.evidence.verdict
     low, high = main.ci_low_pp, main.ci_high_pp
-    verdict = "cannot tell an effect from none" if "not" in zero_words(low, high) else "differ from no effect"
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed {moved(main.estimate_pp)} "
         f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; {interval_words(low, high)}, "
-        f"{p_words(main.p_value)}){_headline(study.answer)}. These figures {verdict}: effects below "
-        f"{number(study.answer.detectable.mde_t_pp)} points would mostly go unseen. {placebo(study)}"
+        f"{p_words(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} {power_words(study.answer.detectable)} "
+        f"{placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
     return Finding(title, detail, main.estimate_pp, low, high)
+
+
+def power_words(detectable: Detectable) -> str:
+    """Say which effects the test that leads finds in half and in four of five such studies."""
+    if not math.isfinite(detectable.mde_pp):
+        return "The test that leads cannot reject here, however large the effect."
+    return (
+        f"An effect of {number(detectable.half_pp)} points would be detected in half of such studies, one of "
+        f"{number(detectable.mde_pp)} points in 80%."
+    )
 
 
 def best_title(value: float, low: float | None, high: float | None, program: str = PROGRAM) -> str:
@@ -173,15 +197,29 @@ def could_we_see_it(study: Study) -> Finding:
     """Say how many of the published effects this design could have detected, and how likely the largest was."""
     power = study.evidence.power
     diluted = [item.diluted_pp for item in power.published]
+    detects = "can detect no effect, however large" if not math.isfinite(power.mde_pp) else (
+        f"detects effects of {number(power.mde_pp)} points or more, and so could have seen {power.could_see} of {len(diluted)} of them"
+    )  # fmt: skip
     largest = max(power.published, key=lambda item: item.diluted_pp)
     where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
     detail = (
         f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to {number(min(diluted))} to {number(max(diluted))} "
-        f"points of the average. With 80% power this design detects effects of {number(power.mde_pp)} points or more, and so could have "
-        f"seen {power.could_see} of {len(diluted)} of them. {power.assumption}"
+        f"points of the average. With 80% power the test that leads {detects}. {_excluded_words(power)}{power.assumption}"
     )
     title = f"{PROGRAM}'s largest published effect had {chance_of(largest.power)} to show {where}"
-    return Finding(title, detail, power.mde_pp)
+    return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
+
+
+def _excluded_words(power: PowerBlock) -> str:
+    """Say which published effects the interval rules out, under the coverage that is assumed."""
+    if not power.excluded:
+        return ""
+    least = min((item for item in power.published if item.excluded), key=lambda item: item.diluted_pp)
+    return (
+        f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of them, "
+        f"{number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an effect as large: one-sided "
+        f"{probability(least.p_as_large)}; smaller than that either way: two one-sided tests {probability(least.p_equivalent)}). "
+    )
 
 
 def raw_means(study: Study) -> str:

@@ -7,15 +7,16 @@ grade, one chart, and what cannot be said.
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
 
 import yaml
 
 from leapstudy.core.errors import bad_value
+from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import number, points
-from leapstudy.words.reading import SCHOOL_DAYS, SMALL_PP, Reading, Span
+from leapstudy.data.names import study_names
+from leapstudy.evidence.verdict import Kind
+from leapstudy.words.reading import Reading, Span
 
-Verdict = Literal["positive", "negative", "precise_null", "imprecise_null", "no_interval", "failed_placebo"]
 LANGUAGES = ("en", "es")
 CHANCES = (
     (0.15, 1, 10), (0.22, 1, 5), (0.29, 1, 4), (0.37, 1, 3), (0.45, 2, 5), (0.55, 1, 2),
@@ -69,24 +70,10 @@ def catalog(lang: str) -> dict[str, str]:
     return yaml.safe_load(text)
 
 
-def verdict(reading: Reading) -> Verdict:
-    """Return what the figures allow one to say, worst news first."""
-    effect = reading.effect
-    if reading.placebo_failed:
-        return "failed_placebo"
-    if effect.low is None or effect.high is None:
-        return "no_interval"
-    if effect.low > 0:
-        return "positive"
-    if effect.high < 0:
-        return "negative"
-    return "precise_null" if max(-effect.low, effect.high) <= SMALL_PP else "imprecise_null"
-
-
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     """Return the plain page of a result."""
     say = catalog(lang)
-    found = verdict(reading)
+    found = reading.verdict.kind
     parts = {
         "question": _question(reading, say),
         "answer": _answer(reading, found, say),
@@ -118,7 +105,7 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
     """Return an interval in the page's language, or that there is none."""
     if span.low is None or span.high is None:
         return say["no_range"]
-    return say["range"].format(low=points(span.low, digits), high=points(span.high, digits))
+    return say["range"].format(low=number(span.low, digits), high=number(span.high, digits))
 
 
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
@@ -131,16 +118,25 @@ def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
-    name = "students" if reading.track == "students" else reading.comparison
-    return say.get(f"group_{name}", say["group_custom"])
+    if reading.track == "students":
+        return say["group_students"]
+    names = study_names()
+    if reading.comparison in names.state.groups:
+        return names.state.groups[reading.comparison].words.plain[say["lang"]]
+    names.comparison(reading.comparison)  # neither a group nor codes: an error, no silent fallback
+    return say["group_custom"]
 
 
-def _answer(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
-    low, high = ("" if end is None else points(end) for end in (effect.low, effect.high))
+    low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
     of_students = f"answer_{found}_students" if reading.track == "students" else ""
     sentence = say.get(of_students, say[f"answer_{found}"]).format(
-        effect=points(effect.value), low=low, high=high, range=range_words(effect, say, 2)
+        effect=number(effect.value),
+        size=number(abs(effect.value)),
+        low=low,
+        high=high,
+        range=range_words(effect, say, 2),
     )
     return sentence, say["point_note"]
 
@@ -150,22 +146,35 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     if reading.track == "students":
         return (say["days_direct"].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
     average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
-    if not reading.coverage:
+    if not reading.coverage or not reading.effect.bounded or reading.verdict.kind == "placebo":
         return (average,)
-    visited = days.times(1 / reading.coverage)
-    return average, say["days_visited"].format(
+    if reading.days_refusal:
+        return average, say["days_impossible"]
+    visited, key = days.times(1 / reading.coverage), "days_visited_district" if reading.single else "days_visited"
+    return average, say[key].format(
         coverage=number(100 * reading.coverage, 0), days=points(visited.value, 0), range=range_words(visited, say, 0)
     )
 
 
-def _sure(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
-    if found == "failed_placebo" and reading.placebo is not None:
-        key = "sure_failed_range" if reading.placebo.bounded else "sure_failed"
-        return (say[key].format(placebo=points(reading.placebo.value), range=range_words(reading.placebo, say, 2)),)
+def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if found in ("failed_placebo", "placebo", "cannot_test"):
+        return (_before_words(reading, found, say),)
     chance = say["sure_unknown"]
     if reading.chance_above is not None:
-        chance = say["sure_chance"].format(chance=chance_words(reading.chance_above, say))
+        key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
+        chance = say[key].format(chance=chance_words(reading.chance_above, say))
     return (chance, say["sure_one_period"]) if reading.one_period else (chance,)
+
+
+def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
+    """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
+    if found != "failed_placebo":
+        return say[f"sure_{found}"]
+    placebo = reading.placebo
+    if placebo is None or (placebo.includes_zero and placebo.bounded):
+        return say["sure_failed_trend"]
+    key = "sure_failed_range" if placebo.bounded else "sure_failed"
+    return say[key].format(placebo=number(placebo.value), range=range_words(placebo, say, 2))
 
 
 def chance_words(probability: float, say: dict[str, str]) -> str:
@@ -178,39 +187,55 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
     return say["chance_high"]
 
 
-def _overturn(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
-    if found == "failed_placebo":
-        return (say["overturn_failed"],)
+    if found in ("failed_placebo", "placebo"):
+        return (say[f"overturn_{found}"],)
     if found == "positive" and effect.low is not None:
         return (say["overturn_positive"].format(bound=number(effect.low)),)
     if found == "negative" and effect.high is not None:
         return (say["overturn_negative"].format(bound=number(-effect.high)),)
-    sentences = [] if reading.mde is None else [say["overturn_mde"].format(mde=number(reading.mde))]
+    return (*_power_words(reading, say), *(() if reading.track == "students" else (say["overturn_records"],)))
+
+
+def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
+    """Say what the test that leads finds in half and in four of five studies, and what the published effects come to."""
+    sentences = []
+    if reading.never_detects:
+        sentences.append(say["overturn_never"])
+    elif reading.mde is not None and reading.half is not None:
+        sentences.append(say["overturn_half"].format(half=number(reading.half), mde=number(reading.mde)))
+    elif reading.mde is not None:
+        sentences.append(say["overturn_mde"].format(mde=number(reading.mde)))
     if reading.implied_low is not None and reading.implied_high is not None:
         low, high = number(reading.implied_low), number(reading.implied_high)
         sentences.append(say["overturn_implied"].format(low=low, high=high))
-    return (*sentences, *(() if reading.track == "students" else (say["overturn_records"],)))
+        if reading.excluded:
+            sentences.append(say["overturn_excluded"].format(excluded=reading.excluded, n=reading.n_published))
+    return sentences
 
 
-def _cost(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
-    if found == "failed_placebo":
-        return (say["cost_failed"],)
-    if reading.effect.holds_zero:
+def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if f"cost_{found}" in say:
+        return (say[f"cost_{found}"],)
+    if reading.effect.includes_zero:
         return (say["cost_refused"],)
+    if found == "negative":
+        return (say["cost_none_gained"],)
     cost = reading.dollars_per_day
     if cost is None or cost.low is None or cost.high is None:
-        return (say["cost_unknown"],)
+        return (say["cost_impossible" if reading.days_refusal else "cost_unknown"],)
     value, low, high = (number(item, 0) for item in (cost.value, cost.low, cost.high))
     return (say["cost_given"].format(value=value, low=low, high=high),)
 
 
-def _grade(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
-    grade = say["grade"].format(tier=say[f"tier_{reading.tier}"]) if reading.tier else say["grade_unknown"]
-    return grade, say[_why(reading, found)]
+def _grade(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if found == "placebo" or not reading.tier:
+        return (say["grade_unknown"],)
+    return say["grade"].format(tier=say[f"tier_{reading.tier}"]), say[_why(reading, found)]
 
 
-def _why(reading: Reading, found: Verdict) -> str:
+def _why(reading: Reading, found: Kind) -> str:
     if found == "failed_placebo":
         return "why_failed"
     if reading.single:
@@ -222,6 +247,8 @@ def _why(reading: Reading, found: Verdict) -> str:
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
 
 
-def _unsaid(reading: Reading, found: Verdict, say: dict[str, str]) -> tuple[str, ...]:
+def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if found == "placebo":
+        return (say["unsaid_placebo"],)
     first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

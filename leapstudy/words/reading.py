@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.special import stdtr
+from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short
-
-SCHOOL_DAYS = 180
-SMALL_PP = 100 / SCHOOL_DAYS
-"""Points that are worth one school day a year; an interval inside plus and minus this is called precise."""
-ALPHA = 0.05
+from leapstudy.evidence.verdict import Verdict, Window, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +26,8 @@ class Span:
         return self.low is not None and self.high is not None
 
     @property
-    def holds_zero(self) -> bool:
-        """Whether zero is inside the interval, or no interval could be formed."""
+    def includes_zero(self) -> bool:
+        """Whether the interval includes zero, or none could be formed."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
     def times(self, factor: float) -> "Span":
@@ -47,10 +44,15 @@ class Reading:
     ----------
     effect, placebo
         The main estimate and the same computation before the program.
-    chance_above
-        Probability that the effect is above zero.
-    mde
-        Smallest effect that the design finds with 80 % power at 5 %.
+    verdict
+        What the figures allow one to say, the same on every page.
+    chance_above, chance_prior
+        Probability that the effect is above zero, all districts read together; and the prior that it rests on: "flat" or
+        "published".
+    mde, half
+        Effect that the test that leads finds in 80% and in 50% of such studies; `never_detects` where it can find none.
+    excluded, n_published
+        How many of the published effects the interval rules out, of how many.
     coverage, implied_low, implied_high
         Share of students visited, and the published effects times that share.
     dollars_per_day, cost_refusal
@@ -70,6 +72,7 @@ class Reading:
     simulated: bool
     source: str
     effect: Span
+    verdict: Verdict
     p_value: float | None
     p_floor: float | None
     comparison: str
@@ -80,13 +83,18 @@ class Reading:
     pre: str
     post: str
     placebo: Span | None
-    placebo_p: float | None
     chance_above: float | None
+    chance_prior: str
     mde: float | None
+    half: float | None
+    never_detects: bool
+    excluded: int
+    n_published: int
     coverage: float | None
     implied_low: float | None
     implied_high: float | None
     dollars_per_day: Span | None
+    days_refusal: str
     cost_refusal: str
     tier: str
     eligible: str
@@ -101,14 +109,6 @@ class Reading:
         """Whether only one year lies before the program, so that earlier trends cannot be compared."""
         return "+" not in self.pre and self.track == "public"
 
-    @property
-    def placebo_failed(self) -> bool:
-        """Whether the two sides had already moved apart before the program."""
-        if self.placebo is None:
-            return False
-        by_p = self.placebo_p is not None and self.placebo_p <= ALPHA
-        return by_p or (self.placebo.bounded and not self.placebo.holds_zero)
-
 
 def read_result(result: Mapping[str, Any]) -> Reading:
     """Return what the pages need of a result.
@@ -122,6 +122,8 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     district = result.get("district") or {}
     main = _main(result)
     placebo = _placebo(result, main)
+    verdict = _verdict(blocks, main, placebo)
+    published = evidence_at(blocks, "power", "published") or []
     return Reading(
         slug=str(district.get("slug", "")),
         name=short(str(district.get("name", main["district"]))),
@@ -129,9 +131,10 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         track=str(main["track"]),
         simulated=bool((result.get("made") or {}).get("simulated")),
         source=str((result.get("made") or {}).get("source") or ""),
-        effect=_span(main),
-        p_value=main.get("p_value"),
-        p_floor=main.get("p_floor"),
+        effect=Span(verdict.estimate_pp, verdict.low_pp, verdict.high_pp),
+        verdict=verdict,
+        p_value=verdict.p_value,
+        p_floor=verdict.p_floor,
         comparison=str(main["comparison"]),
         n_treated=int(main["n_treated"]),
         n_comparison=int(main["n_comparison"]),
@@ -140,13 +143,18 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         pre=str(main["pre"]),
         post=str(main["post"]),
         placebo=None if placebo is None else _span(placebo),
-        placebo_p=None if placebo is None else placebo.get("p_value"),
         chance_above=_chance(blocks, main),
+        chance_prior=str(at(result, "params", "prior") or "flat") if main["district_code"] == ALL_DISTRICTS else "flat",
         mde=_mde(blocks),
+        half=at(blocks, "answer", "detectable", "half_pp"),
+        never_detects=_never_detects(blocks),
+        excluded=int(evidence_at(blocks, "power", "excluded") or 0),
+        n_published=len(published),
         coverage=evidence_at(blocks, "power", "coverage"),
         implied_low=min(_implied(blocks), default=None),
         implied_high=max(_implied(blocks), default=None),
         dollars_per_day=_dollars_per_day(blocks),
+        days_refusal=str(evidence_at(blocks, "cost", "visited_refusal") or ""),
         cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
@@ -197,19 +205,51 @@ def _span(row: Mapping[str, Any]) -> Span:
     return Span(float(row["estimate_pp"]), row.get("ci_low_pp"), row.get("ci_high_pp"))
 
 
+def _verdict(blocks: Mapping[str, Any], main: Mapping[str, Any], placebo: Mapping[str, Any] | None) -> Verdict:
+    """The verdict that the study wrote; of the student track from its main estimate, placebo and earlier months."""
+    own = evidence_at(blocks, "verdict")
+    if own:
+        return Verdict(**{**own, "reasons": tuple(own["reasons"]), "cautions": tuple(own["cautions"])})
+    windows = [] if placebo is None else [
+        Window(
+            f"{placebo['pre']} to {placebo['post']}", placebo["estimate_pp"], placebo.get("ci_low_pp"), placebo.get("ci_high_pp"),
+            placebo.get("p_value"), placebo.get("p_floor"),
+        )
+    ]  # fmt: skip
+    return decide(
+        float(main["estimate_pp"]),
+        main.get("ci_low_pp"),
+        main.get("ci_high_pp"),
+        main.get("p_value"),
+        p_floor=main.get("p_floor"),
+        windows=windows,
+        pre_trend_p=at(blocks, "answer", "pre_trend", "p_value"),
+        role=main.get("role", "main"),
+    )
+
+
 def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:
-    """P(effect > 0) from the estimate, its standard error and degrees of freedom, under a flat prior."""
-    spread, df = at(blocks, "answer", "detectable", "se_pp"), at(blocks, "answer", "detectable", "df")
-    spread = spread if spread is not None else main.get("se_pp")
-    if not spread:
-        return None
-    return float(stdtr(df or 1e6, main["estimate_pp"] / spread))
+    """P(effect > 0): of the pooled model where districts are compared, of the estimate alone for visited students."""
+    if main["track"] == "students":
+        return None if not main.get("se_pp") else float(ndtr(main["estimate_pp"] / main["se_pp"]))
+    if main["district_code"] == ALL_DISTRICTS:
+        return at(blocks, "answer", "pooling", "shrinkage", "mu_above_zero")
+    rows = at(blocks, "answer", "among", "districts")
+    return (
+        None if not rows else dict(zip(rows["district_code"], rows["p_above"], strict=True)).get(main["district_code"])
+    )
 
 
 def _mde(blocks: Mapping[str, Any]) -> float | None:
-    """The smallest detectable effect, of districts or of visited students."""
-    found = at(blocks, "answer", "detectable", "mde_t_pp")
-    return at(blocks, "detectable", "mde_pp") if found is None else found
+    """The effect found with 80% power, of districts or of visited students."""
+    districts = at(blocks, "answer", "detectable")
+    return at(blocks, "detectable", "mde_pp") if districts is None else districts.get("mde_pp")
+
+
+def _never_detects(blocks: Mapping[str, Any]) -> bool:
+    """Whether the test that leads cannot reject at any size: an infinite effect stands as null in the file."""
+    districts = at(blocks, "answer", "detectable")
+    return districts is not None and districts.get("mde_pp") is None
 
 
 def _implied(blocks: Mapping[str, Any]) -> list[float]:

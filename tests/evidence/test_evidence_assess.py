@@ -8,9 +8,11 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.data import leap_districts, load_facts
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.evidence.assess import assess_row, placebo_p
+from leapstudy.did.records import Detectable
+from leapstudy.evidence.assess import assess_row
 from leapstudy.evidence.power import design_mde_pp
 from leapstudy.evidence.program import program
+from leapstudy.evidence.verdict import Window, decide
 
 HARTFORD, WINDHAM = "0640011", "1630011"
 ROW = Estimate(
@@ -31,6 +33,7 @@ ROW = Estimate(
     ci_high_pp=0.60,
     p_value=0.47,
 )
+DETECTABLE = Detectable(1.3, 0.94, 1.3, 0.46, 32, 0.0001, -0.94, 0.94)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +46,14 @@ def _assess(study, figures, row=ROW, **change):
     given = {
         "treated": treated,
         "spec": Spec(),
-        "mde_pp": 1.3,
-        "se_pp": 0.46,
-        "df": 32,
-        "placebo_p": 0.17,
+        "detectable": DETECTABLE,
+        "verdict": decide(
+            row.estimate_pp,
+            row.ci_low_pp,
+            row.ci_high_pp,
+            row.p_value,
+            windows=[Window("before", -1.1, -2.8, 0.6, 0.17)],
+        ),
     }
     return assess_row(study, figures, row, **{**given, **change})
 
@@ -108,17 +115,7 @@ def test_only_hartford_is_held_against_hartfords_own_figure(study, figures):
 
 def test_an_open_interval_refuses_the_cost(study, figures):
     found = _assess(study, figures, replace(ROW, ci_low_pp=None, ci_high_pp=None))
-    assert "has no ends" in found.cost.refusal
-
-
-def test_the_placebo_of_the_same_sample_is_found():
-    rows = (
-        replace(ROW, role="placebo", comparison="others", p_value=0.001),
-        replace(ROW, role="placebo", p_value=0.17),
-        ROW,
-    )
-    assert placebo_p(rows, ROW) == 0.17
-    assert placebo_p(rows[:1], ROW) is None
+    assert "no bounded interval" in found.cost.refusal
 
 
 def test_reach_starts_from_the_comparison_districts_own_spread(study, figures):

@@ -5,16 +5,21 @@ from dataclasses import replace
 import pytest
 
 from leapstudy.evidence.essa import EssaFacts, essa_grade
+from leapstudy.evidence.verdict import Window, decide
+
+
+def verdict(estimate=1.2, p=0.01, placebo_p=0.40, **named):
+    windows = [] if placebo_p is None else [Window("2019-20 to 2020-21", -0.5, -1.5, 0.5, placebo_p)]
+    return decide(estimate, estimate - 1, estimate + 1, p, windows=windows, **named)
+
 
 GOOD = EssaFacts(
-    estimate_pp=1.2,
-    p_value=0.01,
+    verdict=verdict(),
     baseline="satisfied",
     adjusted=False,
     n_students=5000,
     n_groups=34,
     n_treated_sites=15,
-    placebo_p=0.40,
     rationale=True,
 )
 
@@ -30,15 +35,22 @@ GOOD = EssaFacts(
         ({"n_treated_sites": 1}, 3, {"a well-run experiment", "no confounding factor", "more than one site"}),
         ({"n_students": 349}, 3, {"a well-run experiment", "a large sample"}),
         ({"n_students": 349, "n_groups": 50}, 2, {"a well-run experiment"}),
-        ({"p_value": 0.05}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
-        ({"p_value": None}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
-        ({"estimate_pp": -1.2}, 4, {"a well-run experiment", "a favorable effect at the 5 % level"}),
-        ({"placebo_p": 0.01}, 4, {"a well-run experiment", "controls for selection"}),
-        ({"placebo_p": None}, 4, {"a well-run experiment", "controls for selection"}),
+        # 0.05 is a rejection here as on the plain page; one that cannot be reached is no test
+        ({"verdict": verdict(p=0.05)}, 2, {"a well-run experiment"}),
+        ({"verdict": verdict(p_floor=1 / 18)}, 4, {"a well-run experiment", "a favorable effect at the 5% level"}),
         (
-            {"p_value": 0.5, "rationale": False},
+            {"verdict": verdict(p_adjusted=0.4, looked_at=15)},
+            4,
+            {"a well-run experiment", "a favorable effect at the 5% level"},
+        ),
+        ({"verdict": verdict(p=None)}, 4, {"a well-run experiment", "a favorable effect at the 5% level"}),
+        ({"verdict": verdict(-1.2)}, 4, {"a well-run experiment", "a favorable effect at the 5% level"}),
+        ({"verdict": verdict(placebo_p=0.05)}, 4, {"a well-run experiment", "controls for selection"}),
+        ({"verdict": verdict(placebo_p=None)}, 4, {"a well-run experiment", "controls for selection"}),
+        (
+            {"verdict": verdict(p=0.5), "rationale": False},
             None,
-            {"a well-run experiment", "a favorable effect at the 5 % level", "a rationale and a study under way"},
+            {"a well-run experiment", "a favorable effect at the 5% level", "a rationale and a study under way"},
         ),
     ],
 )
@@ -52,5 +64,5 @@ def test_each_condition_says_why():
     for item in essa_grade(GOOD).conditions:
         assert item.reason.startswith("met: " if item.met else "not met because ")
     reasons = {item.name: item.reason for item in essa_grade(GOOD).conditions}
-    assert "p = 0.010" in reasons["a favorable effect at the 5 % level"]
+    assert "p = 0.010" in reasons["a favorable effect at the 5% level"]
     assert "5,000 students" in reasons["a large sample"]

@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did.permutation import Permutation, exact
+from leapstudy.did.spread import Spread, detectable, mde_factor
 from leapstudy.evidence.power import (
     coverage,
     coverage_needed,
     design_mde_pp,
     detectable_grid,
     diluted_pp,
-    mde_factor,
+    equivalence,
     power_block,
-    power_of,
     sampling_sd_pp,
     spread_at,
 )
@@ -49,20 +51,53 @@ def test_no_coverage_makes_a_harm_detectable_as_a_gain():
     assert coverage_needed(-3.0, 1.0) is None
 
 
-def test_power_agrees_with_statsmodels():
+def of_t(se, df):
+    """Return what a t test of one standard error detects."""
+    test = Permutation(0.0, np.array([]), 0.5, 0.0001, np.nan, np.nan)
+    return detectable(Spread(se, df), test, 1.0)
+
+
+def test_half_and_four_fifths_of_the_headline():
+    # 0.458 with 27.1 degrees of freedom: half of such studies find 0.94 points, 71% find 1.2, four in five 1.33
+    seen = of_t(0.458, 27.1)
+    assert (seen.half_pp, seen.mde_pp) == pytest.approx((0.94, 1.33), abs=0.005)
+    assert [seen.power(effect) for effect in (seen.half_pp, 1.2, seen.mde_pp)] == pytest.approx(
+        [0.5, 0.71, 0.8], abs=0.01
+    )
+    assert seen.power(0.0) == pytest.approx(0.05)
+
+
+def test_power_is_that_of_statsmodels_but_for_blooms_approximation():
     # 12 against 12, standardized effect 0.9: the se is root(2/12)
     reference = TTestIndPower().power(effect_size=0.9, nobs1=12, alpha=0.05)
-    assert power_of(0.9, np.sqrt(2 / 12), 22) == pytest.approx(reference, abs=1e-6)
+    assert of_t(np.sqrt(2 / 12), 22).power(0.9) == pytest.approx(reference, abs=0.02)
 
 
-@pytest.mark.parametrize("df", [5, 18, 32, 200])
-def test_power_at_the_smallest_detectable_effect_is_80_percent(df):
-    # Bloom's sum of two t quantiles stands for the noncentral t; at 5 degrees of freedom it misses by 0.02
-    assert power_of(mde_factor(df), 1.0, df) == pytest.approx(0.80, abs=0.02)
+def test_a_test_without_a_bounded_interval_detects_nothing():
+    test = Permutation(0.7, np.array([]), 0.8, 0.05, -np.inf, np.inf)
+    seen = detectable(Spread(1.2, 18), test, 1.0)
+    assert seen.mde_pp == seen.half_pp == np.inf and seen.power(50.0) == 0
+    assert seen.mde_t_pp == pytest.approx(2.963 * 1.2, abs=0.001)
 
 
-def test_power_without_an_effect_is_the_size():
-    assert power_of(0.0, 1.0, 20) == pytest.approx(0.05, abs=1e-9)
+@pytest.mark.parametrize("effect", [0.0, 1.5, 4.0])
+def test_power_of_the_permutation_by_simulation(effect):
+    """Draw the treated district's own change around its expectation; the comparison districts stay as they were."""
+    rng = np.random.default_rng(8)
+    comparison, spread = rng.normal(size=19), Spread(1.05, 18)
+    seen = detectable(spread, exact(0.3, comparison), 1.0)
+    changes = comparison.mean() + effect + spread.se * rng.standard_t(18, size=4000)
+    hits = np.mean([exact(change, comparison).p_value <= 0.05 + 1e-9 for change in changes])
+    assert seen.power(effect) == pytest.approx(hits, abs=0.025)
+
+
+def test_an_effect_is_ruled_out_and_shown_to_be_small_by_hand():
+    # (0.88 + 0.336) / 0.458 = 2.655 standard errors: one-sided t(27.1) 0.0065; the other side, (0.88 - 0.336) / 0.458 = 1.188
+    above, both = equivalence(-0.336, 0.88, 0.458, 27.1)
+    assert (above, both) == pytest.approx((0.0065, 0.1226), abs=2e-4)
+    # two one-sided tests at 5% are the 90% interval inside the bounds
+    inside = stats.t.ppf(0.95, 27.1) * 0.458 + 0.336
+    assert equivalence(-0.336, inside, 0.458, 27.1)[1] == pytest.approx(0.05)
 
 
 def test_mde_by_hand():
@@ -102,16 +137,27 @@ def test_grid_holds_every_combination_and_its_floor():
     one = grid[(grid["n_treated"] == 1) & (grid["n_comparison"] == 19)]
     assert one["p_floor"].to_numpy() == pytest.approx([0.05, 0.05])
     row = grid.iloc[0]
-    assert row["mde_pp"] == pytest.approx(design_mde_pp(spread_at(1.2, 2661, 500), 1, 5))
-    assert grid["coverage_for_low"].isna().sum() == (grid["mde_pp"] > 4).sum()
-    assert (grid["coverage_for_high"] * 15).dropna().to_numpy() == pytest.approx(grid["mde_pp"].to_numpy())
+    # one against five can never reject at 5%: its floor is 1/6
+    assert row["p_floor"] == pytest.approx(1 / 6) and np.isnan(row["mde_pp"])
+    there = grid.dropna(subset=["mde_pp"])
+    assert there["mde_pp"].iloc[0] == pytest.approx(design_mde_pp(spread_at(1.2, 2661, 500), 1, 19))
+    assert there["coverage_for_low"].isna().sum() == (there["mde_pp"] > 4).sum()
+    assert (there["coverage_for_high"] * 15).dropna().to_numpy() == pytest.approx(there["mde_pp"].to_numpy())
 
 
 def test_block_counts_what_could_be_seen():
     block = power_block(
-        served=100, enrolled=1000, published=[("a", 4.0), ("b", 20.0)], mde_pp=1.5, se_pp=0.5, df=18, enrollment=400
+        served=100,
+        enrolled=1000,
+        published=[("a", 4.0), ("b", 20.0)],
+        detectable=of_t(0.5, 18),
+        estimate_pp=0.1,
+        high_pp=1.15,
+        enrollment=400,
     )
     assert [row.diluted_pp for row in block.published] == pytest.approx([0.4, 2.0])
-    assert [row.coverage_needed for row in block.published] == pytest.approx([0.375, 0.075])
+    needed = block.mde_pp / np.array([4.0, 20.0])
+    assert [row.coverage_needed for row in block.published] == pytest.approx(needed)
+    assert [row.excluded for row in block.published] == [False, True] and block.excluded == 1
     assert block.could_see == 1
     assert block.published[0].power < 0.8 < block.published[1].power

@@ -7,8 +7,10 @@ import pytest
 from leapstudy.core.estimate import Estimate
 from leapstudy.data import leap_districts, load_facts
 from leapstudy.did.design import Spec
+from leapstudy.did.records import Detectable
 from leapstudy.evidence.assess import assess_row
 from leapstudy.evidence.program import program
+from leapstudy.evidence.verdict import decide
 from leapstudy.figures.evidence import alike_before, days_gained, what_it_would_take
 
 
@@ -20,9 +22,9 @@ def _shown(study, low, value, high):
     )  # fmt: skip
     treated = [item.code for item in leap_districts(study.districts)]
     figures = program(study, load_facts())
-    found = assess_row(
-        study, figures, main, treated=treated, spec=Spec(), mde_pp=1.3, se_pp=0.46, df=32, placebo_p=0.17
-    )
+    verdict = decide(value, low, high, 0.5 if low is None or low <= 0 <= high else 0.01)
+    detectable = Detectable(1.3, 0.94, 1.3, 0.46, 32, 0.0001, -0.94, 0.94)
+    found = assess_row(study, figures, main, treated=treated, spec=Spec(), detectable=detectable, verdict=verdict)
     return SimpleNamespace(main=main, spec=Spec()), found
 
 

@@ -32,8 +32,8 @@ def test_every_kind_of_value_becomes_plain():
 
 def test_a_frame_comes_back(hartford):
     got = jsonable(hartford)
-    back = pd.DataFrame(got["leave_one_out"])
-    pd.testing.assert_frame_equal(back, hartford.leave_one_out, check_dtype=False)
+    back = pd.DataFrame(got["event_study"]["table"]).astype({"se_pp": float})
+    pd.testing.assert_frame_equal(back, hartford.event_study.table, check_dtype=False)
 
 
 def test_it_is_written_read_and_the_same_each_time(tmp_path, hartford):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
 from leapstudy.figures.plain import plain_chart
-from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, verdict
+from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page
 from leapstudy.words.reading import read_result
 
 FORBIDDEN = (
@@ -25,11 +25,12 @@ FORBIDDEN = (
 
 def row(value, low, high, **changes):
     """Return one estimate as `result.json` holds it."""
+    clear = low is not None and (low > 0 or high < 0)
     base = {
         "track": "public", "district_code": "ALL", "district": "All LEAP districts", "outcome": "attendance_rate",
         "comparison": "alliance", "n_treated": 15, "n_comparison": 19, "edition": "2022-23", "pre": "2019-20+2020-21",
         "post": "2021-22", "event_time": None, "estimator": "did", "role": "main", "estimate_pp": value, "se_pp": 0.4,
-        "ci_low_pp": low, "ci_high_pp": high, "p_value": 0.5, "p_method": "label_permutation", "p_floor": 0.0001,
+        "ci_low_pp": low, "ci_high_pp": high, "p_value": 0.004 if clear else 0.5, "p_method": "label_permutation", "p_floor": 0.0001,
     }  # fmt: skip
     return {**base, **changes}
 
@@ -41,7 +42,11 @@ def result(main, placebo=None, cost=None, power=True, simulated=False):
         {"label": "b", "effect_pp": 16, "diluted_pp": 0.94},
     ]
     blocks = {
-        "answer": {"main": main, "detectable": {"mde_t_pp": 1.33, "se_pp": main["se_pp"], "df": 27.0}},
+        "answer": {
+            "main": main,
+            "detectable": {"mde_pp": 1.33, "half_pp": 0.94},
+            "pooling": {"shrinkage": {"mu_above_zero": 0.21}},
+        },
         "evidence": {
             "essa": {"tier": 4, "label": "tier 4"},
             "wwc": {"eligibility": "eligible"},
@@ -49,7 +54,7 @@ def result(main, placebo=None, cost=None, power=True, simulated=False):
         },
     }
     if power:
-        blocks["evidence"]["power"] = {"coverage": 0.0587, "published": published}
+        blocks["evidence"]["power"] = {"coverage": 0.0587, "published": published, "excluded": 1}
     rows = [main, *([placebo] if placebo else [])]
     return {"schema": 1, "district": {}, "made": {"simulated": simulated}, "estimates": rows, "blocks": blocks}
 
@@ -64,6 +69,8 @@ FIXTURES = {
     "negative": result(row(-1.2, -1.8, -0.6)),
     "failed_placebo": result(row(1.83, 0.6, 3.0), placebo=row(-3.3, -4.8, -1.8, **PLACEBO)),
     "no_interval": result(row(0.7, None, None, **ONE)),
+    "cannot_test": result(row(2.1, None, None, **{**ONE, "p_floor": 1 / 3, "p_value": 1 / 3, "n_comparison": 2})),
+    "placebo": result(row(-1.09, -2.76, 0.57, **PLACEBO)),
 }
 SINGLE_PERIOD = result(row(1.2, 0.6, 1.8, pre="2020-21"), cost=COST)
 STUDENTS = result(row(7.0, 6.0, 8.0, track="students", district="Hartford School District"), simulated=True)
@@ -85,16 +92,18 @@ def section(content, key):
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_each_kind_of_finding_has_its_verdict(name):
-    assert verdict(read_result(FIXTURES[name])) == name
+    assert read_result(FIXTURES[name]).verdict.kind == name
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("positive", "Attendance rose by +1.20 points more than in the districts compared"),
+    ("positive", "Attendance rose 1.20 points more than in the districts compared; anything from 0.60 to 1.80 fits"),
     ("precise_null", "Little or nothing changed"),
-    ("imprecise_null", "cannot tell. The best guess is −0.34 points, but anything from −1.28 to +0.60 fits"),
-    ("negative", "fell behind by −1.20 points"),
-    ("failed_placebo", "the comparison failed its own test"),
-    ("no_interval", "no honest range"),
+    ("imprecise_null", "cannot tell. The best estimate is −0.34 points, but anything from −1.28 to 0.60 fits"),
+    ("negative", "Attendance changed 1.20 points less than in the districts compared (−1.80 to −0.60)"),
+    ("failed_placebo", "it failed its own test"),
+    ("no_interval", "can put no range around it"),
+    ("cannot_test", "could pass no test"),
+    ("placebo", "in years before any visit, where zero is expected"),
 ])  # fmt: skip
 def test_the_answer_is_one_sentence_with_its_interval(name, words):
     assert words in section(FIXTURES[name], "answer")
@@ -135,13 +144,13 @@ def test_a_ninth_grader_can_read_it(name, monkeypatch):
 
 def test_days_are_points_times_180_and_per_visited_student_by_coverage():
     days = section(FIXTURES["imprecise_null"], "days")
-    assert "−0.6 days in a year of 180 (−2.3 to +1.1)" in days
-    assert "−10 days (−39 to +18)" in days or "−10 days (−39 to +19)" in days
+    assert "−0.6 days in a year of 180 (−2.3 to 1.1)" in days
+    assert "−10 days (−39 to 18)" in days or "−10 days (−39 to 19)" in days
     assert "About 6 in 100" in days
 
 
-@pytest.mark.parametrize("name", ["precise_null", "imprecise_null", "no_interval", "failed_placebo"])
-def test_no_cost_is_named_where_the_interval_holds_zero_or_the_placebo_failed(name):
+@pytest.mark.parametrize("name", ["precise_null", "imprecise_null", "no_interval", "failed_placebo", "cannot_test"])
+def test_no_cost_is_named_where_the_interval_includes_zero_or_the_placebo_failed(name):
     priced = {
         **FIXTURES[name],
         "blocks": {**FIXTURES[name]["blocks"], "cost": {"dollars_per_day": COST, "refusal": ""}},
@@ -212,7 +221,48 @@ def test_an_unknown_language_is_refused():
 @given(st.floats(-20, 20), st.floats(0.01, 20), st.floats(0.01, 20))
 def test_the_verdict_never_contradicts_the_interval(value, below, above):
     content = result(row(value, value - below, value + above))
-    found = verdict(read_result(content))
-    assert (found == "positive") == (value - below > 0)
-    assert (found == "negative") == (value + above < 0)
+    kind = read_result(content).verdict.kind
+    assert (kind == "positive") == (value - below > 0)
+    assert (kind == "negative") == (value + above < 0)
     assert text(content) == text(content)
+
+
+def test_power_is_that_of_the_leading_test_at_both_points():
+    words = section(FIXTURES["imprecise_null"], "overturn")
+    assert "0.94 points would be found in half of such studies, one of 1.33 points in 4 of 5" in words
+    assert "rules out 1 of these 2 effects" in words
+    never = result(row(0.7, None, None, **ONE))
+    never["blocks"]["answer"]["detectable"] = {"mde_pp": None, "half_pp": None}
+    assert "even a large effect could not be told from none" in section(never, "overturn")
+
+
+def test_the_chance_is_the_pooled_one_and_names_its_prior():
+    assert "Pooling all districts (flat prior), we see about 1 chance in 5" in section(
+        FIXTURES["imprecise_null"], "sure"
+    )
+    asked = {**FIXTURES["imprecise_null"], "params": {"prior": "published"}}
+    assert "what comparable programs found" in section(asked, "sure")
+    one = result(row(0.7, -1.6, 3.2, **ONE))
+    assert section(one, "sure") == catalog("en")["sure_unknown"]
+    one["blocks"]["answer"]["among"] = {"districts": {"district_code": ["0640011"], "p_above": [0.46]}}
+    assert "about 1 chance in 2" in section(one, "sure")
+
+
+def test_an_impossible_ratio_is_refused_with_its_reason():
+    content = result(row(-4.05, -6.34, -1.51))
+    content["blocks"]["evidence"]["cost"] = {
+        "dollars_per_day": None,
+        "visited_refusal": "Per visited student ...",
+        "refusal": "...",
+    }
+    assert "more days than a school year has" in section(content, "days") and "−124" not in section(content, "days")
+
+
+def test_a_districts_coverage_is_said_to_be_that_of_all():
+    assert "Nobody published how many students were visited here" in section(ALL["one district"], "days")
+
+
+def test_an_unknown_comparison_is_an_error():
+    with pytest.raises(BadInput, match="Legal: alliance"):
+        plain_page(read_result(result(row(1.0, 0.2, 1.8, comparison="neighbors"))))
+    assert "chosen by hand" in text(result(row(1.0, 0.2, 1.8, comparison="0830011,2680013")))

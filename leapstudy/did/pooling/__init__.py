@@ -6,7 +6,14 @@
 `pool`          `pool_districts` makes the whole answer from one sample of treated and comparison districts
 """
 
-from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, estimate_rows, p_values_table, pool_districts
+from leapstudy.did.pooling.pool import (
+    PooledDistricts,
+    caterpillar_table,
+    each_alone,
+    estimate_rows,
+    p_values_table,
+    pool_districts,
+)
 from leapstudy.did.pooling.prior import FLAT, Prior, published_prior
 from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
 
@@ -16,6 +23,7 @@ __all__ = [
     "Prior",
     "Shrinkage",
     "caterpillar_table",
+    "each_alone",
     "estimate_rows",
     "p_values_table",
     "pool_districts",

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-
-SCHOOL_DAYS = 180
+from leapstudy.core.estimate import SCHOOL_DAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,232 @@
+"""One verdict an answer: what the figures allow one to say, from all tests together, the same on every page.
+
+Every decision at 5% in the study is `rejects` and `can_reject`, so that two pages cannot call one p-value by two names.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from leapstudy.core.estimate import SCHOOL_DAYS
+from leapstudy.core.names import Role
+from leapstudy.did.permutation import ALPHA
+
+# p-values are counts over counts: 1/20 must equal 5% whatever the last bit
+TIE = 1e-9
+SMALL_PP = 100 / SCHOOL_DAYS
+"""Points that are worth one school day a year; an interval inside plus and minus this is called precise."""
+
+Kind = Literal[
+    "positive",
+    "negative",
+    "precise_null",
+    "imprecise_null",
+    "no_interval",
+    "cannot_test",
+    "one_of_many",
+    "failed_placebo",
+    "placebo",
+]
+"""What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted."""
+Before = Literal["failed", "passed", "untested"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The same computation where zero is expected, in percentage points.
+
+    `own` says whether it is of the outcome that was asked; `p_value`, `p_floor`, `low_pp` and `high_pp` are None where they
+    do not exist.
+    """
+
+    name: str
+    estimate_pp: float
+    low_pp: float | None
+    high_pp: float | None
+    p_value: float | None
+    p_floor: float | None = None
+    own: bool = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether a difference was found where none should be."""
+        if self.p_value is not None:
+            return rejects(self.p_value)
+        return excludes_zero(self.low_pp, self.high_pp)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the figures allow one to say, and why.
+
+    Attributes
+    ----------
+    kind : Kind
+    before : str
+        Whether earlier years refute the comparison: "failed", "passed", or "untested" where none could be tested.
+    reasons : tuple of str
+        What decided, worst first; never empty.
+    cautions : tuple of str
+        What did not decide but limits the answer: a test that could not be made, another outcome's earlier trend.
+    estimate_pp : float
+    low_pp, high_pp, p_value, p_floor : float or None
+        Of the test that leads; no ends where its interval is not bounded.
+    p_adjusted : float or None
+        The p-value once all districts looked at are counted (Benjamini and Hochberg).
+    """
+
+    kind: Kind
+    before: Before
+    reasons: tuple[str, ...]
+    cautions: tuple[str, ...]
+    estimate_pp: float
+    low_pp: float | None
+    high_pp: float | None
+    p_value: float | None
+    p_floor: float | None
+    p_adjusted: float | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether an effect may be claimed."""
+        return self.kind in ("positive", "negative")
+
+
+def rejects(p_value: float | None) -> bool:
+    """Return whether a test rejects at 5%: the p-value is 0.05 or less."""
+    return p_value is not None and not math.isnan(p_value) and p_value <= ALPHA + TIE
+
+
+def can_reject(p_floor: float | None) -> bool:
+    """Return whether a test can reject at 5% at all; a test without a floor can."""
+    return p_floor is None or math.isnan(p_floor) or p_floor <= ALPHA + TIE
+
+
+def excludes_zero(low: float | None, high: float | None) -> bool:
+    """Return whether an interval excludes zero; one that does not exist excludes nothing."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return False
+    return low > 0 or high < 0
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return p-values adjusted for the chance of one false rejection or more, in the order given (Holm 1979)."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def decide(
+    estimate_pp: float,
+    low_pp: float | None,
+    high_pp: float | None,
+    p_value: float | None,
+    *,
+    p_floor: float | None = None,
+    windows: Sequence[Window] = (),
+    pre_trend_p: float | None = None,
+    pre_trend_fits: bool = True,
+    p_adjusted: float | None = None,
+    looked_at: int = 1,
+    role: Role = "main",
+) -> Verdict:
+    """Return the verdict of one answer, worst news first.
+
+    Parameters
+    ----------
+    estimate_pp, low_pp, high_pp, p_value, p_floor
+        Effect in percentage points with 95% interval, p-value and smallest possible p-value of the test that leads.
+    windows
+        The same computation where zero is expected. One of the asked outcome at 5% fails the comparison. One of another
+        outcome, at 5% after Holm's correction for their number, forbids to claim an effect, and is else a caution.
+    pre_trend_p, pre_trend_fits
+        Joint test of the asked outcome's movement before the program, and whether that test keeps its size here (with one
+        treated unit it does not); a rejection fails the comparison, or else forbids to claim an effect.
+    p_adjusted, looked_at
+        The p-value that counts how many units were looked at, and that number.
+    role
+        "placebo" where the contrast that was asked lies before the program itself.
+
+    Examples
+    --------
+    >>> decide(1.2, 0.6, 1.8, 0.001).kind
+    'positive'
+    >>> decide(1.2, 0.6, 1.8, 0.04, p_adjusted=0.6, looked_at=15).kind
+    'one_of_many'
+    """
+    low, high = (None if end is None or not math.isfinite(end) else end for end in (low_pp, high_pp))
+    failures, doubts, cautions = _before(windows, pre_trend_p, pre_trend_fits)
+    p = "no p-value" if p_value is None else f"p = {p_value:.3f}"
+    kind: Kind
+    if role == "placebo":
+        kind, reason = (
+            "placebo",
+            f"The contrast lies before the program, where zero is expected; the test that leads has {p}.",
+        )
+    elif failures:
+        kind, reason = "failed_placebo", failures[0]
+    elif not can_reject(p_floor):
+        kind = "cannot_test"
+        reason = f"The smallest p-value possible is {p_floor:.3f}: no effect of any size could be told from none at 5%."
+    elif (
+        rejects(p_value)
+        and (low is None or excludes_zero(low, high))
+        and p_adjusted is not None
+        and not rejects(p_adjusted)
+    ):
+        kind = "one_of_many"
+        reason = (
+            f"Alone the test has {p}, but p = {p_adjusted:.3f} once all {looked_at} that were looked at are counted."
+        )
+    elif low is None or high is None:
+        kind, reason = "no_interval", f"The test that leads ({p}) has no bounded 95% interval."
+    elif rejects(p_value) and excludes_zero(low, high):
+        kind = "positive" if low > 0 else "negative"
+        reason = f"The test that leads has {p}, and its 95% interval excludes zero."
+    else:
+        kind = "precise_null" if max(-low, high) <= SMALL_PP else "imprecise_null"
+        width = "lies within" if kind == "precise_null" else "reaches beyond"
+        reason = f"The test that leads has {p}; its 95% interval includes zero and {width} a day a year either way."
+        if excludes_zero(low, high):
+            kind, reason = (
+                "imprecise_null",
+                f"The interval excludes zero, but the test that leads does not reject ({p}).",
+            )
+    if kind in ("positive", "negative") and doubts:
+        kind, reason = "failed_placebo", doubts[0]
+    tested = any(item.own and can_reject(item.p_floor) for item in windows)
+    before: Before = "failed" if failures or kind == "failed_placebo" else "passed" if tested else "untested"
+    reasons = (reason, *(text for text in failures if text != reason))
+    limits = (*(text for text in doubts if text != reason), *cautions)
+    return Verdict(kind, before, reasons, limits, estimate_pp, low, high, p_value, p_floor, p_adjusted)
+
+
+def _before(
+    windows: Sequence[Window], pre_trend_p: float | None, pre_trend_fits: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Return why earlier years refute the comparison, what forbids to claim an effect, and what they leave open."""
+    own = [item for item in windows if item.own]
+    others = [item for item in windows if not item.own and item.p_value is not None and not math.isnan(item.p_value)]
+    failures = [f"{item.name}: {item.estimate_pp:+.2f} points where zero is expected." for item in own if item.failed]
+    doubts: list[str] = []
+    if rejects(pre_trend_p):
+        told = f"Equal movement before the program is rejected (p = {pre_trend_p:.3f})."
+        (failures if pre_trend_fits else doubts).append(told)
+    adjusted = holm([item.p_value or 0.0 for item in others])
+    for item, p in zip(others, adjusted, strict=True):
+        if rejects(float(p)):
+            doubts.append(
+                f"{item.name}: {item.estimate_pp:+.2f} points where zero is expected, p = {p:.3f} after Holm."
+            )
+    cautions = [f"{item.name} cannot be tested at 5%." for item in own if not can_reject(item.p_floor)]
+    if not own:
+        cautions.append("No placebo of this outcome could be formed.")
+    if pre_trend_p is None or math.isnan(pre_trend_p):
+        cautions.append("Movement before the program cannot be tested.")
+    return failures, doubts, cautions
