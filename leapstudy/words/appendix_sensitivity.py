@@ -14,7 +14,9 @@ def pre_trend(source: Source) -> str:
     told = []
     for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence, 2011-12 to 2019-20")):
         study = source.at("answer", name)
-        if study:
+        if study and study["joint_p"] is None:
+            told.append(f"{what}: cannot be tested, there are too few years or districts, or they moved alike.")
+        elif study:
             told.append(
                 f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} points "
                 "a year would have been found with 80 % power."

@@ -16,7 +16,7 @@ def tests(answer: DistrictAnswer) -> str:
     p = made["p_value"].dropna()
     low, high = (None if end is None or abs(end) == float("inf") else end for end in (leading.low_pp, leading.high_pp))
     return (
-        f"{leading.label} leads: {probability(leading.p_value or 1.0)} ({between(low, high)}). {answer.headline_why} {leading.note} "
+        f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} {leading.note} "
         f"Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and {number(p.max())}."
     )
 

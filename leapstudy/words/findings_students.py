@@ -25,8 +25,8 @@ def answer(study: StudentStudy) -> str:
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
     return (
-        f"{study.name}: over {study.headline_words}, attendance of visited students was {_with_interval(design.main)} points "
-        f"higher than it would have been, judged by students at risk in the same month with the same absence before. "
+        f"{study.name}: over {study.headline_words}, attendance of visited students differed by {_with_interval(design.main)} points "
+        f"from what it would have been, judged by students at risk in the same month with the same absence before. "
         f"{_placebo_words(design)} The textbook comparison with never visited students gives {_value(textbook.main)}, and "
         f"{_value(textbook.placebo)} where nobody was visited."
     )
@@ -113,7 +113,7 @@ def trends(study: StudentStudy) -> str:
     test = study.answer.pre_trend
     if test is None:
         return "Too few months precede the visits to test whether both sides moved together."
-    verdict = "shows a difference" if test.p_value < 0.05 else "shows no difference"
+    verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
         f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
