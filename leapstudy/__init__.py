@@ -1,7 +1,7 @@
 """leapstudy: did our attendance program work, and how sure are we?
 
-``import leapstudy as ls`` gives the names of `__all__`: the study's data as a tidy frame, and the study's estimators for any
-frame. They are loaded when they are first used.
+``import leapstudy as ls`` gives the names of `__all__`: the study's data as a tidy frame, the study's estimators for any
+frame, and the study's own answers. They are loaded when they are first used.
 
 The rooms stand in the order of the study, and each imports only those before it:
 core, data, students, did, evidence, study, words, figures, site, batch, explore, cli.
@@ -11,12 +11,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leapstudy.study.door import att_gt, diff_in_diff, event_study, panel
+    from leapstudy.explore.show import show
+    from leapstudy.study.door import (
+        answer,
+        answer_students,
+        att_gt,
+        diff_in_diff,
+        event_study,
+        panel,
+        placebo,
+        save,
+        sensitivity,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["att_gt", "diff_in_diff", "event_study", "panel"]
+__all__ = [
+    "answer",
+    "answer_students",
+    "att_gt",
+    "diff_in_diff",
+    "event_study",
+    "panel",
+    "placebo",
+    "save",
+    "sensitivity",
+    "show",
+]
 
-_HOMES = dict.fromkeys(__all__, "leapstudy.study.door")
+_HOMES = dict.fromkeys(__all__, "leapstudy.study.door") | {"show": "leapstudy.explore.show"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,11 +16,9 @@ from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import key_of, stale_reasons
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
-from leapstudy.core.sources import package_hash
+from leapstudy.core.sources import package_hash, templates_hash
 
 NAME = ".batch.json"
-PAGES = {".html", ".css", ".js", ".webp", ".svg", ".csv"}
-"""What a build makes and a later look must find again; documents made on request are not among them."""
 
 
 def asked(**what: Any) -> str:
@@ -33,9 +31,9 @@ def asked(**what: Any) -> str:
 
 
 def keep(out: Path, question: str, plan: Sequence[Run]) -> None:
-    """Keep the plan and the look of every built file."""
+    """Keep the plan and the hash of every file that is published."""
     runs = [{**asdict(run), "notebook": str(run.notebook)} for run in plan]
-    content = {"asked": question, "runs": runs, "built": _look(out)}
+    content = {"asked": question, "runs": runs, "built": published(out), "templates": templates_hash()}
     write_text_atomic(out / NAME, json.dumps(content) + "\n")
 
 
@@ -60,9 +58,10 @@ def reasons(plan: Sequence[Run], out: Path) -> dict[str, list[str]]:
 
 
 def untouched(out: Path) -> bool:
-    """Return whether every page and table of the last batch is there as it was built."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return _read(out)["built"] == _look(out)
+    """Return whether everything that the last batch published is there as it was, made by today's templates."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = _read(out)
+        return kept["templates"] == templates_hash() and kept["built"] == published(out)
     return False
 
 
@@ -70,9 +69,11 @@ def _read(out: Path) -> dict[str, Any]:
     return json.loads((out / NAME).read_text(encoding="utf-8"))
 
 
-def _look(out: Path) -> dict[str, list[int]]:
-    """Return page -> size and time."""
-    pages = (path for path in out.rglob("*") if path.suffix in PAGES)
+def published(out: Path) -> dict[str, str]:
+    """Return name -> SHA-256 of every file of the output folder but hidden ones."""
+    files = ((path.relative_to(out), path) for path in sorted(out.rglob("*")) if path.is_file())
     return {
-        page.relative_to(out).as_posix(): [(about := page.stat()).st_size, about.st_mtime_ns] for page in sorted(pages)
+        name.as_posix(): sha256_file(path)
+        for name, path in files
+        if not any(part.startswith(".") for part in name.parts)
     }

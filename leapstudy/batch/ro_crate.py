@@ -4,6 +4,7 @@ RO-Crate 1.1 (Soiland-Reyes et al. 2022): one JSON-LD file beside the results th
 one action a run that says from what, with what, when and how each was made.
 """
 
+import contextlib
 import datetime
 import json
 import mimetypes
@@ -15,9 +16,10 @@ from urllib.parse import quote
 
 import leapstudy
 from leapstudy.batch.job import Run
+from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, read_manifest
 from leapstudy.batch.previous_runs import PreviousRun
-from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.core.files import write_text_atomic
 from leapstudy.study.result import made
 
 NAME = "ro-crate-metadata.json"
@@ -57,10 +59,10 @@ def write_record(
     started
         When the batch began, with its time zone.
     anew
-        Write it also where there is one already; a batch with nothing to do leaves the record as it is.
+        Write it also where there is one that still says what is there; a batch with nothing to do leaves that as it is.
     """
     path = out / NAME
-    if path.is_file() and not anew:
+    if not anew and recorded_hashes(out) == {item["name"]: item["sha256"] for item in describe_files(out)}:
         return path
     recorded = [
         Recorded(run.slug, run.title, run.notebook.name, manifest, _moment(out / run.slug / "manifest.json"))
@@ -80,18 +82,24 @@ def _moment(path: Path) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
 
 
+def recorded_hashes(out: Path) -> dict[str, str]:
+    """Return file -> SHA-256 as the record says; empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        graph = json.loads((out / NAME).read_text(encoding="utf-8"))["@graph"]
+        return {item["name"]: item["sha256"] for item in graph if item["@type"] == "File"}
+    return {}
+
+
 def describe_files(out: Path) -> list[Entity]:
     """Return every file of the output folder with its size, type and hash; hidden files and the record are left out."""
-    found = (path for path in sorted(out.rglob("*")) if path.is_file() and path.name != NAME)
-    return [_file(path, out) for path in found if not any(part.startswith(".") for part in path.relative_to(out).parts)]
+    return [_file(out, name, digest) for name, digest in published(out).items() if name != NAME]
 
 
-def _file(path: Path, out: Path) -> Entity:
-    kind = "application/x-ipynb+json" if path.suffix == ".ipynb" else mimetypes.guess_type(path.name)[0]
-    name = path.relative_to(out).as_posix()
+def _file(out: Path, name: str, digest: str) -> Entity:
+    kind = "application/x-ipynb+json" if name.endswith(".ipynb") else mimetypes.guess_type(name)[0]
     return {
-        "@id": quote(name), "@type": "File", "name": name, "contentSize": str(path.stat().st_size),
-        "encodingFormat": kind or "application/octet-stream", "sha256": sha256_file(path),
+        "@id": quote(name), "@type": "File", "name": name, "contentSize": str((out / name).stat().st_size),
+        "encodingFormat": kind or "application/octet-stream", "sha256": digest,
     }  # fmt: skip
 
 

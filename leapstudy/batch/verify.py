@@ -1,7 +1,10 @@
 """`leapstudy verify`: make every result again somewhere else, and name what moved and what made it move."""
 
+import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,13 +13,21 @@ from typing import Any
 from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
+from leapstudy.batch.compare import moved_files, same
+from leapstudy.batch.job import Run
+from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import points
 from leapstudy.data import StudyData
+from leapstudy.site.build import build_site
+from leapstudy.site.entries import track_of
+from leapstudy.site.index import SHOWN as SHOWN_STATES
+from leapstudy.site.stamps import read_stamps
 from leapstudy.study.result import load_result
 
+DERIVED = "LEAPSTUDY_DERIVED"
 TOLERANCE = 1e-8
 """Points within which a number counts as the same: far below what is printed, above what another processor may round."""
 SHOWN = 20
@@ -44,17 +55,21 @@ VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a second run found: how many estimates were compared, what moved, and what differs in the making."""
+    """What a second run found: how much was compared, what moved, and what differs in the making."""
 
     runs: int
     estimates: int
+    files: int
     moved: tuple[str, ...]
     differences: tuple[str, ...]
 
     def text(self) -> str:
         """Return the verdict, what moved, and what was made otherwise, for a person."""
-        same = f"Verified: {self.estimates} estimates of {self.runs} runs came out the same again."
-        verdict = f"{len(self.moved)} numbers moved:" if self.moved else same
+        same = (
+            f"Verified: {self.estimates} estimates of {self.runs} runs and all {self.files} published files "
+            "came out the same again, from the inputs alone."
+        )
+        verdict = f"{len(self.moved)} things moved:" if self.moved else same
         rest = len(self.moved) - SHOWN
         more = [f"  and {rest} more"] if rest > 0 else []
         made = ["Made with something else:", *(f"  {line}" for line in self.differences)] if self.differences else []
@@ -62,7 +77,9 @@ class Verification:
 
 
 def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: float = TOLERANCE) -> Verification:
-    """Run everything in `out` that has a result once more, with its own parameters, and compare.
+    """Make everything in `out` once more in a temporary place, from the inputs alone, and compare.
+
+    Nothing that an earlier run kept is read: neither results nor the answers in `data/derived`.
 
     Parameters
     ----------
@@ -80,40 +97,79 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: f
     Raises
     ------
     BadInput
-        If there is no result to compare with.
+        If there is no finished batch to compare with.
     """
-    slugs = sorted(path.parent.name for path in out.glob("*/result.json"))
-    if not slugs:
-        raise BadInput(f"There is no result in {out.name}/ to verify. Run `leapstudy run` first.")
-    with TemporaryDirectory(prefix="leapstudy-verify-") as scratch:
-        again = Path(scratch)
-        track = "all" if any(slug.startswith("students-") for slug in slugs) else "public"
+    listed = _listed(out)
+    done = [run["slug"] for run in listed if run["status"] in SHOWN_STATES]
+    with TemporaryDirectory(prefix="leapstudy-verify-") as scratch, _without_cache(Path(scratch) / "derived"):
+        again = Path(scratch) / "reports"
+        track = "all" if any(track_of(slug) == "students" for slug in done) else "public"
         plan = {run.slug: run for run in make_plan(data, [], track, {}, again)}
-        runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in slugs if slug in plan]
+        runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)
-        return _compared(out, again, slugs, tolerance)
+        build_site(again, [_again(run, plan, again) for run in listed])
+        return _compared(out, again, done, tolerance)
 
 
-def _parameters(run: Any, folder: Path) -> dict[str, Any]:
+def _listed(out: Path) -> list[dict[str, Any]]:
+    """Return the runs as the site lists them."""
+    try:
+        listed = [dict(run) for run in read_stamps(out)["runs"]]
+        if listed and all(isinstance(run["slug"], str) and isinstance(run["status"], str) for run in listed):
+            return listed
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise BadInput(f"There is no finished batch in {out.name}/ to verify. Run `leapstudy run` first.")
+
+
+@contextmanager
+def _without_cache(folder: Path) -> Iterator[None]:
+    """Let this process and its kernels keep what they derive in another folder."""
+    before = os.environ.get(DERIVED)
+    os.environ[DERIVED] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop(DERIVED)
+        if before is not None:
+            os.environ[DERIVED] = before
+
+
+def _parameters(run: Run, folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     kept = {} if manifest is None else manifest.key.get("params") or {}
     return {name: kept.get(name, value) for name, value in run.parameters.items()}
+
+
+def _again(listed: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> dict[str, Any]:
+    """Return a run as the site should list it: what the plan knows comes from the plan."""
+    run, notebook = plan.get(listed["slug"]), again / listed["slug"] / "notebook.ipynb"
+    named = {"title": run.title, "source": run.notebook.name} if run else {}
+    return {**listed, **named, "notebook": notebook if notebook.is_file() else None}
 
 
 def _compared(out: Path, again: Path, slugs: Sequence[str], tolerance: float) -> Verification:
     moved: list[str] = []
     differences: dict[str, None] = {}
     estimates = 0
-    for slug in slugs:
-        old = load_result(out / slug / "result.json")
-        estimates += len(old["estimates"])
-        if not (again / slug / "result.json").is_file():
-            moved.append(f"{slug}: the run gave no result this time")
+    for slug in [slug for slug in slugs if track_of(slug)]:
+        old, new = _result(out / slug), _result(again / slug)
+        if not (old and new):
+            moved.append(f"{slug}: {'the run gave no result this time' if old else 'its result cannot be read'}")
             continue
-        new = load_result(again / slug / "result.json")
+        estimates += len(old["estimates"])
         moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], tolerance)]
-        differences |= dict.fromkeys(made_otherwise(old["made"], new["made"]))
-    return Verification(len(slugs), estimates, tuple(moved), tuple(differences))
+        differences |= dict.fromkeys(made_otherwise(old.get("made") or {}, new["made"]))
+    moved += moved_files(out, again, tolerance)
+    return Verification(len(slugs), estimates, len(published(out)), tuple(moved), tuple(differences))
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    try:
+        found = load_result(folder / "result.json")
+        return found if isinstance(found.get("estimates"), list) else {}
+    except BadInput:
+        return {}
 
 
 def moved_estimates(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[str]:
@@ -141,11 +197,12 @@ def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[str]:
     for name in NUMBERS:
         before, after = old.get(name), new.get(name)
-        if before is None or after is None:
-            if before is not after:
-                yield f"{name} {before} -> {after}"
-        elif abs(after - before) > tolerance:
+        if same(before, after, tolerance):
+            continue
+        if isinstance(before, int | float) and isinstance(after, int | float) and math.isfinite(after - before):
             yield f"{name} {before:.6g} -> {after:.6g} (by {points(after - before, 6)})"
+        else:
+            yield f"{name} {before} -> {after}"
 
 
 def _words(key: Sequence[Any]) -> str:

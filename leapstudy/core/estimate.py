@@ -67,6 +67,10 @@ TEXTS = tuple(
 )
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a cell that a spreadsheet computes."""
+
+
 def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:
     """Return the estimates as a frame with the contract's columns and types (text ids, nullable integers)."""
     frame = pd.DataFrame([asdict(item) for item in estimates], columns=list(COLUMNS))
@@ -81,8 +85,20 @@ def from_frame(frame: pd.DataFrame) -> list[Estimate]:
 
 
 def write_estimates(frame: pd.DataFrame, path: Path) -> None:
-    """Write the contract's CSV atomically; numbers keep 10 significant digits."""
-    write_text_atomic(path, frame[list(COLUMNS)].to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    """Write the contract's CSV atomically; numbers keep 10 significant digits, and no text is a spreadsheet's formula."""
+    safe = frame[list(COLUMNS)].assign(
+        **{name: frame[name].map(_as_text, na_action="ignore") for name in sorted(TEXTS)}
+    )
+    write_text_atomic(path, safe.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def _as_text(cell: str) -> str:
+    """Return a text that a spreadsheet takes for one: an apostrophe before what would begin a formula."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def _without_mark(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def read_estimates(path: Path) -> pd.DataFrame:
@@ -98,5 +114,6 @@ def read_estimates(path: Path) -> pd.DataFrame:
     if missing:
         raise BadInput(f"{path.name} lacks the columns {missing}. Run `leapstudy run` to build it again.")
     numbers = {name: pd.to_numeric(text[name]) for name in COLUMNS if name not in TEXTS}
-    frame = text.assign(**numbers)[list(COLUMNS)]
+    texts = {name: text[name].map(_without_mark) for name in COLUMNS if name in TEXTS}
+    frame = text.assign(**numbers, **texts)[list(COLUMNS)]
     return frame.astype(dict.fromkeys(INTEGERS, "Int64"))

@@ -18,8 +18,11 @@ def raw() -> Path:
 def derived() -> Path:
     """Return the folder of what can be made again from `raw()` (ignored by git).
 
-    In a checkout that cannot be written it is one of this user's own, outside the workspace.
+    In a checkout that cannot be written it is one of this user's own, outside the workspace; LEAPSTUDY_DERIVED names
+    another, to make everything anew say.
     """
+    if named := os.environ.get("LEAPSTUDY_DERIVED"):
+        return Path(named)
     place = root() / "data" / "derived"
     if os.access(place if place.is_dir() else root() / "data", os.W_OK):
         return place

@@ -1,10 +1,11 @@
 """The whole answer of the public track: for one district, and for all of them together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate, to_frame
+from leapstudy.core.phrases import between, number
 from leapstudy.did.design import Spec
 from leapstudy.did.inference import Inference, Method
 from leapstudy.did.pooling import PooledDistricts, Shrinkage
@@ -24,7 +25,7 @@ ESTIMATORS = {
 """The estimators of one contrast in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SharedAnswer:
     """What the page of one district and that of all of them show alike; all frames in percentage points.
 
@@ -70,8 +71,22 @@ class SharedAnswer:
     not_possible: tuple[str, ...]
     sensitivity: Sensitivity
 
+    def __repr__(self) -> str:
+        """Return the main row in a few lines; everything else is an attribute."""
+        main = self.main
+        return "\n".join(
+            [
+                f"{type(self).__name__}: {self.district}",
+                f"  Estimate    {number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)})",
+                f"  Contrast    {main.pre} to {main.post}, {main.outcome}, edition {main.edition}",
+                f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison} districts",
+                f"  Detectable  {number(self.detectable.mde_t_pp)} percentage points with 80% power",
+                f"  Attributes  main, estimates, event_study, sensitivity and {len(fields(self)) - 4} more",
+            ]
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class DistrictAnswer(SharedAnswer):
     """Everything that the page of one district shows.
 
@@ -94,7 +109,7 @@ class DistrictAnswer(SharedAnswer):
     among: PooledDistricts | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PooledAnswer(SharedAnswer):
     """Everything that the page of all districts together shows.
 

@@ -101,7 +101,7 @@ class Build:
             return
         for name in {*PLAIN.values(), APPENDIX} - set(entry.pages):
             (folder / name).unlink(missing_ok=True)
-        there = dict.fromkeys(entry.pages, True) | {name: (folder / name).is_file() for name in DOCUMENTS}
+        there = dict.fromkeys(entry.pages, True) | self.stamps.keep_documents(entry.slug, DOCUMENTS)
         self._write_notebook(entry, notebook, there)
         if entry.result and entry.reading:
             self._write_result(entry, entry.result, there)

@@ -17,7 +17,7 @@ from leapstudy.data import find_district, load_study
 from leapstudy.site.build import rebuild_site
 from leapstudy.site.pages import appendix_html, plain_html, report_html
 from leapstudy.site.render import APPENDIX, DOCUMENTS, PLAIN, write_assets
-from leapstudy.site.stamps import FIGURES
+from leapstudy.site.stamps import FIGURES, note_documents
 from leapstudy.site.word import report_docx
 from leapstudy.study.result import load_result
 from leapstudy.words.reading import has_answer
@@ -77,6 +77,7 @@ def build_reports(out: Path, slugs: Sequence[str], formats: Sequence[str], date:
             paths.append(folder / DOCX)
         if "html" in formats:
             paths += _write_html(folder, result, out, day)
+    note_documents(out, [path for path in paths if path.name in DOCUMENTS])
     rebuild_site(out, date)  # pages link to the documents that are there
     notes = (NO_CHROMIUM,) if "pdf" in formats and not browser else ()
     return Reports(tuple(paths), notes)
@@ -103,11 +104,18 @@ def _result(folder: Path) -> dict[str, Any]:
     path, manifest = folder / "result.json", folder / "manifest.json"
     if not path.is_file():
         raise BadInput(f"There is no result for {folder.name!r} yet. Run `leapstudy run {folder.name}` first.")
-    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8")).get("state") != "done":
+    if manifest.is_file() and not _is_done(manifest):
         raise BadInput(
             f"The last run of {folder.name!r} did not succeed, so it has no report. See {folder.name}/run.log."
         )
     return load_result(path)
+
+
+def _is_done(manifest: Path) -> bool:
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["state"] == "done"
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _write_html(folder: Path, result: dict[str, Any], out: Path, day: str) -> list[Path]:

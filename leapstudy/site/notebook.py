@@ -18,6 +18,7 @@ from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.core.table import text_columns
+from leapstudy.site.sanitize import may_act, sanitize
 from leapstudy.words.findings import LINE
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
     rest, exhibits = _take_exhibits(html)
     tree = BeautifulSoup(rest, "lxml")
+    sanitize(tree)
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
@@ -73,9 +75,18 @@ def _take_exhibits(html: str) -> tuple[str, list[str]]:
     for other in others:
         inner, end, after = other.partition(EXHIBIT_END)
         if end:
-            exhibits.append(inner)
+            exhibits.append(_sanitized(inner))
         parts.append(PLACE + after if end else EXHIBIT + other)
     return "".join(parts), exhibits
+
+
+def _sanitized(exhibit: str) -> str:
+    """Return an exhibit without anything that acts; the package's own have nothing such and are not parsed again."""
+    if not may_act(exhibit):
+        return exhibit
+    tree = BeautifulSoup(exhibit, "lxml")
+    sanitize(tree)
+    return tree.body.decode_contents() if tree.body else ""
 
 
 def _without_blank_lines(html: str) -> str:
@@ -93,10 +104,17 @@ def _without_blank_end(text: str) -> str:
 
 
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Leave out the default parameters where a run's own were injected below them: only these hold on the page."""
+    """Leave out the default parameters where a run's own were injected below them: only these hold on the page.
+
+    The path of the result is a matter of the machine that ran it, and stays out too.
+    """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in own for own in tags):
-        kept = zip(notebook.cells, tags, strict=True)
+        kept = list(zip(notebook.cells, tags, strict=True))
+        for cell, own in kept:
+            if "injected-parameters" in own:
+                lines = cell.source.splitlines()
+                cell.source = "\n".join(line for line in lines if not line.startswith("result_path = "))
         notebook.cells = [cell for cell, own in kept if "parameters" not in own]
     return notebook
 
@@ -125,7 +143,7 @@ def _as_it_is(html: str) -> str:
 
 
 def _fold_code(tree: BeautifulSoup) -> None:
-    for unwanted in [*tree.find_all(["style", "script"]), *tree.find_all(class_=["prompt", "anchor-link"])]:
+    for unwanted in tree.find_all(class_=["prompt", "anchor-link"]):
         unwanted.decompose()
     for cell in tree.find_all("div", class_="input"):
         details = tree.new_tag("details")

@@ -1,22 +1,29 @@
 """The front door: the study's panel as a tidy frame, and the study's estimators for any frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from leapstudy.core.errors import bad_value
-from leapstudy.core.names import ContrastName, Edition, Outcome, Weights, options, parse_comparison
+from leapstudy.core.estimate import to_frame
+from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import ALL_SLUG, ContrastName, Edition, Outcome, Weights, options, parse_comparison
 from leapstudy.data import StudyData, find_district, leap_districts, load_study
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample
-from leapstudy.did.frames import cohorts, two_sides
+from leapstudy.did.frames import cohorts, robustness, two_sides
 from leapstudy.did.frames.cohorts import AttGtResult
 from leapstudy.did.frames.read import Columns
-from leapstudy.did.frames.results import DidResult, EventStudyResult
+from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
+from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.choices import Base, Choices, Control
+from leapstudy.study.public import Study, study_all, study_district
+from leapstudy.study.students import StudentStudy, study_students
 
 Years = Literal["contrast", "all"]
 PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
@@ -279,3 +286,178 @@ def att_gt(
     columns = Columns(outcome, unit, time, treated, post, first_treated, weights, cluster, strata)
     choices = Choices(control=control, base=base, anticipation=anticipation, by_stratum=strata is not None)
     return cohorts.att_gt(data, columns, choices, seed)
+
+
+def placebo(
+    data: Any,
+    *,
+    outcome: str = "rate_pct",
+    unit: str = "district_code",
+    time: str = "year",
+    treated: str | None = "treated",
+    post: str | None = "post",
+    first_treated: str | None = None,
+    weights: str | None = "weight",
+    seed: int = SEED,
+) -> RowsResult:
+    """Pretend that the program began earlier: effects before it began are expected to be zero.
+
+    Parameters
+    ----------
+    data, outcome, unit, time, treated, post, first_treated, weights, seed
+        As in `leapstudy.diff_in_diff`. Only times before the real start are used.
+
+    Returns
+    -------
+    RowsResult
+        `.table` with one row a false start, `.finding`, `.plot()`.
+
+    Raises
+    ------
+    BadInput
+        As in `leapstudy.diff_in_diff`, and with one time before the start.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> ls.placebo(ls.panel()).table["estimate"].round(2).tolist()
+    [-1.09]
+    """
+    return robustness.placebo(data, Columns(outcome, unit, time, treated, post, first_treated, weights), seed)
+
+
+def sensitivity(result: DidResult | EventStudyResult) -> RowsResult:
+    """Show what a result rests on.
+
+    Parameters
+    ----------
+    result
+        Of `leapstudy.diff_in_diff`: each time alone and each unit left out. Of `leapstudy.event_study`: the 95% interval of
+        the first effect where trends depart by up to 0, 0.5 and 1 times the largest change before the start (Rambachan and
+        Roth 2023, relative magnitudes).
+
+    Returns
+    -------
+    RowsResult
+        `.table`, `.finding`, `.plot()`.
+
+    Raises
+    ------
+    BadInput
+        For another result, or an event study without a time before its reference.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> print(ls.sensitivity(ls.diff_in_diff(ls.panel())).finding)
+    Over 36 changes of units and times the estimate lies between −0.88 and 0.21; as estimated it is −0.34.
+    """
+    return robustness.sensitivity(result)
+
+
+def answer(
+    district: str | None = None,
+    *,
+    comparison: str | Sequence[str] | None = None,
+    contrast: ContrastName | None = None,
+    edition: Edition | None = None,
+    outcome: Outcome | None = None,
+    weights: Weights = "equal",
+) -> Study[Any]:
+    """Answer the study's question in full, as its pages do: every test, sensitivity analysis and standard of evidence.
+
+    Parameters
+    ----------
+    district
+        Slug, name or code; all districts together by default, which takes some seconds.
+    comparison, contrast, edition, outcome, weights
+        As in `leapstudy.panel`.
+
+    Returns
+    -------
+    Study
+        `.answer`, `.evidence`, `.plan`; `leapstudy.show` says it in words.
+
+    Raises
+    ------
+    BadInput
+        For an unknown name, or a question that the data cannot be asked.
+
+    Examples
+    --------
+    >>> import leapstudy as ls
+    >>> len(repr(ls.answer("hartford")).splitlines()) <= 10
+    True
+    """
+    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
+    names: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return study_all(**names) if district is None else study_district(district, **names)
+
+
+def answer_students(district: str = ALL_SLUG) -> StudentStudy:
+    """Answer the student track's question: the effect on visited students, from the files that params/students.yml names.
+
+    Parameters
+    ----------
+    district
+        Slug of a district, or all of them together.
+
+    Returns
+    -------
+    StudentStudy
+        Aggregates only, small counts hidden; never a student's row.
+
+    Raises
+    ------
+    BadInput
+        For a district without students in the files.
+
+    Examples
+    --------
+    As shipped, the students are SIMULATED:
+
+    >>> import leapstudy as ls
+    >>> ls.answer_students().simulated
+    True
+    """
+    return study_students(district)
+
+
+def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
+    """Write a result to a file, whose ending says how.
+
+    Parameters
+    ----------
+    result
+        What any function of this package returned.
+    path
+        `.csv`: its table. `.json`: everything (answers only). `.png`, `.svg`, `.pdf`: its picture (results of frames only).
+
+    Raises
+    ------
+    BadInput
+        For another ending, or one that the result does not have.
+
+    Examples
+    --------
+    >>> import leapstudy as ls, tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ls.save(ls.diff_in_diff(ls.panel()), pathlib.Path(folder, "mine.csv"))
+    ...     print(pathlib.Path(folder, "mine.csv").read_text().splitlines()[0])
+    method,estimate,ci_low,ci_high,p_value,p_floor,leads
+    """
+    file, pictures = Path(path), (".png", ".svg", ".pdf")
+    legal = [".csv", *(pictures if isinstance(result, Result) else (".json",))]
+    if file.suffix not in legal:
+        raise bad_value(
+            "ending of a result's file", file.suffix, legal, f"{type(result).__name__} is written as one of them."
+        )
+    if file.suffix == ".json" and not isinstance(result, Result):
+        result.save(str(file))
+    elif isinstance(result, Result) and file.suffix in pictures:
+        figure = Figure(figsize=(7.2, 4), layout="constrained")
+        result.plot(figure.subplots())
+        figure.savefig(file)
+    else:
+        table = result.to_frame() if isinstance(result, Result) else to_frame(result.answer.estimates)
+        write_text_atomic(file, table.to_csv(index=False, lineterminator="\n"))

@@ -22,7 +22,7 @@ from leapstudy.study.result import made, save_result
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Study(Generic[AnswerT]):
     """An answered question: the data it rests on, the answer, and what the answer is worth."""
 
@@ -34,6 +34,10 @@ class Study(Generic[AnswerT]):
     evidence: Evidence
     plan: PlanCheck
     standings: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return the answer and its verdict in a few lines."""
+        return f"{self.answer!r}\n  Verdict     {self.evidence.verdict.kind}: {self.evidence.verdict.reasons[0]}"
 
     @property
     def params(self) -> dict[str, Any]:

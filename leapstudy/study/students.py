@@ -9,6 +9,7 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.spread import mde_factor
@@ -17,7 +18,7 @@ from leapstudy.study.result import made, save_result
 from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StudentStudy:
     """An answered question of the student track, as its pages need it; aggregates only, small counts hidden.
 
@@ -64,6 +65,16 @@ class StudentStudy:
     hashes: dict[str, str]
     source_name: str
     rows: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return what was measured in a few lines; never a row."""
+        main = self.answer.design().main
+        effect = (
+            "hidden or refused"
+            if main is None
+            else f"{number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)})"
+        )
+        return f"Students of {self.name}\n  Effect   {effect}, {self.headline_words}\n  Counts   {self.sizes}\n  Source   {self.source}"
 
     @property
     def source(self) -> str:

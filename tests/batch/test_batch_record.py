@@ -2,16 +2,21 @@
 
 import datetime
 import json
+import math
+import shutil
 from copy import deepcopy
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
+from leapstudy.batch.compare import differences, moved_files
+from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
-from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, write_record
+from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, recorded_hashes, write_record
 from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
@@ -125,7 +130,7 @@ def test_the_record_leaves_itself_out_and_a_batch_with_nothing_to_do_leaves_the_
     before = (written / NAME).read_bytes()
     assert NAME not in [item["name"] for item in describe_files(written)]
     write_record(written, [], [], STARTED, anew=False)
-    assert (written / NAME).read_bytes() == before
+    assert (written / NAME).read_bytes() == before and recorded_hashes(written)
     assert crate_of([], [], made({}), STARTED, STARTED)["@graph"][1]["hasPart"] == []
 
 
@@ -178,25 +183,63 @@ def test_what_made_it_otherwise_is_named():
 
 
 @pytest.mark.slow
-def test_a_batch_verifies_until_somebody_touches_a_number(workspace, study, notebook_writer):
+def test_a_batch_verifies_until_somebody_touches_anything(workspace, study, notebook_writer, tmp_path):
     out = workspace / "reports"
     notebook_writer(workspace / "notebooks" / "10_district.ipynb", RUN_CELLS)
     run_batch(make_plan(study, ["hartford"], "public", {"comparison": "others"}, out), out, 1, console=QUIET)
     assert entities(out)["#hartford-comparison"]["value"] == "others"
     found = verify(out, study, 1, QUIET)
     assert found.moved == () and found.differences == () and found.runs == 1 and found.estimates > 10
+    assert found.files == len(published(out)) > 10 and not list((workspace / "data").glob("derived"))
+    sound = tmp_path / "sound"
+    shutil.copytree(out, sound)
+    _every_change_is_found(out, sound)
     path = out / "hartford" / "result.json"
     result = load_result(path)
-    result["estimates"][0]["estimate_pp"] += 0.01
+    for row in result["estimates"]:
+        row["estimate_pp"] = math.nan
     result["made"]["packages"]["numpy"] = "1.0"
     path.write_text(json.dumps(result), encoding="utf-8")
     found = verify(out, study, 1, QUIET)
-    assert (
-        len(found.moved) == 1
-        and "(by −0.010000)" in found.moved[0]
-        and found.moved[0].startswith("hartford: 0640011, did")
-    )
+    told = [line for line in found.moved if line.startswith("hartford: 0640011, did") and "estimate_pp nan -> " in line]
+    assert told and len(found.moved) >= found.estimates
     assert len(found.differences) == 1 and found.differences[0].startswith("numpy: 1.0 -> ")
+
+
+def _every_change_is_found(out, sound):
+    """Every published file, changed, cut, gone or one too many, is named; and so is a number in any part of a result."""
+    for name in published(sound):
+        for content in (lambda text: text + b" ", lambda text: text[: len(text) // 2], lambda text: b""):
+            path, before = out / name, (sound / name).read_bytes()
+            path.write_bytes(content(before))
+            assert any(Path(name).parts[0] in line for line in moved_files(out, sound, TOLERANCE)) or name == NAME, name
+            path.write_bytes(before)
+        path.unlink()
+        assert any(Path(name).parts[0] in line for line in moved_files(out, sound, TOLERANCE)) or name == NAME, name
+        path.write_bytes(before)
+    (out / "assets" / "more.js").write_text("x", encoding="utf-8")
+    assert moved_files(out, sound, TOLERANCE) == ["assets/more.js: nothing makes this file"]
+    (out / "assets" / "more.js").unlink()
+    assert moved_files(out, sound, TOLERANCE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({"a": [1.0, {"b": 2.0}]}, {"a": [1.0, {"b": 2.5}]}, ["a[1].b: 2.0 -> 2.5"]),
+        ({"a": math.nan}, {"a": 1.0}, ["a: nan -> 1.0"]),
+        ({"a": 1.0}, {"a": math.nan}, ["a: 1.0 -> nan"]),
+        ({"a": math.inf}, {"a": 1.0}, ["a: inf -> 1.0"]),
+        ({"a": None}, {"a": 0.0}, ["a: None -> 0.0"]),
+        ({"a": True}, {"a": 1}, ["a: True -> 1"]),
+        ({"a": "Hartford"}, {"a": "Windham"}, ["a: Hartford -> Windham"]),
+        ({"a": [1]}, {"a": [1, 2]}, ["a: [1] -> [1, 2]"]),
+        ({"a": 1}, {"a": 1, "b": 2}, ["b: None -> 2"]),
+        ({"a": 1.0}, {"a": 1.0 + 1e-12}, []),
+    ],
+)
+def test_values_differ_in_words(old, new, told):
+    assert list(differences(old, new, TOLERANCE)) == told
 
 
 def test_nothing_to_verify_is_said(tmp_path, study):

@@ -1,5 +1,8 @@
 """The row of `estimates.csv`: its columns are a contract, and nothing is lost on the way through the disk."""
 
+import csv
+from dataclasses import replace
+
 import pytest
 
 from leapstudy.core.errors import BadInput
@@ -25,6 +28,16 @@ def test_round_trip_keeps_codes_numbers_and_gaps(tmp_path):
     write_estimates(to_frame([ROW]), path)
     back = from_frame(read_estimates(path))[0]
     assert back == ROW and back.district_code == "0430011" and back.se_pp is None and back.seed is None
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+A1", "-A1", "@SUM(A1)", "\tx", "'=1", "O'Neil", "''-x", "'plain"])
+def test_a_text_is_never_a_formula_and_comes_back_as_it_was(tmp_path, name):
+    path = tmp_path / "estimates.csv"
+    write_estimates(to_frame([replace(ROW, district=name)]), path)
+    assert from_frame(read_estimates(path))[0].district == name
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert not row["district"].startswith(("=", "+", "-", "@", "\t", "\r")) and row["estimate_pp"].startswith("-")
 
 
 def test_missing_column_is_named(tmp_path):

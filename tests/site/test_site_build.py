@@ -101,6 +101,24 @@ def test_a_second_build_writes_no_page_and_a_lost_page_comes_back(tmp_path, buil
     assert (out / "hartford" / "plain.html").is_file()
 
 
+def test_what_was_changed_by_hand_is_made_again(tmp_path, built):
+    out = tmp_path / "copy"
+    shutil.copytree(built, out)
+    build_site(out, [run(out)], DAY)
+    sound = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "site.json"}
+    pictures = [path for path in sound if path.parent.name == "figures"]
+    planted = out / "assets" / "figures" / "0123456789abcdef.webp"
+    for path in (out / "hartford" / "plain.html", out / "hartford" / "notebook.html", pictures[0], out / "index.html"):
+        path.write_bytes(path.read_bytes() + b"forged")
+    planted.write_bytes(b"planted")
+    (out / "hartford" / "report.docx").write_bytes(b"nobody made this")
+    build_site(out, [run(out)], DAY)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "site.json"} == sound
+    pictures[1].unlink()
+    build_site(out, [run(out)], DAY)
+    assert pictures[1].read_bytes() == sound[pictures[1]]
+
+
 def pages_of(out):
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.html")}
 
@@ -123,7 +141,7 @@ def test_pages_prepared_while_others_run_are_the_pages_of_the_end(tmp_path, hart
     assert {path: path.stat().st_mtime_ns for path in made} == made
     build_site(at_once, two_runs(at_once, hartford_study), DAY)
     assert pages_of(ahead) == pages_of(at_once)
-    assert read_stamps(ahead).keys() == read_stamps(at_once).keys() == {"pages", "runs"}
+    assert read_stamps(ahead).keys() == read_stamps(at_once).keys() == {"pages", "runs", "sums", "documents"}
 
 
 def test_a_neighbor_that_fails_after_all_is_no_longer_linked(tmp_path, hartford_study):

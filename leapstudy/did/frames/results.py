@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.phrases import between, missing, number
+from leapstudy.did.sample import Sample
 
 LINES = 15
 """Lines of a `repr` at most."""
@@ -138,6 +139,8 @@ class DidResult(Result):
         One row a side and time: side, time, mean.
     placebos : ndarray
         The effect under every other placement of the label (one treated unit) or under each shuffle.
+    sample : Sample
+        What the study's own functions take.
     """
 
     outcome: str
@@ -158,6 +161,7 @@ class DidResult(Result):
     units: pd.DataFrame = field(compare=False)
     means: pd.DataFrame = field(compare=False)
     placebos: np.ndarray = field(compare=False)
+    sample: Sample = field(compare=False)
     title: ClassVar[str] = "Difference-in-differences"
 
     @property

@@ -22,7 +22,11 @@ LABEL = "{:04d}"
 
 def diff_in_diff(data: Any, columns: Columns, seed: int = SEED) -> DidResult:
     """Return the difference-in-differences of a frame; see `leapstudy.diff_in_diff` for the arguments."""
-    panel = read_frame(data, columns)
+    return estimate_two_sides(read_frame(data, columns), seed)
+
+
+def estimate_two_sides(panel: UnitPanel, seed: int = SEED) -> DidResult:
+    """Return the difference-in-differences of a panel, with the inference that fits its number of treated units."""
     sample = sample_of(panel, seed)
     effect = fit(sample)
     if panel.columns.cluster is not None:
@@ -57,7 +61,7 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
         Without treated units, with several starts, without a time before the start, or with fewer than two comparison
         units. Units that start after the last time are comparison units.
     """
-    start = _start(panel)
+    start = start_of(panel)
     labels = tuple(LABEL.format(time) for time in panel.clock - panel.clock.min())
     before = int((panel.clock < start).sum())
     treated = panel.first <= panel.clock[-1]
@@ -73,7 +77,8 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
     )  # fmt: skip
 
 
-def _start(panel: UnitPanel) -> float:
+def start_of(panel: UnitPanel) -> float:
+    """Return the one start of the treated units; see `sample_of` for what is refused."""
     starts = np.unique(panel.first[panel.first <= panel.clock[-1]])
     if not len(starts):
         raise BadInput(
@@ -166,7 +171,7 @@ def _result(panel: UnitPanel, sample: Sample, effect: Effect, tests: Tests) -> D
         p_floor=float(row["p_floor"]) if pd.notna(row["p_floor"]) else None, n_treated=len(sample.treated),
         n_comparison=len(sample.comparison), pre=tuple(texts[:n]), post=tuple(texts[n:]),
         weighted="equally" if panel.weights is None else f"by {panel.columns.weights}, its mean before the start",
-        tests=table, units=_units(panel, sample), means=_means(sample, texts), placebos=effect.test.placebos,
+        tests=table, units=_units(panel, sample), means=_means(sample, texts), placebos=effect.test.placebos, sample=sample,
     )  # fmt: skip
 
 

@@ -1,0 +1,62 @@
+"""What a cell may not bring onto a page: anything that acts, loads or leads the browser elsewhere by itself."""
+
+import re
+
+from bs4 import BeautifulSoup
+
+EMPTIED = ("script", "style", "iframe", "template", "noscript")
+"""Elements whose inside is no text for a reader."""
+FORBIDDEN = (
+    *EMPTIED, "frame", "frameset", "object", "embed", "applet", "portal", "base", "meta", "link",
+    "form", "input", "button", "select", "textarea", "audio", "video", "source", "track",
+    "foreignobject", "animate", "animatemotion", "animatetransform", "set", "handler", "marquee", "dialog",
+)  # fmt: skip
+ADDRESSES = ("href", "src", "xlink:href", "action", "formaction", "poster", "background", "cite", "data", "ping")
+DROPPED = ("srcdoc", "srcset", "ping", "formaction", "http-equiv", "autofocus", "target", "is", "slot", "nonce")
+SAFE = re.compile(r"^(https?://|mailto:|data:image/(png|jpeg|gif|webp);|#|[^:]*$)", re.IGNORECASE)
+"""Addresses that may stand: of the web, of the page, pictures, and relative ones, which hold no colon."""
+LOADED = ("src", "poster", "background")
+"""Attributes whose address is loaded without being asked for: only what the page brings itself."""
+IGNORED = re.compile(r"[\x00-\x20\u00a0\u2028\u2029]")
+"""Characters that a browser ignores in an address, so that a scheme can be hidden among them."""
+STYLES = re.compile(
+    r"url\s*\((?!\s*['\"]?#)|expression\s*\(|@import|position\s*:\s*(?:fixed|absolute|sticky)|behavior\s*:|\\\\",
+    re.IGNORECASE,
+)
+ACTS = re.compile(
+    rf"<\s*(?:{'|'.join(FORBIDDEN)})\b|[\s/\"']on[a-z]+\s*=|\b(?:{'|'.join((*DROPPED, 'poster', 'background'))})\s*="
+    rf"|script\s*:|&#|src\s*=(?!\"data:image/(?:png|jpeg|webp);)|href\s*=(?!\s*[\"']?#)|{STYLES.pattern}",
+    re.IGNORECASE,
+)
+"""Whatever an exhibit of the package has no need of; one that holds any of it is parsed and cleaned."""
+
+
+def may_act(html: str) -> bool:
+    """Say whether a piece of HTML could hold anything that `sanitize` takes away; it errs on the safe side."""
+    return bool(ACTS.search(html))
+
+
+def sanitize(tree: BeautifulSoup) -> None:
+    """Take away elements, event handlers, addresses and styles by which a page would act."""
+    for element in tree.find_all(lambda tag: tag.name.lower() in FORBIDDEN):
+        if element.name.lower() in EMPTIED:
+            element.decompose()
+        elif element.parent is not None:
+            element.unwrap()
+    for element in tree.find_all(True):
+        for name, value in list(element.attrs.items()):
+            text = " ".join(value) if isinstance(value, list) else str(value)
+            if not _may_stay(name.lower(), text):
+                del element.attrs[name]
+
+
+def _may_stay(name: str, value: str) -> bool:
+    if name.startswith("on") or name in DROPPED:
+        return False
+    if name == "style":
+        return not STYLES.search(value)
+    if name not in ADDRESSES:
+        return True
+    address = IGNORED.sub("", value)
+    loaded_from_outside = name in LOADED and (address.startswith("//") or "://" in address.split("?")[0])
+    return bool(SAFE.match(address)) and not loaded_from_outside
