@@ -10,7 +10,7 @@ from leapstudy.data.tables import STATE_CODE
 GROUPS = {"All Students": "all", "Students With High Needs": "high_needs"}
 GREENWICH, LEARN, GOODWIN = "0570011", "2450014", "2310018"
 UNUSABLE = ((GREENWICH, "2019-20"),)
-"""District-years that are reporting errors: Greenwich 2019-20 shows 99.96 % attendance and 0.1 % chronic absence."""
+"""District-years that are reporting errors: Greenwich 2019-20 shows 99.96% attendance and 0.1% chronic absence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def label_edition(frame: pd.DataFrame, table: str, edition: str) -> Cleaned:
 def drop_unusable(frame: pd.DataFrame, table: str) -> Cleaned:
     """Drop the district-years that are reporting errors (`UNUSABLE`)."""
     bad = pd.Series(list(zip(frame["district_code"], frame["year"], strict=True)), index=frame.index).isin(UNUSABLE)
-    reason = "Greenwich 2019-20 is a reporting error (99.96 % attendance, 0.1 % chronic absence)"
+    reason = "Greenwich 2019-20 is a reporting error (99.96% attendance, 0.1% chronic absence)"
     return frame[~bad].reset_index(drop=True), Entry(
         "drop_unusable", table, reason, len(frame), int((~bad).sum()), "Greenwich 2019-20" if bad.any() else ""
     )

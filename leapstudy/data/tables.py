@@ -133,7 +133,7 @@ CHRONIC = Table(
                 year,
                 "percent",
                 "percent 0 to 100",
-                f"Students of K-12 who missed 10 % or more of their days in {year}",
+                f"Students of K-12 who missed 10% or more of their days in {year}",
                 blank="suppressed or not listed",
             )
             for year in _CHRONIC_YEARS

@@ -40,7 +40,9 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     said = {"2018-19": 10.0, "2021-22": 23.7, "2022-23": 20.0}
     close = {year: bool(abs(percent[year] - claim) <= tolerance_points) for year, claim in said.items()}
     rates = {
-        year: "agrees" if near else f"is {number(abs(percent[year] - said[year]), 1)} points off, more than {tolerance_points:g}"
+        year: "agrees"
+        if near
+        else f"is {number(abs(percent[year] - said[year]), 1)} points off, more than {tolerance_points:g}"
         for year, near in close.items()
     }
     found = (

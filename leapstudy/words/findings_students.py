@@ -45,7 +45,7 @@ def _placebo_words(design: DesignAnswer) -> str:
         return "No placebo could be formed for it."
     verdict = (
         "not told apart from zero, as it should be"
-        if _holds_zero(design.placebo)
+        if _includes_zero(design.placebo)
         else "not zero: believe the estimate by so much less"
     )
     return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
@@ -116,7 +116,7 @@ def trends(study: StudentStudy) -> str:
     verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
+        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not show that "
         "there is nothing."
     )
 
@@ -142,7 +142,7 @@ def _broken(found: StudentBounds) -> str:
 def designs(study: StudentStudy) -> str:
     """Say which designs pass their placebo."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    passed = [design_label(item.name) for item in judged if _holds_zero(item.placebo)]
+    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     if not judged:
         return "No design can be held against a placebo here."
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
@@ -153,7 +153,7 @@ def designs(study: StudentStudy) -> str:
     )
 
 
-def _holds_zero(estimate: Estimate | None) -> bool:
+def _includes_zero(estimate: Estimate | None) -> bool:
     if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
         return False
     return estimate.ci_low_pp <= 0 <= estimate.ci_high_pp
@@ -162,7 +162,7 @@ def _holds_zero(estimate: Estimate | None) -> bool:
 def refused(study: StudentStudy) -> str:
     """Say for how many visited students the recommended design speaks, and what it refuses."""
     design = study.answer.design()
-    head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited students."
+    head = f"The recommended design covers {percent(design.overlap, 0)} of the visited students."
     if not design.refused:
         return f"{head} No cell was refused."
     return f"{head} Refused: {' '.join(design.refused)}"
@@ -216,5 +216,5 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5 % of days cannot gain 15 points."
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5% of days cannot gain 15 points."
     )

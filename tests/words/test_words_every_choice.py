@@ -23,7 +23,7 @@ LEGAL = {
     "scale": [*get_args(names.Scale)],
     "prior": [*get_args(names.PriorName)],
 }
-BROKEN = ("nan", "None", "inf", "{", "}", "−0.00 ", "holds zero", "is due")
+BROKEN = ("nan", "None", "inf", "{", "}", "−0.00 ", "includes zero", "is due")
 
 
 def covering() -> list[dict[str, str]]:
@@ -63,7 +63,13 @@ def everything_said(study) -> list[str]:
     said += [say(answer) for say in (*shared, *own)]
     blocks = {"answer": answer, "evidence": study.evidence, "plan": study.plan, "standings": study.standings}
     result = jsonable(
-        {"district": study.district, "estimates": answer.estimates, "params": study.params, "made": {}, "blocks": blocks}
+        {
+            "district": study.district,
+            "estimates": answer.estimates,
+            "params": study.params,
+            "made": {},
+            "blocks": blocks,
+        }
     )
     said += [plain_page(read_result(result), lang).text for lang in LANGUAGES]
     return [str(text) for text in said] + [point.answer for point in checklist(result)]
@@ -79,4 +85,6 @@ def test_every_pair_of_choices_is_answered_or_refused_in_words(row, ask):
         assert len(str(refusal)) > 30
         return
     for text in everything_said(study):
-        assert text.strip() and not [word for word in BROKEN if word in text.split() or (word in text and len(word) > 4)], text
+        assert text.strip() and not [
+            word for word in BROKEN if word in text.split() or (word in text and len(word) > 4)
+        ], text
