@@ -7,6 +7,7 @@ import pytest
 
 from leapstudy.core import names
 from leapstudy.core.errors import BadInput
+from leapstudy.data.names import study_names
 from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings, findings_sensitivity
@@ -14,11 +15,12 @@ from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, plain_page
 from leapstudy.words.reading import read_result
 
+STATE = study_names().state
 LEGAL = {
-    "comparison": ["alliance", "others", "drg_gh", "0830011,2680013", "1280011,2150012", "0500011,1000011,9020022"],
-    "contrast": [*get_args(names.ContrastName)],
-    "edition": [*get_args(names.Edition)],
-    "outcome": [*get_args(names.Outcome)],
+    "comparison": [*STATE.groups, "0830011,2680013", "1280011,2150012", "0500011,1000011,9020022"],
+    "contrast": [*STATE.contrasts],
+    "edition": [*STATE.editions],
+    "outcome": [*STATE.outcomes],
     "weights": [*get_args(names.Weights)],
     "scale": [*get_args(names.Scale)],
     "prior": [*get_args(names.PriorName)],
