@@ -60,9 +60,10 @@ class Unit(Part):
     known_as: dict[str, KnownAs] = Field(default_factory=dict)
 
     def short(self, name: str) -> str:
-        """Return a unit's name as people say it: what they know it as, or without what every name ends with."""
-        place = name.removesuffix(self.strip) if self.strip else name
-        return next((known.name for known in self.known_as.values() if known.official == place), place)
+        """Return a unit's name as people say it, with what follows it (`", student track"`)."""
+        place, comma, rest = name.partition(", ")
+        place = place.removesuffix(self.strip) if self.strip else place
+        return next((known.name for known in self.known_as.values() if known.official == place), place) + comma + rest
 
 
 class Calendar(Part):

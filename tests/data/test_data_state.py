@@ -123,8 +123,8 @@ def test_every_fault_of_the_starts_is_told_at_once():
 
 def test_words_come_from_the_state_and_an_unknown_name_is_an_error():
     names = study_names()
-    assert names.short("Capitol Region Education Council, student track") == "CREC, student track"
-    assert names.short("Hartford School District") == "Hartford"
+    assert names.state.unit.short("Capitol Region Education Council, student track") == "CREC, student track"
+    assert names.state.unit.short("Hartford School District") == "Hartford"
     assert names.contrast("2019-20+2020-21", "2021-22") == "both years before to 2021-22"
     assert names.contrast("2019-20", "2020-21") == "placebo: 2019-20 to 2020-21"
     assert names.comparison("0640011,0430011") == "2 districts chosen by hand"
