@@ -9,7 +9,7 @@ from leapstudy.core.phrases import number, percent, points
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.students_common import GROUP_MARKS, NEVER_MARK, mark_visit, refused_exhibit, student_exhibit
 from leapstudy.figures.style import BLUE, GRAY, PALE, in_house_style, legend_below, new_figure
-from leapstudy.students.referral_rule import WORDS
+from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.student_raw import NEVER_VISITED
 from leapstudy.study.students import StudentStudy
 
@@ -53,6 +53,10 @@ def referral_rule(study: StudentStudy) -> Exhibit:
     shares, rule = study.rule_shares, study.answer.rule
     if rule is None:
         return refused_exhibit(study, "The rule that the log follows", ())
+    if not rule.referred:
+        return refused_exhibit(
+            study, "The rule that the log follows", (NO_REFERRAL,), "No referral to look at", "no referred students"
+        )
     figure, axes = new_figure(3.4)
     x = np.arange(len(shares))
     for offset, column, color, label in (

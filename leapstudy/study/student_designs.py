@@ -71,11 +71,19 @@ def found_by(estimate: Callable[[], AttGt], average: Callable[[AttGt], Effects])
     return enough_students(effects, refusal_words(att.refused))
 
 
+LEAST_SE = 1e-9
+"""Points; a smaller standard error is rounding: nothing varies, and nothing can be judged by it."""
+
+ALIKE = "All students change alike, so that there is no variation to judge an effect by."
+
+
 def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
-    """Refuse effects of a group that is too small to be shown."""
+    """Refuse effects of a group that is too small to be shown, or whose students all change alike."""
     card = effects.card
     if card.n_treated < MIN_GROUP or 0 < card.n_comparison < MIN_GROUP:
         return Found(None, (FEW, *refused))
+    if not effects.se[-1] > LEAST_SE:
+        return Found(None, (ALIKE, *refused))
     return Found(effects, refused)
 
 

@@ -19,7 +19,7 @@ def pre_trend(source: Source) -> str:
         return "Not possible: too few months precede the visits to test whether both sides moved together."
     return (
         f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a drift of "
-        f"{number(test['mde_pp'])} points a month would have been found with 80 % power."
+        f"{number(test['mde_pp'])} points a month would have been found with 80% power."
     )
 
 
@@ -50,7 +50,7 @@ def inference(source: Source) -> str:
     r = source.reading
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
-        f"Errors are clustered by student: {p}95 % interval {between(r.effect.low, r.effect.high)} points. They speak of chance "
+        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell of chance "
         "among students; that districts differ from one another is not in them."
     )
 

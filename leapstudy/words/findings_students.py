@@ -9,6 +9,7 @@ from leapstudy.core.phrases import between, counted, number, percent, points, pr
 from leapstudy.figures.exhibit import LINE
 from leapstudy.figures.students_common import SIMULATED, design_label
 from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.referral_rule import NO_REFERRAL
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DesignAnswer, StudentBounds
 from leapstudy.study.students import StudentStudy
@@ -58,14 +59,14 @@ def _value(estimate: Estimate | None) -> str:
 def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
         return "Whether it removes the rebound cannot be tested."
-    verdict = "not statistically distinguishable from zero" if _holds_zero(design.placebo) else "which is not zero"
+    verdict = "not statistically distinguishable from zero" if _includes_zero(design.placebo) else "which is not zero"
     return f"Rebound removal: drawn by the rule before any visit, students change by {_with_interval(design.placebo)}, {verdict}."
 
 
 def _control_words(control: Estimate | None) -> str:
     if control is None:
         return "Too few students were referred and not met to see how staff picked."
-    verdict = "not statistically distinguishable from zero" if _holds_zero(control) else "where zero is expected"
+    verdict = "not statistically distinguishable from zero" if _includes_zero(control) else "where zero is expected"
     return f"Students who were referred and not met change by {_with_interval(control)}, {verdict}."
 
 
@@ -90,6 +91,8 @@ def referral_rule(study: StudentStudy) -> str:
     rule = study.answer.rule
     if rule is None:
         return f"Fewer than {MIN_GROUP} students were referred, too few to show by which rule."
+    if not rule.referred:
+        return NO_REFERRAL
     if not rule.found:
         return "The log follows no rule on absence; referrals look as if drawn without regard to it."
     left = (
@@ -131,10 +134,10 @@ def trends(study: StudentStudy) -> str:
     test = study.answer.pre_trend
     if test is None:
         return "Too few months precede the visits to test whether both sides moved together."
-    verdict = "shows a difference" if test.p_value < 0.05 else "shows no difference"
+    verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
+        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not show that "
         "there is nothing."
     )
 
@@ -160,7 +163,7 @@ def _broken(found: StudentBounds) -> str:
 def designs(study: StudentStudy) -> str:
     """Say which designs pass their placebo."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    passed = [design_label(item.name) for item in judged if _holds_zero(item.placebo)]
+    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     if not judged:
         return "No design can be held against a placebo here."
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
@@ -171,7 +174,7 @@ def designs(study: StudentStudy) -> str:
     )
 
 
-def _holds_zero(estimate: Estimate | None) -> bool:
+def _includes_zero(estimate: Estimate | None) -> bool:
     if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
         return False
     return estimate.ci_low_pp <= 0 <= estimate.ci_high_pp
@@ -180,7 +183,7 @@ def _holds_zero(estimate: Estimate | None) -> bool:
 def refused(study: StudentStudy) -> str:
     """Say for how many visited students the recommended design speaks, and what it refuses."""
     design = study.answer.design()
-    head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited students."
+    head = f"The recommended design covers {percent(design.overlap, 0)} of the visited students."
     if not design.refused:
         return f"{head} No cell was refused."
     return f"{head} Refused: {' '.join(design.refused)}"
@@ -234,5 +237,5 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5 % of days cannot gain 15 points."
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5% of days cannot gain 15 points."
     )
