@@ -19,7 +19,7 @@ from leapstudy.core.parameter_file import read_mapping
 FILE = "state.yml"
 SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 NonEmpty = Annotated[str, Field(min_length=1)]
-Lang = Literal["en", "es"]
+Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 
 
 class Part(BaseModel):
@@ -131,13 +131,17 @@ class Rule(Part):
 
 
 class Outcome(Part):
-    """What is measured, and which direction is good; without a `source` of its own it has the edition's."""
+    """What is measured, and which direction is good; without a `source` of its own it has the edition's.
+
+    `reference` is the base year of its event study, in used years since the start.
+    """
 
     words: NonEmpty
     better: Literal["up", "down"]
     group: str = ""
     source: str = ""
     rule: Rule | None = None
+    reference: Annotated[int, Field(lt=0)] = -1
 
 
 class GroupWords(Part):
@@ -155,11 +159,15 @@ class AtLeast(Part):
 
 
 class Group(Part):
-    """A comparison group as a rule over the table of units: column -> value, list of values, or lower bound."""
+    """A comparison group as a rule over the table of units: column -> value, list of values, or lower bound.
+
+    `both_sides` applies the rule to treated units too; `by` names what it asks for, in the reason for having no peer.
+    """
 
     where: dict[str, bool | float | str | tuple[str, ...] | AtLeast]
     words: GroupWords
     why: NonEmpty
+    by: str = ""
     both_sides: bool = False
 
 

@@ -15,6 +15,8 @@ from leapstudy.did.staggered.effects import cs_card
 
 CELL = ["g", "t", "district_code", "band"]
 
+NOBODY_FOLLOWED = "Nobody who was picked is seen both in a school month before that and in another one."
+
 HEADLINE = (1, 6)
 """First and last event time of the headline: the months after the visit for which effects were published, and in which
 most cohorts are still seen."""
@@ -70,13 +72,15 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     Raises
     ------
     BadInput
-        If no month of the headline can be estimated.
+        If nobody can be compared, or no month of the headline can be estimated.
 
     Notes
     -----
     ``ATT(g,t) = sum_s n_gs / n_g (mean change of g in s - mean change of those at risk and unvisited in s)``: Callaway
     and Sant'Anna (2021) with saturated strata drawn anew in each risk set (Imai, Kim and Wang 2023).
     """
+    if strata.empty:
+        raise BadInput(NOBODY_FOLLOWED)
     kept = strata[strata["n_c"] >= fewest]
     if kept.empty:
         raise BadInput(f"No stratum has {fewest} comparison students: {NO_COMPARISON}.")
@@ -167,7 +171,20 @@ def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     return sizes[["district_code", "g", "part"]].merge(summed, on="g").assign(grp=group)
 
 
-def at_risk_effects(found: AtRisk, products: pd.DataFrame, students: tuple[int, int], fewest: int) -> Effects:
+def students_behind(found: AtRisk) -> tuple[np.ndarray, int]:
+    """Return how many visited students each average rests on, shape (A,), and the number behind the headline.
+
+    Behind the headline each cohort counts with the month in which most of it is seen, so that nobody counts twice.
+    """
+    cells = found.cells.assign(event=found.cells["t"] - found.cells["g"])
+    each = cells.groupby("event")["n_t"].sum().reindex(found.averages.key).to_numpy(int)
+    inside = cells[cells["event"].between(*HEADLINE)]
+    return each, int(inside.groupby(["g", "t"])["n_t"].sum().groupby("g").max().sum())
+
+
+def at_risk_effects(
+    found: AtRisk, products: pd.DataFrame, compared: int, fewest: int, visited: int | None = None
+) -> Effects:
     """Return the averages, the overall last, with the covariance of the engine's second pass.
 
     Parameters
@@ -176,20 +193,23 @@ def at_risk_effects(found: AtRisk, products: pd.DataFrame, students: tuple[int, 
         From `at_risk`.
     products
         This group's rows of `leapstudy.students.risk_changes.influence_products`.
-    students
-        Number of visited and of comparison students, each counted once.
+    compared
+        Number of comparison students, each counted once.
     fewest
         As given to `at_risk`.
+    visited
+        All visited students, those included whom no risk set holds; the share spoken for is of them.
     """
     made = found.averages
+    each, used = students_behind(found)
     square = products.pivot(index="key", columns="key_of", values="product").reindex(index=made.key, columns=made.key)
     inside = (made.key >= HEADLINE[0]) & (made.key <= HEADLINE[1])
     with_mean = np.vstack([np.eye(len(made.key)), inside / inside.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
-    overlap = float(made.combination[-1] @ found.overlap)
+    overlap = float(made.combination[-1] @ found.overlap) if not visited else min(1.0, used / visited)
     return Effects(
         np.append(made.key, np.nan), np.append(made.estimate, made.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
         made.combination @ (found.period - found.base), float("inf"), "student",
-        cs_card("cs_at_risk", choices, "student", *students, overlap),
+        cs_card("cs_at_risk", choices, "student", used, compared, overlap), students=np.append(each, used),
     )  # fmt: skip

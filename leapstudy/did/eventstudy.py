@@ -42,7 +42,7 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     joint_f, joint_df, joint_p, slope = np.nan, (0.0, df), np.nan, np.nan
     if before:
         joint_f, joint_df, joint_p = joint_test(values[before], covariance[np.ix_(before, before)], df)
-        drift = np.array([event_time(years[place]) - event_time(reference) for place in before], dtype=float)
+        drift = np.array([event_time(years[place], reference) for place in before], dtype=float)
         slope = detectable_slope(drift, covariance[np.ix_(before, before)], df)
     spec = sample.spec
     table = _table(sample, reference, years, values, se, float(stats.t.ppf(1 - ALPHA / 2, df)), sup_t, df)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
+from leapstudy.data.state import school_year
+
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
@@ -66,6 +68,12 @@ class EventStudy:
     joint_p: float
     slope_mde_pp: float
     covariance: pd.DataFrame
+
+    @property
+    def start(self) -> str:
+        """The treated districts' first school year with the program, also where the table ends before it."""
+        first = self.table.iloc[0]
+        return school_year(int(str(first["year"])[:4]) - int(first["event_time"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""A placebo program: the district's own referral rule applied to months before there was any visit.
+"""Two programs without a visit, where zero is expected: one drawn by lot before the visits, one of those not met.
 
-Whatever an estimator finds for these students is not an effect: nobody had been visited. It is what picking students
-because they were absent gives by itself.
+The placebo applies the district's own referral rule, by lot, to months before there was any visit: it tests whether a design
+removes the rebound of students who were picked because they were absent. It cannot see why staff picked one student
+rather than another. The control can: its students were referred by staff, and not met.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from ibis.expr.types import BooleanValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.engine import keep, sealed
-from leapstudy.students.handle import StudentData, engine_table
+from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.referral_rule import ReferralRule
 
@@ -45,6 +46,38 @@ def _drawn(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValu
 def _threshold(rule: ReferralRule) -> ibis.expr.types.StringValue:
     top = 16**HEX_DIGITS
     return ibis.literal(f"{min(int(rule.monthly * top), top - 1):0{HEX_DIGITS}x}")
+
+
+def control_program(data: StudentData) -> StudentData:
+    """Return the students as if a first referral were a first visit, each up to the month before any visit.
+
+    Cohorts are months of a first referral that no visit followed in the same month. Students who are met later count until
+    then; those who are met at once stand among the others until they are referred.
+
+    Parameters
+    ----------
+    data
+        The students of all districts, with their visit log.
+
+    Raises
+    ------
+    BadInput
+        If every referred student was met in the month of the referral.
+    """
+    panel, log = engine_table(data), visit_table(data)
+    first = log.group_by("student").agg(referral=log.referral_date.min().truncate("M"))
+    rows = panel.left_join(first, "student", rname="{name}_log")
+    visit = rows.first_visit_month
+    before = rows.filter(visit.isnull() | (rows.month < visit))
+    waits = before.referral.notnull() & (
+        before.first_visit_month.isnull() | (before.first_visit_month > before.referral)
+    )
+    referred = before.mutate(first_visit_month=ibis.ifelse(waits, before.referral, ibis.null("date")))
+    kept = keep(panel.get_backend(), "finding the referred who were not met", referred.select(*panel.columns))
+    control = StudentData(kept, None, data.simulated)
+    if not control.size.visited:
+        raise BadInput("Every referred student was met in the month of the referral, so nobody can serve as a control.")
+    return control
 
 
 def placebo_program(data: StudentData, rules: Sequence[ReferralRule], seed: int) -> StudentData:

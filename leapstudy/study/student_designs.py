@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.before_after import before_after, before_after_effects
 from leapstudy.did.staggered.att_gt import att_gt
@@ -19,8 +20,11 @@ from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import Moments
+from leapstudy.study.student_months import without_few
 from leapstudy.study.student_paths import headline_row, month_rows, path_frame
 from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
+
+FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def _callaway(moments: Moments, choices: Choices) -> Found:
 
 def found_by(estimate: Callable[[], AttGt], average: Callable[[AttGt], Effects]) -> Found:
     """Return effects from ATT(g,t), refused where no month after a visit or too few students are left."""
-    att = estimate()
+    att = without_few(estimate())
     try:
         effects = average(att)
     except BadInput as error:
@@ -66,22 +70,26 @@ def found_by(estimate: Callable[[], AttGt], average: Callable[[AttGt], Effects])
     return enough_students(effects, refusal_words(att.refused))
 
 
+LEAST_SE = 1e-9
+"""Points; a smaller standard error is rounding: nothing varies, and nothing can be judged by it."""
+
+ALIKE = "All students change alike, so that there is no variation to judge an effect by."
+
+
 def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
-    """Refuse effects of a group that is too small to be shown."""
+    """Refuse effects of a group that is too small to be shown, or whose students all change alike."""
     card = effects.card
-    too_few = card.n_treated < MIN_GROUP or 0 < card.n_comparison < MIN_GROUP
-    if too_few:
-        return Found(None, (f"Fewer than {MIN_GROUP} visited or comparison students are left.", *refused))
+    if card.n_treated < MIN_GROUP or 0 < card.n_comparison < MIN_GROUP:
+        return Found(None, (FEW, *refused))
+    if not effects.se[-1] > LEAST_SE:
+        return Found(None, (ALIKE, *refused))
     return Found(effects, refused)
 
 
 def refusal_words(refused: Sequence[Refusal]) -> tuple[str, ...]:
-    """Return refused cells by reason: how many, and the largest share of a cohort's visited students that one leaves out."""
-    counts = Counter(item.reason for item in refused)
-    worst = {reason: max(item.treated_share for item in refused if item.reason == reason) for reason in counts}
+    """Return refused cells by reason and number; a share of a month's few students would point to them."""
     return tuple(
-        f"{count} times: {reason} (leaving out up to {worst[reason]:.0%} of the visited students of a month)."
-        for reason, count in counts.items()
+        f"{counted(count, 'cell')}: {reason}." for reason, count in Counter(item.reason for item in refused).items()
     )
 
 
@@ -135,14 +143,30 @@ def _context(name: DesignName, where: Context, role: str) -> Context:
     return Context(where.district_code, where.district, where.outcome, where.edition, told)  # type: ignore[arg-type]
 
 
+CONTROL = "cs_at_risk_not_met"
+"""Estimator of the rows of students who were referred and not met."""
+
+
+def control_row(effects: Effects | None, where: Context) -> Estimate | None:
+    """Return the recommended design's headline among students who were referred and not met; None where refused."""
+    if effects is None:
+        return None
+    return replace(headline_row(effects, _context(RECOMMENDED, where, "placebo")), estimator=CONTROL)
+
+
 def estimate_table(
-    designs: Sequence[DesignAnswer], visited: Mapping[DesignName, Found], where: Context, months_after: int
+    designs: Sequence[DesignAnswer],
+    visited: Mapping[DesignName, Found],
+    control: Estimate | None,
+    where: Context,
+    months_after: int,
 ) -> tuple[Estimate, ...]:
-    """Return the rows of `estimates.csv`: the headline of each design, its placebo, then its months."""
+    """Return the rows of `estimates.csv`: the headline of each design, its placebo, the control, then the months."""
     heads = sorted(
         designs, key=lambda item: item.name != RECOMMENDED
     )  # the recommended one first: pages read the first
     rows = [row for item in heads for row in (item.main, item.placebo) if row is not None]
+    rows += [] if control is None else [control]
     for item in heads:
         effects = visited[item.name].effects
         rows += [] if effects is None else month_rows(effects, _context(item.name, where, "main"), months_after)
@@ -161,6 +185,7 @@ def pre_trend(effects: Effects | None) -> PreTrend | None:
             effects.covariance[np.ix_(shown, shown)],
             effects.drift[shown],
             effects.df,
+            effects.card.anticipation,
         )
     except BadInput:
         return None

@@ -8,14 +8,23 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.did.at_risk import AtRisk, at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.at_risk import (
+    NOBODY_FOLLOWED,
+    AtRisk,
+    at_risk,
+    at_risk_effects,
+    coefficients,
+    share_terms,
+    strata_of,
+)
 from leapstudy.did.staggered.card import Context
 from leapstudy.students.at_risk import at_risk_shares
+from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
 from leapstudy.students.moments.expression import moments_of
-from leapstudy.students.moments.record import Moments
-from leapstudy.students.placebo import placebo_program
+from leapstudy.students.moments.record import NEVER, Moments
+from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import (
     RiskChanges,
@@ -30,7 +39,9 @@ from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.student_bounds import headline_bounds
 from leapstudy.study.student_designs import (
+    FEW,
     Found,
+    control_row,
     design_answers,
     enough_students,
     estimate_table,
@@ -38,6 +49,7 @@ from leapstudy.study.student_designs import (
     pre_trend,
     refusal_words,
 )
+from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_paths import headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
 from leapstudy.study.student_results import RECOMMENDED, DesignName, StudentAnswer
@@ -59,20 +71,26 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Everything that left the engine; `placebo` is None where the file has too few months before the first visit."""
+    """Everything that left the engine.
+
+    `placebo` is None where the file has too few months before the first visit; `control` is the recommended design for students who
+    were referred and not met, empty where there are none.
+    """
 
     counts: pd.DataFrame
     shares: pd.DataFrame
     rules: tuple[ReferralRule, ...]
     visited: Side
     placebo: Side | None
+    control: dict[Key, Found]
     simulated: bool
     period: str
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Districts with visited students in order of code, then `ALL`."""
-        return (*dict.fromkeys(code for code, _ in self.visited.at_risk if code != ALL), ALL)
+        """Districts with visited students in order of code, whether or not one of them can be compared, then `ALL`."""
+        moments = self.visited.moments
+        return (*sorted(set(moments.district[np.isfinite(moments.cohort)].tolist())), ALL)
 
 
 def measure(data: StudentData, settings: StudentSettings) -> Measured:
@@ -92,7 +110,16 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
     except BadInput:
         placebo = None
     period = f"{data.size.first_month} to {data.size.last_month}"
-    return Measured(counts, shares, rules, _side(data, rules, settings, SPLITS), placebo, data.simulated, period)
+    visited = _side(data, rules, settings, SPLITS)
+    return Measured(counts, shares, rules, visited, placebo, _control(data, rules, settings), data.simulated, period)
+
+
+def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
+    try:
+        changes = risk_changes(control_program(data), rules)
+    except BadInput:
+        return {}
+    return at_risk_by_district(changes, "", ("",), settings.min_comparison)
 
 
 def _side(
@@ -102,24 +129,46 @@ def _side(
     splits: Mapping[Split, tuple[str, ...]],
 ) -> Side:
     changes = risk_changes(data, rules)
-    found = at_risk_by_district(changes, "", ("",), settings.min_comparison)
+    moments = moments_of(data)
+    found = at_risk_by_district(changes, "", ("",), settings.min_comparison, visited_students(moments))
     for split, parts in splits.items():
         found |= at_risk_by_district(changes, split, parts, settings.min_comparison)
-    return Side(moments_of(data), found, data.size.visited)
+    return Side(moments, found, data.size.visited)
 
 
-def at_risk_by_district(changes: RiskChanges, split: Split, parts: tuple[str, ...], fewest: int) -> dict[Key, Found]:
-    """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes."""
+def visited_students(moments: Moments) -> dict[str, int]:
+    """Return the number of visited students by district code, `ALL` last."""
+    visited = moments.cohort < NEVER
+    sizes = {
+        str(code): int(moments.students[visited & (moments.district == code)].sum())
+        for code in np.unique(moments.district)
+    }
+    return {**sizes, ALL: sum(sizes.values())}
+
+
+def at_risk_by_district(
+    changes: RiskChanges, split: Split, parts: tuple[str, ...], fewest: int, visited: Mapping[str, int] | None = None
+) -> dict[Key, Found]:
+    """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes.
+
+    `visited` holds all visited students by district code, those included who are in no risk set.
+    """
     strata, sizes = strata_of(change_sums(changes, split)), cohort_sizes(changes, split)
     compared = comparison_students(changes)
     found: dict[Key, AtRisk] = {}
     refused: dict[Key, Found] = {}
-    for code in [*sorted(sizes["district_code"].unique()), ALL]:
-        for part in parts:
+    for part in parts:
+        whole = strata[strata["part"] == part]
+        months = months_with_enough(whole, fewest)
+        for code in [*sorted(sizes["district_code"].unique()), ALL]:
+            own = _of(whole, (code, part))
+            shown = strata_to_show(own, months, "together" if code == ALL else "own")
             try:
-                found[code, part] = at_risk(_of(strata, (code, part)), _of(sizes, (code, part)), fewest)
+                found[code, part] = at_risk(shown, _of(sizes, (code, part)), fewest)
             except BadInput as error:
-                refused[code, part] = Found(None, (str(error),))
+                refused[code, part] = Found(None, (str(error) if len(own) == len(shown) else FEW,))
+    if not found:
+        return refused
     products = influence_products(
         changes,
         pd.concat([coefficients(_group(key), one) for key, one in found.items()], ignore_index=True),
@@ -128,11 +177,10 @@ def at_risk_by_district(changes: RiskChanges, split: Split, parts: tuple[str, ..
     )
     made = {}
     for key, one in found.items():
-        students = (
-            int(_of(sizes, key)["students"].sum()),
-            int(compared.sum() if key[0] == ALL else compared.get(key[0], 0)),
-        )
-        effects = at_risk_effects(one, products[products["grp"] == _group(key)], students, fewest)
+        others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
+        squares = products[products["grp"] == _group(key)]
+        every = int(_of(sizes, key)["students"].sum()) if visited is None else visited[key[0]]
+        effects = at_risk_effects(one, squares, others, fewest, every)
         made[key] = enough_students(effects, refusal_words(one.refused))
     return {**made, **refused}
 
@@ -153,24 +201,26 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     visited = _designs(measured.visited, code, rule, settings)
     placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
+    control = control_row(_recommended(measured.control, code, "", rule).effects, where)
     return StudentAnswer(
-        code=code, district=district, edition=edition, rule=rule, designs=designs,
+        code=code, district=district, edition=edition, rule=rule, designs=designs, control=control,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
         bounds=headline_bounds(visited[RECOMMENDED].effects) if code == ALL else None,
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
         raw_paths=raw_paths(_cells(measured.visited.moments, code)),
         parts=_parts(measured.visited, code, rule, where),
-        estimates=estimate_table(designs, visited, where, settings.months_after),
+        estimates=estimate_table(designs, visited, control, where, settings.months_after),
     )  # fmt: skip
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
-    found = plain_designs(_cells(side.moments, code), settings.early)
-    found[RECOMMENDED] = _recommended(side, code, "", rule)
+    cells = without_small_districts(side.moments) if code == ALL else _cells(side.moments, code)
+    found = plain_designs(cells, settings.early)
+    found[RECOMMENDED] = _recommended(side.at_risk, code, "", rule)
     return found
 
 
-def _recommended(side: Side, code: str, part: str, rule: ReferralRule | None) -> Found:
+def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRule | None) -> Found:
     """Return the at-risk design, refused where the rule leaves nobody like the visited students unvisited."""
     if rule is not None and not rule.leaves_overlap:
         return Found(
@@ -180,7 +230,7 @@ def _recommended(side: Side, code: str, part: str, rule: ReferralRule | None) ->
                 "left to compare with are not like those who were visited.",
             ),
         )
-    return side.at_risk.get((code, part), Found(None, ("No student of this district was picked.",)))
+    return found.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
 
 
 def _cells(moments: Moments, code: str) -> Moments:
@@ -188,17 +238,30 @@ def _cells(moments: Moments, code: str) -> Moments:
 
 
 def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:
+    whole = _recommended(side.at_risk, code, "", rule)
     rows = []
     for split, parts in SPLITS.items():
-        for part in parts:
-            found = _recommended(side, code, part, rule)
-            row = None if found.effects is None else headline_row(found.effects, where)
+        found = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
+        for part, one in with_company(found, whole).items():
+            row = None if one.effects is None else headline_row(one.effects, where)
             rows.append(
                 {
                     "dimension": SPLIT_LABELS[split], "group": part,
                     "estimate_pp": np.nan if row is None else row.estimate_pp, "se_pp": np.nan if row is None else row.se_pp,
                     "low_pp": np.nan if row is None else row.ci_low_pp, "high_pp": np.nan if row is None else row.ci_high_pp,
-                    "reason": "" if row else found.refused[0],
+                    "reason": "" if row else one.refused[0],
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def with_company(parts: Mapping[str, Found], whole: Found) -> dict[str, Found]:
+    """Hide further parts, the smallest first, until the whole less those shown is nobody or a group that may be shown."""
+    shown = {part: one for part, one in parts.items() if one.effects is not None}
+    if whole.effects is None:
+        return dict.fromkeys(parts, whole)
+    every = whole.effects.card.n_treated
+    size = {part: one.effects.card.n_treated for part, one in shown.items() if one.effects is not None}
+    while size and 0 < every - sum(size.values()) < MIN_GROUP:
+        size.pop(min(size, key=lambda part: size[part]))
+    return {part: one if part in size or one.effects is None else Found(None, (FEW,)) for part, one in parts.items()}

@@ -35,8 +35,21 @@ def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.Data
 
 
 def headline_row(effects: Effects, context: Context, seed: int | None = None) -> Estimate:
-    """Return the mean over the months of `HEADLINE` as a row of `estimates.csv`; `seed` where a draw made the sample."""
-    return replace(estimate_rows(effects, context)[-1], post=f"months {HEADLINE[0]} to {HEADLINE[1]}", seed=seed)
+    """Return the mean over the months of `HEADLINE` as a row of `estimates.csv`; `seed` where a draw made the sample.
+
+    `post` names the months that are in it, which are fewer where the file ends early.
+    """
+    return replace(estimate_rows(effects, context)[-1], post=months_words(effects.key), seed=seed)
+
+
+def months_words(key: np.ndarray) -> str:
+    """Return which of the headline's months are among the event times, such as "months 1 to 4" or "months 1, 3, 4"."""
+    inside = [int(event) for event in key if HEADLINE[0] <= event <= HEADLINE[1]]
+    if len(inside) == 1:
+        return f"month {inside[0]}"
+    if inside == list(range(inside[0], inside[-1] + 1)):
+        return f"months {inside[0]} to {inside[-1]}"
+    return f"months {', '.join(map(str, inside))}"
 
 
 def month_rows(effects: Effects, context: Context, months_after: int) -> list[Estimate]:

@@ -102,6 +102,8 @@ class StudentAnswer:
         None where nobody was referred.
     designs : tuple of DesignAnswer
         In the order of `DESIGN_LABELS`.
+    control : Estimate or None
+        What the recommended design finds for students who were referred and not met, where zero is expected.
     pre_trend : PreTrend or None
     bounds : StudentBounds or None
         Of all districts together only: one district's months before the visit are too noisy to measure a departure by.
@@ -122,6 +124,7 @@ class StudentAnswer:
     edition: str
     rule: ReferralRule | None
     designs: tuple[DesignAnswer, ...]
+    control: Estimate | None
     pre_trend: PreTrend | None
     bounds: StudentBounds | None
     rebound: pd.DataFrame

@@ -188,6 +188,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
         **content,
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
+        "control": None if content["control"] is None else Estimate(**content["control"]),
         "pre_trend": None if trend is None else PreTrend(**trend),
         "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
         "designs": tuple(_design(item) for item in content["designs"]),

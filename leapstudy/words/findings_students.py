@@ -8,6 +8,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.figures.exhibit import LINE
 from leapstudy.figures.students_common import SIMULATED, design_label
+from leapstudy.students.referral_rule import NO_REFERRAL
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DesignAnswer, StudentBounds
 from leapstudy.study.students import StudentStudy
@@ -70,8 +71,8 @@ def funnel(study: StudentStudy) -> str:
 def referral_rule(study: StudentStudy) -> str:
     """Say the rule that was found, how well it fits, and what it leaves to compare with."""
     rule = study.answer.rule
-    if rule is None:
-        return "Nobody was referred."
+    if rule is None or not rule.referred:
+        return NO_REFERRAL
     if not rule.found:
         return "The log follows no rule on absence; referrals look as if drawn without regard to it."
     left = (

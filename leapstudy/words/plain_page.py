@@ -12,8 +12,8 @@ import yaml
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
-from leapstudy.core.names import parse_comparison
 from leapstudy.core.phrases import number, points
+from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
 
@@ -120,8 +120,11 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
     if reading.track == "students":
         return say["group_students"]
-    named = isinstance(parse_comparison(reading.comparison), str)
-    return say[f"group_{reading.comparison}" if named else "group_custom"]
+    names = study_names()
+    if reading.comparison in names.state.groups:
+        return names.state.groups[reading.comparison].words.plain[say["lang"]]
+    names.comparison(reading.comparison)  # neither a group nor codes: an error, no silent fallback
+    return say["group_custom"]
 
 
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:

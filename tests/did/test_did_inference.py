@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.data.state import load_state
+from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.inference import estimate_rows, headline, infer, methods_table
@@ -37,10 +38,10 @@ def sample_of(y, students=None, contrast="pre_mean_to_2021_22", weights="equal",
     sizes = np.full(len(y), 1000.0) if students is None else np.asarray(students, float)
     spread = np.repeat(sizes[:, None], y.shape[1], axis=1)
     codes = tuple(f"c{place}" for place in range(1, len(y)))
-    asked = CONTRASTS[contrast]
+    asked = contrasts_of(load_state(), "2021-22")[contrast]
     return Sample(
         Spec(contrast=contrast, weights=weights, scale=scale), asked, ("t",), codes, asked.years, y[:1], y[1:],
-        spread[:1], spread[1:],
+        spread[:1], spread[1:], "2021-22",
     )  # fmt: skip
 
 

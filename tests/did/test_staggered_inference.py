@@ -245,3 +245,12 @@ def test_hash_seed_and_threads_change_nothing():
         for seed, threads in (("0", "1"), ("7", "2"))
     ]  # fmt: skip
     assert printed[0] == printed[1] and len(printed[0].splitlines()) == 7
+
+
+def test_declared_anticipation_is_not_tested_as_a_pre_trend():
+    key = np.array([-5.0, -4, -3, -2, -1, 0])
+    estimate = np.where(key >= -2, 9.0, 0.0)
+    v = np.eye(6)
+    assert pretrend_test(key, estimate, v, key + 1, np.inf).p_value < 0.001
+    found = pretrend_test(key, estimate, v, key + 1, np.inf, anticipation=2)
+    assert found.p_value == 1 and found.key.tolist() == [-5, -4, -3]

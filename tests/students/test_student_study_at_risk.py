@@ -61,9 +61,7 @@ def found(changes):
 def effects(changes, found):
     sizes = cohort_sizes(changes)
     products = influence_products(changes, coefficients("x", found), share_terms("x", found, sizes))
-    return at_risk_effects(
-        found, products, (int(sizes["students"].sum()), int(comparison_students(changes).sum())), FEWEST
-    )
+    return at_risk_effects(found, products, int(comparison_students(changes).sum()), FEWEST)
 
 
 def test_estimates_equal_callaway_and_santanna_on_the_moments_of_each_risk_set(data, found):

@@ -66,6 +66,8 @@ class Effects:
     card : Card
     kind : Kind
         What the keys are.
+    students : ndarray of int, shape (A,), or None
+        Visited students behind each effect; None where all rest on those of the card.
     """
 
     key: np.ndarray
@@ -76,6 +78,7 @@ class Effects:
     cluster: Cluster
     card: Card
     kind: Kind = "event"
+    students: np.ndarray | None = None
 
     @property
     def se(self) -> np.ndarray:
@@ -113,16 +116,17 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stats.t.sf(np.abs(effects.estimate) / se, effects.df)
     card = effects.card
+    behind = np.full(len(se), card.n_treated) if effects.students is None else effects.students
     return [
         Estimate(
             track="students", district_code=context.district_code, district=context.district, outcome=context.outcome,
-            comparison=card.comparison, n_treated=card.n_treated, n_comparison=card.n_comparison,
+            comparison=card.comparison, n_treated=int(n), n_comparison=card.n_comparison,
             edition=context.edition, pre=card.base, post=_post(key), event_time=None if np.isnan(key) else round(key),
             estimator=card.estimator, role=context.role, estimate_pp=float(value), se_pp=float(s),
             ci_low_pp=float(value - r), ci_high_pp=float(value + r), p_value=float(one),
             p_method=f"{effects.cluster}_clustered",
         )
-        for key, value, s, r, one in zip(effects.key, effects.estimate, se, reach, p, strict=True)
+        for key, value, s, r, one, n in zip(effects.key, effects.estimate, se, reach, p, behind, strict=True)
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class WaldTest:
 
 
 def pretrend_test(
-    key: np.ndarray, estimate: np.ndarray, covariance: np.ndarray, drift: np.ndarray, df: float
+    key: np.ndarray, estimate: np.ndarray, covariance: np.ndarray, drift: np.ndarray, df: float, anticipation: int = 0
 ) -> WaldTest:
     """Test that all effects before the visit are zero.
 
@@ -48,6 +48,8 @@ def pretrend_test(
         the base; one where each month's base is the month before.
     df
         Degrees of freedom of the covariance; infinity for student clusters.
+    anticipation
+        Months before the visit in which an effect is allowed; they are not tested.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def pretrend_test(
     Wald test; with finite df Hotelling's T squared as F. Power against ``slope * drift`` takes the covariance as
     known (Roth 2022, American Economic Review: Insights).
     """
-    before = np.flatnonzero((key < 0) & (np.diag(covariance) > 0))
+    before = np.flatnonzero((key < -anticipation) & (np.diag(covariance) > 0))
     k = len(before)
     left = df - k + 1
     if not k or left < 1:

@@ -1,0 +1,66 @@
+"""The size rule month by month: nothing is estimated, and so nothing published, from a month with too few students.
+
+The rule comes before any average, since a month that is hidden only afterwards can be computed from the average.
+"""
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.did.staggered.att_gt_record import AttGt
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.moments.record import NEVER, Moments
+
+
+def months_with_enough(strata: pd.DataFrame, fewest: int) -> pd.DataFrame:
+    """Say for each district and event time whether it may be shown, and whether it may stand in the sum of districts.
+
+    Parameters
+    ----------
+    strata
+        Rows of `leapstudy.did.at_risk.strata_of` of one part of the visited students, all districts.
+    fewest
+        Fewest comparison students in a stratum.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by district_code and event: own, together (booleans). `own` needs `MIN_GROUP` visited and comparison
+        students. Districts that may not be shown are left out of the sum as well where they have fewer than `MIN_GROUP` visited students
+        together: all districts less those shown would give them away.
+    """
+    used = strata[strata["n_c"] >= fewest].assign(event=lambda rows: rows["t"] - rows["g"])
+    by_cohort = used.groupby(["district_code", "event", "g"])[["n_t", "n_c"]].sum()
+    place = ["district_code", "event"]
+    # a comparison student stands in many risk sets, but only once in each
+    counts = by_cohort.groupby(place).agg({"n_t": "sum", "n_c": "max"})
+    own = (counts["n_t"] >= MIN_GROUP) & (counts["n_c"] >= MIN_GROUP)
+    hidden = counts["n_t"].where(~own, 0)
+    enough = hidden.groupby("event").transform("sum") >= MIN_GROUP
+    return pd.DataFrame({"own": own, "together": own | enough})
+
+
+def strata_to_show(strata: pd.DataFrame, months: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the strata of the months for which `column` of `months_with_enough` is true; refused strata stay."""
+    place = pd.MultiIndex.from_arrays([strata["district_code"], strata["t"] - strata["g"]])
+    return strata[months[column].reindex(place).fillna(True).to_numpy(bool)]
+
+
+def without_few(att: AttGt) -> AttGt:
+    """Return the estimates of the event times with enough visited, and, where there are any, comparison students."""
+    since = (att.period - att.cohort).astype(int)
+    enough = np.zeros(len(since), dtype=bool)
+    for event in np.unique(since):
+        rows = since == event
+        compared = att.n_comparison[rows].max()
+        enough[rows] = att.n_treated[rows].sum() >= MIN_GROUP and (compared == 0 or compared >= MIN_GROUP)
+    return att.only(enough)
+
+
+def without_small_districts(moments: Moments) -> Moments:
+    """Return the moments of all districts without those that have too few visited students to be told apart together."""
+    visited = moments.students * (moments.cohort < NEVER)
+    sizes = {code: visited[moments.district == code].sum() for code in np.unique(moments.district)}
+    small = [code for code, size in sizes.items() if 0 < size < MIN_GROUP]
+    if not small or sum(sizes[code] for code in small) >= MIN_GROUP:
+        return moments
+    return moments.where(~np.isin(moments.district, small))
