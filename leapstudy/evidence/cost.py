@@ -22,7 +22,7 @@ VISITED_ASSUMPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A value with the ends of its 95 % interval."""
+    """A value with the ends of its 95% interval."""
 
     value: float
     low: float

@@ -123,7 +123,7 @@ def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> flo
 
 
 def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> float:
-    """Return the smallest effect that a difference of two group means finds with 80 % power at 5 %.
+    """Return the smallest effect that a difference of two group means finds with 80% power at 5%.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class StudentStudy:
 
     @property
     def mde_pp(self) -> float | None:
-        """The smallest effect that the recommended design finds with 80 % power at 5 %; None where it is refused."""
+        """The smallest effect that the recommended design finds with 80% power at 5%; None where it is refused."""
         main = self.answer.design().main
         if main is None or main.se_pp is None:
             return None

@@ -19,7 +19,7 @@ def pre_trend(source: Source) -> str:
         return "Not possible: too few months precede the visits to test whether both sides moved together."
     return (
         f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a drift of "
-        f"{number(test['mde_pp'])} points a month would have been found with 80 % power."
+        f"{number(test['mde_pp'])} points a month would have been found with 80% power."
     )
 
 
@@ -50,7 +50,7 @@ def inference(source: Source) -> str:
     r = source.reading
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
-        f"Errors are clustered by student: {p}95 % interval {between(r.effect.low, r.effect.high)} points. They speak of chance "
+        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell of chance "
         "among students; that districts differ from one another is not in them."
     )
 
@@ -82,7 +82,7 @@ def placebos(source: Source) -> Answer:
     if not rows:
         return "Not possible: the files hold too few months before the first visit for a program that never was."
     text = (
-        "The district's own referral rule is put to months before there was any visit, as if those it picks had been visited; zero is due. "
+        "The district's own referral rule is put to months before there was any visit, as if those it picks had been visited; zero is expected. "
         "Leaving one district out is a matter of all districts together."
     )
     return text, Table(pd.DataFrame(rows, columns=_NAMES), "What each design finds where nobody was visited, points")

@@ -26,8 +26,8 @@ def answer(study: StudentStudy) -> str:
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
     return (
-        f"{study.name}: over {study.headline_words}, attendance of visited students was {_with_interval(design.main)} points "
-        f"higher than it would have been, judged by students at risk in the same month with the same absence before. "
+        f"{study.name}: over {study.headline_words}, attendance of visited students differed by {_with_interval(design.main)} points "
+        f"from what it would have been, judged by students at risk in the same month with the same absence before. "
         f"{_placebo_words(design)} The textbook comparison with never visited students gives {_value(textbook.main)}, and "
         f"{_value(textbook.placebo)} where nobody was visited."
     )
@@ -46,7 +46,7 @@ def _placebo_words(design: DesignAnswer) -> str:
         return "No placebo could be formed for it."
     verdict = (
         "not told apart from zero, as it should be"
-        if _holds_zero(design.placebo)
+        if _includes_zero(design.placebo)
         else "not zero: believe the estimate by so much less"
     )
     return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
@@ -114,10 +114,10 @@ def trends(study: StudentStudy) -> str:
     test = study.answer.pre_trend
     if test is None:
         return "Too few months precede the visits to test whether both sides moved together."
-    verdict = "shows a difference" if test.p_value < 0.05 else "shows no difference"
+    verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
+        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not show that "
         "there is nothing."
     )
 
@@ -143,7 +143,7 @@ def _broken(found: StudentBounds) -> str:
 def designs(study: StudentStudy) -> str:
     """Say which designs pass their placebo."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    passed = [design_label(item.name) for item in judged if _holds_zero(item.placebo)]
+    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     if not judged:
         return "No design can be held against a placebo here."
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
@@ -154,7 +154,7 @@ def designs(study: StudentStudy) -> str:
     )
 
 
-def _holds_zero(estimate: Estimate | None) -> bool:
+def _includes_zero(estimate: Estimate | None) -> bool:
     if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
         return False
     return estimate.ci_low_pp <= 0 <= estimate.ci_high_pp
@@ -163,7 +163,7 @@ def _holds_zero(estimate: Estimate | None) -> bool:
 def refused(study: StudentStudy) -> str:
     """Say for how many visited students the recommended design speaks, and what it refuses."""
     design = study.answer.design()
-    head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited students."
+    head = f"The recommended design covers {percent(design.overlap, 0)} of the visited students."
     if not design.refused:
         return f"{head} No cell was refused."
     return f"{head} Refused: {' '.join(design.refused)}"
@@ -217,5 +217,5 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5 % of days cannot gain 15 points."
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5% of days cannot gain 15 points."
     )

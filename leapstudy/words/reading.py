@@ -14,7 +14,7 @@ from leapstudy.evidence.verdict import Verdict, Window, decide
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A number with the ends of its 95 % interval; the ends are None where no interval could be formed."""
+    """A number with the ends of its 95% interval; the ends are None where no interval could be formed."""
 
     value: float
     low: float | None
