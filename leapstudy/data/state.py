@@ -136,7 +136,7 @@ class LongOutcome(Part):
 
     series: Annotated[tuple[Series, ...], Field(min_length=1)]
     before: tuple[SchoolYear, SchoolYear]
-    shown: dict[SchoolYear, NonEmpty] = {}
+    shown: dict[SchoolYear, NonEmpty] = Field(default_factory=dict)
     later: NonEmpty
 
 
