@@ -1,0 +1,174 @@
+"""The frame of every exhibit: finding as title, what is drawn, the picture, one line of source; sizes in inches.
+
+The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page. Colors
+have one meaning each, and fill, size and a label beside the mark say the same without color.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+WIDE, NARROW = 7.2, 3.44
+"""Inches: 720 and 344 pixels of a page."""
+OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
+"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
+TINT = "#9DC2E3"
+"""Between the program's color and its band: a second interval, a middle shade."""
+FACE = "Public Sans"
+TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
+"""Points of type; nothing is smaller than the last."""
+MARGIN = 0.1
+"""Inches left and right of all text."""
+
+for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
+    fontManager.addfont(str(_face))
+
+STYLE: dict[Any, Any] = {
+    **sns.axes_style("ticks"),
+    "font.family": [FACE, "DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.spines.left": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": CONTEXT,
+    "xtick.color": CONTEXT,
+    "xtick.labelcolor": COMPARISON,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.5,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
+    "text.color": INK,
+    "text.parse_math": False,
+    "figure.constrained_layout.use": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "leapstudy",
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """Return a context in which matplotlib draws as the frame does."""
+    return mpl.rc_context(STYLE)
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a line of text in inches."""
+    face = FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    return float(width) / 72
+
+
+def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Break text into lines of at most `width` inches, as measured; a word that is longer has a line of its own.
+
+    Examples
+    --------
+    >>> wrap("Together 0.20 points, not distinguishable from zero", 13, 2.5)
+    ['Together 0.20 points, not', 'distinguishable from zero']
+    """
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, weight) <= 0.97 * width:  # drawn letters are rounded to pixels
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def frame(
+    title: str, subtitle: str, source: str, height: float, *, width: float = WIDE, tag: str = ""
+) -> tuple[Figure, float, float]:
+    """Return a figure with its words, and where the picture may stand.
+
+    Parameters
+    ----------
+    title, subtitle, source
+        The finding; what is drawn, its unit and interval; where the figures are from.
+    height
+        Inches for the picture, tick labels included.
+    width
+        `WIDE` or `NARROW`, inches.
+    tag
+        Stands on a filled field above the title: "SIMULATED". Empty for real figures.
+
+    Returns
+    -------
+    figure, bottom, top
+        The figure, and the free inches from its lower edge.
+    """
+    room = width - 2 * MARGIN
+    parts = [
+        (wrap(title, TITLE, room, "bold"), TITLE, "bold", INK),
+        (wrap(subtitle, TEXT, room), TEXT, "normal", COMPARISON),
+    ]
+    notes = wrap(source, SMALL, room)
+    above = 0.12 + (0.3 if tag else 0) + sum(len(lines) * _line(size) for lines, size, _, _ in parts) + 0.12
+    below = 0.1 + len(notes) * _line(SMALL) + 0.06
+    figure = Figure(figsize=(width, above + height + below))
+    top = above + height + below - 0.12
+    if tag:
+        _write(
+            figure,
+            MARGIN + 0.05,
+            top - 0.03,
+            tag,
+            SMALL,
+            "bold",
+            "white",
+            bbox={"facecolor": WARNING, "edgecolor": "none", "pad": 3},
+        )
+        top -= 0.3
+    for lines, size, weight, color in parts:
+        for line in lines:
+            _write(figure, MARGIN, top, line, size, weight, color)
+            top -= _line(size)
+    for count, line in enumerate(notes):
+        _write(figure, MARGIN, below - 0.1 - count * _line(SMALL), line, SMALL, "normal", COMPARISON)
+    return figure, below, below + height
+
+
+def _line(size: float) -> float:
+    return size * 1.3 / 72
+
+
+def _write(
+    figure: Figure, left: float, top: float, text: str, size: float, weight: str, color: str, **more: Any
+) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(left / width, top / height, text, size=size, weight=weight, color=color, va="top", ha="left", **more)
+
+
+def axes(figure: Figure, left: float, right: float, bottom: float, top: float) -> Axes:
+    """Return axes between four lines, in inches from the lower left corner of the figure."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+
+
+def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
+    """Lay out an axis of effects: signed ticks, zero as an ink line, and room around all that is drawn."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    room = 0.06 * (high - low or 1.0)
+    axes.set_xlim(low - room, high + room)
+    axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
+
+
+def signed(value: float) -> str:
+    """Return a tick of an effect axis: ``+2``, ``0``, ``−0.5``.
+
+    Examples
+    --------
+    >>> signed(-0.5), signed(0.0), signed(2.0)
+    ('−0.5', '0', '+2')
+    """
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "\N{MINUS SIGN}")
