@@ -8,6 +8,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.figures.exhibit import LINE
 from leapstudy.figures.students_common import SIMULATED, design_label
+from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.referral_rule import NO_REFERRAL
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DesignAnswer, StudentBounds
@@ -25,12 +26,26 @@ def answer(study: StudentStudy) -> str:
     design, textbook = study.answer.design(), study.answer.design("never")
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
+    verdict = study.verdict
+    lead = VERDICTS[verdict.kind].format(name=study.name) if verdict else ""
     return (
-        f"{study.name}: over {study.headline_words}, attendance of visited students differed by {_with_interval(design.main)} points "
-        f"from what it would have been, judged by students at risk in the same month with the same absence before. "
-        f"{_placebo_words(design)} The textbook comparison with never visited students gives {_value(textbook.main)}, and "
-        f"{_value(textbook.placebo)} where nobody was visited."
+        f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by {_with_interval(design.main)} points "
+        "more than that of students at risk in the same month with the same absence before. "
+        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited students gives "
+        f"{_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was visited."
     )
+
+
+VERDICTS = {
+    "positive": "{name}: visited students came more often than like students.",
+    "negative": "{name}: visited students came less often than like students.",
+    "precise_null": "{name}: little or nothing changed.",
+    "imprecise_null": "{name}: these figures cannot tell an effect from none.",
+    "no_interval": "{name}: no interval can be formed, so that nothing can be said.",
+    "failed_placebo": "{name}: the comparison fails its own test, so that no effect may be claimed.",
+    "selection": "{name}: no effect may be claimed, since the picking of students may explain it.",
+}
+"""First sentence by verdict; the other kinds cannot arise for students."""
 
 
 def _with_interval(estimate: Estimate) -> str:
@@ -43,13 +58,16 @@ def _value(estimate: Estimate | None) -> str:
 
 def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
-        return "No placebo could be formed for it."
-    verdict = (
-        "not told apart from zero, as it should be"
-        if _includes_zero(design.placebo)
-        else "not zero: believe the estimate by so much less"
-    )
-    return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
+        return "Whether it removes the rebound cannot be tested."
+    verdict = "not statistically distinguishable from zero" if _includes_zero(design.placebo) else "which is not zero"
+    return f"Rebound removal: drawn by the rule before any visit, students change by {_with_interval(design.placebo)}, {verdict}."
+
+
+def _control_words(control: Estimate | None) -> str:
+    if control is None:
+        return "Too few students were referred and not met to see how staff picked."
+    verdict = "not statistically distinguishable from zero" if _includes_zero(control) else "where zero is expected"
+    return f"Students who were referred and not met change by {_with_interval(control)}, {verdict}."
 
 
 def _refusals(design: DesignAnswer) -> str:
@@ -71,7 +89,9 @@ def funnel(study: StudentStudy) -> str:
 def referral_rule(study: StudentStudy) -> str:
     """Say the rule that was found, how well it fits, and what it leaves to compare with."""
     rule = study.answer.rule
-    if rule is None or not rule.referred:
+    if rule is None:
+        return f"Fewer than {MIN_GROUP} students were referred, too few to show by which rule."
+    if not rule.referred:
         return NO_REFERRAL
     if not rule.found:
         return "The log follows no rule on absence; referrals look as if drawn without regard to it."
