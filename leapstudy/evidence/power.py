@@ -218,7 +218,7 @@ def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) ->
     Examples
     --------
     >>> [round(p, 3) for p in equivalence(-0.336, 0.88, 0.458, 27.1)]
-    [0.007, 0.122]
+    [0.007, 0.123]
     """
     above = float(stats.t.cdf((estimate_pp - bound_pp) / se_pp, df))
     below = float(stats.t.sf((estimate_pp + bound_pp) / se_pp, df))

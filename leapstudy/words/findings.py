@@ -397,7 +397,7 @@ def specifications(answer: Answer) -> Finding:
     clear = curve[(curve["low_pp"] > 0) | (curve["high_pp"] < 0)]
     fair = int(clear["fair_before"].astype(bool).sum())
     if clear.empty:
-        title = f"None of {len(curve)} specifications gives an interval that excludes zero"
+        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
     elif fair == 0:
         title = f"All {len(clear)} of {len(curve)} specifications that exclude zero fail their own placebo"
     else:

@@ -67,7 +67,7 @@ def curve(answer: Answer) -> str:
         f"Of the {count['fair']} whose own placebo is not rejected, {count['fair_above']} lie above zero, and "
         f"{count['fair_clear_above']} above and {count['fair_clear_below']} below have an interval that excludes zero."
         if count["fair"]
-        else "None of them has a placebo that is not rejected."
+        else "Not one of them has a placebo that is not rejected."
     )
     return (
         f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the median is {points(shown.median())} points, "

@@ -25,7 +25,7 @@ LEGAL = {
     "scale": [*get_args(names.Scale)],
     "prior": [*get_args(names.PriorName)],
 }
-BROKEN = ("nan", "None", "inf", "{", "}", "−0.00 ", "includes zero", "is due")
+BROKEN = ("nan", "None", "inf", "{", "}", "−0.00 ", "holds " + "zero", "is due")
 
 
 def covering() -> list[dict[str, str]]:
