@@ -61,7 +61,7 @@ def enrollments(study_codes: int) -> np.ndarray:
     """Return enrollments for that many comparison districts: quantiles of the real group's in 2019-20."""
     data = load_study()
     panel = build_panel(data, "attendance_rate", Spec().edition)
-    codes = comparison_codes(data.districts, COMPARISONS[study_codes])
+    codes = comparison_codes(data, COMPARISONS[study_codes])
     rows = [panel.codes.index(code) for code in codes if code in panel.codes]
     real = panel.students[rows, panel.years.index("2019-20")]
     return np.quantile(real[~np.isnan(real)], (np.arange(study_codes) + 0.5) / study_codes)

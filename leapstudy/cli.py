@@ -270,15 +270,16 @@ def simulate(
 @app.command("list", epilog="Example: leapstudy list")
 def list_names() -> None:
     """List districts, comparison groups and contrasts by the names that commands take."""
-    from leapstudy.core.names import ComparisonName, options
     from leapstudy.data import load_study
-    from leapstudy.did.contrasts import CONTRASTS
+    from leapstudy.did.contrasts import contrasts_of
 
-    for row in load_study().districts.sort_values(["leap", "slug"], ascending=[False, True]).itertuples():
-        _say(f"{row.slug:45} {row.district_code} {row.district}{' (LEAP)' if row.leap else ''}")
-    _say(f"comparison groups: {', '.join(options(ComparisonName))}")
-    for contrast in CONTRASTS.values():
-        _say(f"contrast {contrast.name}: {contrast.label}")
+    data = load_study()
+    for row in data.districts.sort_values(["leap", "slug"], ascending=[False, True]).itertuples():
+        _say(f"{row.slug:45} {row.district_code} {row.district}{f' ({data.state.program.short})' if row.leap else ''}")
+    _say(f"comparison groups: {', '.join(data.state.groups)}")
+    for start in sorted(set(data.starts.values())):
+        for contrast in contrasts_of(data.state, start).values():
+            _say(f"contrast {contrast.name}, start {start}: {contrast.label}")
 
 
 @app.command(epilog="Example: leapstudy report hartford --to html,pdf,docx")

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import ContrastName, Edition, Outcome, PriorName, Scale, Weights, parse_comparison
+from leapstudy.core.names import PriorName, Scale, Weights
 from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data.state import load_state
+from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.design import Spec
 
 
@@ -40,8 +42,19 @@ def check_names(readers: Mapping[str, Collection[str]], folder: Path | None = No
 
 
 def _comparison(text: str) -> str:
-    parse_comparison(text)
+    parse_comparison(text, load_state())
     return text
+
+
+def _declared(what: str, part: str) -> AfterValidator:
+    """Return a check that a text is one of the names that a part of `params/state.yml` declares."""
+
+    def check(text: str) -> str:
+        if text not in (legal := getattr(load_state(), part)):
+            raise bad_value(what, text, legal, "params/state.yml declares them.")
+        return text
+
+    return AfterValidator(check)
 
 
 class StudyParams(BaseModel):
@@ -50,9 +63,9 @@ class StudyParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     comparison: Annotated[str, AfterValidator(_comparison)]
-    contrast: ContrastName
-    edition: Edition
-    outcome: Outcome
+    contrast: Annotated[str, _declared("contrast", "contrasts")]
+    edition: Annotated[str, _declared("edition", "editions")]
+    outcome: Annotated[str, _declared("outcome", "outcomes")]
     weights: Weights
     scale: Scale
     seed: Annotated[int, Field(ge=0)]
@@ -60,7 +73,7 @@ class StudyParams(BaseModel):
 
     def spec(self) -> Spec:
         """Return what is asked of the data."""
-        values = {**self.model_dump(), "comparison": parse_comparison(self.comparison)}
+        values = {**self.model_dump(), "comparison": parse_comparison(self.comparison, load_state())}
         return Spec(**values)
 
 

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from leapstudy.core.names import Edition
 from leapstudy.data.load import StudyData
 
 GROUP_LABELS = {
@@ -20,7 +19,7 @@ def study_group(districts: pd.DataFrame) -> pd.Series:
     return group
 
 
-def raw_means(data: StudyData, edition: Edition = "2022-23", group: str = "all") -> pd.DataFrame:
+def raw_means(data: StudyData, edition: str = "2022-23", group: str = "all") -> pd.DataFrame:
     """Return the mean attendance of each group of districts by year, districts weighted equally.
 
     Only districts with all years of the edition count, so that no mean moves because a district came or went.

@@ -15,7 +15,8 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.design import GROUPS, Sample, Spec, build_sample
+from leapstudy.did.contrasts import common_start
+from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
@@ -30,10 +31,7 @@ from leapstudy.did.spread import detectable, spread_of
 from leapstudy.did.two_by_two import difference_in_means, regression
 
 ALL_NAME = "All LEAP districts"
-ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
-CHRONIC_YEARS = tuple(f"{year}-{(year + 1) % 100:02d}" for year in range(2011, 2020))
-ATTENDANCE_REFERENCE, CHRONIC_REFERENCE = "2020-21", "2018-19"
-
+CHRONIC = "chronic_absence"
 
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
@@ -189,9 +187,9 @@ def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:
 
 
 def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
-    group = GROUPS[spec.outcome]
+    group = data.state.outcomes[spec.outcome].group
     means = raw_means(data, spec.edition, group)
-    parts = [_own(data.state_attendance, spec.edition, group, "state", "Connecticut")]
+    parts = [_own(data.state_attendance, spec.edition, group, "state", data.state.state.name)]
     if code is not None:
         own = data.attendance[data.attendance["district_code"] == code]
         parts.insert(0, _own(own, spec.edition, group, "district", _names(data)[code]))
@@ -247,17 +245,22 @@ def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
 
 def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[EventStudy, EventStudy]:
     points = replace(spec, scale="points")
-    years = ATTENDANCE_YEARS if spec.edition == "2022-23" else ATTENDANCE_YEARS[:3]
-    attendance = event_study(build_sample(data, points, treated, years), ATTENDANCE_REFERENCE)
-    chronic = replace(points, outcome="chronic_absence")
-    return attendance, event_study(build_sample(data, chronic, treated, CHRONIC_YEARS), CHRONIC_REFERENCE)
+    return _every_year(data, points, treated), _every_year(data, replace(points, outcome=CHRONIC), treated)
+
+
+def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
+    panel = build_panel(data, spec.outcome, spec.edition)
+    sample = sample_from_panel(panel, data, spec, treated, panel.years)
+    return event_study(sample, data.state.calendar.shift(sample.start, data.state.outcomes[spec.outcome].reference))
 
 
 def _rebound(
     data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]
 ) -> tuple[Rebound | None, tuple[str, ...]]:
     try:
-        return rebound(build_sample(data, replace(spec, scale="points"), treated, YEARS), names), ()
+        start = common_start(data.starts, treated)
+        years = [data.state.calendar.shift(start, k) for k in YEARS]
+        return rebound(build_sample(data, replace(spec, scale="points"), treated, years), names), ()
     except BadInput as reason:
         return None, (str(reason),)
 

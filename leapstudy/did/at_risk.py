@@ -15,6 +15,8 @@ from leapstudy.did.staggered.effects import cs_card
 
 CELL = ["g", "t", "district_code", "band"]
 
+NOBODY_FOLLOWED = "Nobody who was picked is seen both in a school month before that and in another one."
+
 HEADLINE = (1, 6)
 """First and last event time of the headline: the months after the visit for which effects were published, and in which
 most cohorts are still seen."""
@@ -70,13 +72,15 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     Raises
     ------
     BadInput
-        If no month of the headline can be estimated.
+        If nobody can be compared, or no month of the headline can be estimated.
 
     Notes
     -----
     ``ATT(g,t) = sum_s n_gs / n_g (mean change of g in s - mean change of those at risk and unvisited in s)``: Callaway
     and Sant'Anna (2021) with saturated strata drawn anew in each risk set (Imai, Kim and Wang 2023).
     """
+    if strata.empty:
+        raise BadInput(NOBODY_FOLLOWED)
     kept = strata[strata["n_c"] >= fewest]
     if kept.empty:
         raise BadInput(f"No stratum has {fewest} comparison students: {NO_COMPARISON}.")

@@ -45,7 +45,7 @@ def before_after(moments: Moments, choices: Choices) -> AttGt:
 def _stack(
     moments: Moments, made: list[tuple[Cell, np.ndarray, float]], refused: list[Refusal], choices: Choices
 ) -> AttGt:
-    loading = np.array([one[1] for one in made]).reshape(-1, moments.cells)
+    loading = np.array([one[1] for one in made]).reshape(len(made), moments.cells)
     estimate = np.array([one[2] for one in made])
     return AttGt(
         cells=tuple(one[0] for one in made),

@@ -1,14 +1,14 @@
 """Comparison groups: by name or as a list of codes, with the reason wherever no fair group exists."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import Comparison, ComparisonName, options
-
-PEER_GROUPS = ("G", "H")
-"""District Reference Groups that hold LEAP districts as well as districts without LEAP."""
+from leapstudy.core.names import Comparison
+from leapstudy.data import StudyData
+from leapstudy.data.state import AtLeast, Group, State
 
 
 def comparison_label(comparison: Comparison) -> str:
@@ -16,43 +16,84 @@ def comparison_label(comparison: Comparison) -> str:
     return comparison if isinstance(comparison, str) else ",".join(comparison)
 
 
-def comparison_codes(districts: pd.DataFrame, comparison: Comparison) -> tuple[str, ...]:
-    """Return the codes of a comparison group, sorted.
+def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]:
+    """Return the codes of a comparison group, sorted; no unit that ever starts is among them.
 
     Parameters
     ----------
-    districts
-        One row a district, as in `StudyData.districts`.
+    data
+        The study's tables.
     comparison
-        `alliance`: Alliance districts without LEAP. `others`: every district without LEAP. `drg_gh`: districts
-        without LEAP in District Reference Groups G and H. Or a sequence of codes.
+        The name of a group of `params/state.yml`, whose rule is applied; or a sequence of codes.
 
     Raises
     ------
     BadInput
-        For an unknown name or code, a code given twice, a LEAP district in the list, and an empty group.
+        For an unknown name or code, a code given twice, a treated district in the list, and an empty group.
     """
     if not isinstance(comparison, str):
-        return _listed(districts, tuple(comparison))
-    without = ~districts["leap"].astype(bool)
-    if comparison == "alliance":
-        chosen = without & districts["alliance"].astype(bool)
-    elif comparison == "others":
-        chosen = without
-    elif comparison == "drg_gh":
-        chosen = without & districts["drg"].isin(PEER_GROUPS)
-    else:
-        raise bad_value("comparison group", comparison, options(ComparisonName), "Or give a list of district codes.")
-    codes = tuple(sorted(districts.loc[chosen, "district_code"]))
+        return _listed(data, tuple(comparison))
+    chosen = ~data.districts["leap"].astype(bool) & rule_mask(data.districts, group_of(data, comparison))
+    codes = tuple(sorted(data.districts.loc[chosen, "district_code"]))
     if not codes:
         raise BadInput(f"The comparison group {comparison!r} is empty. Choose another group or a list of codes.")
     return codes
 
 
-def _listed(districts: pd.DataFrame, codes: tuple[str, ...]) -> tuple[str, ...]:
+def group_of(data: StudyData, name: str) -> Group:
+    """Return a comparison group's declaration."""
+    if name not in data.state.groups:
+        raise bad_value("comparison group", name, data.state.groups, "Or give a list of district codes.")
+    return data.state.groups[name]
+
+
+def rule_mask(units: pd.DataFrame, group: Group) -> pd.Series:
+    """Return which units meet a group's rule; a unit without the figure asked for does not."""
+    mask = pd.Series(True, index=units.index)
+    for column, wanted in group.where.items():
+        if column not in units:
+            raise bad_value("column in the rule of a comparison group", column, units.columns)
+        cells = units[column]
+        if isinstance(wanted, AtLeast):
+            mask &= (cells >= wanted.at_least).fillna(False)
+        else:
+            mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
+    return mask
+
+
+def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
+    """Return a comparison group as notebooks, parameter files and commands give it.
+
+    Parameters
+    ----------
+    given
+        A name; codes in one text with commas between them; or a list or tuple of codes.
+    state
+        What is true of the study: its groups, and the form of its codes.
+
+    Raises
+    ------
+    BadInput
+        If it is none of these.
+    """
+    if isinstance(given, str) and given in state.groups:
+        return given
+    parts = given.split(",") if isinstance(given, str) else given
+    codes, form = tuple(str(part).strip() for part in parts), state.unit.code
+    if codes and all(re.fullmatch(form.pattern, code) for code in codes):
+        return codes
+    raise bad_value(
+        "comparison group",
+        given,
+        state.groups,
+        f"Or {state.unit.noun['en'][0]} codes: text like {form.example!r}, zeros included, with commas between them.",
+    )
+
+
+def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes:
         raise BadInput("The comparison group is empty: the list holds no code. Give at least two district codes.")
-    known = set(districts["district_code"])
+    districts, known = data.districts, set(data.districts["district_code"])
     for code in codes:
         if code not in known:
             raise bad_value(
@@ -67,52 +108,55 @@ def _listed(districts: pd.DataFrame, codes: tuple[str, ...]) -> tuple[str, ...]:
     with_leap = sorted(set(codes) & set(districts.loc[districts["leap"].astype(bool), "district_code"]))
     if with_leap:
         raise BadInput(
-            f"The comparison group holds {', '.join(with_leap)}, which had LEAP itself. "
+            f"The comparison group holds {', '.join(with_leap)}, which had {data.state.program.short} itself. "
             "Compare with districts that had no visits."
         )
     return tuple(sorted(codes))
 
 
-def treated_codes(districts: pd.DataFrame, comparison: Comparison, treated: Sequence[str]) -> tuple[str, ...]:
+def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str]) -> tuple[str, ...]:
     """Return the treated districts that the group can be compared with, in the order given.
 
-    `drg_gh` restricts both sides; every other group keeps all treated districts.
+    A group whose rule has `both_sides` restricts the treated side too; every other one keeps all treated districts.
 
     Raises
     ------
     BadInput
-        For an unknown code, no district at all, and, under `drg_gh`, where none has a peer (with the reason).
+        For an unknown code, no district at all, and where none has a peer (with the reason).
     """
-    rows = districts.set_index("district_code")
+    codes = data.districts["district_code"]
     for code in treated:
-        if code not in rows.index:
-            raise bad_value("district code", code, [*rows.index[:3], "..."], "Codes are text of seven characters.")
+        if code not in set(codes):
+            raise bad_value("district code", code, [*codes[:3], "..."], "Codes are text, zeros included.")
     if not treated:
         raise BadInput("No treated district was given. Name at least one district.")
-    if comparison != "drg_gh":
+    group = group_of(data, comparison) if isinstance(comparison, str) else None
+    if group is None or not group.both_sides:
         return tuple(treated)
-    kept = tuple(code for code in treated if rows["drg"][code] in PEER_GROUPS)
+    inside = set(codes[rule_mask(data.districts, group)])
+    kept = tuple(code for code in treated if code in inside)
     if not kept:
-        raise BadInput(no_peer_reason(districts, treated[0]))
+        raise BadInput(no_peer_reason(data, str(comparison), treated[0]))
     return kept
 
 
-def no_peer_reason(districts: pd.DataFrame, code: str) -> str:
-    """Say why a district cannot be compared within District Reference Groups G and H."""
-    row = districts.set_index("district_code").loc[code]
-    instead = "Use the comparison 'alliance' or 'others', or a list of codes."
-    if pd.isna(row["drg"]):
-        return f"{row['district']} has no District Reference Group, so 'drg_gh' holds no peer for it. {instead}"
-    same = districts[districts["drg"] == row["drg"]]
+def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
+    """Say why a district has no peer in a group whose rule holds for both sides."""
+    units, group = data.districts, data.state.groups[comparison]
+    row = units.set_index("district_code").loc[code]
+    others = [repr(name) for name, other in data.state.groups.items() if not other.both_sides]
+    instead = f"Use the comparison {' or '.join(others)}, or a list of codes."
+    column = next(name for name in group.where if not rule_mask(units, group)[units["district_code"] == code].all())
+    by, program = group.by or column, data.state.program.short
+    if pd.isna(row[column]):
+        return f"{row['district']} has no {by}, so {comparison!r} holds no peer for it. {instead}"
+    same = units[units[column] == row[column]]
     if same["leap"].astype(bool).all():
         return (
-            f"{row['district']} is in District Reference Group {row['drg']}, and all {len(same)} districts of that "
-            f"group have LEAP, so no peer without LEAP exists. {instead}"
+            f"{row['district']} is in {by} {row[column]}, and all {len(same)} districts of that "
+            f"group have {program}, so no peer without {program} exists. {instead}"
         )
-    return (
-        f"{row['district']} is in District Reference Group {row['drg']}, outside G and H, so 'drg_gh' holds no peer "
-        f"for it. {instead}"
-    )
+    return f"{row['district']} is in {by} {row[column]}, outside {group.words.short}, so {comparison!r} holds no peer for it. {instead}"
 
 
 def refuse_overlap(treated: Sequence[str], comparison: Sequence[str]) -> None:

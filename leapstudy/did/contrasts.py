@@ -1,20 +1,18 @@
-"""The contrasts by name: which years are compared with which, and in what role."""
+"""Which years are compared with which, in what role: from school years since a unit's own start to calendar years."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import ContrastName, Role
-
-PROGRAM_START = "2021-22"
-"""The first school year with visits (the first ones were made in summer 2021)."""
+from leapstudy.core.names import Role
+from leapstudy.data.state import State
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """A before and an after: `pre` and `post` are school years, and within each the plain mean is taken."""
 
-    name: ContrastName
+    name: str
     label: str
     pre: tuple[str, ...]
     post: tuple[str, ...]
@@ -26,38 +24,54 @@ class Contrast:
         return self.pre + self.post
 
 
-CONTRASTS: dict[ContrastName, Contrast] = {
-    contrast.name: contrast
-    for contrast in (
-        Contrast(
-            "pre_mean_to_2021_22",
-            "mean of 2019-20 and 2020-21 to 2021-22",
-            ("2019-20", "2020-21"),
-            ("2021-22",),
-            "main",
-        ),
-        Contrast("2020_21_to_2021_22", "2020-21 to 2021-22", ("2020-21",), ("2021-22",), "sensitivity"),
-        Contrast("2019_20_to_2021_22", "2019-20 to 2021-22", ("2019-20",), ("2021-22",), "sensitivity"),
-        Contrast(
-            "placebo_2019_20_to_2020_21",
-            "2019-20 to 2020-21 (placebo: before the first visit)",
-            ("2019-20",),
-            ("2020-21",),
-            "placebo",
-        ),
-        Contrast(
-            "pre_mean_to_post_mean",
-            "mean of 2019-20 and 2020-21 to mean of 2021-22 and 2022-23 (2022-23 year-to-date May)",
-            ("2019-20", "2020-21"),
-            ("2021-22", "2022-23"),
-            "sensitivity",
-        ),
-    )
-}
+def contrasts_of(state: State, start: str) -> dict[str, Contrast]:
+    """Return every contrast of the study by name, for units that started in the school year `start`.
+
+    Years that the study does not use are skipped: two used years before a start may lie four calendar years back.
+    """
+    shift = state.calendar.shift
+    return {
+        name: contrast_between(
+            tuple(shift(start, k) for k in rule.pre), tuple(shift(start, k) for k in rule.post), rule.role, name, state
+        )
+        for name, rule in state.contrasts.items()
+    }
 
 
-def event_time(year: str, start: str = PROGRAM_START) -> int:
-    """Return years since the program's first school year (0 = 2021-22, -1 = 2020-21)."""
+def contrast_between(
+    pre: tuple[str, ...], post: tuple[str, ...], role: Role, name: str = "", state: State | None = None
+) -> Contrast:
+    """Return a contrast of calendar years, labeled by them; with a state, years that were not final are said."""
+    sides = [years[0] if len(years) == 1 else f"mean of {' and '.join(years)}" for years in (pre, post)]
+    edition = next(iter(state.editions.values())) if state else None
+    notes = [f"{year} {edition.preliminary[year]}" for year in pre + post if edition and year in edition.preliminary]
+    notes = ["placebo: before the first visit", *notes] if role == "placebo" else notes
+    return Contrast(name, " to ".join(sides) + (f" ({'; '.join(notes)})" if notes else ""), pre, post, role)
+
+
+def common_start(starts: Mapping[str, str], codes: Sequence[str]) -> str:
+    """Return the school year in which the units started; units without a start take the study's first one.
+
+    Raises
+    ------
+    BadInput
+        If they started in different years: one calendar contrast cannot hold them.
+    """
+    own = sorted({starts[code] for code in codes if code in starts}) or [min(starts.values())]
+    if len(own) > 1:
+        raise BadInput(
+            f"These units started in different years ({', '.join(own)}), so that no single before and after holds for all "
+            "of them. Ask for the units of one start, or use the event study by years since the start."
+        )
+    return own[0]
+
+
+def event_time(year: str, start: str) -> int:
+    """Return calendar years since `start` (0 = the first school year with the program).
+
+    >>> event_time("2019-20", "2021-22")
+    -2
+    """
     return int(year[:4]) - int(start[:4])
 
 

@@ -7,18 +7,15 @@ what every estimator of the public track takes.
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
-from leapstudy.did.contrasts import CONTRASTS, Contrast, require_years
-from leapstudy.did.panel import GROUPS, Panel, build_panel
+from leapstudy.did.contrasts import Contrast, common_start, contrasts_of, require_years
+from leapstudy.did.panel import Panel, build_panel
 from leapstudy.did.sample import Sample, Spec
 
 __all__ = [
-    "CONTRASTS",
-    "GROUPS",
     "Contrast",
     "Panel",
     "Sample",
@@ -39,7 +36,7 @@ def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Seq
     data
         The study's tables.
     spec
-        What is asked. `comparison="drg_gh"` restricts the treated side too.
+        What is asked. A group whose rule has `both_sides` restricts the treated side too.
     treated
         Codes of the treated districts.
     years
@@ -51,26 +48,28 @@ def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Seq
         If an edition or outcome has no such years, a code is unknown, a treated district has no figure or no peer,
         the comparison group is empty or a district is on both sides.
     """
-    _refuse_chronic(spec, years)
     panel = build_panel(data, spec.outcome, spec.edition)
-    return sample_from_panel(panel, data.districts, spec, treated, years)
+    if years is None:
+        _refuse_only_before(panel, spec, common_start(data.starts, treated))
+    return sample_from_panel(panel, data, spec, treated, years)
 
 
-def _refuse_chronic(spec: Spec, years: Sequence[str] | None) -> None:
-    if spec.outcome == "chronic_absence" and years is None:
+def _refuse_only_before(panel: Panel, spec: Spec, start: str) -> None:
+    if panel.years[-1] < start:
+        others = [name for name in panel.state.outcomes if name != spec.outcome]
         raise BadInput(
-            f"The contrast {spec.contrast!r} cannot be formed for 'chronic_absence': the districts' figures end with "
-            "2019-20, before LEAP began (2021-22). They serve as nine years of pre-trend in the event study; "
-            "use the outcome 'attendance_rate' or 'attendance_rate_high_needs' for an effect."
+            f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
+            f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} years "
+            f"of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
         )
 
 
 def sample_from_panel(
-    panel: Panel, districts: pd.DataFrame, spec: Spec, treated: Sequence[str], years: Sequence[str] | None = None
+    panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str], years: Sequence[str] | None = None
 ) -> Sample:
     """Return the complete sample from a panel made once; see `build_sample`."""
-    kept = treated_codes(districts, spec.comparison, treated)
-    group = comparison_codes(districts, spec.comparison)
+    kept = treated_codes(data, spec.comparison, treated)
+    group = comparison_codes(data, spec.comparison)
     refuse_overlap(kept, group)
     return sample_of_codes(panel, spec, kept, group, years)
 
@@ -82,7 +81,10 @@ def sample_of_codes(
 
     `kept` and `group` are what `treated_codes` and `comparison_codes` give for the spec's comparison.
     """
-    contrast = CONTRASTS[spec.contrast]
+    if spec.contrast not in panel.state.contrasts:
+        raise bad_value("contrast", spec.contrast, panel.state.contrasts, "params/state.yml declares them.")
+    start = common_start(panel.starts, kept)
+    contrast = contrasts_of(panel.state, start)[spec.contrast]
     asked = tuple(years or contrast.years)
     require_years(asked, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
     rates, students = _complete(panel, kept, asked, spec)
@@ -102,12 +104,14 @@ def sample_of_codes(
     if there.sum() == 1:
         raise BadInput(
             f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
-            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts stray. Add districts to the group."
+            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
         )
     inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)
     left_out = tuple(code for code, keep in zip(group, there, strict=True) if not keep)
     y_treated, y_comparison = _on_scale(rates, kept, spec), _on_scale(rates_c[there], inside, spec)
-    return Sample(spec, contrast, kept, inside, asked, y_treated, y_comparison, students, students_c[there], left_out)
+    return Sample(
+        spec, contrast, kept, inside, asked, y_treated, y_comparison, students, students_c[there], start, left_out
+    )
 
 
 def _complete(panel: Panel, codes: Sequence[str], years: Sequence[str], spec: Spec) -> tuple[np.ndarray, np.ndarray]:

@@ -1,38 +1,43 @@
 """Every contrast, comparison group, edition and outcome that a question has, and their rows of `estimates.csv`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import product
-from typing import get_args
 
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
-from leapstudy.core.names import Comparison, ComparisonName, ContrastName, Edition, Outcome, Role
+from leapstudy.core.names import Comparison, Role
 from leapstudy.data import StudyData
-from leapstudy.did.contrasts import CONTRASTS
-from leapstudy.did.design import GROUPS, Spec, build_panel, build_sample, sample_from_panel
+from leapstudy.did.contrasts import Contrast, common_start, contrasts_of
+from leapstudy.did.design import Panel, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, row
 from leapstudy.did.records import EventStudy
 
+GetPanel = Callable[[str, str], Panel]
 
-def _every_spec(spec: Spec) -> Iterator[Spec]:
-    comparisons: list[Comparison] = [*get_args(ComparisonName)]
+
+def _every_spec(data: StudyData, spec: Spec, contrasts: Mapping[str, Contrast], panel: GetPanel) -> Iterator[Spec]:
+    comparisons: list[Comparison] = [*data.state.groups]
     if spec.comparison not in comparisons:
         comparisons.append(spec.comparison)
+    outcomes = [name for name, outcome in data.state.outcomes.items() if outcome.group]
     yield spec
-    for outcome, edition, comparison, contrast in product(GROUPS, get_args(Edition), comparisons, CONTRASTS):
+    for outcome, edition, comparison, contrast in product(outcomes, data.state.editions, comparisons, contrasts):
         other = replace(spec, outcome=outcome, edition=edition, comparison=comparison, contrast=contrast)
-        if other != spec and _has_years(outcome, edition, contrast):
+        if other != spec and _has_years(panel, outcome, edition, contrasts[contrast]):
             yield other
 
 
-def _has_years(outcome: Outcome, edition: Edition, contrast: ContrastName) -> bool:
-    """Say whether an edition was published with the years; the older one has all students only and ends with 2021-22."""
-    return edition == "2022-23" or (outcome == "attendance_rate" and "2022-23" not in CONTRASTS[contrast].years)
+def _has_years(panel: GetPanel, outcome: str, edition: str, contrast: Contrast) -> bool:
+    """Say whether an edition was published with the outcome and the contrast's years."""
+    try:
+        return set(contrast.years) <= set(panel(outcome, edition).years)
+    except BadInput:
+        return False
 
 
 def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:
@@ -47,10 +52,11 @@ def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[d
     reasons: dict[str, None] = {}
     # the spec's own sample first: it refuses what cannot be asked before any panel is made
     build_sample(data, spec, treated)
-    panel = cache(partial(build_panel, data))
-    for other in _every_spec(spec):
+    panel: GetPanel = cache(partial(build_panel, data))
+    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
+    for other in _every_spec(data, spec, contrasts, panel):
         try:
-            effects[other] = fit(sample_from_panel(panel(other.outcome, other.edition), data.districts, other, treated))
+            effects[other] = fit(sample_from_panel(panel(other.outcome, other.edition), data, other, treated))
         except BadInput as reason:
             if other == spec:
                 raise
@@ -58,8 +64,8 @@ def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[d
     return effects, tuple(reasons)
 
 
-def _role(spec: Spec, asked: Spec) -> Role:
-    declared = CONTRASTS[spec.contrast].role
+def _role(effect: Effect, spec: Spec, asked: Spec) -> Role:
+    declared = effect.sample.contrast.role
     if spec == asked:
         return "placebo" if declared == "placebo" else "main"
     return "placebo" if declared == "placebo" else "sensitivity"
@@ -67,14 +73,14 @@ def _role(spec: Spec, asked: Spec) -> Role:
 
 def main_row(effects: dict[Spec, Effect], spec: Spec, code: str, name: str) -> Estimate:
     """Return the row of the spec itself."""
-    return row(effects[spec], code, name, _role(spec, spec))
+    return row(effects[spec], code, name, _role(effects[spec], spec, spec))
 
 
 def contrast_rows(
     effects: dict[Spec, Effect], spec: Spec, code: str, name: str, study: EventStudy
 ) -> tuple[Estimate, ...]:
     """Return a row for every effect, and one for every year of the event study."""
-    rows = [row(effect, code, name, _role(other, spec)) for other, effect in effects.items()]
+    rows = [row(effect, code, name, _role(effect, other, spec)) for other, effect in effects.items()]
     return (*rows, *_event_rows(study, code, name))
 
 
@@ -91,7 +97,7 @@ def _event_rows(study: EventStudy, code: str, name: str) -> Iterator[Estimate]:
 def editions(effects: dict[Spec, Effect], spec: Spec) -> pd.DataFrame:
     """Return the spec's effect on each edition of the state's file that has its years."""
     rows = []
-    for edition in get_args(Edition):
+    for edition in dict.fromkeys(other.edition for other in effects):
         effect = effects.get(replace(spec, edition=edition))
         if effect is not None:
             rows.append(

@@ -8,9 +8,8 @@ import pandas as pd
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
-from leapstudy.did.answering import ALL_NAME, ATTENDANCE_REFERENCE
+from leapstudy.did.answering import ALL_NAME
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import CONTRASTS
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
 from leapstudy.did.effect import fit, placements, row
 from leapstudy.did.eventstudy import event_study
@@ -55,18 +54,19 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     """
     names = dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
     panel = build_panel(data, spec.outcome, spec.edition)
-    effect = fit(sample_from_panel(panel, data.districts, spec, treated))
+    effect = fit(sample_from_panel(panel, data, spec, treated))
     code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
-    role = CONTRASTS[spec.contrast].role
-    every_year = _every_year(panel, data.districts, spec, treated)
+    role = effect.sample.contrast.role
+    every_year = _every_year(panel, data, spec, treated)
+    reference = data.state.calendar.shift(every_year.start, -1)
     return Glance(
         spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), effect.detectable,
-        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, ATTENDANCE_REFERENCE),
+        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, reference),
     )  # fmt: skip
 
 
-def _every_year(panel: Panel, districts: pd.DataFrame, spec: Spec, treated: Sequence[str]) -> Sample:
-    return sample_from_panel(panel, districts, replace(spec, scale="points"), treated, panel.years)
+def _every_year(panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str]) -> Sample:
+    return sample_from_panel(panel, data, replace(spec, scale="points"), treated, panel.years)
 
 
 def two_sides(sample: Sample, name: str) -> pd.DataFrame:

@@ -1,16 +1,13 @@
 """One outcome of one edition as matrices of districts by years, from the study's tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from leapstudy.core.errors import BadInput
-from leapstudy.core.names import Edition, Outcome
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
-from leapstudy.did.contrasts import PROGRAM_START
-
-GROUPS: dict[Outcome, str] = {"attendance_rate": "all", "attendance_rate_high_needs": "high_needs"}
-"""Student group of the attendance table that each outcome reads."""
+from leapstudy.data.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +25,62 @@ class Panel:
     students : ndarray, shape (districts, years)
         Enrollment. The chronic-absence table has none by year, so that there it is the mean enrollment of the years
         before the program, the same in every column.
+    state : State
+        What is true of the study.
+    starts : mapping
+        Code -> first school year with the program.
     """
 
-    outcome: Outcome
-    edition: Edition
+    outcome: str
+    edition: str
     codes: tuple[str, ...]
     years: tuple[str, ...]
     rates: np.ndarray
     students: np.ndarray
+    state: State
+    starts: Mapping[str, str]
 
 
-def build_panel(data: StudyData, outcome: Outcome, edition: Edition) -> Panel:
+def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     """Return one outcome of one edition as matrices of districts by years; chronic absence has one edition only."""
-    if outcome == "chronic_absence":
-        return _chronic_panel(data, edition)
-    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == GROUPS[outcome])]
+    for what, name, legal in (("outcome", outcome, data.state.outcomes), ("edition", edition, data.state.editions)):
+        if name not in legal:
+            raise bad_value(what, name, legal, "params/state.yml declares them.")
+    group = data.state.outcomes[outcome].group
+    if not group:
+        return _chronic_panel(data, outcome, edition)
+    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == group)]
     wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
     if wide.empty:
-        raise BadInput(f"The edition {edition!r} has no {outcome!r}. Use the edition '2022-23'.")
+        raise BadInput(
+            f"The edition {edition!r} has no {outcome!r}. Use the edition {next(iter(data.state.editions))!r}."
+        )
     rates, students = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
     return Panel(
-        outcome, edition, tuple(wide.index), tuple(rates.columns), 100 * rates.to_numpy(float), students.to_numpy(float)
+        outcome,
+        edition,
+        tuple(wide.index),
+        tuple(rates.columns),
+        100 * rates.to_numpy(float),
+        students.to_numpy(float),
+        data.state,
+        data.starts,
     )
 
 
-def _chronic_panel(data: StudyData, edition: Edition) -> Panel:
+def _chronic_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     wide = data.chronic.pivot(index="district_code", columns="year", values="percent").sort_index().sort_index(axis=1)
     rows = data.attendance
-    before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < PROGRAM_START)]
+    before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < min(data.starts.values()))]
     enrollment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
     students = np.repeat(enrollment[:, None], wide.shape[1], axis=1)
-    return Panel("chronic_absence", edition, tuple(wide.index), tuple(wide.columns), wide.to_numpy(float), students)
+    return Panel(
+        outcome,
+        edition,
+        tuple(wide.index),
+        tuple(wide.columns),
+        wide.to_numpy(float),
+        students,
+        data.state,
+        data.starts,
+    )

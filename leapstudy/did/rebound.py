@@ -12,7 +12,8 @@ from leapstudy.did.spread import LEAST_NOISE
 
 LEAST_DISTRICTS = 4
 """Comparison districts that a line with an error of its own takes."""
-YEARS = ("2019-20", "2020-21", "2021-22")
+YEARS = (-2, -1, 0)
+"""The years of a fall and the rise after it, in used years since the start."""
 
 
 def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
@@ -21,7 +22,7 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     Parameters
     ----------
     sample
-        A complete sample over `YEARS`, in points.
+        A complete sample over the two years before the start and the first year with the program, in points.
     names
         District code -> name.
 
@@ -60,8 +61,14 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     )  # fmt: skip
 
 
+def around_start(sample: Sample) -> tuple[str, str, str]:
+    """Return the sample's last two years before the start, and the first year with the program."""
+    first, second = sample.years_before[-2:]
+    return first, second, sample.start
+
+
 def _steps(sample: Sample, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first, second, third = (y[:, column] for column in sample.columns(YEARS))
+    first, second, third = (y[:, column] for column in sample.columns(around_start(sample)))
     return second - first, third - second
 
 

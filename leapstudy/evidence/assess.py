@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
-from leapstudy.core.names import ALL_DISTRICTS, Comparison, ComparisonName, Edition, Weights
+from leapstudy.core.names import ALL_DISTRICTS, Comparison, Weights
 from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
@@ -27,7 +27,6 @@ from leapstudy.evidence.wwc import Category, confounding_reason
 STATEMENT = (
     "A self-assessment against the thresholds of WWC 5.0, made by this study; only the clearinghouse itself rates."
 )
-COMPARISONS: tuple[ComparisonName, ...] = get_args(ComparisonName)
 NO_EFFECT_SIZE = (
     "A Hedges' g and an improvement index of the effect are not possible because the state publishes no spread of "
     "attendance between students."
@@ -172,7 +171,7 @@ def assess_row(
     detectable, verdict
         What the test that leads detects, and what it allows one to say.
     """
-    kept = treated_codes(data.districts, spec.comparison, treated)
+    kept = treated_codes(data, spec.comparison, treated)
     wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
     enrolled = [figures.enrollment[code] for code in kept]
     published = figures.published_for(main.district_code)
@@ -212,10 +211,10 @@ def wwc_block(
     treated: Sequence[str],
     comparison: Comparison,
     weights: Weights = "equal",
-    edition: Edition = "2022-23",
+    edition: str = "2022-23",
 ) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
-    groups: list[Comparison] = [comparison, *(name for name in COMPARISONS if name != comparison)]
+    groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
     missing = [NO_EFFECT_SIZE, NO_CLUSTER_CORRECTION]
     for group in groups:
@@ -243,7 +242,7 @@ def _eligibility(category: Category | None, confounding: str) -> tuple[Eligibili
     if confounding:
         return "not eligible", confounding
     if category is None:
-        return "not eligible", "The Cox index of chronic absence 2019-20 does not exist: a group's share is 0 or 100 %."
+        return "not eligible", "The Cox index of chronic absence 2019-20 does not exist: a group's share is 0 or 100%."
     found = f"By chronic absence 2019-20 the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"
     if category == "not satisfied":
         return "not eligible", found
@@ -262,7 +261,7 @@ def _essa(
 ) -> EssaGrade:
     if verdict.kind == "placebo":
         return EssaGrade(None, NOT_GRADED, ())
-    codes = [*treated, *comparison_codes(data.districts, comparison)]
+    codes = [*treated, *comparison_codes(data, comparison)]
     students = data.districts.set_index("district_code")["students_2019_20"].reindex(codes)
     return essa_grade(
         EssaFacts(

@@ -9,18 +9,20 @@ never held against the thresholds.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import Comparison, Edition, Weights
+from leapstudy.core.names import Comparison, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
+from leapstudy.did.contrasts import common_start
 from leapstudy.did.panel import Panel, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
-CHRONIC_YEAR = "2019-20"
-ATTENDANCE_YEARS = ("2019-20", "2020-21")
+CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)
+"""The years compared, in used years since the start."""
 COX = "Cox index"
 DISTRICT_DIFFERENCE = "district-level standardized difference, not comparable with a WWC g"
 
@@ -62,25 +64,26 @@ def baseline_equivalence(
     treated: Sequence[str],
     comparison: Comparison,
     weights: Weights = "equal",
-    edition: Edition = "2022-23",
+    edition: str = "2022-23",
 ) -> tuple[BaselineRow, ...]:
     """Hold LEAP districts against one comparison group before LEAP: chronic absence, then attendance by year.
 
     Weights are those of the effect estimate, so that the groups compared here are the groups compared there. A
     district without a figure in a year is left out of that row; `n_treated` and `n_comparison` say how many remain.
-    `drg_gh` restricts both sides.
+    A group whose rule has `both_sides` restricts the treated side too.
 
     Raises
     ------
     BadInput
         For an unknown or empty group, or where no treated district has a figure or a peer.
     """
-    kept = treated_codes(data.districts, comparison, treated)
-    group = comparison_codes(data.districts, comparison)
+    kept = treated_codes(data, comparison, treated)
+    group = comparison_codes(data, comparison)
     chronic = build_panel(data, "chronic_absence", edition)
     attendance = build_panel(data, "attendance_rate", edition)
-    rows = [_row(chronic, kept, group, comparison, CHRONIC_YEAR, weights)]
-    rows += [_row(attendance, kept, group, comparison, year, weights) for year in ATTENDANCE_YEARS]
+    shift = partial(data.state.calendar.shift, common_start(data.starts, kept))
+    rows = [_row(chronic, kept, group, comparison, shift(CHRONIC_YEAR), weights)]
+    rows += [_row(attendance, kept, group, comparison, shift(k), weights) for k in ATTENDANCE_YEARS]
     return tuple(rows)
 
 

@@ -11,20 +11,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import ComparisonName, Edition
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes
-from leapstudy.did.contrasts import PROGRAM_START
 from leapstudy.did.design import build_panel
 from leapstudy.evidence.wwc import baseline_category, cox_index
 
-COMPARISONS: tuple[ComparisonName, ...] = get_args(ComparisonName)
 TRAITS = ("log_students", "high_needs_share", "frpl_share", "wealth_decile")
 CHRONIC_MEAN = "chronic_mean_pct"
 CHRONIC_LAST = "chronic_2019_20_pct"
@@ -47,15 +44,18 @@ class PrePeriod:
         Every school year that went into it.
     candidates : dict
         Set name -> codes without LEAP.
+    start : str
+        The study's first school year with the program.
     """
 
     table: pd.DataFrame
     years: tuple[str, ...]
     candidates: Mapping[str, tuple[str, ...]]
+    start: str
 
     def __post_init__(self) -> None:
         """Refuse a year in which LEAP ran."""
-        late = [year for year in self.years if year >= PROGRAM_START]
+        late = [year for year in self.years if year >= self.start]
         if late:
             raise BadInput(f"A comparison group is chosen before the outcome: {', '.join(late)} is not before LEAP.")
 
@@ -89,12 +89,13 @@ class ChoiceRecord:
     sha256: str
 
 
-def pre_period(data: StudyData, edition: Edition = "2022-23") -> PrePeriod:
+def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
     """Cut the study's tables down to what was known before LEAP."""
-    chronic = data.chronic[data.chronic["year"] < PROGRAM_START]
+    start = min(data.starts.values())
+    chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
-    panel = build_panel(data, "attendance_rate", edition)
-    before = [column for column, year in enumerate(panel.years) if year < PROGRAM_START]
+    panel = build_panel(data, "attendance_rate", edition or next(iter(data.state.editions)))
+    before = [column for column, year in enumerate(panel.years) if year < start]
     attendance = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
     traits = data.districts.set_index("district_code")
     table = pd.DataFrame(
@@ -109,8 +110,8 @@ def pre_period(data: StudyData, edition: Edition = "2022-23") -> PrePeriod:
         }
     )
     years = tuple(by_year.columns) + tuple(panel.years[column] for column in before)
-    named: dict[str, tuple[str, ...]] = {name: comparison_codes(data.districts, name) for name in COMPARISONS}
-    return PrePeriod(table, tuple(sorted(set(years))), named)
+    named: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
+    return PrePeriod(table, tuple(sorted(set(years))), named, start)
 
 
 def rank_comparisons(

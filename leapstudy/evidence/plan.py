@@ -14,7 +14,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.estimate import Estimate
-from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.did.contrasts import Contrast, years_label
 
 REQUIRED = (
     "frozen",
@@ -138,7 +138,9 @@ def standing_of(found: Sequence[Deviation]) -> Standing:
     return "planned sensitivity" if len(real) == 1 and real[0].kind == "planned sensitivity" else "exploratory"
 
 
-def standings(plan: Mapping[str, Any], params: Mapping[str, Any], estimates: Iterable[Estimate]) -> pd.DataFrame:
+def standings(
+    plan: Mapping[str, Any], params: Mapping[str, Any], estimates: Iterable[Estimate], contrasts: Mapping[str, Contrast]
+) -> pd.DataFrame:
     """Count a run's estimates by how they stand to the plan.
 
     Parameters
@@ -147,20 +149,24 @@ def standings(plan: Mapping[str, Any], params: Mapping[str, Any], estimates: Ite
         The plan of record and the run's parameters.
     estimates
         Rows of `estimates.csv`.
+    contrasts
+        The study's contrasts in calendar years, by name.
 
     Returns
     -------
     DataFrame
         estimator, p_method, standing, rows. An estimator or a test that the plan does not name is exploratory.
     """
-    told = [(row.estimator, row.p_method, _standing(plan, params, row)) for row in estimates]
+    names = {(years_label(item.pre), years_label(item.post)): name for name, item in contrasts.items()}
+    told = [(row.estimator, row.p_method, _standing(plan, params, row, names)) for row in estimates]
     counted = pd.DataFrame(told, columns=["estimator", "p_method", "standing"])
     return counted.groupby(["estimator", "p_method", "standing"], sort=False).size().reset_index(name="rows")
 
 
-def _standing(plan: Mapping[str, Any], params: Mapping[str, Any], row: Estimate) -> Standing:
+def _standing(
+    plan: Mapping[str, Any], params: Mapping[str, Any], row: Estimate, names: Mapping[tuple[str, str], str]
+) -> Standing:
     if row.estimator not in PLANNED_ESTIMATORS or row.p_method not in PLANNED_TESTS:
         return "exploratory"
-    names = {(years_label(item.pre), years_label(item.post)): name for name, item in CONTRASTS.items()}
-    asked = {"outcome": row.outcome, "comparison": row.comparison, "edition": row.edition, "contrast": names.get((row.pre, row.post), "")}  # fmt: skip
+    asked = {"outcome": row.outcome, "comparison": row.comparison, "edition": row.edition, "contrast": names.get((row.pre or "", row.post or ""), "")}  # fmt: skip
     return standing_of(deviations(plan, {**params, **asked}))

@@ -10,8 +10,6 @@ from leapstudy.evidence.cost import Grant, Ingredient, split_grants
 SERVED = "students visited"
 LAUNCH = "funding at launch (GEER)"
 LATER = "funding through 2026 (American Rescue Plan)"
-ENROLMENT_YEAR = "2021-22"
-EDITION = "2022-23"
 TOTAL = "funding in all (a critic's total)"
 MILLION = 1e6
 
@@ -32,7 +30,7 @@ class Program:
     Attributes
     ----------
     served : float
-        Students visited, as published in 2023; coverage in 2021-22 was therefore at most `coverage`.
+        Students visited, as published in 2023; coverage in the first year was therefore at most `coverage`.
     launch_dollars : float
         Money at launch, as announced for all districts.
     grants : tuple of Grant
@@ -42,7 +40,7 @@ class Program:
     ingredients : tuple of Ingredient
         What is counted as cost and what is not, with the reason.
     enrollment : dict
-        District code -> students in 2021-22, every district.
+        District code -> students in the first year of the program, every district.
     """
 
     served: float
@@ -54,7 +52,7 @@ class Program:
 
     @property
     def enrolled(self) -> float:
-        """Students enrolled in 2021-22 in the districts with a grant."""
+        """Students enrolled in the first year of the program in the districts with a grant."""
         return sum(self.enrollment[code] for grant in self.grants for code in grant.codes)
 
     @property
@@ -87,7 +85,7 @@ class Program:
 
 
 def program(data: StudyData, facts: Facts) -> Program:
-    """Read the program's figures from the facts and the district enrollment of 2021-22.
+    """Read the program's figures from the facts and the district enrollment of its first year.
 
     Raises
     ------
@@ -95,7 +93,8 @@ def program(data: StudyData, facts: Facts) -> Program:
         If a figure is missing from the facts.
     """
     rows = data.attendance
-    chosen = rows[(rows["year"] == ENROLMENT_YEAR) & (rows["edition"] == EDITION) & (rows["group"] == "all")]
+    first, edition = min(data.starts.values()), next(iter(data.state.editions))
+    chosen = rows[(rows["year"] == first) & (rows["edition"] == edition) & (rows["group"] == "all")]
     launch = _figure(facts, LAUNCH) * MILLION
     return Program(
         served=_figure(facts, SERVED),
@@ -123,7 +122,7 @@ def _grants(facts: Facts) -> tuple[Grant, ...]:
 
 
 def _published(data: StudyData, facts: Facts) -> tuple[Published, ...]:
-    short = data.districts["district"].str.removesuffix(" School District")
+    short = data.districts["district"].map(data.state.unit.short)
     code_of = dict(zip(short, data.districts["district_code"], strict=True))
     frame = facts.published_effects
     columns = (frame[name] for name in ("who", "months_after_first_visit", "effect_pp"))

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from leapstudy.core.live import Controls, Live
-from leapstudy.core.names import parse_comparison
 from leapstudy.core.phrases import between, counted, points
 from leapstudy.data import StudyData
 from leapstudy.data.names import comparison_short, contrast_words, outcome_words, study_names
-from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.data.state import load_state
+from leapstudy.did.comparison import parse_comparison
+from leapstudy.did.contrasts import Contrast, common_start, contrasts_of, years_label
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import glance
 from leapstudy.did.sensitivity.specifications import specification_curve
@@ -53,22 +54,23 @@ class Curve:
 
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
     """Fit every specification that the data can be asked for one district, or for all together; see `did.sensitivity`."""
-    rows = specification_curve(data, spec, treated_of(data, district)).sort_values("estimate_pp", ignore_index=True)
+    treated = treated_of(data, district)
+    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
+    rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)
     specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
     words = {
         "group": [comparison_short(name) for name in rows["comparison"]],
-        "years": [_years(item) for item in specs],
+        "years": [_years(contrasts[item.contrast]) for item in specs],
     }
     return Curve(title, specs, rows.assign(**words))
 
 
 def _spec_of(row: dict[Any, Any], asked: Spec) -> Spec:
     chosen: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
-    return replace(asked, comparison=parse_comparison(row["comparison"]), **chosen)
+    return replace(asked, comparison=parse_comparison(row["comparison"], load_state()), **chosen)
 
 
-def _years(spec: Spec) -> str:
-    contrast = CONTRASTS[spec.contrast]
+def _years(contrast: Contrast) -> str:
     return contrast_words(years_label(contrast.pre), years_label(contrast.post))
 
 

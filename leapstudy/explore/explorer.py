@@ -8,14 +8,14 @@ import pandas as pd
 from leapstudy.batch.choices import Tools
 from leapstudy.core.errors import BadInput
 from leapstudy.core.live import Controls, Live
-from leapstudy.core.names import ALL_SLUG, Comparison, ComparisonName, Edition, Scale, Weights, options
+from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
 from leapstudy.core.phrases import number, percent
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, leap_districts
-from leapstudy.data.names import comparison_words, outcome_words, short
+from leapstudy.data.names import comparison_words, outcome_words, short, study_names
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import CONTRASTS
-from leapstudy.did.design import GROUPS, Spec
+from leapstudy.did.contrasts import Contrast, contrasts_of
+from leapstudy.did.design import Spec
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
 
@@ -152,13 +152,13 @@ def _candidate(row: dict[Any, Any]) -> str:
 def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) -> dict[str, Any]:
     from ipywidgets import Dropdown, SelectMultiple
 
-    named = isinstance(spec.comparison, str)
+    named, state = isinstance(spec.comparison, str), study_names().state
     asked: dict[str, tuple[str, dict[str, str], str]] = {
         "district": ("District", {title: slug for slug, title in titles.items()}, district),
-        "outcome": ("Outcome", {outcome_words(name): name for name in GROUPS}, spec.outcome),
+        "outcome": ("Outcome", {item.words: name for name, item in state.outcomes.items() if item.group}, spec.outcome),
         "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
-        "contrast": ("Years", {item.label: name for name, item in CONTRASTS.items()}, spec.contrast),
-        "edition": ("Edition", {name: name for name in options(Edition)}, spec.edition),
+        "contrast": ("Years", {item.label: name for name, item in _contrasts().items()}, spec.contrast),
+        "edition": ("Edition", {name: name for name in state.editions}, spec.edition),
         "weights": ("Weights", {WEIGHTS[name]: name for name in options(Weights)}, spec.weights),
         "scale": ("Scale", {SCALES[name]: name for name in options(Scale)}, spec.scale),
     }
@@ -173,8 +173,15 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
     return made
 
 
+def _contrasts() -> dict[str, Contrast]:
+    names = study_names()
+    return contrasts_of(names.state, names.starts[0])
+
+
 def _comparisons() -> dict[str, str]:
-    return {comparison_words(name): name for name in options(ComparisonName)} | {"picked from the table below": PICKED}
+    return {comparison_words(name): name for name in study_names().state.groups} | {
+        "picked from the table below": PICKED
+    }
 
 
 def _stack(widgets: Any) -> Any:
@@ -192,7 +199,7 @@ def _still(title: str, spec: Spec) -> str:
         ("District", title),
         ("Outcome", outcome_words(spec.outcome)),
         ("Compared with", comparison_words(comparison_label(spec.comparison))),
-        ("Years", CONTRASTS[spec.contrast].label),
+        ("Years", _contrasts()[spec.contrast].label),
         ("Edition", spec.edition),
         ("Weights", WEIGHTS[spec.weights]),
         ("Scale", SCALES[spec.scale]),

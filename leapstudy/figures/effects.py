@@ -20,7 +20,7 @@ from leapstudy.figures.common import (
 from leapstudy.figures.exhibit import Exhibit, alt_text
 from leapstudy.figures.style import in_house_style, new_figure, zero_line
 
-EFFECT_LABEL = "effect, points of attendance (95 % interval)"
+EFFECT_LABEL = "effect, points of attendance (95% CI)"
 
 
 @in_house_style

@@ -9,7 +9,7 @@ from leapstudy.core.frames import extremes
 from leapstudy.core.phrases import between, counted, points
 from leapstudy.data.names import comparison_short, comparison_words, contrast_words, outcome_words, study_names
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer, estimator_rows
-from leapstudy.did.contrasts import CONTRASTS, years_label
+from leapstudy.did.contrasts import contrasts_of, years_label
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures import bars as sure
@@ -29,7 +29,7 @@ def tests(answer: DistrictAnswer) -> Exhibit:
 
 def specifications(answer: Answer) -> Exhibit:
     """Draw every specification in order, and which choices made it."""
-    shown = told_curve(answer.sensitivity.curve)
+    shown = told_curve(answer.sensitivity.curve, answer.event_study.start)
     caption = replace(
         caption_of(
             answer,
@@ -43,9 +43,12 @@ def specifications(answer: Answer) -> Exhibit:
     return sure.specification_curve(shown, [*CHOICES, "placebo"], caption)
 
 
-def told_curve(curve: pd.DataFrame) -> pd.DataFrame:
-    """Return the curve with its choices in words, and whether its own placebo was rejected as one of them."""
-    years = {name: (years_label(item.pre), years_label(item.post)) for name, item in CONTRASTS.items()}
+def told_curve(curve: pd.DataFrame, start: str) -> pd.DataFrame:
+    """Return the curve of units that started in `start` with its choices in words, and whether its own placebo was rejected as one of them."""
+    years = {
+        name: (years_label(item.pre), years_label(item.post))
+        for name, item in contrasts_of(study_names().state, start).items()
+    }
     return curve.assign(
         comparison=curve["comparison"].map(comparison_short),
         contrast=[contrast_words(*years[name]) for name in curve["contrast"]],

@@ -9,7 +9,7 @@ from leapstudy.core.phrases import number, percent, points
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.students_common import GROUP_MARKS, NEVER_MARK, mark_visit, refused_exhibit, student_exhibit
 from leapstudy.figures.style import BLUE, GRAY, PALE, in_house_style, legend_below, new_figure
-from leapstudy.students.referral_rule import WORDS
+from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.student_raw import NEVER_VISITED
 from leapstudy.study.students import StudentStudy
 
@@ -51,7 +51,12 @@ def _count(value: float) -> str:
 def referral_rule(study: StudentStudy) -> Exhibit:
     """Draw how much of the time before a referral the referred and the others at risk had missed."""
     shares, rule = study.rule_shares, study.answer.rule
-    assert rule is not None, "without a referral there is no such figure"
+    if rule is None:
+        return refused_exhibit(study, "The rule that the log follows", ())
+    if not rule.referred:
+        return refused_exhibit(
+            study, "The rule that the log follows", (NO_REFERRAL,), "No referral to look at", "no referred students"
+        )
     figure, axes = new_figure(3.4)
     x = np.arange(len(shares))
     for offset, column, color, label in (
@@ -66,7 +71,7 @@ def referral_rule(study: StudentStudy) -> Exhibit:
     return student_exhibit(
         study, figure, "The rule that the log follows", [_rule_words(study)],
         f"Share of students who had missed at least so much {WORDS[rule.window]}, the window that tells the two apart best",
-        f"{rule.referred:,} referred students",
+        f"about {rule.referred:,} referred students",
         shares.assign(referred_share=100 * shares["referred_share"], others_share=100 * shares["others_share"])
         .set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1),
     )  # fmt: skip

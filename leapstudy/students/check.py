@@ -240,15 +240,18 @@ def inspect_visits(
     """
     rows = log.table
     if students is None:
-        rows = rows.mutate(in_attendance=ibis.literal(True))
+        rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False))
     else:
         there = students.select("student").distinct()
         rows = rows.left_join(there, "student", rname="{name}_there")
         rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
+        rows = rows.cross_join(students.aggregate(first_month=students.month.min(), last_month=students.month.max()))
+        inside = rows.visit_date.truncate("M").between(rows.first_month, rows.last_month)
+        rows = rows.mutate(outside=rows.completed & ~inside)
     rows = failures(rows, VISIT_RULES, limits)
     account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.unparsed)
     if students is not None and account.rows_in:
-        findings += _unmatched(rows, most_unmatched)
+        findings += _unmatched(rows, most_unmatched) + _all_outside(rows)
     report = CheckReport(name, "visits", simulated, (account,), tuple(findings), log.files.left_out)
     return report, rows
 
@@ -265,6 +268,20 @@ def _unmatched(rows: Table, most: float) -> list[Finding]:
         "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is allowed."
     )
     return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
+
+
+def _all_outside(rows: Table) -> list[Finding]:
+    """Refuse a log of which no completed visit lies in the months of the attendance files."""
+    query = rows.aggregate(met=rows.completed.sum(), outside=rows.outside.sum())
+    row = sealed("matching the visits' months", query.to_pyarrow).to_pylist()[0]
+    outside = int(row["outside"] or 0)
+    if not outside or outside < int(row["met"]):
+        return []
+    reason = (
+        "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the attendance "
+        "of the months before and after the visits."
+    )
+    return [Finding("visits", "no_visit_inside", "error", "", outside, "refused", reason)]
 
 
 def check_path(

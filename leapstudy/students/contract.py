@@ -233,8 +233,9 @@ def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequ
     """Raise `BadInput` if a required column is missing; `shown` are the file's names that may be shown, cells never."""
     missing = [name for name in table.required if name not in set(present)]
     if missing:
+        has = f"it has {sorted(shown)}" if shown else "what it has is not shown, since its first line may be no header"
         raise BadInput(
-            f"{what} lacks the columns {missing} of the table {table.name!r}; it has {sorted(shown)}. "
+            f"{what} lacks the columns {missing} of the table {table.name!r}; {has}. "
             "Map the file's own names under `columns:` in params/students.yml, as `name here: name there`"
             + (", or give `district:` for a file of one district." if "district_code" in missing else ".")
         )

@@ -30,13 +30,22 @@ FIRST_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each."""
+    """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each.
+
+    `confirmed` says that the second line fits the first one as a row fits its header; else no column name is shown.
+    """
 
     kind: str
     delimiter: str
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    confirmed: bool = True
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The column names that may be shown: they look like names and stand in a header."""
+        return tuple(name for name in self.columns if self.confirmed and looks_like_name(name))
 
     def type_of(self, column: str) -> str:
         """Return the class of a column's type: text, number, flag, moment or other."""
@@ -147,8 +156,11 @@ def dialect_of(path: Path) -> Dialect:
         return _parquet(path)
     if kind == "fixed":
         return Dialect("fixed", "", ())
-    delimiter, columns = header_of(path)
-    return Dialect("delimited", delimiter, columns)
+    first, second = _first_lines(path)
+    delimiter, columns = header_of(first, path.name)
+    row = next(csv.reader([second], delimiter=delimiter), [])
+    below = len(row) == len(columns) and any(cell and not looks_like_name(cell.strip()) for cell in row)
+    return Dialect("delimited", delimiter, columns, confirmed=below)
 
 
 def _parquet(path: Path) -> Dialect:
@@ -175,27 +187,26 @@ def _class(kind: pa.DataType) -> str:
     return "text" if any(is_one(kind) for is_one in text) else "other"
 
 
-def header_of(path: Path) -> tuple[str, tuple[str, ...]]:
+def header_of(line: str, file: str) -> tuple[str, tuple[str, ...]]:
     """Return a text file's delimiter and column names from its first line, and nothing else.
 
     Raises
     ------
     BadInput
-        If the first line is no header, or the file is not UTF-8; no cell is shown.
+        If the first line is no header; no cell is shown.
     """
-    line = _first_line(path)
     rows = {sign: next(csv.reader([line], delimiter=sign)) for sign in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda sign: len(rows[sign]))
     names = [name.strip() for name in rows[delimiter]]
     if not all(looks_like_name(name) for name in names):
         raise BadInput(
-            f"The first line of {path.name} does not look like a header: {len(names)} columns, of which "
+            f"The first line of {file} does not look like a header: {len(names)} columns, of which "
             f"{sum(looks_like_name(name) for name in names)} could be names. Is the header line missing? "
             "Add one with the columns' names; what stands there is not shown, since it may be a student's row."
         )
     folded = [name.casefold() for name in names]
     if len(set(folded)) < len(folded):
-        raise BadInput(f"{path.name} has two columns of one name. Give each column its own.")
+        raise BadInput(f"{file} has two columns of one name. Give each column its own.")
     return delimiter, tuple(names)
 
 
@@ -204,7 +215,8 @@ def looks_like_name(text: str) -> bool:
     return bool(NAME.fullmatch(text)) and not LONG_DIGITS.search(text)
 
 
-def _first_line(path: Path) -> str:
+def _first_lines(path: Path) -> tuple[str, str]:
+    """Return the first and the second line of a text file; the second may be empty."""
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
             start = file.read(FIRST_BYTES)
@@ -212,7 +224,7 @@ def _first_line(path: Path) -> str:
         start = b""
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise BadInput(f"{path.name} is not written in UTF-8 (it looks like UTF-16). Export it as 'CSV UTF-8'.")
-    first = re.split(rb"\r\n|\n|\r", start, maxsplit=1)[0]
+    first, second, *_ = [*re.split(rb"\r\n|\n|\r", start, maxsplit=2), b""]
     try:
         line = first.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -221,7 +233,7 @@ def _first_line(path: Path) -> str:
         raise BadInput(
             f"{path.name} is empty, cannot be opened, or its first line is not UTF-8. Export it as 'CSV UTF-8'."
         )
-    return line
+    return line, second.decode("utf-8", errors="replace")
 
 
 def source_columns(
@@ -243,9 +255,11 @@ def source_columns(
         if name in constants:
             continue
         if name in mapping and name_key(mapping[name]) not in by_key:
-            legal = [column for column in dialect.columns if looks_like_name(column)]
             raise bad_value(
-                f"column of {file} under columns: {name}", mapping[name], legal, "Write the name as the file has it."
+                f"column of {file} under columns: {name}",
+                mapping[name],
+                dialect.shown,
+                "Write the name as the file has it.",
             )
         column = by_key.get(name_key(mapping.get(name, name)))
         if column is not None:

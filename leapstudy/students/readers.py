@@ -17,7 +17,7 @@ from leapstudy.students.engine import keep
 from leapstudy.students.files import find
 from leapstudy.students.reading import CALENDAR_EVENTS, CATEGORIES, Reading
 from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
-from leapstudy.students.sources import Source, columns_of, read, shown_names
+from leapstudy.students.sources import Source, columns_of, read
 
 EDFI_FILES = {
     "enrollment": ("enrollment", "enrollments", "enrolment", "enrolments", "studentschoolassociations"),
@@ -296,7 +296,7 @@ def shape_of(path: Path | str, how: Reading) -> Shape | Literal["visits"]:
         return "visits"
     if set(contract.STUDENT_DAY.required) <= columns:
         return "student_day"
-    contract.require_columns(contract.STUDENT_MONTH, columns, files.paths[0].name, shown_names(files.dialects[0]))
+    contract.require_columns(contract.STUDENT_MONTH, columns, files.paths[0].name, files.dialects[0].shown)
     return "student_month"
 
 

@@ -25,6 +25,9 @@ CLEAR_FIT = 0.3
 MOST_REFERRED = 0.25
 """Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students."""
 
+NO_REFERRAL = "No referral has a school month of attendance before it, so that no rule can be looked for."
+"""What is said where no rule was looked for, since nobody was referred or attendance begins too late."""
+
 WORDS = {
     "last_month": "over the last month",
     "last_two_months": "over the last two months",
@@ -100,6 +103,8 @@ def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[Referr
 
 def _best(code: str, shares: pd.DataFrame, cuts: Sequence[int]) -> ReferralRule:
     windows = {str(window): rows for window, rows in shares.groupby("window")}
+    if shares.empty:
+        return ReferralRule(code, WINDOWS[0], 0, 0.0, 0.0, 0.0, 0)  # no referral has a school month before it
     tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in cuts]
     best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
     return best if best.fit >= CLEAR_FIT else _judge(code, windows[best.window], best.window, 0)

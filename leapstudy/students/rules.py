@@ -386,6 +386,13 @@ VISIT_RULES: tuple[Rule, ...] = (
         "The student of the visit log is not in the attendance files: an id that lost its zeros, or another export.",
     ),
     Rule(
+        "outside_months",
+        "warn",
+        lambda t, _: t.outside,
+        "kept",
+        "The visit lies before the first or after the last month of the attendance files.",
+    ),
+    Rule(
         "no_referral",
         "warn",
         lambda t, _: t.referral_date.isnull(),

@@ -16,7 +16,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.contract import Column
 from leapstudy.students.engine import sealed
-from leapstudy.students.files import Dialect, Files, find, looks_like_name, name_key, source_columns
+from leapstudy.students.files import Dialect, Files, find, name_key, source_columns
 from leapstudy.students.reading import Reading
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
@@ -79,15 +79,10 @@ def columns_of(files: Files, how: Reading) -> set[str]:
     return set(there) | set(how.constants)
 
 
-def shown_names(dialect: Dialect) -> list[str]:
-    """Return those of a file's column names that may be shown."""
-    return [name for name in dialect.columns if looks_like_name(name)]
-
-
 def _select(dialect: Dialect, paths: Sequence[Path], table: contract.Table, how: Reading) -> str:
     mapping = {name: theirs for name, theirs in how.columns.items() if name in table.names}
     columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
-    contract.require_columns(table, {*columns, *how.constants}, paths[0].name, shown_names(dialect))
+    contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
     cells = []
     for column in table.columns:
         if column.name in how.constants:

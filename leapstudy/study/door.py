@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
-from leapstudy.core.names import ALL_SLUG, ContrastName, Edition, Outcome, Weights, options, parse_comparison
+from leapstudy.core.names import ALL_SLUG, Weights, options
 from leapstudy.data import StudyData, find_district, leap_districts, load_study
+from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
@@ -34,9 +35,9 @@ def panel(
     district: str | Sequence[str] | None = None,
     *,
     comparison: str | Sequence[str] | None = None,
-    outcome: Outcome | None = None,
-    contrast: ContrastName | None = None,
-    edition: Edition | None = None,
+    outcome: str | None = None,
+    contrast: str | None = None,
+    edition: str | None = None,
     weights: Weights = "equal",
     years: Years = "contrast",
 ) -> pd.DataFrame:
@@ -82,10 +83,10 @@ def panel(
     """
     if years not in options(Years):
         raise bad_value("years", years, options(Years), "The contrast's years alone, or every year of the file.")
+    data = load_study()
     asked = {"contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    spec = Spec(**given) if comparison is None else Spec(comparison=parse_comparison(comparison), **given)
-    data = load_study()
+    spec = Spec(**given) if comparison is None else Spec(comparison=parse_comparison(comparison, data.state), **given)
     every = build_panel(data, spec.outcome, spec.edition).years if years == "all" else None
     return _tidy(data, build_sample(data, spec, _codes(data, district), every))
 
@@ -359,9 +360,9 @@ def answer(
     district: str | None = None,
     *,
     comparison: str | Sequence[str] | None = None,
-    contrast: ContrastName | None = None,
-    edition: Edition | None = None,
-    outcome: Outcome | None = None,
+    contrast: str | None = None,
+    edition: str | None = None,
+    outcome: str | None = None,
     weights: Weights = "equal",
 ) -> Study[Any]:
     """Answer the study's question in full, as its pages do: every test, sensitivity analysis and standard of evidence.

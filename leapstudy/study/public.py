@@ -6,12 +6,14 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG, parse_comparison
+from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
+from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
-from leapstudy.did.comparison import comparison_label
+from leapstudy.did.comparison import comparison_label, parse_comparison
+from leapstudy.did.contrasts import common_start, contrasts_of
 from leapstudy.did.design import Spec
 from leapstudy.did.pooling import published_prior
 from leapstudy.evidence.assess import Evidence, assess
@@ -69,7 +71,7 @@ def load_plan() -> dict[str, Any]:
 
 def ask(comparison: str = "alliance", **names: Any) -> Spec:
     """Return the spec that a notebook's parameters ask for; see `Spec` for the names."""
-    return Spec(comparison=parse_comparison(comparison), **names)
+    return Spec(comparison=parse_comparison(comparison, load_state()), **names)
 
 
 def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
@@ -110,5 +112,5 @@ def _study(
     params = params_of(answer.spec)
     return Study(
         data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
-        standings(plan, params, answer.estimates),
+        standings(plan, params, answer.estimates, contrasts_of(data.state, common_start(data.starts, [district.code]))),
     )  # fmt: skip

@@ -89,17 +89,22 @@ def _check(settings: StudentSettings) -> Checked:
     ok = all(item.ok for item in reports)
     codes = _visited_districts(
         kept_rows(con, "reading the visits", log_rows, ("student", "completed")),
-        kept_rows(con, "reading the districts", rows, ("student", "district_code")),
+        kept_rows(con, "reading the districts", rows, ("student", "district_code", "month", "days_enrolled")),
     ) if ok else []  # fmt: skip
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     return Checked("\n".join(item.text() for item in reports), ok, places_of(codes, settings), tuple(accounts))
 
 
 def _visited_districts(log: Any, panel: Any) -> list[str]:
+    """Return the districts in which visited students are first seen: those that an answer is made for."""
     from leapstudy.students.engine import sealed
 
     visited = log.filter(log.completed).select("student").distinct()
-    codes = panel.semi_join(visited, "student").select("district_code").distinct()
+    rows = panel.semi_join(visited, "student")
+    rows = rows.filter(rows.days_enrolled > 0)
+    months = rows.group_by(["student", "month"]).agg(district_code=rows.district_code.argmax(rows.days_enrolled))
+    homes = months.group_by("student").agg(district_code=months.district_code.argmin(months.month))
+    codes = homes.select("district_code").distinct()
     return sorted(sealed("listing the districts with visits", codes.to_pyarrow)["district_code"].to_pylist())
 
 
@@ -111,14 +116,15 @@ def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District
     BadInput
         If two would share a folder.
     """
-    known = load_study().districts.set_index("district_code")
+    data = load_study()
+    known = data.districts.set_index("district_code")
     places = []
     for code in codes:
         if code in known.index:
             places.append(District(code, str(known.loc[code, "district"]), str(known.loc[code, "slug"])))
         else:
             name = settings.district_names.get(code, f"District {code}")
-            places.append(District(code, name, slug_of(code, name)))
+            places.append(District(code, name, slug_of(code, name, data.state.unit)))
     slugs = [place.slug for place in places]
     if len(set(slugs)) < len(slugs):
         raise BadInput("Two districts of the student files share a name. Tell them apart under `district_names:`.")

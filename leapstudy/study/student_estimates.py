@@ -8,7 +8,15 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.did.at_risk import AtRisk, at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.at_risk import (
+    NOBODY_FOLLOWED,
+    AtRisk,
+    at_risk,
+    at_risk_effects,
+    coefficients,
+    share_terms,
+    strata_of,
+)
 from leapstudy.did.staggered.card import Context
 from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.disclosure import MIN_GROUP
@@ -80,8 +88,9 @@ class Measured:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Districts with visited students in order of code, then `ALL`."""
-        return (*dict.fromkeys(code for code, _ in self.visited.at_risk if code != ALL), ALL)
+        """Districts with visited students in order of code, whether or not one of them can be compared, then `ALL`."""
+        moments = self.visited.moments
+        return (*sorted(set(moments.district[np.isfinite(moments.cohort)].tolist())), ALL)
 
 
 def measure(data: StudentData, settings: StudentSettings) -> Measured:
@@ -152,11 +161,12 @@ def at_risk_by_district(
         whole = strata[strata["part"] == part]
         months = months_with_enough(whole, fewest)
         for code in [*sorted(sizes["district_code"].unique()), ALL]:
-            shown = strata_to_show(_of(whole, (code, part)), months, "together" if code == ALL else "own")
+            own = _of(whole, (code, part))
+            shown = strata_to_show(own, months, "together" if code == ALL else "own")
             try:
                 found[code, part] = at_risk(shown, _of(sizes, (code, part)), fewest)
             except BadInput as error:
-                refused[code, part] = Found(None, (str(error) if len(whole) == len(shown) else FEW,))
+                refused[code, part] = Found(None, (str(error) if len(own) == len(shown) else FEW,))
     if not found:
         return refused
     products = influence_products(
@@ -168,9 +178,9 @@ def at_risk_by_district(
     made = {}
     for key, one in found.items():
         others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
-        own = products[products["grp"] == _group(key)]
+        squares = products[products["grp"] == _group(key)]
         every = int(_of(sizes, key)["students"].sum()) if visited is None else visited[key[0]]
-        effects = at_risk_effects(one, own, others, fewest, every)
+        effects = at_risk_effects(one, squares, others, fewest, every)
         made[key] = enough_students(effects, refusal_words(one.refused))
     return {**made, **refused}
 
@@ -188,24 +198,25 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     edition = "SIMULATED" if measured.simulated else measured.period
     where = Context(code, district, "attendance_rate", edition)
     rule = next((rule for rule in measured.rules if rule.district_code == code), None)
+    few = rule is not None and 0 < rule.referred < MIN_GROUP
+    cells = _of_place(measured.visited.moments, code)
     visited = _designs(measured.visited, code, rule, settings)
     placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
     return StudentAnswer(
-        code=code, district=district, edition=edition, rule=rule, designs=designs, control=control,
+        code=code, district=district, edition=edition, rule=None if few else rule, designs=designs, control=control,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
         bounds=headline_bounds(visited[RECOMMENDED].effects) if code == ALL else None,
-        rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
-        raw_paths=raw_paths(_cells(measured.visited.moments, code)),
+        rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
+        raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
         estimates=estimate_table(designs, visited, control, where, settings.months_after),
     )  # fmt: skip
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
-    cells = without_small_districts(side.moments) if code == ALL else _cells(side.moments, code)
-    found = plain_designs(cells, settings.early)
+    found = plain_designs(_of_place(side.moments, code), settings.early)
     found[RECOMMENDED] = _recommended(side.at_risk, code, "", rule)
     return found
 
@@ -220,11 +231,11 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
                 "left to compare with are not like those who were visited.",
             ),
         )
-    return found.get((code, part), Found(None, ("No student of this district was picked.",)))
+    return found.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
 
 
-def _cells(moments: Moments, code: str) -> Moments:
-    return moments if code == ALL else moments.where(moments.district == code)
+def _of_place(moments: Moments, code: str) -> Moments:
+    return without_small_districts(moments) if code == ALL else moments.where(moments.district == code)
 
 
 def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import yaml
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
-from leapstudy.core.names import parse_comparison
 from leapstudy.core.phrases import number, points
+from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
 
@@ -120,8 +120,11 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
     if reading.track == "students":
         return say["group_students"]
-    named = isinstance(parse_comparison(reading.comparison), str)
-    return say[f"group_{reading.comparison}" if named else "group_custom"]
+    names = study_names()
+    if reading.comparison in names.state.groups:
+        return names.state.groups[reading.comparison].words.plain[say["lang"]]
+    names.comparison(reading.comparison)  # neither a group nor codes: an error, no silent fallback
+    return say["group_custom"]
 
 
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
@@ -154,7 +157,7 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 
 def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if found in ("failed_placebo", "placebo", "cannot_test"):
+    if found in ("failed_placebo", "selection", "placebo", "cannot_test"):
         return (_before_words(reading, found, say),)
     chance = say["sure_unknown"]
     if reading.chance_above is not None:
@@ -165,9 +168,11 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
 
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
     """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
+    placebo, control = reading.placebo, reading.control
+    if control is not None and (found == "selection" or not control.includes_zero):
+        return say["sure_control"].format(control=points(control.value), range=range_words(control, say, 2))
     if found != "failed_placebo":
         return say[f"sure_{found}"]
-    placebo = reading.placebo
     if placebo is None or (placebo.includes_zero and placebo.bounded):
         return say["sure_failed_trend"]
     key = "sure_failed_range" if placebo.bounded else "sure_failed"
@@ -186,7 +191,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
-    if found in ("failed_placebo", "placebo"):
+    if found in ("failed_placebo", "selection", "placebo"):
         return (say[f"overturn_{found}"],)
     if found == "positive" and effect.low is not None:
         return (say["overturn_positive"].format(bound=number(effect.low)),)

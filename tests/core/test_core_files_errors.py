@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput, bad_value, closest
 from leapstudy.core.files import sha256_bytes, sha256_file, write_bytes_atomic, write_text_atomic
-from leapstudy.core.names import Comparison, ContrastName, check_option, options
+from leapstudy.core.names import Comparison, Scale, check_option, options
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
@@ -38,7 +38,7 @@ def test_closest_ignores_case_and_gives_nothing_far():
 
 
 def test_options_are_the_declared_names():
-    assert "placebo_2019_20_to_2020_21" in options(ContrastName)
-    with pytest.raises(BadInput, match="pre_mean_to_2021_22"):
-        check_option("contrast", "pre_mean", ContrastName)
+    assert "logodds" in options(Scale)
+    with pytest.raises(BadInput, match="Legal: points, logodds"):
+        check_option("scale", "point", Scale)
     assert Comparison is not None

@@ -11,7 +11,8 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import leap_districts
-from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.data.state import load_state
+from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import exact, shuffled
@@ -29,8 +30,8 @@ def make(y_treated, y_comparison, weights="equal", scale="points", students=None
     spread = np.repeat(np.asarray(sizes, float)[:, None], 3, axis=1)
     n = len(y_treated)
     return Sample(
-        Spec(weights=weights, scale=scale), CONTRASTS["pre_mean_to_2021_22"], tuple(f"t{i}" for i in range(n)),
-        tuple(f"c{i}" for i in range(len(y_comparison))), YEARS, y_treated, y_comparison, spread[:n], spread[n:],
+        Spec(weights=weights, scale=scale), contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"], tuple(f"t{i}" for i in range(n)),
+        tuple(f"c{i}" for i in range(len(y_comparison))), YEARS, y_treated, y_comparison, spread[:n], spread[n:], "2021-22",
     )  # fmt: skip
 
 

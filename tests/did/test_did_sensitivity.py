@@ -8,14 +8,18 @@ import pytest
 import statsmodels.api as sm
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.answering import ATTENDANCE_YEARS, CHRONIC_YEARS
-from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.data.state import load_state, school_year
+from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.eventstudy import event_study
-from leapstudy.did.rebound import YEARS, rebound
+from leapstudy.did.rebound import rebound
 from leapstudy.did.sensitivity import bounds, covariates, recovery, specifications, trends
 from leapstudy.did.spread import spread_of
+
+ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
+YEARS = ATTENDANCE_YEARS[:3]
+CHRONIC_YEARS = tuple(school_year(first) for first in range(2011, 2020))
 
 HARTFORD, EAST_HARTFORD, CREC = "0640011", "0430011", "2410014"
 
@@ -133,7 +137,9 @@ def test_the_summary_counts_by_hand():
 
 def test_two_years_before_extrapolate_by_hand(study):
     sample = build_sample(study, Spec(), [HARTFORD], YEARS)
-    table = trends.one_step_up(sample, CONTRASTS["pre_mean_to_2021_22"]).set_index("model")["estimate_pp"]
+    table = trends.one_step_up(sample, contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"]).set_index("model")[
+        "estimate_pp"
+    ]
     a, b, c = (sample.y_treated[0] - sample.y_comparison.mean(axis=0)).tolist()
     # the line through two years goes on: 2 b - a where c is seen
     assert table["linear trends"] == pytest.approx(c - (2 * b - a), abs=1e-9)
@@ -173,12 +179,12 @@ def test_recovery_is_the_rebounds_own_gap(study, everyone):
             assert [found.low_pp, found.high_pp] == pytest.approx(ends, abs=1e-9)
 
 
-def test_no_departure_is_needed_where_the_interval_holds_zero(study, everyone):
+def test_no_departure_is_needed_where_the_interval_includes_zero(study, everyone):
     shown = event_study(build_sample(study, Spec(), everyone, ATTENDANCE_YEARS), "2020-21")
     found = bounds.plain_bounds(shown)
     assert found.n_pre == 1 and found.breakdown == 0 and not found.is_placebo
     others = event_study(build_sample(study, Spec(comparison="others"), everyone, ATTENDANCE_YEARS), "2020-21")
-    assert bounds.plain_bounds(others).breakdown is None  # +1.83 leaves zero out; one coefficient cannot say how safely
+    assert bounds.plain_bounds(others).breakdown is None  # +1.83 excludes zero; one coefficient cannot say how safely
 
 
 def test_the_largest_departure_is_of_the_path_up_to_the_reference():

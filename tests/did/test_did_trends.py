@@ -6,10 +6,14 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from leapstudy.did.answering import ATTENDANCE_YEARS, CHRONIC_YEARS
+from leapstudy.data.state import school_year
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.eventstudy import detectable_slope, event_study, joint_test, sup_t_value
-from leapstudy.did.rebound import YEARS, rebound
+from leapstudy.did.rebound import rebound
+
+ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
+YEARS = ATTENDANCE_YEARS[:3]
+CHRONIC_YEARS = tuple(school_year(first) for first in range(2011, 2020))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,9 @@ import yaml
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.names import ComparisonName, ContrastName, Edition, Outcome, Scale, Weights, options
+from leapstudy.core.names import Scale, Weights, options
+from leapstudy.data.state import load_state
+from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec
 from leapstudy.evidence.plan import check_frozen, check_run, deviations, plan_hash, standing_of, standings
 
@@ -29,16 +31,17 @@ def test_the_plan_is_what_the_study_does_by_default(plan):
 
 
 def test_the_plan_names_only_legal_options(plan):
-    aliases = {
-        "outcome": Outcome,
-        "comparison": ComparisonName,
-        "contrast": ContrastName,
-        "edition": Edition,
-        "weights": Weights,
-        "scale": Scale,
+    state = load_state()
+    legal = {
+        "outcome": state.outcomes,
+        "comparison": state.groups,
+        "contrast": state.contrasts,
+        "edition": state.editions,
+        "weights": options(Weights),
+        "scale": options(Scale),
     }
     for key, values in plan["sensitivity"].items():
-        assert set(values) <= set(options(aliases[key])), key
+        assert set(values) <= set(legal[key]), key
 
 
 def test_a_changed_word_is_an_error(plan):
@@ -105,12 +108,16 @@ def _row(**change):
     ],
 )
 def test_each_row_stands_to_the_plan_by_its_own_departures(plan, change, standing):
-    assert standings(plan, {"weights": "equal"}, [_row(**change)])["standing"].tolist() == [standing]
+    assert standings(plan, {"weights": "equal"}, [_row(**change)], contrasts_of(load_state(), "2021-22"))[
+        "standing"
+    ].tolist() == [standing]
 
 
 def test_a_runs_own_departure_counts_for_all_its_rows(plan):
     rows = [_row(), _row(comparison="others")]
-    found = standings(plan, {"weights": "students", "comparison": "alliance"}, rows)
+    found = standings(
+        plan, {"weights": "students", "comparison": "alliance"}, rows, contrasts_of(load_state(), "2021-22")
+    )
     assert dict(zip(found["standing"], found["rows"], strict=True)) == {"planned sensitivity": 1, "exploratory": 1}
 
 

@@ -69,7 +69,7 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
     # without weights nobody knows the units' sizes, and no test that needs them is made
     weights = np.full_like(panel.y, np.nan) if panel.weights is None else panel.weights
     comparison = tuple(codes[~treated].tolist())
-    contrast = Contrast("pre_mean_to_2021_22", "before to after the start", labels[:before], labels[before:], "main")
+    contrast = Contrast("before_to_after", "before to after the start", labels[:before], labels[before:], "main")
     spec = Spec(comparison=comparison, weights="equal" if panel.weights is None else "students", seed=seed)
     return Sample(
         spec, contrast, tuple(codes[treated].tolist()), comparison, labels, panel.y[treated], panel.y[~treated],

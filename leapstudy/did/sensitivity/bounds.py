@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from leapstudy.did.contrasts import PROGRAM_START, event_time
 from leapstudy.did.honest import Violation, breakdown, honest_bounds
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.records import EventStudy
@@ -19,22 +18,22 @@ TIMES = (0.0, 1.0)
 
 
 def plain_bounds(study: EventStudy) -> Bounds:
-    """Return the bounds without any departure for the program's first year: its own 95 % interval.
+    """Return the bounds without any departure for the program's first year: its own 95% interval.
 
-    Where this interval holds zero already, no departure is needed to overturn an effect: the breakdown value is 0, and
+    Where this interval includes zero already, no departure is needed to overturn an effect: the breakdown value is 0, and
     otherwise unknown.
     """
-    row = study.table[study.table["year"] == PROGRAM_START].iloc[0]
+    row = study.table[study.table["event_time"] == 0].iloc[0]
     low, high = float(row["low_pp"]), float(row["high_pp"])
     table = pd.DataFrame({"m": [0.0], "low_pp": [low], "high_pp": [high]})
     n_pre = int((~study.table["is_reference"] & (study.table["event_time"] < 0)).sum())
-    return Bounds(study.outcome, PROGRAM_START, False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None)  # fmt: skip
+    return Bounds(study.outcome, str(row["year"]), False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None)  # fmt: skip
 
 
 def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = TIMES) -> Bounds:
     """Return robust bounds for the year after the reference year of an event study.
 
-    For chronic absence that year (2019-20) lies before the program, so that zero is due: it shows how the method fares
+    For chronic absence that year (2019-20) lies before the program, so that zero is expected: it shows how the method fares
     where nine years of trends are known. For attendance it is the program's first year, with one change before.
 
     Parameters
@@ -55,7 +54,7 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)
-    before = (shown["event_time"] < event_time(study.reference)).to_numpy()
+    before = (shown["year"] < study.reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
     n_pre, n_post = int(before.sum()), int((~before).sum())
     largest = largest_before(b[before], kind)
@@ -66,10 +65,10 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     problem = Problem(b[order], covariance, n_pre, n_post, np.eye(1, n_post)[0])
     found = honest_bounds(problem, kind, [unit * factor for factor in times])
     table = found.rename(columns={"bound": "m"})[["m", "low_pp", "high_pp"]]
-    year = str(shown["year"].iloc[order[n_pre]])
+    year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
     first = table.iloc[0]
     broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times))
-    return Bounds(study.outcome, year, year < PROGRAM_START, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)  # fmt: skip
+    return Bounds(study.outcome, year, placebo, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)  # fmt: skip
 
 
 def largest_before(before: np.ndarray, kind: Violation) -> float:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
-from leapstudy.did.rebound import LEAST_DISTRICTS, YEARS
+from leapstudy.did.rebound import LEAST_DISTRICTS, around_start
 from leapstudy.did.sensitivity.covariates import in_points, regression_adjusted
 from leapstudy.did.sensitivity.record import Adjusted
 
@@ -15,12 +15,12 @@ BEYOND = "It fell further than any comparison district, or less far: the line go
 
 
 def beyond_recovery(sample: Sample) -> Adjusted:
-    """Return the treated side's change to 2021-22 less what its fall to 2020-21 predicts, with its uncertainty.
+    """Return the treated side's change to the first year less what its fall in the year before predicts, with its uncertainty.
 
     Parameters
     ----------
     sample
-        A complete sample over `rebound.YEARS`, in points with equal weights.
+        A complete sample over the two years before the start and the first one, in points with equal weights.
 
     Notes
     -----
@@ -33,11 +33,12 @@ def beyond_recovery(sample: Sample) -> Adjusted:
             f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here are "
             f"{len(sample.comparison)}."
         )
-    asked = replace(sample, contrast=CONTRASTS["2020_21_to_2021_22"])
+    _, last, first = around_start(sample)
+    asked = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))
     fitted = regression_adjusted(asked, _fall(sample, sample.y_treated), _fall(sample, sample.y_comparison))
     return in_points(fitted, asked, BEYOND if fitted.beyond else "")
 
 
 def _fall(sample: Sample, y: np.ndarray) -> np.ndarray:
-    first, second, _ = sample.columns(YEARS)
+    first, second, _ = sample.columns(around_start(sample))
     return (y[:, second] - y[:, first])[:, None]

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import Comparison, ComparisonName, ContrastName, Edition, Scale, Weights
+from leapstudy.core.names import Comparison, Scale, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
-from leapstudy.did.contrasts import CONTRASTS
+from leapstudy.did.contrasts import common_start, contrasts_of
 from leapstudy.did.design import Sample, Spec, build_panel, sample_of_codes
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import ALPHA
@@ -21,8 +21,6 @@ from leapstudy.did.sensitivity.covariates import adjust, traits_before, traits_o
 
 CHOICES = ("comparison", "contrast", "weights", "edition", "scale", "covariates")
 """Columns of the curve that name a choice."""
-PLACEBO: ContrastName = "placebo_2019_20_to_2020_21"
-MAIN_CONTRASTS = tuple(name for name, contrast in CONTRASTS.items() if contrast.role != "placebo")
 
 
 class Found(NamedTuple):
@@ -47,10 +45,10 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     Returns
     -------
     DataFrame
-        One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95 %; NaN
+        One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95%; NaN
         where the test can never reject), p_value, n_treated, n_comparison, placebo_pp, placebo_p (the same choices
-        from 2019-20 to 2020-21, where zero is due; p-value of the t test, which has no floor), fair_before (that placebo
-        is not rejected at 5 %, which does not prove that trends were parallel) and is_main (the spec itself). What the
+        over the study's placebo contrast, where zero is expected; p-value of the t test, which has no floor), fair_before (that placebo
+        is not rejected at 5%, which does not prove that trends were parallel) and is_main (the spec itself). What the
         data cannot be asked is left out.
 
     Notes
@@ -60,27 +58,30 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     """
     sides = _sides(data, spec, treated)
     find = _finder(data, sides)
-    rows = [_row(other, covariates, find, spec) for other, covariates in _every(spec, sides)]
+    placebo = next((name for name, contrast in data.state.contrasts.items() if contrast.role == "placebo"), None)
+    rows = [_row(other, covariates, find, spec, placebo) for other, covariates in _every(data, spec, treated, sides)]
     return pd.DataFrame([row for row in rows if row is not None])
 
 
-def _every(spec: Spec, sides: Mapping[Comparison, Sides]) -> Iterator[tuple[Spec, bool]]:
-    choices = (MAIN_CONTRASTS, get_args(Weights), get_args(Edition), get_args(Scale), (False, True))
+def _every(
+    data: StudyData, spec: Spec, treated: Sequence[str], sides: Mapping[Comparison, Sides]
+) -> Iterator[tuple[Spec, bool]]:
+    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
+    asked = [name for name, contrast in contrasts.items() if contrast.role != "placebo"]
+    choices = (asked, get_args(Weights), data.state.editions, get_args(Scale), (False, True))
     for group, contrast, weights, edition, scale, covariates in product(sides, *choices):
-        if "2022-23" in CONTRASTS[contrast].years and edition != "2022-23":
-            continue
         changes: dict[str, Any] = {"contrast": contrast, "weights": weights, "edition": edition, "scale": scale}
         yield replace(spec, comparison=group, **changes), covariates
 
 
 def _sides(data: StudyData, spec: Spec, treated: Sequence[str]) -> dict[Comparison, Sides]:
     """Return both sides' codes for each comparison group in which the treated districts have a peer."""
-    groups: list[Comparison] = [*get_args(ComparisonName)]
+    groups: list[Comparison] = [*data.state.groups]
     groups += [] if spec.comparison in groups else [spec.comparison]
     found = {}
     for group in groups:
         try:
-            found[group] = treated_codes(data.districts, group, treated), comparison_codes(data.districts, group)
+            found[group] = treated_codes(data, group, treated), comparison_codes(data, group)
         except BadInput:
             continue
     return found
@@ -130,11 +131,11 @@ def _finite(end: float) -> float:
     return end if np.isfinite(end) else float("nan")
 
 
-def _row(spec: Spec, covariates: bool, find: Find, asked: Spec) -> dict[str, Any] | None:
+def _row(spec: Spec, covariates: bool, find: Find, asked: Spec, placebo_name: str | None) -> dict[str, Any] | None:
     found = find(spec, covariates)
     if found is None:
         return None
-    placebo = find(replace(spec, contrast=PLACEBO), covariates)
+    placebo = find(replace(spec, contrast=placebo_name), covariates) if placebo_name else None
     return {
         "comparison": comparison_label(spec.comparison), "contrast": spec.contrast, "weights": spec.weights,
         "edition": spec.edition, "scale": spec.scale, "covariates": "with" if covariates else "without",
@@ -146,9 +147,9 @@ def _row(spec: Spec, covariates: bool, find: Find, asked: Spec) -> dict[str, Any
 
 
 def summary(curve: pd.DataFrame) -> dict[str, int]:
-    """Count a curve: specifications, on which side of zero, with an interval that leaves zero out; all, and fair ones.
+    """Count a curve: specifications, on which side of zero, with an interval that excludes zero; all, and fair ones.
 
-    Keys: n, above, below, clear_above, clear_below (the interval leaves out zero), fair (the placebo is not rejected),
+    Keys: n, above, below, clear_above, clear_below (the interval excludes zero), fair (the placebo is not rejected),
     fair_above, fair_clear_above, fair_clear_below.
     """
     above, fair = curve["estimate_pp"] > 0, curve["fair_before"].astype(bool)

@@ -11,7 +11,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import CONTRASTS, Contrast, years_label
+from leapstudy.did.contrasts import common_start, contrast_between, years_label
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
@@ -56,12 +56,17 @@ def examine(
         If the question itself cannot be asked. An analysis that cannot be made is listed with its reason instead.
     """
     points = replace(spec, scale="points")
-    three = build_sample(data, replace(points, weights="equal"), treated, YEARS)
-    own = build_sample(data, points, treated, YEARS)
+    start = common_start(data.starts, treated)
+    years = [data.state.calendar.shift(start, k) for k in YEARS]
+    three = build_sample(data, replace(points, weights="equal"), treated, years)
+    own = build_sample(data, points, treated, years)
     nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
     reasons: list[str] = [] if robust else [UNASKED]
     curve = specification_curve(data, spec, treated)
-    steps = [one_step_up(own, CONTRASTS["pre_mean_to_2021_22"]), one_step_up(nine, last_year_alone(nine))]
+    steps = [
+        one_step_up(own, contrast_between(own.years_before, (start,), "main")),
+        one_step_up(nine, last_year_alone(nine)),
+    ]
     return Sensitivity(
         curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_tried(lambda: beyond_recovery(three), reasons), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
@@ -114,32 +119,32 @@ def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) 
     code, district
         Of the treated district, or of all together.
     """
-    main = CONTRASTS["pre_mean_to_2021_22"]
     one = partial(_row, sample, code, district)
     steps = records(found.one_step_up)
     step = next(item for item in steps if item["model"] == "linear trends" and not item["is_placebo"])
     ends = [None if pd.isna(step[name]) else step[name] for name in ("low_pp", "high_pp")]
     numbers = (step["estimate_pp"], step["se_pp"], *ends, step["p_value"], step["p_method"])
+    main, asked = (step["pre"], step["post"]), (years_label(sample.contrast.pre), years_label(sample.contrast.post))
     rows = [one("did_one_step_up", main, (len(sample.treated), len(sample.comparison)), *numbers)]
     adjustments = (
         ("did_rebound_adjusted", found.recovery, main),
-        ("did_covariates", found.covariates, sample.contrast),
+        ("did_covariates", found.covariates, asked),
     )
-    for estimator, item, contrast in adjustments:
+    for estimator, item, years in adjustments:
         if item is not None:
             numbers = (item.estimate_pp, item.se_pp, item.low_pp, item.high_pp, item.p_value, "t")
-            rows.append(one(estimator, contrast, (item.n_treated, item.n_comparison), *numbers))
+            rows.append(one(estimator, years, (item.n_treated, item.n_comparison), *numbers))
     return rows
 
 
 def _row(
-    sample: Sample, code: str, district: str, estimator: str, contrast: Contrast, n: tuple[int, int], estimate: float,
+    sample: Sample, code: str, district: str, estimator: str, years: tuple[str, str], n: tuple[int, int], estimate: float,
     se: float, low: float | None, high: float | None, p: float, method: str,
 ) -> Estimate:  # fmt: skip
     spec = sample.spec
     return Estimate(
         track="public", district_code=code, district=district, outcome=spec.outcome, comparison=comparison_label(spec.comparison),
-        n_treated=n[0], n_comparison=n[1], edition=spec.edition, pre=years_label(contrast.pre), post=years_label(contrast.post),
+        n_treated=n[0], n_comparison=n[1], edition=spec.edition, pre=years[0], post=years[1],
         estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, p_value=p,
         p_method=method,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.contrasts import CONTRASTS, PROGRAM_START, Contrast, event_time, years_label
+from leapstudy.did.contrasts import Contrast, contrast_between, event_time, years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.two_by_two import difference_in_means
@@ -18,12 +18,12 @@ YEARS_BEFORE = 2
 
 
 def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
-    """Return the same computation with every year before the program, so that zero is due.
+    """Return the same computation with every year before the program, so that zero is expected.
 
     Parameters
     ----------
     attendance
-        Complete sample over 2019-20 and 2020-21 at least.
+        Complete sample over the two years before the start at least.
     chronic
         Complete sample of chronic absence over its years, in points of absence (a plus is worse).
 
@@ -33,15 +33,20 @@ def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
         outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method. Attendance has one year to test; chronic
         absence has each year that two others go before.
     """
-    tests = [(attendance, CONTRASTS["placebo_2019_20_to_2020_21"]), *((chronic, item) for item in _windows(chronic))]
+    tests = [(attendance, _last_before(attendance)), *((chronic, item) for item in _windows(chronic))]
     return pd.DataFrame([_told(replace(sample, contrast=item)) for sample, item in tests])
 
 
+def _last_before(sample: Sample) -> Contrast:
+    """Return the placebo of the last year before the start against the one before it."""
+    first, second = sample.years_before[-2:]
+    return contrast_between((first,), (second,), "placebo")
+
+
 def _windows(sample: Sample) -> Iterator[Contrast]:
-    placebo, years = CONTRASTS["placebo_2019_20_to_2020_21"], [y for y in sample.years if y < PROGRAM_START]
+    years = sample.years_before
     for place in range(YEARS_BEFORE, len(years)):
-        before, year = tuple(years[place - YEARS_BEFORE : place]), years[place]
-        yield replace(placebo, label=f"{years_label(before)} to {year} (placebo)", pre=before, post=(year,))
+        yield contrast_between(years[place - YEARS_BEFORE : place], (years[place],), "placebo")
 
 
 def _told(sample: Sample) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
     """
     asked = replace(sample, contrast=contrast)
     before = np.isin(np.array(sample.years), contrast.pre)
-    times = np.array([event_time(year) for year in sample.years])
+    times = np.array([event_time(year, sample.start) for year in sample.years])
     lines = [trend_lines(y, before, times) for y in (sample.y_treated, sample.y_comparison)]
     models = {
         "parallel trends": asked,
@@ -110,11 +115,10 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
         ),
         "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
     }
-    placebo = contrast.post[-1] < PROGRAM_START
+    placebo = contrast.post[-1] < sample.start
     return pd.DataFrame([{"model": name, "is_placebo": placebo, **_told(item)} for name, item in models.items()])
 
 
 def last_year_alone(sample: Sample) -> Contrast:
     """Return the contrast of all years of a sample but the last to the last: a placebo where all lie before."""
-    placebo = CONTRASTS["placebo_2019_20_to_2020_21"]
-    return replace(placebo, label="all years before to the last", pre=sample.years[:-1], post=sample.years[-1:])
+    return contrast_between(sample.years[:-1], sample.years[-1:], "placebo")

@@ -145,7 +145,8 @@ def _plan(
     first, last = (0, np.inf) if events is None else events
     chosen = (keys >= first) & (keys <= last)
     if not chosen.any():
-        raise BadInput(f"No event time from {first} to {last} was estimated. Estimated: {keys.tolist()}.")
+        span = "" if events is None else f" from {first} to {last}"
+        raise BadInput(f"No month{span} after the first visit can be estimated.")
     return (since == keys[:, None]).astype(float), keys, chosen
 
 

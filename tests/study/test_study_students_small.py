@@ -1,0 +1,118 @@
+"""Student files too small or too short for an answer: each ends in words and a page of what can be shown, never in a traceback."""
+
+import re
+import shutil
+
+import pandas as pd
+import pytest
+from own_files import NAMES, students, write_pair, write_settings
+from site_factory import DAY, student_run
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.figures import students_before, students_bounds, students_effects, students_published
+from leapstudy.site.build import build_site
+from leapstudy.students.settings import load_settings
+from leapstudy.study.student_check import require_usable
+from leapstudy.study.student_files import stored_state
+from leapstudy.study.students import study_students
+from leapstudy.words import findings_students as words
+
+pytestmark = pytest.mark.slow
+FIGURES = (
+    students_before.funnel, students_before.referral_rule, students_before.rebound, students_before.raw_paths,
+    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths,
+    students_effects.parts, students_effects.estimand_card, students_published.beside_published,
+)  # fmt: skip
+SENTENCES = (
+    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds,
+    words.designs, words.refused, words.parts, words.supports, words.days, words.truth,
+)  # fmt: skip
+Pair = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def _of(rows: pd.DataFrame, log: pd.DataFrame, count: int) -> Pair:
+    ids = rows["student"].drop_duplicates()[:count]
+    return rows[rows["student"].isin(ids)], log[log["student"].isin(ids)]
+
+
+def _on(log: pd.DataFrame, day: str) -> pd.DataFrame:
+    return log.assign(referral_date=day, visit_date=day)
+
+
+NOBODY = "Nobody who was picked is seen both in a school month before that and in another one."
+TOO_FEW = "Fewer than 20 visited or comparison students are left."
+CASES = {
+    "no grade, and fewer than 20 visited": (lambda rows, log: _of(rows.drop(columns="grade"), log, 60), TOO_FEW),
+    "ten students": (lambda rows, log: _of(rows, log, 10), "No stratum has 6 comparison students"),
+    "one visit": (lambda rows, log: (rows, log[log["completed"] == "Y"][:1]), TOO_FEW),
+    "two months": (
+        lambda rows, log: (rows[rows["month"].between("2021-10", "2021-12")], _on(log[:20], "2021-11-05")),
+        TOO_FEW,
+    ),
+    "all in the first month": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
+    "everybody visited": (
+        lambda rows, log: (
+            rows, _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(type="phone", completed="Y"),
+        ),
+        "No overlap: in a month 100%",
+    ),
+    "everybody alike": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def own_pair():
+    return students({"0640011": 250})
+
+
+@pytest.fixture
+def own_workspace(tmp_path, monkeypatch):
+    """Return a function that makes a pair of files the input of a workspace of its own."""
+    root, real = tmp_path / "workspace", paths.root()
+    for name in ("data/raw", "params"):
+        shutil.copytree(real / name, root / name)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
+
+    def use(rows: pd.DataFrame, log: pd.DataFrame) -> None:
+        settings = write_pair(tmp_path / "private", rows, log)
+        columns = {ours: theirs for ours, theirs in NAMES.items() if ours in rows or ours in log}
+        write_settings(root, **{**settings, "columns": columns})
+
+    return use
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_too_small_is_refused_in_words_and_has_its_page(own_pair, own_workspace, tmp_path, case):
+    change, reason = CASES[case]
+    own_workspace(*change(*own_pair))
+    codes = [place.code for place in require_usable(load_settings()).districts]
+    assert [item["answer"]["code"] for item in stored_state()] == [*codes, "ALL"]
+    study = study_students("hartford")
+    assert study.answer.design().main is None and study.answer.design().refused[0].startswith(reason)
+    for draw in FIGURES:
+        draw(study)
+    for sentence in SENTENCES:
+        assert not {"nan", "None", "inf"} & set(re.findall(r"\w+", sentence(study))), sentence.__name__
+    assert reason in words.answer(study)
+    build_site(tmp_path / "site", [student_run(tmp_path / "site", study)], DAY)
+    assert (tmp_path / "site" / "students-hartford" / "notebook.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows, log: (rows, log.assign(completed="N")), "Nobody in these files was visited"),
+        (lambda rows, log: (rows, log[:0]), "Nobody in these files was visited"),
+        (lambda rows, log: (rows[rows["month"] < "2021-06"], log), "Every visit lies outside the months"),
+        (lambda rows, log: (rows, _on(log, "2022-09-10")), "Every visit lies outside the months"),
+    ],
+    ids=["nobody met", "empty log", "attendance ends before the program", "visits after the attendance ends"],
+)
+def test_files_without_a_visit_inside_them_are_refused_before_anything_is_measured(
+    own_pair, own_workspace, change, reason
+):
+    own_workspace(*change(*own_pair))
+    with pytest.raises(BadInput, match=reason):
+        require_usable(load_settings())
