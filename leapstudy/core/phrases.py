@@ -32,8 +32,10 @@ def between(low: Any, high: Any, digits: int = 2) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
-def probability(value: float) -> str:
-    """Return a p-value as it is printed: three digits where small, two otherwise."""
+def probability(value: float | None) -> str:
+    """Return a p-value as it is printed: three digits where small, two otherwise; one that is not there is said to be missing."""
+    if value is None or missing(value):
+        return "no p-value"
     if value < 0.001:
         return "p < 0.001"
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"

@@ -1,16 +1,13 @@
 """From the published tables to the study's: one small rule each, and an entry in the ledger for what it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from leapstudy.data.tables import STATE_CODE
-
-GROUPS = {"All Students": "all", "Students With High Needs": "high_needs"}
-GREENWICH, LEARN, GOODWIN = "0570011", "2450014", "2310018"
-UNUSABLE = ((GREENWICH, "2019-20"),)
-"""District-years that are reporting errors: Greenwich 2019-20 shows 99.96 % attendance and 0.1 % chronic absence."""
+from leapstudy.core.errors import BadInput
+from leapstudy.data.state import Calendar, State
+from leapstudy.data.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +30,9 @@ def ledger_frame(entries: Sequence[Entry]) -> pd.DataFrame:
     return pd.DataFrame([asdict(entry) for entry in entries], columns=list(Entry.__slots__))
 
 
-def split_state(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, pd.DataFrame, Entry]:
+def split_state(frame: pd.DataFrame, table: str, state: State) -> tuple[pd.DataFrame, pd.DataFrame, Entry]:
     """Return the districts' rows, the state's own rows, and the entry."""
-    is_state = frame["district_code"] == STATE_CODE
+    is_state = frame["district_code"] == state.unit.code.whole_state
     districts = frame[~is_state].reset_index(drop=True)
     entry = Entry(
         "split_state",
@@ -43,43 +40,61 @@ def split_state(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, pd.DataF
         "the state's row is no district; kept apart for the charts",
         len(frame),
         len(districts),
-        "Connecticut",
+        state.state.name if is_state.any() else "",
     )
     return districts, frame[is_state].reset_index(drop=True), entry
 
 
-def unify_years(frame: pd.DataFrame, table: str) -> Cleaned:
-    """Write every school year as 2019-20, also where the publisher wrote 2019-2020."""
-    years = frame["year"].str.replace(r"^(\d{4})-\d\d(\d\d)$", r"\1-\2", regex=True)
+def unify_years(frame: pd.DataFrame, table: str, calendar: Calendar) -> Cleaned:
+    """Write every school year as 2019-20, in whatever form of `calendar.written` the publisher wrote it.
+
+    Raises
+    ------
+    BadInput
+        For a label that is no school year in any of these forms.
+    """
+    read = {label: calendar.read(label) for label in frame["year"].unique()}
+    odd = [label for label, year in read.items() if not year]
+    if odd:
+        forms = ", ".join(calendar.written)
+        raise BadInput(f"{table}: {', '.join(map(repr, odd))} is no school year as the files write them ({forms}).")
+    years = frame["year"].map(read).astype("str")
     changed = int((years != frame["year"]).sum())
     return frame.assign(year=years), Entry(
         "unify_years", table, f"one way to write a school year; {changed} labels rewritten", len(frame), len(frame)
     )
 
 
-def name_groups(frame: pd.DataFrame, table: str) -> Cleaned:
-    """Give student groups their short names; a table without groups is of all students."""
-    groups = frame["group"].map(GROUPS) if "group" in frame else pd.Series("all", index=frame.index)
-    return frame.assign(group=groups.astype("str")), Entry(
-        "name_groups", table, "student groups are called all and high_needs", len(frame), len(frame)
-    )
+def name_groups(frame: pd.DataFrame, table: Table) -> Cleaned:
+    """Give published choices the study's names, and fill the columns that the table lacks."""
+    choices = {column.name: column.values for column in table.columns if column.values}
+    changed = {name: frame[name].map(values).astype("str") for name, values in choices.items()}
+    filled = {name: pd.Series(value, index=frame.index, dtype="str") for name, value in table.constant.items()}
+    published = [value for values in choices.values() for value in values.values()]
+    called = dict.fromkeys([*published, *table.constant.values()])
+    reason = f"student groups are called {' and '.join(called) or 'as published'}"
+    return frame.assign(**changed, **filled), Entry("name_groups", table.name, reason, len(frame), len(frame))
 
 
-def label_edition(frame: pd.DataFrame, table: str, edition: str) -> Cleaned:
+def label_edition(frame: pd.DataFrame, table: str, edition: str, running_years: Collection[str]) -> Cleaned:
     """Name the edition in every row and say which figures were still year-to-date in it."""
-    measure = pd.Series("final", index=frame.index).mask(frame["year"] == edition, "year_to_date").astype("str")
+    measure = (
+        pd.Series("final", index=frame.index).mask(frame["year"].isin(running_years), "year_to_date").astype("str")
+    )
     running = int((measure == "year_to_date").sum())
-    reason = f"edition {edition}: {running} figures of {edition} were year-to-date at the release"
+    reason = f"edition {edition}: {running} figures were year-to-date at the release"
     return frame.assign(edition=edition, measure=measure), Entry("label_edition", table, reason, len(frame), len(frame))
 
 
-def drop_unusable(frame: pd.DataFrame, table: str) -> Cleaned:
-    """Drop the district-years that are reporting errors (`UNUSABLE`)."""
-    bad = pd.Series(list(zip(frame["district_code"], frame["year"], strict=True)), index=frame.index).isin(UNUSABLE)
-    reason = "Greenwich 2019-20 is a reporting error (99.96 % attendance, 0.1 % chronic absence)"
-    return frame[~bad].reset_index(drop=True), Entry(
-        "drop_unusable", table, reason, len(frame), int((~bad).sum()), "Greenwich 2019-20" if bad.any() else ""
-    )
+def drop_unusable(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:
+    """Drop the figures that the state's `exclusions` name."""
+    pairs = pd.Series(list(zip(frame["district_code"], frame["year"], strict=True)), index=frame.index)
+    bad = pairs.isin([(item.unit, item.year) for item in state.exclusions])
+    hit = [item for item in state.exclusions if (item.unit, item.year) in set(pairs)]
+    told = {f"{names.get(item.unit, item.unit)} {item.year}": item.why for item in hit}
+    reason = "; ".join(f"{what}: {why}" for what, why in told.items()) or "no figure of the exclusions is here"
+    entry = Entry("drop_unusable", table, reason, len(frame), int((~bad).sum()), ", ".join(told))
+    return frame[~bad].reset_index(drop=True), entry
 
 
 def drop_blank(frame: pd.DataFrame, table: str, value: str) -> Cleaned:
@@ -92,27 +107,22 @@ def drop_blank(frame: pd.DataFrame, table: str, value: str) -> Cleaned:
     )
 
 
-def note_breaks(frame: pd.DataFrame, table: str) -> Cleaned:
-    """Say in the open which series break in 2021-22; a contrast leaves out whoever lacks one of its years."""
-    reason = "series break in 2021-22 (LEARN loses half its students, Goodwin first appears); LEARN is kept, Goodwin lacks the earlier years and so enters no contrast"
-    there = [name for code, name in ((LEARN, "LEARN"), (GOODWIN, "Goodwin")) if code in set(frame["district_code"])]
-    return frame, Entry("note_breaks", table, reason, len(frame), len(frame), ", ".join(there))
+def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:
+    """Say in the open which series break; a contrast leaves out whoever lacks one of its years."""
+    there = [item for item in state.breaks if item.unit in set(frame["district_code"])]
+    reason = "; ".join(f"{item.year}: {item.why}" for item in there) or "no series is known to break"
+    named = ", ".join(names.get(item.unit, item.unit) for item in there)
+    return frame, Entry("note_breaks", table, reason, len(frame), len(frame), named)
 
 
-def chronic_long(wide: pd.DataFrame) -> Cleaned:
-    """Turn the wide table of chronic absence into one row a district and year."""
-    years = [name for name in wide.columns if name[:2] == "20"]
-    long = wide.melt("district_code", years, var_name="year", value_name="percent").sort_values(
-        ["district_code", "year"]
+def chronic_long(wide: pd.DataFrame, table: Table) -> Cleaned:
+    """Turn a wide table of chronic absence, one column a year, into one row a unit and year."""
+    long = wide.rename(columns=table.years).melt(
+        "district_code", list(table.years.values()), var_name="year", value_name="percent"
     )
-    long = long.astype({"year": "str"}).reset_index(drop=True)
-    return long, Entry(
-        "chronic_long",
-        "chronic_absence",
-        f"one row a district and year instead of {len(years)} columns",
-        len(wide),
-        len(long),
-    )
+    long = long.sort_values(["district_code", "year"]).astype({"year": "str"}).reset_index(drop=True)
+    reason = f"one row a district and year instead of {len(table.years)} columns"
+    return long, Entry("chronic_long", table.name, reason, len(wide), len(long))
 
 
 def finish(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

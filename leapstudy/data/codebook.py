@@ -2,18 +2,19 @@
 
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
-from leapstudy.data.tables import TABLES, Column, Table
+from leapstudy.data.state import load_state
+from leapstudy.data.tables import Column, Table
 
 HEAD = """# Codebook
 
-Every published table of `data/raw/`, as declared in `leapstudy/data/tables.py`. Written by
+Every published table of `data/raw/`, as declared in `params/state.yml`. Written by
 `python -m leapstudy.data.codebook`; a test holds this page to the declarations.
 """
 
 
 def codebook() -> str:
     """Return the whole codebook as Markdown."""
-    return "\n".join([HEAD, *(_section(table) for table in TABLES)])
+    return "\n".join([HEAD, *(_section(table) for table in load_state().tables.values())])
 
 
 def _section(table: Table) -> str:
@@ -24,8 +25,9 @@ def _section(table: Table) -> str:
 
 
 def _row(column: Column) -> str:
-    allowed = ", ".join(column.allowed) or "any"
-    return f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.meaning} | {allowed} | {column.blank or 'not allowed'} |"
+    allowed = ", ".join(column.legal) or "any"
+    blank = column.blank or ", ".join(column.suppressed) or "not allowed"
+    return f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.means} | {allowed} | {blank} |"
 
 
 if __name__ == "__main__":

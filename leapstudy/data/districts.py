@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
-
-SLUGS = {"2410014": "crec"}
-"""Districts that everybody knows by another name than their official one."""
+from leapstudy.data.state import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +18,24 @@ class District:
     slug: str
 
 
-def slug_of(code: str, name: str) -> str:
-    """Return the slug of a district: its name without 'School District', in lower case with hyphens."""
-    short = re.sub(r"\s+School District$", "", name)
-    return SLUGS.get(code) or re.sub(r"[^a-z0-9]+", "-", short.casefold()).strip("-")
+def slug_of(code: str, name: str, unit: Unit) -> str:
+    """Return the slug of a unit: its name without what every name ends with, in lower case with hyphens."""
+    if code in unit.known_as:
+        return unit.known_as[code].slug
+    short = name.removesuffix(unit.strip) if unit.strip else name
+    return re.sub(r"[^a-z0-9]+", "-", short.casefold()).strip("-")
 
 
-def add_slugs(districts: pd.DataFrame) -> pd.DataFrame:
+def add_slugs(districts: pd.DataFrame, unit: Unit) -> pd.DataFrame:
     """Return the table with a `slug` column; two districts with one slug are an error."""
-    slugs = [slug_of(code, name) for code, name in zip(districts["district_code"], districts["district"], strict=True)]
+    slugs = [
+        slug_of(code, name, unit) for code, name in zip(districts["district_code"], districts["district"], strict=True)
+    ]
     out = districts.assign(slug=pd.Series(slugs, index=districts.index, dtype="str"))
     twice = out.loc[out["slug"].duplicated(keep=False), ["district_code", "slug"]]
     if len(twice):
         raise BadInput(
-            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them in SLUGS of leapstudy/data/districts.py."
+            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them under `known_as` in params/state.yml."
         )
     return out
 

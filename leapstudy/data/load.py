@@ -13,11 +13,11 @@ from leapstudy.data.districts import add_slugs
 from leapstudy.data.raw import read_table
 from leapstudy.data.register import read_register
 from leapstudy.data.state import State, load_state
-from leapstudy.data.tables import ATTENDANCE_2021_22, ATTENDANCE_2022_23, CHRONIC, DISTRICTS, Table
+from leapstudy.data.tables import Table
 
 ATTENDANCE_COLUMNS = ("district_code", "year", "edition", "group", "students", "rate", "measure")
 CHRONIC_COLUMNS = ("district_code", "year", "percent")
-EDITIONS: dict[str, Table] = {"2022-23": ATTENDANCE_2022_23, "2021-22": ATTENDANCE_2021_22}
+CHRONIC = "chronic_absence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,51 +71,83 @@ def load_study(raw: Path | None = None) -> StudyData:
     """
     folder, state = raw or paths.raw(), load_state()
     starts = {item.code: item.start for item in read_register(state, folder)}
-    read = {table.name: read_table(folder, table) for table in (*EDITIONS.values(), CHRONIC, DISTRICTS)}
-    hashes = {table.file: read[table.name][1] for table in (*EDITIONS.values(), CHRONIC, DISTRICTS)}
+    names_of = (
+        state.unit.table,
+        *(name for item in state.editions.values() for name in (item.attendance, item.chronic)),
+    )
+    asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
+    read = {name: read_table(folder, table, state.unit.code) for name, table in asked.items()}
+    units = _districts(read[state.unit.table][0], starts, state)
+    names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []
-    parts = [_attendance(read[table.name][0], table, edition, entries) for edition, table in EDITIONS.items()]
-    chronic, state_chronic = _chronic(read[CHRONIC.name][0], entries)
+    parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
+    chronic, state_chronic = _chronic(read, state, names, entries)
     return StudyData(
         attendance=pd.concat([districts for districts, _ in parts], ignore_index=True),
         chronic=chronic,
-        districts=_districts(read[DISTRICTS.name][0], starts),
+        districts=units,
         state_attendance=pd.concat([state for _, state in parts], ignore_index=True),
         state_chronic=state_chronic,
         ledger=clean.ledger_frame(entries),
-        hashes=hashes,
+        hashes={asked[name].file: digest for name, (_, digest) in read.items()},
         state=state,
         starts=starts,
     )
 
 
+Read = Mapping[str, tuple[pd.DataFrame, str]]
+
+
 def _attendance(
-    frame: pd.DataFrame, table: Table, edition: str, entries: list[clean.Entry]
+    read: Read, edition: str, state: State, names: Mapping[str, str], entries: list[clean.Entry]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    name = table.name
-    frame, renamed = clean.unify_years(frame, name)
-    frame, grouped = clean.name_groups(frame, name)
-    frame, labeled = clean.label_edition(frame, name, edition)
-    frame, state, split = clean.split_state(frame, name)
-    frame, dropped = clean.drop_unusable(frame, name)
-    frame, breaks = clean.note_breaks(frame, name)
+    declared = state.editions[edition]
+    table = state.tables[declared.attendance]
+    frame, renamed = clean.unify_years(read[table.name][0], table.name, state.calendar)
+    frame, grouped = clean.name_groups(frame, table)
+    frame, labeled = clean.label_edition(frame, table.name, edition, declared.preliminary)
+    frame, whole, split = clean.split_state(frame, table.name, state)
+    frame, dropped = clean.drop_unusable(frame, table.name, state, names)
+    frame, breaks = clean.note_breaks(frame, table.name, state, names)
     entries += [renamed, grouped, labeled, split, dropped, breaks]
-    return clean.finish(frame, ATTENDANCE_COLUMNS), clean.finish(state, ATTENDANCE_COLUMNS)
+    if table.column("rate").suppressed or table.column("rate").blank:
+        frame, blanks = clean.drop_blank(frame, table.name, "rate")
+        entries.append(blanks)
+    scale = 100.0 if table.column("rate").kind == "percent" else 1.0
+    done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
+    return next(done), next(done)
 
 
-def _chronic(wide: pd.DataFrame, entries: list[clean.Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    frame, melted = clean.chronic_long(wide)
-    frame, state, split = clean.split_state(frame, CHRONIC.name)
-    frame, blanks = clean.drop_blank(frame, CHRONIC.name, "percent")
-    frame, dropped = clean.drop_unusable(frame, CHRONIC.name)
-    entries += [melted, split, blanks, dropped]
-    return clean.finish(frame, CHRONIC_COLUMNS), clean.finish(state, CHRONIC_COLUMNS)
+def _chronic(
+    read: Read, state: State, names: Mapping[str, str], entries: list[clean.Entry]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return chronic absence by unit and year, in percent, from the newest edition that has it, wide or long."""
+    table = next((state.tables[item.chronic] for item in state.editions.values() if item.chronic), None)
+    if table is None or CHRONIC not in state.outcomes:
+        empty = pd.DataFrame({name: pd.Series(dtype="str") for name in CHRONIC_COLUMNS}).astype({"percent": float})
+        return empty, empty
+    frame, shaped = _long(read[table.name][0], table, state)
+    frame, whole, split = clean.split_state(frame, table.name, state)
+    frame, blanks = clean.drop_blank(frame, table.name, "percent")
+    frame, dropped = clean.drop_unusable(frame, table.name, state, names)
+    entries += [shaped, split, blanks, dropped]
+    return clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS)
 
 
-def _districts(frame: pd.DataFrame, starts: Mapping[str, str]) -> pd.DataFrame:
+def _long(frame: pd.DataFrame, table: Table, state: State) -> clean.Cleaned:
+    if table.years:
+        return clean.chronic_long(frame, table)
+    column = table.column(state.outcomes[CHRONIC].column or "percent")
+    scale = 100.0 if column.kind == "fraction" else 1.0
+    frame, entry = clean.unify_years(frame, table.name, state.calendar)
+    return frame.assign(percent=scale * frame[column.name]), entry
+
+
+def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> pd.DataFrame:
     unknown = sorted(set(starts) - set(frame["district_code"]))
     if unknown:
         raise BadInput(f"The file of starts names {', '.join(unknown)}, which the table of units does not have.")
-    flags = {name: frame[name].astype(bool) for name in ("alliance", "reform")}
+    named = [column.name for column in state.tables[state.unit.table].columns if column.kind == "flag"]
+    flags = {name: frame[name].astype(bool) for name in named}
     flags["leap"] = frame["district_code"].isin(starts)
-    return add_slugs(frame.assign(**flags)).sort_values("district_code").reset_index(drop=True)
+    return add_slugs(frame.assign(**flags), state.unit).sort_values("district_code").reset_index(drop=True)

@@ -36,11 +36,6 @@ class Names:
         one, many = self.state.unit.noun["en"]
         return " ".join([f"{n:,}", *([kind] if kind else []), one if n == 1 else many])
 
-    def short(self, name: str) -> str:
-        """Return a unit's name as people say it, with what follows it (`", student track"`)."""
-        place, comma, rest = name.partition(", ")
-        return self.state.unit.short(place) + comma + rest
-
     def comparison(self, label: str) -> str:
         """Return a comparison group as a person would call it; `label` is its name, or codes with commas."""
         if label in self.state.groups:
@@ -110,8 +105,8 @@ def _names(_register: Path, _changed: int, _study: str) -> Names:
 
 
 def short(name: str) -> str:
-    """Return a unit's name as people say it; see `Names.short`."""
-    return study_names().short(name)
+    """Return a unit's name as people say it; see `Unit.short`."""
+    return load_state().unit.short(name)
 
 
 def comparison_words(label: str) -> str:

@@ -1,20 +1,19 @@
 """Validation of a published table against its declaration, by pandera, with errors in plain words."""
 
 import warnings
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data.tables import DISTRICT_CODE, Column, Table
+from leapstudy.data.tables import Code, Column, Table
 
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
 NUMERIC = (*RANGES, "number", "flag")
 
 
-def parse(table: Table, text: pd.DataFrame) -> pd.DataFrame:
+def parse(table: Table, text: pd.DataFrame, code: Code) -> pd.DataFrame:
     """Return the published table with the study's names and types, or raise.
 
     Parameters
@@ -23,6 +22,8 @@ def parse(table: Table, text: pd.DataFrame) -> pd.DataFrame:
         The declaration.
     text
         The file's cells as text, blanks as empty strings.
+    code
+        The form of a unit's code.
 
     Raises
     ------
@@ -32,7 +33,8 @@ def parse(table: Table, text: pd.DataFrame) -> pd.DataFrame:
     """
     _check_columns(table, text)
     named = text.rename(columns={column.source_name: column.name for column in table.columns})
-    _check_codes(table, named["district_code"])
+    own = next(column.name for column in table.columns if column.kind == "code")
+    _check_codes(table, named[own], code)
     typed = pd.DataFrame({column.name: _typed(table, column, named[column.name]) for column in table.columns})
     _validate(table, typed)
     return typed
@@ -48,26 +50,23 @@ def _check_columns(table: Table, text: pd.DataFrame) -> None:
         )
 
 
-def _check_codes(table: Table, codes: pd.Series) -> None:
-    bad = codes[~codes.str.fullmatch(DISTRICT_CODE)]
+def _check_codes(table: Table, codes: pd.Series, code: Code) -> None:
+    bad = codes[~codes.map(code.fits).astype(bool)]
     if len(bad):
         value = bad.iloc[0]
-        hint = (
-            f" Did it lose its leading zeros? Then it was {value.zfill(7)!r}."
-            if value.isdigit() and len(value) < 7
-            else ""
-        )
+        whole = value.zfill(len(code.example))
+        hint = f" Did it lose its leading zeros? Then it was {whole!r}." if value != whole and code.fits(whole) else ""
         raise BadInput(
-            f"{table.file}: district code {value!r} is not seven characters ({len(bad)} such rows).{hint} "
+            f"{table.file}: code {value!r} does not have the form of {code.example!r} ({len(bad)} such rows).{hint} "
             "Read and write codes as text, never as numbers."
         )
 
 
 def _typed(table: Table, column: Column, cells: pd.Series) -> pd.Series:
-    blank = cells == ""
-    if blank.any() and not column.blank:
+    blank = (cells == "") | cells.isin(column.suppressed)
+    if (cells == "").any() and not column.blank:
         raise BadInput(
-            f"{table.file}: column {column.name!r} has {blank.sum()} empty cells, and none is allowed there."
+            f"{table.file}: column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
         )
     if column.kind not in NUMERIC:
         return cells.mask(blank).astype("str")
@@ -115,19 +114,18 @@ def _validate(table: Table, frame: pd.DataFrame) -> None:
         )
 
 
-@cache
 def _schema(table: Table) -> Any:
     # pandera takes half a second to import; only a load pays for it
     import pandera.pandas as pa
 
     def rule(column: Column) -> pa.Column:
         checks = []
-        if column.allowed:
-            checks.append(pa.Check.isin(column.allowed))
+        if column.legal:
+            checks.append(pa.Check.isin(column.legal))
         if column.kind in RANGES:
             checks.append(pa.Check.in_range(*RANGES[column.kind]))
         if column.kind == "flag":
             checks.append(pa.Check.isin([0.0, 1.0]))
-        return pa.Column(None, checks, nullable=bool(column.blank), title=column.meaning)
+        return pa.Column(None, checks, nullable=bool(column.blank or column.suppressed), title=column.means)
 
     return pa.DataFrameSchema({column.name: rule(column) for column in table.columns}, strict=True)

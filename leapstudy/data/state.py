@@ -9,31 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Role
 from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data.tables import Code, NonEmpty, Part, SchoolYear, Table, named
 
 FILE = "state.yml"
-SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
-NonEmpty = Annotated[str, Field(min_length=1)]
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
-
-
-class Part(BaseModel):
-    """A part of the file: frozen, and a key that it does not have is an error that names those it has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        unknown = [key for key in values if key not in cls.model_fields] if isinstance(values, dict) else []
-        if unknown:
-            raise ValueError(" ".join(str(bad_value("key", key, cls.model_fields)) for key in unknown))
-        return values
 
 
 class Place(Part):
@@ -57,25 +42,6 @@ class Program(Part):
     clean_until: SchoolYear
 
 
-class Code(Part):
-    """The form of a unit's code; `whole_state` marks the state's own rows in the published tables."""
-
-    pattern: NonEmpty
-    example: NonEmpty
-    whole_state: str = ""
-    why: str = ""
-
-    @model_validator(mode="after")
-    def _example_fits(self) -> Self:
-        try:
-            fits = re.fullmatch(self.pattern, self.example)
-        except re.error as error:
-            raise ValueError(f"The pattern {self.pattern!r} is no regular expression ({error}).") from None
-        if not fits:
-            raise ValueError(f"The example {self.example!r} does not have the form {self.pattern!r}.")
-        return self
-
-
 class KnownAs(Part):
     """What everybody calls a unit whose official name is another."""
 
@@ -85,17 +51,19 @@ class KnownAs(Part):
 
 
 class Unit(Part):
-    """Who has a start: districts or schools, how they are called and coded."""
+    """Who has a start: districts or schools, how they are called and coded, and the table that lists them."""
 
+    table: NonEmpty
     noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
     code: Code
     strip: str = ""
-    known_as: dict[str, KnownAs] = {}
+    known_as: dict[str, KnownAs] = Field(default_factory=dict)
 
     def short(self, name: str) -> str:
-        """Return a unit's name as people say it: what they know it as, or without what every name ends with."""
-        place = name.removesuffix(self.strip) if self.strip else name
-        return next((known.name for known in self.known_as.values() if known.official == place), place)
+        """Return a unit's name as people say it, with what follows it (`", student track"`)."""
+        place, comma, rest = name.partition(", ")
+        place = place.removesuffix(self.strip) if self.strip else place
+        return next((known.name for known in self.known_as.values() if known.official == place), place) + comma + rest
 
 
 class Calendar(Part):
@@ -103,7 +71,19 @@ class Calendar(Part):
 
     written: tuple[NonEmpty, ...]
     gap: tuple[SchoolYear, ...] = ()
-    caveats: dict[SchoolYear, str] = {}
+    caveats: dict[SchoolYear, str] = Field(default_factory=dict)
+
+    def read(self, label: str) -> str:
+        """Return a school year as ``2019-20`` from any form that the files are said to use; empty where it is none.
+
+        A single year (``2020``) is the spring in which the school year ends.
+        """
+        shapes = {re.sub(r"\d", "0", form) for form in self.written}
+        if re.sub(r"\d", "0", label) not in shapes:
+            return ""
+        first = int(label[:4]) - (1 if len(label) == 4 else 0)
+        legal = {school_year(first), f"{first}-{first + 1}", str(first + 1)}
+        return school_year(first) if label in legal else ""
 
     def shift(self, start: str, offset: int) -> str:
         """Return the school year `offset` used years after `start`; years of the gap do not count."""
@@ -116,10 +96,12 @@ class Calendar(Part):
 
 
 class Edition(Part):
-    """One release of the state's figures, and the years whose figures were not final in it."""
+    """One release of the state's figures: its tables by what they hold, and the years that were not final in it."""
 
     source: NonEmpty
-    preliminary: dict[SchoolYear, str] = {}
+    attendance: NonEmpty
+    chronic: str = ""
+    preliminary: dict[SchoolYear, str] = Field(default_factory=dict)
 
 
 class Rule(Part):
@@ -139,6 +121,7 @@ class Outcome(Part):
     words: NonEmpty
     better: Literal["up", "down"]
     group: str = ""
+    column: str = ""
     source: str = ""
     rule: Rule | None = None
     reference: Annotated[int, Field(lt=0)] = -1
@@ -211,6 +194,7 @@ class State(Part):
     program: Program
     unit: Unit
     calendar: Calendar
+    tables: Annotated[dict[NonEmpty, Table], Field(min_length=1)]
     editions: Annotated[dict[NonEmpty, Edition], Field(min_length=1)]
     outcomes: Annotated[dict[NonEmpty, Outcome], Field(min_length=1)]
     groups: Annotated[dict[NonEmpty, Group], Field(min_length=1)]
@@ -218,8 +202,27 @@ class State(Part):
     exclusions: tuple[UnitYear, ...] = ()
     breaks: tuple[UnitYear, ...] = ()
     suppression: Suppression
-    notes: dict[str, tuple[str, ...]] = {}
+    notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_know_their_names(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("tables"), dict):
+            tables = values["tables"]
+            return {**values, "tables": dict(zip(tables, named(tables), strict=True))}
+        return values
+
+    @model_validator(mode="after")
+    def _tables_exist(self) -> Self:
+        asked = [
+            self.unit.table,
+            *(name for item in self.editions.values() for name in (item.attendance, item.chronic)),
+        ]
+        for name in asked:
+            if name and name not in self.tables:
+                raise ValueError(str(bad_value("table", name, self.tables)))
+        return self
 
     @model_validator(mode="after")
     def _codes_have_the_form(self) -> Self:

@@ -1,201 +1,133 @@
-"""Every table of the study, declared once: columns, types, units, meaning, allowed values, key.
+"""How `params/state.yml` declares a published table: columns, kinds, units, meaning, allowed values, key.
 
-Validation (`schema.py`), `data/CODEBOOK.md` (`codebook.py`) and the tests' fake data (`fake.py`) are made from here.
+Validation (`schema.py`), `data/CODEBOOK.md` (`codebook.py`) and the tests' fake data (`fake.py`) follow from it.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-Kind = Literal["code", "text", "choice", "flag", "count", "fraction", "percent", "number"]
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-DISTRICT_CODE = r"\d{7}|00000CT"
-STATE_CODE = "00000CT"
-YEARS = tuple(f"{year}-{(year + 1) % 100:02d}" for year in range(2011, 2023))
+from leapstudy.core.errors import bad_value
+
+Kind = Literal["code", "text", "year", "choice", "flag", "count", "fraction", "percent", "number"]
+SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+NonEmpty = Annotated[str, Field(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Part(BaseModel):
+    """A part of the file: frozen, and a key that it does not have is an error that names those it has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        unknown = [key for key in values if key not in cls.model_fields] if isinstance(values, dict) else []
+        if unknown:
+            raise ValueError(" ".join(str(bad_value("key", key, cls.model_fields)) for key in unknown))
+        return values
+
+
+class Code(Part):
+    """The form of a unit's code; `whole_state` marks the state's own rows in the published tables."""
+
+    pattern: NonEmpty
+    example: NonEmpty
+    whole_state: str = ""
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _example_fits(self) -> Self:
+        try:
+            fits = re.fullmatch(self.pattern, self.example)
+        except re.error as error:
+            raise ValueError(f"The pattern {self.pattern!r} is no regular expression ({error}).") from None
+        if not fits:
+            raise ValueError(f"The example {self.example!r} does not have the form {self.pattern!r}.")
+        return self
+
+    def fits(self, code: str) -> bool:
+        """Say whether a text has the form of a unit's code, or marks the whole state."""
+        return bool(re.fullmatch(self.pattern, code)) or (code != "" and code == self.whole_state)
+
+
+class Column(Part):
     """One column: what it holds, in which unit, and which values are allowed.
 
-    `name` is the study's name and `raw` the publisher's, where it differs. `blank` says that an empty cell is
-    legal and what it means.
+    `name` is the study's name and `published_as` the publisher's, where it differs. `blank` says that a cell may be
+    empty and what that means, `suppressed` which marks stand for a figure that is not shown. `values` maps published
+    choices to the study's. `year` makes the column one year of a wide table.
     """
 
-    name: str
+    name: NonEmpty
     kind: Kind
-    unit: str
-    meaning: str
+    published_as: str = ""
+    unit: str = "text"
+    means: str = ""
     allowed: tuple[str, ...] = ()
+    values: dict[str, str] = Field(default_factory=dict)
+    suppressed: tuple[str, ...] = ()
     blank: str = ""
-    raw: str = ""
+    year: SchoolYear | None = None
 
     @property
     def source_name(self) -> str:
         """The column's name in the published file."""
-        return self.raw or self.name
+        return self.published_as or self.name
+
+    @property
+    def legal(self) -> tuple[str, ...]:
+        """The published values that are allowed; any where empty."""
+        return self.allowed or tuple(self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One published table: its file below `data/raw/`, its key and its columns."""
+class Table(Part):
+    """One published table: its file below `data/raw/`, its key and its columns; `constant` fills columns it lacks."""
 
-    name: str
-    file: str
-    title: str
-    source: str
-    rights: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
+    name: NonEmpty
+    file: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    title: NonEmpty
+    source: NonEmpty
+    rights: NonEmpty
+    key: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    constant: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_know_their_names(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("columns"), dict):
+            return {**values, "columns": named(values["columns"])}
+        return values
+
+    @model_validator(mode="after")
+    def _key_exists(self) -> Self:
+        for name in self.key:
+            if name not in [column.name for column in self.columns]:
+                raise ValueError(str(bad_value("key column", name, [column.name for column in self.columns])))
+        if [column.kind for column in self.columns].count("code") != 1:
+            raise ValueError("A table needs exactly one column of kind code.")
+        return self
 
     @property
     def folder(self) -> str:
         """The folder below `data/raw/`."""
         return self.file.split("/")[0]
 
+    @property
+    def years(self) -> dict[str, str]:
+        """The columns of a wide table that are a year each: column -> school year."""
+        return {column.name: column.year for column in self.columns if column.year}
 
-CODE = Column(
-    "district_code",
-    "code",
-    "text of 7 characters",
-    "State code with its leading zeros; the last two say the kind: 11 town, 12 regional, 13 charter, 14 RESC, "
-    "15 state unified, 16 CTECS, 18 Goodwin, 22 endowed academy; 00000CT is the state",
-)
-RATE = Column(
-    "rate",
-    "fraction",
-    "fraction 0 to 1",
-    "Days attended / days enrolled, pre-kindergarten included",
-    raw="attendance_rate",
-)
-STUDENTS = Column("students", "count", "students", "Students enrolled, of the student group")
-PUBLIC_DOMAIN = "public domain"
-CSDE = "Connecticut State Department of Education"
+    def column(self, name: str) -> Column:
+        """Return a column by the study's name."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise bad_value(f"column of {self.file}", name, [column.name for column in self.columns])
 
-ATTENDANCE_2022_23 = Table(
-    "attendance_2022_23",
-    "csde_attendance_2022_23/attendance.csv",
-    "Attendance by district and student group, 2022-23 edition",
-    f"{CSDE}, data.ct.gov dataset he4h-bgqh, updated 2023-06-16",
-    PUBLIC_DOMAIN,
-    ("district_code", "year", "group"),
-    (
-        CODE,
-        Column("district", "text", "text", "Name of the district; never used to join"),
-        Column("year", "choice", "school year", "School year", ("2019-20", "2020-21", "2021-22", "2022-23")),
-        Column(
-            "group",
-            "choice",
-            "text",
-            "Student group",
-            ("All Students", "Students With High Needs"),
-            raw="student_group",
-        ),
-        STUDENTS,
-        RATE,
-        Column("edition", "choice", "text", "The state's release", ("he4h-bgqh (2022-23)",)),
-        Column(
-            "measure",
-            "choice",
-            "text",
-            "Final, or year-to-date at the release",
-            ("YTD May 2023", "final as shown in 2022-23 edition"),
-        ),
-    ),
-)
-ATTENDANCE_2021_22 = Table(
-    "attendance_2021_22",
-    "csde_attendance_2021_22/attendance.csv",
-    "Attendance by district, 2021-22 edition, as first published",
-    f"{CSDE}, data.ct.gov dataset t4hx-jd4c, updated 2022-07-22",
-    PUBLIC_DOMAIN,
-    ("district_code", "year"),
-    (
-        CODE,
-        Column(
-            "year", "choice", "school year", "School year, written in full", ("2019-2020", "2020-2021", "2021-2022")
-        ),
-        STUDENTS,
-        RATE,
-    ),
-)
-_CHRONIC_YEARS = tuple(year for year in YEARS if year < "2020-21")
-CHRONIC = Table(
-    "chronic_absence",
-    "csde_chronic_absence/chronic_absence.csv",
-    "Chronic absence by district, 2011-12 to 2019-20",
-    f"{CSDE}, EdSight exports kept by the CT Data Collaborative, chronic-absenteeism-by-all-students",
-    "Public Domain Dedication and License (PDDL)",
-    ("district_code",),
-    (
-        CODE,
-        *(
-            Column(
-                year,
-                "percent",
-                "percent 0 to 100",
-                f"Students of K-12 who missed 10 % or more of their days in {year}",
-                blank="suppressed or not listed",
-            )
-            for year in _CHRONIC_YEARS
-        ),
-        *(
-            Column(
-                f"n_chronic_{year}",
-                "count",
-                "students",
-                f"Students chronically absent in {year}",
-                blank="suppressed or not listed",
-            )
-            for year in ("2018-19", "2019-20")
-        ),
-    ),
-)
-DISTRICTS = Table(
-    "districts",
-    "csde_districts/districts.csv",
-    "The districts: kind, LEAP, Alliance, reference group, traits before the program",
-    f"{CSDE}, Education Cost Sharing inputs FY2020; LEAP list from portal.ct.gov and cea.org",
-    PUBLIC_DOMAIN,
-    ("district_code",),
-    (
-        CODE,
-        Column("district", "text", "text", "Name of the district"),
-        Column(
-            "org_type",
-            "choice",
-            "text",
-            "Kind of organization",
-            ("town", "regional", "charter", "RESC", "state unified", "CTECS", "university", "endowed academy"),
-        ),
-        Column("leap", "flag", "0 or 1", "One of the 15 original LEAP districts"),
-        Column("alliance", "flag", "0 or 1", "Alliance district: one of the 33 lowest-performing by state law"),
-        Column("reform", "flag", "0 or 1", "Opportunity (reform) district, a subset of the Alliance districts"),
-        Column(
-            "drg",
-            "choice",
-            "A to I",
-            "District Reference Group, A most advantaged; towns and regions only",
-            tuple("ABCDEFGHI"),
-            blank="the state gives none",
-        ),
-        Column("wealth_decile", "number", "1 to 10", "Decile of wealth, 10 poorest", blank="the state gives none"),
-        Column(
-            "frpl_share",
-            "fraction",
-            "fraction 0 to 1",
-            "Students eligible for free or reduced-price meals, October 2018",
-            blank="the state gives none",
-            raw="frpl_share_2018",
-        ),
-        Column(
-            "high_needs_share",
-            "fraction",
-            "fraction 0 to 1",
-            "Students with high needs, 2019-20",
-            blank="suppressed or not listed",
-            raw="high_needs_share_2019_20",
-        ),
-        Column("students_2019_20", "count", "students", "Enrollment 2019-20", blank="did not exist yet"),
-    ),
-)
-TABLES: tuple[Table, ...] = (ATTENDANCE_2022_23, ATTENDANCE_2021_22, CHRONIC, DISTRICTS)
+
+def named(parts: dict[str, Any]) -> list[Any]:
+    """Return the values of a mapping, each with its key as `name`."""
+    return [{"name": name, **part} if isinstance(part, dict) else part for name, part in parts.items()]

@@ -104,7 +104,7 @@ def sample_of_codes(
     if there.sum() == 1:
         raise BadInput(
             f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
-            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts stray. Add districts to the group."
+            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
         )
     inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)
     left_out = tuple(code for code, keep in zip(group, there, strict=True) if not keep)

@@ -70,7 +70,7 @@ def _mean_covariance(changes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def sup_t_value(covariance: np.ndarray, df: float, seed: int) -> float:
-    """Return the 95 % point of the largest absolute t over all coefficients, drawn with `seed`."""
+    """Return the 95% point of the largest absolute t over all coefficients, drawn with `seed`."""
     scale = np.sqrt(np.diag(covariance))
     moving = scale > 0  # two or three districts may have changed by the same tenth of a point
     scale, covariance = scale[moving], covariance[np.ix_(moving, moving)]
@@ -102,7 +102,7 @@ def _singular(covariance: np.ndarray) -> bool:
 
 
 def detectable_slope(drift: np.ndarray, covariance: np.ndarray, df: float) -> float:
-    """Return the linear differential trend, a year, that the joint test finds with 80 % power (after Roth 2022).
+    """Return the linear differential trend, a year, that the joint test finds with 80% power (after Roth 2022).
 
     The covariance is taken as known, as power computations do.
     """

@@ -8,7 +8,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.did.robust_sets import Problem, magnitudes_hold_zero, magnitudes_interval, smoothness_interval
+from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
 
 Violation = Literal["smoothness", "relative_magnitudes"]
 """How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before."""
@@ -19,7 +19,7 @@ LEAST_BEFORE: dict[Violation, int] = {"smoothness": 2, "relative_magnitudes": 1}
 
 
 def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> pd.DataFrame:
-    """Return the robust 95 % interval of an average of effects for each size of violation.
+    """Return the robust 95% interval of an average of effects for each size of violation.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
 
 
 def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
-    """Return the smallest violation at which the robust interval holds zero, to ``largest / 128``.
+    """Return the smallest violation at which the robust interval includes zero, to ``largest / 128``.
 
     Parameters
     ----------
@@ -68,17 +68,17 @@ def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
     Returns
     -------
     float
-        0 where the interval holds zero without any violation, infinity where not even `largest` brings zero in.
+        0 where the interval includes zero without any violation, infinity where not even `largest` brings zero in.
     """
     _check(problem, kind)
-    if _holds_zero(problem, kind, 0.0):
+    if _includes_zero(problem, kind, 0.0):
         return 0.0
-    if not _holds_zero(problem, kind, largest):
+    if not _includes_zero(problem, kind, largest):
         return float("inf")
     low, high = 0.0, largest
     for _ in range(STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _holds_zero(problem, kind, middle) else (middle, high)
+        low, high = (low, middle) if _includes_zero(problem, kind, middle) else (middle, high)
     return high
 
 
@@ -102,8 +102,8 @@ def _interval(problem: Problem, kind: Violation, bound: float) -> tuple[float, f
     return smoothness_interval(problem, bound) if kind == "smoothness" else magnitudes_interval(problem, bound)
 
 
-def _holds_zero(problem: Problem, kind: Violation, bound: float) -> bool:
+def _includes_zero(problem: Problem, kind: Violation, bound: float) -> bool:
     if kind == "relative_magnitudes":
-        return magnitudes_hold_zero(problem, bound)
+        return magnitudes_include_zero(problem, bound)
     low, high = smoothness_interval(problem, bound)
     return low <= 0 <= high

@@ -25,7 +25,7 @@ class Permutation:
         Share of placements at least as far from zero as the estimate, the estimate's own included; and the smallest
         value that it could take, 1/(C+1) or 1/(draws+1).
     low, high : float
-        95 % interval by inverting the test; infinite where the floor is above 5 %. NaN for shuffled labels.
+        95% interval by inverting the test; infinite where the floor is above 5%. NaN for shuffled labels.
     """
 
     estimate: float

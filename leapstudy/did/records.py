@@ -52,7 +52,7 @@ class EventStudy:
     `table` has one row a year: year, event_time, estimate_pp, se_pp, low_pp, high_pp (pointwise), low_sup_pp,
     high_sup_pp (simultaneous), mde_pp, is_reference; the reference year is a row of zeros with empty se.
     `joint_p` tests that every coefficient before the program is zero, `slope_mde_pp` is the linear differential
-    trend (points a year) that this test would have found with 80 % power.
+    trend (points a year) that this test would have found with 80% power.
     """
 
     outcome: str
@@ -82,7 +82,7 @@ class Rebound:
 
     `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: a point more of a fall goes
     with 0.8 points more of a rise, whatever the districts fell and rose on average). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
-    predicted_pp, predicted_low_pp, predicted_high_pp (95 % prediction interval), gap_pp (actual minus predicted).
+    predicted_pp, predicted_low_pp, predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
     """
 
     group: str

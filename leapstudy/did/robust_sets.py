@@ -92,7 +92,7 @@ def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> 
     return max(low - step / finer, start), min(high + step / finer, start + 2 * reach)
 
 
-def magnitudes_hold_zero(problem: Problem, m_bar: float) -> bool:
+def magnitudes_include_zero(problem: Problem, m_bar: float) -> bool:
     """Return whether zero is in the set of `magnitudes_interval`; the package wants two values, and gets zero twice."""
     return bool(np.isfinite(_kept(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))
 

@@ -24,7 +24,7 @@ class Spread:
     df: float
 
     def interval(self, estimate: float) -> tuple[float, float]:
-        """Return the 95 % interval around `estimate`."""
+        """Return the 95% interval around `estimate`."""
         reach = self.se * float(stats.t.ppf(1 - ALPHA / 2, self.df))
         return estimate - reach, estimate + reach
 
@@ -81,7 +81,7 @@ def _positive(variance: float) -> float:
 
 @lru_cache(maxsize=1024)
 def mde_factor(df: float) -> float:
-    """Return t(0.975) + t(0.80): the standard errors that 80 % power at 5 % takes (Bloom 1995)."""
+    """Return t(0.975) + t(0.80): the standard errors that 80% power at 5% takes (Bloom 1995)."""
     return float(stats.t.ppf(1 - ALPHA / 2, df) + stats.t.ppf(POWER, df))
 
 

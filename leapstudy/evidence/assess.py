@@ -242,7 +242,7 @@ def _eligibility(category: Category | None, confounding: str) -> tuple[Eligibili
     if confounding:
         return "not eligible", confounding
     if category is None:
-        return "not eligible", "The Cox index of chronic absence 2019-20 does not exist: a group's share is 0 or 100 %."
+        return "not eligible", "The Cox index of chronic absence 2019-20 does not exist: a group's share is 0 or 100%."
     found = f"By chronic absence 2019-20 the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"
     if category == "not satisfied":
         return "not eligible", found

@@ -12,6 +12,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import SCHOOL_DAYS
+from leapstudy.core.phrases import between, number
 
 SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
@@ -22,7 +23,7 @@ VISITED_ASSUMPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A value with the ends of its 95 % interval."""
+    """A value with the ends of its 95% interval."""
 
     value: float
     low: float
@@ -168,7 +169,7 @@ def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:
     if gained.low <= 0 <= gained.high:
         return None, (
             f"Cost per extra day cannot be bounded: the interval of the days gained per visited student, "
-            f"{gained.low:.1f} to {gained.high:.1f}, includes zero."
+            f"{between(gained.low, gained.high, 1)}, includes zero."
         )
     if gained.high < 0:
         return None, "Cost per extra day does not exist: the interval of the days gained lies below zero."
@@ -181,16 +182,16 @@ def impossible_days(visited: Range, school_days: int = SCHOOL_DAYS) -> str:
     Examples
     --------
     >>> impossible_days(Range(-124.0, -194.0, -46.0))[:52]
-    'Per visited student this would be -124 days (-194 to'
+    'Per visited student this would be −124 days (−194 to'
     >>> impossible_days(Range(-10.0, -39.0, 18.0))
     ''
     """
     numbers = [end for end in (visited.value, visited.low, visited.high) if math.isfinite(end)]
-    if all(abs(number) <= school_days for number in numbers):
+    if all(abs(days_) <= school_days for days_ in numbers):
         return ""
-    ends = f" ({visited.low:.0f} to {visited.high:.0f})" if len(numbers) == 3 else ""
+    ends = f" ({between(visited.low, visited.high, 0)})" if len(numbers) == 3 else ""
     return (
-        f"Per visited student this would be {visited.value:.0f} days{ends} in a year of {school_days}, which cannot be: "
+        f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {school_days}, which cannot be: "
         "the share visited, or this estimate, is off."
     )
 

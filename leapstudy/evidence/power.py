@@ -123,7 +123,7 @@ def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> flo
 
 
 def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> float:
-    """Return the smallest effect that a difference of two group means finds with 80 % power at 5 %.
+    """Return the smallest effect that a difference of two group means finds with 80% power at 5%.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) ->
     Examples
     --------
     >>> [round(p, 3) for p in equivalence(-0.336, 0.88, 0.458, 27.1)]
-    [0.007, 0.122]
+    [0.007, 0.123]
     """
     above = float(stats.t.cdf((estimate_pp - bound_pp) / se_pp, df))
     below = float(stats.t.sf((estimate_pp + bound_pp) / se_pp, df))

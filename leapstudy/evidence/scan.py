@@ -1,8 +1,11 @@
 """The last look before publishing: read every built file and name those in which a student's id stands."""
 
 import base64
+import gzip
+import io
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +13,13 @@ from pathlib import Path
 from leapstudy.core.errors import BadInput
 from leapstudy.students.telltale import holds_pseudonym
 
-TEXTS = {".html", ".ipynb", ".log", ".json", ".jsonl", ".csv", ".md", ".txt", ".svg", ".yml", ".xml", ".js", ".css"}
-ZIPPED = {".docx", ".xlsx", ".zip"}
-PICTURE = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
+ARCHIVE = b"PK\x03\x04"
+GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
+ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
 WORD = re.compile(r"[0-9A-Za-z]+")
+DEEPEST = 4
+"""Archives inside archives and texts inside texts that are opened; what is packed deeper counts as unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +38,90 @@ class ScanReport:
         """Name the files, never the ids."""
         if self.ok:
             return f"No student id in {self.files_read} files."
-        return f"{len(self.leaking)} of {self.files_read} files hold a student's id: " + ", ".join(self.leaking)
+        return f"{len(self.leaking)} of {self.files_read} files hold a student's id, or cannot be read: " + ", ".join(
+            self.leaking
+        )
 
 
 def holds_student(text: str, raw_ids: Collection[str] = frozenset()) -> bool:
-    """Say whether a text holds a pseudonym or one of `raw_ids` as a word, also inside an embedded SVG picture."""
-    embedded = (base64.b64decode(found).decode("utf-8", errors="ignore") for found in PICTURE.findall(text))
-    pages = [text, *embedded]
-    return any(holds_pseudonym(page) or not set(raw_ids).isdisjoint(WORD.findall(page)) for page in pages)
+    """Say whether a text holds a pseudonym or one of `raw_ids` as a word, also where base64 or UTF-16 hides it."""
+    return _holds(text.encode("utf-8"), frozenset(raw_ids), DEEPEST)
 
 
-def _pages(file: Path) -> Iterable[str]:
-    if file.suffix in ZIPPED:
-        with zipfile.ZipFile(file) as archive:
-            yield from (archive.read(name).decode("utf-8", errors="ignore") for name in archive.namelist())
-    else:
-        yield file.read_text(encoding="utf-8", errors="ignore")
+def _holds(content: bytes, ids: frozenset[str], depth: int) -> bool:
+    return any(_names(text, ids, depth) for text in _texts(content)) or any(
+        _holds(part, ids, depth - 1) for part in _parts(content, depth)
+    )
+
+
+def _names(text: str, ids: frozenset[str], depth: int) -> bool:
+    if holds_pseudonym(text) or not ids.isdisjoint(WORD.findall(text)):
+        return True
+    if depth == 0:
+        return False
+    return any(_holds(_decoded(found), ids, 0) for found in ENCODED.findall(text))
+
+
+def _texts(content: bytes) -> Iterable[str]:
+    """Return the bytes as text in every encoding in which an id could stand."""
+    yield content.decode("latin-1")
+    if b"\x00" in content:
+        yield from (
+            content[start:].decode(code, errors="ignore") for code in ("utf-16-le", "utf-16-be") for start in (0, 1)
+        )
+
+
+def _decoded(text: str) -> bytes:
+    whole = text.rstrip("=")
+    whole = whole[: len(whole) // 4 * 4 + (len(whole) % 4 if len(whole) % 4 != 1 else 0)]
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
+
+
+def _parts(content: bytes, depth: int) -> Iterable[bytes]:
+    """Return what is packed in the content.
+
+    Raises
+    ------
+    Unreadable
+        If it is packed too deep or broken, so that nobody can say what is in it.
+    """
+    if not content.startswith((ARCHIVE, GZIP, PARQUET)):
+        return
+    if depth == 0:
+        raise Unreadable
+    try:
+        if content.startswith(GZIP):
+            yield gzip.decompress(content)
+        elif content.startswith(ARCHIVE):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                yield "\n".join(archive.namelist()).encode("utf-8")
+                yield from (archive.read(name) for name in archive.namelist())
+        else:
+            import pyarrow.parquet as pq  # only where a parquet file was written
+
+            table = pq.read_table(io.BytesIO(content))
+            yield "\n".join(str(value) for column in table.columns for value in column.to_pylist()).encode("utf-8")
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
+        raise Unreadable from None
+
+
+class Unreadable(Exception):
+    """A file that cannot be opened to its last byte."""
+
+
+def _leaks(file: Path, name: str, ids: frozenset[str]) -> bool:
+    """Say whether a file or its name holds an id; what cannot be read counts as holding one."""
+    try:
+        return _holds(name.encode("utf-8", "surrogateescape"), ids, DEEPEST) or _holds(file.read_bytes(), ids, DEEPEST)
+    except (Unreadable, OSError):
+        return True
 
 
 def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
-    """Read every page, notebook, table and log under `folder`.
+    """Read every byte of every file under `folder`, and the files' names; archives, gzip and parquet are opened.
 
-    Pictures and PDF are not read: they are made from the pages, which are.
+    What cannot be read to its end is named like a leak. What is compressed inside a PDF or a picture, or encoded by a user on
+    purpose, is not seen.
 
     Parameters
     ----------
@@ -70,6 +138,7 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     if not folder.is_dir():
         raise BadInput(f"There is no folder {str(folder)!r} to scan.")
     ids = frozenset(raw_ids)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in TEXTS | ZIPPED)
-    leaking = [file for file in files if any(holds_student(page, ids) for page in _pages(file))]
-    return ScanReport(len(files), tuple(str(file.relative_to(folder)) for file in leaking))
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    names = {file: file.relative_to(folder).as_posix() for file in files}
+    leaking = tuple(names[file] for file in files if _leaks(file, names[file], ids))
+    return ScanReport(len(files), leaking)

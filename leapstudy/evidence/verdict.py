@@ -5,10 +5,11 @@ Every decision at 5% in the study is `rejects` and `can_reject`, so that two pag
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
@@ -28,9 +29,11 @@ Kind = Literal[
     "cannot_test",
     "one_of_many",
     "failed_placebo",
+    "selection",
     "placebo",
 ]
-"""What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted."""
+"""What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted;
+`selection`: it stands out, but not beyond what those show who were picked alike and not visited."""
 Before = Literal["failed", "passed", "untested"]
 
 
@@ -205,6 +208,44 @@ def decide(
     reasons = (reason, *(text for text in failures if text != reason))
     limits = (*(text for text in doubts if text != reason), *cautions)
     return Verdict(kind, before, reasons, limits, estimate_pp, low, high, p_value, p_floor, p_adjusted)
+
+
+def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, control_se_pp: float) -> Verdict:
+    """Hold a claim against those who were picked by the same people and not visited.
+
+    A claim stays if the effect less what the control shows has the same sign and excludes zero at 5%. So picking that
+    moves both alike leads to a claim no more often than chance does, however large and however hard to see it is.
+
+    Parameters
+    ----------
+    verdict
+        From `decide`.
+    se_pp, control_se_pp
+        Standard errors of effect and control; that both share comparison students makes the test no less severe.
+    control_pp
+        What the control shows, where zero is expected; None where none could be formed, and then nothing is claimed.
+
+    Examples
+    --------
+    >>> beyond_control(decide(4.0, 2.6, 5.4, 0.001), 0.7, 2.5, 1.5).kind
+    'selection'
+    """
+    if not verdict.clear:
+        return verdict
+    if control_pp is None:
+        reason = "Nobody who was picked and not visited can be followed, so that picking cannot be told from an effect."
+    else:
+        gap, reach = (
+            verdict.estimate_pp - control_pp,
+            float(stats.norm.ppf(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp),
+        )
+        if gap * math.copysign(1, verdict.estimate_pp) > reach:
+            return verdict
+        reason = (
+            f"Picked and not visited: {control_pp:+.2f} points; the effect less this is {gap:+.2f} "
+            f"({gap - reach:+.2f} to {gap + reach:+.2f}), which includes zero."
+        )
+    return replace(verdict, kind="selection", reasons=(reason,), cautions=(*verdict.reasons, *verdict.cautions))
 
 
 def _before(

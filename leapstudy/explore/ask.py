@@ -74,7 +74,7 @@ def estimate_words(answer: Glance) -> str:
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
     return (
         f"{treated_words(answer)}: {outcome_words(main.outcome)} changed by {points(main.estimate_pp)} points more than in "
-        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95 % interval "
+        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95% interval "
         f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. Effects below {number(answer.detectable.mde_t_pp)} points would mostly "
         "go unseen."
     )

@@ -22,7 +22,7 @@ from leapstudy.figures.common import (
 from leapstudy.figures.exhibit import Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, in_house_style, new_figure, zero_line
 
-EFFECT_LABEL = "effect, points of attendance (95 % interval)"
+EFFECT_LABEL = "effect, points of attendance (95% CI)"
 
 
 @in_house_style
@@ -191,14 +191,12 @@ def forest(pooled: PooledAnswer) -> Exhibit:
         figure=figure,
         title="Every district and all of them together",
         alt=alt_text(
-            f"All together {points(main.estimate_pp)} points, 95 % interval {between(main.ci_low_pp, main.ci_high_pp)}.",
-            f"The interval holds zero in {holds} of {len(rows)} districts.",
+            f"All together {points(main.estimate_pp)} points, 95% CI {between(main.ci_low_pp, main.ci_high_pp)}.",
+            f"The interval includes zero in {holds} of {len(rows)} districts.",
             f"Highest {short(rows['district'].iloc[-1])} ({points(rows['estimate_pp'].iloc[-1])}), lowest "
             f"{short(rows['district'].iloc[0])} ({points(rows['estimate_pp'].iloc[0])}).",
         ),
-        caption=caption_of(
-            pooled, f"Estimates with 95 % intervals; {treated_words(pooled)} weighted {_weights(pooled)}"
-        ),
+        caption=caption_of(pooled, f"Estimates with 95% CIs; {treated_words(pooled)} weighted {_weights(pooled)}"),
         data=_forest_table(rows, main.p_floor),
     )
 

@@ -51,7 +51,9 @@ def _count(value: float) -> str:
 def referral_rule(study: StudentStudy) -> Exhibit:
     """Draw how much of the time before a referral the referred and the others at risk had missed."""
     shares, rule = study.rule_shares, study.answer.rule
-    if rule is None or not rule.referred:
+    if rule is None:
+        return refused_exhibit(study, "The rule that the log follows", ())
+    if not rule.referred:
         return refused_exhibit(
             study, "The rule that the log follows", (NO_REFERRAL,), "No referral to look at", "no referred students"
         )
@@ -69,7 +71,7 @@ def referral_rule(study: StudentStudy) -> Exhibit:
     return student_exhibit(
         study, figure, "The rule that the log follows", [_rule_words(study)],
         f"Share of students who had missed at least so much {WORDS[rule.window]}, the window that tells the two apart best",
-        f"{rule.referred:,} referred students",
+        f"about {rule.referred:,} referred students",
         shares.assign(referred_share=100 * shares["referred_share"], others_share=100 * shares["others_share"])
         .set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1),
     )  # fmt: skip

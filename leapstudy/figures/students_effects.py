@@ -76,7 +76,7 @@ def designs(study: StudentStudy) -> Exhibit:
     table = _designs_table(study)
     figure, axes = new_figure(3.9)
     for shift, column, color, marker, label in (
-        (-0.14, "estimate", BLUE, "o", "visited students"), (0.14, "placebo", GRAY, "D", "placebo: picked by the rule, never visited"),
+        (-0.14, "estimate", BLUE, "o", "visited students"), (0.14, "placebo", GRAY, "D", "zero expected: nobody was visited"),
     ):  # fmt: skip
         places = np.arange(len(table)) + shift
         axes.hlines(places, table[f"{column}_low"], table[f"{column}_high"], color=color, linewidth=1.8)
@@ -89,8 +89,8 @@ def designs(study: StudentStudy) -> Exhibit:
     legend_below(axes, 2)
     return student_exhibit(
         study, figure, "Each design beside its placebo", _designs_words(study),
-        f"Mean effect over {study.headline_words}; the placebo applies the district's own referral rule to months before "
-        "any visit, so that everything it finds is rebound and not effect", study.sizes,
+        f"Mean effect over {study.headline_words}; the placebo puts the referral rule by lot to months before any "
+        "visit and tests whether the rebound is removed; students referred and not met show how staff picked", study.sizes,
         table.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1),
     )  # fmt: skip
 
@@ -106,6 +106,11 @@ def _designs_table(study: StudentStudy) -> pd.DataFrame:
                 f"{name}_high": np.nan if estimate is None else estimate.ci_high_pp,
             }
         rows.append(row)
+    control = study.answer.control
+    if control is not None:
+        ends = {"placebo": control.estimate_pp, "placebo_low": control.ci_low_pp, "placebo_high": control.ci_high_pp}
+        nothing = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
+        rows.append({"design": "recommended design, referred and not met", **nothing, **ends})
     return pd.DataFrame(rows)
 
 
@@ -116,6 +121,7 @@ def _designs_words(study: StudentStudy) -> list[str]:
         f"The recommended design finds {_value(own.main)} points, and {_value(own.placebo)} where nobody was visited.",
         f"The textbook comparison with never visited students finds {_value(textbook.main)}, and {_value(textbook.placebo)} "
         "where nobody was visited.",
+        f"Students who were referred and not met: {_value(study.answer.control)}, where zero is expected.",
     ]
 
 

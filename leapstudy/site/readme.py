@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leapstudy.core import paths
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.data.raw import as_text
-from leapstudy.data.tables import TABLES
+from leapstudy.data.state import load_state
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.effects import forest
 from leapstudy.figures.exhibit import Exhibit
@@ -115,7 +115,7 @@ def _exhibits() -> str:
 
 def _sources() -> str:
     rows = []
-    for table in TABLES:
+    for table in load_state().tables.values():
         n = len(as_text((paths.raw() / table.file).read_bytes()))
         rows.append(f"| {table.title} (`data/raw/{table.folder}/`): {table.source} | {n:,} | {table.rights} | yes |")
     rows.append("| Facts of the program (`data/raw/leap_facts/`), each row with its source | | facts, cited | yes |")

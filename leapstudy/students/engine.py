@@ -1,9 +1,12 @@
 """The engine that holds the rows: DuckDB through ibis. Its error messages quote cells, so none of them gets out."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +21,7 @@ from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
 
+SPILL = "leapstudy-spill-"
 Result = TypeVar("Result")
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
 
@@ -30,7 +34,7 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
     BadInput
         If the engine does not understand the limit.
     """
-    spill = Path(tempfile.gettempdir()) / f"leapstudy-{os.getpid()}"
+    spill = spill_folder()
     settings = {"memory_limit": memory_limit, "temp_directory": str(spill), "preserve_insertion_order": False}
     if threads is not None:
         settings["threads"] = threads
@@ -40,6 +44,34 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
         raise BadInput(
             f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
         ) from None
+
+
+@cache
+def spill_folder() -> Path:
+    """Return this process's private folder for what does not fit in memory; it is removed when the process ends.
+
+    Folders of processes that were killed are removed first: they may hold rows. The name is not to be guessed, so that nobody can
+    lay a link in its place.
+    """
+    base = Path(tempfile.gettempdir())
+    for stale in base.glob(f"{SPILL}*"):
+        owner = stale.name.removeprefix(SPILL).split("-")[0]
+        mine = stale.is_dir() and not stale.is_symlink() and stale.stat().st_uid == os.getuid()
+        if mine and owner.isdigit() and not _runs(int(owner)):
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{SPILL}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def keep(con: Backend, doing: str, rows: Table) -> Table:

@@ -20,6 +20,7 @@ from leapstudy.students.telltale import DIGITS, PATTERN, PREFIX
 KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
 KEY_FILE_VARIABLE = "LEAPSTUDY_STUDENT_KEY_FILE"
 SHORTEST_KEY = 32
+FEWEST_LETTERS = 8
 
 
 def load_key() -> bytes:
@@ -37,11 +38,20 @@ def load_key() -> bytes:
             raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
         if not place.is_file():
             raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
+        if place.stat().st_mode & 0o077:
+            raise BadInput(
+                f"Others than you may read or change the file named by {KEY_FILE_VARIABLE}. Make it yours alone: chmod 600."
+            )
         text = read_text(place).strip()
     if len(text) < SHORTEST_KEY:
         raise BadInput(
             f"Students' own numbers need a secret key of at least {SHORTEST_KEY} characters. Set {KEY_VARIABLE}, or "
             f"{KEY_FILE_VARIABLE} to a file outside the workspace, and keep it: the same key gives the same pseudonyms."
+        )
+    if len(set(text)) < FEWEST_LETTERS:
+        raise BadInput(
+            f"The key for students' numbers has fewer than {FEWEST_LETTERS} different characters and could be guessed. "
+            "Draw one: python -c 'import secrets; print(secrets.token_hex(32))'."
         )
     return text.encode("utf-8")
 

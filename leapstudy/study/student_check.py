@@ -116,14 +116,15 @@ def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District
     BadInput
         If two would share a folder.
     """
-    known = load_study().districts.set_index("district_code")
+    data = load_study()
+    known = data.districts.set_index("district_code")
     places = []
     for code in codes:
         if code in known.index:
             places.append(District(code, str(known.loc[code, "district"]), str(known.loc[code, "slug"])))
         else:
             name = settings.district_names.get(code, f"District {code}")
-            places.append(District(code, name, slug_of(code, name)))
+            places.append(District(code, name, slug_of(code, name, data.state.unit)))
     slugs = [place.slug for place in places]
     if len(set(slugs)) < len(slugs):
         raise BadInput("Two districts of the student files share a name. Tell them apart under `district_names:`.")

@@ -14,7 +14,7 @@ from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.before_after import before_after, before_after_effects
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
-from leapstudy.did.staggered.card import Context, Effects
+from leapstudy.did.staggered.card import Card, Context, Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.did.staggered.pretrend import pretrend_test
@@ -22,6 +22,7 @@ from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import Moments
 from leapstudy.study.student_months import without_few
 from leapstudy.study.student_paths import headline_row, month_rows, path_frame
+from leapstudy.study.student_publish import nearest
 from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
 
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
@@ -133,8 +134,12 @@ def _design(
         placebo=None if placebo.effects is None else headline_row(placebo.effects, _context(name, where, "placebo"), seed),
         overlap=0.0 if effects is None else effects.card.overlap,
         refused=visited.refused,
-        card=() if effects is None else effects.card.lines(),
+        card=() if effects is None else _rounded(effects.card).lines(),
     )  # fmt: skip
+
+
+def _rounded(card: Card) -> Card:
+    return replace(card, n_treated=nearest(card.n_treated), n_comparison=nearest(card.n_comparison))
 
 
 def _context(name: DesignName, where: Context, role: str) -> Context:

@@ -198,24 +198,25 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     edition = "SIMULATED" if measured.simulated else measured.period
     where = Context(code, district, "attendance_rate", edition)
     rule = next((rule for rule in measured.rules if rule.district_code == code), None)
+    few = rule is not None and 0 < rule.referred < MIN_GROUP
+    cells = _of_place(measured.visited.moments, code)
     visited = _designs(measured.visited, code, rule, settings)
     placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
     return StudentAnswer(
-        code=code, district=district, edition=edition, rule=rule, designs=designs, control=control,
+        code=code, district=district, edition=edition, rule=None if few else rule, designs=designs, control=control,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
         bounds=headline_bounds(visited[RECOMMENDED].effects) if code == ALL else None,
-        rebound=pd.DataFrame() if measured.placebo is None else rebound(_cells(measured.placebo.moments, code)),
-        raw_paths=raw_paths(_cells(measured.visited.moments, code)),
+        rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
+        raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
         estimates=estimate_table(designs, visited, control, where, settings.months_after),
     )  # fmt: skip
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
-    cells = without_small_districts(side.moments) if code == ALL else _cells(side.moments, code)
-    found = plain_designs(cells, settings.early)
+    found = plain_designs(_of_place(side.moments, code), settings.early)
     found[RECOMMENDED] = _recommended(side.at_risk, code, "", rule)
     return found
 
@@ -233,8 +234,8 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
     return found.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
 
 
-def _cells(moments: Moments, code: str) -> Moments:
-    return moments if code == ALL else moments.where(moments.district == code)
+def _of_place(moments: Moments, code: str) -> Moments:
+    return without_small_districts(moments) if code == ALL else moments.where(moments.district == code)
 
 
 def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:

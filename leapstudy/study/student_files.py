@@ -24,6 +24,7 @@ from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_check import places_of, set_aside
+from leapstudy.study.student_publish import published
 
 FOLDER = "student_answers"
 KEPT = 3
@@ -48,7 +49,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if not file.is_file():
-            write_text_atomic(file, json.dumps(jsonable(_state(chosen, hashes)), allow_nan=False))
+            write_text_atomic(file, json.dumps(published(_state(chosen, hashes)), allow_nan=False))
             _forget_old(folder)
     return json.loads(file.read_text(encoding="utf-8"))
 
@@ -124,7 +125,7 @@ def _count(counts: Mapping[Any, float], **chosen: str) -> float:
 
 
 def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
-    """Return step and students; a step is empty where one of its parts is hidden."""
+    """Return step and students; a step is empty where one of its parts is hidden, or it is itself of a few."""
     enrolled = _count(counts, district_code=code)
     status = {
         name: _count(counts, district_code=code, status=name)
@@ -135,7 +136,8 @@ def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
         "enrolled": enrolled, "referred": enrolled - status["not referred"],
         "tried": status["tried, not met"] + status[VISITED], "visited": status[VISITED], "visited twice or more": sum(again),
     }  # fmt: skip
-    return pd.DataFrame({"step": list(steps), "students": list(steps.values())})
+    table = pd.DataFrame({"step": list(steps), "students": list(steps.values())})
+    return table.assign(students=table["students"].mask(table["students"].between(0, MIN_COUNT, inclusive="neither")))
 
 
 def supports(counts: Mapping[Any, float]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.spread import mde_factor
+from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
 from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
@@ -117,11 +118,17 @@ class StudentStudy:
 
     @property
     def mde_pp(self) -> float | None:
-        """The smallest effect that the recommended design finds with 80 % power at 5 %; None where it is refused."""
+        """The smallest effect that the recommended design finds with 80% power at 5%; None where it is refused."""
         main = self.answer.design().main
         if main is None or main.se_pp is None:
             return None
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What may be said: the effect beside the placebo, the months before and the control; None without an effect."""
+        design = self.answer.design()
+        return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
 
     def save(self, result_path: str) -> None:
         """Write the result file; an empty path writes nothing."""
@@ -134,9 +141,41 @@ class StudentStudy:
             estimates=self.answer.estimates,
             blocks={
                 "answer": self.answer, "funnel": self.funnel, "truth": self.truth, "published": self.published,
-                "period": self.period, "rows": self.rows, "detectable": {"mde_pp": self.mde_pp},
+                "period": self.period, "rows": self.rows, "verdict": self.verdict, "detectable": {"mde_pp": self.mde_pp},
             },
         )  # fmt: skip
+
+
+def student_verdict(
+    main: Estimate | None, placebo: Estimate | None, control: Estimate | None, pre_trend: PreTrend | None
+) -> Verdict | None:
+    """Return the verdict on the recommended design, worst news first; None without an estimate.
+
+    Parameters
+    ----------
+    main
+        The effect on visited students.
+    placebo
+        Students drawn by the rule before any visit, where zero is expected if the design removes the rebound.
+    control
+        Students who were referred and not met, where zero is expected if picking does not matter. Nothing is claimed that does
+        not go beyond it.
+    pre_trend
+        Joint test of the months before the visit.
+    """
+    if main is None:
+        return None
+    windows = [
+        Window(name, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, row.p_value)
+        for name, row in (("Drawn by the rule before any visit", placebo), ("Referred and not met", control))
+        if row is not None
+    ]
+    trend = None if pre_trend is None else pre_trend.p_value
+    verdict = decide(
+        main.estimate_pp, main.ci_low_pp, main.ci_high_pp, main.p_value, windows=windows, pre_trend_p=trend
+    )
+    control_pp, control_se = (None, 0.0) if control is None else (control.estimate_pp, control.se_pp or 0.0)
+    return beyond_control(verdict, main.se_pp or 0.0, control_pp, control_se)
 
 
 def study_students(district: str) -> StudentStudy:

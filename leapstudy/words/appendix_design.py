@@ -74,7 +74,9 @@ def event_study(source: Source) -> Answer:
         ["Year", "Estimate", "Low", "High", "Low, all years", "High, all years"], axis=1
     )
     reference, value = source.at("answer", "event_study", "reference"), source.at("answer", "event_study", "sup_t")
-    text = f"Reference year {reference}; pointwise 95 % intervals and a simultaneous band with sup-t value {number(value)}."
+    text = (
+        f"Reference year {reference}; pointwise 95% intervals and a simultaneous band with sup-t value {number(value)}."
+    )
     return text, Table(shown, "Event study of attendance, points")
 
 
@@ -84,7 +86,7 @@ def baseline(source: Source) -> str:
     if rows is None:
         return absent("raw means")
     own = rows[(rows["group"] == rows["group"].iloc[0]) & rows["year"].isin(source.reading.pre.split("+"))]
-    return f"The treated side's mean in {source.reading.pre.replace('+', ' and ')} is {number(own['rate_pct'].mean(), 1)} %; it stands on the axis of the event study."
+    return f"The treated side's mean in {source.reading.pre.replace('+', ' and ')} is {number(own['rate_pct'].mean(), 1)}%; it stands on the axis of the event study."
 
 
 def staggered(source: Source) -> str:

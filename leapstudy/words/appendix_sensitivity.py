@@ -14,10 +14,12 @@ def pre_trend(source: Source) -> str:
     told = []
     for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence, 2011-12 to 2019-20")):
         study = source.at("answer", name)
-        if study:
+        if study and study["joint_p"] is None:
+            told.append(f"{what}: cannot be tested, there are too few years or districts, or they moved alike.")
+        elif study:
             told.append(
                 f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} points "
-                "a year would have been found with 80 % power."
+                "a year would have been found with 80% power."
             )
     return " ".join(told) or absent("event study")
 
@@ -53,7 +55,7 @@ def inference(source: Source) -> Answer:
         else "Permutation of the label LEAP among districts"
     )
     text = (
-        f"{what}: {probability(r.p_value)}, 95 % interval {between(r.effect.low, r.effect.high)} points; the smallest "
+        f"{what}: {probability(r.p_value)}, 95% interval {between(r.effect.low, r.effect.high)} points; the smallest "
         f"p-value possible is {number(r.p_floor, 4)}."
     )
     methods = source.frame("answer", "methods")
@@ -104,13 +106,13 @@ def placebos(source: Source) -> Answer:
     """Placebos in time and in space, and leaving one out."""
     r, rows = source.reading, source.frame("answer", "leave_one_out")
     told = [] if r.placebo is None else [
-        f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points ({between(r.placebo.low, r.placebo.high)}), where zero is due."
+        f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points ({between(r.placebo.low, r.placebo.high)}), where zero is expected."
     ]  # fmt: skip
     earlier = source.frame("answer", "sensitivity", "in_time")
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
         told.append(
-            f"With seven years of chronic absence beside it, {away} of {len(earlier)} placebo intervals leave out zero."
+            f"With seven years of chronic absence beside it, {away} of {len(earlier)} placebo intervals exclude zero."
         )
     told.append("In space: the permutation of point 12.")
     if rows is None or rows.empty:
@@ -126,11 +128,11 @@ def rebound(source: Source) -> str:
     if not found:
         return absent("rebound")
     gap = f"{points(found['mean_gap_pp'])} points off" if not left else (
-        f"{points(left['estimate_pp'])} points off (95 % interval {between(left['low_pp'], left['high_pp'])}, {probability(left['p_value'])})"
+        f"{points(left['estimate_pp'])} points off (95% interval {between(left['low_pp'], left['high_pp'])}, {probability(left['p_value'])})"
     )  # fmt: skip
     return (
         f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per point of "
-        f"change to 2020-21 (95 % interval {between(found['slope_low'], found['slope_high'])}). Against that line the treated "
+        f"change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that line the treated "
         f"side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the state publishes attendance from 2019-20 only."
     )
 

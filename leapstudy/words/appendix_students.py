@@ -69,9 +69,7 @@ def event_study(source: Source) -> Answer:
     shown = rows[["event_time", "estimate_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp"]].set_axis(
         names, axis=1
     )
-    text = (
-        f"Base: {source.reading.pre}. Pointwise 95 % intervals, and a band that holds for all months at once (sup-t)."
-    )
+    text = f"Base: {source.reading.pre}. Pointwise 95% intervals, and a band that holds for all months at once (sup-t)."
     return text, Table(shown, "Effect by month since the first visit, points")
 
 
@@ -82,8 +80,8 @@ def baseline(source: Source) -> str:
         return "Not possible: the files hold too few months before the first visit to show the same kind of student without visits."
     before = rows[rows["event_time"] < 0]
     return (
-        f"Students whom the referral rule would have picked before there was any visit attended {number(before['picked_pct'].mean(), 1)} % of days "
-        f"in the {len(before)} months before, and other students {number(before['others_pct'].mean(), 1)} %."
+        f"Students whom the referral rule would have picked before there was any visit attended {number(before['picked_pct'].mean(), 1)}% of days "
+        f"in the {len(before)} months before, and other students {number(before['others_pct'].mean(), 1)}%."
     )
 
 
@@ -99,7 +97,7 @@ def scale(source: Source) -> str:
     """Points and log-odds."""
     return (
         "Not possible: the sums that leave the engine are of rates, and their log-odds cannot be had from them. Near the ceiling points "
-        "understate: who misses 5 % of days cannot gain more than 5."
+        "understate: who misses 5% of days cannot gain more than 5."
     )
 
 
@@ -108,7 +106,7 @@ def composition(source: Source) -> str:
     own = design_of(source)
     refused = " ".join(own["refused"]) or "No cell was refused."
     return (
-        f"The estimate speaks for {percent(own['overlap'], 0)} of the visited students. {refused} A student counts in the months of enrollment; "
+        f"The estimate covers {percent(own['overlap'], 0)} of the visited students. {refused} A student counts in the months of enrollment; "
         f"nobody is dropped for coming late or leaving. A count under {MIN_COUNT}, or of a group under {MIN_GROUP}, is hidden, and so is "
         "any from which it could be had by taking away."
     )
@@ -119,7 +117,7 @@ def reach(source: Source) -> Answer:
     mde, published = source.reading.mde, source.frame("published")
     if mde is None:
         return absent("smallest detectable effect")
-    text = f"Smallest detectable effect {number(mde)} points with 80 % power at 5 %."
+    text = f"Smallest detectable effect {number(mde)} points with 80% power at 5%."
     if published is None:
         return text
     shown = published[["who", "month", "effect_pp"]].assign(seen=published["effect_pp"].abs() >= mde)

@@ -19,7 +19,7 @@ def pre_trend(source: Source) -> str:
         return "Not possible: too few months precede the visits to test whether both sides moved together."
     return (
         f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a drift of "
-        f"{number(test['mde_pp'])} points a month would have been found with 80 % power."
+        f"{number(test['mde_pp'])} points a month would have been found with 80% power."
     )
 
 
@@ -50,7 +50,7 @@ def inference(source: Source) -> str:
     r = source.reading
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
-        f"Errors are clustered by student: {p}95 % interval {between(r.effect.low, r.effect.high)} points. They speak of chance "
+        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell of chance "
         "among students; that districts differ from one another is not in them."
     )
 
@@ -79,10 +79,14 @@ def covariates(source: Source) -> str:
 def placebos(source: Source) -> Answer:
     """Placebos where nobody was visited."""
     rows = [_row(item, item["placebo"]) for item in source.at("answer", "designs") if item["placebo"]]
+    if control := source.at("answer", "control"):
+        rows.append(("referred and not met", *_row(design_of(source), control)[1:]))
     if not rows:
-        return "Not possible: the files hold too few months before the first visit for a program that never was."
+        return "Not possible: the files hold too few months before the first visit, and too few students who were referred and not met."
     text = (
-        "The district's own referral rule is put to months before there was any visit, as if those it picks had been visited; zero is due. "
+        "Rebound removal: the district's own referral rule is put by lot to months before there was any visit, as if those it picks had been "
+        "visited; zero is expected. It cannot see why staff picked one student rather than another. Students who were referred and not met can "
+        "show that: for them zero is expected too, and an effect is claimed only beyond what they show. "
         "Leaving one district out is a matter of all districts together."
     )
     return text, Table(pd.DataFrame(rows, columns=_NAMES), "What each design finds where nobody was visited, points")

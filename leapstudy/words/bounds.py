@@ -13,12 +13,12 @@ BENT = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope
 def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
     low, high = found["table"]["low_pp"], found["table"]["high_pp"]
-    what = f"{outcome_words(found['outcome'])} in {found['year']}{' (a placebo: zero is due)' if found['is_placebo'] else ''}"
+    what = f"{outcome_words(found['outcome'])} in {found['year']}{' (a placebo: zero is expected)' if found['is_placebo'] else ''}"
     if found["kind"] == "parallel":
         broken = (
-            "which holds zero already: the breakdown value is 0, no departure is needed to overturn an effect"
+            "which includes zero already: the breakdown value is 0, no departure is needed to overturn an effect"
             if found["breakdown"] == 0
-            else "but how far trends would have to depart before it holds zero cannot be said"
+            else "but how far trends would have to depart before it includes zero cannot be said"
         )
         few = "One coefficient lies before the program, which says little about how large a departure to fear."
         return f"{what.capitalize()}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
@@ -31,11 +31,11 @@ def bound_words(found: Mapping[str, Any]) -> str:
 
 
 def breakdown_words(found: Mapping[str, Any]) -> str:
-    """Say at which departure a robust interval holds zero, measured by the largest one before."""
+    """Say at which departure a robust interval includes zero, measured by the largest one before."""
     if found["breakdown"] is None:
         return f"not even {number(found['table']['m'][-1] / largest_bound(found), 1)} times that brings zero in"
     if found["breakdown"] == 0:
-        return "it holds zero without that already"
+        return "it includes zero without that already"
     return f"the breakdown value is {number(found['breakdown'] / largest_bound(found))} times that"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.frames import records
+from leapstudy.core.phrases import number
 from leapstudy.core.table import Table
 from leapstudy.data import Facts
 
@@ -36,17 +37,21 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     served = facts.served.set_index("what")["value"]
     visited, back = int(served["students visited"]), int(students["2021-22"] - students["2022-23"])
     before = percent[:"2019-20"]
-    close = {
-        year: abs(percent[year] - said) <= tolerance_points
-        for year, said in (("2018-19", 10), ("2021-22", 23.7), ("2022-23", 20))
+    said = {"2018-19": 10.0, "2021-22": 23.7, "2022-23": 20.0}
+    close = {year: bool(abs(percent[year] - claim) <= tolerance_points) for year, claim in said.items()}
+    rates = {
+        year: "agrees"
+        if near
+        else f"is {number(abs(percent[year] - said[year]), 1)} points off, more than {tolerance_points:g}"
+        for year, near in close.items()
     }
     found = (
-        (f"{percent['2018-19']:.1f} % in 2018-19; {before.min():.1f} to {before.max():.1f} % over nine years", close["2018-19"], "Agrees, as a round figure."),
-        (f"{percent['2021-22']:.1f} % in 2021-22", close["2021-22"], "Agrees."),
+        (f"{percent['2018-19']:.1f}% in 2018-19; {before.min():.1f} to {before.max():.1f}% over nine years", close["2018-19"], f"The rate {rates['2018-19']}."),
+        (f"{percent['2021-22']:.1f}% in 2021-22", close["2021-22"], f"The rate {rates['2021-22']}."),
         (
-            f"{percent['2022-23']:.1f} % in 2022-23; {int(students['2021-22']):,} - {int(students['2022-23']):,} = {back:,} students fewer in the whole state; LEAP visited {visited:,}",
+            f"{percent['2022-23']:.1f}% in 2022-23; {int(students['2021-22']):,} - {int(students['2022-23']):,} = {back:,} students fewer in the whole state; LEAP visited {visited:,}",
             close["2022-23"] and back <= visited,
-            f"The rate agrees. The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom LEAP visited: the claim credits LEAP with all of it.",
+            f"The rate {rates['2022-23']}. The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom LEAP visited: the claim credits LEAP with all of it.",
         ),
         ("15 districts were in the original program; an evaluation found effects in 14 of 15 and no source names the other", False, "15 districts took part; 14 is the number with an effect in one evaluation."),
         (f"${served['funding at launch (GEER)']:.1f} million at launch and ${served['funding through 2026 (American Rescue Plan)']:.0f} million through 2026", True, "Agrees with the figure in the news; the launch money comes on top."),

@@ -111,11 +111,6 @@ def zero_words(low: float | None, high: float | None) -> str:
     return "distinguishable from zero"
 
 
-def p_words(value: float | None) -> str:
-    """Return a p-value in words; one that is not there is said to be missing."""
-    return "no p-value" if missing(value) else probability(float(value))  # type: ignore[arg-type]
-
-
 def chance_of(power: float) -> str:
     """Return a power as a chance that a reader can picture."""
     if power >= 0.8:
@@ -133,7 +128,7 @@ def answer(study: Study) -> Finding:
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed {moved(main.estimate_pp)} "
         f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; {interval_words(low, high)}, "
-        f"{p_words(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} {power_words(study.answer.detectable)} "
+        f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} {power_words(study.answer.detectable)} "
         f"{placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -177,7 +172,7 @@ def _headline(answer: Answer) -> str:
     """Add the p-value of the test that leads, where another than the permutation of the estimate does."""
     if isinstance(answer, PooledAnswer) or answer.headline.name == "permutation":
         return ""
-    return f", and {p_words(answer.headline.p_value)} by the test that leads here ({answer.headline.label.lower()})"
+    return f", and {probability(answer.headline.p_value)} by the test that leads here ({answer.headline.label.lower()})"
 
 
 def placebo(study: Study) -> str:
@@ -189,7 +184,7 @@ def placebo(study: Study) -> str:
     row = same.iloc[0]
     return (
         f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it shows "
-        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {p_words(row['p_value'])})."
+        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
     )
 
 
@@ -250,7 +245,7 @@ def chance(study: Study) -> Finding:
         "No single district could pass a correction for 15 districts (0.0033)." if single and floor > 0.05 / 15 else ""
     )
     where = "comparison districts put in its place" if single else "shuffled labels"
-    detail = f"Among {where}, {p_words(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. {passing}"
+    detail = f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. {passing}"
     return Finding(title, detail.strip(), main.p_value)
 
 
@@ -309,7 +304,7 @@ def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
         return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
-    return f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, {p_words(gap.p_value)}). {gap.note}".strip()
+    return f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, {probability(gap.p_value)}). {gap.note}".strip()
 
 
 def leave_one_out(study: Study) -> Finding:
@@ -402,7 +397,7 @@ def specifications(answer: Answer) -> Finding:
     clear = curve[(curve["low_pp"] > 0) | (curve["high_pp"] < 0)]
     fair = int(clear["fair_before"].astype(bool).sum())
     if clear.empty:
-        title = f"None of {len(curve)} specifications gives an interval that excludes zero"
+        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
     elif fair == 0:
         title = f"All {len(clear)} of {len(curve)} specifications that exclude zero fail their own placebo"
     else:

@@ -16,7 +16,7 @@ def tests(answer: DistrictAnswer) -> str:
     p = made["p_value"].dropna()
     low, high = (None if end is None or abs(end) == float("inf") else end for end in (leading.low_pp, leading.high_pp))
     return (
-        f"{leading.label} leads: {probability(leading.p_value or 1.0)} ({between(low, high)}). {answer.headline_why} {leading.note} "
+        f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} {leading.note} "
         f"Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and {number(p.max())}."
     )
 
@@ -30,9 +30,9 @@ def pooled(answer: PooledAnswer) -> str:
     sure = int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum())
     lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
-        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95 % interval {between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
+        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95% interval {between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
         f"probability {number(model.mu_above_zero)}; districts differ by a standard deviation of {number(model.tau_pp)} "
-        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals leave out zero; counting that "
+        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals exclude zero; counting that "
         f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} (Benjamini-Hochberg) or "
         f"{number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained {number(model.threshold_pp, 1)} points or more is "
         f"{percent(rows['p_above_threshold'].min(), 0)} to {percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
@@ -65,9 +65,9 @@ def curve(answer: Answer) -> str:
     share = percent(count["above"] / count["n"], 0)
     fair = (
         f"Of the {count['fair']} whose own placebo is not rejected, {count['fair_above']} lie above zero, and "
-        f"{count['fair_clear_above']} above and {count['fair_clear_below']} below have an interval that leaves out zero."
+        f"{count['fair_clear_above']} above and {count['fair_clear_below']} below have an interval that excludes zero."
         if count["fair"]
-        else "None of them has a placebo that is not rejected."
+        else "Not one of them has a placebo that is not rejected."
     )
     return (
         f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the median is {points(shown.median())} points, "

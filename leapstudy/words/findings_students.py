@@ -8,6 +8,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.figures.exhibit import LINE
 from leapstudy.figures.students_common import SIMULATED, design_label
+from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.referral_rule import NO_REFERRAL
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DesignAnswer, StudentBounds
@@ -25,12 +26,26 @@ def answer(study: StudentStudy) -> str:
     design, textbook = study.answer.design(), study.answer.design("never")
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
+    verdict = study.verdict
+    lead = VERDICTS[verdict.kind].format(name=study.name) if verdict else ""
     return (
-        f"{study.name}: over {study.headline_words}, attendance of visited students was {_with_interval(design.main)} points "
-        f"higher than it would have been, judged by students at risk in the same month with the same absence before. "
-        f"{_placebo_words(design)} The textbook comparison with never visited students gives {_value(textbook.main)}, and "
-        f"{_value(textbook.placebo)} where nobody was visited."
+        f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by {_with_interval(design.main)} points "
+        "more than that of students at risk in the same month with the same absence before. "
+        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited students gives "
+        f"{_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was visited."
     )
+
+
+VERDICTS = {
+    "positive": "{name}: visited students came more often than like students.",
+    "negative": "{name}: visited students came less often than like students.",
+    "precise_null": "{name}: little or nothing changed.",
+    "imprecise_null": "{name}: these figures cannot tell an effect from none.",
+    "no_interval": "{name}: no interval can be formed, so that nothing can be said.",
+    "failed_placebo": "{name}: the comparison fails its own test, so that no effect may be claimed.",
+    "selection": "{name}: no effect may be claimed, since the picking of students may explain it.",
+}
+"""First sentence by verdict; the other kinds cannot arise for students."""
 
 
 def _with_interval(estimate: Estimate) -> str:
@@ -43,13 +58,16 @@ def _value(estimate: Estimate | None) -> str:
 
 def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
-        return "No placebo could be formed for it."
-    verdict = (
-        "not told apart from zero, as it should be"
-        if _holds_zero(design.placebo)
-        else "not zero: believe the estimate by so much less"
-    )
-    return f"Its placebo, where nobody was visited, is {_with_interval(design.placebo)}, {verdict}."
+        return "Whether it removes the rebound cannot be tested."
+    verdict = "not statistically distinguishable from zero" if _includes_zero(design.placebo) else "which is not zero"
+    return f"Rebound removal: drawn by the rule before any visit, students change by {_with_interval(design.placebo)}, {verdict}."
+
+
+def _control_words(control: Estimate | None) -> str:
+    if control is None:
+        return "Too few students were referred and not met to see how staff picked."
+    verdict = "not statistically distinguishable from zero" if _includes_zero(control) else "where zero is expected"
+    return f"Students who were referred and not met change by {_with_interval(control)}, {verdict}."
 
 
 def _refusals(design: DesignAnswer) -> str:
@@ -71,7 +89,9 @@ def funnel(study: StudentStudy) -> str:
 def referral_rule(study: StudentStudy) -> str:
     """Say the rule that was found, how well it fits, and what it leaves to compare with."""
     rule = study.answer.rule
-    if rule is None or not rule.referred:
+    if rule is None:
+        return f"Fewer than {MIN_GROUP} students were referred, too few to show by which rule."
+    if not rule.referred:
         return NO_REFERRAL
     if not rule.found:
         return "The log follows no rule on absence; referrals look as if drawn without regard to it."
@@ -114,10 +134,10 @@ def trends(study: StudentStudy) -> str:
     test = study.answer.pre_trend
     if test is None:
         return "Too few months precede the visits to test whether both sides moved together."
-    verdict = "shows a difference" if test.p_value < 0.05 else "shows no difference"
+    verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80 % power. A test that finds nothing does not show that "
+        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not show that "
         "there is nothing."
     )
 
@@ -143,7 +163,7 @@ def _broken(found: StudentBounds) -> str:
 def designs(study: StudentStudy) -> str:
     """Say which designs pass their placebo."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    passed = [design_label(item.name) for item in judged if _holds_zero(item.placebo)]
+    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     if not judged:
         return "No design can be held against a placebo here."
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
@@ -154,7 +174,7 @@ def designs(study: StudentStudy) -> str:
     )
 
 
-def _holds_zero(estimate: Estimate | None) -> bool:
+def _includes_zero(estimate: Estimate | None) -> bool:
     if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
         return False
     return estimate.ci_low_pp <= 0 <= estimate.ci_high_pp
@@ -163,7 +183,7 @@ def _holds_zero(estimate: Estimate | None) -> bool:
 def refused(study: StudentStudy) -> str:
     """Say for how many visited students the recommended design speaks, and what it refuses."""
     design = study.answer.design()
-    head = f"The recommended design speaks for {percent(design.overlap, 0)} of the visited students."
+    head = f"The recommended design covers {percent(design.overlap, 0)} of the visited students."
     if not design.refused:
         return f"{head} No cell was refused."
     return f"{head} Refused: {' '.join(design.refused)}"
@@ -217,5 +237,5 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5 % of days cannot gain 15 points."
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5% of days cannot gain 15 points."
     )

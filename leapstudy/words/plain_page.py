@@ -157,7 +157,7 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 
 def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if found in ("failed_placebo", "placebo", "cannot_test"):
+    if found in ("failed_placebo", "selection", "placebo", "cannot_test"):
         return (_before_words(reading, found, say),)
     chance = say["sure_unknown"]
     if reading.chance_above is not None:
@@ -168,9 +168,11 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
 
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
     """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
+    placebo, control = reading.placebo, reading.control
+    if control is not None and (found == "selection" or not control.includes_zero):
+        return say["sure_control"].format(control=points(control.value), range=range_words(control, say, 2))
     if found != "failed_placebo":
         return say[f"sure_{found}"]
-    placebo = reading.placebo
     if placebo is None or (placebo.includes_zero and placebo.bounded):
         return say["sure_failed_trend"]
     key = "sure_failed_range" if placebo.bounded else "sure_failed"
@@ -189,7 +191,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
-    if found in ("failed_placebo", "placebo"):
+    if found in ("failed_placebo", "selection", "placebo"):
         return (say[f"overturn_{found}"],)
     if found == "positive" and effect.low is not None:
         return (say["overturn_positive"].format(bound=number(effect.low)),)

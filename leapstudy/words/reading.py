@@ -14,7 +14,7 @@ from leapstudy.evidence.verdict import Verdict, Window, decide
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A number with the ends of its 95 % interval; the ends are None where no interval could be formed."""
+    """A number with the ends of its 95% interval; the ends are None where no interval could be formed."""
 
     value: float
     low: float | None
@@ -42,8 +42,8 @@ class Reading:
 
     Attributes
     ----------
-    effect, placebo
-        The main estimate and the same computation before the program.
+    effect, placebo, control
+        The main estimate, the same computation before the program, and that of students who were referred and not met.
     verdict
         What the figures allow one to say, the same on every page.
     chance_above, chance_prior
@@ -83,6 +83,7 @@ class Reading:
     pre: str
     post: str
     placebo: Span | None
+    control: Span | None
     chance_above: float | None
     chance_prior: str
     mde: float | None
@@ -143,6 +144,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         pre=str(main["pre"]),
         post=str(main["post"]),
         placebo=None if placebo is None else _span(placebo),
+        control=_control(blocks),
         chance_above=_chance(blocks, main),
         chance_prior=str(at(result, "params", "prior") or "flat") if main["district_code"] == ALL_DISTRICTS else "flat",
         mde=_mde(blocks),
@@ -199,6 +201,11 @@ def _placebo(result: Mapping[str, Any], main: Mapping[str, Any]) -> Mapping[str,
         if row.get("role") == "placebo" and all(row.get(name) == main.get(name) for name in same):
             return row
     return None
+
+
+def _control(blocks: Mapping[str, Any]) -> Span | None:
+    row = at(blocks, "answer", "control")
+    return None if row is None else _span(row)
 
 
 def _span(row: Mapping[str, Any]) -> Span:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import find_district, leap_districts, load_facts, load_study
-from leapstudy.data.clean import GOODWIN, GREENWICH, LEARN
 from leapstudy.data.describe import edition_differences, raw_means
 from leapstudy.data.raw import read_bytes
-from leapstudy.data.tables import ATTENDANCE_2021_22, STATE_CODE
+
+GREENWICH, LEARN, GOODWIN, STATE_CODE = "0570011", "2450014", "2310018", "00000CT"
+OLDER = "csde_attendance_2021_22/attendance.csv"
 
 
 @pytest.fixture
@@ -111,14 +112,14 @@ def test_raw_means_are_means_of_complete_districts(study):
 @given(st.data())
 def test_one_changed_byte_is_found(tmp_path_factory, data):
     raw = shutil.copytree(paths.raw(), tmp_path_factory.mktemp("changed") / "raw")
-    path = raw / ATTENDANCE_2021_22.file
+    path = raw / OLDER
     content = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= 1
     path.chmod(0o644)
     path.write_bytes(bytes(content))
     with pytest.raises(BadInput, match="csde_attendance_2021_22/attendance.csv was changed"):
-        read_bytes(raw, ATTENDANCE_2021_22.file)
+        read_bytes(raw, OLDER)
 
 
 def test_a_missing_file_an_unlisted_file_and_a_missing_list_are_named(copied_raw):
@@ -129,7 +130,7 @@ def test_a_missing_file_an_unlisted_file_and_a_missing_list_are_named(copied_raw
     (copied_raw / "csde_districts" / "districts.csv").unlink()
     with pytest.raises(BadInput, match="districts.csv is missing"):
         load_study(copied_raw)
-    (copied_raw / "csde_chronic_absence" / "SHA256SUMS").unlink()
+    (copied_raw / "csde_districts" / "SHA256SUMS").unlink()
     with pytest.raises(BadInput, match="SHA256SUMS is missing"):
         load_study(copied_raw)
 

@@ -57,7 +57,7 @@ def test_placebos_are_in_points_whatever_the_scale(study):
 
 
 def test_a_group_of_one_is_refused_and_a_group_of_two_is_answered(study):
-    with pytest.raises(BadInput, match="one district cannot show how far districts stray"):
+    with pytest.raises(BadInput, match="one district cannot show how far districts vary"):
         glance(study, [HARTFORD], Spec(comparison=("0020011",)))
     # Ansonia and Bloomfield changed alike in one of the nine earlier years: that year has no spread
     whole = answer_district(study, HARTFORD, Spec(comparison=("0020011", "0110011")))

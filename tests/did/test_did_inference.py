@@ -115,7 +115,7 @@ def test_size_variance_is_found_and_never_negative():
     backwards = size_variance(np.sqrt(students), students)
     assert backwards.by_student == 0
     assert backwards.common == pytest.approx(students.mean())
-    with pytest.raises(BadInput, match="strays"):
+    with pytest.raises(BadInput, match="varies"):
         size_variance(np.zeros(5), students)
     with pytest.raises(BadInput, match="no enrollment"):
         size_variance(np.ones(5), np.array([0.0, 1, 2, 3, 4]))
@@ -200,7 +200,7 @@ def test_the_simulation_tests_what_the_study_uses(simulation):
 
 
 def test_which_tests_hold_their_size(simulation):
-    """A small, seeded run: standard error of a size of 5 % is 0.5 %."""
+    """A small, seeded run: standard error of a size of 5% is 0.5%."""
     students = np.linspace(300, 9000, 19)
     rng = np.random.default_rng(11)
     size = {
@@ -217,7 +217,7 @@ def test_which_tests_hold_their_size(simulation):
 
 
 def test_the_kept_table_carries_the_rule():
-    """The leading test is the only one within 2.5 points of 5 % in every cell of the kept table, at two years before too."""
+    """The leading test is the only one within 2.5 points of 5% in every cell of the kept table, at two years before too."""
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "size_power.csv")
     assert table.loc[table["method"] != "sdid_placebo", "replicates"].min() >= 2000
     worst = (table["size"] - 0.05).abs().groupby(table["method"]).max()
@@ -240,7 +240,7 @@ def test_the_callers_data_stay_as_they_are():
 
 
 def test_an_interval_without_end_says_why():
-    """One comparison district that strayed a hundredth as much: whatever the effect, its placement is as extreme."""
+    """One comparison district that varied a hundredth as much: whatever the effect, its placement is as extreme."""
     rng = np.random.default_rng(8)
     y = 90 + rng.normal(0, 1, (20, 3))
     y[:, 1] = y[:, 0] + 1

@@ -49,7 +49,7 @@ def test_romano_wolf_by_a_slow_twin():
 
 
 def test_romano_wolf_bounds_false_finds():
-    """With no effect anywhere at most 5 % of samples may have a district below 0.05 (standard error 1.5 %)."""
+    """With no effect anywhere at most 5% of samples may have a district below 0.05 (standard error 1.5%)."""
     rng = np.random.default_rng(3)
     hits = 0
     for number in range(200):
@@ -94,7 +94,7 @@ def test_posterior_is_that_of_full_matrices(prior, sd, mean):
 
 
 def test_eight_schools_agree_with_the_book():
-    """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8, A's 95 % -2 to 31."""
+    """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8, A's 95% -2 to 31."""
     made = shrink(SCHOOLS, SCHOOLS_SE**2, 0.0, 0.0)
     assert made.mu_pp == pytest.approx(7.9, abs=0.3)
     assert made.mean_pp[0] == pytest.approx(11.3, abs=0.5)
@@ -170,7 +170,7 @@ def test_what_cannot_be_pooled_is_refused(leap, study):
 
 
 def test_the_kept_coverage_is_what_the_study_says():
-    """Where treated districts are as noisy as the others, at least 93 % of intervals hold the truth; else 86 %."""
+    """Where treated districts are as noisy as the others, at least 93% of intervals hold the truth; else 86%."""
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "pooling_coverage.csv")
     alike = table[table["treated_noise"] == 1]
     assert alike["own_coverage"].between(0.93, 0.97).all()
@@ -181,7 +181,7 @@ def test_the_kept_coverage_is_what_the_study_says():
 
 
 def test_coverage_in_a_small_run():
-    """Sixty simulated studies of fifteen districts: 900 intervals, dependent within a study (standard error about 1.5 %)."""
+    """Sixty simulated studies of fifteen districts: 900 intervals, dependent within a study (standard error about 1.5%)."""
     found = importlib.util.spec_from_file_location("coverage", ROOT / "benchmarks" / "pooling_coverage.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)

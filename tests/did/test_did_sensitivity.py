@@ -179,12 +179,12 @@ def test_recovery_is_the_rebounds_own_gap(study, everyone):
             assert [found.low_pp, found.high_pp] == pytest.approx(ends, abs=1e-9)
 
 
-def test_no_departure_is_needed_where_the_interval_holds_zero(study, everyone):
+def test_no_departure_is_needed_where_the_interval_includes_zero(study, everyone):
     shown = event_study(build_sample(study, Spec(), everyone, ATTENDANCE_YEARS), "2020-21")
     found = bounds.plain_bounds(shown)
     assert found.n_pre == 1 and found.breakdown == 0 and not found.is_placebo
     others = event_study(build_sample(study, Spec(comparison="others"), everyone, ATTENDANCE_YEARS), "2020-21")
-    assert bounds.plain_bounds(others).breakdown is None  # +1.83 leaves zero out; one coefficient cannot say how safely
+    assert bounds.plain_bounds(others).breakdown is None  # +1.83 excludes zero; one coefficient cannot say how safely
 
 
 def test_the_largest_departure_is_of_the_path_up_to_the_reference():

@@ -19,7 +19,7 @@ def _bias(weights, overall, differential):
 
 @pytest.mark.parametrize("boundary", ["cautious", "optimistic"])
 def test_the_table_is_one_curve_of_the_published_bias_model(boundary):
-    # Below 8 % overall the table goes on where the model's sides would have negative attrition. Two weights have to
+    # Below 8% overall the table goes on where the model's sides would have negative attrition. Two weights have to
     # carry all other 50 entries; a slip of 0.2 points in one of them moves its bias by more than 0.001 sd. Rounding
     # to 0.1 points leaves up to 0.0005.
     rows = [(o / 100, HIGHEST_DIFFERENTIAL[boundary][o] / 100) for o in range(8, HIGHEST_OVERALL + 1)]
@@ -34,7 +34,7 @@ def test_tables_have_one_entry_a_percent_and_the_cautious_is_stricter():
 
 
 def test_attrition_by_hand():
-    # 10 % and 16 % lost: overall 13, differential 6; the table allows 6.1 and 10.9 there
+    # 10% and 16% lost: overall 13, differential 6; the table allows 6.1 and 10.9 there
     found = attrition(100, 90, 100, 84)
     assert found.overall_pct == pytest.approx(13.0)
     assert found.differential_pct == pytest.approx(6.0)
@@ -44,9 +44,9 @@ def test_attrition_by_hand():
 
 
 def test_between_two_percents_the_stricter_limit_holds():
-    # 20.5 % overall: 5.4 at 20, 5.3 at 21
+    # 20.5% overall: 5.4 at 20, 5.3 at 21
     assert attrition(1000, 795, 1000, 795).limit_pct == 5.3
-    # 1.5 % overall: 5.8 at 1, 5.9 at 2
+    # 1.5% overall: 5.8 at 1, 5.9 at 2
     assert attrition(1000, 985, 1000, 985).limit_pct == 5.8
 
 

@@ -74,7 +74,7 @@ def test_fieller_equals_its_slow_twin():
 
 
 def test_fieller_covers():
-    # 4,000 draws: 95 % within four binomial standard errors
+    # 4,000 draws: 95% within four binomial standard errors
     rng = np.random.default_rng(5)
     draws = zip(rng.normal(10, 1, 4000), rng.normal(5, 1, 4000), strict=True)
     intervals = [fieller(a, b, 1.0, 1.0) for a, b in draws]
@@ -94,7 +94,7 @@ def test_fieller_is_bounded_exactly_where_the_denominator_differs_from_zero(a, b
         assert found[0] - slack <= a / b <= found[1] + slack
 
 
-def test_cost_is_refused_where_the_interval_holds_zero():
+def test_cost_is_refused_where_the_interval_includes_zero():
     for gained in (Range(5, -1, 11), Range(5, 0, 10), Range(-5, -10, 0)):
         found, reason = ratio_from_interval(1000, gained)
         assert found is None
@@ -117,7 +117,7 @@ def test_block_by_hand():
     assert block.dollars_per_served == 100.0
     assert block.days_average.value == pytest.approx(0.9)
     assert block.days_visited.low == pytest.approx(9.0)
-    # 0.5 points over 5 % coverage are 10 points or 18 days for a visited student
+    # 0.5 points over 5% coverage are 10 points or 18 days for a visited student
     assert block.dollars_per_day.value == pytest.approx(100 / 18)
     assert block.published[0].dollars_per_day == pytest.approx(100 / 18)
     assert block.refusal == ""

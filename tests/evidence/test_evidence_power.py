@@ -24,7 +24,7 @@ from leapstudy.evidence.power import (
 
 
 def test_published_dilution():
-    # 8,690 of 148,083 is 5.9 %; +4 and +15 points on them are +0.2 and +0.9 on the average
+    # 8,690 of 148,083 is 5.9%; +4 and +15 points on them are +0.2 and +0.9 on the average
     share = coverage(8690, 148083)
     assert share == pytest.approx(0.0587, abs=5e-5)
     assert diluted_pp(4, share) == pytest.approx(0.235, abs=5e-4)
@@ -120,7 +120,7 @@ def test_mde_is_refused_without_comparison_districts():
 def test_enrollment_noise_by_hand_and_by_simulation():
     assert sampling_sd_pp(400, 8.0) == pytest.approx(0.4)
     means = np.random.default_rng(3).normal(93, 8, (4000, 400)).mean(axis=1)
-    # the sd of 4,000 draws is known to about 1.1 %
+    # the sd of 4,000 draws is known to about 1.1%
     assert means.std() == pytest.approx(sampling_sd_pp(400, 8.0), rel=0.04)
 
 

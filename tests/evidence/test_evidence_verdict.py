@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.design import Spec
 from leapstudy.evidence.assess import assess, verdict_of
-from leapstudy.evidence.verdict import Window, can_reject, decide, holm, rejects
+from leapstudy.evidence.verdict import Window, beyond_control, can_reject, decide, holm, rejects
 
 FAIR = Window("2019-20 to 2020-21", -0.5, -1.5, 0.5, 0.3)
 BROKEN = Window("2019-20 to 2020-21", -3.3, -4.8, -1.8, 0.002)
@@ -97,3 +97,29 @@ def test_a_placebo_is_neither_priced_nor_graded(study, facts):
     evidence = assess(study, facts, answer)
     assert evidence.verdict.kind == "placebo" and evidence.essa.tier is None and not evidence.essa.conditions
     assert evidence.cost.dollars_per_day is None and "before the program" in evidence.cost.refusal
+
+
+@pytest.mark.parametrize(("effect", "control", "kind"), [
+    ((7.0, 6.0, 8.0), (0.3, 0.8), "positive"),
+    ((-7.0, -8.0, -6.0), (0.3, 0.8), "negative"),
+    ((4.0, 3.0, 5.0), (2.2, 1.2), "selection"),  # not zero itself, but what is left of the effect includes zero
+    ((4.0, 3.0, 5.0), None, "selection"),
+    ((4.0, 3.0, 5.0), (11.0, 0.5), "selection"),  # the control rose more: what is left has the other sign
+    ((0.1, -0.9, 1.1), (5.0, 0.5), "imprecise_null"),
+])  # fmt: skip
+def test_a_claim_must_go_beyond_those_who_were_picked_and_not_visited(effect, control, kind):
+    value, low, high = effect
+    verdict = decide(value, low, high, 0.001 if kind != "imprecise_null" else 0.8, windows=[FAIR])
+    held = beyond_control(verdict, 0.5, None if control is None else control[0], 0.0 if control is None else control[1])
+    assert held.kind == kind and held.reasons and held.clear == (kind in ("positive", "negative"))
+
+
+def test_picking_that_moves_both_alike_is_claimed_no_more_often_than_chance():
+    rng = np.random.default_rng(3)
+    bias, claimed = 4.0, 0
+    for effect, control in zip(bias + 0.7 * rng.normal(size=2000), bias + 1.6 * rng.normal(size=2000), strict=True):
+        reach = 1.96 * 0.7
+        claimed += (
+            beyond_control(decide(effect, effect - reach, effect + reach, 0.001), 0.7, control, 1.6).kind == "positive"
+        )
+    assert claimed / 2000 < 0.025 + 3 * np.sqrt(0.025 * 0.975 / 2000)

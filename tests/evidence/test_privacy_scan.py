@@ -1,9 +1,13 @@
 """The scanner names the file and never the id."""
 
 import base64
+import gzip
+import io
 import json
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from leapstudy.core.errors import BadInput
@@ -49,6 +53,48 @@ def test_a_folder_is_clean_or_its_files_are_named(tmp_path):
     assert not report.ok
     assert report.leaking == ("hartford/notebook.ipynb", "page.docx")
     assert ID not in report.text() and "page.docx" in report.text()
+
+
+def _parquet(text):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"any": [text]}), buffer)
+    return buffer.getvalue()
+
+
+def _zipped(text, name="a.xml"):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+ROUTES = {
+    "table.CSV": str.encode, "table.tsv": str.encode, "page.pdf": str.encode, "no_ending": str.encode, "x.PNG": str.encode,
+    "log.gz": lambda text: gzip.compress(text.encode()), "rows.parquet": _parquet, "page.docx": _zipped,
+    "nested.zip": lambda text: _zipped(_zipped(text)), "packed.json.gz": lambda text: gzip.compress(_zipped(text)),
+    "utf16.txt": lambda text: text.encode("utf-16"), "utf16be.txt": lambda text: b"x" + text.encode("utf-16-be"),
+    "encoded.txt": lambda text: base64.b64encode(f"row {text} end".encode()),
+    "short.txt": lambda text: base64.b64encode(text.encode()).rstrip(b"="),
+    "name_inside.zip": lambda text: _zipped("nothing", f"{text}.svg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", [ID, "1234567890"], ids=["pseudonym", "raw"])
+@pytest.mark.parametrize("name", ROUTES)
+def test_every_kind_of_file_is_read_to_its_last_byte(tmp_path, name, who):
+    (tmp_path / name).write_bytes(ROUTES[name](who))
+    report = scan_folder(tmp_path, {"1234567890"})
+    assert report.leaking == (name,) and who not in report.text()
+
+
+def test_names_are_read_and_what_is_cut_off_counts_as_a_leak(tmp_path):
+    (tmp_path / f"{ID}.txt").write_text("nothing")
+    (tmp_path / "cut.docx").write_bytes(_zipped("nothing" * 50)[:60])
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"nothing" * 50)[:30])
+    (tmp_path / "cut.parquet").write_bytes(_parquet("nothing")[:40])
+    (tmp_path / "clean.docx").write_bytes(_zipped("nothing"))
+    report = scan_folder(tmp_path)
+    assert set(report.leaking) == {f"{ID}.txt", "cut.docx", "cut.gz", "cut.parquet"} and report.files_read == 5
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

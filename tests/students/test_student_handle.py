@@ -105,6 +105,7 @@ def test_the_key_is_long_and_outside_the_workspace(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="inside the workspace"):
         load_key()
     (tmp_path / "key").write_text(KEY + "\n")
+    (tmp_path / "key").chmod(0o600)
     monkeypatch.setenv(KEY_FILE_VARIABLE, str(tmp_path / "key"))
     assert load_key() == KEY.encode()
 

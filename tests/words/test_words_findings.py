@@ -58,3 +58,7 @@ def test_claims_are_held_against_the_figures(pooled):
     assert "18,442" in audit[2].figures and "2.1 times" in audit[2].verdict
     strict = claims.audit(pooled.facts, tolerance_points=0.1)
     assert not strict[0].holds and strict[1].holds
+    # what a claim's sentence says is what it was counted as
+    for item in (*audit, *strict):
+        if item.number in (1, 2):
+            assert ("agrees" in item.verdict) == item.holds

@@ -116,7 +116,7 @@ def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, break
 def test_the_pooled_bounds_are_drawn_beside_their_sentence(pooled):
     exhibit = bent.bounds(pooled.answer)
     assert exhibit.data["What is bounded"].nunique() == 3 and "attendance 2021-22" in exhibit.alt
-    assert "2019-20 (a placebo: zero is due)" in sentences_sure.bounds(pooled.answer)
+    assert "2019-20 (a placebo: zero is expected)" in sentences_sure.bounds(pooled.answer)
 
 
 def test_one_districts_grade_rests_on_the_leading_test(one):

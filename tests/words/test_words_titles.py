@@ -5,6 +5,7 @@ from types import SimpleNamespace as Result
 import pandas as pd
 import pytest
 
+from leapstudy.core.phrases import probability
 from leapstudy.words import findings
 
 
@@ -55,4 +56,4 @@ def test_alternative_text_is_the_finding_in_one_breath():
 
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_missing_p_value_is_said_to_be_missing(value):
-    assert findings.p_words(value) == "no p-value" and findings.p_words(0.5) == "p = 0.50"
+    assert probability(value) == "no p-value" and probability(0.5) == "p = 0.50"

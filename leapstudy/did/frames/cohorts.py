@@ -10,7 +10,17 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import missing, number
 from leapstudy.did.frames.read import Columns, UnitPanel, read_frame
-from leapstudy.did.frames.results import Result, counted, digits_of, draw_path, moved, of_zero, the_treated, uncertainty
+from leapstudy.did.frames.results import (
+    Result,
+    counted,
+    digits_of,
+    draw_path,
+    moved,
+    of_zero,
+    p_words,
+    the_treated,
+    uncertainty,
+)
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.permutation import ALPHA, DRAWS, TIE
 from leapstudy.did.staggered import att_gt as estimator
@@ -94,7 +104,7 @@ class AttGtResult(Result):
             )
             for label, row in rows
         ]
-        dealt = [] if missing(self.p_permutation) else [("Permutation p", number(self.p_permutation, 3))]
+        dealt = [] if missing(self.p_permutation) else [("Permutation", p_words(self.p_permutation))]
         return [
             *shown, *dealt, ("Compared with", f"{self.control}; base: {self.base}"), ("Errors", f"{self.clustering}, t({self.df:.0f})"),
             ("Treated", counted(self.n_treated, self.noun)), ("Never treated", counted(self.n_comparison, self.noun)),

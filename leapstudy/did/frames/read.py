@@ -12,7 +12,9 @@ from pandas.api import types
 from leapstudy.core.errors import BadInput, bad_value
 
 NEVER = np.inf
-NOUNS = {"district_code": "district", "school_code": "school", "student": "student"}
+NOUNS = {"district_code": "district", "school_code": "school"} | {
+    noun: noun for noun in ("district", "school", "student")
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,12 @@ def uncertainty(low: float, high: float, p: float | None) -> str:
     """Return interval and p-value as a parenthesis holds them."""
     bounded = not missing(low) and not missing(high) and math.isfinite(low) and math.isfinite(high)
     interval = f"95% CI {between(low, high, digits_of(low, high))}" if bounded else "no bounded 95% CI"
-    return interval if missing(p) else f"{interval}, p = {number(float(p), 3)}"  # type: ignore[arg-type]
+    return interval if p is None or missing(p) else f"{interval}, {p_words(p)}"
+
+
+def p_words(p: float) -> str:
+    """Return ``p = 0.472``, or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def digits_of(*values: float) -> int:
@@ -240,9 +245,7 @@ class EventStudyResult(Result):
         before = "Nothing before the start can be tested with one time before it."
         if not missing(self.joint_p):
             apart = "are not zero" if self.joint_p < 0.05 else "are not statistically distinguishable from zero"
-            before = (
-                f"The differences before the start, expected to be zero, {apart} (joint p = {number(self.joint_p, 3)})."
-            )
+            before = f"The differences before the start, expected to be zero, {apart} (joint {p_words(self.joint_p)})."
         return (
             f"At {last['time']} {self.outcome} in {the_treated(self.n_treated, self.noun)} had changed since "
             f"{self.reference} {moved(last['estimate'], self.outcome, digits)} in the "

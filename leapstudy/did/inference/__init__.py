@@ -1,7 +1,7 @@
 """One treated district, honestly: every test that can be made, side by side, and which of them leads.
 
 `record`       the frozen records: a method's answer, and all of them
-`noise`        how much a district's change strays: from its own years before, or from its enrollment
+`noise`        how much a district's change varies: from its own years before, or from its enrollment
 `placebo`      Conley and Taber's and Ferman and Pinto's tests from the comparison districts' residuals
 `synthetic`    synthetic difference-in-differences through diff-diff, with its donor weights
 `compare`      `infer` puts them side by side, `headline` names the one that holds its size

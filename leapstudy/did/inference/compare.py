@@ -89,7 +89,7 @@ def headline(inference: Inference) -> tuple[Method, str]:
     -----
     The rule was set from the simulation kept in benchmarks/results/size_power.csv, on panels shaped like Connecticut's:
     only the permutation studentized by the district's own noise before the program rejects a true null in about 5 of
-    100 cases whether the treated district strays more than the others, as much, or less. It takes two years before.
+    100 cases whether the treated district varies more than the others, as much, or less. It takes two years before.
     With one, the permutation studentized by enrollment leads, which is right where noise comes from size; where nothing
     can be divided by, the permutation of the estimate itself.
     """
@@ -101,12 +101,12 @@ def _why(name: MethodName, n_pre: int) -> str:
     if name == "studentized_noise":
         power = " With two years before it finds few true effects, so the others stand beside it." if n_pre == 2 else ""
         return (
-            "It keeps its size in simulations whether the district strays more than the others, as much, or less."
+            "It keeps its size in simulations whether the district varies more than the others, as much, or less."
             + power
         )
     if name == "studentized_enrollment":
         return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
-    return "No noise can be measured; this one keeps its size only if the district strays as much as the others."
+    return "No noise can be measured; this one keeps its size only if the district varies as much as the others."
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
@@ -178,19 +178,19 @@ def _from_permutation(name: MethodName, sample: Sample, noise: np.ndarray | None
 
 
 def _permutation(sample: Sample) -> Method:
-    return _from_permutation("permutation", sample, None, "Right if the district strays as much as the others.")
+    return _from_permutation("permutation", sample, None, "Right if the district varies as much as the others.")
 
 
 def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
-        f"Over {len(sample.contrast.pre)} years before, the district strayed {times:.2f} times as much as the comparison "
+        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the comparison "
         "districts on average (root mean square)."
     )
     made = _from_permutation("studentized_noise", sample, noise, note)
     if made.low_pp is not None and np.isinf(made.low_pp):
-        return replace(made, note=f"{note} A comparison district hardly strayed, so that the interval has no end.")
+        return replace(made, note=f"{note} A comparison district hardly varied, so that the interval has no end.")
     return made
 
 

@@ -1,4 +1,4 @@
-"""How far a district's change strays by itself: from its own years before, or from the number of its students."""
+"""How far a district's change varies by itself: from its own years before, or from the number of its students."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def size_variance(deviations: np.ndarray, students: np.ndarray) -> SizeVariance:
     Raises
     ------
     BadInput
-        If no comparison district strays from the mean, or one has no enrollment.
+        If no comparison district varies from the mean, or one has no enrollment.
 
     Notes
     -----
@@ -48,7 +48,7 @@ def size_variance(deviations: np.ndarray, students: np.ndarray) -> SizeVariance:
     unit = float(np.mean(students))
     common, by_student = nnls(np.column_stack([np.ones(len(students)), unit / students]), deviations**2)[0]
     if common + by_student <= 0:
-        raise BadInput("No comparison district strays from the others, so that no noise can be measured.")
+        raise BadInput("No comparison district varies from the others, so that no noise can be measured.")
     return SizeVariance(float(common), float(by_student) * unit)
 
 
@@ -84,7 +84,7 @@ def noise_before(sample: Sample) -> np.ndarray:
     Raises
     ------
     BadInput
-        With one year before, or where the treated district did not stray at all.
+        With one year before, or where the treated district did not vary at all.
     """
     before = sample.columns(sample.contrast.pre)
     if len(before) < 2:

@@ -9,7 +9,7 @@ from leapstudy.did.permutation import ALPHA, TIE
 
 @dataclass(frozen=True, slots=True)
 class PlaceboTest:
-    """An estimate against draws of its error: p-value, floor and 95 % interval, on the sample's scale."""
+    """An estimate against draws of its error: p-value, floor and 95% interval, on the sample's scale."""
 
     estimate: float
     p_value: float

@@ -41,7 +41,7 @@ class Method:
     estimate_pp, se_pp : float or None
         The effect and its standard error; no method that only ranks placements has the latter.
     low_pp, high_pp : float or None
-        95 % interval; infinite where the test can never reject at 5 %.
+        95% interval; infinite where the test can never reject at 5%.
     p_value, p_floor : float or None
         Two-sided p-value, and the smallest that the design allows (None for a t-test, which has no floor).
     note : str

@@ -72,9 +72,9 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     -----
     A single district's noise cannot be measured, and is taken to be that of the comparison districts, s^2. The
     estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1 degrees
-    of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93 % or more of
-    the 95 % intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier than the
-    others, 87 % do where effects differ much between districts. A district's own interval then covers 85 to 88 %.
+    of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or more of
+    the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier than the
+    others, 87% do where effects differ much between districts. A district's own interval then covers 85 to 88%.
     """
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
         raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
@@ -124,7 +124,7 @@ def _noise(sample: Sample) -> np.ndarray:
 
 
 def _interval(sample: Sample) -> tuple[float, float]:
-    """Return the standard error of every district's effect, and how far its 95 % interval reaches (Donald and Lang 2007)."""
+    """Return the standard error of every district's effect, and how far its 95% interval reaches (Donald and Lang 2007)."""
     changes = sample.change_comparison
     spread = Spread(float(np.std(changes, ddof=1) * np.sqrt(1 + 1 / len(changes))), len(changes) - 1)
     return spread.se, spread.interval(0.0)[1]

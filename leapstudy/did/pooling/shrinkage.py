@@ -21,7 +21,7 @@ class Shrinkage:
     Attributes
     ----------
     mean_pp, low_pp, high_pp : ndarray, shape (districts,)
-        Posterior mean and 95 % interval of each district's effect.
+        Posterior mean and 95% interval of each district's effect.
     p_above_zero, p_above_threshold : ndarray, shape (districts,)
         Posterior probability that the effect is above zero, and above `threshold_pp`.
     threshold_pp : float
@@ -30,7 +30,7 @@ class Shrinkage:
     tau_reml_pp : float
         Between-district standard deviation by restricted maximum likelihood; often exactly zero.
     tau_pp, tau_low_pp, tau_high_pp : float
-        Its posterior median and 95 % interval.
+        Its posterior median and 95% interval.
     prior : Prior
         On the mean effect.
     """

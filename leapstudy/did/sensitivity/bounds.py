@@ -18,9 +18,9 @@ TIMES = (0.0, 1.0)
 
 
 def plain_bounds(study: EventStudy) -> Bounds:
-    """Return the bounds without any departure for the program's first year: its own 95 % interval.
+    """Return the bounds without any departure for the program's first year: its own 95% interval.
 
-    Where this interval holds zero already, no departure is needed to overturn an effect: the breakdown value is 0, and
+    Where this interval includes zero already, no departure is needed to overturn an effect: the breakdown value is 0, and
     otherwise unknown.
     """
     row = study.table[study.table["event_time"] == 0].iloc[0]
@@ -33,7 +33,7 @@ def plain_bounds(study: EventStudy) -> Bounds:
 def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = TIMES) -> Bounds:
     """Return robust bounds for the year after the reference year of an event study.
 
-    For chronic absence that year (2019-20) lies before the program, so that zero is due: it shows how the method fares
+    For chronic absence that year (2019-20) lies before the program, so that zero is expected: it shows how the method fares
     where nine years of trends are known. For attendance it is the program's first year, with one change before.
 
     Parameters

@@ -12,7 +12,7 @@ class Adjusted:
     Attributes
     ----------
     estimate_pp, se_pp, low_pp, high_pp : float
-        The effect, its standard error and 95 % interval. With one treated district the error is that of a prediction.
+        The effect, its standard error and 95% interval. With one treated district the error is that of a prediction.
     df, p_value : float
         Degrees of freedom, and the two-sided p-value.
     n_treated, n_comparison : int
@@ -41,7 +41,7 @@ class Bounds:
     outcome, year : str
         The event study, and the year whose coefficient is bounded.
     is_placebo : bool
-        Whether that year lies before the program, so that zero is due.
+        Whether that year lies before the program, so that zero is expected.
     kind : str
         "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a straight
         line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before), or
@@ -51,7 +51,7 @@ class Bounds:
     table : DataFrame
         m, low_pp, high_pp: one row a size of departure.
     breakdown : float or None
-        Smallest departure at which the interval holds zero (0: it does so without any); None beyond the table.
+        Smallest departure at which the interval includes zero (0: it does so without any); None beyond the table.
     largest_before : float or None
         Largest change of the differential slope ("smoothness") or of the difference itself from one year to the next
         before, points; None for "parallel".
@@ -79,7 +79,7 @@ class Sensitivity:
         Counts over the curve, see `specifications.summary`.
     in_time : DataFrame
         outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method: the same computation where every year lies
-        before the program, so that zero is due.
+        before the program, so that zero is expected.
     one_step_up : DataFrame
         outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp, high_pp,
         p_value, p_method, is_placebo.

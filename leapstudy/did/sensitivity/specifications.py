@@ -45,10 +45,10 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     Returns
     -------
     DataFrame
-        One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95 %; NaN
+        One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95%; NaN
         where the test can never reject), p_value, n_treated, n_comparison, placebo_pp, placebo_p (the same choices
-        over the study's placebo contrast, where zero is due; p-value of the t test, which has no floor), fair_before (that placebo
-        is not rejected at 5 %, which does not prove that trends were parallel) and is_main (the spec itself). What the
+        over the study's placebo contrast, where zero is expected; p-value of the t test, which has no floor), fair_before (that placebo
+        is not rejected at 5%, which does not prove that trends were parallel) and is_main (the spec itself). What the
         data cannot be asked is left out.
 
     Notes
@@ -147,9 +147,9 @@ def _row(spec: Spec, covariates: bool, find: Find, asked: Spec, placebo_name: st
 
 
 def summary(curve: pd.DataFrame) -> dict[str, int]:
-    """Count a curve: specifications, on which side of zero, with an interval that leaves zero out; all, and fair ones.
+    """Count a curve: specifications, on which side of zero, with an interval that excludes zero; all, and fair ones.
 
-    Keys: n, above, below, clear_above, clear_below (the interval leaves out zero), fair (the placebo is not rejected),
+    Keys: n, above, below, clear_above, clear_below (the interval excludes zero), fair (the placebo is not rejected),
     fair_above, fair_clear_above, fair_clear_below.
     """
     above, fair = curve["estimate_pp"] > 0, curve["fair_before"].astype(bool)

@@ -18,7 +18,7 @@ YEARS_BEFORE = 2
 
 
 def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
-    """Return the same computation with every year before the program, so that zero is due.
+    """Return the same computation with every year before the program, so that zero is expected.
 
     Parameters
     ----------

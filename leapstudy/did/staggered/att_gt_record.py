@@ -45,7 +45,7 @@ class AttGt:
     estimate : ndarray, shape (K,)
         Percentage points.
     overlap : ndarray, shape (K,)
-        Share of the visited students that the estimate speaks for: those in strata with comparison students.
+        Share of the visited students that the estimate covers: those in strata with comparison students.
     n_treated, n_comparison : ndarray of int, shape (K,)
         Students in use.
     cohort_weight : ndarray, shape (K,)

@@ -14,14 +14,14 @@ MANY = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Ends of the 95 % intervals, each of shape (K,), in percentage points.
+    """Ends of the 95% intervals, each of shape (K,), in percentage points.
 
     Attributes
     ----------
     low, high : ndarray
         Pointwise.
     low_sup, high_sup : ndarray
-        Simultaneous: they hold the whole path with 95 %.
+        Simultaneous: they hold the whole path with 95%.
     sup_t : float
         Number of standard errors of the simultaneous band.
     seed : int
@@ -49,7 +49,7 @@ def bands(estimate: np.ndarray, covariance: np.ndarray, df: float, seed: int) ->
 
     Notes
     -----
-    Montiel Olea and Plagborg-Moller (2019): the 95 % point of the largest absolute t, drawn from the covariance; no
+    Montiel Olea and Plagborg-Moller (2019): the 95% point of the largest absolute t, drawn from the covariance; no
     bootstrap of students is needed.
     """
     se = np.sqrt(np.diag(covariance))

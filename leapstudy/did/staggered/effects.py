@@ -69,7 +69,7 @@ def cell_drift(att: AttGt) -> np.ndarray:
 
 
 def average_overlap(att: AttGt, made: Averages) -> float:
-    """Return the share of visited students that the overall average speaks for."""
+    """Return the share of visited students that the overall average covers."""
     return float(made.combination[-1] @ att.overlap)
 
 

@@ -24,7 +24,7 @@ class WaldTest:
         k, and the denominator's (infinite for chi-squared).
     p_value : float
     slope : float
-        Points a month: the smallest differential linear trend that the test finds with 80 % power.
+        Points a month: the smallest differential linear trend that the test finds with 80% power.
     """
 
     key: np.ndarray
@@ -84,7 +84,7 @@ def _p_value(statistic: float, k: int, left: float) -> float:
 
 
 def _noncentrality(k: int, left: float) -> float:
-    """Return the noncentrality at which the test has 80 % power."""
+    """Return the noncentrality at which the test has 80% power."""
     if np.isfinite(left):
         cut = stats.f.ppf(1 - ALPHA, k, left)
         return float(optimize.brentq(lambda size: stats.ncf.sf(cut, k, left, size) - POWER, 1e-6, 1e4))

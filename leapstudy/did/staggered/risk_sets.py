@@ -53,7 +53,7 @@ class RiskSets:
 
     @property
     def overlap(self) -> np.ndarray:
-        """Share of the visited students that each estimate speaks for, shape (K,)."""
+        """Share of the visited students that each estimate covers, shape (K,)."""
         return self._joined("overlap")
 
     def _joined(self, name: str) -> np.ndarray:

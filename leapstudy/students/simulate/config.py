@@ -12,6 +12,8 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students.contract import GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
+Pick = Literal["lot", "severity", "trouble", "improvement", "trait"]
+"""How staff pick among those who meet the rule: by lot, the most absent, those they see falling or rising, or the kind of student."""
 EffectPath = Literal["zero", "leap"]
 DirtKind = Literal[
     "over_by_two",
@@ -58,6 +60,7 @@ class Visits(_Part):
     """Who is referred, when, and how many of the referred are met."""
 
     rule: ReferralRule
+    pick: Pick = "lot"
     share: float = Share
     first: str = Field(pattern=r"^\d{4}-\d{2}$")
     last: str = Field(pattern=r"^\d{4}-\d{2}$")

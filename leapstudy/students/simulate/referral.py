@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leapstudy.students.simulate.config import ReferralRule, SimulationConfig
+from leapstudy.students.simulate.config import Pick, ReferralRule, SimulationConfig
 
 CUT = 0.10
 """Share of days missed from which the rules `last_year`, `year_to_date` and `last_two_months` refer a student."""
@@ -50,6 +50,24 @@ def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: i
     return 10 * missed >= days[seen].sum()
 
 
+def urgency(pick: Pick, absent: np.ndarray, days: np.ndarray, before: int) -> np.ndarray:
+    """Return how much staff want to visit each student, shape (students,); by lot all alike.
+
+    `trouble` and `improvement` know the next two months, as a teacher may who sees a student slide or recover; `trait` knows
+    the student's whole record. None of it is in a rule on absence, so that conditioning on absence before does not remove it.
+    """
+    missed = 100 * absent / np.maximum(days, 1)
+    recent = missed[:, max(before - 2, 0) : before].mean(axis=1)
+    if pick == "lot":
+        return np.zeros(len(absent))
+    if pick == "severity":
+        return recent
+    if pick == "trait":
+        return missed.mean(axis=1)
+    coming = missed[:, before : before + 2].mean(axis=1) if before < missed.shape[1] else recent
+    return coming if pick == "trouble" else recent - coming
+
+
 def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator) -> Referrals:
     """Refer students month by month, each at most once, until `visits.share` of the block has been met.
 
@@ -73,7 +91,11 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
         before = int((config.months < month).sum())
         pool = np.flatnonzero(waiting)
         pool = pool[eligible(config.visits.rule, absent[pool], days, before, wanted)]
-        chosen = rng.permutation(pool)[: max(wanted, 0)]
+        drawn = rng.permutation(pool)
+        wish = urgency(config.visits.pick, absent[drawn], days, before)
+        # a wish of ten points counts as much as chance does, so that everyone has somebody alike unvisited
+        noise = 0.0 if config.visits.pick == "lot" else rng.gumbel(scale=10.0, size=len(drawn))
+        chosen = drawn[np.argsort(-(wish + noise), kind="stable")][: max(wanted, 0)]
         referred[chosen] = index
     completed = (referred >= 0) & (rng.random(students) < config.visits.completed)
     return Referrals(referred, completed)

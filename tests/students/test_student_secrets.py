@@ -1,0 +1,68 @@
+"""What lies on disk beside the pages: the spill folder, the key, and the rights of files."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import write_text_atomic
+from leapstudy.students.engine import SPILL
+from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
+
+GOOD = "an invented key of forty characters, no more"
+OPENS = "from leapstudy.students.engine import connect, spill_folder; connect(); print(spill_folder(), oct(spill_folder().stat().st_mode)[-3:])"
+
+
+def test_the_spill_folder_is_private_unguessable_and_gone_afterwards(tmp_path):
+    stale = tmp_path / f"{SPILL}{2**22 + 7}-old"  # no process has this number
+    stale.mkdir()
+    (stale / "rows").write_text("left by a killed run")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / f"{SPILL}{2**22 + 8}-link").symlink_to(elsewhere)
+    told = subprocess.run(
+        [sys.executable, "-c", OPENS],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert told[1] == "700" and Path(told[0]).name.startswith(SPILL) and not Path(told[0]).exists()
+    assert not stale.exists() and elsewhere.exists()
+
+
+@pytest.mark.parametrize(("mode", "ok"), [(0o600, True), (0o400, True), (0o644, False), (0o606, False), (0o660, False)])
+def test_a_key_that_others_can_read_or_change_is_refused(tmp_path, monkeypatch, mode, ok):
+    file = tmp_path / "key"
+    file.write_text(GOOD)
+    file.chmod(mode)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(file))
+    if ok:
+        assert load_key() == GOOD.encode()
+        return
+    with pytest.raises(BadInput, match="chmod 600") as refused:
+        load_key()
+    assert GOOD not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["a" * 40, "ab" * 20, "1234567" * 6])
+def test_a_key_of_few_letters_is_refused_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises(BadInput, match="could be guessed") as refused:
+        load_key()
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o027, 0o640)])
+def test_files_have_the_rights_that_the_user_allows(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        write_text_atomic(tmp_path / "page.html", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "page.html").stat().st_mode) == mode
