@@ -219,7 +219,9 @@ PANEL_RULES: tuple[Rule, ...] = (
     Rule(
         "unknown_district",
         "error",
-        lambda t, limits: t.district_code.notnull() & ~_lost_zeros(t, limits) & ~_known(t, limits),
+        lambda t, limits: (
+            t.district_code.notnull() & ~_odd_code(t, limits) & ~_lost_zeros(t, limits) & ~_known(t, limits)
+        ),
         "refused",
         "The district code matches none of the study's districts, while other rows' codes do.",
     ),
