@@ -143,3 +143,6 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     assert study_names().comparison("alliance") == "schools nearby"
     assert study_names().units(1) == "1 school"
+    content["groups"]["alliance"]["words"]["long"] = "schools far away"
+    _read(tmp_path / "params", content)
+    assert study_names().comparison("alliance") == "schools far away"
