@@ -15,6 +15,7 @@ from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
 from leapstudy.students.reading import Reading
 from leapstudy.students.rules import (
+    FEWEST_CODES,
     PANEL_RULES,
     PART_RULES,
     STUDENTS_A_CODE,
@@ -156,7 +157,7 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
     zeros = any(code.startswith("0") for code in there)
     return Limits(
         code_length=max(map(len, there)) if zeros else 0,
-        codes_like_ids=len(there) > 1 and students < STUDENTS_A_CODE * len(there),
+        codes_like_ids=len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there),
         supports=how.supports,
     )
 

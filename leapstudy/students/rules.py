@@ -27,8 +27,8 @@ MOST_SCHOOL_DAYS = 23
 CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
 """What a district's code looks like, whatever the state."""
 
-STUDENTS_A_CODE = 5
-"""Where own codes have fewer students than this on average, a column of ids stands in their place."""
+FEWEST_CODES, STUDENTS_A_CODE = 20, 5
+"""Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
 
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
