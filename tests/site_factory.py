@@ -16,7 +16,7 @@ DAY = "2026-11-24"
 def exhibits(study):
     answer = study.answer
     return [
-        reach.could_we_see_it(answer, study.evidence.power),
+        reach.ruler(study),
         raw.raw_means(answer),
         effects.comparisons_and_contrasts(answer),
         chance.permutation(answer),

@@ -8,7 +8,7 @@ from pathlib import Path
 from leapstudy.core import paths
 from leapstudy.core.errors import bad_value
 from leapstudy.data.register import read_register
-from leapstudy.data.state import State, load_state
+from leapstudy.data.state import FILE, State, load_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,13 @@ def _side(years: str, when: str) -> str:
 
 
 def study_names() -> Names:
-    """Return the names of the workspace's own study."""
-    state = load_state()
-    register = paths.raw() / state.program.starts
-    return _names(register, register.stat().st_mtime_ns if register.is_file() else 0, state.study)
+    """Return the names of the workspace's own study, read again only where its files have changed."""
+    files = (paths.params() / FILE, paths.raw() / load_state().program.starts)
+    return _names(*((file, file.stat().st_mtime_ns if file.is_file() else 0) for file in files))
 
 
 @cache
-def _names(_register: Path, _changed: int, _study: str) -> Names:
+def _names(*_files: tuple[Path, int]) -> Names:
     state = load_state()
     return Names(state, tuple(sorted({item.start for item in read_register(state)})))
 

@@ -7,7 +7,8 @@ that another state is another file and no other code.
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -123,7 +124,7 @@ class Series(Part):
     kind: Literal["percent", "fraction"]
     columns: str = ""
     value: str = ""
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default_factory=dict)
     source: NonEmpty
 
 
@@ -280,13 +281,31 @@ def read_state(path: Path) -> State:
     try:
         return State.model_validate(read_mapping(path))
     except ValidationError as error:
-        faults = [_fault(item) for item in error.errors() if item["type"] != "extra_forbidden"]
-        raise BadInput(f"{path.name} has {len(faults)} faults:\n" + "\n".join(faults)) from None
+        faults = [_fault(item) for item in error.errors()]
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        raise BadInput(f"{path.name} has {count}:\n" + "\n".join(faults)) from None
 
 
 def _fault(item: Any) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "the whole file"
-    return f"- {place}: {item['msg'].removeprefix('Value error, ')}"
+    loc = item["loc"]
+    if item["type"] == "extra_forbidden":
+        told, loc = str(bad_value("key", loc[-1], _legal_keys(loc[:-1]))), loc[:-1]
+    else:
+        told = item["msg"].removeprefix("Value error, ")
+    return f"- {'.'.join(map(str, loc)) or 'the whole file'}: {told}"
+
+
+def _legal_keys(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the part of the file at `loc`."""
+    kind: Any = State
+    for place in loc:
+        if isinstance(kind, type) and issubclass(kind, Part):
+            kind = kind.model_fields[str(place)].annotation if place in kind.model_fields else kind
+        else:
+            kind = next((of for of in get_args(kind)[::-1] if of is not Ellipsis and of is not type(None)), kind)
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(of for of in get_args(kind) if isinstance(of, type) and issubclass(of, Part))
+    return list(kind.model_fields)
 
 
 def load_state() -> State:

@@ -16,17 +16,9 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Part(BaseModel):
-    """A part of the file: frozen, and a key that it does not have is an error that names those it has."""
+    """A part of the file: frozen, and a key that it does not have is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        unknown = [key for key in values if key not in cls.model_fields] if isinstance(values, dict) else []
-        if unknown:
-            raise ValueError(" ".join(str(bad_value("key", key, cls.model_fields)) for key in unknown))
-        return values
 
 
 class Code(Part):

@@ -10,59 +10,11 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.phrases import between, counted, missing, number, percent, points
-from leapstudy.data.names import short
 from leapstudy.figures.common import draw_intervals, legend_below
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import BLUE, GRAY, INK, MARKS, PALE, in_house_style, new_figure, new_panels, zero_line
 
 EFFECT = "effect, points of attendance"
-SHRUNKEN = {"estimate": "shrunken_pp", "low": "shrunken_low_pp", "high": "shrunken_high_pp"}
-
-
-@in_house_style
-def caterpillar(rows: pd.DataFrame, mean_pp: float, caption: Caption) -> Exhibit:
-    """Draw each district's raw estimate beside the one that borrows strength from the others.
-
-    Parameters
-    ----------
-    rows
-        One row a district: district, estimate_pp, ci_low_pp, ci_high_pp, shrunken_pp, shrunken_low_pp,
-        shrunken_high_pp, p_above (probability that the effect is above zero).
-    mean_pp
-        Mean over districts that the estimates are pulled towards.
-    caption
-        Of the pooled answer, with what the prior was.
-    """
-    shown = rows.sort_values("shrunken_pp").reset_index(drop=True)
-    places = np.arange(len(shown), dtype=float)
-    figure, axes = new_figure(1.4 + 0.33 * len(shown))
-    draw_intervals(axes, shown, places + 0.16, MARKS["placebo"], "on its own")
-    draw_intervals(axes, shown, places - 0.16, MARKS["leap"], "with strength from the others", **SHRUNKEN)
-    zero_line(axes)
-    axes.axvline(mean_pp, color=BLUE, linestyle=":", linewidth=1.4, label=f"mean of all: {points(mean_pp)}")
-    axes.set(yticks=places, yticklabels=[short(name) for name in shown["district"]], xlabel=f"{EFFECT} (95 % interval)")
-    legend_below(axes, 3)
-    raw, kept = np.ptp(shown["estimate_pp"]), np.ptp(shown["shrunken_pp"])
-    sure = int(((shown["shrunken_low_pp"] > 0) | (shown["shrunken_high_pp"] < 0)).sum())
-    best = shown.iloc[-1]
-    return Exhibit(
-        figure=figure,
-        title="Each district on its own and with strength from the others",
-        alt=alt_text(
-            f"Shrunk towards {points(mean_pp)}, the districts' spread of {number(raw)} points becomes {number(kept)}; "
-            f"{sure} of {len(shown)} intervals leave out zero.",
-            f"Highest is {short(best['district'])} with {points(best['shrunken_pp'])}, above zero with probability "
-            f"{percent(best['p_above'], 0)}.",
-        ),
-        caption=caption,
-        data=_caterpillar_table(shown),
-    )
-
-
-def _caterpillar_table(shown: pd.DataFrame) -> pd.DataFrame:
-    columns = ["district", "estimate_pp", "ci_low_pp", "ci_high_pp", *SHRUNKEN.values(), "p_above"]
-    names = ["District", "On its own", "Low", "High", "Shrunken", "Shrunken low", "Shrunken high", "P(above zero)"]
-    return shown.assign(district=shown["district"].map(short))[columns].iloc[::-1].set_axis(names, axis=1)
 
 
 @in_house_style

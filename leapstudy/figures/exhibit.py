@@ -69,6 +69,8 @@ class Exhibit:
         What, source, sample, years, N.
     data
         The numbers that are drawn, with column names that a reader understands.
+    framed
+        Whether title and source stand in the picture, so that the page need not repeat them.
     """
 
     figure: Figure
@@ -76,6 +78,7 @@ class Exhibit:
     alt: str
     caption: Caption
     data: pd.DataFrame
+    framed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an exhibit that some reader could not read."""
@@ -92,19 +95,32 @@ class Exhibit:
     @cached_property
     def png(self) -> bytes:
         """The figure as PNG, the same bytes each time."""
-        return style.png(self.figure)
+        return style.png(self.figure, style.PRINT_DPI if self.framed else style.DPI)
 
     def html(self) -> str:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
         source = base64.b64encode(self.png).decode("ascii")
         width, _ = self.figure.get_size_inches()
-        table = table_html(self.data, self.title)
-        return (
-            '<figure class="exhibit">'
-            f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * 100:.0f}">'
-            f"<figcaption><strong>{escape(self.title)}.</strong> {escape(self.caption.text())}</figcaption>"
-            f"<details><summary>Table: {escape(self.title)}</summary>{table}</details></figure>"
-        )
+        picture = f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * 100:.0f}">'
+        return f'<figure class="exhibit">{picture}{self.notes(self.caption.text(), "Table", table_html(self.data, self.title))}</figure>'
+
+    def notes(self, caption: str, summary: str, table: str) -> str:
+        """Return caption and table as they follow the picture; of a framed one both open together.
+
+        Parameters
+        ----------
+        caption
+            The caption in the page's language.
+        summary
+            What opens the table, in the page's language.
+        table
+            The table as HTML.
+        """
+        title = escape(self.title)
+        head = f"<summary>{summary}: {title}</summary>"
+        if self.framed:
+            return f"<details>{head}<p>{escape(caption)}</p>{table}</details>"
+        return f"<figcaption><strong>{title}.</strong> {escape(caption)}</figcaption><details>{head}{table}</details>"
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

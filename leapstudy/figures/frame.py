@@ -1,167 +1,174 @@
-"""The frame of every exhibit: the finding as its title, one line of subtitle, one of source; all measured in inches.
+"""The frame of every exhibit: finding as title, what is drawn, the picture, one line of source; sizes in inches.
 
-Type and margins never scale with the picture: a narrow figure has the same letters and fewer words a line.
+The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page. Colors
+have one meaning each, and fill, size and a label beside the mark say the same without color.
 """
 
-from collections.abc import Callable
-from functools import cache, wraps
-from importlib.resources import files
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
-from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.figures.style import P, R
+WIDE, NARROW = 7.2, 3.44
+"""Inches: 720 and 344 pixels of a page."""
+OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
+"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
+TINT = "#9DC2E3"
+"""Between the program's color and its band: a second interval, a middle shade."""
+FACE = "Public Sans"
+TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
+"""Points of type; nothing is smaller than the last."""
+MARGIN = 0.1
+"""Inches left and right of all text."""
 
-WIDE, NARROW = 7.2, 3.75
-"""Inches: a page, and a phone."""
+for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
+    fontManager.addfont(str(_face))
 
-TREATED, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
-"""One meaning each: treated, its band, comparison, other single units and context, zero and claims, a warning."""
-
-EDGE = 0.1
-"""Inches between the picture's edge and its first letter."""
-
-TITLE, TEXT, SMALL = 12.5, 10.0, 9.0
-"""Points of type; nothing is smaller than 8.5."""
-
-FAMILY = "Public Sans"
-
-
-@cache
-def _settings() -> dict[Any, Any]:
-    for name in ("PublicSans-Regular.ttf", "PublicSans-SemiBold.ttf"):
-        font_manager.fontManager.addfont(str(files("leapstudy.figures").joinpath("fonts", name)))
-    return {
-        **sns.axes_style("ticks"),
-        "font.family": [FAMILY, "DejaVu Sans"], "font.size": TEXT, "text.color": INK,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.edgecolor": CONTEXT,
-        "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#E6E6E6", "grid.linewidth": 0.8, "axes.axisbelow": True,
-        "axes.labelcolor": COMPARISON, "xtick.color": COMPARISON, "ytick.color": COMPARISON,
-        "xtick.labelsize": TEXT, "ytick.labelsize": TEXT, "ytick.left": False, "xtick.major.size": 3.5,
-        "lines.solid_capstyle": "round", "svg.fonttype": "none", "svg.hashsalt": "leapstudy",
-        "figure.constrained_layout.use": False,
-    }  # fmt: skip
-
-
-def in_frame(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate an exhibit's function: it draws in the house style and leaves the caller's settings alone."""
-
-    @wraps(function)
-    def drawn(*arguments: P.args, **named: P.kwargs) -> R:
-        with mpl.rc_context(_settings()):
-            return function(*arguments, **named)
-
-    return drawn
+STYLE: dict[Any, Any] = {
+    **sns.axes_style("ticks"),
+    "font.family": [FACE, "DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.spines.left": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": CONTEXT,
+    "xtick.color": CONTEXT,
+    "xtick.labelcolor": COMPARISON,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.5,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
+    "text.color": INK,
+    "text.parse_math": False,
+    "figure.constrained_layout.use": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "leapstudy",
+}
 
 
-def canvas(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, without any global state."""
-    figure = Figure(figsize=(width, height), facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+def styled() -> AbstractContextManager[None]:
+    """Return a context in which matplotlib draws as the frame does."""
+    return mpl.rc_context(STYLE)
 
 
-def frame(figure: Figure, title: str, subtitle: str, source: str, tag: str = "") -> tuple[float, float]:
-    """Write title, subtitle and source, wrapped by their measured width; return the free bottom and top in inches.
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a line of text in inches."""
+    face = FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    return float(width) / 72
 
-    Parameters
-    ----------
-    figure
-        From `canvas`.
-    title
-        The finding, without a full stop.
-    subtitle, source
-        What is drawn; where it is from. Either may be empty.
-    tag
-        ``SIMULATED`` or ``INVENTED PROGRAM``: a filled label above the title, which no mark can touch.
+
+def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Break text into lines of at most `width` inches, as measured; a word that is longer has a line of its own.
+
+    Examples
+    --------
+    >>> wrap("Together 0.20 points, not distinguishable from zero", 13, 2.5)
+    ['Together 0.20 points, not', 'distinguishable from zero']
     """
-    width, height = figure.get_size_inches()
-    top = height - EDGE
-    if tag:
-        label = {"boxstyle": "square,pad=0.25", "facecolor": WARNING, "edgecolor": "none"}
-        figure.text(
-            (EDGE + 0.05) / width,
-            (top - 0.03) / height,
-            tag,
-            va="top",
-            size=8.5,
-            color="white",
-            weight="semibold",
-            bbox=label,
-        )
-        top -= 0.3
-    top = _paragraph(figure, title, top, TITLE, INK, "semibold")
-    if subtitle:
-        top = _paragraph(figure, subtitle, top - 0.04, TEXT, COMPARISON)
-    lines = wrapped(figure, source, width - 2 * EDGE, SMALL) if source else []
-    bottom = EDGE
-    for line in reversed(lines):
-        figure.text(EDGE / width, bottom / height, line, va="bottom", size=SMALL, color=COMPARISON)
-        bottom += SMALL * 1.25 / 72
-    return bottom + (0.08 if lines else 0), top - 0.1
-
-
-def _paragraph(figure: Figure, text: str, top: float, size: float, color: str, weight: str = "normal") -> float:
-    width, height = figure.get_size_inches()
-    for line in wrapped(figure, text, width - 2 * EDGE, size, weight):
-        figure.text(EDGE / width, top / height, line, va="top", size=size, color=color, weight=weight)
-        top -= size * 1.28 / 72
-    return top
-
-
-def wrapped(figure: Figure, text: str, room: float, size: float, weight: str = "normal") -> list[str]:
-    """Return the text in lines of at most `room` inches."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and inches(figure, longer, size, weight) <= room:
+        if lines and text_width(longer, size, weight) <= 0.97 * width:  # drawn letters are rounded to pixels
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
 
 
-def inches(figure: Figure, text: str, size: float, weight: str = "normal") -> float:
-    """Return the width of a text in inches."""
-    probe = figure.text(0, 0, text, size=size, weight=weight)
-    extent = probe.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
-    probe.remove()
-    return float(extent.width / figure.dpi)
+def frame(
+    title: str, subtitle: str, source: str, height: float, *, width: float = WIDE, tag: str = ""
+) -> tuple[Figure, float, float]:
+    """Return a figure with its words, and where the picture may stand.
+
+    Parameters
+    ----------
+    title, subtitle, source
+        The finding; what is drawn, its unit and interval; where the figures are from.
+    height
+        Inches for the picture, tick labels included.
+    width
+        `WIDE` or `NARROW`, inches.
+    tag
+        Stands on a filled field above the title: "SIMULATED". Empty for real figures.
+
+    Returns
+    -------
+    figure, bottom, top
+        The figure, and the free inches from its lower edge.
+    """
+    room = width - 2 * MARGIN
+    parts = [
+        (wrap(title, TITLE, room, "bold"), TITLE, "bold", INK),
+        (wrap(subtitle, TEXT, room), TEXT, "normal", COMPARISON),
+    ]
+    notes = wrap(source, SMALL, room)
+    above = 0.12 + (0.3 if tag else 0) + sum(len(lines) * _line(size) for lines, size, _, _ in parts) + 0.12
+    below = 0.1 + len(notes) * _line(SMALL) + 0.06
+    figure = Figure(figsize=(width, above + height + below))
+    top = above + height + below - 0.12
+    if tag:
+        _write(
+            figure,
+            MARGIN + 0.05,
+            top - 0.03,
+            tag,
+            SMALL,
+            "bold",
+            "white",
+            bbox={"facecolor": WARNING, "edgecolor": "none", "pad": 3},
+        )
+        top -= 0.3
+    for lines, size, weight, color in parts:
+        for line in lines:
+            _write(figure, MARGIN, top, line, size, weight, color)
+            top -= _line(size)
+    for count, line in enumerate(notes):
+        _write(figure, MARGIN, below - 0.1 - count * _line(SMALL), line, SMALL, "normal", COMPARISON)
+    return figure, below, below + height
 
 
-def axes_at(figure: Figure, left: float, right: float, bottom: float, top: float) -> Axes:
-    """Return axes between these distances, in inches from the figure's left and lower edge."""
+def _line(size: float) -> float:
+    return size * 1.3 / 72
+
+
+def _write(
+    figure: Figure, left: float, top: float, text: str, size: float, weight: str, color: str, **more: Any
+) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(left / width, top / height, text, size=size, weight=weight, color=color, va="top", ha="left", **more)
+
+
+def axes(figure: Figure, left: float, right: float, bottom: float, top: float) -> Axes:
+    """Return axes between four lines, in inches from the lower left corner of the figure."""
     width, height = figure.get_size_inches()
     return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
 
 
-def signed(value: float, digits: int = 0) -> str:
-    """Return a number as effect axes show it: ``+2``, ``−2``, ``0``."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return "0"
-    return ("+" if value > 0 else "−") + text
+def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
+    """Lay out an axis of effects: signed ticks, zero as an ink line, and room around all that is drawn."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    room = 0.06 * (high - low or 1.0)
+    axes.set_xlim(low - room, high + room)
+    axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
 
 
-def layout_faults(figure: Figure, smallest: float = 8.5) -> list[str]:
-    """Return what is wrong with a figure's texts: cut at the edge, on top of each other, or too small to read."""
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer), float(text.get_fontsize())) for text in texts]
-    page = figure.bbox
-    faults = [
-        f"{name!r} is cut" for name, box, _ in boxes
-        if box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1
-    ]  # fmt: skip
-    faults += [f"{name!r} is of {size:.1f} points" for name, _, size in boxes if size < smallest]
-    for place, (name, box, _) in enumerate(boxes):
-        for other, its, _ in boxes[place + 1 :]:
-            if min(box.x1, its.x1) - max(box.x0, its.x0) > 1 and min(box.y1, its.y1) - max(box.y0, its.y0) > 1:
-                faults.append(f"{name!r} meets {other!r}")
-    return faults + (["there is a legend"] if figure.findobj(mpl.legend.Legend) else [])
+def signed(value: float) -> str:
+    """Return a tick of an effect axis: ``+2``, ``0``, ``−0.5``.
+
+    Examples
+    --------
+    >>> signed(-0.5), signed(0.0), signed(2.0)
+    ('−0.5', '0', '+2')
+    """
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "\N{MINUS SIGN}")

@@ -1,7 +1,6 @@
 """An outcome over many years: both sides' levels, and the difference on both scales, never one without the other."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,18 +13,16 @@ from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
     INK,
-    NARROW,
+    OWN,
     SMALL,
     TEXT,
-    TREATED,
     WARNING,
     WIDE,
-    axes_at,
-    canvas,
+    axes,
     frame,
-    in_frame,
     signed,
-    wrapped,
+    styled,
+    wrap,
 )
 from leapstudy.study.over_years import OverYears
 
@@ -34,7 +31,6 @@ LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
 """Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
 
-@in_frame
 def over_years(
     answer: OverYears,
     title: str,
@@ -64,24 +60,21 @@ def over_years(
     tag
         See `frame`.
     """
-    wide = width > (WIDE + NARROW) / 2
+    wide, room = width >= WIDE, 1.45 if width >= WIDE else 1.15
     what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}"
-    room, rows = (1.45, 1) if wide else (1.2, 2)
-    height = LEVELS + rows * (PANEL + BETWEEN) + 0.35
-    bottom, top = frame(canvas(width, 20), title, what, source, tag)
-    figure = canvas(width, 20 - top + height + bottom)
-    bottom, top = frame(figure, title, what, source, tag)
-    _levels(axes_at(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, starts, room - 0.15)
-    first = top - LEVELS - BETWEEN
-    middle = width / 2
-    if wide:
-        sides = ((0.5, middle - 0.2, first), (middle + 0.5, width - 0.3, first))
-    else:
-        sides = ((0.6, width - 0.3, first), (0.6, width - 0.3, first - PANEL - BETWEEN))
-    for (left, right, high), study, scale in zip(
-        sides, (answer.points, answer.odds), ("points", "logodds"), strict=True
-    ):
-        _difference(axes_at(figure, left, right, high - PANEL, high), answer, study, scale)
+    height = LEVELS + (1 if wide else 2) * (PANEL + BETWEEN) + 0.3
+    with styled():
+        figure, _, top = frame(title, what, source, height, width=width, tag=tag)
+        _levels(axes(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, starts, room - 0.15)
+        first, middle = top - LEVELS - BETWEEN, width / 2
+        if wide:
+            sides = ((0.55, middle - 0.25, first), (middle + 0.5, width - 0.3, first))
+        else:
+            sides = ((0.6, width - 0.3, first), (0.6, width - 0.3, first - PANEL - BETWEEN))
+        for (left, right, high), study, scale in zip(
+            sides, (answer.points, answer.odds), ("points", "logodds"), strict=True
+        ):
+            _difference(axes(figure, left, right, high - PANEL, high), answer, study, scale)
     return figure
 
 
@@ -120,7 +113,7 @@ def _gap(axes: Axes, answer: OverYears) -> None:
 def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts: str, room: float) -> None:
     _gap(axes, answer)
     shown = answer.levels
-    colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": TREATED}
+    colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": OWN}
     ends: list[tuple[float, str, str, str]] = []
     for group, label in zip(("treated", "comparison", "state"), labels, strict=True):
         rows = shown[shown["group"] == group].dropna()
@@ -129,7 +122,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts:
         ends.append(
             (
                 float(y[-1]),
-                "\n".join([*wrapped(cast(Figure, axes.figure), label, room, SMALL + 0.5), f"{y[-1]:.1f}%"]),
+                "\n".join([*wrap(label, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
                 colors[group] if group != "state" else COMPARISON,
                 "semibold" if group == "treated" else "normal",
             )
@@ -222,7 +215,7 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     axes.axhspan(-largest, largest, color=GAP, linewidth=0, zorder=0)
     axes.axhline(0, color=INK, linewidth=1)
     _bars(axes, before, COMPARISON, 1.3, set(answer.shown))
-    _bars(axes, after, TREATED, 2.6, set())
+    _bars(axes, after, OWN, 2.6, set())
     axes.plot(
         base["place"], base["estimate_pp"], "s", markerfacecolor="white", markeredgecolor=INK, markersize=5, zorder=4
     )

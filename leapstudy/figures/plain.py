@@ -1,43 +1,83 @@
-"""The plain page's one chart, from a result alone: the estimate beside what could have been seen."""
+"""The answer as one picture, from a result alone: the interval of this study over what was published."""
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import study_names
-from leapstudy.figures.common import draw_intervals
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
-from leapstudy.figures.style import INK, MARKS, PALE, in_house_style, new_figure, zero_line
+from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
 from leapstudy.words.reading import Reading
 
+ROW = 0.52
+"""Inches of a bar with its name above."""
 
-@in_house_style
-def plain_chart(reading: Reading, lang: str = "en") -> Exhibit:
-    """Draw the estimate with its interval, the published effects as they would show, and what is too small to see."""
+
+def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhibit:
+    """Draw the estimate with its interval over the range of the published effects, on one axis."""
     say = catalog(lang)
-    rows = _rows(reading, say)
-    figure, axes = new_figure(0.95 + 0.42 * len(rows))
-    if reading.mde is not None:
-        axes.axvspan(-reading.mde, reading.mde, color=PALE, alpha=0.6, zorder=0)
-        axes.text(-reading.mde, len(rows) - 0.42, f" {say['chart_unseen']}", va="top", fontsize=9, color=INK)
-    draw_intervals(axes, rows.iloc[:1], rows.index[:1].to_numpy(), MARKS["leap"], "", **_COLUMNS)
-    _draw_implied(axes, rows.iloc[1:])
-    zero_line(axes)
-    axes.set(
-        yticks=rows.index, yticklabels=rows["what"], ylim=(-0.6, len(rows) - 0.35), xlabel=say["chart_axis"],
-    )  # fmt: skip
-    axes.grid(False, axis="y")
+    rows, caption = _rows(reading, say), _caption(reading, say)
+    title = _title(reading, say)
+    with styled():
+        figure, bottom, top = frame(
+            title,
+            f"{caption.sample}; {say['chart_unit']}",
+            caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
+            0.42 + ROW * len(rows),
+            width=width,
+            tag=say["chart_tag"] if reading.simulated else "",
+        )
+        picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
+        effect_axis(picture, *_ends(rows), most=4 if width <= NARROW else 5)
+        picture.set(ylim=(-0.35, len(rows) - 0.35), yticks=[])
+        _bars(picture, rows, width - 0.4)
     return Exhibit(
         figure=figure,
-        title=say["chart_title"],
+        title=title,
         alt=_alt(reading, say),
-        caption=_caption(reading, say),
+        caption=caption,
         data=rows.set_axis([say[f"table_{name}"] for name in ("what", "value", "low", "high")], axis=1),
+        framed=True,
     )
 
 
-_COLUMNS = {"estimate": "value", "low": "low", "high": "high"}
+def _title(reading: Reading, say: dict[str, str]) -> str:
+    effect = reading.effect
+    key = "chart_finding" if effect.bounded else "chart_finding_open"
+    low, high = (number(end) if end is not None else "" for end in (effect.low, effect.high))
+    return say[key].format(effect=number(effect.value), low=low, high=high)
+
+
+def _ends(rows: pd.DataFrame) -> tuple[float, float]:
+    drawn = rows[["value", "low", "high"]].stack()
+    return float(drawn.min()), float(drawn.max())
+
+
+def _bars(axes: Axes, rows: pd.DataFrame, width: float) -> None:
+    """Draw each row as a bar and its name above it, where the name starts at the bar and ends inside the picture."""
+    low_end, high_end = axes.get_xlim()
+    for place, row in enumerate(rows.iloc[::-1].itertuples()):
+        own = place == len(rows) - 1
+        color = OWN if own else INK
+        if row.low == row.low:  # an estimate without an interval keeps its mark and has no bar
+            axes.hlines(place, row.low, row.high, color=color, linewidth=6 if own else 7)
+        if own:
+            axes.plot(
+                [row.value],
+                [place],
+                marker="D",
+                markersize=10,
+                color=color,
+                markeredgecolor="white",
+                markeredgewidth=1.5,
+            )
+        start = row.low if row.low == row.low else row.value
+        last = high_end - (text_width(row.what, TEXT, "bold") + 0.05) / width * (high_end - low_end)
+        axes.text(
+            max(min(start, last), low_end), place + 0.2, row.what, size=TEXT, color=color, va="bottom",
+            weight="bold" if own else "normal", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
 
 
 def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:
@@ -48,13 +88,7 @@ def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:
     if reading.implied_low is not None:
         rows.append((say["chart_implied"], None, reading.implied_low, reading.implied_high))
     frame = pd.DataFrame(rows, columns=["what", "value", "low", "high"])
-    frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype(float)
-    return frame.set_index(frame.index[::-1])
-
-
-def _draw_implied(axes: Axes, rows: pd.DataFrame) -> None:
-    color = MARKS["published"].color
-    axes.hlines(rows.index, rows["low"], rows["high"], color=color, linewidth=7)
+    return frame.astype({"value": float, "low": float, "high": float})
 
 
 def _alt(reading: Reading, say: dict[str, str]) -> str:
@@ -64,10 +98,10 @@ def _alt(reading: Reading, say: dict[str, str]) -> str:
         beside.append(say["chart_beside_implied"].format(low=low, high=high))
     if reading.mde is not None:
         beside.append(say["chart_beside_mde"].format(mde=number(reading.mde)))
-    found = say["chart_alt"].format(
+    estimate = say["chart_alt"].format(
         effect=points(reading.effect.value), range=range_words(reading.effect, say, 2), beside=" ".join(beside)
     )
-    return alt_text(found.strip())
+    return alt_text(estimate.strip())
 
 
 def _source(reading: Reading, say: dict[str, str]) -> str:

@@ -1,127 +1,127 @@
-"""Could we have seen it? The smallest detectable effect beside what the published effects come to."""
+"""Could we have seen it: sizes of an effect, shaded by the chance to detect them, under what was published."""
 
 import math
-from typing import Any
+from itertools import pairwise
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent
-from leapstudy.data.names import short
 from leapstudy.did.answer import PooledAnswer
-from leapstudy.evidence.power import PowerBlock
-from leapstudy.figures.common import Answer, caption_of, legend_below
-from leapstudy.figures.exhibit import Exhibit, alt_text
-from leapstudy.figures.style import INK, MARKS, PALE, PURPLE, in_house_style, new_figure
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    TINT,
+    WIDE,
+    axes,
+    frame,
+    styled,
+    text_width,
+    wrap,
+)
+from leapstudy.study.public import Study
+from leapstudy.words import findings
+
+ROW = 1.05
+"""Inches of one bar with its name above and its threshold below."""
+SHADES = ("white", TINT, OWN)
+"""Below an even chance, up to 80%, and from there on."""
 
 
-@in_house_style
-def could_we_see_it(answer: Answer, power: PowerBlock) -> Exhibit:
-    """Draw the published effects as they would show in a district's average, and the smallest that can be seen."""
-    shown = sorted(power.published, key=lambda item: item.diluted_pp)
-    places = np.arange(len(shown))
-    mde, largest = power.mde_pp, shown[-1].diluted_pp
-    figure, axes = new_figure(1.3 + 0.36 * len(shown))
-    axes.axvspan(0, mde if math.isfinite(mde) else 2 * largest, color="#EFEFEF", zorder=0)
-    axes.barh(places, [item.diluted_pp for item in shown], color=PURPLE, height=0.55)
-    for place, item in zip(places, shown, strict=True):
-        axes.annotate(
-            number(item.diluted_pp), (item.diluted_pp, place), (4, 0), textcoords="offset points", va="center"
-        )
-    if math.isfinite(mde):
-        axes.axvline(mde, color=INK, linewidth=1.8)
-    axes.annotate(
-        f"smallest detectable: {_mde_words(mde)}", (mde if math.isfinite(mde) else 2 * largest, len(shown) - 0.42), (-5, 0),
-        textcoords="offset points", ha="right", va="center", fontweight="bold",
-    )  # fmt: skip
-    axes.set(
-        yticks=places,
-        yticklabels=[f"{item.label} (+{item.effect_pp:g})" for item in shown],
-        ylim=(-0.6, len(shown) - 0.05),
-        xlim=(0, (max(mde, largest) if math.isfinite(mde) else 2 * largest) * 1.12),
-        xlabel="points of the district's average attendance",
-    )
-    axes.grid(False, axis="y")
-    table = pd.DataFrame(
-        {
-            "Published effect": [item.label for item in shown],
-            "On visited students, points": [float(item.effect_pp) for item in shown],
-            "On the district average, points": [item.diluted_pp for item in shown],
-            "Smallest detectable, points": mde,
-            "Chance to find it, percent": [100 * item.power for item in shown],
-        }
-    )
-    return Exhibit(
-        figure=figure,
-        title="Could these figures have shown the effect at all",
-        alt=alt_text(
-            f"{_seen_words(power)} The smallest detectable effect is {_mde_words(mde)}; "
-            f"the published effects come to {number(shown[0].diluted_pp)} to {number(shown[-1].diluted_pp)}.",
-            f"{percent(power.coverage)} of students were visited.",
-        ),
-        caption=caption_of(
-            answer,
-            f"Published effects on visited students times the share visited ({percent(power.coverage)}, taken to be the same "
-            "everywhere); shaded: effects too small to be found with 80 % power at 5 %",
-        ),
-        data=table,
-    )
-
-
-def _mde_words(mde: float) -> str:
-    return f"{number(mde)} points" if math.isfinite(mde) else "none, however large"
-
-
-def _seen_words(power: PowerBlock) -> str:
-    if power.could_see == 0:
-        return f"None of the {len(power.published)} published effects could have been seen."
-    return f"{power.could_see} of the {len(power.published)} published effects could have been seen."
-
-
-@in_house_style
-def detectable_map(pooled: PooledAnswer, power: PowerBlock) -> Exhibit:
-    """Draw each district's smallest detectable effect beside the range that the published effects imply.
+def ruler(study: Study, width: float = WIDE) -> Exhibit:
+    """Draw a bar for the design asked, and one for a single district, with the published effects as ticks across.
 
     Parameters
     ----------
-    pooled
-        Carries the smallest detectable effect of each district and of all together.
-    power
-        Coverage and published effects, diluted.
+    study
+        Its `evidence.power` carries the sizes that are detected in half and in 80% of such studies.
+    width
+        `WIDE` or `NARROW`, inches.
     """
-    rows = pooled.by_district.sort_values("mde_pp", ascending=False).reset_index(drop=True)
-    low, high = (bound(item.diluted_pp for item in power.published) for bound in (min, max))
-    places, together = np.arange(1, len(rows) + 1), pooled.detectable.mde_t_pp
-    figure, axes = new_figure(1.5 + 0.27 * (len(rows) + 1))
-    axes.axvspan(low, high, color=PALE, zorder=0, label="what the published effects imply")
-    axes.plot(rows["mde_pp"], places, label="smallest detectable, one district", **_dots("district"))
-    axes.plot([together], [0], label="smallest detectable, all together", markersize=9, **_dots("pooled"))
-    axes.set(
-        yticks=[0, *places],
-        yticklabels=["all together", *(short(name) for name in rows["district"])],
-        ylim=(-0.8, len(rows) + 0.8),
-        xlim=(0, max(high, rows["mde_pp"].max()) * 1.08),
-        xlabel="points of the district's average attendance",
+    power, finding, rows = study.evidence.power, findings.could_we_see_it(study), _designs(study)
+    caption = caption_of(study.answer, "Effects on average attendance by the chance to detect them")
+    subtitle = (
+        f"Chance to detect an effect on average attendance, by its size in points. Ticks: published effects on visited "
+        f"students, times the {percent(power.coverage)} visited"
     )
-    legend_below(axes, 1)
-    return Exhibit(
-        figure=figure,
-        title="What public figures can show and what they cannot",
-        alt=alt_text(
-            f"The published effects imply {number(low)} to {number(high)} points of a district's average. The smallest "
-            f"detectable effect is {number(rows['mde_pp'].min())} points for one district at best and "
-            f"{number(together)} for all together.",
-        ),
-        caption=caption_of(pooled, "Smallest effect that would be found with 80 % power at 5 %"),
-        data=_map_table(rows),
+    diluted = sorted(item.diluted_pp for item in power.published)
+    end = 1.15 * max(
+        [size for size in [*rows["mde_pp"], *rows["half_pp"]] if math.isfinite(size)] + [1.2 * diluted[-1]]
     )
+    with styled():
+        figure, bottom, top = frame(
+            finding.title, subtitle, f"{caption.source}. 5% level.", ROW * len(rows) + 0.45, width=width
+        )
+        picture = axes(figure, 0.15, width - 0.2, bottom + 0.3, top)
+        picture.set(xlim=(0, end), ylim=(len(rows), 0), yticks=[])
+        for place, row in enumerate(rows.itertuples()):
+            _bar(picture, place, row.design, row.half_pp, row.mde_pp, width - 0.35, power.coverage)
+            picture.vlines(diluted, place + 0.36, place + 0.64, color=INK, linewidth=2)
+        _scale(picture, narrow=width <= NARROW)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows), framed=True)
 
 
-def _dots(name: str) -> dict[str, Any]:
-    return {"linestyle": "none", "marker": MARKS[name].marker, "color": MARKS[name].color}
+def _designs(study: Study) -> pd.DataFrame:
+    """The test that leads for what was asked; of one district alone the t test's, whose half is not known."""
+    power, answer = study.evidence.power, study.answer
+    asked = findings.treated_words(answer)
+    rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, power.half_pp, power.mde_pp)]
+    if isinstance(answer, PooledAnswer):
+        rows.append(("One district alone", float("nan"), float(answer.by_district["mde_pp"].median())))
+    return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 
 
-def _map_table(rows: pd.DataFrame) -> pd.DataFrame:
-    shown = rows[["district", "mde_pp", "p_floor"]].assign(district=rows["district"].map(short))
-    shown.columns = pd.Index(["District", "Smallest detectable effect, points", "Smallest possible p-value"])
-    return shown
+def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float, coverage: float) -> None:
+    """Draw one bar in its shades; above it the design, below it what 80% asks of each visited student."""
+    end = axes.get_xlim()[1]
+    edges = [
+        0.0,
+        *(min(size, end) if math.isfinite(size) else end for size in (mde if math.isnan(half) else half, mde)),
+        end,
+    ]
+    for shade, (left, right) in zip(SHADES, pairwise(edges), strict=True):
+        axes.fill_between([left, right], place + 0.36, place + 0.64, color=shade, linewidth=0)
+        words = {TINT: "50 to 80%", OWN: "80% or more"}.get(shade, "")  # ticks cross the first shade
+        if words and text_width(words, SMALL) < (right - left) / end * room - 0.1:
+            axes.text(
+                (left + right) / 2,
+                place + 0.5,
+                words,
+                ha="center",
+                va="center",
+                size=SMALL,
+                color="white" if shade == OWN else INK,
+            )
+    axes.fill_between([0, end], place + 0.36, place + 0.64, facecolor="none", edgecolor=CONTEXT, linewidth=1)
+    axes.text(0, place + 0.3, name, weight="bold", size=TEXT, va="bottom")
+    said = (
+        "The test that leads cannot reject here, however large the effect"
+        if not math.isfinite(mde)
+        else (f"80% chance from {number(mde)} points: {number(mde / coverage, 0)} for each visited student")
+    )
+    axes.text(0, place + 0.68, "\n".join(wrap(said, SMALL, room)), size=SMALL, color=OWN, va="top")
+
+
+def _scale(axes: Axes, narrow: bool) -> None:
+    axes.locator_params(axis="x", nbins=4 if narrow else 6)
+    axes.tick_params(axis="x", labelcolor=COMPARISON)
+
+
+def _table(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    power = study.evidence.power
+    published = pd.DataFrame(
+        {
+            "Published effect": [item.label for item in power.published],
+            "On visited students, points": [float(item.effect_pp) for item in power.published],
+            "On the average, points": [item.diluted_pp for item in power.published],
+            "Chance to detect it, percent": [100 * item.power for item in power.published],
+        }
+    )
+    return published.assign(**{f"80% chance from, {row.design}": row.mde_pp for row in rows.itertuples()})

@@ -13,7 +13,7 @@ from leapstudy.did.contrasts import contrasts_of, years_label
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures import bars as sure
-from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, not_drawn, treated_words
+from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
 from leapstudy.study.result import jsonable
@@ -25,19 +25,6 @@ def tests(answer: DistrictAnswer) -> Exhibit:
     refused = sum(bool(method.refusal) for method in answer.inference.methods)
     what = f"The same question under every test that can be made; {counted(refused, 'method')} refused, with the reason in the table of the appendix"
     return sure.inference_methods(answer.methods, caption_of(answer, what))
-
-
-def caterpillar(answer: PooledAnswer) -> Exhibit:
-    """Draw each district on its own and with strength from the others."""
-    if answer.pooling is None:
-        reason = next(text for text in answer.not_possible if text.startswith("Partial pooling"))
-        return not_drawn(answer, "Each district on its own and partially pooled", reason)
-    model = answer.pooling.shrinkage
-    what = (
-        "Effects with 95 % intervals (t), and posterior means with 95 % intervals of a normal-normal model; prior on the mean: "
-        f"{model.prior.source}"
-    )
-    return sure.caterpillar(answer.caterpillar, model.mu_pp, caption_of(answer, what))
 
 
 def specifications(answer: Answer) -> Exhibit:

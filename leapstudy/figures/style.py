@@ -20,13 +20,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
+from leapstudy.figures import frame
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 WIDTH = 7.2
 """Inches; at 100 pixels an inch on the page, 10-point type is read at 14 pixels."""
 DPI, PRINT_DPI = 100, 200
-"""Pixels an inch on a page, where one dot is one pixel, and in a document to print."""
+"""Pixels an inch as a page counts them, and as a picture has them: sharp on a fine screen and in print."""
 SHADES, APART = 3, 60
 """How many colors a picture has beside its fills and the house's own, for smooth edges; how far apart, of 255."""
 FILL, ALIKE = 100, 12
@@ -37,7 +39,10 @@ INK, GRAY, PALE = "#1A1A1A", "#5F5F5F", "#D9D9D9"
 """From Okabe and Ito's palette, the light ones darkened until they reach 3:1 on white."""
 EDGE = ImageColor.getrgb("#9C9C9C")
 """Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's."""
-HOUSE = [ImageColor.getrgb(name) for name in (BLUE, VERMILLION, GREEN, PURPLE, INK, GRAY, PALE)]
+HOUSE = [ImageColor.getrgb(name) for name in (BLUE, VERMILLION, GREEN, PURPLE, INK, GRAY, PALE)] + [
+    ImageColor.getrgb(name)
+    for name in (frame.OWN, frame.TINT, frame.BAND, frame.COMPARISON, frame.CONTEXT, frame.INK, frame.WARNING)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ SERIES: tuple[Mark, ...] = (
 
 SETTINGS: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
-    "font.family": ["DejaVu Sans"],
+    "font.family": [frame.FACE, "DejaVu Sans"],
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",

@@ -49,11 +49,10 @@ def chart_html(exhibit: Exhibit, figures: Path, lang: str) -> Markup:
     names = {key: say[f"cap_{key}"] for key in ("source", "sample", "years", "n")}
     width, height = (round(100 * inches) for inches in exhibit.figure.get_size_inches())
     table = table_html(exhibit.data, f"{say['table']}: {exhibit.title}")
+    region = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(exhibit.title)}">{table}</div>'
     return Markup(
         f'<figure role="group"><img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}">'
-        f"<figcaption><strong>{escape(exhibit.title)}.</strong> {escape(exhibit.caption.text(**names))}</figcaption>"
-        f'<details><summary>{say["table"]}</summary><div class="scroll" role="region" tabindex="0" '
-        f'aria-label="{escape(exhibit.title)}">{table}</div></details></figure>'
+        f"{exhibit.notes(exhibit.caption.text(**names), say['table'], region)}</figure>"
     )
 
 

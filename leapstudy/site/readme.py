@@ -11,8 +11,8 @@ from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.data.raw import as_text
 from leapstudy.data.state import load_state
 from leapstudy.did.answer import PooledAnswer
-from leapstudy.figures.effects import forest
 from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.forest import forest
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
 

@@ -15,8 +15,10 @@ from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
 from leapstudy.students.reading import Reading
 from leapstudy.students.rules import (
+    FEWEST_CODES,
     PANEL_RULES,
     PART_RULES,
+    STUDENTS_A_CODE,
     VISIT_RULES,
     Limits,
     Part,
@@ -151,8 +153,13 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
     there = {code for code in codes.to_pylist() if code is not None}
     if there & set(districts):
         return Limits(known_districts=tuple(districts), supports=how.supports)
+    students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
     zeros = any(code.startswith("0") for code in there)
-    return Limits(code_length=max(map(len, there)) if zeros else 0, supports=how.supports)
+    return Limits(
+        code_length=max(map(len, there)) if zeros else 0,
+        codes_like_ids=len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there),
+        supports=how.supports,
+    )
 
 
 def count_failures(

@@ -250,7 +250,7 @@ def _legal(column: Column) -> str:
 
 
 def codebook_section(table: Table) -> str:
-    """Return the table's part of `data/CODEBOOK.md` as Markdown."""
+    """Return the table's part of `docs/student-files.md` as Markdown."""
     head = [
         f"### {table.name}",
         "",

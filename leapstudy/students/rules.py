@@ -24,6 +24,12 @@ FIRST_YEAR = 2000
 MOST_SCHOOL_DAYS = 23
 """Weekdays of the longest month."""
 
+CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
+"""What a district's code looks like, whatever the state."""
+
+FEWEST_CODES, STUDENTS_A_CODE = 20, 5
+"""Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
+
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
 
@@ -43,6 +49,8 @@ class Limits:
         Legal codes; empty takes the codes as the files have them.
     code_length
         Characters of a code whose leading zeros count; 0 where no code begins with a zero.
+    codes_like_ids
+        Whether there are nearly as many codes as students.
     overrun_days, feed_students
         Tolerances of `over_by_two` and `stopped_feed`.
     supports
@@ -51,6 +59,7 @@ class Limits:
 
     known_districts: tuple[str, ...] = ()
     code_length: int = 0
+    codes_like_ids: bool = False
     overrun_days: int = 2
     feed_students: int = 20
     supports: tuple[str, ...] = contract.SUPPORTS
@@ -172,6 +181,11 @@ def _lost_zeros(t: Table, limits: Limits) -> BooleanValue:
     return t.district_code.re_search("^[0-9]+$") & (t.district_code.length() < limits.code_length)
 
 
+def _odd_code(t: Table, limits: Limits) -> BooleanValue:
+    """Say whether a code holds what no code does, or the codes are as many as students are: then they may be ids."""
+    return ~t.district_code.re_search(CODE) | ibis.literal(limits.codes_like_ids)
+
+
 def _plausible(day: DateValue) -> BooleanValue:
     return day.year().between(FIRST_YEAR, after_last_year() - 1)
 
@@ -189,6 +203,13 @@ PANEL_RULES: tuple[Rule, ...] = (
     Rule("no_student", "error", lambda t, _: t.student.isnull(), "refused", "The student's id is empty."),
     Rule("no_district", "error", lambda t, _: t.district_code.isnull(), "refused", "The district code is empty."),
     Rule(
+        "odd_code",
+        "error",
+        _odd_code,
+        "refused",
+        "The district code is no letters and digits, or there are nearly as many codes as students: has a column slipped?",
+    ),
+    Rule(
         "lost_zeros",
         "error",
         _lost_zeros,
@@ -198,7 +219,9 @@ PANEL_RULES: tuple[Rule, ...] = (
     Rule(
         "unknown_district",
         "error",
-        lambda t, limits: t.district_code.notnull() & ~_lost_zeros(t, limits) & ~_known(t, limits),
+        lambda t, limits: (
+            t.district_code.notnull() & ~_odd_code(t, limits) & ~_lost_zeros(t, limits) & ~_known(t, limits)
+        ),
         "refused",
         "The district code matches none of the study's districts, while other rows' codes do.",
     ),

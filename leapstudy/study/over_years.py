@@ -9,7 +9,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.data.long_series import LongSeries, load_long_series
-from leapstudy.data.names import study_names
+from leapstudy.data.names import short
 from leapstudy.did.comparison import comparison_codes, treated_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, row
@@ -139,7 +139,7 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
             rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
             tables[outcome] = screen(rates, students.reindex(rates.index), companion_pct=attendance)
     flags = pd.concat([table.assign(outcome=outcome) for outcome, table in tables.items()], ignore_index=True)
-    names = data.districts.set_index("district_code")["district"].map(study_names().short)
+    names = data.districts.set_index("district_code")["district"].map(short)
     flags = flags.assign(district=flags["unit"].map(names))
     return flags[["outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure"]]
 
@@ -163,7 +163,7 @@ def headline_without(
     used = flags[flags["year"].isin(sample.contrast.years) & flags["unit"].isin(sample.treated)]
     order = used.assign(size=used["departure"].abs()).sort_values("size", ascending=False)["unit"]
     out = list(dict.fromkeys(order))
-    names = data.districts.set_index("district_code")["district"].map(study_names().short)
+    names = data.districts.set_index("district_code")["district"].map(short)
     rows = []
     for without in [*([unit] for unit in out), *([out] if len(out) > 1 else [])]:
         left = [code for code in sample.treated if code not in without]

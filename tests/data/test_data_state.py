@@ -62,10 +62,15 @@ def test_all_faults_are_told_at_once(tmp_path, content):
     content["program"]["clean_until"] = "2023"
     content["contrasts"]["pre_mean_to_2021_22"]["post"] = [-2]
     content["unit"]["code"]["example"] = "43"
+    content["programme"] = {"name": "x"}
+    content["tables"]["districts"]["columns"]["drg"]["alowed"] = ["A"]
     content["breaks"][0]["unit"] = 2450014
+    content["programme"] = "x"
     with pytest.raises(BadInput) as error:
         _read(tmp_path, content)
     text = str(error.value)
+    assert "Unknown key: 'programme'. Did you mean 'program'" in text
+    assert "Unknown key: 'alowed'. Did you mean 'allowed'" in text
     for place in (
         "outcomes.attendance_rate.better",
         "program.clean_until",
@@ -143,3 +148,6 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     assert study_names().comparison("alliance") == "schools nearby"
     assert study_names().units(1) == "1 school"
+    content["groups"]["alliance"]["words"]["long"] = "schools far away"
+    _read(tmp_path / "params", content)
+    assert study_names().comparison("alliance") == "schools far away"

@@ -39,13 +39,6 @@ def curve():
     return frame.assign(estimate_pp=estimate, low_pp=estimate - 1, high_pp=estimate + 1, is_main=[True, *[False] * 11])
 
 
-def test_caterpillar_counts_intervals_without_zero(districts):
-    exhibit = sure.caterpillar(districts, -0.1, CAPTION)
-    outside = int(((districts["shrunken_low_pp"] > 0) | (districts["shrunken_high_pp"] < 0)).sum())
-    assert f"{outside} of 15 intervals leave out zero" in exhibit.alt
-    assert len(exhibit.data) == 15
-
-
 def test_curve_says_the_share_on_each_side(curve):
     exhibit = sure.specification_curve(curve, ["comparison", "weights", "scale"], CAPTION)
     above = int((curve["estimate_pp"] > 0).sum())

@@ -1,7 +1,7 @@
 """The README is what the workspace makes of itself."""
 
 from leapstudy.core import paths
-from leapstudy.figures.effects import forest
+from leapstudy.figures.forest import forest
 from leapstudy.site.readme import KEPT, TREE, readme
 from leapstudy.study.public import study_all
 

@@ -121,3 +121,15 @@ def test_instants_in_utc_need_a_time_zone(tmp_path):
         check_path(tmp_path / "utc.parquet", known_districts=KNOWN)
     panel = open_panel(connect(threads=1), tmp_path / "utc.parquet", Reading(time_zone="America/New_York")).table
     assert str(panel.month.to_pandas()[0])[:7] == "2021-09"
+
+
+@pytest.mark.parametrize("code", ["9{:06d}", '0640011"', "Mamani, Quispe"])
+def test_ids_or_names_in_the_place_of_district_codes_are_refused_and_never_shown(tmp_path, code):
+    rows = pd.DataFrame(
+        {"student": [f"{k:07d}" for k in range(60)], "month": "2021-10", "days_enrolled": 18, "days_attended": 17}
+    )
+    rows["district_code"] = [code.format(k) for k in range(60)]
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    report = check_path(tmp_path / "a.csv", known_districts=KNOWN)
+    assert _rules(report)["odd_code"] == 60 and not report.ok
+    assert "Quispe" not in report.text() and "9000001" not in report.text()

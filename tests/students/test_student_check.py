@@ -120,6 +120,7 @@ def test_a_clean_file_has_nothing_to_report(check_rows):
         ("unknown_district", [{"district_code": "0640011.0"}]),
         ("unknown_district", [{"district_code": "0020011"}]),
         ("no_district", [{"district_code": ""}]),
+        ("odd_code", [{"district_code": "Mamani, Quispe"}]),
         ("implausible_date", [{"month": "0021-09-01"}]),
         ("implausible_date", [{"month": "9999-12-01"}]),
         ("implausible_date", [{"month": "1999-12-01"}]),

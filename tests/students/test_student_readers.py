@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, codebook_section, fake
 from leapstudy.students.engine import connect
@@ -186,6 +187,7 @@ def test_missing_files_and_mixed_kinds_are_named(tmp_path):
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_codebook_and_fake_data_come_from_the_declaration(table):
     text = codebook_section(table)
+    assert text in (paths.root() / "docs" / "student-files.md").read_text(encoding="utf-8")
     assert all(f"| {name} | " in text for name in table.names)
     made = fake(table, 30)
     assert tuple(made.columns) == table.names

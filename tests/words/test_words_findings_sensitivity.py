@@ -48,7 +48,7 @@ def test_every_picture_states_its_finding_and_keeps_its_figures(one, pooled):
     shown = [
         draw(study.answer) for study in (one, pooled) for draw in (bent.specifications, bent.estimators, bent.in_time)
     ]
-    shown += [bent.tests(one.answer), bent.caterpillar(pooled.answer)]
+    shown += [bent.tests(one.answer)]
     for exhibit in shown:
         assert 30 <= len(exhibit.alt) <= 300 and len(exhibit.data) > 1 and len(exhibit.png) > 4000
 
@@ -129,7 +129,6 @@ def test_student_weights_cannot_be_pooled_and_that_is_said():
     study = study_all(weights="students", robust=False)
     assert study.answer.pooling is None and study.answer.caterpillar.empty
     assert "equal weights" in sentences_sure.pooled(study.answer)
-    assert "equal weights" in bent.caterpillar(study.answer).alt
 
 
 def test_the_choice_on_record_fits_the_data_and_a_changed_one_is_refused(study, tmp_path):
@@ -165,7 +164,6 @@ def test_the_published_prior_leads_where_it_is_asked_for(pooled):
     assert leading.mu_pp == pooled.answer.informed.mu_pp and leading.mu_pp != flat.mu_pp
     assert study.answer.informed is None and study.params["prior"] == "published"
     assert sentences_sure.pooled(study.answer).startswith("With 2 comparable programs")
-    assert "2 comparable programs" in bent.caterpillar(study.answer).caption.what
     with pytest.raises(BadInput, match="Did you mean 'flat'"):
         study_all(prior="flatt")
     with pytest.raises(BadInput, match="use the prior 'flat'"):

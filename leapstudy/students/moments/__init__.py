@@ -6,10 +6,7 @@
 `expression`   the one expression: students to sums by cell, on any engine
 `gather`       from the engine's table of sums to the record, checked
 `record`       the sums by cell that leave the engine, and nothing else
-`store`        the record in a file, with the hash of the data it came from
-`attrition`    who comes and goes, from the record alone
 `risk_sets`    the sums of each month's students at risk, by absence before it
-`second_pass`  influence of students who compare in several risk sets, summed inside the engine
 `influence`    what a student adds to an estimate, and the variance that follows
 ============== ==================================================================================
 

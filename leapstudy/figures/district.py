@@ -1,0 +1,138 @@
+"""Did one district move more than districts move anyway: every district's path, and every district's change."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from leapstudy.core.phrases import counted, points, probability
+from leapstudy.data.names import comparison_words, short
+from leapstudy.did.answer import DistrictAnswer
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    WIDE,
+    axes,
+    effect_axis,
+    frame,
+    styled,
+    wrap,
+)
+from leapstudy.words import findings
+
+PATHS, CHANGES = 2.9, 2.3
+"""Inches of the two panels; side by side where the page is wide, else one above the other."""
+BINS = 22
+
+
+def district(answer: DistrictAnswer, panel: pd.DataFrame, width: float = WIDE) -> Exhibit:
+    """Draw the district's attendance among the comparison districts', and its change among theirs.
+
+    Parameters
+    ----------
+    answer
+        Of one district; its `permutation` holds each comparison district's change in the district's place.
+    panel
+        Tidy: district_code, district, year, rate_pct, treated (0 or 1), post (0 or 1); `leapstudy.panel(..., years="all")`.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    main, title = answer.main, findings.district_title(answer)
+    caption = caption_of(answer, "Attendance by year, and the change of each district beyond the others'")
+    subtitle = f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)})"
+    source = f"{caption.source}. {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}; permutation {probability(main.p_value or 0)}."
+    narrow = width <= NARROW
+    with styled():
+        figure, bottom, top = frame(title, subtitle, source, PATHS + (CHANGES + 0.2 if narrow else 0.3), width=width)
+        paths = axes(figure, 0.55, width - 0.4 if narrow else 0.56 * width, top - PATHS + 0.3, top - 0.1)
+        changes = axes(
+            figure,
+            0.2 if narrow else 0.63 * width,
+            width - 0.15,
+            bottom + 0.3,
+            bottom + CHANGES - 0.75 if narrow else top - 0.8,
+        )
+        _paths(paths, panel, short(main.district))
+        _changes(changes, answer, 3.0 if narrow else 0.36 * width)
+    return Exhibit(
+        figure, title, findings.district_title(answer) + f"; {caption.sample}.", caption, _table(answer), framed=True
+    )
+
+
+def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
+    """Draw one line a district, gray where compared; the start of the program as an ink line between two years."""
+    years = sorted(panel["year"].unique())
+    wide = panel.pivot(index="year", columns="district_code", values="rate_pct").loc[years]
+    own = panel.loc[panel["treated"] == 1, "district_code"].unique()
+    others = wide.drop(columns=own)
+    axes.plot(range(len(years)), others.to_numpy(), color=CONTEXT, linewidth=0.9, zorder=1.2)
+    axes.plot(range(len(years)), others.mean(axis=1), color=COMPARISON, marker="o", markersize=4.5, linewidth=2.2)
+    axes.plot(range(len(years)), wide[own].mean(axis=1), color=OWN, marker="o", markersize=5.5, linewidth=2.8)
+    start = years.index(panel.loc[panel["post"] == 1, "year"].min()) - 0.5
+    low, high = float(wide.to_numpy().min()), float(wide.to_numpy().max())
+    room = 0.14 * (high - low)
+    axes.set(
+        xlim=(-0.15, len(years) - 0.85),
+        ylim=(low - 1.6 * room, high + 1.6 * room),
+        xticks=range(len(years)),
+        xticklabels=years,
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
+    axes.axvline(start, color=INK, linewidth=1.2)
+    axes.text(start - 0.06, high + 1.5 * room, "first visits", ha="right", va="top", size=SMALL)
+    below = float(wide[own].mean(axis=1).iloc[-1]) < float(others.mean(axis=1).iloc[-1])
+    key: dict[str, Any] = {"ha": "right", "size": 9.5, "transform": axes.get_yaxis_transform()}
+    ends = (low - 1.4 * room, high + 0.75 * room)
+    axes.text(1.0, ends[0] if below else ends[1], name, color=OWN, weight="bold", **key)
+    axes.text(1.0, ends[1] if below else ends[0], f"average of the {others.shape[1]}", color=COMPARISON, **key)
+
+
+def _changes(axes: Axes, answer: DistrictAnswer, room: float) -> None:
+    """Draw each district's change as a dot, stacked where they are alike, with what they say in words above."""
+    rows = answer.permutation.sort_values("placebo_pp")
+    values, own = rows["placebo_pp"].to_numpy(float), rows["is_treated"].to_numpy(bool)
+    cells = np.round((values - values.min()) / (np.ptp(values) or 1.0) * BINS).astype(int)
+    heights = np.array([int((cells[:place] == cell).sum()) for place, cell in enumerate(cells)])
+    at = values.min() + cells / BINS * np.ptp(values)
+    axes.plot(at[~own], heights[~own], linestyle="none", marker="o", markersize=7, color=CONTEXT)
+    axes.plot(at[own], heights[own], linestyle="none", marker="o", markersize=8, color=OWN)
+    effect_axis(axes, float(values.min()), float(values.max()))
+    axes.set(ylim=(-0.6, max(heights.max() + 0.8, 5.0)), yticks=[])
+    main = answer.main
+    far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
+    words = f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison districts moved as far."
+    axes.text(
+        0,
+        1.02,
+        "\n".join([f"{short(main.district)} {points(main.estimate_pp)}"]),
+        transform=axes.transAxes,
+        color=OWN,
+        weight="bold",
+        va="bottom",
+        size=TEXT,
+    )
+    axes.figure.text(
+        axes.get_position().x0,
+        axes.get_position().y1 + 0.32 / axes.figure.get_size_inches()[1],  # type: ignore[union-attr]
+        "\n".join(wrap(words, SMALL, room)),
+        size=SMALL,
+        color=COMPARISON,
+        va="bottom",
+    )
+
+
+def _table(answer: DistrictAnswer) -> pd.DataFrame:
+    rows = answer.permutation.sort_values("placebo_pp", ascending=False)
+    return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
+        ["District", "Change beyond the others"], axis=1
+    )

@@ -1,0 +1,194 @@
+"""Does any district stand out: every district alone and partially pooled, under all of them together."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.phrases import between, counted, missing, number
+from leapstudy.data.names import comparison_words, short
+from leapstudy.did.answer import PooledAnswer
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    BAND,
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    TINT,
+    WARNING,
+    WIDE,
+    axes,
+    effect_axis,
+    frame,
+    styled,
+    text_width,
+)
+from leapstudy.words import findings
+
+ROW = 0.25
+"""Inches from one district to the next."""
+
+
+def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
+    """Draw all districts together, without the one that moves them most, and each alone and partially pooled.
+
+    Parameters
+    ----------
+    pooled
+        Its `caterpillar` is drawn where districts could be pooled; else `by_district`, alone.
+    width
+        `WIDE` or `NARROW`, inches; figures stand beside the rows where there is room.
+    """
+    finding, caption = findings.forest(pooled), caption_of(pooled, "Estimates with 95% intervals")
+    rows, together = _districts(pooled), _together(pooled)
+    names = [*together["name"], *rows["name"]]
+    subtitle = (
+        f"Change in attendance beyond that of {counted(pooled.main.n_comparison, 'district')} "
+        f"({comparison_words(pooled.main.comparison)}), percentage points, 95% CI"
+    )
+    with styled():
+        figure, bottom, top = frame(
+            finding.title,
+            subtitle,
+            f"{caption.source}. {caption.years}; {_weighted(pooled)}.",
+            ROW * (len(names) + 1.4) + 0.55,
+            width=width,
+        )
+        left = 0.2 + max(text_width(name, 9.5, "bold") for name in names)
+        beside = 0.1 if width <= NARROW else 0.15 + text_width("−00.00 (−00.00 to −00.00)", 9.5, "bold")
+        picture = axes(figure, left, width - beside, bottom + 0.45, top)
+        _rows(picture, rows, together)
+        effect_axis(picture, *_ends(rows, together), most=4 if width <= NARROW else 5)
+        _labels(picture, rows, together, figures=width > NARROW)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together), framed=True)
+
+
+def _weighted(pooled: PooledAnswer) -> str:
+    return f"districts weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
+
+
+def _together(pooled: PooledAnswer) -> pd.DataFrame:
+    """The pooled estimate, and the one without the treated district whose absence moves it most."""
+    main = pooled.main
+    rows = [("All together", main.estimate_pp, main.ci_low_pp, main.ci_high_pp)]
+    out = pooled.leave_one_out.query("side == 'treated'")
+    if not out.empty:
+        most = out.loc[(out["estimate_pp"] - main.estimate_pp).abs().idxmax()]
+        rows.append((f"without {short(most['district'])}", most["estimate_pp"], most["ci_low_pp"], most["ci_high_pp"]))
+    frame = pd.DataFrame(rows, columns=["name", "estimate_pp", "low_pp", "high_pp"])
+    return frame.astype({"estimate_pp": float, "low_pp": float, "high_pp": float})
+
+
+def _districts(pooled: PooledAnswer) -> pd.DataFrame:
+    """One row a district, largest first: alone, and partially pooled where that could be."""
+    rows = pooled.by_district if pooled.caterpillar.empty else pooled.caterpillar
+    rows = rows.sort_values("estimate_pp", ascending=False).reset_index(drop=True)
+    return rows.assign(name=rows["district"].map(short))
+
+
+def _ends(rows: pd.DataFrame, together: pd.DataFrame) -> tuple[float, float]:
+    drawn = pd.concat([rows[["estimate_pp", "ci_low_pp", "ci_high_pp"]].stack(), together.drop(columns="name").stack()])
+    return float(drawn.min()), float(drawn.max())
+
+
+def _rows(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame) -> None:
+    main = together.iloc[0]
+    axes.set_ylim(len(together) + len(rows) + 0.9, -0.6)
+    axes.axvspan(main["low_pp"], main["high_pp"], color=BAND, linewidth=0, zorder=0)
+    for place, row in enumerate(together.itertuples()):
+        color = OWN if place == 0 else WARNING
+        axes.hlines(place, row.low_pp, row.high_pp, color=color, linewidth=4.5 - 2 * place)
+        axes.plot(
+            [row.estimate_pp], [place], marker="D", color=color, markersize=10 - 3 * place, markeredgecolor="white"
+        )
+    places = _places(rows, together)
+    axes.hlines(places, rows["ci_low_pp"], rows["ci_high_pp"], color=CONTEXT, linewidth=1.4, zorder=1.6)
+    pooled = "shrunken_pp" in rows
+    if pooled:
+        axes.hlines(places, rows["shrunken_low_pp"], rows["shrunken_high_pp"], color=TINT, linewidth=5, zorder=1.8)
+    axes.plot(
+        rows["estimate_pp"],
+        places,
+        linestyle="none",
+        marker="o",
+        markersize=5.5,
+        color="white",
+        markeredgecolor=COMPARISON,
+        markeredgewidth=1.4,
+    )
+    if pooled:
+        axes.plot(rows["shrunken_pp"], places, linestyle="none", marker="o", markersize=5.5, color=OWN)
+
+
+def _places(rows: pd.DataFrame, together: pd.DataFrame) -> list[float]:
+    return [len(together) + 1.0 + place for place in range(len(rows))]
+
+
+def _labels(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame, figures: bool) -> None:
+    """Name the rows at left, write their figures at right, and say which mark is which and where up is."""
+    axes.set_yticks([*range(len(together)), *_places(rows, together)], [*together["name"], *rows["name"]])
+    for place, label in enumerate(axes.get_yticklabels()[: len(together)]):
+        label.set(color=OWN if place == 0 else WARNING, weight="bold" if place == 0 else "normal")
+    key = "hollow: alone; blue: partially pooled" if "shrunken_pp" in rows else "hollow: alone"
+    axes.text(
+        0.5,
+        len(together),
+        key,
+        transform=axes.get_yaxis_transform(),
+        ha="center",
+        va="center",
+        size=SMALL,
+        color=COMPARISON,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    axes.set_xlabel(
+        "‹ fell more than comparison     rose more ›" if figures else "‹ fell more     rose more ›",
+        size=9,
+        color=COMPARISON,
+        labelpad=4,
+    )
+    if not figures:
+        return
+    kinds = (
+        ("shrunken_pp", "shrunken_low_pp", "shrunken_high_pp")
+        if "shrunken_pp" in rows
+        else ("estimate_pp", "ci_low_pp", "ci_high_pp")
+    )
+    written = [
+        *zip(
+            map(float, range(len(together))),
+            together[["estimate_pp", "low_pp", "high_pp"]].to_numpy(float),
+            strict=True,
+        ),
+        *zip(_places(rows, together), rows[list(kinds)].to_numpy(float), strict=True),
+    ]
+    for at, (value, low, high) in written:
+        text = number(value) if missing(low) else f"{number(value)} ({between(low, high)})"
+        axes.text(
+            1.03,
+            at,
+            text,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            color=(OWN, WARNING)[int(at)] if at < len(together) else INK,
+            weight="bold" if at == 0 else "normal",
+        )
+
+
+def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
+    names = {
+        "name": "District",
+        "estimate_pp": "Estimate",
+        "ci_low_pp": "Low",
+        "ci_high_pp": "High",
+        "p_value": "p",
+        "p_floor": "Smallest possible p",
+        "shrunken_pp": "Partially pooled",
+        "shrunken_low_pp": "Low, pooled",
+        "shrunken_high_pp": "High, pooled",
+    }
+    own = together.rename(columns={"low_pp": "ci_low_pp", "high_pp": "ci_high_pp"})
+    every = pd.concat([own, rows], ignore_index=True)
+    return every[[name for name in names if name in every]].rename(columns=names)

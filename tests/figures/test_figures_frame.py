@@ -1,0 +1,141 @@
+"""Framed exhibits at both widths, for every kind of answer: nothing is cut, nothing overlaps, no color but the house's."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.font_manager import fontManager
+from matplotlib.ft2font import FT2Font
+from matplotlib.text import Text
+
+import leapstudy as ls
+from leapstudy.figures import frame
+from leapstudy.figures.district import district
+from leapstudy.figures.forest import forest
+from leapstudy.figures.plain import plain_chart
+from leapstudy.figures.power import ruler
+from leapstudy.study.public import study_district
+from leapstudy.study.result import load_result
+from leapstudy.words.plain_page import LANGUAGES
+from leapstudy.words.reading import read_result
+
+HOUSE = {frame.OWN, frame.BAND, frame.TINT, frame.COMPARISON, frame.CONTEXT, frame.INK, frame.WARNING, "#ffffff"}
+WIDTHS = pytest.mark.parametrize("width", [frame.WIDE, frame.NARROW], ids=["wide", "narrow"])
+
+
+def drawn(figure):
+    """Return all texts that are drawn: labels of ticks outside the view are not."""
+    unseen = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            unseen |= {
+                tick.label1 for tick in axis.get_major_ticks() if not low - 1e-9 <= tick.get_loc() <= high + 1e-9
+            }
+    return [text for text in figure.findobj(Text) if text.get_visible() and text not in unseen]
+
+
+def overlaps(figure):
+    """Return what is cut or overlaps, and what is too small or in a strange color, of all texts as they are drawn."""
+    canvas = FigureCanvasAgg(figure)
+    with frame.styled():
+        canvas.draw()
+    page = figure.bbox
+    texts = [text for text in drawn(figure) if text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in texts]
+    boxes = [(text, box) for text, box in boxes if box.width > 0]
+    faults = [
+        f"cut: {text}"
+        for text, box in boxes
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1
+    ]
+    for (one, a), (other, b) in combinations(boxes, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        upright = min(a.y1, b.y1) - max(a.y0, b.y0)
+        if across > 1 and upright > 0.25 * min(a.height, b.height):
+            faults.append(f"overlap: {one} | {other}")
+    faults += [f"small: {text.get_text()}" for text in texts if text.get_fontsize() < frame.SMALL]
+    faults += [
+        f"color: {text.get_text()}"
+        for text in texts
+        if to_hex(text.get_color()) not in {name.lower() for name in HOUSE}
+    ]
+    return faults
+
+
+@pytest.fixture(scope="module")
+def one():
+    return study_district("east-hartford")
+
+
+@WIDTHS
+def test_the_forest_fits_with_intervals_and_without(pooled, width):
+    alone = pooled.by_district.assign(ci_low_pp=float("nan"), ci_high_pp=float("nan"))
+    for answer in (pooled, replace(pooled, caterpillar=pd.DataFrame(), pooling=None, by_district=alone)):
+        exhibit = forest(answer, width)
+        assert overlaps(exhibit.figure) == []
+    assert exhibit.data["Low"].iloc[2:].isna().all()
+    assert exhibit.data["District"].iloc[0] == "All together"
+
+
+@WIDTHS
+@pytest.mark.parametrize("contrast", ["pre_mean_to_2021_22", "2020_21_to_2021_22"])
+def test_a_district_fits_and_counts_those_that_moved_as_far(width, contrast):
+    study = study_district("east-hartford", contrast=contrast)
+    exhibit = district(study.answer, ls.panel("east-hartford", contrast=contrast, years="all"), width)
+    assert overlaps(exhibit.figure) == []
+    changes = exhibit.data["Change beyond the others"].drop(
+        exhibit.data.index[exhibit.data["District"] == "East Hartford"]
+    )
+    far = int((changes.abs() >= abs(study.answer.main.estimate_pp)).sum())
+    assert any(
+        f"{far} of {len(changes)} comparison" in text.get_text().replace("\n", " ") for text in exhibit.figure.texts
+    )
+
+
+@WIDTHS
+def test_the_ruler_fits_and_its_shades_end_where_the_power_does(whole, one, width):
+    for study in (whole, one):
+        assert overlaps(ruler(study, width).figure) == []
+    edges = {
+        round(path.vertices[:, 0].max(), 3)
+        for item in ruler(whole, width).figure.axes[0].collections
+        for path in item.get_paths()
+    }
+    power = whole.evidence.power
+    assert {round(power.half_pp, 3), round(power.mde_pp, 3)} <= edges
+
+
+@WIDTHS
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_answer_fits_in_every_language(whole, one, tmp_path, width, lang):
+    for study in (whole, one):
+        study.save(str(tmp_path / "result.json"))
+        reading = read_result(load_result(tmp_path / "result.json"))
+        for told in (
+            reading,
+            replace(reading, simulated=True),
+            replace(reading, effect=replace(reading.effect, low=None, high=None)),
+        ):
+            assert overlaps(plain_chart(told, lang, width).figure) == []
+
+
+def test_the_layout_check_sees_what_is_wrong():
+    figure, bottom, top = frame.frame("A title", "what", "where from", 1.0)
+    axes = frame.axes(figure, 1, 6, bottom, top)
+    (
+        axes.text(0.5, 0.5, "one"),
+        axes.text(0.5, 0.52, "two"),
+        axes.text(1.3, 0.5, "cut off at the right", color="red", size=5),
+    )
+    assert {fault.split(":")[0] for fault in overlaps(figure)} == {"cut", "overlap", "small", "color"}
+
+
+def test_the_face_ships_and_has_every_sign_that_is_written():
+    files = [entry.fname for entry in fontManager.ttflist if entry.name == frame.FACE]
+    assert len(files) == 2
+    for file in files:
+        assert set(map(ord, "−–’×‹›ñéíóúÑ%±")) <= set(FT2Font(file).get_charmap())

@@ -1,0 +1,179 @@
+"""Files broken in every way we could think of: whatever is said or written of them holds no cell of a student's row."""
+
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from own_files import NAMES, students, write_pair, write_settings
+
+from leapstudy import cli
+from leapstudy.core import paths
+
+pytestmark = pytest.mark.slow
+
+KEY = "an invented key of forty characters, no more"
+PERSON = "Quispe Mamani"
+WORD = "Zarzuela"
+TELLTALES = ("Zq81tt", PERSON, "Quispe", WORD, "13.0625", "Qx77tt")
+"""What stands in cells and nowhere else: the beginning of every id, a name, a word, a number of days, a school."""
+
+
+def _pair() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows, log = students({"0640011": 40})
+    rows = rows[rows["month"] >= "2021-08"]
+    for frame in (rows, log):
+        frame["student"] = "Zq81tt" + frame["student"]
+    rows["school_code"] = "Qx77tt" + rows["school_code"]
+    rows["days_attended"] = rows["days_attended"].astype(float)
+    rows.loc[rows.index[::7], "days_attended"] = 13.0625
+    rows["comment"] = PERSON
+    return rows, log
+
+
+Lines = list[str]
+
+
+def _cells(change: Callable[[list[str]], list[str]], header: bool = False) -> Callable[[Lines], bytes]:
+    def changed(lines: Lines) -> bytes:
+        kept = [lines[0]] if not header else []
+        return "\n".join(kept + [",".join(change(line.split(","))) for line in lines[len(kept) :]]).encode()
+
+    return changed
+
+
+def _text(change: Callable[[Lines], Lines]) -> Callable[[Lines], bytes]:
+    return lambda lines: "\n".join(change(lines)).encode()
+
+
+def _swapped(lines: Lines) -> Lines:
+    """Exchange the names of the first two columns, so that ids stand under the district code."""
+    first, second, *rest = lines[0].split(",")
+    return [",".join([second, first, *rest]), *lines[1:]]
+
+
+MUTATORS: dict[str, Callable[[Lines], bytes]] = {
+    "no header": _text(lambda lines: lines[1:]),
+    "a name above the header": _text(lambda lines: [PERSON, *lines]),
+    "a name in two cells above the header": _text(lambda lines: ["Quispe,Mamani", *lines]),
+    "shifted to the left": _cells(lambda cells: [*cells[1:], ""]),
+    "shifted to the right": _cells(lambda cells: ["", *cells[:-1]]),
+    "a cell too few": _cells(lambda cells: cells[1:]),
+    "a cell too many": _cells(lambda cells: [*cells, WORD]),
+    "reversed": _cells(lambda cells: cells[::-1]),
+    "ids as district codes": _text(_swapped),
+    "joined with a wider export": _text(lambda lines: [*lines, lines[0] + ",more", *(x + f",{WORD}" for x in lines[1:])]),
+    "joined with itself": _text(lambda lines: [*lines, *lines]),
+    "a quotation mark that does not close": _text(lambda lines: [*lines[:3], '"' + lines[3], *lines[4:]]),
+    "a quotation mark inside": _cells(lambda cells: [cells[0], cells[1] + '"', *cells[2:]]),
+    "apostrophes for quotation marks": _cells(lambda cells: [f"'{cell}'" for cell in cells]),
+    "semicolons in the header only": _text(lambda lines: [lines[0].replace(",", ";"), *lines[1:]]),
+    "semicolons below the header": _text(lambda lines: [lines[0], *(x.replace(",", ";") for x in lines[1:])]),
+    "pipes": _text(lambda lines: [x.replace(",", "|") for x in lines]),
+    "carriage returns": lambda lines: "\r".join(lines).encode(),
+    "UTF-16": lambda lines: "\n".join(lines).encode("utf-16"),
+    "another code page": lambda lines: "\n".join([lines[0], *(x + "é" for x in lines[1:])]).encode("cp1252"),
+    "NUL bytes": lambda lines: "\n".join([*lines[:5], lines[5] + "\0", *lines[6:]]).encode(),
+    "cut off": lambda lines: "\n".join(lines).encode()[:-9],
+    "a word for each number": _cells(lambda cells: [WORD if cell.replace(".", "").isdigit() else cell for cell in cells]),
+    "a word for each date": _cells(lambda cells: [WORD if cell.count("-") == 2 else cell for cell in cells]),
+    "a word for each flag and type": _cells(lambda cells: [WORD if cell in ("Y", "N", "phone") else cell for cell in cells]),
+    "month and year the wrong way": _cells(lambda cells: ["/".join(c.split("-")[::-1]) if c.count("-") == 2 else c for c in cells]),
+    "header in every line": _text(lambda lines: [line for row in lines[1:] for line in (lines[0], row)]),
+    "ids in the header": _text(lambda lines: [lines[0] + "," + lines[1].split(",")[0], *(x + "," for x in lines[1:])]),
+    "one name for two columns": _text(lambda lines: [lines[0] + "," + lines[0].split(",")[0], *(x + "," for x in lines[1:])]),
+    "one enormous cell": _text(lambda lines: [*lines, WORD * 20_000 + lines[1]]),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory):
+    """Return a workspace, the folder of its student files, and both files' lines."""
+    root, real = tmp_path_factory.mktemp("broken") / "workspace", paths.root()
+    for name in ("data/raw", "params", "notebooks"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    folder = root.parent / "private"
+    settings = write_pair(folder, *_pair())
+    write_settings(
+        root, **{**settings, "columns": {k: v for k, v in NAMES.items() if k != "school_code"} | {"school_code": "Sch"}}
+    )
+    return root, folder, {name: (folder / name).read_text().splitlines() for name in ("attendance.csv", "visits.csv")}
+
+
+@pytest.fixture
+def said(private, monkeypatch, capfd):
+    """Return a function that gives a command and returns its exit code and all that it said, tracebacks included."""
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(private[0]))
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", KEY)
+
+    def command(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["leapstudy", *arguments])
+        code, failure = 0, ""
+        try:
+            cli.main()
+        except SystemExit as end:
+            code, failure = int(end.code or 0), traceback.format_exc()
+        except BaseException:
+            code, failure = 70, traceback.format_exc()
+        out, err = capfd.readouterr()
+        return code, out + err + failure
+
+    return command
+
+
+def _written(root: Path) -> dict[str, bytes]:
+    files = (path for path in root.rglob("*") if path.is_file() and "raw" not in path.parts)
+    return {f"{path.name} {path}": path.read_bytes() for path in files}
+
+
+def _require_no_cell(text: str, root: Path, where: str) -> None:
+    for tale in TELLTALES:
+        assert tale not in text, (
+            f"{where}: a cell was said: {text[max(0, text.find(tale) - 200) : text.find(tale) + 40]}"
+        )
+        held = [name for name, content in _written(root).items() if tale.encode() in content or tale in name]
+        assert not held, f"{where}: a cell was written to {held}"
+
+
+def _broken(private, name: str, command: Callable[[], tuple[int, str]]) -> dict[str, int]:
+    """Give the command for each mutation of one file; return its exit codes, no cell having been said or written."""
+    root, folder, lines = private
+    codes = {}
+    for mutation, mutate in MUTATORS.items():
+        (folder / name).write_bytes(mutate(lines[name]))
+        codes[mutation], told = command()
+        _require_no_cell(told, root, f"{name}, {mutation}")
+    (folder / name).write_text("\n".join(lines[name]))
+    return codes
+
+
+def test_no_cell_of_a_broken_attendance_file_is_ever_said_or_written(private, said, monkeypatch):
+    monkeypatch.setattr("leapstudy.batch.batch.run_batch", _no_kernel)
+    monkeypatch.setattr(cli, "_warm_up", lambda: None)
+    codes = _broken(private, "attendance.csv", lambda: said("run", "--track", "students"))
+    harmless = {"pipes", "carriage returns", "a word for each flag and type", "one enormous cell", "cut off"}
+    assert codes == {mutation: NO_KERNEL if mutation in harmless else 2 for mutation in MUTATORS}
+
+
+def test_no_cell_of_a_broken_visit_log_is_ever_said_or_written(private, said):
+    log = private[1] / "visits.csv"
+    codes = _broken(private, "visits.csv", lambda: said("check", str(log)))
+    # without the attendance nothing tells that an id is none, and the district is not read from the log
+    harmless = {"pipes", "carriage returns", "a quotation mark inside", "a word for each number", "joined with itself"}
+    assert {mutation for mutation, code in codes.items() if code == 0} <= harmless | {
+        "ids as district codes",
+        "one enormous cell",
+    }
+    assert set(codes.values()) == {0, 2}
+
+
+NO_KERNEL = 99
+
+
+def _no_kernel(*_: object, **__: object) -> None:
+    """Stand for the batch: what is asked here is over before the first kernel."""
+    raise SystemExit(NO_KERNEL)
