@@ -77,9 +77,9 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     parts = {
         "question": _question(reading, say),
         "answer": _answer(reading, found, say),
+        "chart": (),
         "days": _days(reading, say),
         "sure": _sure(reading, found, say),
-        "chart": (),
         "overturn": _overturn(reading, found, say),
         "cost": _cost(reading, found, say),
         "grade": _grade(reading, found, say),

@@ -119,7 +119,7 @@ def test_a_single_year_before_is_said():
 def test_nine_points_on_one_page_of_350_words(name, lang):
     page = plain_page(read_result(ALL[name]), lang)
     assert [item.key for item in page.sections] == [
-        "question", "answer", "days", "sure", "chart", "overturn", "cost", "grade", "unsaid",
+        "question", "answer", "chart", "days", "sure", "overturn", "cost", "grade", "unsaid",
     ]  # fmt: skip
     chart = plain_chart(read_result(ALL[name]), lang)
     assert len(page.text.split()) + len(chart.caption.text().split()) <= 350
