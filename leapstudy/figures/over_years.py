@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from leapstudy.data.names import study_names
 from leapstudy.did.records import EventStudy
+from leapstudy.figures.exhibit import Caption, Exhibit
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -25,47 +27,52 @@ from leapstudy.figures.frame import (
     wrap,
 )
 from leapstudy.study.over_years import OverYears
+from leapstudy.words import over_years as words
 
 GAP = "#EFEFEF"
 LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
 """Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
 
-def over_years(
-    answer: OverYears,
-    title: str,
-    labels: tuple[str, str, str],
-    starts: str,
-    source: str,
-    *,
-    width: float = WIDE,
-    tag: str = "",
-) -> Figure:
-    """Draw the levels on top and the differences from the base year below.
+def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit:
+    """Draw the levels on top and the differences from the base year below, in points and in odds.
 
     Parameters
     ----------
     answer
         From `leapstudy.study.over_years.over_years`.
-    title
-        The finding.
-    labels
-        How the treated side, the comparison side and the whole state are called at the ends of their lines.
-    starts
-        Words at the line where the program starts ("first visits, summer 2021").
-    source
-        One line.
     width
         `WIDE` or `NARROW` inches.
     tag
         See `frame`.
     """
+    finding, sides = words.over_years(answer), (words.side_words(answer), words.comparison_side(answer))
+    caption = Caption(
+        what=f"Means of both sides, and their difference since {answer.before[-1]}",
+        source=answer.source,
+        sample=f"{sides[0]} against {sides[1]}",
+        years=f"{answer.before[0]} to {answer.before[-1]} before, {answer.after[0]} to {answer.after[-1]} after",
+        n=f"{answer.n_treated} treated, {answer.n_comparison} comparison districts",
+    )
+    shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
+    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year."
+    figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
+
+
+def _table(answer: OverYears) -> pd.DataFrame:
+    table = answer.points.table[["year", "estimate_pp", "low_pp", "high_pp"]]
+    odds = np.exp(answer.odds.table.set_index("year")["estimate_pp"]).reindex(table["year"]).to_numpy()
+    return table.assign(odds=odds).set_axis(["Year", "Points", "Low", "High", "Odds ratio"], axis=1)
+
+
+def _drawn(answer: OverYears, title: str, labels: tuple[str, str, str], source: str, width: float, tag: str) -> Figure:
     wide, room = width >= WIDE, 1.45 if width >= WIDE else 1.15
     what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}"
     height = LEVELS + (1 if wide else 2) * (PANEL + BETWEEN) + 0.3
     with styled():
         figure, _, top = frame(title, what, source, height, width=width, tag=tag)
-        _levels(axes(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, starts, room - 0.15)
+        _levels(axes(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, room - 0.15)
         first, middle = top - LEVELS - BETWEEN, width / 2
         if wide:
             sides = ((0.55, middle - 0.25, first), (middle + 0.5, width - 0.3, first))
@@ -110,7 +117,7 @@ def _gap(axes: Axes, answer: OverYears) -> None:
     axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
 
 
-def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts: str, room: float) -> None:
+def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: float) -> None:
     _gap(axes, answer)
     shown = answer.levels
     colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": OWN}
@@ -140,7 +147,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts:
     axes.text(
         _place(answer.start) - 0.6,
         highest * 0.99,
-        starts.replace(", ", ",\n"),
+        f"{study_names().program} begins,\n{answer.start}",
         ha="right",
         va="top",
         size=TEXT,
@@ -193,17 +200,7 @@ def _warn(axes: Axes, answer: OverYears) -> None:
             markersize=6,
             zorder=4,
         )
-        axes.annotate(f"without {_flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0])), color=WARNING, size=SMALL, va="bottom")  # fmt: skip
-
-
-def _flagged_names(answer: OverYears, year: str) -> str:
-    own = answer.unflagged.loc[answer.unflagged["year"] == year, "units"].iloc[0].split(", ")
-    names = answer.flags.set_index("unit")["district"]
-    return " and ".join(
-        dict.fromkeys(
-            str(names.loc[code] if isinstance(names.loc[code], str) else names.loc[code].iloc[0]) for code in own
-        )
-    )
+        axes.annotate(f"without {words.flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0])), color=WARNING, size=SMALL, va="bottom")  # fmt: skip
 
 
 def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) -> None:

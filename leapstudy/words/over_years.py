@@ -1,0 +1,103 @@
+"""What an outcome over many years shows: one finding for the picture, and one for what flagged years do to the headline."""
+
+import math
+
+from leapstudy.core.phrases import between, points
+from leapstudy.data.names import comparison_words, outcome_words, study_names
+from leapstudy.study.over_years import OverYears
+from leapstudy.words.findings import Finding
+
+
+def side_words(answer: OverYears) -> str:
+    """Return the treated side as a sentence names it: the district, or how many districts of the program."""
+    names = study_names()
+    return answer.name if answer.n_treated == 1 else names.units(answer.n_treated, names.program)
+
+
+def comparison_side(answer: OverYears) -> str:
+    """Return the comparison side with its number: ``19 Alliance districts without LEAP``."""
+    return f"{answer.n_comparison} {comparison_words(answer.comparison)}"
+
+
+def over_years(answer: OverYears) -> Finding:
+    """Say how the difference since the last year before the program moved, on both scales, since they can disagree."""
+    in_points, in_odds = (study.table[study.table["event_time"] >= 0] for study in (answer.points, answer.odds))
+    levels = answer.levels[answer.levels["group"] == "treated"].set_index("year")["percent"]
+    moved = "rose" if levels[answer.after[-1]] >= levels[answer.before[-1]] else "fell"
+    told = [_more(table["estimate_pp"].tolist(), moved) for table in (in_points, in_odds)]
+    how = f"{told[0]} in points and in odds" if told[0] == told[1] else f"{told[0]} in points, {told[1]} in odds"
+    clear = [bool(((table["low_pp"] > 0) | (table["high_pp"] < 0)).any()) for table in (in_points, in_odds)]
+    tail = {
+        (False, False): "no later year is distinguishable from zero",
+        (True, True): "some later years exclude zero on both scales",
+        (True, False): "some later years exclude zero in points, none in odds",
+        (False, True): "some later years exclude zero in odds, none in points",
+    }[clear[0], clear[1]]
+    title = f"{outcome_words(answer.outcome).capitalize()} {moved} {how} in {side_words(answer)} than in the comparison; {tail}"
+    return Finding(title, _detail(answer), *_last(in_points))
+
+
+def _more(values: list[float], moved: str) -> str:
+    """Return ``more``, ``less`` or ``as much`` by the sign of all later years; a fall of more is a lower value."""
+    up = sum(value > 0 for value in values)
+    if 0 < up < len(values):
+        return "more in some years and less in others"
+    return "more" if (up > 0) == (moved == "rose") else "less"
+
+
+def _last(table: object) -> tuple[float, float, float]:
+    row = table.iloc[-1]  # type: ignore[attr-defined]
+    return float(row["estimate_pp"]), float(row["low_pp"]), float(row["high_pp"])
+
+
+def _detail(answer: OverYears) -> str:
+    odds = answer.odds.table.set_index("year")
+    sentences = []
+    for row in answer.points.table[answer.points.table["event_time"] >= 0].itertuples():
+        its = odds.loc[row.year]
+        ratio = ", ".join(f"×{math.exp(its[name]):.2f}" for name in ("estimate_pp", "low_pp", "high_pp"))
+        first, low, high = ratio.split(", ")
+        sentences.append(
+            f"{row.year}: {points(row.estimate_pp)} points (95% CI {between(row.low_pp, row.high_pp)}), odds {first} ({low} to {high})"
+        )
+    told = f"Change since {answer.before[-1]} beyond {comparison_side(answer)}, more is worse. {'. '.join(sentences)}."
+    for row in answer.unflagged[answer.unflagged["scale"] == "points"].itertuples():
+        told += f" Without {flagged_names(answer, row.year)}, whose {row.year} figure is flagged, {row.year} is {points(row.estimate)} points."
+    return f"{told} {answer.later}"
+
+
+def flagged_names(answer: OverYears, year: str) -> str:
+    """Return the treated districts whose figure of a year is flagged."""
+    codes = answer.unflagged.loc[answer.unflagged["year"] == year, "units"].iloc[0].split(", ")
+    names = answer.flags.drop_duplicates("unit").set_index("unit")["district"]
+    return " and ".join(str(names[code]) for code in codes)
+
+
+def flagged_headline(answer: OverYears) -> Finding | None:
+    """Say what the planned main estimate is without treated districts whose figures are flagged; None without such."""
+    if not answer.headline_without:
+        return None
+    told = "; ".join(
+        f"{row.district} {points(row.estimate_pp)} points (95% CI {between(row.ci_low_pp, row.ci_high_pp)})"
+        for row in answer.headline_without
+    )
+    return Finding(
+        "Some districts' published figures look like recording faults, and the answer depends on them",
+        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the district, not a verdict.",
+    )
+
+
+def flagged_district(answer: OverYears) -> Finding | None:
+    """Say on a district's own page that one of its figures is flagged; None where none is."""
+    own = answer.flags[answer.flags["unit"] == answer.code]
+    if own.empty:
+        return None
+    told = "; ".join(
+        f"{outcome_words(row.outcome)} {row.year} is unusually {row.direction} ({row.pattern})"
+        for row in own.itertuples()
+    )
+    return Finding(
+        f"{answer.name}: published figures that look like recording faults",
+        f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own history; it does not "
+        "know the reason. Without that year nothing can be estimated for this district alone.",
+    )
