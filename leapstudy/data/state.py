@@ -113,6 +113,34 @@ class Rule(Part):
     grades: NonEmpty
 
 
+class Series(Part):
+    """One table of a long series, below `data/raw/`: its unit, and either its years as columns or a column of values.
+
+    `columns` is a pattern of the columns that are years; without it `value` is the column of figures. `where` keeps the
+    rows that have these values.
+    """
+
+    file: NonEmpty
+    kind: Literal["percent", "fraction"]
+    columns: str = ""
+    value: str = ""
+    where: dict[str, str] = Field(default_factory=dict)
+    source: NonEmpty
+
+
+class LongOutcome(Part):
+    """An outcome over more years than the editions have: its tables, the years before, and the years that are only shown.
+
+    `before` are the first and last school year of the time before the program that contrasts start from; `shown` are
+    years that are drawn and never used, each with its reason.
+    """
+
+    series: Annotated[tuple[Series, ...], Field(min_length=1)]
+    before: tuple[SchoolYear, SchoolYear]
+    shown: dict[SchoolYear, NonEmpty] = Field(default_factory=dict)
+    later: NonEmpty
+
+
 class Outcome(Part):
     """What is measured, and which direction is good; without a `source` of its own it has the edition's.
 
@@ -125,6 +153,7 @@ class Outcome(Part):
     column: str = ""
     source: str = ""
     rule: Rule | None = None
+    long: LongOutcome | None = None
     reference: Annotated[int, Field(lt=0)] = -1
 
 

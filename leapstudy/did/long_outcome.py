@@ -1,0 +1,144 @@
+"""Contrasts and event studies of one outcome over many school years, on both scales, with and without flagged years."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import Scale
+from leapstudy.did.contrasts import Contrast
+from leapstudy.did.design import Sample, Spec
+from leapstudy.did.effect import Effect, fit, row
+from leapstudy.did.eventstudy import event_study
+from leapstudy.did.permutation import DRAWS
+from leapstudy.did.records import EventStudy
+
+SCALES: tuple[Scale, ...] = ("points", "logodds")
+LAST, MEAN = "last", "mean"
+"""The two bases: the last school year before the program, and the mean of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The sides and the years of one analysis.
+
+    Attributes
+    ----------
+    treated, comparison : tuple of str
+        Codes.
+    before, after : tuple of str
+        School years that may be used, in order.
+    spec : Spec
+        Names of outcome, comparison and edition for the rows; its scale and contrast are set per row.
+    """
+
+    treated: tuple[str, ...]
+    comparison: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    spec: Spec
+
+
+def contrasts_of(question: Question) -> list[Contrast]:
+    """Return every contrast: both bases to each later year and to their mean; the last base to the mean comes first."""
+    last, every = question.before[-1:], question.before
+    posts: list[tuple[str, ...]] = [(year,) for year in question.after]
+    if len(question.after) > 1:
+        posts.append(question.after)
+    return [
+        Contrast(base, f"{_words(pre)} to {_words(post)}", pre, post, "sensitivity")
+        for base, pre in ((LAST, last), (MEAN, every))
+        for post in posts
+        if base == LAST or len(every) > 1
+    ]
+
+
+def _words(years: Sequence[str]) -> str:
+    return years[0] if len(years) == 1 else f"mean of {years[0]} to {years[-1]}"
+
+
+def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale: Scale) -> Sample:
+    """Return the units of either side that have every figure that the contrast uses.
+
+    Parameters
+    ----------
+    question
+        Sides and years.
+    rates
+        Percent; one row a unit, one column a school year.
+    contrast
+        From `contrasts_of`.
+    scale
+        `points`, or `logodds` (natural logarithm of the odds).
+
+    Raises
+    ------
+    BadInput
+        If a treated unit lacks a figure, or fewer than two comparison units have all of them.
+    """
+    years = list(contrast.years)
+    table = rates.reindex(columns=years)
+    if scale == "logodds":
+        share = table.clip(0.05, 99.95) / 100
+        table = np.log(share / (1 - share))
+    treated = table.reindex(question.treated)
+    lacking = [code for code in question.treated if treated.loc[code].isna().any()]
+    if lacking:
+        raise BadInput(f"{', '.join(lacking)} has no {question.spec.outcome} in one of {', '.join(years)}.")
+    comparison = table.reindex(question.comparison).dropna()
+    if len(comparison) < 2:
+        raise BadInput(
+            f"Fewer than two comparison districts have {question.spec.outcome} in all of {', '.join(years)}."
+        )
+    left_out = tuple(code for code in question.comparison if code not in comparison.index)
+    equal, others = np.ones(treated.shape), np.ones(comparison.shape)
+    return Sample(
+        replace(question.spec, scale=scale), contrast, question.treated, tuple(comparison.index), tuple(years),
+        treated.to_numpy(float), comparison.to_numpy(float), equal,
+        others,
+        question.after[0],
+        left_out,
+    )  # fmt: skip
+
+
+Effects = dict[tuple[Scale, str, tuple[str, ...]], Effect]
+"""Effects by scale, base (`LAST` or `MEAN`) and later years."""
+
+
+def effects_of(question: Question, rates: pd.DataFrame, draws: int = DRAWS) -> Effects:
+    """Return the effect of each contrast on each scale; what cannot be asked is not there."""
+    effects: Effects = {}
+    for scale in SCALES:
+        for contrast in contrasts_of(question):
+            try:
+                effects[scale, contrast.name, contrast.post] = fit(sample_of(question, rates, contrast, scale), draws)
+            except BadInput:
+                continue
+    return effects
+
+
+def rows_of(effects: Mapping[Any, Effect], code: str, name: str) -> list[Estimate]:
+    """Return the effects as rows of `estimates.csv`; `pre` and `post` are years joined by plus signs."""
+    return [row(effect, code, name, "sensitivity") for effect in effects.values()]
+
+
+def whole_contrast(years: Sequence[str]) -> Contrast:
+    """Return the contrast that asks for every year: what an event study's sample needs."""
+    return Contrast(LAST, "every year", tuple(years[:1]), tuple(years[1:]), "sensitivity")
+
+
+def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown: Iterable[str] = ()) -> EventStudy:
+    """Return the event study over all years, the last year before the program being the reference.
+
+    Units need a figure in every used year. `shown` are further years (incomplete ones) that take part in the picture and
+    never in the joint test: they are left out here where any side lacks them.
+    """
+    years = [*question.before, *question.after]
+    extra = [year for year in shown if year in rates and rates.loc[[*question.treated], year].notna().all()]
+    everything = tuple(sorted([*years, *extra]))
+    sample = sample_of(question, rates, whole_contrast(everything), scale)
+    return event_study(sample, question.before[-1])

@@ -1,0 +1,275 @@
+"""An outcome over many years: both sides' levels, and the difference on both scales, never one without the other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from leapstudy.did.records import EventStudy
+from leapstudy.figures.frame import (
+    COMPARISON,
+    CONTEXT,
+    INK,
+    OWN,
+    SMALL,
+    TEXT,
+    WARNING,
+    WIDE,
+    axes,
+    frame,
+    signed,
+    styled,
+    wrap,
+)
+from leapstudy.study.over_years import OverYears
+
+GAP = "#EFEFEF"
+LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
+"""Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
+
+
+def over_years(
+    answer: OverYears,
+    title: str,
+    labels: tuple[str, str, str],
+    starts: str,
+    source: str,
+    *,
+    width: float = WIDE,
+    tag: str = "",
+) -> Figure:
+    """Draw the levels on top and the differences from the base year below.
+
+    Parameters
+    ----------
+    answer
+        From `leapstudy.study.over_years.over_years`.
+    title
+        The finding.
+    labels
+        How the treated side, the comparison side and the whole state are called at the ends of their lines.
+    starts
+        Words at the line where the program starts ("first visits, summer 2021").
+    source
+        One line.
+    width
+        `WIDE` or `NARROW` inches.
+    tag
+        See `frame`.
+    """
+    wide, room = width >= WIDE, 1.45 if width >= WIDE else 1.15
+    what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}"
+    height = LEVELS + (1 if wide else 2) * (PANEL + BETWEEN) + 0.3
+    with styled():
+        figure, _, top = frame(title, what, source, height, width=width, tag=tag)
+        _levels(axes(figure, 0.55, width - room, top - LEVELS, top - 0.05), answer, labels, starts, room - 0.15)
+        first, middle = top - LEVELS - BETWEEN, width / 2
+        if wide:
+            sides = ((0.55, middle - 0.25, first), (middle + 0.5, width - 0.3, first))
+        else:
+            sides = ((0.6, width - 0.3, first), (0.6, width - 0.3, first - PANEL - BETWEEN))
+        for (left, right, high), study, scale in zip(
+            sides, (answer.points, answer.odds), ("points", "logodds"), strict=True
+        ):
+            _difference(axes(figure, left, right, high - PANEL, high), answer, study, scale)
+    return figure
+
+
+def _place(year: str) -> int:
+    return int(year[:4])
+
+
+def _time_axis(axes: Axes, years: Sequence[str], named: Sequence[str]) -> None:
+    axes.xaxis.set_major_locator(FixedLocator([_place(year) for year in named]))
+    axes.set_xticklabels(named)
+    axes.xaxis.set_minor_locator(FixedLocator([_place(year) for year in years]))
+    axes.tick_params(axis="x", which="minor", length=2.5, color=CONTEXT)
+    axes.set_xlim(_place(years[0]) - 0.5, _place(years[-1]) + 0.5)
+
+
+def _named(axes: Axes, years: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the years that have room for their names: the first and the last at least."""
+    width = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    return years if width > 3 else (years[0], years[-1])
+
+
+def _years(answer: OverYears) -> list[str]:
+    first, last = _place(answer.before[0]), _place(answer.after[-1])
+    return [f"{year}-{(year + 1) % 100:02d}" for year in range(first, last + 1)]
+
+
+def _gap(axes: Axes, answer: OverYears) -> None:
+    """Shade the years without figures, and draw the line where the program starts."""
+    there = set(answer.levels.loc[answer.levels["group"] != "state", "year"])
+    for year in _years(answer):
+        if year not in there:
+            axes.axvspan(_place(year) - 0.5, _place(year) + 0.5, color=GAP, linewidth=0, zorder=0)
+    axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
+
+
+def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], starts: str, room: float) -> None:
+    _gap(axes, answer)
+    shown = answer.levels
+    colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": OWN}
+    ends: list[tuple[float, str, str, str]] = []
+    for group, label in zip(("treated", "comparison", "state"), labels, strict=True):
+        rows = shown[shown["group"] == group].dropna()
+        x, y = rows["year"].map(_place).to_numpy(), rows["percent"].to_numpy()
+        _line(axes, answer, x, y, rows["year"].tolist(), colors[group], dots=group != "state")
+        ends.append(
+            (
+                float(y[-1]),
+                "\n".join([*wrap(label, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
+                colors[group] if group != "state" else COMPARISON,
+                "semibold" if group == "treated" else "normal",
+            )
+        )
+    if answer.n_treated == 1:
+        for _, one in answer.units.groupby("district_code"):
+            axes.plot(one["year"].map(_place), one["percent"], color=CONTEXT, linewidth=0.6, alpha=0.7, zorder=0.5)
+    years = _years(answer)
+    highest = float(shown["percent"].max()) * 1.12
+    axes.set_ylim(0, highest)
+    _end_labels(axes, ends, highest)
+    _warn(axes, answer)
+    ticks = list(range(0, int(highest) + 1, 10))
+    axes.set_yticks(ticks, [f"{tick}%" if tick == ticks[-1] else str(tick) for tick in ticks])
+    axes.text(
+        _place(answer.start) - 0.6,
+        highest * 0.99,
+        starts.replace(", ", ",\n"),
+        ha="right",
+        va="top",
+        size=TEXT,
+        color=INK,
+    )
+    _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], answer.start)))
+
+
+def _line(
+    axes: Axes, answer: OverYears, x: np.ndarray, y: np.ndarray, years: list[str], color: str, *, dots: bool
+) -> None:
+    """Draw a line that is dotted over missing years, with hollow marks where a year is incomplete."""
+    for start in range(len(x) - 1):
+        missing = x[start + 1] - x[start] > 1
+        axes.plot(
+            x[start : start + 2], y[start : start + 2], color=color, linewidth=1.2 if missing or not dots else 2.4,
+            linestyle=":" if missing and dots else "-", zorder=2,
+        )  # fmt: skip
+    if dots:
+        hollow = np.array([year in answer.shown for year in years])
+        axes.plot(x[~hollow], y[~hollow], "o", color=color, markersize=5, zorder=3)
+        axes.plot(x[hollow], y[hollow], "o", markerfacecolor="white", markeredgecolor=color, markersize=5, zorder=3)
+
+
+def _end_labels(axes: Axes, ends: list[tuple[float, str, str, str]], highest: float) -> None:
+    """Write each line's name and last value beside its end, apart where they would meet."""
+    line = highest * (SMALL + 0.5) * 1.3 / 72 / LEVELS
+    place = highest
+    for value, text, color, weight in sorted(ends, reverse=True):
+        place = min(value + line, place)
+        axes.annotate(
+            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="top",
+            color=color, weight=weight, size=SMALL + 0.5,
+        )  # fmt: skip
+        place -= line * (text.count("\n") + 1.4)
+
+
+def _warn(axes: Axes, answer: OverYears) -> None:
+    """Mark the treated mean without flagged districts beside the year that carries them."""
+    for row in answer.unflagged[answer.unflagged["scale"] == "points"].itertuples():
+        level = answer.levels[(answer.levels["group"] == "treated") & (answer.levels["year"] == row.year)]["percent"]
+        full = answer.points.table.set_index("year").loc[row.year, "estimate_pp"]
+        value = float(level.iloc[0]) + row.estimate - full
+        axes.plot(
+            _place(row.year) + 0.05,
+            value,
+            "D",
+            markerfacecolor="white",
+            markeredgecolor=WARNING,
+            markersize=6,
+            zorder=4,
+        )
+        axes.annotate(f"without {_flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0])), color=WARNING, size=SMALL, va="bottom")  # fmt: skip
+
+
+def _flagged_names(answer: OverYears, year: str) -> str:
+    own = answer.unflagged.loc[answer.unflagged["year"] == year, "units"].iloc[0].split(", ")
+    names = answer.flags.set_index("unit")["district"]
+    return " and ".join(
+        dict.fromkeys(
+            str(names.loc[code] if isinstance(names.loc[code], str) else names.loc[code].iloc[0]) for code in own
+        )
+    )
+
+
+def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) -> None:
+    _gap(axes, answer)
+    rows = study.table.assign(place=study.table["year"].map(_place))
+    base, before = rows[rows["is_reference"]], rows[(rows["event_time"] < 0) & ~rows["is_reference"]]
+    after, used = rows[rows["event_time"] >= 0], rows[rows["year"].isin(answer.before) & ~rows["is_reference"]]
+    largest = float(used["estimate_pp"].abs().max())
+    axes.axhspan(-largest, largest, color=GAP, linewidth=0, zorder=0)
+    axes.axhline(0, color=INK, linewidth=1)
+    _bars(axes, before, COMPARISON, 1.3, set(answer.shown))
+    _bars(axes, after, OWN, 2.6, set())
+    axes.plot(
+        base["place"], base["estimate_pp"], "s", markerfacecolor="white", markeredgecolor=INK, markersize=5, zorder=4
+    )
+    for row in answer.unflagged[answer.unflagged["scale"] == scale].itertuples():
+        axes.plot(
+            _place(row.year) + 0.35,
+            row.estimate,
+            "D",
+            markerfacecolor="white",
+            markeredgecolor=WARNING,
+            markersize=5,
+            zorder=5,
+        )
+    reach = float(np.nanmax(np.abs(np.concatenate([rows["low_pp"], rows["high_pp"]])))) * 1.05
+    axes.set_ylim(-reach, reach)
+    axes.grid(visible=False)
+    axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="semibold", color=INK, pad=8)
+    _effect_ticks(axes, reach, scale)
+    years = _years(answer)
+    _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], years[-1])))
+    axes.text(0.02, 0.02, "band: largest gap before" if scale == "logodds" else "before: expected to be zero",
+              transform=axes.transAxes, size=SMALL, color=COMPARISON, va="bottom")  # fmt: skip
+
+
+def _bars(axes: Axes, rows: pd.DataFrame, color: str, width: float, hollow: set[str]) -> None:
+    axes.vlines(rows["place"], rows["low_pp"], rows["high_pp"], color=color, linewidth=width, zorder=2)
+    for row in rows.itertuples():
+        face = "white" if row.year in hollow else color
+        axes.plot(
+            row.place,
+            row.estimate_pp,
+            "o",
+            markerfacecolor=face,
+            markeredgecolor=color,
+            markersize=5 if width < 2 else 6.5,
+            zorder=3,
+        )
+
+
+def _direction(after: pd.DataFrame, scale: str) -> str:
+    up = int((after["estimate_pp"] > 0).sum())
+    told = "all years up" if up == len(after) else "all years down" if up == 0 else f"{up} of {len(after)} years up"
+    return f"In {'percentage points' if scale == 'points' else 'odds'}: {told}"
+
+
+def _effect_ticks(axes: Axes, reach: float, scale: str) -> None:
+    if scale == "points":
+        step = next(step for step in (1, 2, 4, 5, 10, 20) if reach / step <= 2.6)
+        ticks = np.arange(-2, 3) * step
+        ticks = ticks[np.abs(ticks) <= reach]
+        axes.set_yticks(ticks, [signed(float(tick)) for tick in ticks])
+        return
+    factors = np.array([0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.33, 2, 4])
+    ticks = factors[np.abs(np.log(factors)) <= reach]
+    keep = ticks if len(ticks) <= 5 else ticks[np.abs(np.log(ticks)) > 0.2 * reach]
+    keep = np.unique(np.append(keep, 1.0))
+    axes.set_yticks(np.log(keep), [f"×{factor:g}" for factor in keep])

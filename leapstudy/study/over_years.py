@@ -1,0 +1,241 @@
+"""An outcome over many years, answered: contrasts, event studies, flagged years, and what later years mix."""
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.data import StudyData
+from leapstudy.data.long_series import LongSeries, load_long_series
+from leapstudy.data.names import short
+from leapstudy.did.comparison import comparison_codes, treated_codes
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.effect import fit, row
+from leapstudy.did.long_outcome import (
+    SCALES,
+    Effects,
+    Question,
+    effects_of,
+    event_study_of,
+    rows_of,
+    sample_of,
+    whole_contrast,
+)
+from leapstudy.did.records import EventStudy
+from leapstudy.did.sensitivity.bounds import robust_bounds
+from leapstudy.did.sensitivity.record import Bounds
+from leapstudy.evidence.broken_series import screen
+
+DRAWS = 1_999
+"""Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverYears:
+    """What is known of one outcome over many years, for one district or for all together; percentage points.
+
+    Attributes
+    ----------
+    outcome, comparison : str
+    code, name : str
+        The treated side.
+    n_treated, n_comparison : int
+        Units with a figure in every used year.
+    before, after : tuple of str
+        Used school years; the last of `before` is the base of the event studies.
+    shown : dict
+        Years that are drawn and not used, with the reason.
+    start : str
+        First school year of the program.
+    levels : DataFrame
+        group ('treated', 'comparison', 'state'), year, percent: means of the districts with every figure.
+    units : DataFrame
+        district_code, year, percent of each comparison district; for thin lines.
+    points, odds : EventStudy
+        Differences by year, in points and in log-odds (the columns are named for points in both).
+    flags : DataFrame
+        Flagged years of the sample's units, see `flagged_years`.
+    unflagged : DataFrame
+        scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
+    bounds : tuple of Bounds
+        Robust intervals of the first later year in points, by how far trends may depart.
+    headline_without : tuple of Estimate
+        The planned main estimate of all districts without treated districts that are flagged in a year
+        that it uses: one at a time, the largest departure first, and all of them.
+    estimates : tuple of Estimate
+        Rows of `estimates.csv`: every contrast, scale and comparison group.
+    later, source : str
+        What later years mix; where the figures are from.
+    """
+
+    outcome: str
+    comparison: str
+    code: str
+    name: str
+    n_treated: int
+    n_comparison: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    shown: dict[str, str]
+    start: str
+    levels: pd.DataFrame
+    units: pd.DataFrame
+    points: EventStudy
+    odds: EventStudy
+    flags: pd.DataFrame
+    unflagged: pd.DataFrame
+    bounds: tuple[Bounds, ...]
+    headline_without: tuple[Estimate, ...]
+    estimates: tuple[Estimate, ...]
+    later: str
+    source: str
+
+
+def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
+    """Answer for one district (`code`), or for all of them together (``ALL``), with the spec's comparison group.
+
+    Raises
+    ------
+    BadInput
+        If the study declares no outcome over many years, or the district or its comparison lacks figures.
+    """
+    state = data.state
+    outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
+    series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
+    treated = _treated(data, code)
+    question = _question(data, series, replace(spec, outcome=outcome, scale="points"), treated)
+    whole = sample_of(question, series.rates, whole_contrast([*question.before, *question.after]), "points")
+    points, odds = (event_study_of(question, series.rates, scale, series.declared.shown) for scale in SCALES)
+    every = flagged_years(data)
+    flags = every[every["unit"].isin([*whole.treated, *whole.comparison])].reset_index(drop=True)
+    without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
+    return OverYears(
+        outcome=outcome, comparison=points.comparison, code=code, name=name, n_treated=len(whole.treated),
+        n_comparison=len(whole.comparison), before=question.before, after=question.after,
+        shown=dict(series.declared.shown), start=question.after[0], levels=_levels(series, whole.treated, whole.comparison),
+        units=_units(series, whole.comparison), points=points, odds=odds, flags=flags,
+        unflagged=_unflagged(question, series, flags), bounds=_bounds(points), headline_without=without,
+        estimates=(*_estimates(data, series, spec, code, name, treated), *without), later=series.declared.later,
+        source="; ".join(item.source for item in series.declared.series),
+    )  # fmt: skip
+
+
+def flagged_years(data: StudyData) -> pd.DataFrame:
+    """Return every flagged unit-year of the study's public figures, both outcomes and both directions.
+
+    Returns
+    -------
+    DataFrame
+        outcome, unit, district, year, pattern, direction, z_in, z_out, departure; see `evidence.broken_series.screen`.
+        An exclusion of `params/state.yml` is not among them: it is no longer there.
+    """
+    state = data.state
+    attendance, students = _attendance(data)
+    tables = {"attendance_rate": screen(attendance, students)}
+    for outcome, item in state.outcomes.items():
+        if item.long is not None:
+            rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
+            tables[outcome] = screen(rates, students.reindex(rates.index), companion_pct=attendance)
+    flags = pd.concat([table.assign(outcome=outcome) for outcome, table in tables.items()], ignore_index=True)
+    names = data.districts.set_index("district_code")["district"].map(short)
+    flags = flags.assign(district=flags["unit"].map(names))
+    return flags[["outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure"]]
+
+
+def _attendance(data: StudyData) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the newest edition's attendance of all students in percent, and their median number."""
+    rows = data.attendance[(data.attendance["group"] == "all")]
+    newest = rows[rows["edition"] == rows["edition"].max()]
+    wide = newest.pivot(index="district_code", columns="year", values="rate").sort_index(axis=1)
+    return 100 * wide, newest.groupby("district_code")["students"].median()
+
+
+def headline_without(
+    data: StudyData, spec: Spec, treated: tuple[str, ...], flags: pd.DataFrame
+) -> tuple[Estimate, ...]:
+    """Return the spec's pooled estimate without each treated unit that is flagged in a year that it uses, and without all.
+
+    The unit of the largest departure comes first; nothing is returned where no such unit is flagged.
+    """
+    sample = build_sample(data, spec, treated)
+    used = flags[flags["year"].isin(sample.contrast.years) & flags["unit"].isin(sample.treated)]
+    order = used.assign(size=used["departure"].abs()).sort_values("size", ascending=False)["unit"]
+    out = list(dict.fromkeys(order))
+    names = data.districts.set_index("district_code")["district"].map(short)
+    rows = []
+    for without in [*([unit] for unit in out), *([out] if len(out) > 1 else [])]:
+        left = [code for code in sample.treated if code not in without]
+        if len(left) > 1:
+            told = ", ".join(names[code] for code in without)
+            effect = fit(build_sample(data, spec, left), DRAWS)
+            one = row(effect, ALL_DISTRICTS, f"without {told}", "sensitivity")
+            rows.append(replace(one, estimator="did_without_flagged"))
+    return tuple(rows)
+
+
+def _treated(data: StudyData, code: str) -> tuple[str, ...]:
+    if code != ALL_DISTRICTS:
+        return (code,)
+    return tuple(sorted(data.districts.loc[data.districts["leap"], "district_code"]))
+
+
+def _question(data: StudyData, series: LongSeries, spec: Spec, treated: tuple[str, ...]) -> Question:
+    start = min(data.starts[code] for code in treated)
+    sides = treated_codes(data, spec.comparison, treated), comparison_codes(data, spec.comparison)
+    return Question(*sides, series.before, series.after(start), spec)
+
+
+def _levels(series: LongSeries, treated: tuple[str, ...], comparison: tuple[str, ...]) -> pd.DataFrame:
+    sides = {"treated": series.rates.loc[[*treated]].mean(), "comparison": series.rates.loc[[*comparison]].mean()}
+    parts = [
+        pd.DataFrame({"group": group, "year": rates.index, "percent": rates.to_numpy()})
+        for group, rates in sides.items()
+    ]
+    own = series.whole_state
+    parts.append(pd.DataFrame({"group": "state", "year": own.index, "percent": own.to_numpy()}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _units(series: LongSeries, comparison: tuple[str, ...]) -> pd.DataFrame:
+    long = series.rates.loc[[*comparison]].rename_axis("district_code").reset_index()
+    return long.melt("district_code", var_name="year", value_name="percent").dropna(ignore_index=True)
+
+
+def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> pd.DataFrame:
+    """Return the later years of the event study without the treated units that are flagged in that year."""
+    rows = []
+    for year in question.after:
+        own = flags[(flags["year"] == year) & (flags["outcome"] == series.outcome)]
+        out = set(own["unit"]) & set(question.treated)
+        left = tuple(code for code in question.treated if code not in out)
+        if not out or not left:
+            continue
+        for scale in SCALES:
+            table = event_study_of(replace(question, treated=left), series.rates, scale).table
+            later = table[table["year"] == year].iloc[0]
+            rows.append((scale, year, later["estimate_pp"], later["se_pp"], ", ".join(sorted(out))))
+    return pd.DataFrame(rows, columns=["scale", "year", "estimate", "se", "units"])
+
+
+def _bounds(study: EventStudy) -> tuple[Bounds, ...]:
+    try:
+        return tuple(robust_bounds(study, kind) for kind in ("relative_magnitudes", "smoothness"))
+    except BadInput:
+        return ()
+
+
+def _estimates(
+    data: StudyData, series: LongSeries, spec: Spec, code: str, name: str, treated: tuple[str, ...]
+) -> tuple[Estimate, ...]:
+    """Return every contrast against every named comparison group that has the figures."""
+    rows: list[Estimate] = []
+    for comparison in dict.fromkeys([spec.comparison, *data.state.groups]):
+        asked = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")
+        try:
+            effects: Effects = effects_of(_question(data, series, asked, treated), series.rates, DRAWS)
+        except BadInput:
+            continue
+        rows += rows_of(effects, code, name)
+    return tuple(rows)

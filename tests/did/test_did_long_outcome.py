@@ -1,0 +1,116 @@
+"""Chronic absence over thirteen years: figures traced by hand, published differences, and pictures in which nothing meets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.data.long_series import load_long_series
+from leapstudy.did.comparison import comparison_codes, treated_codes
+from leapstudy.did.long_outcome import LAST, MEAN, Question, contrasts_of, effects_of, event_study_of, sample_of
+from leapstudy.did.sample import Spec
+from leapstudy.study.over_years import flagged_years, over_years
+
+OUTCOME = "chronic_absence"
+
+
+@pytest.fixture(scope="module")
+def series(study):
+    return load_long_series(study.state, OUTCOME, pd.Index(study.districts["district_code"]))
+
+
+@pytest.fixture(scope="module")
+def whole(study):
+    return over_years(study, Spec(), "ALL", "All districts")
+
+
+def _question(study, series, comparison):
+    treated = tuple(sorted(study.starts))
+    sides = treated_codes(study, comparison, treated), comparison_codes(study, comparison)
+    return Question(*sides, series.before, series.after("2021-22"), Spec(comparison=comparison, outcome=OUTCOME))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "year", "estimate", "se"),
+    [
+        ("alliance", "2021-22", 2.38, 2.43), ("alliance", "2024-25", 1.45, 1.21),
+        ("others", "2021-22", 6.33, 2.11), ("others", "2024-25", 4.42, 0.85),
+        ("drg_gh", "2021-22", -0.64, 1.55), ("drg_gh", "2024-25", -1.02, 1.20),
+    ],
+)  # fmt: skip
+def test_the_published_differences_since_the_last_year_before(study, series, comparison, year, estimate, se):
+    effect = effects_of(_question(study, series, comparison), series.rates, draws=0)["points", LAST, (year,)]
+    assert effect.estimate_pp == pytest.approx(estimate, abs=0.005)
+    assert effect.se_pp == pytest.approx(se, abs=0.005)
+
+
+def test_the_mean_of_eight_years_to_the_mean_of_four_by_hand(study, series):
+    question = _question(study, series, "alliance")
+    effect = effects_of(question, series.rates, draws=0)["points", MEAN, question.after]
+    rates = series.rates
+    change = rates[list(question.after)].mean(axis=1, skipna=False) - rates[list(question.before)].mean(
+        axis=1, skipna=False
+    )
+    treated, others = change[list(question.treated)], change[list(question.comparison)].dropna()
+    assert effect.estimate_pp == pytest.approx(treated.mean() - others.mean(), abs=1e-12)
+    se = np.sqrt(treated.var() / len(treated) + others.var() / len(others))
+    assert effect.se_pp == pytest.approx(se, abs=1e-12)
+    odds = np.log(rates / (100 - rates))
+    change = odds["2024-25"] - odds["2018-19"]
+    by_hand = change[list(question.treated)].mean() - change[list(question.comparison)].dropna().mean()
+    on_odds = effects_of(question, rates, draws=0)["logodds", LAST, ("2024-25",)]
+    assert on_odds.test.estimate == pytest.approx(by_hand, abs=1e-12) and by_hand < 0
+
+
+def test_every_cell_is_used_set_aside_blank_or_the_states_own(series):
+    used = int(series.rates.notna().sum().sum()) + len(series.whole_state)
+    blank = 0
+    for item in series.declared.series:
+        frame = pd.read_csv(paths.raw() / item.file, dtype=str, keep_default_na=False)
+        for column, wanted in item.where.items():
+            frame = frame[frame[column] == wanted]
+        cells = frame.filter(regex=f"^({item.columns})$") if item.columns else frame[[item.value]]
+        blank += int((cells == "").sum().sum())
+    assert used + len(series.aside) + blank == series.rows_in
+    assert set(series.aside["why"]) == {
+        "not in the table of units",
+        "reporting error (99.96% attendance, 0.1% chronic absence)",
+    }
+    assert series.before[0] == "2011-12" and series.before[-1] == "2018-19" and "2019-20" not in series.before
+
+
+def test_a_unit_effect_moves_nothing_and_an_added_effect_is_found(study, series):
+    question = _question(study, series, "alliance")
+    contrast = contrasts_of(question)[0]
+    plain = sample_of(question, series.rates, contrast, "points")
+    shifted = series.rates.add(pd.Series(np.arange(len(series.rates), dtype=float), index=series.rates.index), axis=0)
+    again = sample_of(question, shifted, contrast, "points")
+    assert again.change_treated == pytest.approx(plain.change_treated)
+    later = series.rates.copy()
+    later.loc[list(question.treated), "2021-22"] += 3
+    moved = event_study_of(question, later, "points").table.set_index("year")["estimate_pp"]
+    still = event_study_of(question, series.rates, "points").table.set_index("year")["estimate_pp"]
+    assert moved["2021-22"] - still["2021-22"] == pytest.approx(3)
+    assert moved.drop("2021-22").to_numpy() == pytest.approx(still.drop("2021-22").to_numpy())
+    missing = series.rates.drop(index=question.treated[0])
+    with pytest.raises(BadInput, match=question.treated[0]):
+        sample_of(question, missing, contrast, "points")
+
+
+def test_the_answer_carries_what_it_is_without_flagged_years(whole):
+    without = {row.district: row for row in whole.headline_without}
+    assert without["without New Haven"].estimate_pp == pytest.approx(-0.0705, abs=5e-4)
+    assert without["without New Haven"].se_pp == pytest.approx(0.39, abs=5e-3)
+    points = whole.unflagged[whole.unflagged["scale"] == "points"].iloc[0]
+    assert points["year"] == "2021-22" and points["estimate"] == pytest.approx(0.91, abs=0.005)
+    assert {row.outcome for row in whole.estimates if row.estimator != "did_without_flagged"} == {OUTCOME}
+    assert "+" in next(row.pre for row in whole.estimates if row.pre.startswith("2011-12"))
+    assert whole.later.startswith("After 2022-23")
+
+
+def test_flags_cover_both_outcomes_and_directions(study):
+    flags = flagged_years(study)
+    assert set(flags["direction"]) == {"high", "low"} and set(flags["outcome"]) == {"attendance_rate", OUTCOME}
+    named = set(zip(flags["district"], flags["year"], strict=True))
+    assert {("New Haven", "2021-22"), ("Winchester", "2023-24"), ("Middletown", "2022-23")} <= named
