@@ -57,7 +57,7 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
     source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(answer), framed=True)
 
 
 def _table(answer: OverYears) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
                 float(y[-1]),
                 "\n".join([*wrap(label, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
                 colors[group] if group != "state" else COMPARISON,
-                "semibold" if group == "treated" else "normal",
+                "bold" if group == "treated" else "normal",
             )
         )
     if answer.n_treated == 1:
@@ -229,7 +229,7 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     reach = float(np.nanmax(np.abs(np.concatenate([rows["low_pp"], rows["high_pp"]])))) * 1.05
     axes.set_ylim(-reach, reach)
     axes.grid(visible=False)
-    axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="semibold", color=INK, pad=8)
+    axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="bold", color=INK, pad=8)
     _effect_ticks(axes, reach, scale)
     years = _years(answer)
     _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], years[-1])))

@@ -6,9 +6,11 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
+from leapstudy.data.names import short
 from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
@@ -19,6 +21,7 @@ from leapstudy.did.pooling import published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_run, standings
 from leapstudy.evidence.program import program
+from leapstudy.study.over_years import OverYears, over_years
 from leapstudy.study.result import made, save_result
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
@@ -36,6 +39,7 @@ class Study(Generic[AnswerT]):
     evidence: Evidence
     plan: PlanCheck
     standings: pd.DataFrame
+    years: OverYears | None
 
     def __repr__(self) -> str:
         """Return the answer and its verdict in a few lines."""
@@ -54,8 +58,14 @@ class Study(Generic[AnswerT]):
             district=self.district,
             params=self.params,
             made=made(self.data.hashes),
-            estimates=self.answer.estimates,
-            blocks={"answer": self.answer, "evidence": self.evidence, "plan": self.plan, "standings": self.standings},
+            estimates=(*self.answer.estimates, *(self.years.estimates if self.years else ())),
+            blocks={
+                "answer": self.answer,
+                "evidence": self.evidence,
+                "plan": self.plan,
+                "standings": self.standings,
+                "years": self.years,
+            },
         )
 
 
@@ -113,4 +123,13 @@ def _study(
     return Study(
         data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
         standings(plan, params, answer.estimates, contrasts_of(data.state, common_start(data.starts, [district.code]))),
+        _over_years(data, answer.spec, district),
     )  # fmt: skip
+
+
+def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:
+    """Return the outcome over many years; None where the study declares none, or this question cannot be asked of it."""
+    try:
+        return over_years(data, spec, district.code, short(district.name))
+    except BadInput:
+        return None

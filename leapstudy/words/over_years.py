@@ -101,3 +101,13 @@ def flagged_district(answer: OverYears) -> Finding | None:
         f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own history; it does not "
         "know the reason. Without that year nothing can be estimated for this district alone.",
     )
+
+
+def told(answer: OverYears | None) -> str:
+    """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
+    if answer is None:
+        return (
+            "The outcome over many years cannot be formed for this question: a district lacks figures, or has no peer."
+        )
+    findings = (over_years(answer), flagged_headline(answer), flagged_district(answer))
+    return " ".join(str(finding) for finding in findings if finding is not None)
