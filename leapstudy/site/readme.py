@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from leapstudy.core import paths
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
@@ -65,7 +65,9 @@ KEPT = (
     ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
     ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),
 )
-FIGURE_CALL = re.compile(r"^(\w+)\.(\w+)\(", re.MULTILINE)
+FIGURE_CALL = re.compile(r"^(?:study\.\w+ and )?(\w+)\.(\w+)\(", re.MULTILINE)
+IMPORTED = re.compile(r"(?<=[ ,])(\w+)(?: as (\w+))?(?=,|$)", re.MULTILINE)
+"""Modules of figures as a notebook's imports call them."""
 MODULES = {path.stem for path in (Path(__file__).parents[1] / "figures").glob("*.py")}
 
 
@@ -79,17 +81,31 @@ def readme(study: Study, picture: Exhibit) -> str:
     picture
         The figure that stands at its top.
     """
+    return _template("README.md.j2").render(
+        answer=sentences.answer(study),
+        reach=sentences.could_we_see_it(study),
+        alt=picture.alt,
+        caption=picture.caption.text(),
+        times=TIMES,
+        commands=_commands(),
+        tree=_tree(),
+    )
+
+
+def exhibits() -> str:
+    """Return the text of `docs/exhibits.md`: every exhibit, source and kept simulation."""
+    kept = (f"| `benchmarks/results/{result}` | `benchmarks/{script}` | {what} |" for result, script, what in KEPT)
+    return _template("exhibits.md.j2").render(exhibits=_exhibits(), sources=_sources(), kept="\n".join(kept))
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("leapstudy.site"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
     )
-    return environment.get_template("README.md.j2").render(
-        answer=sentences.answer(study), reach=sentences.could_we_see_it(study), alt=picture.alt, caption=picture.caption.text(), times=TIMES,
-        commands=_commands(), tree=_tree(), exhibits=_exhibits(), sources=_sources(),
-        kept="\n".join(f"| `benchmarks/results/{result}` | `benchmarks/{script}` | {what} |" for result, script, what in KEPT),
-    )  # fmt: skip
+    return environment.get_template(name)
 
 
 def _commands() -> str:
@@ -107,13 +123,16 @@ def _exhibits() -> str:
     rows = []
     for path in sorted(paths.notebooks().glob("*.ipynb")):
         heading = ""
+        known: dict[str, str] = {}
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 heading = next(
                     (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("## ")), heading
                 )
                 continue
-            calls = [(module, name) for module, name in FIGURE_CALL.findall(cell.source) if module in MODULES]
+            names = {alias or module: module for module, alias in IMPORTED.findall(cell.source) if module in MODULES}
+            known |= names
+            calls = [(known[module], name) for module, name in FIGURE_CALL.findall(cell.source) if module in known]
             rows += [f"| {heading} | `notebooks/{path.name}` | `{module}.{name}` |" for module, name in calls]
     return "\n".join(rows)
 
@@ -135,6 +154,7 @@ def main() -> None:
     picture = forest(study.answer)
     write_bytes_atomic(paths.root() / "docs" / "answer.png", picture.png)
     write_text_atomic(paths.root() / "README.md", readme(study, picture))
+    write_text_atomic(paths.root() / "docs" / "exhibits.md", exhibits())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from leapstudy.core import paths
 from leapstudy.figures.forest import forest
-from leapstudy.site.readme import KEPT, TREE, readme
+from leapstudy.site.readme import KEPT, TREE, exhibits, readme
 from leapstudy.study.public import study_all
 
 
@@ -10,6 +10,12 @@ def test_the_readme_is_what_the_study_says():
     study = study_all(robust=False)
     assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, forest(study.answer))
     assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
+
+
+def test_the_exhibits_are_what_is_there():
+    text = exhibits()
+    assert (paths.root() / "docs" / "exhibits.md").read_text(encoding="utf-8") == text
+    assert "`over_years.over_years`" in text and "`power.ruler`" in text and "`forest.forest`" in text
 
 
 def test_the_tree_names_only_what_is_there():
