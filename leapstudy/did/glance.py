@@ -11,9 +11,11 @@ from leapstudy.data import StudyData
 from leapstudy.did.answering import ALL_NAME
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
-from leapstudy.did.effect import fit, placements, row
+from leapstudy.did.effect import fit, placements, points_per_unit, row
 from leapstudy.did.eventstudy import event_study
+from leapstudy.did.inference import leading_test
 from leapstudy.did.records import Detectable, EventStudy
+from leapstudy.did.spread import detectable, spread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,18 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     names = dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
     panel = build_panel(data, spec.outcome, spec.edition)
     effect = fit(sample_from_panel(panel, data, spec, treated))
+    # what could be detected is the leading test's affair, as in the whole answer
+    found = (
+        detectable(spread_of(effect.sample), leading_test(effect.sample)[1], points_per_unit(effect.sample))
+        if len(treated) == 1
+        else effect.detectable
+    )
     code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
     role = effect.sample.contrast.role
     every_year = _every_year(panel, data, spec, treated)
     reference = data.state.calendar.shift(every_year.start, -1)
     return Glance(
-        spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), effect.detectable,
+        spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), found,
         two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, reference),
     )  # fmt: skip
 

@@ -1,11 +1,12 @@
 """One question at a time, quickly: what the explorer shows of a choice, by the same functions as the batch."""
 
+import math
 import textwrap
 from dataclasses import dataclass, replace
 from html import escape
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, counted, number, points, probability
+from leapstudy.core.phrases import between, counted, number, probability
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.names import comparison_words, outcome_words
 from leapstudy.did.design import Spec
@@ -13,7 +14,7 @@ from leapstudy.did.glance import Glance, glance
 from leapstudy.figures import chance, raw, trends
 from leapstudy.figures.common import treated_words
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.words.findings import LINE
+from leapstudy.words.findings import LINE, moved
 
 WEIGHTS = {"equal": "districts weighted equally", "students": "districts weighted by enrollment before the program"}
 
@@ -73,11 +74,19 @@ def estimate_words(answer: Glance) -> str:
     main = answer.main
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
     return (
-        f"{treated_words(answer)}: {outcome_words(main.outcome)} changed by {points(main.estimate_pp)} points more than in "
-        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95% interval "
-        f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. Effects below {number(answer.detectable.mde_t_pp)} points would mostly "
-        "go unseen."
+        f"{treated_words(answer)}: {outcome_words(main.outcome)} changed {moved(main.estimate_pp)} than in "
+        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95% CI "
+        f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
     )
+
+
+def _detectable_words(answer: Glance) -> str:
+    """Say what the test that leads could have detected."""
+    half, most = answer.detectable.half_pp, answer.detectable.mde_pp
+    if not math.isfinite(half):
+        return "The preferred test could not detect any effect here, however large."
+    often = f", one of {number(most)} in 80%" if math.isfinite(most) else ""
+    return f"An effect of {number(half)} points would be detected in half of such studies{often}."
 
 
 def means(answer: Glance) -> Exhibit:
