@@ -28,7 +28,7 @@ def test_a_choice_shows_what_the_batch_answers(explorer, study):
     whole = answer_district(study, HARTFORD, spec).main
     assert explorer.spec == spec
     assert (
-        f"by +{whole.estimate_pp:.2f} points more than in {whole.n_comparison} comparison districts"
+        f"{whole.estimate_pp:.2f} percentage points more than in {whole.n_comparison} comparison districts"
         in explorer.sentence.content.text
     )
     assert (
