@@ -32,7 +32,11 @@ def raw_paths(moments: Moments) -> pd.DataFrame:
         month (``YYYY-MM``), group, rate_pct. Months in which a group has too few students to be shown are left out.
     """
     groups = np.array([NEVER_VISITED if g == NEVER else season(int(g)) for g in moments.cohort])
-    parts = []
+    parts = [
+        pd.DataFrame(
+            {"month": pd.Series(dtype="str"), "group": pd.Series(dtype="str"), "rate_pct": pd.Series(dtype=float)}
+        )
+    ]
     for group in sorted(set(groups)):
         students, summed = _sums(moments, groups == group)
         shown = students >= MIN_GROUP

@@ -125,7 +125,8 @@ def test_every_picture_states_its_finding(still):
         picture.scroll_into_view_if_needed()
         assert 30 <= len(picture.get_attribute("alt")) <= 300
         figure = picture.locator("xpath=ancestor::figure")
-        caption = figure.locator("figcaption").inner_text()
+        # a framed picture says its finding itself, so that caption and table open together
+        caption = figure.locator("figcaption, details > p").first.text_content()
         source, *others = ("Fuente", "Muestra", "Años") if ".es." in name else ("Source", "Sample", "Years")
         assert all(f"{word}:" in caption for word in (source, *others, "N"))
         assert figure.locator("table").count() == 1
@@ -154,7 +155,11 @@ def test_each_interval_of_the_index_is_drawn(opened):
     cells = opened("index.html").locator("td svg")
     assert cells.count() >= 2
     for cell in cells.all():
-        zero, interval, dot = (part.bounding_box() for part in cell.locator("line, circle").all())
+        zero, *interval, dot = (part.bounding_box() for part in cell.locator("line, circle").all())
+        if not interval:  # the test that leads has no bounded interval: zero and the estimate alone
+            assert zero["height"] > 10 and dot["width"] >= 8
+            continue
+        (interval,) = interval
         assert zero["height"] > 10 and interval["width"] > 10 and dot["width"] >= 8
         assert interval["x"] < dot["x"] < interval["x"] + interval["width"]
 

@@ -36,6 +36,7 @@ def _parts(node, path=()):
         ("plain",),
         ("caveats",),
         ("preliminary",),
+        ("shown",),
     }:
         if path not in free:
             yield path
