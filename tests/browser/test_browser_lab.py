@@ -18,14 +18,14 @@ import pytest
 from leapstudy.bootstrap import TASKS
 from leapstudy.core import paths
 from leapstudy.core.estimate import read_estimates
-from leapstudy.core.phrases import points
+from leapstudy.core.phrases import number
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TOKEN = "only-for-this-test"
 NOTEBOOKS = ("00_start_here", "10_district", "40_explore")
 SECONDS = 120
 ERRORS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]'
-SENTENCE = re.compile(r"changed by ([+−]?[\d.]+) points more than in (\d+) comparison districts")
+SENTENCE = re.compile(r"changed ([\d.]+) percentage points (?:more|less) than in (\d+) comparison districts")
 
 
 @pytest.fixture(scope="module")
@@ -164,17 +164,17 @@ def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, worksp
     )
     page = opened("40_explore")
     _runs_to_the_end(page, workspace, "40_explore")
-    before = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text="points more than").first.inner_text())
+    before = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
     assert before.group(2) == "19"
     assert page.get_by_text("There is no batch yet").count() == 1
     page.get_by_label("Compared with").select_option(label="all districts without LEAP")
-    page.get_by_text(re.compile(r"points more than in 18\d comparison districts")).wait_for()
-    after = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text="points more than").first.inner_text())
+    page.get_by_text(re.compile(r"points (more|less) than in 18\d comparison districts")).wait_for()
+    after = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
     assert page.get_by_text("leapstudy run east-hartford --set comparison=others").count() == 1
     assert run.wait(timeout=SECONDS) == 0, run.stdout.read()
     rows = read_estimates(workspace / "by-command" / "estimates.csv")
     main = rows[rows["role"] == "main"].iloc[0]
-    assert after.groups() == (points(main["estimate_pp"]), str(main["n_comparison"]))
+    assert after.groups() == (number(abs(main["estimate_pp"])), str(main["n_comparison"]))
     assert after.group(1) != before.group(1)
     _walks_by_keyboard(page)
     _saves_on_request(page, workspace)
