@@ -105,6 +105,9 @@ FORMS = {
     "ordered names": lambda rows: rows.assign(
         t=pd.Categorical(rows["t"].map({2000: "pre", 2001: "base", 2002: "one", 2003: "two"}), ["pre", "base", "one", "two"], ordered=True)
     ),
+    "dates as numbers": lambda rows: rows.assign(t=10_000 * rows["t"] + 901),
+    "half years": lambda rows: rows.assign(t=rows["t"] / 2),
+    "dates of days": lambda rows: rows.assign(t=pd.to_datetime(rows["t"].astype(str)).dt.date),
     "booleans": lambda rows: rows.assign(d=rows["d"].astype(bool)),
     "arrow": lambda rows: rows.convert_dtypes(dtype_backend="pyarrow"),
     "a unit effect and a time effect": lambda rows: rows.assign(y=rows["y"] + 7 * rows["id"] + 5 * (rows["t"] - 2000) ** 2),
@@ -141,6 +144,9 @@ def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
         (lambda rows: rows.assign(y=rows["y"].astype(str)), "numbers belong there"),
         (lambda rows: rows.assign(y=rows["y"].where(rows.index != 3)), "1 missing values"),
         (lambda rows: rows.assign(y=rows["y"].where(rows.index != 3, np.inf)), "1 infinite"),
+        (lambda rows: rows.assign(y=rows["y"] + 1j), "numbers belong there"),
+        (lambda rows: rows.assign(y=3.0), "same in every row"),
+        (lambda rows: rows.assign(y=1e-9 * rows["y"]), "smaller unit"),
         (lambda rows: pd.concat([rows, rows.iloc[:2]]), "2 pairs of 'id' and 't' have two rows"),
         (lambda rows: rows.drop(index=5), "1 of 12 units lack a row"),
         (lambda rows: rows[rows["t"] == 2000], "one 't'"),
@@ -177,6 +183,16 @@ def test_a_cohort_of_one_unit_has_no_error_of_its_own():
     assert alone.table["se"].isna().all() and np.isnan(alone.overall["se"])
     assert 0 < alone.p_permutation <= 1
     assert "no bounded 95% CI" in alone.finding
+    one_to_compare = own()[lambda rows: rows["id"] < 5]
+    assert np.isnan(ls.att_gt(one_to_compare, **NAMES).overall["se"])
+
+
+def test_comparison_units_that_moved_alike_are_refused():
+    frame = own()
+    alike = frame.assign(y=frame["id"] + 0.5 * (frame["t"] - 2000) + frame["d"])
+    for estimate in (ls.diff_in_diff, ls.event_study):
+        with pytest.raises(BadInput, match="No variation"):
+            estimate(alike, **NAMES)
 
 
 @pytest.mark.parametrize("estimate", ESTIMATORS)

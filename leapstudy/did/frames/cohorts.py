@@ -180,8 +180,9 @@ def _nothing(att: AttGt, panel: UnitPanel) -> str:
 
 
 def _alone(panel: UnitPanel, att: AttGt) -> bool:
-    """Say whether a cohort in use has one unit only, whose own noise cannot be measured."""
-    return any((panel.first == cohort).sum() == 1 for cohort in np.unique(att.cohort))
+    """Say whether a cohort in use, or what it is compared with, is one unit, whose own noise cannot be measured."""
+    single = any((panel.first == cohort).sum() == 1 for cohort in np.unique(att.cohort))
+    return single or bool((att.n_comparison < 2).any())
 
 
 def _texts(panel: UnitPanel) -> dict[float, str]:
@@ -192,7 +193,7 @@ def _texts(panel: UnitPanel) -> dict[float, str]:
 def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: Cluster) -> pd.DataFrame:
     texts = _texts(panel)
     se = np.sqrt(np.diag(clustered(moments, att.influence(), cluster).covariance))
-    se = np.where(att.n_treated > 1, se, np.nan) if cluster == "student" else se
+    se = np.where((att.n_treated > 1) & (att.n_comparison > 1), se, np.nan) if cluster == "student" else se
     reach = se * float(stats.t.ppf(1 - ALPHA / 2, df))
     return pd.DataFrame(
         {

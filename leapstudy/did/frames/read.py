@@ -3,6 +3,7 @@
 import numbers
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from pandas.api import types
 from leapstudy.core.errors import BadInput, bad_value
 
 NEVER = np.inf
+LONGEST = 1_000
+"""Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted."""
+LEAST_SPREAD = 1e-3
+"""Standard deviation of an outcome below which the estimators would take its noise for rounding."""
 NOUNS = {"district_code": "district", "school_code": "school"} | {
     noun: noun for noun in ("district", "school", "student")
 }
@@ -95,6 +100,7 @@ def read_frame(data: Any, columns: Columns) -> UnitPanel:
     _check_rows(row, place, len(units), len(times), columns)
     cell = (row, place)
     y = _matrix(numbers_of(frame, columns.outcome), cell, (len(units), len(times)))
+    _check_spread(y, columns.outcome)
     first = _first(frame, columns, cell, times, clock, len(units))
     weights = None if columns.weights is None else _weights(frame, columns.weights, cell, y.shape)
     constant = (_constant(frame, name, row, len(units)) for name in (columns.cluster, columns.strata))
@@ -141,7 +147,8 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
             f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the values "
             "yourself, so that it is your choice who is left out."
         )
-    if not types.is_numeric_dtype(column) and not all(isinstance(value, numbers.Number) for value in column):
+    plain = types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
+    if not plain and not all(isinstance(value, numbers.Real | Decimal) for value in column):
         raise BadInput(
             f"Column {name!r} holds {column.dtype}, and numbers belong there. Convert it first: pd.to_numeric(frame[{name!r}])."
         )
@@ -167,6 +174,7 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
         place, index = pd.factorize(plain, sort=True)
         times = pd.Index(index).to_numpy(dtype=object)
     whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
+    whole = whole and times[-1] - times[0] < LONGEST
     return times, np.array([int(time) for time in times]) if whole else np.arange(len(times)), place
 
 
@@ -209,6 +217,17 @@ def _check_rows(row: np.ndarray, place: np.ndarray, units: int, times: int, colu
         raise BadInput(
             f"{gaps:,} of {units:,} units lack a row in one of the {times} times. Keep those that have all: "
             f"frame.groupby({columns.unit!r}).filter(lambda unit: len(unit) == {times})."
+        )
+
+
+def _check_spread(y: np.ndarray, name: str) -> None:
+    spread = float(y.std())
+    if spread == 0:
+        raise BadInput(f"Column {name!r} is the same in every row: nothing changed that could be compared.")
+    if spread < LEAST_SPREAD:
+        raise BadInput(
+            f"Column {name!r} varies by {spread:.1g} only, which would be taken for rounding. Give it in a smaller unit, such as "
+            "percent for shares, or multiplied by 1,000."
         )
 
 

@@ -13,7 +13,7 @@ from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import DidResult, EventStudyResult
 from leapstudy.did.inference import headline, infer, methods_table
 from leapstudy.did.sample import Sample, Spec
-from leapstudy.did.spread import Spread
+from leapstudy.did.spread import LEAST_NOISE, Spread
 
 SEED = 20261124
 LABEL = "{:04d}"
@@ -40,6 +40,7 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
     if panel.columns.cluster is not None:
         raise BadInput("The event study has no clustered errors; use leapstudy.att_gt(cluster=), which has them.")
     sample = sample_of(panel, seed)
+    _check_noise(sample)
     label = sample.contrast.pre[-1] if reference is None else _label_of(panel, sample, reference)
     study = eventstudy.event_study(sample, label)
     table = study.table.rename(columns=lambda name: name.removesuffix("_pp")).drop(columns="mde")
@@ -50,6 +51,15 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
         reference=texts[sample.years.index(label)], table=table, sup_t=study.sup_t, df=study.joint_df[1] + study.joint_df[0] - 1,
         joint_p=study.joint_p, covariance=study.covariance.to_numpy(),
     )  # fmt: skip
+
+
+def _check_noise(sample: Sample) -> None:
+    """Refuse comparison units that all moved alike at every time."""
+    own = sample.y_comparison - sample.y_comparison.mean(axis=1, keepdims=True)
+    if np.std(own, axis=0).max() < LEAST_NOISE:
+        raise BadInput(
+            "No variation: the comparison units moved alike at every time, so that nothing shows their own noise."
+        )
 
 
 def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
