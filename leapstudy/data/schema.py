@@ -105,12 +105,14 @@ def _validate(table: Table, frame: pd.DataFrame) -> None:
         first = errors.failure_cases.iloc[0]
         raise BadInput(
             f"{table.file}: {len(errors.failure_cases)} cells fail; the first is {first['failure_case']!r} in column "
-            f"{first['column']!r} (rule {first['check']!r}, row {first['index']}). See data/CODEBOOK.md for what is allowed."
+            f"{first['column']!r} (rule {first['check']!r}, row {first['index']}). See data/CODEBOOK.md for what is "
+            f"allowed."
         ) from None
     repeated = frame[frame.duplicated(list(table.key), keep=False)]
     if len(repeated):
         raise BadInput(
-            f"{table.file}: {len(repeated)} rows share a key {table.key}; the first is {tuple(repeated.iloc[0][list(table.key)])}."
+            f"{table.file}: {len(repeated)} rows share a key {table.key}; the first is "
+            f"{tuple(repeated.iloc[0][list(table.key)])}."
         )
 
 

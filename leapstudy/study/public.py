@@ -124,7 +124,7 @@ def _study(
         data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
         standings(plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()),
         _over_years(data, answer.spec, district),
-    )  # fmt: skip
+    )
 
 
 def _codes(data: StudyData, district: District) -> list[str]:
@@ -132,7 +132,7 @@ def _codes(data: StudyData, district: District) -> list[str]:
 
 
 def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:
-    """Return the outcome over many years; None where the study declares none, or this question cannot be asked of it."""
+    """Return the outcome over many years; None where the study declares none, or this cannot be asked of it."""
     try:
         return over_years(data, spec, district.code, short(district.name))
     except BadInput:
