@@ -107,16 +107,30 @@ def sample_of_codes(
         return in_own_years(spec, contrast, sides, asked, y, students, clock, left_out)
     n = len(there)
     return Sample(
-        spec, contrast, there, sides.comparison, asked, y[0, :n], y[0, n:], students[0, :n], students[0, n:],
-        clock.label(0), left_out,
-    )  # fmt: skip
+        spec,
+        contrast,
+        there,
+        sides.comparison,
+        asked,
+        y[0, :n],
+        y[0, n:],
+        students[0, :n],
+        students[0, n:],
+        clock.label(0),
+        left_out,
+    )
 
 
 def _full(
-    panel: Panel, spec: Spec, there: tuple[str, ...], group: tuple[str, ...], asked: Sequence[str], y: np.ndarray,
+    panel: Panel,
+    spec: Spec,
+    there: tuple[str, ...],
+    group: tuple[str, ...],
+    asked: Sequence[str],
+    y: np.ndarray,
     started: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Return which units stay: all treated ones, which must have their own years, and others with every start's years."""
+) -> np.ndarray:
+    """Return which units stay: all treated ones, with their own years, and others with every start's years."""
     n = len(there)
     own = y[started, np.arange(n)]
     _refuse_treated(panel, [code for code, row in zip(there, own, strict=True) if np.isnan(row).any()], spec, asked)
@@ -133,8 +147,8 @@ def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[s
     if not there:
         told = ", ".join(f"{code} in {panel.ends[code]}" for code in ended)
         raise BadInput(
-            f"{panel.state.program.short} had ended before the years after of {spec.contrast!r} ({told}): a unit leaves the "
-            "sample after its end. Choose a contrast that ends earlier."
+            f"{panel.state.program.short} had ended before the years after of {spec.contrast!r} ({told}): a unit leaves "
+            "the sample after its end. Choose a contrast that ends earlier."
         )
     return there, ended
 
@@ -157,14 +171,15 @@ def _refuse_treated(panel: Panel, missing: Sequence[str], spec: Spec, asked: Seq
 
 
 def _refuse_comparison(group: tuple[str, ...], full: np.ndarray, spec: Spec, asked: Sequence[str]) -> None:
+    name = comparison_label(spec.comparison)
     if not full.any():
         raise BadInput(
-            f"No district of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
+            f"No district of the comparison group {name!r} has figures in all of "
             f"{', '.join(asked)}. Choose another group, contrast or edition."
         )
     if full.sum() == 1:
         raise BadInput(
-            f"Only {group[int(full.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
+            f"Only {group[int(full.argmax())]} of the comparison group {name!r} has figures in all of "
             f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
         )
 

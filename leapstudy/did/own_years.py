@@ -35,9 +35,15 @@ class Sides:
 
 
 def in_own_years(
-    spec: Spec, contrast: Contrast, sides: Sides, years: Sequence[str], y: np.ndarray, students: np.ndarray, clock: Clock,
+    spec: Spec,
+    contrast: Contrast,
+    sides: Sides,
+    years: Sequence[str],
+    y: np.ndarray,
+    students: np.ndarray,
+    clock: Clock,
     left_out: tuple[str, ...] = (),
-) -> Sample:  # fmt: skip
+) -> Sample:
     """Return the sample of units that started in different years.
 
     Parameters
@@ -59,9 +65,18 @@ def in_own_years(
     n, rows = len(sides.treated), np.arange(len(sides.treated))
     own_y, own_students = y[sides.started, rows], students[sides.started, rows]
     blank = Sample(
-        spec, contrast, sides.treated, sides.comparison, tuple(years), own_y, y[0, n:], own_students, students[0, n:],
-        clock.label(0), left_out,
-    )  # fmt: skip
+        spec,
+        contrast,
+        sides.treated,
+        sides.comparison,
+        tuple(years),
+        own_y,
+        y[0, n:],
+        own_students,
+        students[0, n:],
+        clock.label(0),
+        left_out,
+    )
     share = np.bincount(sides.started, weights=blank.weights_treated, minlength=len(y))
     sample = replace(
         blank,
@@ -85,8 +100,15 @@ def without_unit(sample: Sample, side: str, place: int) -> Sample:
         return replace(sample, **{**changed, side: codes})
     sides, keep = Sides(sample.treated, sample.comparison, own.started).without(side, place)
     return in_own_years(
-        sample.spec, sample.contrast, sides, sample.years, own.y[:, keep], own.students[:, keep], own.clock, sample.left_out
-    )  # fmt: skip
+        sample.spec,
+        sample.contrast,
+        sides,
+        sample.years,
+        own.y[:, keep],
+        own.students[:, keep],
+        own.clock,
+        sample.left_out,
+    )
 
 
 def each_alone(sample: Sample) -> list[Sample]:
@@ -95,15 +117,20 @@ def each_alone(sample: Sample) -> list[Sample]:
     alone = []
     for place, code in enumerate(sample.treated):
         one = replace(
-            sample, treated=(code,), y_treated=sample.y_treated[[place]],
-            students_treated=sample.students_treated[[place]], by_start=None,
-        )  # fmt: skip
+            sample,
+            treated=(code,),
+            y_treated=sample.y_treated[[place]],
+            students_treated=sample.students_treated[[place]],
+            by_start=None,
+        )
         if own is not None:
             start, n = own.started[place], len(sample.treated)
             one = replace(
-                one, y_treated=own.y[start, [place]], y_comparison=own.y[start, n:],
+                one,
+                y_treated=own.y[start, [place]],
+                y_comparison=own.y[start, n:],
                 students_comparison=own.students[start, n:],
-            )  # fmt: skip
+            )
         alone.append(one)
     return alone
 

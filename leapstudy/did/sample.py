@@ -12,10 +12,9 @@ from leapstudy.did.contrasts import Clock, Contrast, event_time, require_years
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`, by default the
-    first that it declares of each.
+    """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`.
 
-    `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment
+    By default each is the first that it declares.     `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment
     before the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where
     all districts are pooled, see `pooling.prior`.
     """

@@ -121,8 +121,16 @@ def _study(
 ) -> "Study[AnswerT]":
     params = params_of(answer.spec)
     return Study(
-        data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
-        standings(plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()),
+        data,
+        facts,
+        district,
+        answer.spec,
+        answer,
+        assess(data, facts, answer),
+        check_run(plan, params),
+        standings(
+            plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()
+        ),
         _over_years(data, answer.spec, district),
     )
 

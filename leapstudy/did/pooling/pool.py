@@ -125,7 +125,7 @@ def _noise(sample: Sample) -> np.ndarray:
 
 
 def _interval(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return the standard error of each district's effect, and how far its 95% interval reaches (Donald and Lang 2007)."""
+    """Return the standard error of each district's effect, and how far its interval reaches (Donald and Lang 2007)."""
     n = len(sample.comparison)
     errors = np.std(own_changes(sample), axis=1, ddof=1) * np.sqrt(1 + 1 / n)
     return errors, errors * Spread(1.0, n - 1).interval(0.0)[1]
