@@ -133,9 +133,16 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
 
     try:
         batch = run_batch(
-            plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
-            pool=choose_pool(dask, place), after=place.push,
-        )  # fmt: skip
+            plan,
+            place.folder,
+            jobs,
+            force=force,
+            timeout=timeout,
+            console=console,
+            question=question,
+            pool=choose_pool(dask, place),
+            after=place.push,
+        )
     except KeyboardInterrupt:
         raise Interrupted(_cut_off(plan, place.folder)) from None
     _say_done(sum(item.reran for item in batch.outcomes), len(plan), len(batch.failed), place.index)
@@ -249,9 +256,11 @@ def _check_students(path: Path) -> int:
 
     settings = load_settings()
     report = check_path(
-        path, settings.reading, tuple(load_study().districts["district_code"]),
+        path,
+        settings.reading,
+        tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
-    )  # fmt: skip
+    )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 

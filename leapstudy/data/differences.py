@@ -19,7 +19,7 @@ class Differences:
     Attributes
     ----------
     cells : DataFrame
-        kind, the key's columns, column, old, new: one row a cell that is not the same text in both. `kind` is 'changed',
+        kind, the key's columns, column, old, new: one row a cell whose text differs. `kind` is 'changed',
         'added' (a new row or column, or a cell that was blank), 'vanished', or 'rewritten' (the same number as before,
         written otherwise).
     same : int

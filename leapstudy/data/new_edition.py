@@ -99,23 +99,24 @@ def _with_source(recipe: Recipe, file: Path, add: bool) -> Recipe:
     names = [source.file for source in recipe.sources]
     if file.name in names:
         place = names.index(file.name)
-    elif add:
-        place = len(names)
-    elif len(names) == 1:
-        place = 0
+    elif add or len(names) == 1:
+        place = len(names) if add else 0
     else:
         raise BadInput(
-            f"{recipe.folder} is read from {len(names)} files ({', '.join(names)}). Give the new file the name of the one "
-            "that it replaces, or say --add if it is a further one."
+            f"{recipe.folder} is read from {len(names)} files ({', '.join(names)}). Give the new file the name of the "
+            "one that it replaces, or say --add if it is a further one."
         )
-    like = recipe.sources[min(place, len(names) - 1)]
-    sheets = read_sheets(file)
-    sheet = like.sheet if like.sheet in sheets else next(iter(sheets)) if like.sheet else ""
-    rows = sheets[sheet or next(iter(sheets))]
-    source = Source(file=file.name, sheet=sheet, header=header_line(rows), year=school_year_of(file.stem, recipe.single_year) if like.year else "")  # fmt: skip
     sources = [*recipe.sources]
-    sources[place : place + 1] = [source]
+    sources[place : place + 1] = [_like(sources[min(place, len(names) - 1)], file, recipe.single_year)]
     return recipe.model_copy(update={"sources": tuple(sources)})
+
+
+def _like(known: Source, file: Path, single_year: str) -> Source:
+    """Return how a file is read that has the shape of a known source."""
+    sheets = read_sheets(file)
+    sheet = known.sheet if known.sheet in sheets else next(iter(sheets))
+    year = school_year_of(sheet, single_year) or school_year_of(file.stem, single_year) if known.year else ""
+    return Source(file=file.name, sheet=sheet, header=header_line(sheets[sheet]), year=year)
 
 
 def _tidied(recipe: Recipe, place: Place, file: Path) -> pd.DataFrame:

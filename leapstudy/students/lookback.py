@@ -40,9 +40,9 @@ def lookbacks(panel: Table) -> Table:
     Returns
     -------
     Table
-        One row per student and school month in which the student is seen: student, district_code, month (that month), decided
-        (the school month after it, in which a referral would be decided; its number is `position`, from 0), and for
-        each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
+        One row per student and school month in which the student is seen: student, district_code, month (that month),
+        decided (the school month after it, in which a referral would be decided; its number is `position`, from 0), and
+        for each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
     """
     missed = panel.days_enrolled - panel.days_attended
     rows = panel.mutate(missed=missed, enrolled=panel.days_enrolled, school_year=school_year(panel))
