@@ -179,8 +179,10 @@ def tidy(recipe: Recipe, frames: Sequence[pd.DataFrame]) -> Tidy:
 
 def _require(recipe: Recipe, source: Source, frame: pd.DataFrame) -> None:
     asked = [
-        *recipe.columns.values(), *recipe.keep, *(name for pair in recipe.ratios.values() for name in pair),
-    ]  # fmt: skip
+        *recipe.columns.values(),
+        *recipe.keep,
+        *(name for pair in recipe.ratios.values() for name in pair),
+    ]
     for name in asked:
         if name not in frame:
             raise bad_value(f"column of {source.file}", name, frame.columns, f"Mend `columns:` of {FILE}.")
