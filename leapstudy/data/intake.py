@@ -100,10 +100,10 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
 
 
 def school_year_of(label: str, single: str = "spring") -> str:
-    """Return a school year as ``2018-19`` from any usual label; empty where it is none.
+    """Return a school year as ``2008-09`` from any usual label; empty where it is none.
 
-    >>> [school_year_of(label) for label in ("2018-2019", "SY 2018-19", "201819", "2019", "FY19", "2018-20")]
-    ['2018-19', '2018-19', '2018-19', '2018-19', '2018-19', '']
+    >>> [school_year_of(label) for label in ("2008-2009", "SY 2008-09", "200809", "2009", "FY09", "2008-10")]
+    ['2008-09', '2008-09', '2008-09', '2008-09', '2008-09', '']
     """
     if span := SPAN.search(label):
         first, second = int(span[1]), int(span[2])

@@ -111,7 +111,7 @@ def _year(cell: str) -> bool:
 def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, int]:
     """Return the table below a line of column names, and how many lines were set aside as notes.
 
-    Names that occur twice take what stands above them in front (``2018-19 Rate``), as under merged cells. A line
+    Names that occur twice take what stands above them in front (``2009 Rate``), as under merged cells. A line
     with one filled cell at most, where the table has more columns, is a note.
 
     Raises
