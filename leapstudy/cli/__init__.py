@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli.editions import app as editions
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -19,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(editions, name="data")
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
@@ -384,7 +386,3 @@ def main() -> None:
     if code == Interrupted.exit_code:
         typer.echo("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()
