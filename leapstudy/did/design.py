@@ -147,7 +147,7 @@ def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[s
     if not there:
         told = ", ".join(f"{code} in {panel.ends[code]}" for code in ended)
         raise BadInput(
-            f"{panel.state.program.short} had ended before the years after of {spec.contrast!r} ({told}): a unit leaves "
+            f"{panel.state.program.short} had ended before the last year of {spec.contrast!r} ({told}): a unit leaves "
             "the sample after its end. Choose a contrast that ends earlier."
         )
     return there, ended

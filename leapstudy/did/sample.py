@@ -14,7 +14,8 @@ from leapstudy.did.contrasts import Clock, Contrast, event_time, require_years
 class Spec:
     """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`.
 
-    By default each is the first that it declares.     `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment
+    By default each is the first that it declares. `comparison` may also be a tuple of district codes.
+    `weights="students"` weights districts by their enrollment
     before the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where
     all districts are pooled, see `pooling.prior`.
     """
