@@ -37,7 +37,8 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
     cells = [cell for cell in read_cells(notebook) if "parameters" in cell.tags]
     if len(cells) != 1:
         raise BadInput(
-            f"{notebook.name} has {len(cells)} cells tagged `parameters`; exactly one is needed (a second one would override what is injected)."
+            f"{notebook.name} has {len(cells)} cells tagged `parameters`; exactly one is needed (a second one would "
+            f"override what is injected)."
         )
     found: dict[str, Any] = {}
     for statement in ast.parse(cells[0].source).body:
@@ -47,7 +48,8 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
             and isinstance(statement.targets[0], ast.Name)
         ):
             raise BadInput(
-                f"{notebook.name}: the parameters cell may only hold plain assignments, line {statement.lineno} is none."
+                f"{notebook.name}: the parameters cell may only hold plain assignments, line {statement.lineno} is "
+                f"none."
             )
         found[statement.targets[0].id] = ast.literal_eval(statement.value)
     return found
@@ -100,7 +102,8 @@ def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(
-            f"{', '.join(strangers)} had no LEAP visits, so there is no effect to estimate. LEAP districts: {', '.join(item.slug for item in treated)}."
+            f"{', '.join(strangers)} had no LEAP visits, so there is no effect to estimate. LEAP districts: "
+            f"{', '.join(item.slug for item in treated)}."
         )
     return chosen
 

@@ -129,7 +129,8 @@ class Series(Part):
 
 
 class LongOutcome(Part):
-    """An outcome over more years than the editions have: its tables, the years before, and the years that are only shown.
+    """An outcome over more years than the editions have: its tables, the years before, and the years that are only
+    shown.
 
     `before` are the first and last school year of the time before the program that contrasts start from; `shown` are
     years that are drawn and never used, each with its reason.

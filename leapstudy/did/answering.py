@@ -58,9 +58,14 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
         found.main.spread, leading_test(found.main.sample)[1], points_per_unit(found.main.sample)
     )
     return DistrictAnswer(
-        **shared, raw_means=_raw_means(data, spec, district.code),
-        inference=tests, methods=methods_table(tests), headline=leading, headline_why=why, among=among,
-    )  # fmt: skip
+        **shared,
+        raw_means=_raw_means(data, spec, district.code),
+        inference=tests,
+        methods=methods_table(tests),
+        headline=leading,
+        headline_why=why,
+        among=among,
+    )
 
 
 def _among(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
@@ -89,8 +94,8 @@ def answer_all(
     threshold_pp
         The effect on the average that would matter.
     published
-        What comparable programs say of the mean effect: the prior if the spec asks for it, else a second look beside the
-        flat one.
+        What comparable programs say of the mean effect: the prior if the spec asks for it, else a second look beside
+        the flat one.
     robust
         Whether robust bounds are made: they take longer than all the rest.
 
@@ -108,10 +113,13 @@ def answer_all(
     shared = found.shared(data, names, rows)
     shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
-        **shared, by_district=_by_district(sample, names), raw_means=_raw_means(data, spec, None),
-        pooling=pooled, caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
+        **shared,
+        by_district=_by_district(sample, names),
+        raw_means=_raw_means(data, spec, None),
+        pooling=pooled,
+        caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
-    )  # fmt: skip
+    )
 
 
 def _leading(spec: Spec, published: Prior | None) -> Prior:
@@ -153,15 +161,23 @@ class Common:
         rows = contrast_rows(self.effects, self.spec, self.code, self.district, self.studies[0])
         recovered, reasons = _rebound(data, self.spec, self.treated, names)
         return {
-            "code": self.code, "district": self.district, "spec": self.spec,
-            "main": main_row(self.effects, self.spec, self.code, self.district), "estimates": (*rows, *more, *bent),
-            "detectable": self.main.detectable, "regression_pp": regression(self.main.sample),
-            "comparison_districts": _listing(data, self.main.sample), "permutation": placements(self.main, names),
-            "editions": editions(self.effects, self.spec), "leave_one_out": _leave_one_out(self.main.sample, names),
-            "event_study": self.studies[0], "chronic": self.studies[1],
-            "rebound": recovered, "not_possible": (*self.reasons, *reasons),
+            "code": self.code,
+            "district": self.district,
+            "spec": self.spec,
+            "main": main_row(self.effects, self.spec, self.code, self.district),
+            "estimates": (*rows, *more, *bent),
+            "detectable": self.main.detectable,
+            "regression_pp": regression(self.main.sample),
+            "comparison_districts": _listing(data, self.main.sample),
+            "permutation": placements(self.main, names),
+            "editions": editions(self.effects, self.spec),
+            "leave_one_out": _leave_one_out(self.main.sample, names),
+            "event_study": self.studies[0],
+            "chronic": self.studies[1],
+            "rebound": recovered,
+            "not_possible": (*self.reasons, *reasons),
             "sensitivity": self.sensitivity,
-        }  # fmt: skip
+        }
 
 
 def _common(
@@ -266,17 +282,22 @@ def _rebound(
 
 
 def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
-    """Return each district's own estimate with its t interval, as the pooled model takes it, and the leading test's p."""
+    """Return each district's own estimate with its t interval, as the pooled model takes it; the leading test's p."""
     rows = []
     for one in each_alone(sample):
         spread, (_, test) = spread_of(one), leading_test(one)
         low, high = (to_points(end, one) for end in spread.interval(test.estimate))
         rows.append(
             {
-                "district_code": one.treated[0], "district": names[one.treated[0]],
-                "estimate_pp": to_points(test.estimate, one), "se_pp": points_per_unit(one) * spread.se, "ci_low_pp": low,
-                "ci_high_pp": high, "p_value": test.p_value, "p_floor": test.floor,
+                "district_code": one.treated[0],
+                "district": names[one.treated[0]],
+                "estimate_pp": to_points(test.estimate, one),
+                "se_pp": points_per_unit(one) * spread.se,
+                "ci_low_pp": low,
+                "ci_high_pp": high,
+                "p_value": test.p_value,
+                "p_floor": test.floor,
                 "mde_pp": detectable(spread, test, points_per_unit(one)).mde_t_pp,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows).sort_values("estimate_pp", ascending=False).reset_index(drop=True)

@@ -60,7 +60,8 @@ def common_start(starts: Mapping[str, str], codes: Sequence[str]) -> str:
     own = sorted({starts[code] for code in codes if code in starts}) or [min(starts.values())]
     if len(own) > 1:
         raise BadInput(
-            f"These units started in different years ({', '.join(own)}), so that no single before and after holds for all "
+            f"These units started in different years ({', '.join(own)}), so that no single before and after holds for "
+            f"all "
             "of them. Ask for the units of one start, or use the event study by years since the start."
         )
     return own[0]

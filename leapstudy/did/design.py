@@ -1,7 +1,7 @@
 """From the study's tables to one complete sample of treated and comparison districts.
 
-`sample.Spec` says what is asked, `panel.Panel` holds one outcome as a matrix of districts by years, and `sample.Sample` is
-what every estimator of the public track takes.
+`sample.Spec` says what is asked, `panel.Panel` holds one outcome as a matrix of districts by years, and `sample.Sample`
+is what every estimator of the public track takes.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,8 @@ def _refuse_only_before(panel: Panel, spec: Spec, start: str) -> None:
         others = [name for name in panel.state.outcomes if name != spec.outcome]
         raise BadInput(
             f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
-            f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} years "
+            f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} "
+            f"years "
             f"of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
         )
 
@@ -103,7 +104,8 @@ def sample_of_codes(
         )
     if there.sum() == 1:
         raise BadInput(
-            f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
+            f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has "
+            f"figures in all of "
             f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
         )
     inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)

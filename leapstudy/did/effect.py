@@ -79,14 +79,27 @@ def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
     pooled = len(sample.treated) > 1
     ends = [end if np.isfinite(end) else None for end in (effect.ci_low_pp, effect.ci_high_pp)]
     return Estimate(
-        track="public", district_code=code, district=district, outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison), n_treated=len(sample.treated), n_comparison=len(sample.comparison),
-        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
-        estimator="did" if spec.scale == "points" else "did_logodds", role=role, estimate_pp=effect.estimate_pp,
-        se_pp=effect.se_pp, ci_low_pp=ends[0], ci_high_pp=ends[1], p_value=effect.test.p_value,
-        p_method="label_permutation" if pooled else "permutation", p_floor=effect.test.floor,
+        track="public",
+        district_code=code,
+        district=district,
+        outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison),
+        n_treated=len(sample.treated),
+        n_comparison=len(sample.comparison),
+        edition=spec.edition,
+        pre=years_label(sample.contrast.pre),
+        post=years_label(sample.contrast.post),
+        estimator="did" if spec.scale == "points" else "did_logodds",
+        role=role,
+        estimate_pp=effect.estimate_pp,
+        se_pp=effect.se_pp,
+        ci_low_pp=ends[0],
+        ci_high_pp=ends[1],
+        p_value=effect.test.p_value,
+        p_method="label_permutation" if pooled else "permutation",
+        p_floor=effect.test.floor,
         seed=spec.seed if pooled else None,
-    )  # fmt: skip
+    )
 
 
 def placements(effect: Effect, names: Mapping[str, str]) -> pd.DataFrame:

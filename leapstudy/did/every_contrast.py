@@ -87,11 +87,24 @@ def contrast_rows(
 def _event_rows(study: EventStudy, code: str, name: str) -> Iterator[Estimate]:
     for year in records(study.table[~study.table["is_reference"]]):
         yield Estimate(
-            track="public", district_code=code, district=name, outcome=study.outcome, comparison=study.comparison, n_treated=study.n_treated,
-            n_comparison=study.n_comparison, edition=study.edition, pre=study.reference, post=year["year"], event_time=year["event_time"],
-            estimator="event_study", role="placebo" if year["event_time"] < 0 else "sensitivity", estimate_pp=year["estimate_pp"], se_pp=year["se_pp"],
-            ci_low_pp=year["low_pp"], ci_high_pp=year["high_pp"],
-        )  # fmt: skip
+            track="public",
+            district_code=code,
+            district=name,
+            outcome=study.outcome,
+            comparison=study.comparison,
+            n_treated=study.n_treated,
+            n_comparison=study.n_comparison,
+            edition=study.edition,
+            pre=study.reference,
+            post=year["year"],
+            event_time=year["event_time"],
+            estimator="event_study",
+            role="placebo" if year["event_time"] < 0 else "sensitivity",
+            estimate_pp=year["estimate_pp"],
+            se_pp=year["se_pp"],
+            ci_low_pp=year["low_pp"],
+            ci_high_pp=year["high_pp"],
+        )
 
 
 def editions(effects: dict[Spec, Effect], spec: Spec) -> pd.DataFrame:

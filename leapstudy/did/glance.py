@@ -68,9 +68,13 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     every_year = _every_year(panel, data, spec, treated)
     reference = data.state.calendar.shift(every_year.start, -1)
     return Glance(
-        spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), found,
-        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, reference),
-    )  # fmt: skip
+        spec,
+        row(effect, code, name, "placebo" if role == "placebo" else "main"),
+        found,
+        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"),
+        placements(effect, names),
+        event_study(every_year, reference),
+    )
 
 
 def _every_year(panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str]) -> Sample:
@@ -81,9 +85,19 @@ def two_sides(sample: Sample, name: str) -> pd.DataFrame:
     """Return the mean of either side by year, percent, with the sample's weights; `name` is the treated side's."""
     group = comparison_label(sample.spec.comparison)
     sides = (
-        ("district" if len(sample.treated) == 1 else "leap", name, sample.weights_treated @ sample.y_treated, len(sample.treated)),
-        (group if isinstance(sample.spec.comparison, str) else "custom", group, sample.weights_comparison @ sample.y_comparison, len(sample.comparison)),
-    )  # fmt: skip
+        (
+            "district" if len(sample.treated) == 1 else "leap",
+            name,
+            sample.weights_treated @ sample.y_treated,
+            len(sample.treated),
+        ),
+        (
+            group if isinstance(sample.spec.comparison, str) else "custom",
+            group,
+            sample.weights_comparison @ sample.y_comparison,
+            len(sample.comparison),
+        ),
+    )
     parts = [
         pd.DataFrame({"group": key, "label": label, "year": sample.years, "rate_pct": rates, "n_districts": n})
         for key, label, rates, n in sides

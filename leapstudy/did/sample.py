@@ -13,9 +13,9 @@ from leapstudy.did.contrasts import Contrast, require_years
 class Spec:
     """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`.
 
-    `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment before
-    the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where all
-    districts are pooled, see `pooling.prior`.
+    `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment
+    before the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where
+    all districts are pooled, see `pooling.prior`.
     """
 
     comparison: Comparison = "alliance"
@@ -85,8 +85,8 @@ class Sample:
     def weights_treated(self) -> np.ndarray:
         """Weights that sum to one, shape (treated,): equal, or by enrollment before the program.
 
-        A district's student weight is its mean enrollment over the sample's years before the start. It is fixed before the
-        program, so that the program cannot move it, and constant over years, so that the weighted regression and
+        A district's student weight is its mean enrollment over the sample's years before the start. It is fixed before
+        the program, so that the program cannot move it, and constant over years, so that the weighted regression and
         the weighted difference of means are the same number.
         """
         return self._weights(self.students_treated)

@@ -1,4 +1,4 @@
-"""Chronic absence as a parameter object, in whole numbers: `1 - attended/enrolled >= 0.1` misses those at exactly 10 %."""
+"""Chronic absence as a parameter object, in whole numbers: `1 - attended/enrolled >= 0.1` misses exactly 10%."""
 
 from dataclasses import dataclass
 

@@ -40,9 +40,9 @@ def lookbacks(panel: Table) -> Table:
     Returns
     -------
     Table
-        One row per student and school month in which the student is seen: student, district_code, month (that month), decided
-        (the school month after it, in which a referral would be decided; its number is `position`, from 0), and for
-        each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
+        One row per student and school month in which the student is seen: student, district_code, month (that month),
+        decided (the school month after it, in which a referral would be decided; its number is `position`, from 0), and
+        for each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
     """
     # whole hundredths of a day: as floats 17.1 of 19 days would be less than a tenth missed, and miss its band
     enrolled = hundredths(panel.days_enrolled)

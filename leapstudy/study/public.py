@@ -121,14 +121,20 @@ def _study(
 ) -> "Study[AnswerT]":
     params = params_of(answer.spec)
     return Study(
-        data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
+        data,
+        facts,
+        district,
+        answer.spec,
+        answer,
+        assess(data, facts, answer),
+        check_run(plan, params),
         standings(plan, params, answer.estimates, contrasts_of(data.state, common_start(data.starts, [district.code]))),
         _over_years(data, answer.spec, district),
-    )  # fmt: skip
+    )
 
 
 def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:
-    """Return the outcome over many years; None where the study declares none, or this question cannot be asked of it."""
+    """Return the outcome over many years; None where the study declares none, or this cannot be asked of it."""
     try:
         return over_years(data, spec, district.code, short(district.name))
     except BadInput:

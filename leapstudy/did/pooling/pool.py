@@ -71,10 +71,11 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     Notes
     -----
     A single district's noise cannot be measured, and is taken to be that of the comparison districts, s^2. The
-    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1 degrees
-    of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or more of
-    the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier than the
-    others, 87% do where effects differ much between districts. A district's own interval then covers 85 to 88%.
+    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1
+    degrees of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or
+    more of the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier
+    than the others, 87% do where effects differ much between districts. A district's own interval then covers 85 to
+    88%.
     """
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
         raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
@@ -90,13 +91,22 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     se, reach = _interval(sample)
     table = pd.DataFrame(
         {
-            "district_code": sample.treated, "estimate_pp": effects, "se_pp": se, "ci_low_pp": effects - reach,
-            "ci_high_pp": effects + reach, "p_value": p, "p_floor": [test.floor for test in tests],
-            "p_bh": stats.false_discovery_control(p), "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null), "shrunken_pp": shrunk.mean_pp,
-            "shrunken_low_pp": shrunk.low_pp, "shrunken_high_pp": shrunk.high_pp, "p_above": shrunk.p_above_zero,
+            "district_code": sample.treated,
+            "estimate_pp": effects,
+            "se_pp": se,
+            "ci_low_pp": effects - reach,
+            "ci_high_pp": effects + reach,
+            "p_value": p,
+            "p_floor": [test.floor for test in tests],
+            "p_bh": stats.false_discovery_control(p),
+            "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null),
+            "shrunken_pp": shrunk.mean_pp,
+            "shrunken_low_pp": shrunk.low_pp,
+            "shrunken_high_pp": shrunk.high_pp,
+            "p_above": shrunk.p_above_zero,
             "p_above_threshold": shrunk.p_above_threshold,
         }
-    )  # fmt: skip
+    )
     return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
 
 
@@ -114,7 +124,9 @@ def each_alone(sample: Sample) -> list[Sample]:
 
 
 def _noise(sample: Sample) -> np.ndarray:
-    """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else one."""
+    """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else
+    one.
+    """
     for measure in (noise_before, size_noise):
         try:
             return measure(sample)
@@ -124,7 +136,9 @@ def _noise(sample: Sample) -> np.ndarray:
 
 
 def _interval(sample: Sample) -> tuple[float, float]:
-    """Return the standard error of every district's effect, and how far its 95% interval reaches (Donald and Lang 2007)."""
+    """Return the standard error of every district's effect, and how far its 95% interval reaches (Donald and Lang
+    2007).
+    """
     changes = sample.change_comparison
     spread = Spread(float(np.std(changes, ddof=1) * np.sqrt(1 + 1 / len(changes))), len(changes) - 1)
     return spread.se, spread.interval(0.0)[1]
@@ -145,8 +159,8 @@ def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, s
     """Return the shrunken effects and the adjusted p-values as rows of `estimates.csv`.
 
     Three a district: `estimator` "partial_pooling" with the shrunken effect and its posterior interval; "did" with
-    `p_method` "benjamini_hochberg" and with "romano_wolf". The mean effect and between-district spread are not rows: they
-    are in the record.
+    `p_method` "benjamini_hochberg" and with "romano_wolf". The mean effect and between-district spread are not rows:
+    they are in the record.
     """
     rows: list[Estimate] = []
     for row in records(pooled.districts):
@@ -167,12 +181,34 @@ def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, s
     return rows
 
 
-def _row(sample: Sample, code: str, district: str, estimator: str, estimate: float, se: float | None, low: float,
-         high: float, **p: Any) -> Estimate:  # fmt: skip
+def _row(
+    sample: Sample,
+    code: str,
+    district: str,
+    estimator: str,
+    estimate: float,
+    se: float | None,
+    low: float,
+    high: float,
+    **p: Any,
+) -> Estimate:
     spec = sample.spec
     return Estimate(
-        track="public", district_code=code, district=district, outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison), n_treated=1, n_comparison=len(sample.comparison),
-        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
-        estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, **p,
-    )  # fmt: skip
+        track="public",
+        district_code=code,
+        district=district,
+        outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison),
+        n_treated=1,
+        n_comparison=len(sample.comparison),
+        edition=spec.edition,
+        pre=years_label(sample.contrast.pre),
+        post=years_label(sample.contrast.post),
+        estimator=estimator,
+        role="sensitivity",
+        estimate_pp=estimate,
+        se_pp=se,
+        ci_low_pp=low,
+        ci_high_pp=high,
+        **p,
+    )

@@ -53,10 +53,16 @@ def _told(sample: Sample) -> dict[str, Any]:
     """Return a row; without error, interval and p-value where the districts do not vary."""
     several, nan = len(sample.treated) > 1, float("nan")
     row = {
-        "outcome": sample.spec.outcome, "pre": years_label(sample.contrast.pre), "post": years_label(sample.contrast.post),
-        "estimate_pp": to_points(difference_in_means(sample), sample), "se_pp": nan, "low_pp": nan, "high_pp": nan,
-        "p_value": nan, "p_method": "welch_t" if several else "permutation",
-    }  # fmt: skip
+        "outcome": sample.spec.outcome,
+        "pre": years_label(sample.contrast.pre),
+        "post": years_label(sample.contrast.post),
+        "estimate_pp": to_points(difference_in_means(sample), sample),
+        "se_pp": nan,
+        "low_pp": nan,
+        "high_pp": nan,
+        "p_value": nan,
+        "p_method": "welch_t" if several else "permutation",
+    }
     try:
         effect = fit(sample, draws=0)
     except BadInput:

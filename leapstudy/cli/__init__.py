@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli.editions import app as editions
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -19,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(editions, name="data")
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
@@ -134,9 +136,16 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
 
     try:
         batch = run_batch(
-            plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
-            pool=choose_pool(dask, place), after=place.push,
-        )  # fmt: skip
+            plan,
+            place.folder,
+            jobs,
+            force=force,
+            timeout=timeout,
+            console=console,
+            question=question,
+            pool=choose_pool(dask, place),
+            after=place.push,
+        )
     except KeyboardInterrupt:
         raise Interrupted(_cut_off(plan, place.folder)) from None
     _say_done(sum(item.reran for item in batch.outcomes), len(plan), len(batch.failed), place.index)
@@ -250,9 +259,11 @@ def _check_students(path: Path) -> int:
 
     settings = load_settings()
     report = check_path(
-        path, settings.reading, tuple(load_study().districts["district_code"]),
+        path,
+        settings.reading,
+        tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
-    )  # fmt: skip
+    )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 
@@ -395,7 +406,3 @@ def main() -> None:
     if code == Interrupted.exit_code:
         typer.echo("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()
