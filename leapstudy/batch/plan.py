@@ -56,7 +56,7 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
 
 
 def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mapping[str, Any], out: Path) -> list[Run]:
-    """Return every run of a batch, validated; the pooled notebook and the other articles come where all or they are asked for.
+    """Return every run of a batch, validated; articles come where all is asked for, or they are.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     Raises
     ------
     BadInput
-        If there is none, its text was changed, or the data give its sets otherwise. Groups declared since are no part of it.
+        If there is none, its text was changed, or the data give its sets otherwise (groups declared since are no part).
     """
     file = path or paths.params() / FILE
     if not file.is_file():
