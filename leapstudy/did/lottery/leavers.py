@@ -1,8 +1,8 @@
 """Bounds for an effect where the offer may move who is still there to be measured.
 
 Lee, D. S. (2009), Training, Wages, and Sample Selection: Estimating Sharp Bounds on Treatment Effects, Review of
-Economic Studies 76(3). If the offer only keeps students (or only loses them), the side with more left is trimmed from its top or
-its bottom by the difference, which brackets the effect on those who stay either way.
+Economic Studies 76(3). If the offer only keeps students (or only loses them), the side with more left is trimmed from
+its top or its bottom by the difference, which brackets the effect on those who stay either way.
 """
 
 from dataclasses import dataclass

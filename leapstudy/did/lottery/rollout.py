@@ -1,9 +1,9 @@
 """The effect of starts that were drawn by lot, as precise as the figures before the start allow.
 
 Roth, J., and P. H. C. Sant'Anna (2023), Efficient Estimation for Staggered Rollout Designs, Journal of Political
-Economy Microeconomics 1(4). Where starts are random, the difference between cohorts before the start is noise that can be
-regressed out: ``theta - beta X`` with the beta that makes the variance smallest. beta = 1 is Callaway and Sant'Anna's
-difference-in-differences, beta = 0 the difference of means.
+Economy Microeconomics 1(4). Where starts are random, the difference between cohorts before the start is noise that
+can be regressed out: ``theta - beta X`` with the beta that makes the variance smallest. beta = 1 is Callaway and
+Sant'Anna's difference-in-differences, beta = 0 the difference of means.
 """
 
 from dataclasses import dataclass
