@@ -44,8 +44,9 @@ def test_a_room_imports_only_those_before_it(path):
 
 RUN = re.compile(r"leapstudy(?:\.\w+)+")
 FILES_THAT_RUN = ("pyproject.toml", "Makefile", "CONTRIBUTING.md", "docs/exhibits.md", ".ci/run")
-"""They name modules that are run or loaded by name; `template` is run as a file by `batch.kernels.forks`."""
-SOON = {"leapstudy.evidence.attrition", "leapstudy.batch.kernels.template"}
+"""They name modules that are run or loaded by name."""
+SOON = re.compile(r"leapstudy\.(evidence\.attrition|did\.lottery\.\w+|batch\.kernels\.template)")
+"""Modules whose command is still being built; and the template, which is run as a file. Only the last may stay."""
 
 
 def _named(source: str) -> set[str]:
@@ -73,8 +74,8 @@ def test_every_module_is_reached_from_a_command_a_notebook_or_the_front_door():
         for module in {name, f"{name}.__init__"} & set(modules) - reached:
             reached.add(module)
             todo |= _named(modules[module].read_text(encoding="utf-8"))
-    packages = {name for name in modules if name.endswith(".__init__")}
-    assert set(modules) - reached - packages <= SOON
+    unreached = {name for name in set(modules) - reached if not name.endswith(("__init__", "__main__"))}
+    assert not {name for name in unreached if not SOON.fullmatch(name)}
 
 
 def test_formatting_is_the_formatters():
