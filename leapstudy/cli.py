@@ -254,6 +254,20 @@ def _check_students(path: Path) -> int:
     return 0 if report.ok else BadInput.exit_code
 
 
+@app.command(epilog="Example: leapstudy watch --until 2026-12-18")
+def watch(
+    until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Ask for outcomes by arm; refused before its day.")
+    ] = False,
+) -> None:
+    """Say how the visits run against the plan: referred, tried, met, stopped feeds, crossovers. Never an outcome."""
+    from leapstudy.study.student_watch import watch_students
+
+    for line in watch_students(until, outcomes):
+        _say(line)
+
+
 @app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Parquet file to write; visits, truth and manifest come beside it.")],
