@@ -1,7 +1,7 @@
 """leapstudy: did our attendance program work, and how sure are we?
 
-``import leapstudy as ls`` gives the names of `__all__`: the study's data as a tidy frame, the study's estimators for any
-frame, and the study's own answers. They are loaded when they are first used.
+``import leapstudy as ls`` gives the names of `__all__`: the study's data as a tidy frame, the study's estimators for
+any frame, and the study's own answers. They are loaded when they are first used.
 
 The rooms stand in the order of the study, and each imports only those before it:
 core, data, students, did, evidence, study, words, figures, site, batch, explore, cli.

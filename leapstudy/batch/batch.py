@@ -196,6 +196,10 @@ def _fresh(out: Path, run: Run) -> Manifest:
 def _page(run: Run, state: str, out: Path, error: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     notebook = out / run.slug / "notebook.ipynb" if state == "done" else None
     return {
-        "slug": run.slug, "title": run.title, "source": run.notebook.name, "status": state, "error": error or {},
+        "slug": run.slug,
+        "title": run.title,
+        "source": run.notebook.name,
+        "status": state,
+        "error": error or {},
         "notebook": notebook,
-    }  # fmt: skip
+    }

@@ -65,7 +65,10 @@ def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
     header = "# Written by the explorer; only what differs from params/study.yml.\n"
     write_text_atomic(path, header + (yaml.safe_dump(content, sort_keys=False, allow_unicode=True) if content else ""))
     resolve(slug, {}, base)
-    return f"Saved as params/districts/{path.name}: {', '.join(differing) or 'nothing differs any more'}. Now `leapstudy run {slug}` asks this."
+    return (
+        f"Saved as params/districts/{path.name}: {', '.join(differing) or 'nothing differs any more'}. Now "
+        f"`leapstudy run {slug}` asks this."
+    )
 
 
 def _differing(slug: str, spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]:

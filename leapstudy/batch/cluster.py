@@ -106,7 +106,8 @@ class ClusterPool:
             client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:
             raise BadInput(
-                f"The Dask cluster at {self.address!r} cannot be used ({error or 'no answer'}). Give the address that `dask scheduler` prints, for example tcp://10.0.0.1:8786, and start at least one worker."
+                f"The Dask cluster at {self.address!r} cannot be used ({error or 'no answer'}). Give the address that "
+                f"`dask scheduler` prints, for example tcp://10.0.0.1:8786, and start at least one worker."
             ) from None
         return client
 

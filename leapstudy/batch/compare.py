@@ -138,7 +138,7 @@ def _cell(text: str) -> Any:
 
 
 def _cells(path: Path) -> list[Any]:
-    """Return what a notebook shows: kinds, sources and outputs; parameters that name a path of the moment are left out."""
+    """Return what a notebook shows: kinds, sources and outputs; without parameters that name a path of the moment."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     shown = [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
     return [[cell["cell_type"], cell["source"], cell.get("outputs", [])] for cell in shown]

@@ -108,10 +108,18 @@ def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) 
     try:
         with TemporaryDirectory(prefix="leapstudy-", dir=_short_folder()) as sockets:
             notebook = papermill.execute_notebook(
-                run.notebook, None, run.parameters, engine_name=ENGINE, kernel_name=kernel, progress_bar=False,
-                execution_timeout=timeout, start_timeout=60, shutdown_kernel="immediate",
-                config=_local_sockets(sockets), watch=watch,
-            )  # fmt: skip
+                run.notebook,
+                None,
+                run.parameters,
+                engine_name=ENGINE,
+                kernel_name=kernel,
+                progress_bar=False,
+                execution_timeout=timeout,
+                start_timeout=60,
+                shutdown_kernel="immediate",
+                config=_local_sockets(sockets),
+                watch=watch,
+            )
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
         if watch.notebook is not None:
             settle_streams(watch.notebook)

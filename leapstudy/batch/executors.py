@@ -64,9 +64,13 @@ class LocalPool:
         started(run)
         work = self.work
         return execute(
-            run, work.out, work.keys[run.slug], timeout=work.timeout, watch=self.watches[run.slug],
+            run,
+            work.out,
+            work.keys[run.slug],
+            timeout=work.timeout,
+            watch=self.watches[run.slug],
             seen=work.seen[run.slug],
-        )  # fmt: skip
+        )
 
 
 def _as_they_end(futures: Iterable[Future[Manifest]]) -> Iterator[Future[Manifest]]:

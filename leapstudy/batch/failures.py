@@ -22,7 +22,8 @@ class CannotWrite(LeapstudyError):
     def __init__(self, slug: str, error: OSError) -> None:
         what = "The disk is full" if error.errno in FULL else f"A file cannot be written ({error.strerror})"
         super().__init__(
-            f"{what}: {slug} could not be kept. What was finished before stands; {DISK_HINT}, or give another folder with --out."
+            f"{what}: {slug} could not be kept. What was finished before stands; {DISK_HINT}, or give another folder "
+            f"with --out."
         )
 
 

@@ -11,7 +11,7 @@ from leapstudy.study.result import load_result
 
 
 def gather(out: Path, slugs: Iterable[str]) -> pd.DataFrame:
-    """Write `estimates.csv` from the results of the districts among `slugs`, and return it; articles give no estimate."""
+    """Write `estimates.csv` from the results of the districts among `slugs`, and return it; articles have none."""
     rows: list[Estimate] = []
     for slug in slugs:
         path = out / slug / "result.json"

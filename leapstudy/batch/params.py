@@ -180,5 +180,6 @@ def resolve(slug: str, settings: Mapping[str, Any], folder: Path | None = None) 
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadInput(
-            f"Parameter {key}: {first.get('input')!r} is not legal ({first['msg']}). params/study.yml lists the legal values."
+            f"Parameter {key}: {first.get('input')!r} is not legal ({first['msg']}). params/study.yml lists the legal "
+            f"values."
         ) from None

@@ -69,9 +69,13 @@ class Board:
 def board(runs: Sequence[Run], expected: Mapping[str, float], jobs: int, console: Console) -> Iterator[Board]:
     """Show the progress of `runs` while the block runs."""
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
-    )  # fmt: skip
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("starting", total=len(runs), left="")
         yield Board(console, progress, task, expected, min(jobs, len(runs)), waiting=dict(expected))

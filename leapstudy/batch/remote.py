@@ -117,7 +117,8 @@ class Place:
             self._send_changed(system, base, slug)
         except OSError as error:
             raise LeapstudyError(
-                f"{slug or 'The pages'} could not be sent to {self.url} ({error}). What arrived stands; run again for the rest."
+                f"{slug or 'The pages'} could not be sent to {self.url} ({error}). What arrived stands; run again for "
+                f"the rest."
             ) from error
 
     def _send_changed(self, system: Any, base: str, slug: str) -> None:
@@ -145,7 +146,8 @@ class Place:
             system.invalidate_cache()
         except (ImportError, ValueError, OSError) as error:
             raise BadInput(
-                f"--out {self.url!r} cannot be opened: {error}. Known protocols: file, memory, and those whose fsspec package is installed (s3fs, gcsfs, adlfs)."
+                f"--out {self.url!r} cannot be opened: {error}. Known protocols: file, memory, and those whose fsspec "
+                f"package is installed (s3fs, gcsfs, adlfs)."
             ) from None
         return system, str(base).rstrip("/")
 

@@ -98,9 +98,13 @@ def describe_files(out: Path) -> list[Entity]:
 def _file(out: Path, name: str, digest: str) -> Entity:
     kind = "application/x-ipynb+json" if name.endswith(".ipynb") else mimetypes.guess_type(name)[0]
     return {
-        "@id": quote(name), "@type": "File", "name": name, "contentSize": str((out / name).stat().st_size),
-        "encodingFormat": kind or "application/octet-stream", "sha256": digest,
-    }  # fmt: skip
+        "@id": quote(name),
+        "@type": "File",
+        "name": name,
+        "contentSize": str((out / name).stat().st_size),
+        "encodingFormat": kind or "application/octet-stream",
+        "sha256": digest,
+    }
 
 
 def crate_of(
@@ -141,11 +145,17 @@ def crate_of(
 
 def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.datetime) -> Entity:
     return {
-        "@id": "./", "@type": "Dataset", "name": "Did LEAP raise attendance: results of one batch",
-        "description": f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}.",
-        "datePublished": ended.date().isoformat(), "license": {"@id": LICENSE}, "hasPart": _ids(files),
+        "@id": "./",
+        "@type": "Dataset",
+        "name": "Did LEAP raise attendance: results of one batch",
+        "description": (
+            f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}."
+        ),
+        "datePublished": ended.date().isoformat(),
+        "license": {"@id": LICENSE},
+        "hasPart": _ids(files),
         "mentions": [{"@id": "#batch"}, *({"@id": _run_id(run.slug)} for run in runs)],
-    }  # fmt: skip
+    }
 
 
 def _batch(
@@ -154,10 +164,16 @@ def _batch(
     sound = all(run.manifest.state == "done" for run in runs)
     shared = [item for item in files if "/" not in item["name"]]
     return {
-        "@id": "#batch", "@type": "CreateAction", "name": "The batch: gather estimates, build the site",
-        "instrument": {"@id": SOFTWARE}, "object": [{"@id": _run_id(run.slug)} for run in runs], "result": _ids(shared),
-        "startTime": _iso(started), "endTime": _iso(ended), "actionStatus": {"@id": STATUS["done"] if sound else FAILED},
-    }  # fmt: skip
+        "@id": "#batch",
+        "@type": "CreateAction",
+        "name": "The batch: gather estimates, build the site",
+        "instrument": {"@id": SOFTWARE},
+        "object": [{"@id": _run_id(run.slug)} for run in runs],
+        "result": _ids(shared),
+        "startTime": _iso(started),
+        "endTime": _iso(ended),
+        "actionStatus": {"@id": STATUS["done"] if sound else FAILED},
+    }
 
 
 def _action(run: Recorded, files: Sequence[Entity]) -> list[Entity]:
@@ -167,13 +183,16 @@ def _action(run: Recorded, files: Sequence[Entity]) -> list[Entity]:
     ]
     seconds = datetime.timedelta(seconds=run.manifest.seconds)
     action = {
-        "@id": _run_id(run.slug), "@type": "CreateAction", "name": f"{run.notebook}: {run.title}",
+        "@id": _run_id(run.slug),
+        "@type": "CreateAction",
+        "name": f"{run.notebook}: {run.title}",
         "instrument": {"@id": SOFTWARE},
         "object": [*({"@id": _input_id(name)} for name in sorted(_data(run))), *_ids(parameters)],
         "result": _ids(item for item in files if item["name"].startswith(f"{run.slug}/")),
-        "startTime": _iso(run.ended - seconds), "endTime": _iso(run.ended),
+        "startTime": _iso(run.ended - seconds),
+        "endTime": _iso(run.ended),
         "actionStatus": {"@id": STATUS.get(run.manifest.state, FAILED)},
-    }  # fmt: skip
+    }
     if run.manifest.error:
         action["error"] = run.manifest.error.get("message", run.manifest.state)
     return [action, *parameters]
@@ -185,10 +204,14 @@ def _instruments(with_what: Mapping[str, Any]) -> list[Entity]:
         for name, version in with_what["packages"].items()
     ]
     software = {
-        "@id": SOFTWARE, "@type": "SoftwareApplication", "name": "leapstudy", "softwareVersion": with_what["leapstudy"],
-        "identifier": f"sha256 of the sources: {with_what['package_hash']}", "license": {"@id": LICENSE},
+        "@id": SOFTWARE,
+        "@type": "SoftwareApplication",
+        "name": "leapstudy",
+        "softwareVersion": with_what["leapstudy"],
+        "identifier": f"sha256 of the sources: {with_what['package_hash']}",
+        "license": {"@id": LICENSE},
         "softwareRequirements": [{"@id": PYTHON}, {"@id": LOCK}, *_ids(packages)],
-    }  # fmt: skip
+    }
     python = {"@id": PYTHON, "@type": "ComputerLanguage", "name": "Python", "version": with_what["python"]}
     lock = {"@id": LOCK, "@type": "CreativeWork", "name": "requirements.lock", "sha256": with_what["lock_hash"]}
     license = {"@id": LICENSE, "@type": "CreativeWork", "name": "MIT License"}

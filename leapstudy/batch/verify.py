@@ -29,7 +29,8 @@ from leapstudy.study.result import load_result
 
 DERIVED = "LEAPSTUDY_DERIVED"
 TOLERANCE = 1e-8
-"""Points within which a number counts as the same: far below what is printed, above what another processor may round."""
+"""Points within which a number counts as the same: far below what is printed, above what another processor may round.
+"""
 SHOWN = 20
 """Lines of what moved that are printed; more are counted."""
 NUMBERS = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "n_treated", "n_comparison")

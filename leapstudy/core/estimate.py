@@ -85,7 +85,7 @@ def from_frame(frame: pd.DataFrame) -> list[Estimate]:
 
 
 def write_estimates(frame: pd.DataFrame, path: Path) -> None:
-    """Write the contract's CSV atomically; numbers keep 10 significant digits, and no text is a spreadsheet's formula."""
+    """Write the contract's CSV atomically; numbers keep 10 significant digits, no text is a spreadsheet's formula."""
     safe = frame[list(COLUMNS)].assign(
         **{name: frame[name].map(_as_text, na_action="ignore") for name in sorted(TEXTS)}
     )

@@ -33,7 +33,9 @@ def between(low: Any, high: Any, digits: int = 2) -> str:
 
 
 def probability(value: float | None) -> str:
-    """Return a p-value as it is printed: three digits where small, two otherwise; one that is not there is said to be missing."""
+    """Return a p-value as it is printed: three digits where small, two otherwise; one that is not there is said to be
+    missing.
+    """
     if value is None or missing(value):
         return "no p-value"
     if value < 0.001:

@@ -1,4 +1,4 @@
-"""`data/CODEBOOK.md` from the declarations: ``python -m leapstudy.data.codebook`` writes it, a test holds it to them."""
+"""`data/CODEBOOK.md` from the declarations: ``python -m leapstudy.data.codebook`` writes it; a test compares."""
 
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
@@ -27,7 +27,10 @@ def _section(table: Table) -> str:
 def _row(column: Column) -> str:
     allowed = ", ".join(column.legal) or "any"
     blank = column.blank or ", ".join(column.suppressed) or "not allowed"
-    return f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.means} | {allowed} | {blank} |"
+    return (
+        f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.means} | {allowed} "
+        f"| {blank} |"
+    )
 
 
 if __name__ == "__main__":

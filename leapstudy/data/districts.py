@@ -35,7 +35,8 @@ def add_slugs(districts: pd.DataFrame, unit: Unit) -> pd.DataFrame:
     twice = out.loc[out["slug"].duplicated(keep=False), ["district_code", "slug"]]
     if len(twice):
         raise BadInput(
-            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them under `known_as` in params/state.yml."
+            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them under `known_as` in "
+            f"params/state.yml."
         )
     return out
 
@@ -59,7 +60,8 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     codes = set(districts["district_code"])
     if text.isdigit() and text not in codes and text.zfill(7) in codes:
         raise BadInput(
-            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(7)!r}? Codes are text of seven characters: write them in quotes."
+            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(7)!r}? Codes are text of "
+            f"seven characters: write them in quotes."
         )
     short = districts["district"].str.replace(r"\s+School District$", "", regex=True).str.casefold()
     hit = (districts["district_code"] == text) | (districts["slug"] == text.casefold())
@@ -69,7 +71,8 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
         near = bad_value("district", key, districts["slug"])
         suggestion = str(near).split(" Legal:")[0]
         raise BadInput(
-            f"{suggestion} Legal: the slug, name or code of a district; LEAP districts are {', '.join(treated)}. `leapstudy list` shows all."
+            f"{suggestion} Legal: the slug, name or code of a district; LEAP districts are {', '.join(treated)}. "
+            f"`leapstudy list` shows all."
         )
     row = districts[hit].iloc[0]
     return District(row["district_code"], row["district"], row["slug"])

@@ -58,7 +58,8 @@ def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:
     if found != expected:
         raise BadInput(
             f"data/raw/{file} was changed: its SHA-256 is {found[:12]}... and {SUMS} says {expected[:12]}... "
-            "Raw figures are read-only: restore the file from version control, or renew SHA256SUMS if the source did change."
+            "Raw figures are read-only: restore the file from version control, or renew SHA256SUMS if the source did "
+            "change."
         )
     return content, found
 

@@ -1,4 +1,4 @@
-"""Validation of a published table against its declaration, by pandera, with errors in plain words."""
+"""Validation of a published table against its declaration, by pandera: every fault at once, in plain words."""
 
 import warnings
 from typing import Any
@@ -28,93 +28,129 @@ def parse(table: Table, text: pd.DataFrame, code: Code) -> pd.DataFrame:
     Raises
     ------
     BadInput
-        For missing or unknown columns, codes that lost their leading zeros, a cell that is no number, a value outside
-        the allowed ones, a percent where a fraction is due, or a repeated key.
+        With every fault of `checked`.
     """
-    _check_columns(table, text)
-    named = text.rename(columns={column.source_name: column.name for column in table.columns})
-    own = next(column.name for column in table.columns if column.kind == "code")
-    _check_codes(table, named[own], code)
-    typed = pd.DataFrame({column.name: _typed(table, column, named[column.name]) for column in table.columns})
-    _validate(table, typed)
+    typed, faults = checked(table, text, code)
+    if len(faults) > 1:
+        raise BadInput(f"{table.file} has {len(faults)} faults:\n" + "\n".join(f"- {fault}" for fault in faults))
+    if faults:
+        raise BadInput(f"{table.file}: {faults[0]}")
     return typed
 
 
-def _check_columns(table: Table, text: pd.DataFrame) -> None:
-    expected, found = [column.source_name for column in table.columns], list(text.columns)
-    if sorted(expected) != sorted(found):
-        missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-        raise BadInput(
-            f"{table.file}: missing columns {missing or 'none'}, unknown columns {unknown or 'none'}. "
-            f"Legal: {', '.join(expected)}. See data/CODEBOOK.md."
-        )
+def checked(table: Table, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table's columns that can be read, and everything that is wrong with it.
+
+    Faults are missing or unknown columns, codes that lost their leading zeros, cells that are no number, values outside
+    the allowed ones, a percent where a fraction is due, and repeated keys; each names its column and how many cells.
+    """
+    if wrong := column_fault(table, text):
+        return pd.DataFrame(), [wrong]
+    named = text.rename(columns={column.source_name: column.name for column in table.columns})
+    own = next(column.name for column in table.columns if column.kind == "code")
+    faults = [fault for fault in [code_fault(named[own], code)] if fault]
+    typed = {}
+    for column in table.columns:
+        cells, fault = _typed(column, named[column.name])
+        if fault:
+            faults.append(fault)
+        else:
+            typed[column.name] = cells
+    frame = pd.DataFrame(typed)
+    return frame, [*faults, *_value_faults(table, frame), *_repeated(table, named)]
 
 
-def _check_codes(table: Table, codes: pd.Series, code: Code) -> None:
+def column_fault(table: Table, text: pd.DataFrame) -> str:
+    """Return what is wrong with the columns' names; empty where nothing is."""
+    expected, there = [column.source_name for column in table.columns], list(text.columns)
+    if sorted(expected) == sorted(there):
+        return ""
+    missing, unknown = sorted(set(expected) - set(there)), sorted(set(there) - set(expected))
+    return (
+        f"missing columns {missing or 'none'}, unknown columns {unknown or 'none'}. Legal: {', '.join(expected)}. "
+        "See data/CODEBOOK.md."
+    )
+
+
+def code_fault(codes: pd.Series, code: Code) -> str:
+    """Return what is wrong with the units' codes; empty where nothing is."""
     bad = codes[~codes.map(code.fits).astype(bool)]
-    if len(bad):
-        value = bad.iloc[0]
-        whole = value.zfill(len(code.example))
-        hint = f" Did it lose its leading zeros? Then it was {whole!r}." if value != whole and code.fits(whole) else ""
-        raise BadInput(
-            f"{table.file}: code {value!r} does not have the form of {code.example!r} ({len(bad)} such rows).{hint} "
-            "Read and write codes as text, never as numbers."
-        )
+    if bad.empty:
+        return ""
+    value = bad.iloc[0]
+    whole = value.zfill(len(code.example))
+    hint = f" Did it lose its leading zeros? Then it was {whole!r}." if value != whole and code.fits(whole) else ""
+    return (
+        f"code {value!r} does not have the form of {code.example!r} ({len(bad)} such rows).{hint} "
+        "Read and write codes as text, never as numbers."
+    )
 
 
-def _typed(table: Table, column: Column, cells: pd.Series) -> pd.Series:
+def _typed(column: Column, cells: pd.Series) -> tuple[pd.Series, str]:
+    """Return the cells as the column's kind, and what is wrong with them."""
     blank = (cells == "") | cells.isin(column.suppressed)
     if (cells == "").any() and not column.blank:
-        raise BadInput(
-            f"{table.file}: column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
-        )
+        return cells, f"column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
     if column.kind not in NUMERIC:
-        return cells.mask(blank).astype("str")
-    try:
-        numbers = pd.to_numeric(cells.mask(blank)).astype("float64")
-    except ValueError as error:
-        raise BadInput(f"{table.file}: column {column.name!r} holds a cell that is no number: {error}.") from None
-    odd = ~np.isfinite(numbers) if column.kind != "count" else ~np.isfinite(numbers) | (numbers % 1 != 0)
-    if (odd & ~blank).any():
+        return cells.mask(blank).astype("str"), ""
+    numbers = pd.to_numeric(cells.mask(blank), errors="coerce").astype("float64")
+    if (odd := numbers.isna() & ~blank).any():
+        return cells, f"column {column.name!r} holds {_shown(cells[odd])}: no number."
+    return numbers, _number_fault(column, cells[~blank], numbers[~blank])
+
+
+def _number_fault(column: Column, cells: pd.Series, numbers: pd.Series) -> str:
+    odd = ~np.isfinite(numbers) | ((numbers % 1 != 0) & (column.kind == "count"))
+    if odd.any():
         kind = "whole number" if column.kind == "count" else "number"
-        raise BadInput(
-            f"{table.file}: column {column.name!r} holds {cells[odd & ~blank].iloc[0]!r}, which is no {kind}."
-        )
+        return f"column {column.name!r} holds {_shown(cells[odd])}: no {kind}."
     if column.kind == "fraction" and (numbers > 1).any():
-        raise BadInput(
-            f"{table.file}: column {column.name!r} must be a fraction (0 to 1) but holds {numbers.max():g}. "
+        return (
+            f"column {column.name!r} must be a fraction (0 to 1) but holds {numbers.max():g}. "
             "It looks like a percent: divide by 100."
         )
     if column.kind == "percent" and numbers.max() <= 1:
-        raise BadInput(
-            f"{table.file}: column {column.name!r} must be a percent (0 to 100) but its largest value is "
-            f"{numbers.max():g}. It looks like a fraction: multiply by 100."
+        return (
+            f"column {column.name!r} must be a percent (0 to 100) but its largest value is {numbers.max():g}. "
+            "It looks like a fraction: multiply by 100."
         )
-    return numbers
+    return ""
 
 
-def _validate(table: Table, frame: pd.DataFrame) -> None:
+def _shown(cells: pd.Series) -> str:
+    """Return the first few different cells and how many there are."""
+    values = list(dict.fromkeys(cells))
+    named = ", ".join(map(repr, values[:4])) + (f" and {len(values) - 4} more" if len(values) > 4 else "")
+    return f"{named} ({len(cells)} cell{'s' if len(cells) > 1 else ''})"
+
+
+def _value_faults(table: Table, frame: pd.DataFrame) -> list[str]:
     from pandera.errors import SchemaErrors
 
     try:
         with warnings.catch_warnings():
             # pandera looks for every engine that is installed, and pyspark warns about its own settings
             warnings.simplefilter("ignore")
-            _schema(table).validate(frame, lazy=True)
+            _schema(table, frame).validate(frame, lazy=True)
     except SchemaErrors as errors:
-        first = errors.failure_cases.iloc[0]
-        raise BadInput(
-            f"{table.file}: {len(errors.failure_cases)} cells fail; the first is {first['failure_case']!r} in column "
-            f"{first['column']!r} (rule {first['check']!r}, row {first['index']}). See data/CODEBOOK.md for what is allowed."
-        ) from None
-    repeated = frame[frame.duplicated(list(table.key), keep=False)]
-    if len(repeated):
-        raise BadInput(
-            f"{table.file}: {len(repeated)} rows share a key {table.key}; the first is {tuple(repeated.iloc[0][list(table.key)])}."
-        )
+        cases = errors.failure_cases
+        return [
+            f"column {column!r} holds {_shown(cells['failure_case'])}: not allowed by {check!r}; the first is in row "
+            f"{cells['index'].iloc[0]}. See data/CODEBOOK.md for what is allowed."
+            for (column, check), cells in cases.groupby(["column", "check"], sort=False)
+        ]
+    return []
 
 
-def _schema(table: Table) -> Any:
+def _repeated(table: Table, named: pd.DataFrame) -> list[str]:
+    repeated = named[named.duplicated(list(table.key), keep=False)]
+    if repeated.empty:
+        return []
+    first = tuple(repeated.iloc[0][list(table.key)])
+    return [f"{len(repeated)} rows share a key {table.key}; the first is {first}."]
+
+
+def _schema(table: Table, frame: pd.DataFrame) -> Any:
     # pandera takes half a second to import; only a load pays for it
     import pandera.pandas as pa
 
@@ -128,4 +164,4 @@ def _schema(table: Table) -> Any:
             checks.append(pa.Check.isin([0.0, 1.0]))
         return pa.Column(None, checks, nullable=bool(column.blank or column.suppressed), title=column.means)
 
-    return pa.DataFrameSchema({column.name: rule(column) for column in table.columns}, strict=True)
+    return pa.DataFrameSchema({column.name: rule(column) for column in table.columns if column.name in frame})

@@ -129,7 +129,8 @@ class Series(Part):
 
 
 class LongOutcome(Part):
-    """An outcome over more years than the editions have: its tables, the years before, and the years that are only shown.
+    """An outcome over more years than the editions have: its tables, the years before, and the years that are only
+    shown.
 
     `before` are the first and last school year of the time before the program that contrasts start from; `shown` are
     years that are drawn and never used, each with its reason.
@@ -234,6 +235,11 @@ class State(Part):
     suppression: Suppression
     notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
+
+    def usual(self, part: Literal["groups", "contrasts", "editions", "outcomes"]) -> str:
+        """Return the first name that a part declares: of contrasts the first with the role ``main``."""
+        names = [name for name, item in getattr(self, part).items() if getattr(item, "role", "main") == "main"]
+        return next(iter(names or getattr(self, part)))
 
     @model_validator(mode="before")
     @classmethod

@@ -38,8 +38,8 @@ class SharedAnswer:
     raw_means : DataFrame
         group (the district, 'leap', 'alliance', 'others', 'state'), label, year, rate_pct, n_districts, measure.
     permutation : DataFrame
-        One row a placement: district_code, district, placebo_pp, is_treated; the main contrast. Of all districts together:
-        placebo_pp, the pooled estimate under each permutation of the labels.
+        One row a placement: district_code, district, placebo_pp, is_treated; the main contrast. Of all districts
+        together: placebo_pp, the pooled estimate under each permutation of the labels.
     editions : DataFrame
         edition, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value of the main contrast and comparison.
     leave_one_out : DataFrame
@@ -77,7 +77,10 @@ class SharedAnswer:
         return "\n".join(
             [
                 f"{type(self).__name__}: {self.district}",
-                f"  Estimate    {number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)})",
+                (
+                    f"  Estimate    {number(main.estimate_pp)} percentage points "
+                    f"({between(main.ci_low_pp, main.ci_high_pp)})"
+                ),
                 f"  Contrast    {main.pre} to {main.post}, {main.outcome}, edition {main.edition}",
                 f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison} districts",
                 f"  Detectable  {number(self.detectable.mde_t_pp)} percentage points with 80% power",
@@ -98,8 +101,8 @@ class DistrictAnswer(SharedAnswer):
     methods : DataFrame
         The tests that gave an answer, see `inference.methods_table`.
     among : PooledDistricts or None
-        All treated districts under the same question, so that this one is not read as if it were the only one; None where
-        they cannot be pooled, which `not_possible` then says.
+        All treated districts under the same question, so that this one is not read as if it were the only one; None
+        where they cannot be pooled, which `not_possible` then says.
     """
 
     inference: Inference
@@ -120,8 +123,8 @@ class PooledAnswer(SharedAnswer):
         ci_high_pp (t interval, as the pooled model takes it), p_value, p_floor (of the test that leads), mde_pp of the
         spec's contrast and comparison.
     pooling : PooledDistricts or None
-        All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is not in
-        points with equal weights, which `not_possible` then says.
+        All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is
+        not in points with equal weights, which `not_possible` then says.
     caterpillar : DataFrame
         Its districts with their names, as the figure draws them; empty without `pooling`.
     informed : Shrinkage or None

@@ -15,13 +15,14 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.contrasts import common_start
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference import estimate_rows, headline, infer, leading_test, methods_table
-from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, each_alone, pool_districts
+from leapstudy.did.own_years import each_alone, without_unit
+from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
 from leapstudy.did.pooling import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, rebound
 from leapstudy.did.records import EventStudy, Rebound
@@ -58,9 +59,14 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
         found.main.spread, leading_test(found.main.sample)[1], points_per_unit(found.main.sample)
     )
     return DistrictAnswer(
-        **shared, raw_means=_raw_means(data, spec, district.code),
-        inference=tests, methods=methods_table(tests), headline=leading, headline_why=why, among=among,
-    )  # fmt: skip
+        **shared,
+        raw_means=_raw_means(data, spec, district.code),
+        inference=tests,
+        methods=methods_table(tests),
+        headline=leading,
+        headline_why=why,
+        among=among,
+    )
 
 
 def _among(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
@@ -89,8 +95,8 @@ def answer_all(
     threshold_pp
         The effect on the average that would matter.
     published
-        What comparable programs say of the mean effect: the prior if the spec asks for it, else a second look beside the
-        flat one.
+        What comparable programs say of the mean effect: the prior if the spec asks for it, else a second look beside
+        the flat one.
     robust
         Whether robust bounds are made: they take longer than all the rest.
 
@@ -108,10 +114,13 @@ def answer_all(
     shared = found.shared(data, names, rows)
     shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
-        **shared, by_district=_by_district(sample, names), raw_means=_raw_means(data, spec, None),
-        pooling=pooled, caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
+        **shared,
+        by_district=_by_district(sample, names),
+        raw_means=_raw_means(data, spec, None),
+        pooling=pooled,
+        caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
-    )  # fmt: skip
+    )
 
 
 def _leading(spec: Spec, published: Prior | None) -> Prior:
@@ -153,15 +162,23 @@ class Common:
         rows = contrast_rows(self.effects, self.spec, self.code, self.district, self.studies[0])
         recovered, reasons = _rebound(data, self.spec, self.treated, names)
         return {
-            "code": self.code, "district": self.district, "spec": self.spec,
-            "main": main_row(self.effects, self.spec, self.code, self.district), "estimates": (*rows, *more, *bent),
-            "detectable": self.main.detectable, "regression_pp": regression(self.main.sample),
-            "comparison_districts": _listing(data, self.main.sample), "permutation": placements(self.main, names),
-            "editions": editions(self.effects, self.spec), "leave_one_out": _leave_one_out(self.main.sample, names),
-            "event_study": self.studies[0], "chronic": self.studies[1],
-            "rebound": recovered, "not_possible": (*self.reasons, *reasons),
+            "code": self.code,
+            "district": self.district,
+            "spec": self.spec,
+            "main": main_row(self.effects, self.spec, self.code, self.district),
+            "estimates": (*rows, *more, *bent),
+            "detectable": self.main.detectable,
+            "regression_pp": regression(self.main.sample),
+            "comparison_districts": _listing(data, self.main.sample),
+            "permutation": placements(self.main, names),
+            "editions": editions(self.effects, self.spec),
+            "leave_one_out": _leave_one_out(self.main.sample, names),
+            "event_study": self.studies[0],
+            "chronic": self.studies[1],
+            "rebound": recovered,
+            "not_possible": (*self.reasons, *reasons),
             "sensitivity": self.sensitivity,
-        }  # fmt: skip
+        }
 
 
 def _common(
@@ -211,17 +228,6 @@ def _own(rows: pd.DataFrame, edition: str, group: str, name: str, label: str) ->
     )
 
 
-def _without(sample: Sample, side: str, place: int) -> Sample:
-    keep = np.arange(len(getattr(sample, side))) != place
-    codes = tuple(code for code, kept in zip(getattr(sample, side), keep, strict=True) if kept)
-    changed = {
-        side: codes,
-        f"y_{side}": getattr(sample, f"y_{side}")[keep],
-        f"students_{side}": getattr(sample, f"students_{side}")[keep],
-    }
-    return replace(sample, **changed)
-
-
 def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     rows = []
     for side in ("treated", "comparison"):
@@ -233,7 +239,7 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
 
 def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
     """Return estimate and interval without one district; NaN ends where no interval can be formed without it."""
-    rest = _without(sample, side, place)
+    rest = without_unit(sample, side, place)
     estimate = to_points(difference_in_means(rest), rest)
     try:
         effect = fit(rest, draws=0)
@@ -251,32 +257,37 @@ def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple
 def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
     panel = build_panel(data, spec.outcome, spec.edition)
     sample = sample_from_panel(panel, data, spec, treated, panel.years)
-    return event_study(sample, data.state.calendar.shift(sample.start, data.state.outcomes[spec.outcome].reference))
+    clock = clock_of(data.state, data.starts, sample.treated)
+    return event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
 
 
 def _rebound(
     data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]
 ) -> tuple[Rebound | None, tuple[str, ...]]:
     try:
-        start = common_start(data.starts, treated)
-        years = [data.state.calendar.shift(start, k) for k in YEARS]
+        years = list(map(clock_of(data.state, data.starts, treated).label, YEARS))
         return rebound(build_sample(data, replace(spec, scale="points"), treated, years), names), ()
     except BadInput as reason:
         return None, (str(reason),)
 
 
 def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
-    """Return each district's own estimate with its t interval, as the pooled model takes it, and the leading test's p."""
+    """Return each district's own estimate with its t interval, as the pooled model takes it; the leading test's p."""
     rows = []
     for one in each_alone(sample):
         spread, (_, test) = spread_of(one), leading_test(one)
         low, high = (to_points(end, one) for end in spread.interval(test.estimate))
         rows.append(
             {
-                "district_code": one.treated[0], "district": names[one.treated[0]],
-                "estimate_pp": to_points(test.estimate, one), "se_pp": points_per_unit(one) * spread.se, "ci_low_pp": low,
-                "ci_high_pp": high, "p_value": test.p_value, "p_floor": test.floor,
+                "district_code": one.treated[0],
+                "district": names[one.treated[0]],
+                "estimate_pp": to_points(test.estimate, one),
+                "se_pp": points_per_unit(one) * spread.se,
+                "ci_low_pp": low,
+                "ci_high_pp": high,
+                "p_value": test.p_value,
+                "p_floor": test.floor,
                 "mde_pp": detectable(spread, test, points_per_unit(one)).mde_t_pp,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows).sort_values("estimate_pp", ascending=False).reset_index(drop=True)

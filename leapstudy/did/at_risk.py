@@ -1,4 +1,4 @@
-"""The recommended design from sums by risk set and absence band: ATT(g,t), and what each student adds to its averages."""
+"""The recommended design from sums by risk set and absence band: ATT(g,t), and each student's part in its averages."""
 
 from dataclasses import dataclass
 
@@ -92,16 +92,25 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     all_n = strata.groupby(["g", "t"])["n_t"].sum()
     weight = sizes.groupby("g")["students"].sum()
     found = _Estimates(
-        pairs["g"].to_numpy(float), pairs["t"].to_numpy(int), (pairs["gap"] / pairs["n"]).to_numpy(),
+        pairs["g"].to_numpy(float),
+        pairs["t"].to_numpy(int),
+        (pairs["gap"] / pairs["n"]).to_numpy(),
         weight.reindex(pairs["g"]).to_numpy(float),
-    )  # fmt: skip
+    )
     overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
     numbered = kept.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
     cells = numbered.assign(share=numbered["n_t"] / numbered["n"])
     return AtRisk(
-        found.cohort, found.period, found.estimate, found.cohort_weight, overlap, pairs["base"].to_numpy(), cells,
-        averages(found, np.unique(found.period), "event", events=HEADLINE), _refusals(strata, fewest),
-    )  # fmt: skip
+        found.cohort,
+        found.period,
+        found.estimate,
+        found.cohort_weight,
+        overlap,
+        pairs["base"].to_numpy(),
+        cells,
+        averages(found, np.unique(found.period), "event", events=HEADLINE),
+        _refusals(strata, fewest),
+    )
 
 
 def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
@@ -208,8 +217,12 @@ def at_risk_effects(
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
     overlap = float(made.combination[-1] @ found.overlap) if not visited else min(1.0, used / visited)
     return Effects(
-        np.append(made.key, np.nan), np.append(made.estimate, made.overall),
+        np.append(made.key, np.nan),
+        np.append(made.estimate, made.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
-        made.combination @ (found.period - found.base), float("inf"), "student",
-        cs_card("cs_at_risk", choices, "student", used, compared, overlap), students=np.append(each, used),
-    )  # fmt: skip
+        made.combination @ (found.period - found.base),
+        float("inf"),
+        "student",
+        cs_card("cs_at_risk", choices, "student", used, compared, overlap),
+        students=np.append(each, used),
+    )

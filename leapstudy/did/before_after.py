@@ -67,11 +67,23 @@ def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) 
     found = clustered(moments, aggregate_influence(moments, att, made), "student")
     treated = int((att.loading > 0).any(axis=0) @ moments.students)
     card = Card(
-        "before_after", "mean change of visited students: effect, season, year and rebound together", "nobody",
-        base_words(att.choices), att.choices.anticipation, "cohorts by their students; shares estimated", NO_FACTOR,
-        "student", treated, 0,
-    )  # fmt: skip
+        "before_after",
+        "mean change of visited students: effect, season, year and rebound together",
+        "nobody",
+        base_words(att.choices),
+        att.choices.anticipation,
+        "cohorts by their students; shares estimated",
+        NO_FACTOR,
+        "student",
+        treated,
+        0,
+    )
     return Effects(
-        np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
-        made.combination @ cell_drift(att), found.df, "student", card,
-    )  # fmt: skip
+        np.append(made.key, np.nan),
+        np.append(made.estimate, made.overall),
+        found.covariance,
+        made.combination @ cell_drift(att),
+        found.df,
+        "student",
+        card,
+    )

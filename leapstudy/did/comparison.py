@@ -156,7 +156,10 @@ def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
             f"{row['district']} is in {by} {row[column]}, and all {len(same)} districts of that "
             f"group have {program}, so no peer without {program} exists. {instead}"
         )
-    return f"{row['district']} is in {by} {row[column]}, outside {group.words.short}, so {comparison!r} holds no peer for it. {instead}"
+    return (
+        f"{row['district']} is in {by} {row[column]}, outside {group.words.short}, so {comparison!r} holds no peer "
+        f"for it. {instead}"
+    )
 
 
 def refuse_overlap(treated: Sequence[str], comparison: Sequence[str]) -> None:

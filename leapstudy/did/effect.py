@@ -11,7 +11,7 @@ from leapstudy.core.names import Role
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled
+from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
 from leapstudy.did.records import Detectable
 from leapstudy.did.spread import Spread, detectable, spread_of
 
@@ -64,13 +64,23 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
         )
         low, high = test.low, test.high
     else:
-        sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
-        test = shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes, draws)
+        test = _dealt(sample, draws)
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))
     found = detectable(spread, test, per_unit)
     return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends, found)
+
+
+def _dealt(sample: Sample, draws: int) -> Permutation:
+    """Deal the labels among all units, with their starts where these differ."""
+    sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
+    own = sample.by_start
+    if own is None:
+        return shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes, draws)
+    post, pre = sample.columns(sample.contrast.post), sample.columns(sample.contrast.pre)
+    changes = own.y[:, :, post].mean(axis=2) - own.y[:, :, pre].mean(axis=2)
+    return shuffled_starts(changes, own.started, sample.spec.seed, sizes, draws)
 
 
 def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
@@ -79,14 +89,27 @@ def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
     pooled = len(sample.treated) > 1
     ends = [end if np.isfinite(end) else None for end in (effect.ci_low_pp, effect.ci_high_pp)]
     return Estimate(
-        track="public", district_code=code, district=district, outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison), n_treated=len(sample.treated), n_comparison=len(sample.comparison),
-        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
-        estimator="did" if spec.scale == "points" else "did_logodds", role=role, estimate_pp=effect.estimate_pp,
-        se_pp=effect.se_pp, ci_low_pp=ends[0], ci_high_pp=ends[1], p_value=effect.test.p_value,
-        p_method="label_permutation" if pooled else "permutation", p_floor=effect.test.floor,
+        track="public",
+        district_code=code,
+        district=district,
+        outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison),
+        n_treated=len(sample.treated),
+        n_comparison=len(sample.comparison),
+        edition=spec.edition,
+        pre=years_label(sample.contrast.pre),
+        post=years_label(sample.contrast.post),
+        estimator="did" if spec.scale == "points" else "did_logodds",
+        role=role,
+        estimate_pp=effect.estimate_pp,
+        se_pp=effect.se_pp,
+        ci_low_pp=ends[0],
+        ci_high_pp=ends[1],
+        p_value=effect.test.p_value,
+        p_method="label_permutation" if pooled else "permutation",
+        p_floor=effect.test.floor,
         seed=spec.seed if pooled else None,
-    )  # fmt: skip
+    )
 
 
 def placements(effect: Effect, names: Mapping[str, str]) -> pd.DataFrame:

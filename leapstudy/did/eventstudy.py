@@ -38,7 +38,7 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     covariance, df = _covariance(sample, treated, comparison)
     se = np.sqrt(np.diag(covariance))
     sup_t = sup_t_value(covariance, df, sample.spec.seed)
-    before = [place for place, year in enumerate(years) if year < sample.start]
+    before = [place for place, year in enumerate(years) if event_time(year, sample.start) < 0]
     joint_f, joint_df, joint_p, slope = np.nan, (0.0, df), np.nan, np.nan
     if before:
         joint_f, joint_df, joint_p = joint_test(values[before], covariance[np.ix_(before, before)], df)
@@ -47,9 +47,20 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     spec = sample.spec
     table = _table(sample, reference, years, values, se, float(stats.t.ppf(1 - ALPHA / 2, df)), sup_t, df)
     return EventStudy(
-        spec.outcome, comparison_label(spec.comparison), spec.edition, len(sample.treated), len(sample.comparison), reference,
-        table, sup_t, joint_f, joint_df, joint_p, slope, pd.DataFrame(covariance, index=years, columns=years),
-    )  # fmt: skip
+        spec.outcome,
+        comparison_label(spec.comparison),
+        spec.edition,
+        len(sample.treated),
+        len(sample.comparison),
+        reference,
+        table,
+        sup_t,
+        joint_f,
+        joint_df,
+        joint_p,
+        slope,
+        pd.DataFrame(covariance, index=years, columns=years),
+    )
 
 
 def _from_reference(sample: Sample, y: np.ndarray, years: list[str], reference: str) -> np.ndarray:
@@ -127,10 +138,17 @@ def _table(
 ) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
-            "year": years, "estimate_pp": values, "se_pp": se, "low_pp": values - t * se, "high_pp": values + t * se,
-            "low_sup_pp": values - sup_t * se, "high_sup_pp": values + sup_t * se, "mde_pp": mde_factor(df) * se, "is_reference": False,
+            "year": years,
+            "estimate_pp": values,
+            "se_pp": se,
+            "low_pp": values - t * se,
+            "high_pp": values + t * se,
+            "low_sup_pp": values - sup_t * se,
+            "high_sup_pp": values + sup_t * se,
+            "mde_pp": mde_factor(df) * se,
+            "is_reference": False,
         }
-    )  # fmt: skip
+    )
     zero = pd.DataFrame({"year": [reference], "estimate_pp": [0.0], "is_reference": [True]})
     table = pd.concat([rows, zero], ignore_index=True).set_index("year").loc[list(sample.years)].reset_index()
     table.insert(1, "event_time", [event_time(year, sample.start) for year in table["year"]])

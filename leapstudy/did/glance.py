@@ -10,6 +10,7 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.did.answering import ALL_NAME
 from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
 from leapstudy.did.effect import fit, placements, points_per_unit, row
 from leapstudy.did.eventstudy import event_study
@@ -66,11 +67,15 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
     role = effect.sample.contrast.role
     every_year = _every_year(panel, data, spec, treated)
-    reference = data.state.calendar.shift(every_year.start, -1)
+    reference = clock_of(data.state, data.starts, every_year.treated).label(-1)
     return Glance(
-        spec, row(effect, code, name, "placebo" if role == "placebo" else "main"), found,
-        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"), placements(effect, names), event_study(every_year, reference),
-    )  # fmt: skip
+        spec,
+        row(effect, code, name, "placebo" if role == "placebo" else "main"),
+        found,
+        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"),
+        placements(effect, names),
+        event_study(every_year, reference),
+    )
 
 
 def _every_year(panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str]) -> Sample:
@@ -81,9 +86,19 @@ def two_sides(sample: Sample, name: str) -> pd.DataFrame:
     """Return the mean of either side by year, percent, with the sample's weights; `name` is the treated side's."""
     group = comparison_label(sample.spec.comparison)
     sides = (
-        ("district" if len(sample.treated) == 1 else "leap", name, sample.weights_treated @ sample.y_treated, len(sample.treated)),
-        (group if isinstance(sample.spec.comparison, str) else "custom", group, sample.weights_comparison @ sample.y_comparison, len(sample.comparison)),
-    )  # fmt: skip
+        (
+            "district" if len(sample.treated) == 1 else "leap",
+            name,
+            sample.weights_treated @ sample.y_treated,
+            len(sample.treated),
+        ),
+        (
+            group if isinstance(sample.spec.comparison, str) else "custom",
+            group,
+            sample.weights_comparison @ sample.y_comparison,
+            len(sample.comparison),
+        ),
+    )
     parts = [
         pd.DataFrame({"group": key, "label": label, "year": sample.years, "rate_pct": rates, "n_districts": n})
         for key, label, rates, n in sides

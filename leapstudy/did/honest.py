@@ -11,7 +11,8 @@ from leapstudy.core.names import check_option
 from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
 
 Violation = Literal["smoothness", "relative_magnitudes"]
-"""How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before."""
+"""How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before.
+"""
 
 STEPS = 7
 LEAST_BEFORE: dict[Violation, int] = {"smoothness": 2, "relative_magnitudes": 1}
@@ -44,15 +45,20 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
 
     Notes
     -----
-    Rambachan and Roth (2023, Review of Economic Studies 90). Relative magnitudes are read off a grid: their ends are known
-    to about 0.04 standard errors. A bound takes 0.4 s (smoothness) to 1 s, and the first one a second more to import the
-    solvers. The same figures give the same bounds.
+    Rambachan and Roth (2023, Review of Economic Studies 90). Relative magnitudes are read off a grid: their ends are
+    known to about 0.04 standard errors. A bound takes 0.4 s (smoothness) to 1 s, and the first one a second more to
+    import the solvers. The same figures give the same bounds.
     """
     _check(problem, kind)
     found = [_interval(problem, kind, float(bound)) for bound in grid]
     return pd.DataFrame(
-        {"kind": kind, "bound": np.asarray(grid, dtype=float), "low_pp": [f[0] for f in found], "high_pp": [f[1] for f in found]}
-    )  # fmt: skip
+        {
+            "kind": kind,
+            "bound": np.asarray(grid, dtype=float),
+            "low_pp": [f[0] for f in found],
+            "high_pp": [f[1] for f in found],
+        }
+    )
 
 
 def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
@@ -88,12 +94,14 @@ def _check(problem: Problem, kind: Violation) -> None:
     n_pre, n_post = problem.n_pre, problem.n_post
     if b.shape != (n_pre + n_post,) or v.shape != (b.size, b.size) or w.shape != (n_post,) or n_post < 1:
         raise BadInput(
-            f"Robust bounds need an effect, its covariance and for those after a weight each; got {n_pre} before, {n_post} "
+            f"Robust bounds need an effect, its covariance and for those after a weight each; got {n_pre} before, "
+            f"{n_post} "
             f"after, {b.shape} estimates, {v.shape} covariance, {w.shape} weights."
         )
     if n_pre < LEAST_BEFORE[kind]:
         raise BadInput(
-            f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare violations "
+            f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare "
+            f"violations "
             f"with; got {n_pre}. Bring earlier periods; without them no bound can be given."
         )
 

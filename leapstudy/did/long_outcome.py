@@ -97,12 +97,18 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
     left_out = tuple(code for code in question.comparison if code not in comparison.index)
     equal, others = np.ones(treated.shape), np.ones(comparison.shape)
     return Sample(
-        replace(question.spec, scale=scale), contrast, question.treated, tuple(comparison.index), tuple(years),
-        treated.to_numpy(float), comparison.to_numpy(float), equal,
+        replace(question.spec, scale=scale),
+        contrast,
+        question.treated,
+        tuple(comparison.index),
+        tuple(years),
+        treated.to_numpy(float),
+        comparison.to_numpy(float),
+        equal,
         others,
         question.after[0],
         left_out,
-    )  # fmt: skip
+    )
 
 
 Effects = dict[tuple[Scale, str, tuple[str, ...]], Effect]
@@ -134,8 +140,8 @@ def whole_contrast(years: Sequence[str]) -> Contrast:
 def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown: Iterable[str] = ()) -> EventStudy:
     """Return the event study over all years, the last year before the program being the reference.
 
-    Units need a figure in every used year. `shown` are further years (incomplete ones) that take part in the picture and
-    never in the joint test: they are left out here where any side lacks them.
+    Units need a figure in every used year. `shown` are further years (incomplete ones) that take part in the picture
+    and never in the joint test: they are left out here where any side lacks them.
     """
     years = [*question.before, *question.after]
     extra = [year for year in shown if year in rates and rates.loc[[*question.treated], year].notna().all()]

@@ -1,4 +1,6 @@
-"""Regression to the mean: how a rise follows a fall in districts without the program, and what that predicts for the others."""
+"""Regression to the mean: how a rise follows a fall in districts without the program, and what that predicts for the
+others.
+"""
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,8 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     fall, back = _steps(sample, sample.y_comparison)
     if len(fall) < LEAST_DISTRICTS or np.std(fall) < LEAST_NOISE:
         raise BadInput(
-            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison districts or more that fell "
+            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison districts or more that "
+            f"fell "
             f"differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
         )
     fit = sm.OLS(back, sm.add_constant(fall)).fit()
@@ -51,14 +54,24 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     mean_row = np.array([1.0, fall_t.mean()])
     gap_variance = fit.scale / len(fall_t) + mean_row @ fit.cov_params() @ mean_row
     treated = _frame(sample.treated, names, fall_t, back_t).assign(
-        predicted_pp=predicted, predicted_low_pp=frame["obs_ci_lower"].to_numpy(), predicted_high_pp=frame["obs_ci_upper"].to_numpy(),
+        predicted_pp=predicted,
+        predicted_low_pp=frame["obs_ci_lower"].to_numpy(),
+        predicted_high_pp=frame["obs_ci_upper"].to_numpy(),
         gap_pp=back_t - predicted,
-    )  # fmt: skip
+    )
     return Rebound(
-        group=comparison_label(sample.spec.comparison), n=len(fall), slope=float(fit.params[1]), slope_se=float(robust.bse[1]),
-        slope_low=float(low), slope_high=float(high), intercept=float(fit.params[0]), comparison=_frame(sample.comparison, names, fall, back),
-        treated=treated, mean_gap_pp=float((back_t - predicted).mean()), mean_gap_se_pp=float(np.sqrt(gap_variance)),
-    )  # fmt: skip
+        group=comparison_label(sample.spec.comparison),
+        n=len(fall),
+        slope=float(fit.params[1]),
+        slope_se=float(robust.bse[1]),
+        slope_low=float(low),
+        slope_high=float(high),
+        intercept=float(fit.params[0]),
+        comparison=_frame(sample.comparison, names, fall, back),
+        treated=treated,
+        mean_gap_pp=float((back_t - predicted).mean()),
+        mean_gap_se_pp=float(np.sqrt(gap_variance)),
+    )
 
 
 def around_start(sample: Sample) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
-from leapstudy.data.state import school_year
+from leapstudy.did.contrasts import start_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Detectable:
     def power(self, effect_pp: float) -> float:
         """Return the chance that the test rejects zero under an effect, in points.
 
-        The estimate's error is t distributed with the study's standard error; what the comparison districts did is taken
-        as it was. With a t test it is Bloom's (1995) approximation, 80% at `mde_t_pp`.
+        The estimate's error is t distributed with the study's standard error; what the comparison districts did is
+        taken as it was. With a t test it is Bloom's (1995) approximation, 80% at `mde_t_pp`.
         """
         ends = [(end - effect_pp) / self.se_pp for end in (self.keeps_low_pp, self.keeps_high_pp)]
         return float(stats.t.cdf(ends[0], self.df) + stats.t.sf(ends[1], self.df))
@@ -73,7 +73,7 @@ class EventStudy:
     def start(self) -> str:
         """The treated districts' first school year with the program, also where the table ends before it."""
         first = self.table.iloc[0]
-        return school_year(int(str(first["year"])[:4]) - int(first["event_time"]))
+        return start_of(str(first["year"]), int(first["event_time"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,9 @@ class Rebound:
     """How the change of 2021-22 goes with that of 2020-21 in districts without the program, in points.
 
     `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: a point more of a fall goes
-    with 0.8 points more of a rise, whatever the districts fell and rose on average). `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same and
-    predicted_pp, predicted_low_pp, predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
+    with 0.8 points more of a rise, whatever the districts fell and rose on average). `comparison` has a row a district:
+    district_code, district, fall_pp, rebound_pp. `treated` has the same and predicted_pp, predicted_low_pp,
+    predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
     """
 
     group: str

@@ -11,8 +11,8 @@ from leapstudy.core.quiet import quiet
 
 LEVEL = 0.95
 UNIT = 0.01
-"""Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors near
-1 it takes ten times as long for the same ends."""
+"""Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors
+near 1 it takes ten times as long for the same ends."""
 TRIFLE = 1e-6
 REACH, COARSE, FINE = 20, 0.5, 0.04
 """In standard errors: how far beyond the largest violation a grid looks at first, and its first and last step."""
@@ -63,8 +63,9 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
 
     Read off a grid, in one go by a version that halves its way to the ends. One that tests every value would take ten
-    seconds, and is given a coarse grid first and then fine ones around each end, which takes one. The grid is widened until
-    it does not cut the set, and each end is the first rejected value beyond it, so that rounding never narrows the set.
+    seconds, and is given a coarse grid first and then fine ones around each end, which takes one. The grid is widened
+    until it does not cut the set, and each end is the first rejected value beyond it, so that rounding never narrows
+    the set.
     """
     p = _eased(problem.scaled())
     after = slice(p.n_pre, None)
@@ -81,7 +82,9 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
 
 
 def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> tuple[float, float]:
-    """Return the rejected values next to the set within `reach` of its center; an edge of the grid where it is cut there."""
+    """Return the rejected values next to the set within `reach` of its center; an edge of the grid where it is cut
+    there.
+    """
     steps, finer = int(np.ceil(2 * reach / (COARSE * se))), int(np.ceil(COARSE / FINE))
     start, step = center - reach, 2 * reach / steps
     low, high = (np.nan, np.nan) if _is_old() else _kept(p, m_bar, start, start + 2 * reach, steps)
@@ -101,18 +104,28 @@ def _kept(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tupl
     """Return the first and last value that is not rejected on a grid from `low` to `high`; NaN where all are."""
     with quiet():
         found = _package().create_sensitivity_results_rm(
-            p.estimate, p.covariance, p.n_pre, p.n_post, method="Conditional", m_bar_vec=[m_bar], l_vec=p.weights,
-            alpha=1 - LEVEL, grid_points=steps + 1, grid_lb=low, grid_ub=high,
-        )  # fmt: skip
+            p.estimate,
+            p.covariance,
+            p.n_pre,
+            p.n_post,
+            method="Conditional",
+            m_bar_vec=[m_bar],
+            l_vec=p.weights,
+            alpha=1 - LEVEL,
+            grid_points=steps + 1,
+            grid_lb=low,
+            grid_ub=high,
+        )
     return float(found["lb"][0]), float(found["ub"][0])
 
 
 def _eased(p: Problem) -> Problem:
     """Return the problem in the form that `moderndid` solves well, and in full, for relative magnitudes.
 
-    With one effect after it fails: a second one is added, whose true value is free, so that it says nothing. With weights
-    of zero its linear programs are degenerate and 25 times slower: they become a millionth of the largest. The old version
-    leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a change of nothing.
+    With one effect after it fails: a second one is added, whose true value is free, so that it says nothing. With
+    weights of zero its linear programs are degenerate and 25 times slower: they become a millionth of the largest. The
+    old version leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a
+    change of nothing.
     """
     if p.n_post == 1:
         b, v = np.append(p.estimate, p.estimate[-1]), np.pad(p.covariance, (0, 1))
@@ -125,7 +138,7 @@ def _eased(p: Problem) -> Problem:
 
 
 def _is_old() -> bool:
-    """Return whether this is `moderndid` 0.2, the last for Python 3.11; both give the same ends the way they are asked."""
+    """Return whether this is `moderndid` 0.2, the last for Python 3.11; both give the same ends as they are asked."""
     return version("moderndid").startswith("0.2.")
 
 

@@ -73,7 +73,8 @@ def _positive(variance: float) -> float:
     se = float(np.sqrt(variance))
     if not se >= LEAST_NOISE:
         raise BadInput(
-            "No variation: the districts compared all changed by the same amount, so that nothing shows how far districts "
+            "No variation: the districts compared all changed by the same amount, so that nothing shows how far "
+            "districts "
             "move by themselves. Add districts to the comparison group."
         )
     return se

@@ -45,8 +45,9 @@ def cluster_robust(sample: Sample) -> tuple[float, float]:
 
     Notes
     -----
-    ``G / (G - 1) (n - 1) / (n - k)`` with k the coefficients that are not nested in the G clusters, and t with G - 1 degrees
-    of freedom (Cameron and Miller 2015, sections II.B and IV; R `fixest`'s default): district effects are nested.
+    ``G / (G - 1) (n - 1) / (n - k)`` with k the coefficients that are not nested in the G clusters, and t with G - 1
+    degrees of freedom (Cameron and Miller 2015, sections II.B and IV; R `fixest`'s default): district effects are
+    nested.
 
     Raises
     ------

@@ -37,9 +37,13 @@ NOT_ADJUSTED = (
 )
 NOT_GRADED = "not graded: the contrast that was asked lies before the program"
 NOT_PRICED = {
-    "placebo": "Cost per extra day is not named: the contrast that was asked lies before the program, when nothing was paid.",
+    "placebo": (
+        "Cost per extra day is not named: the contrast that was asked lies before the program, when nothing was paid."
+    ),
     "failed_placebo": "Cost per extra day cannot be bounded: the comparison shows a difference where zero is expected.",
-    "one_of_many": "Cost per extra day is not named: the effect does not stand out once all districts looked at are counted.",
+    "one_of_many": (
+        "Cost per extra day is not named: the effect does not stand out once all districts looked at are counted."
+    ),
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
@@ -96,7 +100,7 @@ def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
 
 
 def verdict_of(answer: Answer) -> Verdict:
-    """Return the one verdict of an answer, from the leading test, the placebo windows, earlier trends and multiplicity."""
+    """Return the one verdict of an answer, from the leading test, placebo windows, earlier trends and multiplicity."""
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
     floor, adjusted, looked_at = main.p_floor, None, 1

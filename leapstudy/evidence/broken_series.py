@@ -18,7 +18,8 @@ CUT = 2.5
 """Standard deviations by which *both* changes, into and out of a year, must depart from other districts'."""
 
 CONTRADICTION_CUT = 4.0
-"""Standard deviations by which chronic absence must depart from what attendance implies; one change, so a higher bar."""
+"""Standard deviations by which chronic absence must depart from what attendance implies; one change, so a higher bar.
+"""
 
 TAIL_DF = 3
 """Degrees of freedom of the noise: heavy tails, so that the faults looked for do not widen their own yardstick."""
@@ -53,8 +54,8 @@ def screen(
     Parameters
     ----------
     rates_pct : DataFrame
-        Rates in percent; one row a district, one column a year, columns in order of time. A year without figures is left
-        out, and the years beside it count as neighbors.
+        Rates in percent; one row a district, one column a year, columns in order of time. A year without figures is
+        left out, and the years beside it count as neighbors.
     students : Series
         Students behind a rate; index as in `rates_pct`. Districts without a number are not screened.
     companion_pct : DataFrame, optional
@@ -77,8 +78,8 @@ def screen(
 
     Notes
     -----
-    Each change is centered on the median district of its year, so that what happened to all is no flag. The yardstick is
-    fitted by maximum likelihood with Student's t(3) errors (Lange, Little and Taylor 1989, JASA 84:881), whose heavy
+    Each change is centered on the median district of its year, so that what happened to all is no flag. The yardstick
+    is fitted by maximum likelihood with Student's t(3) errors (Lange, Little and Taylor 1989, JASA 84:881), whose heavy
     tails keep the faults themselves from hiding.
 
     Examples

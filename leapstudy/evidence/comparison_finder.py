@@ -1,6 +1,6 @@
 """Which comparison group is fairest? Asked before any outcome is known, and recorded.
 
-Candidate sets are ranked by how alike they were to the treated districts before LEAP. Nothing here can take a figure
+Candidate sets are ranked by how like the treated districts they were before the start. Nothing here can take a figure
 of 2021-22 or later: `PrePeriod` refuses it, and the ranking takes nothing else. Likeness before does not prove that
 the groups would have moved alike after; a set of nearest districts is alike by construction, and where it is picked on
 a bad year it rebounds (Daw and Hatfield 2018). So the nearest sets are picked on traits and on the mean of many years,
@@ -34,7 +34,7 @@ MIN_TRAITS = 4
 
 @dataclass(frozen=True, slots=True)
 class PrePeriod:
-    """What was known of each district before LEAP.
+    """What was known of each district before the program.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class PrePeriod:
     years : tuple of str
         Every school year that went into it.
     candidates : dict
-        Set name -> codes without LEAP.
+        Set name -> codes without the program.
     start : str
         The study's first school year with the program.
     """
@@ -54,7 +54,7 @@ class PrePeriod:
     start: str
 
     def __post_init__(self) -> None:
-        """Refuse a year in which LEAP ran."""
+        """Refuse a year in which the program ran."""
         late = [year for year in self.years if year >= self.start]
         if late:
             raise BadInput(f"A comparison group is chosen before the outcome: {', '.join(late)} is not before LEAP.")
@@ -62,7 +62,7 @@ class PrePeriod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateSet:
-    """One candidate set and its likeness before LEAP, in standard deviations between all districts.
+    """One candidate set and its likeness before the program, in standard deviations between all districts.
 
     `mean_gap` and `largest_gap` are over the absolute standardized differences of the columns compared; `worst` names
     the column of the largest. `cox` is the Cox index of chronic absence 2019-20, `category` its WWC 5.0 category.
@@ -90,7 +90,7 @@ class ChoiceRecord:
 
 
 def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
-    """Cut the study's tables down to what was known before LEAP."""
+    """Cut the study's tables down to what was known before the program."""
     start = min(data.starts.values())
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
@@ -125,13 +125,13 @@ def rank_comparisons(
     Parameters
     ----------
     pre
-        What was known before LEAP; there is no way to hand in an outcome.
+        What was known before the program; there is no way to hand in an outcome.
     treated
         Codes of the treated districts; all of them stay treated in every set.
     nearest
-        Sizes k: the k districts without LEAP nearest to each treated district, taken together.
+        Sizes k: the k comparison districts nearest to each treated district, taken together.
     custom
-        Sets of one's own: name -> codes without LEAP.
+        Sets of one's own: name -> codes without the program.
 
     Notes
     -----

@@ -16,7 +16,8 @@ from leapstudy.core.phrases import between, number
 
 SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
-    "Per visited student: the effect on the average divided by the share of students visited, which assumes that visits "
+    "Per visited student: the effect on the average divided by the share of students visited, which assumes that "
+    "visits "
     "moved nobody else."
 )
 
@@ -64,9 +65,9 @@ class PublishedCost:
 class CostBlock:
     """What the money bought, as far as the figures say.
 
-    Dollars. `days_average` is per average student, `days_visited` per visited student, a school year; the latter is None
-    where no student could gain or lose so many, and `visited_refusal` says so. `dollars_per_day` is None where it is
-    refused, and `refusal` then says why; otherwise both are empty.
+    Dollars. `days_average` is per average student, `days_visited` per visited student, a school year; the latter is
+    None where no student could gain or lose so many, and `visited_refusal` says so. `dollars_per_day` is None where it
+    is refused, and `refusal` then says why; otherwise both are empty.
     """
 
     dollars: float
@@ -191,7 +192,8 @@ def impossible_days(visited: Range, school_days: int = SCHOOL_DAYS) -> str:
         return ""
     ends = f" ({between(visited.low, visited.high, 0)})" if len(numbers) == 3 else ""
     return (
-        f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {school_days}, which cannot be: "
+        f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {school_days}, which "
+        f"cannot be: "
         "the share visited, or this estimate, is off."
     )
 
@@ -228,7 +230,8 @@ def cost_block(
     school_days
         Days of a school year.
     refusal
-        Why nothing may be priced whatever the interval: a comparison that failed its placebo, a contrast before the program.
+        Why nothing may be priced whatever the interval: a comparison that failed its placebo, a contrast before the
+        program.
     """
     per_served = dollars_per_served(dollars, served)
     average = scaled(effect_pp, school_days / 100)

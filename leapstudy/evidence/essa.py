@@ -1,8 +1,8 @@
 """The evidence tier of the Every Student Succeeds Act (ESSA), each condition ticked or "not met because ...".
 
 Law: 20 U.S.C. 7801(21)(A). Reading of "large" and "multi-site": U.S. Department of Education, Non-Regulatory Guidance:
-Using Evidence to Strengthen Education Investments (350 students, or 50 groups of at least 10; more than one site). Where
-the law's words leave room ("statistical controls for selection bias"), the reason says how the study reads them.
+Using Evidence to Strengthen Education Investments (350 students, or 50 groups of at least 10; more than one site).
+Where the law's words leave room ("statistical controls for selection bias"), the reason says how the study reads them.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class EssaFacts:
 
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
-    differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research and its effects are being
-    studied, `randomized` whether lots were drawn with low attrition.
+    differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research
+    and its effects are being studied, `randomized` whether lots were drawn with low attrition.
     """
 
     verdict: Verdict

@@ -35,8 +35,13 @@ HARMLESS = ("seed",)
 
 PLANNED_ESTIMATORS = ("did", "did_logodds")
 PLANNED_TESTS = (
-    "permutation", "label_permutation", "studentized_noise", "studentized_enrollment", "benjamini_hochberg", "romano_wolf",
-)  # fmt: skip
+    "permutation",
+    "label_permutation",
+    "studentized_noise",
+    "studentized_enrollment",
+    "benjamini_hochberg",
+    "romano_wolf",
+)
 """What the plan's `inference` names; every other estimator and test came later."""
 
 Kind = Literal["planned sensitivity", "other draws", "exploratory"]
@@ -168,5 +173,10 @@ def _standing(
 ) -> Standing:
     if row.estimator not in PLANNED_ESTIMATORS or row.p_method not in PLANNED_TESTS:
         return "exploratory"
-    asked = {"outcome": row.outcome, "comparison": row.comparison, "edition": row.edition, "contrast": names.get((row.pre or "", row.post or ""), "")}  # fmt: skip
+    asked = {
+        "outcome": row.outcome,
+        "comparison": row.comparison,
+        "edition": row.edition,
+        "contrast": names.get((row.pre or "", row.post or ""), ""),
+    }
     return standing_of(deviations(plan, {**params, **asked}))

@@ -1,8 +1,8 @@
 """What the design could have seen, said before what it saw.
 
-LEAP visited about one student in seventeen. A district's average moves by the effect on visited students times the share
-visited (its coverage), so a large effect on few students is a small effect on the average. All effects are in percentage
-points of attendance.
+LEAP visited about one student in seventeen. A district's average moves by the effect on visited students times the
+share visited (its coverage), so a large effect on few students is a small effect on the average. All effects are in
+percentage points of attendance.
 """
 
 import math
@@ -21,10 +21,12 @@ from leapstudy.did.records import Detectable
 from leapstudy.did.spread import mde_factor
 
 STUDENT_SD_PP = 8.0
-"""Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`)."""
+"""Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
+"""
 
 COVERAGE_ASSUMPTION = (
-    "Students visited are published for all districts together, not one by one: every district is taken to have the same "
+    "Students visited are published for all districts together, not one by one: every district is taken to have the "
+    "same "
     "coverage. The count includes students visited after 2021-22, so that in that year coverage was at most this."
 )
 
@@ -65,9 +67,9 @@ class Diluted:
 class PowerBlock:
     """Coverage, published effects diluted, and the smallest detectable effect beside them.
 
-    `mde_pp` and `half_pp` are found in 80% and in 50% of such studies by the test that leads (infinite where it can never
-    reject); `could_see` counts the published effects found with 80% power, `excluded` those that the interval rules out.
-    All rest on `assumption`, the coverage.
+    `mde_pp` and `half_pp` are found in 80% and in 50% of such studies by the test that leads (infinite where it can
+    never reject); `could_see` counts the published effects found with 80% power, `excluded` those that the interval
+    rules out. All rest on `assumption`, the coverage.
     """
 
     served: float
@@ -186,10 +188,10 @@ def detectable_grid(
     Returns
     -------
     DataFrame
-        One row a combination: n_treated, n_comparison, enrollment, mde_pp (NaN where `p_floor` is above 5%: no effect could
-        be found), p_floor (lowest p-value that a permutation
-        of labels can give: one over the number of ways to pick the treated), diluted_low_pp, diluted_high_pp,
-        coverage_for_low, coverage_for_high (shares; NaN where not even a visit to every student would do).
+        One row a combination: n_treated, n_comparison, enrollment, mde_pp (NaN where `p_floor` is above 5%: no effect
+        could be found), p_floor (lowest p-value that a permutation of labels can give: one over the number of ways to
+        pick the treated), diluted_low_pp, diluted_high_pp, coverage_for_low, coverage_for_high (shares; NaN where not
+        even a visit to every student would do).
     """
     low, high = min(effects_pp), max(effects_pp)
     cases = pd.DataFrame(
@@ -211,7 +213,8 @@ def detectable_grid(
 
 
 def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) -> tuple[float, float]:
-    """Return the one-sided p-value of an effect of `bound_pp` or more, and that of two one-sided tests against both bounds.
+    """Return the one-sided p-value of an effect of `bound_pp` or more, and that of two one-sided tests against both
+    bounds.
 
     Schuirmann (1987): the larger of the p-values of "effect >= bound" and "effect <= -bound".
 

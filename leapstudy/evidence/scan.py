@@ -120,8 +120,8 @@ def _leaks(file: Path, name: str, ids: frozenset[str]) -> bool:
 def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     """Read every byte of every file under `folder`, and the files' names; archives, gzip and parquet are opened.
 
-    What cannot be read to its end is named like a leak. What is compressed inside a PDF or a picture, or encoded by a user on
-    purpose, is not seen.
+    What cannot be read to its end is named like a leak. What is compressed inside a PDF or a picture, or encoded by a
+    user on purpose, is not seen.
 
     Parameters
     ----------

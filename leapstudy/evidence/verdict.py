@@ -41,8 +41,8 @@ Before = Literal["failed", "passed", "untested"]
 class Window:
     """The same computation where zero is expected, in percentage points.
 
-    `own` says whether it is of the outcome that was asked; `p_value`, `p_floor`, `low_pp` and `high_pp` are None where they
-    do not exist.
+    `own` says whether it is of the outcome that was asked; `p_value`, `p_floor`, `low_pp` and `high_pp` are None where
+    they do not exist.
     """
 
     name: str
@@ -149,8 +149,8 @@ def decide(
         The same computation where zero is expected. One of the asked outcome at 5% fails the comparison. One of another
         outcome, at 5% after Holm's correction for their number, forbids to claim an effect, and is else a caution.
     pre_trend_p, pre_trend_fits
-        Joint test of the asked outcome's movement before the program, and whether that test keeps its size here (with one
-        treated unit it does not); a rejection fails the comparison, or else forbids to claim an effect.
+        Joint test of the asked outcome's movement before the program, and whether that test keeps its size here (with
+        one treated unit it does not); a rejection fails the comparison, or else forbids to claim an effect.
     p_adjusted, looked_at
         The p-value that counts how many units were looked at, and that number.
     role

@@ -129,11 +129,13 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
     referred, met = safe.sum(axis=1, skipna=False), safe["met"]
     table = pd.DataFrame(
         {
-            "referred": referred, "tried": exact[list(STATUSES[1:])].sum(axis=1).mask(few | referred.isna()), "met": met,
+            "referred": referred,
+            "tried": exact[list(STATUSES[1:])].sum(axis=1).mask(few | referred.isna()),
+            "met": met,
             "coverage_pct": (100 * met / referred).where(referred >= MIN_GROUP).round(),
             "visits": (visits / met).where(met >= MIN_GROUP).round(1),
         }
-    )  # fmt: skip
+    )
     return _rounded(table, FLOWS).reset_index()
 
 
@@ -197,8 +199,9 @@ def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
     table = _rounded(table, ("so_far", "promised"))
     enough, some = referred >= MIN_GROUP, met >= MIN_GROUP
     table.loc["met of the referred (%)"] = (
-        round(100 * met / referred) if enough else np.nan, np.nan if plan.met is None else 100 * plan.met,
-    )  # fmt: skip
+        round(100 * met / referred) if enough else np.nan,
+        np.nan if plan.met is None else 100 * plan.met,
+    )
     table.loc["visits a met student"] = (
         round(visits / met, 1) if some else np.nan,
         np.nan if plan.visits is None else plan.visits,

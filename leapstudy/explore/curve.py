@@ -14,7 +14,7 @@ from leapstudy.data import StudyData
 from leapstudy.data.names import comparison_short, contrast_words, outcome_words, study_names
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
-from leapstudy.did.contrasts import Contrast, common_start, contrasts_of, years_label
+from leapstudy.did.contrasts import Contrast, clock_of, years_label
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import glance
 from leapstudy.did.sensitivity.specifications import specification_curve
@@ -53,9 +53,9 @@ class Curve:
 
 
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
-    """Fit every specification that the data can be asked for one district, or for all together; see `did.sensitivity`."""
+    """Fit every specification that the data can be asked for one district or for all; see `did.sensitivity`."""
     treated = treated_of(data, district)
-    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
+    contrasts = clock_of(data.state, data.starts, treated).contrasts()
     rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)
     specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
     words = {
@@ -78,8 +78,10 @@ def point_words(curve: Curve, place: int) -> str:
     """Say which question a point asks, and its answer."""
     row = curve.frame.iloc[place]
     return (
-        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} points ({between(row['low_pp'], row['high_pp'])}); "
-        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, {row['covariates']} covariates."
+        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} points "
+        f"({between(row['low_pp'], row['high_pp'])}); "
+        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, "
+        f"{row['covariates']} covariates."
     )
 
 
@@ -90,15 +92,22 @@ def draw(curve: Curve, place: int) -> Exhibit:
     top = exhibit.figure.axes[0]
     top.axvline(place, color=VERMILLION, linewidth=1.0, linestyle=":")
     top.plot(
-        [place], [curve.frame["estimate_pp"].iloc[place]], linestyle="none", marker="o", markersize=11,
-        markerfacecolor="none", markeredgecolor=VERMILLION, markeredgewidth=2,
-    )  # fmt: skip
+        [place],
+        [curve.frame["estimate_pp"].iloc[place]],
+        linestyle="none",
+        marker="o",
+        markersize=11,
+        markerfacecolor="none",
+        markeredgecolor=VERMILLION,
+        markeredgewidth=2,
+    )
     return exhibit
 
 
 def _caption(curve: Curve, spec: Spec) -> Caption:
     return Caption(
-        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the next figure shows",
+        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the "
+        f"next figure shows",
         source=study_names().source(spec.outcome, "2022-23"),
         sample=f"{curve.title} against each comparison group",
         years="2019-20 to 2022-23",
@@ -159,8 +168,12 @@ class Walk:
         from ipywidgets import SelectionSlider
 
         slider = SelectionSlider(
-            description="Point", options=self._labels(), index=start, continuous_update=False, layout={"width": "45rem", "max_width": "100%"}
-        )  # fmt: skip
+            description="Point",
+            options=self._labels(),
+            index=start,
+            continuous_update=False,
+            layout={"width": "45rem", "max_width": "100%"},
+        )
         slider.observe(self._moved, names="value")
         return slider
 

@@ -142,10 +142,12 @@ def candidates(data: StudyData) -> list[tuple[str, str]]:
 
 def _candidate(row: dict[Any, Any]) -> str:
     parts = [
-        short(str(row["district"])), "Alliance" if row["alliance"] else "", f"DRG {row['drg']}" if pd.notna(row["drg"]) else "",
+        short(str(row["district"])),
+        "Alliance" if row["alliance"] else "",
+        f"DRG {row['drg']}" if pd.notna(row["drg"]) else "",
         f"{number(row['students_2019_20'], 0)} students" if pd.notna(row["students_2019_20"]) else "",
         f"high needs {percent(row['high_needs_share'], 0)}" if pd.notna(row["high_needs_share"]) else "",
-    ]  # fmt: skip
+    ]
     return " · ".join(part for part in parts if part)
 
 
@@ -168,8 +170,13 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
         for name, (label, legal, value) in asked.items()
     }
     made["table"] = SelectMultiple(
-        description="The table", options=candidates(data), value=() if named else tuple(spec.comparison), rows=8, disabled=named, **looks
-    )  # fmt: skip
+        description="The table",
+        options=candidates(data),
+        value=() if named else tuple(spec.comparison),
+        rows=8,
+        disabled=named,
+        **looks,
+    )
     return made
 
 

@@ -75,7 +75,8 @@ def specification_curve(curve: pd.DataFrame, choices: Sequence[str], caption: Ca
         title="Would another analyst conclude the same",
         alt=alt_text(
             f"{above} of {len(shown)} specifications ({percent(above / len(shown), 0)}) lie above zero; the median is "
-            f"{points(shown['estimate_pp'].median())} and the range {between(shown['estimate_pp'].min(), shown['estimate_pp'].max())} points.",
+            f"{points(shown['estimate_pp'].median())} and the range "
+            f"{between(shown['estimate_pp'].min(), shown['estimate_pp'].max())} points.",
         ),
         caption=caption,
         data=_curve_table(curve, choices),
@@ -93,10 +94,12 @@ def _level_labels(levels: Sequence[tuple[str, str]]) -> list[str]:
 def _curve_table(curve: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
     """Return, for each level of each choice, how its specifications turn out: the curve itself is too long to read."""
     parts = [
-        curve.groupby(choice)["estimate_pp"].agg(["size", "median", "min", "max", _share_above])
-        .reset_index(names="level").assign(choice=choice)
+        curve.groupby(choice)["estimate_pp"]
+        .agg(["size", "median", "min", "max", _share_above])
+        .reset_index(names="level")
+        .assign(choice=choice)
         for choice in choices
-    ]  # fmt: skip
+    ]
     table = pd.concat(parts, ignore_index=True)
     table.columns = pd.Index(["Level", "Specifications", "Median", "Lowest", "Highest", "Share above zero", "Choice"])
     return table[["Choice", "Level", "Specifications", "Median", "Lowest", "Highest", "Share above zero"]]

@@ -42,7 +42,8 @@ def editions_disagree(differences: pd.DataFrame) -> Exhibit:
     low, high = rows.iloc[0], rows.iloc[-1]
     alt = alt_text(
         f"{moved} of {counted(len(rows), 'district')} had their {YEAR} attendance revised by a point or more.",
-        f"{short(low['district'])} moved by {points(low['moved_pp'])} and {short(high['district'])} by {points(high['moved_pp'])} points.",
+        f"{short(low['district'])} moved by {points(low['moved_pp'])} and {short(high['district'])} by "
+        f"{points(high['moved_pp'])} points.",
         f"Half of all moved by less than {number(rows['moved_pp'].abs().median())}.",
     )
     caption = Caption(

@@ -42,14 +42,21 @@ def district(answer: DistrictAnswer, panel: pd.DataFrame, width: float = WIDE) -
     answer
         Of one district; its `permutation` holds each comparison district's change in the district's place.
     panel
-        Tidy: district_code, district, year, rate_pct, treated (0 or 1), post (0 or 1); `leapstudy.panel(..., years="all")`.
+        Tidy: district_code, district, year, rate_pct, treated (0 or 1), post (0 or 1); `leapstudy.panel(...,
+        years="all")`.
     width
         `WIDE` or `NARROW`, inches.
     """
     main, title = answer.main, findings.district_title(answer)
     caption = caption_of(answer, "Attendance by year, and the change of each district beyond the others'")
-    subtitle = f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)})"
-    source = f"{caption.source}. {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}; permutation {probability(main.p_value or 0)}."
+    subtitle = (
+        f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} "
+        f"({comparison_words(main.comparison)})"
+    )
+    source = (
+        f"{caption.source}. {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}; permutation "
+        f"{probability(main.p_value or 0)}."
+    )
     narrow = width <= NARROW
     with styled():
         figure, bottom, top = frame(title, subtitle, source, PATHS + (CHANGES + 0.2 if narrow else 0.3), width=width)
@@ -110,7 +117,10 @@ def _changes(axes: Axes, answer: DistrictAnswer, room: float) -> None:
     axes.set(ylim=(-0.6, max(heights.max() + 0.8, 5.0)), yticks=[])
     main = answer.main
     far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
-    words = f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison districts moved as far."
+    words = (
+        f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison "
+        f"districts moved as far."
+    )
     axes.text(
         0,
         1.02,

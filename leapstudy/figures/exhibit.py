@@ -84,7 +84,8 @@ class Exhibit:
         """Refuse an exhibit that some reader could not read."""
         if not ALT_SHORTEST <= len(self.alt) <= ALT_LONGEST:
             raise ValueError(
-                f"Alternative text needs {ALT_SHORTEST} to {ALT_LONGEST} characters; {self.title!r} has {len(self.alt)}: "
+                f"Alternative text needs {ALT_SHORTEST} to {ALT_LONGEST} characters; {self.title!r} has "
+                f"{len(self.alt)}: "
                 f"{self.alt!r}"
             )
         if not self.title.strip():
@@ -102,7 +103,11 @@ class Exhibit:
         source = base64.b64encode(self.png).decode("ascii")
         width, _ = self.figure.get_size_inches()
         picture = f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * 100:.0f}">'
-        return f'<figure class="exhibit">{picture}{self.notes(self.caption.text(), "Table", table_html(self.data, self.title))}</figure>'
+        return (
+            f"<figure "
+            f'class="exhibit">{picture}'
+            f"{self.notes(self.caption.text(), 'Table', table_html(self.data, self.title))}</figure>"
+        )
 
     def notes(self, caption: str, summary: str, table: str) -> str:
         """Return caption and table as they follow the picture; of a framed one both open together.

@@ -163,9 +163,13 @@ def _line(
     for start in range(len(x) - 1):
         missing = x[start + 1] - x[start] > 1
         axes.plot(
-            x[start : start + 2], y[start : start + 2], color=color, linewidth=1.2 if missing or not dots else 2.4,
-            linestyle=":" if missing and dots else "-", zorder=2,
-        )  # fmt: skip
+            x[start : start + 2],
+            y[start : start + 2],
+            color=color,
+            linewidth=1.2 if missing or not dots else 2.4,
+            linestyle=":" if missing and dots else "-",
+            zorder=2,
+        )
     if dots:
         hollow = np.array([year in answer.shown for year in years])
         axes.plot(x[~hollow], y[~hollow], "o", color=color, markersize=5, zorder=3)
@@ -179,9 +183,16 @@ def _end_labels(axes: Axes, ends: list[tuple[float, str, str, str]], highest: fl
     for value, text, color, weight in sorted(ends, reverse=True):
         place = min(value + line, place)
         axes.annotate(
-            text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="top",
-            color=color, weight=weight, size=SMALL + 0.5,
-        )  # fmt: skip
+            text,
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="top",
+            color=color,
+            weight=weight,
+            size=SMALL + 0.5,
+        )
         place -= line * (text.count("\n") + 1.4)
 
 
@@ -200,7 +211,13 @@ def _warn(axes: Axes, answer: OverYears) -> None:
             markersize=6,
             zorder=4,
         )
-        axes.annotate(f"without {words.flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0])), color=WARNING, size=SMALL, va="bottom")  # fmt: skip
+        axes.annotate(
+            f"without {words.flagged_names(answer, row.year)}",
+            (_place(row.year) + 0.35, float(level.iloc[0])),
+            color=WARNING,
+            size=SMALL,
+            va="bottom",
+        )
 
 
 def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) -> None:
@@ -233,8 +250,15 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     _effect_ticks(axes, reach, scale)
     years = _years(answer)
     _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], years[-1])))
-    axes.text(0.02, 0.02, "band: largest gap before" if scale == "logodds" else "before: expected to be zero",
-              transform=axes.transAxes, size=SMALL, color=COMPARISON, va="bottom")  # fmt: skip
+    axes.text(
+        0.02,
+        0.02,
+        "band: largest gap before" if scale == "logodds" else "before: expected to be zero",
+        transform=axes.transAxes,
+        size=SMALL,
+        color=COMPARISON,
+        va="bottom",
+    )
 
 
 def _bars(axes: Axes, rows: pd.DataFrame, color: str, width: float, hollow: set[str]) -> None:

@@ -75,9 +75,15 @@ def _bars(axes: Axes, rows: pd.DataFrame, width: float) -> None:
         start = row.low if row.low == row.low else row.value
         last = high_end - (text_width(row.what, TEXT, "bold") + 0.05) / width * (high_end - low_end)
         axes.text(
-            max(min(start, last), low_end), place + 0.2, row.what, size=TEXT, color=color, va="bottom",
-            weight="bold" if own else "normal", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )  # fmt: skip
+            max(min(start, last), low_end),
+            place + 0.2,
+            row.what,
+            size=TEXT,
+            color=color,
+            va="bottom",
+            weight="bold" if own else "normal",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
 
 
 def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""An answer's sensitivity in pictures: tests, estimators, placebos in time, every specification, all districts shrunken."""
+"""An answer's sensitivity in pictures: tests, estimators, placebos in time, every specification, all districts
+shrunken.
+"""
 
 from dataclasses import replace
 
@@ -23,7 +25,10 @@ from leapstudy.words.bounds import largest_bound
 def tests(answer: DistrictAnswer) -> Exhibit:
     """Draw every test of one treated district."""
     refused = sum(bool(method.refusal) for method in answer.inference.methods)
-    what = f"The same question under every test that can be made; {counted(refused, 'method')} refused, with the reason in the table of the appendix"
+    what = (
+        f"The same question under every test that can be made; {counted(refused, 'method')} refused, with the "
+        f"reason in the table of the appendix"
+    )
     return sure.inference_methods(answer.methods, caption_of(answer, what))
 
 
@@ -33,7 +38,8 @@ def specifications(answer: Answer) -> Exhibit:
     caption = replace(
         caption_of(
             answer,
-            f"Every way to ask for the effect on {outcome_words(answer.spec.outcome)}, with 95 % intervals; 'placebo' says whether the "
+            f"Every way to ask for the effect on {outcome_words(answer.spec.outcome)}, with 95 % intervals; 'placebo' "
+            f"says whether the "
             "same choices find a difference before any visit",
             "as named at each row",
         ),
@@ -44,7 +50,9 @@ def specifications(answer: Answer) -> Exhibit:
 
 
 def told_curve(curve: pd.DataFrame, start: str) -> pd.DataFrame:
-    """Return the curve of units that started in `start` with its choices in words, and whether its own placebo was rejected as one of them."""
+    """Return the curve of units that started in `start` with its choices in words, and whether its own placebo was
+    rejected as one of them.
+    """
     years = {
         name: (years_label(item.pre), years_label(item.post))
         for name, item in contrasts_of(study_names().state, start).items()
@@ -76,14 +84,15 @@ def estimators(answer: Answer) -> Exhibit:
         figure=figure,
         title="Do other estimators say the same",
         alt=alt_text(
-            f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to {points(high['estimate_pp'])} "
+            f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to "
+            f"{points(high['estimate_pp'])} "
             f"({high['label']}); {clear} of {len(rows)} intervals leave out zero."
         ),
         caption=caption_of(answer, "Effects on the average of 2021-22 by estimator, with 95 % intervals"),
         data=rows[["label", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "n_comparison"]].set_axis(
             ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Comparison districts"], axis=1
         ),
-    )  # fmt: skip
+    )
 
 
 @in_house_style
@@ -112,12 +121,16 @@ def in_time(answer: Answer) -> Exhibit:
         figure=figure,
         title="What the same comparison finds in years before the program",
         alt=alt_text(
-            f"{away} of {len(table)} placebo effects before the program have an interval that leaves out zero, where zero is due in all.",
-            f"Attendance 2019-20 to 2020-21: {points(table['estimate_pp'].iloc[0])} ({between(table['low_pp'].iloc[0], table['high_pp'].iloc[0])}).",
-            f"Chronic absence: {points(table['estimate_pp'][chronic].min())} to {points(table['estimate_pp'][chronic].max())}.",
+            f"{away} of {len(table)} placebo effects before the program have an interval that leaves out zero, where "
+            f"zero is due in all.",
+            f"Attendance 2019-20 to 2020-21: {points(table['estimate_pp'].iloc[0])} "
+            f"({between(table['low_pp'].iloc[0], table['high_pp'].iloc[0])}).",
+            f"Chronic absence: {points(table['estimate_pp'][chronic].min())} to "
+            f"{points(table['estimate_pp'][chronic].max())}.",
         ),
         caption=Caption(
-            what="Change from the two years before (attendance: the one year) to the year named, less that of the comparison districts",
+            what="Change from the two years before (attendance: the one year) to the year named, less that of the "
+            "comparison districts",
             source=study_names().all_sources(answer.main.edition),
             sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
             years=f"{table['post'].iloc[1]} to 2020-21",
@@ -126,7 +139,7 @@ def in_time(answer: Answer) -> Exhibit:
         data=table[["outcome", "pre", "post", "estimate_pp", "low_pp", "high_pp", "p_value"]]
         .assign(outcome=table["outcome"].map(outcome_words))
         .set_axis(["Outcome", "From", "To", "Placebo effect", "Low", "High", "p"], axis=1),
-    )  # fmt: skip
+    )
 
 
 def rejected(table: pd.DataFrame) -> int:
@@ -147,7 +160,8 @@ def bounds(answer: PooledAnswer) -> Exhibit:
         reason = next(text for text in answer.sensitivity.not_possible if text.startswith("Robust bounds"))
         raise ValueError(f"This answer holds no robust bounds: {reason}")
     what = (
-        "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, by the largest one "
+        "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, "
+        "by the largest one "
         "before; chronic absence of 2019-20 is a placebo, where zero is due"
     )
     caption = replace(

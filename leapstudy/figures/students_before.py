@@ -34,13 +34,18 @@ def funnel(study: StudentStudy) -> Exhibit:
     axes.grid(visible=False, axis="y")
     reached = dict(zip(steps["step"], values, strict=True))
     return student_exhibit(
-        study, figure, "Who was reached",
-        [f"Of {_count(reached['enrolled'])} students, {_count(reached['referred'])} were referred and "
-         f"{_count(reached['visited'])} were visited at least once.",
-         f"{_count(reached['visited twice or more'])} were visited twice or more."],
+        study,
+        figure,
+        "Who was reached",
+        [
+            f"Of {_count(reached['enrolled'])} students, {_count(reached['referred'])} were referred and "
+            f"{_count(reached['visited'])} were visited at least once.",
+            f"{_count(reached['visited twice or more'])} were visited twice or more.",
+        ],
         "Students by how far the program got with them; counts that could point to a few students are hidden",
-        f"{_count(reached['enrolled'])} students", steps.set_axis(["Step", "Students"], axis=1),
-    )  # fmt: skip
+        f"{_count(reached['enrolled'])} students",
+        steps.set_axis(["Step", "Students"], axis=1),
+    )
 
 
 def _count(value: float) -> str:
@@ -60,21 +65,30 @@ def referral_rule(study: StudentStudy) -> Exhibit:
     figure, axes = new_figure(3.4)
     x = np.arange(len(shares))
     for offset, column, color, label in (
-        (-0.2, "referred_share", BLUE, "referred"), (0.2, "others_share", PALE, "others at risk in the same months"),
-    ):  # fmt: skip
+        (-0.2, "referred_share", BLUE, "referred"),
+        (0.2, "others_share", PALE, "others at risk in the same months"),
+    ):
         axes.bar(x + offset, 100 * shares[column], 0.38, color=color, edgecolor=GRAY, linewidth=0.6, label=label)
     axes.set(
-        xticks=x, xticklabels=[f"{cut} % or more" for cut in shares["cut"]], ylabel="percent of student-months",
-        xlabel=f"days missed {WORDS[rule.window]}", ylim=(0, 108),
-    )  # fmt: skip
+        xticks=x,
+        xticklabels=[f"{cut} % or more" for cut in shares["cut"]],
+        ylabel="percent of student-months",
+        xlabel=f"days missed {WORDS[rule.window]}",
+        ylim=(0, 108),
+    )
     legend_below(axes, 2)
     return student_exhibit(
-        study, figure, "The rule that the log follows", [_rule_words(study)],
-        f"Share of students who had missed at least so much {WORDS[rule.window]}, the window that tells the two apart best",
+        study,
+        figure,
+        "The rule that the log follows",
+        [_rule_words(study)],
+        f"Share of students who had missed at least so much {WORDS[rule.window]}, the window that tells the two apart "
+        f"best",
         f"about {rule.referred:,} referred students",
-        shares.assign(referred_share=100 * shares["referred_share"], others_share=100 * shares["others_share"])
-        .set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1),
-    )  # fmt: skip
+        shares.assign(
+            referred_share=100 * shares["referred_share"], others_share=100 * shares["others_share"]
+        ).set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1),
+    )
 
 
 def _rule_words(study: StudentStudy) -> str:
@@ -95,21 +109,30 @@ def rebound(study: StudentStudy) -> Exhibit:
         return refused_exhibit(study, "What picking absent students gives by itself", ())
     figure, axes = new_figure(3.6)
     for column, mark, label in (
-        ("picked_pct", GROUP_MARKS[1], "picked by the rule, not visited"), ("others_pct", NEVER_MARK, "all other students, same months"),
-    ):  # fmt: skip
+        ("picked_pct", GROUP_MARKS[1], "picked by the rule, not visited"),
+        ("others_pct", NEVER_MARK, "all other students, same months"),
+    ):
         axes.plot(table["event_time"], table[column], label=label, **mark.keywords())
     mark_visit(axes)
     axes.set(xlabel="months since the rule would have picked them", ylabel="attendance, percent")
     legend_below(axes, 2)
     lowest, later = _before_and_after(table)
     return student_exhibit(
-        study, figure, "What picking absent students gives by itself",
-        [f"Without any visit, attendance of the picked rises from {number(lowest, 1)} % just before to {number(later, 1)} % "
-         f"three months after, {points(later - lowest, 1)} points.", "A before-and-after figure would call that an effect."],
-        "Mean attendance around the month in which the district's own rule would have picked a student, in months before the "
-        "first visit anywhere", f"{study.placebo_students} picked students",
+        study,
+        figure,
+        "What picking absent students gives by itself",
+        [
+            f"Without any visit, attendance of the picked rises from {number(lowest, 1)} % just before to "
+            f"{number(later, 1)} % "
+            f"three months after, {points(later - lowest, 1)} points.",
+            "A before-and-after figure would call that an effect.",
+        ],
+        "Mean attendance around the month in which the district's own rule would have picked a student, in months "
+        "before the "
+        "first visit anywhere",
+        f"{study.placebo_students} picked students",
         table.set_axis(["Months since", "Picked (%)", "Others (%)"], axis=1),
-    )  # fmt: skip
+    )
 
 
 def _before_and_after(table: pd.DataFrame) -> tuple[float, float]:
@@ -137,12 +160,20 @@ def raw_paths(study: StudentStudy) -> Exhibit:
     legend_below(axes, 2)
     last = rows[rows["month"] == months[-1]].set_index("group")["rate_pct"]
     return student_exhibit(
-        study, figure, "Attendance before any model",
-        [f"In {months[-1]} attendance was " + ", ".join(f"{number(rate, 1)} % ({group})" for group, rate in last.items()) + ".",
-         "Each visited group falls before its first visit and rises after it."],
-        "Mean attendance by month; groups are seasons of the first visit, and groups too small to be shown are left out",
-        study.sizes, rows.pivot(index="month", columns="group", values="rate_pct").reset_index().rename(columns={"month": "Month"}),
-    )  # fmt: skip
+        study,
+        figure,
+        "Attendance before any model",
+        [
+            f"In {months[-1]} attendance was "
+            + ", ".join(f"{number(rate, 1)} % ({group})" for group, rate in last.items())
+            + ".",
+            "Each visited group falls before its first visit and rises after it.",
+        ],
+        "Mean attendance by month; groups are seasons of the first visit, and groups too small to be shown are left "
+        "out",
+        study.sizes,
+        rows.pivot(index="month", columns="group", values="rate_pct").reset_index().rename(columns={"month": "Month"}),
+    )
 
 
 def _in_time(season: str) -> tuple[str, int]:

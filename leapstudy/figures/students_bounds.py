@@ -20,8 +20,10 @@ def bounds(study: StudentStudy) -> Exhibit:
     if found is None:
         return refused_exhibit(study, TITLE, [ALONE], "Made for all districts together", study.sizes)
     what = (
-        f"Robust 95 % interval of the mean effect over {study.headline_words} as the difference may depart from one month to the next by "
-        f"so much; the largest change in {found.months} months before the visit was {number(found.largest_before_pp)} points"
+        f"Robust 95 % interval of the mean effect over {study.headline_words} as the difference may depart from one "
+        f"month to the next by "
+        f"so much; the largest change in {found.months} months before the visit was {number(found.largest_before_pp)} "
+        f"points"
     )
     drawn = sure.breakdown(
         [sure.Departure(study.headline_words, found.table, found.breakdown)], student_caption(study, what, study.sizes)

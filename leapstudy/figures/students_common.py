@@ -71,9 +71,14 @@ def refused_exhibit(
     axes.text(0.5, 0.5, said, ha="center", va="center", color=GRAY)
     told = list(reasons) or ["too few students are left"]
     return student_exhibit(
-        study, figure, title, [f"Nothing is drawn here: {told[0]}"], "Nothing is drawn, for the reason in the table",
-        n, pd.DataFrame({"Why nothing is drawn": told}),
-    )  # fmt: skip
+        study,
+        figure,
+        title,
+        [f"Nothing is drawn here: {told[0]}"],
+        "Nothing is drawn, for the reason in the table",
+        n,
+        pd.DataFrame({"Why nothing is drawn": told}),
+    )
 
 
 def n_words(main: Estimate | None) -> str:

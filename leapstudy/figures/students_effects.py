@@ -54,13 +54,20 @@ def event_study(study: StudentStudy) -> Exhibit:
     legend_below(axes, 2)
     last = path.iloc[-1]
     return student_exhibit(
-        study, figure, "The effect by month since the first visit",
-        [f"At month {int(last['event_time'])} the estimate is {points(last['estimate_pp'])} points "
-         f"({between(last['low_pp'], last['high_pp'])}).", _before_words(path)],
+        study,
+        figure,
+        "The effect by month since the first visit",
+        [
+            f"At month {int(last['event_time'])} the estimate is {points(last['estimate_pp'])} points "
+            f"({between(last['low_pp'], last['high_pp'])}).",
+            _before_words(path),
+        ],
         f"Recommended design ({design_label(design.name)}); months before the visit should be near zero",
-        n_words(design.main), path.set_axis(
-            ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1),
-    )  # fmt: skip
+        n_words(design.main),
+        path.set_axis(
+            ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1
+        ),
+    )
 
 
 def _before_words(path: pd.DataFrame) -> str:
@@ -76,8 +83,9 @@ def designs(study: StudentStudy) -> Exhibit:
     table = _designs_table(study)
     figure, axes = new_figure(3.9)
     for shift, column, color, marker, label in (
-        (-0.14, "estimate", BLUE, "o", "visited students"), (0.14, "placebo", GRAY, "D", "zero expected: nobody was visited"),
-    ):  # fmt: skip
+        (-0.14, "estimate", BLUE, "o", "visited students"),
+        (0.14, "placebo", GRAY, "D", "zero expected: nobody was visited"),
+    ):
         places = np.arange(len(table)) + shift
         axes.hlines(places, table[f"{column}_low"], table[f"{column}_high"], color=color, linewidth=1.8)
         axes.plot(table[column], places, linestyle="none", marker=marker, color=color, label=label)
@@ -88,11 +96,15 @@ def designs(study: StudentStudy) -> Exhibit:
     axes.invert_yaxis()
     legend_below(axes, 2)
     return student_exhibit(
-        study, figure, "Each design beside its placebo", _designs_words(study),
+        study,
+        figure,
+        "Each design beside its placebo",
+        _designs_words(study),
         f"Mean effect over {study.headline_words}; the placebo puts the referral rule by lot to months before any "
-        "visit and tests whether the rebound is removed; students referred and not met show how staff picked", study.sizes,
+        "visit and tests whether the rebound is removed; students referred and not met show how staff picked",
+        study.sizes,
         table.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1),
-    )  # fmt: skip
+    )
 
 
 def _designs_table(study: StudentStudy) -> pd.DataFrame:
@@ -119,7 +131,8 @@ def _designs_words(study: StudentStudy) -> list[str]:
     textbook = study.answer.design("never")
     return [
         f"The recommended design finds {_value(own.main)} points, and {_value(own.placebo)} where nobody was visited.",
-        f"The textbook comparison with never visited students finds {_value(textbook.main)}, and {_value(textbook.placebo)} "
+        f"The textbook comparison with never visited students finds {_value(textbook.main)}, and "
+        f"{_value(textbook.placebo)} "
         "where nobody was visited.",
         f"Students who were referred and not met: {_value(study.answer.control)}, where zero is expected.",
     ]
@@ -150,10 +163,16 @@ def placebo_paths(study: StudentStudy) -> Exhibit:
     left.set_ylabel(EFFECT)
     legend_below(right, 2)
     return student_exhibit(
-        study, figure, "What each design would have found without any visit", _farthest(study.answer.designs),
-        "Left: the district's own rule applied before the first visit. Right: visited students. A design whose left path rises "
-        "like its right one shows rebound", study.sizes, table,
-    )  # fmt: skip
+        study,
+        figure,
+        "What each design would have found without any visit",
+        _farthest(study.answer.designs),
+        "Left: the district's own rule applied before the first visit. Right: visited students. A design whose left "
+        "path rises "
+        "like its right one shows rebound",
+        study.sizes,
+        table,
+    )
 
 
 def _farthest(found: tuple[DesignAnswer, ...]) -> list[str]:
@@ -162,7 +181,8 @@ def _farthest(found: tuple[DesignAnswer, ...]) -> list[str]:
         return ["No placebo could be formed: the file has too few months before the first visit."]
     worst, best = max(ends, key=lambda name: abs(ends[name])), min(ends, key=lambda name: abs(ends[name]))
     return [
-        f"Where nobody was visited, the design '{design_label(worst)}' still finds {points(ends[worst])} points; nearest to "
+        f"Where nobody was visited, the design '{design_label(worst)}' still finds {points(ends[worst])} points; "
+        f"nearest to "
         f"zero is '{design_label(best)}' with {points(ends[best])}.",
     ]
 
@@ -198,11 +218,16 @@ def parts(study: StudentStudy) -> Exhibit:
     shown = table.dropna(subset=["estimate_pp"])
     said = [f"{row['dimension']} {row['group']}: {points(row['estimate_pp'])}" for row in shown.to_dict("records")]
     return student_exhibit(
-        study, figure, "Exploratory: by grade band and number of visits", [f"{one}." for one in said] or ["No part has enough students."],
-        f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often was not "
-        "drawn by lot: differences between numbers of visits are no effects of visits", study.sizes,
+        study,
+        figure,
+        "Exploratory: by grade band and number of visits",
+        [f"{one}." for one in said] or ["No part has enough students."],
+        f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often "
+        f"was not "
+        "drawn by lot: differences between numbers of visits are no effects of visits",
+        study.sizes,
         table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),
-    )  # fmt: skip
+    )
 
 
 def estimand_card(study: StudentStudy) -> Table:

@@ -30,18 +30,29 @@ def beside_published(study: StudentStudy) -> Exhibit:
     )
     axes.plot(times, path["estimate_pp"], color=BLUE, marker="o", label="estimate, 95 % band over all months")
     if study.truth is not None:
-        axes.plot(study.truth["event_time"], study.truth["effect_pp"], color=INK, linestyle="--", marker="s", markersize=4,
-                  label="true effect of the SIMULATED visits")  # fmt: skip
+        axes.plot(
+            study.truth["event_time"],
+            study.truth["effect_pp"],
+            color=INK,
+            linestyle="--",
+            marker="s",
+            markersize=4,
+            label="true effect of the SIMULATED visits",
+        )
     _published(axes, study.published)
     zero_line(axes, vertical=False)
     axes.set(xlabel=SINCE, ylabel=EFFECT)
     legend_below(axes, 2)
     return student_exhibit(
-        study, figure, "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
-        _truth_words(study), "Effect on visited students by month since the first visit; stars are the effects published for "
-        "Connecticut's LEAP in 2022, whose errors and method are not public", n_words(study.answer.design().main),
+        study,
+        figure,
+        "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
+        _truth_words(study),
+        "Effect on visited students by month since the first visit; stars are the effects published for "
+        "Connecticut's LEAP in 2022, whose errors and method are not public",
+        n_words(study.answer.design().main),
         _truth_table(study, path),
-    )  # fmt: skip
+    )
 
 
 def _published(axes: Axes, published: pd.DataFrame) -> None:
@@ -75,9 +86,14 @@ def _beside(month: int, effect: float) -> tuple[tuple[int, int], str]:
 
 def _truth_words(study: StudentStudy) -> list[str]:
     main = study.answer.design().main
-    estimate = "The recommended design was refused." if main is None else (
-        f"Over {study.headline_words} the estimate is {points(main.estimate_pp)} points ({between(main.ci_low_pp, main.ci_high_pp)})."
-    )  # fmt: skip
+    estimate = (
+        "The recommended design was refused."
+        if main is None
+        else (
+            f"Over {study.headline_words} the estimate is {points(main.estimate_pp)} points "
+            f"({between(main.ci_low_pp, main.ci_high_pp)})."
+        )
+    )
     if study.true_headline is None:
         return [estimate]
     verdict = "inside" if _holds(main, study.true_headline) else "outside"

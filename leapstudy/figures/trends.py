@@ -32,9 +32,15 @@ def event_study(study: EventStudy, baseline: float | None = None) -> Exhibit:
     estimates = table["estimate_pp"].to_numpy(float)
     axes.plot(x[~reference], estimates[~reference], linestyle="none", marker="o", color=INK, zorder=4)
     axes.plot(
-        x[reference], estimates[reference], linestyle="none", marker="D", markerfacecolor="white",
-        markeredgecolor=INK, label=f"reference year {study.reference}", zorder=4,
-    )  # fmt: skip
+        x[reference],
+        estimates[reference],
+        linestyle="none",
+        marker="D",
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        label=f"reference year {study.reference}",
+        zorder=4,
+    )
     zero_line(axes, vertical=False)
     axes.set(xticks=x, xlim=(-0.5, len(table) - 0.5), ylabel=_axis_label(study, baseline))
     axes.set_xticklabels(
@@ -108,13 +114,24 @@ def rebound(answer: Answer) -> Exhibit:
         return not_drawn(answer, "How a rise follows a fall", answer.not_possible[-1])
     figure, axes = new_figure(4.4)
     axes.plot(
-        shown.comparison["fall_pp"], shown.comparison["rebound_pp"], linestyle="none", markersize=4, alpha=0.8,
-        marker=MARKS["others"].marker, color=MARKS["others"].color, label=f"districts without LEAP ({shown.n})",
-    )  # fmt: skip
+        shown.comparison["fall_pp"],
+        shown.comparison["rebound_pp"],
+        linestyle="none",
+        markersize=4,
+        alpha=0.8,
+        marker=MARKS["others"].marker,
+        color=MARKS["others"].color,
+        label=f"districts without LEAP ({shown.n})",
+    )
     axes.plot(
-        shown.treated["fall_pp"], shown.treated["rebound_pp"], linestyle="none", markersize=7,
-        marker=MARKS["leap"].marker, color=MARKS["leap"].color, label=f"LEAP ({len(shown.treated)})",
-    )  # fmt: skip
+        shown.treated["fall_pp"],
+        shown.treated["rebound_pp"],
+        linestyle="none",
+        markersize=7,
+        marker=MARKS["leap"].marker,
+        color=MARKS["leap"].color,
+        label=f"LEAP ({len(shown.treated)})",
+    )
     _line(axes, shown)
     _name_some(axes, shown.treated)
     zero_line(axes, vertical=False)
@@ -125,7 +142,8 @@ def rebound(answer: Answer) -> Exhibit:
         figure=figure,
         title="Those who fall deepest rise most, with or without LEAP",
         alt=alt_text(
-            f"Each point more of a fall went with {number(-shown.slope)} points more of a rise in districts without LEAP. "
+            f"Each point more of a fall went with {number(-shown.slope)} points more of a rise in districts without "
+            f"LEAP. "
             f"{_gap_words(shown)}",
         ),
         caption=caption_of(
@@ -161,7 +179,8 @@ def _gap_words(shown: Rebound) -> str:
         row = shown.treated.iloc[0]
         return (
             f"{short(row['district'])} changed by {points(row['rebound_pp'])} where the line predicts "
-            f"{points(row['predicted_pp'])} points ({points(row['predicted_low_pp'])} to {points(row['predicted_high_pp'])})."
+            f"{points(row['predicted_pp'])} points ({points(row['predicted_low_pp'])} to "
+            f"{points(row['predicted_high_pp'])})."
         )
     return (
         f"LEAP districts lie {points(shown.mean_gap_pp)} points from the line on average (standard error "

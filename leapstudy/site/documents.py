@@ -26,10 +26,17 @@ Format = Literal["html", "pdf", "docx"]
 PDF, DOCX = "report.pdf", "report.docx"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-pdf-header-footer",
     "--generate-pdf-document-outline",
-)  # fmt: skip
+)
 PRINT_SECONDS = 60
 NO_CHROMIUM = "No PDF was made: Chromium is missing. Install it (Debian: apt install chromium) and run this again."
 

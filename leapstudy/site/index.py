@@ -137,7 +137,10 @@ def _picture(reading: Reading, low: float, high: float) -> Markup:
     effect = reading.effect
     line = ""
     if effect.low is not None and effect.high is not None:
-        line = f'<line x1="{at(effect.low)}" x2="{at(effect.high)}" y1="50%" y2="50%" style="stroke:var(--mark);stroke-width:2.5"/>'
+        line = (
+            f'<line x1="{at(effect.low)}" x2="{at(effect.high)}" y1="50%" y2="50%" '
+            f'style="stroke:var(--mark);stroke-width:2.5"/>'
+        )
     return Markup(
         '<svg aria-hidden="true" focusable="false">'
         f'<line x1="{at(0)}" x2="{at(0)}" y1="0" y2="100%" style="stroke:var(--soft);stroke-width:1"/>{line}'
@@ -147,9 +150,12 @@ def _picture(reading: Reading, low: float, high: float) -> Markup:
 
 def _article(item: Entry) -> dict[str, Any]:
     return {
-        "title": item.title, "status": item.status, "shown": item.shown, "error": item.error,
+        "title": item.title,
+        "status": item.status,
+        "shown": item.shown,
+        "error": item.error,
         "href": f"{item.slug}/{NOTEBOOK}",
-    }  # fmt: skip
+    }
 
 
 def _capital(name: str) -> str:

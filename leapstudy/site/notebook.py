@@ -125,7 +125,7 @@ def _exporter() -> "HTMLExporter":
     from nbconvert import HTMLExporter  # half a second that a build with nothing to do is spared
 
     class PageExporter(HTMLExporter):
-        """The HTML exporter without what a page throws away: colored code, and its tree parsed once more than needed."""
+        """The HTML exporter without what a page throws away: colored code, its tree parsed once too often."""
 
         def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
             return super(HTMLExporter, self).from_notebook_node(nb, resources, **kw)
@@ -257,9 +257,13 @@ def _move_picture(picture: Tag, figures: Path, up: str) -> None:
 
 def _as_file(exhibit: str, figures: Path, up: str) -> str:
     """Return an exhibit whose picture is a file."""
-    return "<figure>" + SOURCE.sub(
-        lambda found: f'src="{up}assets/figures/{save_picture(base64.b64decode(found.group(1)), figures)}"', exhibit
-    ) + "</figure>"  # fmt: skip
+    return (
+        "<figure>"
+        + SOURCE.sub(
+            lambda found: f'src="{up}assets/figures/{save_picture(base64.b64decode(found.group(1)), figures)}"', exhibit
+        )
+        + "</figure>"
+    )
 
 
 def save_picture(png: bytes, folder: Path) -> str:

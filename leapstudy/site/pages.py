@@ -114,11 +114,13 @@ def report_html(result: Mapping[str, Any], figures: Path, date: str) -> str:
 def _points(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "number": item.number, "title": item.title, "answer": item.answer,
+            "number": item.number,
+            "title": item.title,
+            "answer": item.answer,
             "html": "" if item.table is None else Markup(item.table.html()),
         }
         for item in checklist(result)
-    ]  # fmt: skip
+    ]
 
 
 def notebook_html(

@@ -109,7 +109,8 @@ def _template(name: str) -> Template:
 
 
 def _commands() -> str:
-    source = (paths.root() / "leapstudy" / "cli.py").read_text(encoding="utf-8")
+    modules = sorted((paths.root() / "leapstudy" / "cli").glob("*.py"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
     found = re.findall(r'epilog="Example: (leapstudy [^"]+)".*?"""(.+?)"""', source, flags=re.DOTALL)
     return "\n".join(f"- `{example}`: {' '.join(words.split())}" for example, words in found)
 

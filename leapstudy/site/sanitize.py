@@ -7,10 +7,34 @@ from bs4 import BeautifulSoup
 EMPTIED = ("script", "style", "iframe", "template", "noscript")
 """Elements whose inside is no text for a reader."""
 FORBIDDEN = (
-    *EMPTIED, "frame", "frameset", "object", "embed", "applet", "portal", "base", "meta", "link",
-    "form", "input", "button", "select", "textarea", "audio", "video", "source", "track",
-    "foreignobject", "animate", "animatemotion", "animatetransform", "set", "handler", "marquee", "dialog",
-)  # fmt: skip
+    *EMPTIED,
+    "frame",
+    "frameset",
+    "object",
+    "embed",
+    "applet",
+    "portal",
+    "base",
+    "meta",
+    "link",
+    "form",
+    "input",
+    "button",
+    "select",
+    "textarea",
+    "audio",
+    "video",
+    "source",
+    "track",
+    "foreignobject",
+    "animate",
+    "animatemotion",
+    "animatetransform",
+    "set",
+    "handler",
+    "marquee",
+    "dialog",
+)
 ADDRESSES = ("href", "src", "xlink:href", "action", "formaction", "poster", "background", "cite", "data", "ping")
 DROPPED = ("srcdoc", "srcset", "ping", "formaction", "http-equiv", "autofocus", "target", "is", "slot", "nonce")
 SAFE = re.compile(r"^(https?://|mailto:|data:image/(png|jpeg|gif|webp);|#|[^:]*$)", re.IGNORECASE)

@@ -1,4 +1,6 @@
-"""`leapstudy check` and `leapstudy run` ask the same of student files: counts by rule and district, and no row is shown."""
+"""`leapstudy check` and `leapstudy run` ask the same of student files: counts by rule and district, and no row is
+shown.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +34,8 @@ from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"
 UNPARSED = (
-    "Lines that fit no row: too many or too few cells, a quotation mark that does not close, or another encoding than UTF-8. "
+    "Lines that fit no row: too many or too few cells, a quotation mark that does not close, or another encoding than "
+    "UTF-8. "
     "Two exports joined into one file look like this, too."
 )
 
@@ -101,7 +104,7 @@ class CheckReport:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """One row per rule and district with failures: role, rule, severity, district_code, rows; exact, for programs."""
+        """One row per rule and district with failures: role, rule, severity, district_code, rows; exact."""
         names = ["role", "rule", "severity", "district_code", "rows"]
         return pd.DataFrame([[getattr(f, name) for name in names] for f in self.findings], columns=names)
 
@@ -148,7 +151,7 @@ def _lines(findings: Sequence[Finding], with_role: bool) -> list[str]:
 
 
 def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
-    """Return the limits for a panel: the study's districts where the files know any of them, else the files' own codes."""
+    """Return the limits for a panel: the study's districts where the files know any, else the files' own codes."""
     codes = sealed("listing the districts", table.select("district_code").distinct().to_pyarrow)["district_code"]
     there = {code for code in codes.to_pylist() if code is not None}
     if there & set(districts):
@@ -271,8 +274,10 @@ def _unmatched(rows: Table, most: float) -> list[Finding]:
     if missing <= most * total:
         return []
     reason = (
-        f"More than {most:.0%} of the students in the visit log are not in the attendance files. Either one of the two ids "
-        "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is allowed."
+        f"More than {most:.0%} of the students in the visit log are not in the attendance files. Either one of the "
+        f"two ids "
+        "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is "
+        "allowed."
     )
     return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
 
@@ -285,7 +290,8 @@ def _all_outside(rows: Table) -> list[Finding]:
     if not outside or outside < int(row["met"]):
         return []
     reason = (
-        "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the attendance "
+        "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the "
+        "attendance "
         "of the months before and after the visits."
     )
     return [Finding("visits", "no_visit_inside", "error", "", outside, "refused", reason)]

@@ -1,4 +1,4 @@
-"""The panel after the rules: refused and set-aside rows are out, small overruns capped, one row per student and month."""
+"""The panel after the rules: refused and set-aside rows out, small overruns capped, one row per student and month."""
 
 import ibis
 from ibis.expr.types import Table

@@ -156,7 +156,8 @@ ABSENCES = Table(
         Column(
             name="category",
             kind="text",
-            meaning="kind of event, by the table `categories:` of the parameters: the share of a day that it means if `absent` is empty",
+            meaning="kind of event, by the table `categories:` of the parameters: the share of a day that it means if "
+            "`absent` is empty",
             required=False,
         ),
     ),
@@ -212,7 +213,8 @@ VISITS = Table(
         Column(
             name="referral_date",
             kind="date",
-            meaning="day on which the student was referred; a log without this column dates a referral by its first visit",
+            meaning="day on which the student was referred; a log without this column dates a referral by its first "
+            "visit",
             required=False,
         ),
         Column(name="visit_date", kind="date", meaning="day of the attempt; empty = never tried", required=False),
@@ -260,7 +262,10 @@ def codebook_section(table: Table) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     rows = [
-        f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.width or ''} | {c.meaning} |"
+        (
+            f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.width or ''} | "
+            f"{c.meaning} |"
+        )
         for c in table.columns
     ]
     return "\n".join([*head, *rows, ""])

@@ -50,8 +50,8 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
 def spill_folder() -> Path:
     """Return this process's private folder for what does not fit in memory; it is removed when the process ends.
 
-    Folders of processes that were killed are removed first: they may hold rows. The name is not to be guessed, so that nobody can
-    lay a link in its place.
+    Folders of processes that were killed are removed first: they may hold rows. The name is not to be guessed, so that
+    nobody can lay a link in its place.
     """
     base = Path(tempfile.gettempdir())
     for stale in base.glob(f"{SPILL}*"):

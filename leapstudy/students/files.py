@@ -58,7 +58,9 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of one input, in order of name, each with its dialect; `left_out` are names of files that were not read."""
+    """The files of one input, in order of name, each with its dialect; `left_out` are names of files that were not
+    read.
+    """
 
     paths: tuple[Path, ...]
     dialects: tuple[Dialect, ...]
@@ -94,7 +96,8 @@ def find(path: Path | str) -> Files:
     if not chosen:
         others = f" What is there: {_listed(name.name for name in there)}." if there else ""
         raise BadInput(
-            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} `leapstudy simulate students.parquet` makes one to try."
+            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} "
+            f"`leapstudy simulate students.parquet` makes one to try."
         )
     if len({kind_of(name) for name in chosen}) > 1:
         raise BadInput(
@@ -138,7 +141,8 @@ def allow_open_files(count: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < need:
         if hard != resource.RLIM_INFINITY and hard < need:
             raise BadInput(
-                f"{count} files are to be read and this system allows {hard} open files. Join them, or raise `ulimit -n`."
+                f"{count} files are to be read and this system allows {hard} open files. Join them, or raise `ulimit "
+                f"-n`."
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
 

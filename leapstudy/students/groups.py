@@ -17,7 +17,9 @@ DIMENSIONS = ("district_code", "status", "cohort", "visits", "grade_band", *SUPP
 
 
 def season(period: int) -> str:
-    """Return the season of a first visit from its month number, ``12 * year + month - 1``: 2021 summer, 2021 autumn, ..."""
+    """Return the season of a first visit from its month number, ``12 * year + month - 1``: 2021 summer, 2021 autumn,
+    ...
+    """
     year, month = divmod(period, 12)
     name = "summer" if month in (6, 7) else "autumn" if month > 7 else "spring"
     return f"{year} {name}"

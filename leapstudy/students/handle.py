@@ -52,7 +52,8 @@ class StudentData:
         size, mark = self.size, "SIMULATED, " if self.simulated else ""
         columns = ", ".join(f"{name} {kind}" for name, kind in self.__panel.schema().items())
         return (
-            f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} districts, "
+            f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} "
+            f"districts, "
             f"{size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
         )
 

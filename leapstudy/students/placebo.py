@@ -1,8 +1,8 @@
 """Two programs without a visit, where zero is expected: one drawn by lot before the visits, one of those not met.
 
-The placebo applies the district's own referral rule, by lot, to months before there was any visit: it tests whether a design
-removes the rebound of students who were picked because they were absent. It cannot see why staff picked one student
-rather than another. The control can: its students were referred by staff, and not met.
+The placebo applies the district's own referral rule, by lot, to months before there was any visit: it tests whether a
+design removes the rebound of students who were picked because they were absent. It cannot see why staff picked one
+student rather than another. The control can: its students were referred by staff, and not met.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,9 @@ def _at_least(rows: Table, rule: ReferralRule) -> BooleanValue:
 
 
 def _drawn(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValue:
-    """Draw with the rule's monthly share by a hash of student, month and seed: the same on every engine and thread count."""
+    """Draw with the rule's monthly share by a hash of student, month and seed: the same on every engine and thread
+    count.
+    """
     own = [(rows.district_code == rule.district_code, _threshold(rule)) for rule in rules if rule.district_code != ALL]
     limit = ibis.cases(*own, else_=_threshold(rules[-1])) if own else _threshold(rules[-1])
     text = rows.student + ":" + rows.position.cast("string") + f":{seed}"
@@ -51,8 +53,8 @@ def _threshold(rule: ReferralRule) -> ibis.expr.types.StringValue:
 def control_program(data: StudentData) -> StudentData:
     """Return the students as if a first referral were a first visit, each up to the month before any visit.
 
-    Cohorts are months of a first referral that no visit followed in the same month. Students who are met later count until
-    then; those who are met at once stand among the others until they are referred.
+    Cohorts are months of a first referral that no visit followed in the same month. Students who are met later count
+    until then; those who are met at once stand among the others until they are referred.
 
     Parameters
     ----------
@@ -95,7 +97,8 @@ def placebo_program(data: StudentData, rules: Sequence[ReferralRule], seed: int)
     Returns
     -------
     StudentData
-        No student in it was ever visited; `first_visit_month` is the month in which the rule would have picked a student.
+        No student in it was ever visited; `first_visit_month` is the month in which the rule would have picked a
+        student.
 
     Raises
     ------

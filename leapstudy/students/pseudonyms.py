@@ -40,7 +40,8 @@ def load_key() -> bytes:
             raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
         if place.stat().st_mode & 0o077:
             raise BadInput(
-                f"Others than you may read or change the file named by {KEY_FILE_VARIABLE}. Make it yours alone: chmod 600."
+                f"Others than you may read or change the file named by {KEY_FILE_VARIABLE}. Make it yours alone: "
+                f"chmod 600."
             )
         text = read_text(place).strip()
     if len(text) < SHORTEST_KEY:

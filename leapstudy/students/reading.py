@@ -6,16 +6,30 @@ from dataclasses import dataclass, field
 from leapstudy.students import contract
 
 CATEGORIES = {
-    "absence": 1.0, "absent": 1.0, "excused absence": 1.0, "unexcused absence": 1.0, "partial absence": 0.5,
-    "in attendance": 0.0, "present": 0.0, "tardy": 0.0, "early departure": 0.0,
-}  # fmt: skip
+    "absence": 1.0,
+    "absent": 1.0,
+    "excused absence": 1.0,
+    "unexcused absence": 1.0,
+    "partial absence": 0.5,
+    "in attendance": 0.0,
+    "present": 0.0,
+    "tardy": 0.0,
+    "early departure": 0.0,
+}
 """Ed-Fi's attendance event categories and the share of the day that each means where no duration is given."""
 
 
 CALENDAR_EVENTS = {
-    "instructional day": 1.0, "make-up day": 1.0, "student late arrival/early dismissal": 1.0, "strike": 0.0,
-    "non-instructional day": 0.0, "holiday": 0.0, "teacher only day": 0.0, "weather day": 0.0, "emergency day": 0.0,
-}  # fmt: skip
+    "instructional day": 1.0,
+    "make-up day": 1.0,
+    "student late arrival/early dismissal": 1.0,
+    "strike": 0.0,
+    "non-instructional day": 0.0,
+    "holiday": 0.0,
+    "teacher only day": 0.0,
+    "weather day": 0.0,
+    "emergency day": 0.0,
+}
 """Ed-Fi's calendar events: 1 where students are taught."""
 
 

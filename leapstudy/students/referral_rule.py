@@ -1,7 +1,8 @@
 """The rule by which a district picked students, found in its own log: who was referred, among those at risk of it.
 
-A student is at risk in a school month if seen in the last one before it and not referred until then. The rule is the look-back window and the
-cut that best tell the referred from the others at risk (Youden 1950, "Index for rating diagnostic tests").
+A student is at risk in a school month if seen in the last one before it and not referred until then. The rule is the
+look-back window and the cut that best tell the referred from the others at risk (Youden 1950, "Index for rating
+diagnostic tests").
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ CLEAR_FIT = 0.3
 """Youden's index from which a rule counts as found; picking at random gives about zero."""
 
 MOST_REFERRED = 0.25
-"""Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students."""
+"""Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students.
+"""
 
 NO_REFERRAL = "No referral has a school month of attendance before it, so that no rule can be looked for."
 """What is said where no rule was looked for, since nobody was referred or attendance begins too late."""

@@ -52,8 +52,8 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
     """Form the risk set of each cohort and compute once how its students changed.
 
     At risk in month g are students seen in the last school month before g who had no visit before g. Their band is
-    the share of days missed in the window that the own district's rule looks at. A student stops being comparison in the
-    month of the own first visit. The base is the last school month before g.
+    the share of days missed in the window that the own district's rule looks at. A student stops being comparison in
+    the month of the own first visit. The base is the last school month before g.
 
     Parameters
     ----------
@@ -64,9 +64,10 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
     """
     panel = engine_table(data)
     students = panel.group_by("student").agg(
-        cohort=panel.first_visit_month.max(), home=panel.district_code.argmin(panel.month),
+        cohort=panel.first_visit_month.max(),
+        home=panel.district_code.argmin(panel.month),
         grade=panel.grade.argmin(panel.month),
-    )  # fmt: skip
+    )
     cohorts = students.filter(students.cohort.notnull()).select(g=students.cohort).distinct()
     seen = lookbacks(panel)
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
@@ -122,9 +123,17 @@ def _changes(risk: Table, panel: Table) -> Table:
         & (treated | rows.cohort.isnull() | (rows.cohort > rows.month))
     )
     return rows.select(
-        "student", "district_code", "band", "grade_band", "visits", g=month_number(rows.g), t=month_number(rows.month), base=month_number(rows.base),
-        treated=(rows.cohort == rows.g).fill_null(False), change=rows.y - rows.base_y,
-    )  # fmt: skip
+        "student",
+        "district_code",
+        "band",
+        "grade_band",
+        "visits",
+        g=month_number(rows.g),
+        t=month_number(rows.month),
+        base=month_number(rows.base),
+        treated=(rows.cohort == rows.g).fill_null(False),
+        change=rows.y - rows.base_y,
+    )
 
 
 def change_sums(changes: RiskChanges, split: Split = "") -> pd.DataFrame:

@@ -207,7 +207,8 @@ PANEL_RULES: tuple[Rule, ...] = (
         "error",
         _odd_code,
         "refused",
-        "The district code is no letters and digits, or there are nearly as many codes as students: has a column slipped?",
+        "The district code is no letters and digits, or there are nearly as many codes as students: has a column "
+        "slipped?",
     ),
     Rule(
         "lost_zeros",
@@ -237,14 +238,16 @@ PANEL_RULES: tuple[Rule, ...] = (
         "error",
         lambda t, _: ~_plausible(t.month),
         "refused",
-        f"The month lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the year.",
+        f"The month lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the "
+        f"year.",
     ),
     Rule(
         "unknown_status",
         "error",
         lambda t, _: ~_one_of(t.status, contract.STATUS.allowed),
         "refused",
-        f"The status is none of {', '.join(contract.STATUS.allowed)}. Translate it under `values:` in params/students.yml.",
+        f"The status is none of {', '.join(contract.STATUS.allowed)}. Translate it under `values:` in "
+        f"params/students.yml.",
     ),
     Rule(
         "mixed_status",
@@ -302,7 +305,8 @@ PANEL_RULES: tuple[Rule, ...] = (
         "quarantine",
         lambda t, _: (t.days_enrolled > 0) & (t.month_rows < THIN_SHARE * t.largest_month),
         "set aside",
-        f"Fewer than {THIN_SHARE:.0%} of the district's students have days in this month, so that it is no school month.",
+        f"Fewer than {THIN_SHARE:.0%} of the district's students have days in this month, so that it is no school "
+        f"month.",
     ),
     Rule(
         "unknown_grade",
@@ -392,7 +396,8 @@ VISIT_RULES: tuple[Rule, ...] = (
         "error",
         lambda t, _: ~_one_of(t.type, contract.VISIT_TYPES),
         "refused",
-        f"The type of visit is none of {', '.join(contract.VISIT_TYPES)}. Translate it under `values:` in params/students.yml.",
+        f"The type of visit is none of {', '.join(contract.VISIT_TYPES)}. Translate it under `values:` in "
+        f"params/students.yml.",
     ),
     Rule(
         "unknown_support",

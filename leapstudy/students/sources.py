@@ -48,7 +48,7 @@ def read(con: Backend, path: Path | str, table: contract.Table, how: Reading) ->
 
 
 def scan(con: Backend, files: Files, table: contract.Table, how: Reading) -> Table:
-    """Return the files as one table with the contract's column names; text files as text, so that no code is a number."""
+    """Return the files as one table with the contract's column names; text files as text: no code is a number."""
     if files.kind == "fixed":
         return _fixed_width(con, [str(path) for path in files.paths], table)
     _require_one_table(files, table, how)
@@ -60,7 +60,7 @@ def scan(con: Backend, files: Files, table: contract.Table, how: Reading) -> Tab
 
 
 def _require_one_table(files: Files, table: contract.Table, how: Reading) -> None:
-    """Raise `BadInput` where only some of the files are of this table: an attendance file and a log in one folder, say."""
+    """Raise `BadInput` where only some of the files are of this table: say an attendance file and a log."""
     needed = {name_key(how.columns.get(name, name)) for name in table.required if name not in how.constants}
     fits = [needed <= {name_key(column) for column in dialect.columns} for dialect in files.dialects]
     if any(fits) and not all(fits):
@@ -99,7 +99,8 @@ def _cell(dialect: Dialect, source: str, column: Column, file: str, how: Reading
     name, kind = '"' + source.replace('"', '""') + '"', dialect.type_of(source)
     if column.kind == "text" and kind != "text":
         raise BadInput(
-            f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading zeros. "
+            f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading "
+            f"zeros. "
             "Export it as text."
         )
     if dialect.kind == "delimited" or kind == "text":
@@ -109,7 +110,8 @@ def _cell(dialect: Dialect, source: str, column: Column, file: str, how: Reading
         return name
     if zone.upper() in ("UTC", "+00:00", "Z") and not how.time_zone:
         raise BadInput(
-            f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant by "
+            f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant "
+            f"by "
             "`time_zone:` in params/students.yml (America/New_York, say), or export dates."
         )
     return _local(name, zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone)

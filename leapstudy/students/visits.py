@@ -61,9 +61,13 @@ def _students(panel: Table, visits: Table) -> Table:
     many = ibis.ifelse(both.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], both.met.cast("string"))
     supports = {name: ibis.ifelse(both[name].fill_null(False), "yes", "no") for name in SUPPORTS}
     return both.select(
-        "district_code", status=status, cohort=_cohort(both.first), visits=many,
-        grade_band=grade_band(both.grade), **supports,
-    )  # fmt: skip
+        "district_code",
+        status=status,
+        cohort=_cohort(both.first),
+        visits=many,
+        grade_band=grade_band(both.grade),
+        **supports,
+    )
 
 
 def _counted(students: Table, by: tuple[str, ...]) -> Table:

@@ -108,7 +108,7 @@ def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
             "year": np.tile(years, len(codes)),
             "rate_pct": np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
             "treated": np.repeat([1, 0], [len(sample.treated) * len(years), len(sample.comparison) * len(years)]),
-            "post": np.tile([int(year >= sample.start) for year in years], len(codes)),
+            "post": np.tile([int(event_time(year, sample.start) >= 0) for year in years], len(codes)),
             "event_time": np.tile([event_time(year, sample.start) for year in years], len(codes)),
             "weight": np.repeat(size, len(years)),
             "students": np.vstack([sample.students_treated, sample.students_comparison]).ravel(),
@@ -143,8 +143,8 @@ def diff_in_diff(
     outcome, unit, time
         Columns. Times are whole numbers, dates, or text in order.
     treated, post
-        Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on. `post`
-        and `weights` are taken if the frame has them.
+        Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on.
+        `post` and `weights` are taken if the frame has them.
     first_treated
         Instead of both: column with each unit's first treated time, empty for never.
     weights
@@ -166,9 +166,10 @@ def diff_in_diff(
 
     Notes
     -----
-    One treated unit: exact permutation over all placements, studentized by each unit's own noise where there are two times
-    before (MacKinnon and Webb 2020), beside the t test with C - 1 degrees of freedom (Donald and Lang 2007). More: shuffled
-    labels, with an interval that allows for unequal variances (Welch 1947). Clusters: ``G / (G - 1)`` and t with G - 1.
+    One treated unit: exact permutation over all placements, studentized by each unit's own noise where there are two
+    times before (MacKinnon and Webb 2020), beside the t test with C - 1 degrees of freedom (Donald and Lang 2007).
+    More: shuffled labels, with an interval that allows for unequal variances (Welch 1947). Clusters: ``G / (G - 1)``
+    and t with G - 1.
 
     Examples
     --------
@@ -267,7 +268,8 @@ def att_gt(
     Returns
     -------
     AttGtResult
-        `.table` of ATT(g,t), `.to_frame("event")` and its other averages, `.overall`, `.refused`, `.finding`, `.plot()`.
+        `.table` of ATT(g,t), `.to_frame("event")` and its other averages, `.overall`, `.refused`, `.finding`,
+        `.plot()`.
 
     Raises
     ------
@@ -333,9 +335,9 @@ def sensitivity(result: DidResult | EventStudyResult) -> RowsResult:
     Parameters
     ----------
     result
-        Of `leapstudy.diff_in_diff`: each time alone and each unit left out. Of `leapstudy.event_study`: the 95% interval of
-        the first effect where trends depart by up to 0, 0.5 and 1 times the largest change before the start (Rambachan and
-        Roth 2023, relative magnitudes).
+        Of `leapstudy.diff_in_diff`: each time alone and each unit left out. Of `leapstudy.event_study`: the 95%
+        interval of the first effect where trends depart by up to 0, 0.5 and 1 times the largest change before the start
+        (Rambachan and Roth 2023, relative magnitudes).
 
     Returns
     -------
@@ -396,7 +398,8 @@ def answer(
 
 
 def answer_students(district: str = ALL_SLUG) -> StudentStudy:
-    """Answer the student track's question: the effect on visited students, from the files that params/students.yml names.
+    """Answer the student track's question: the effect on visited students, from the files that params/students.yml
+    names.
 
     Parameters
     ----------
@@ -432,7 +435,8 @@ def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
     result
         What any function of this package returned.
     path
-        `.csv`: its table. `.json`: everything (answers only). `.png`, `.svg`, `.pdf`: its picture (results of frames only).
+        `.csv`: its table. `.json`: everything (answers only). `.png`, `.svg`, `.pdf`: its picture (results of frames
+        only).
 
     Raises
     ------

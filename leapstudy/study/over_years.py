@@ -112,14 +112,28 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     flags = every[every["unit"].isin([*whole.treated, *whole.comparison])].reset_index(drop=True)
     without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
     return OverYears(
-        outcome=outcome, comparison=points.comparison, code=code, name=name, n_treated=len(whole.treated),
-        n_comparison=len(whole.comparison), before=question.before, after=question.after,
-        shown=dict(series.declared.shown), start=question.after[0], levels=_levels(series, whole.treated, whole.comparison),
-        units=_units(series, whole.comparison), points=points, odds=odds, flags=flags,
-        unflagged=_unflagged(question, series, flags), bounds=_bounds(points), headline_without=without,
-        estimates=(*_estimates(data, series, spec, code, name, treated), *without), later=series.declared.later,
+        outcome=outcome,
+        comparison=points.comparison,
+        code=code,
+        name=name,
+        n_treated=len(whole.treated),
+        n_comparison=len(whole.comparison),
+        before=question.before,
+        after=question.after,
+        shown=dict(series.declared.shown),
+        start=question.after[0],
+        levels=_levels(series, whole.treated, whole.comparison),
+        units=_units(series, whole.comparison),
+        points=points,
+        odds=odds,
+        flags=flags,
+        unflagged=_unflagged(question, series, flags),
+        bounds=_bounds(points),
+        headline_without=without,
+        estimates=(*_estimates(data, series, spec, code, name, treated), *without),
+        later=series.declared.later,
         source="; ".join(item.source for item in series.declared.series),
-    )  # fmt: skip
+    )
 
 
 def flagged_years(data: StudyData) -> pd.DataFrame:
@@ -155,7 +169,8 @@ def _attendance(data: StudyData) -> tuple[pd.DataFrame, pd.Series]:
 def headline_without(
     data: StudyData, spec: Spec, treated: tuple[str, ...], flags: pd.DataFrame
 ) -> tuple[Estimate, ...]:
-    """Return the spec's pooled estimate without each treated unit that is flagged in a year that it uses, and without all.
+    """Return the spec's pooled estimate without each treated unit that is flagged in a year that it uses, and without
+    all.
 
     The unit of the largest departure comes first; nothing is returned where no such unit is flagged.
     """

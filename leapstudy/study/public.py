@@ -15,7 +15,7 @@ from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label, parse_comparison
-from leapstudy.did.contrasts import common_start, contrasts_of
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
 from leapstudy.did.pooling import published_prior
 from leapstudy.evidence.assess import Evidence, assess
@@ -121,14 +121,26 @@ def _study(
 ) -> "Study[AnswerT]":
     params = params_of(answer.spec)
     return Study(
-        data, facts, district, answer.spec, answer, assess(data, facts, answer), check_run(plan, params),
-        standings(plan, params, answer.estimates, contrasts_of(data.state, common_start(data.starts, [district.code]))),
+        data,
+        facts,
+        district,
+        answer.spec,
+        answer,
+        assess(data, facts, answer),
+        check_run(plan, params),
+        standings(
+            plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()
+        ),
         _over_years(data, answer.spec, district),
-    )  # fmt: skip
+    )
+
+
+def _codes(data: StudyData, district: District) -> list[str]:
+    return [district.code] if district.code != ALL_DISTRICTS else list(data.starts)
 
 
 def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:
-    """Return the outcome over many years; None where the study declares none, or this question cannot be asked of it."""
+    """Return the outcome over many years; None where the study declares none, or this cannot be asked of it."""
     try:
         return over_years(data, spec, district.code, short(district.name))
     except BadInput:

@@ -95,6 +95,7 @@ def load_result(path: Path) -> dict[str, Any]:
     found = content.get("schema") if isinstance(content, dict) else None
     if found != SCHEMA:
         raise BadInput(
-            f"{path.name} of {path.parent.name!r} has schema {found!r}; this version reads {SCHEMA}. Run `leapstudy run --force`."
+            f"{path.name} of {path.parent.name!r} has schema {found!r}; this version reads {SCHEMA}. Run `leapstudy "
+            f"run --force`."
         )
     return content

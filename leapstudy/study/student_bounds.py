@@ -1,4 +1,4 @@
-"""How far trends may depart before the student track's headline changes: robust bounds from the full covariance matrix."""
+"""How far trends may depart before the student track's headline changes: robust bounds from the full covariance."""
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,8 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
 
     Notes
     -----
-    Relative magnitudes, through `did.honest`. A step is one month of the path; cohorts of early autumn have a summer between
-    base and visit, which counts as one step too.
+    Relative magnitudes, through `did.honest`. A step is one month of the path; cohorts of early autumn have a summer
+    between base and visit, which counts as one step too.
     """
     if effects is None:
         return None
@@ -43,6 +43,8 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
     robust = honest_bounds(path, "relative_magnitudes", SHOWN).rename(columns={"bound": "m"})
     broken = breakdown(path, "relative_magnitudes", FARTHEST)
     return StudentBounds(
-        pd.concat([plain, robust[list(plain)]], ignore_index=True), broken if np.isfinite(broken) else None,
-        float(np.abs(np.diff(np.append(path.estimate[: path.n_pre], 0.0))).max()), path.n_pre,
-    )  # fmt: skip
+        pd.concat([plain, robust[list(plain)]], ignore_index=True),
+        broken if np.isfinite(broken) else None,
+        float(np.abs(np.diff(np.append(path.estimate[: path.n_pre], 0.0))).max()),
+        path.n_pre,
+    )

@@ -1,4 +1,6 @@
-"""What `leapstudy check` finds in the student files of the parameters, kept by their hashes, so that `run` asks the same."""
+"""What `leapstudy check` finds in the student files of the parameters, kept by their hashes, so that `run` asks the
+same.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -87,10 +89,14 @@ def _check(settings: StudentSettings) -> Checked:
     told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
     reports = (report, told)
     ok = all(item.ok for item in reports)
-    codes = _visited_districts(
-        kept_rows(con, "reading the visits", log_rows, ("student", "completed")),
-        kept_rows(con, "reading the districts", rows, ("student", "district_code", "month", "days_enrolled")),
-    ) if ok else []  # fmt: skip
+    codes = (
+        _visited_districts(
+            kept_rows(con, "reading the visits", log_rows, ("student", "completed")),
+            kept_rows(con, "reading the districts", rows, ("student", "district_code", "month", "days_enrolled")),
+        )
+        if ok
+        else []
+    )
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     return Checked("\n".join(item.text() for item in reports), ok, places_of(codes, settings), tuple(accounts))
 
@@ -132,7 +138,9 @@ def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District
 
 
 def set_aside(accounts: Sequence[Mapping[str, Any]], explanations: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what a page shows of the accounts: table, what, rows; where a count is small, all of its table are rounded."""
+    """Return what a page shows of the accounts: table, what, rows; where a count is small, all of its table are
+    rounded.
+    """
     rows = []
     for account in accounts:
         count = rounded if any(0 < n < MIN_COUNT for n in account["aside"].values()) else "{:,}".format

@@ -131,11 +131,13 @@ def _design(
         path=empty if effects is None else path_frame(effects, months_after, drawn),
         placebo_path=empty if placebo.effects is None else path_frame(placebo.effects, months_after, drawn),
         main=None if effects is None else headline_row(effects, _context(name, where, "main")),
-        placebo=None if placebo.effects is None else headline_row(placebo.effects, _context(name, where, "placebo"), seed),
+        placebo=None
+        if placebo.effects is None
+        else headline_row(placebo.effects, _context(name, where, "placebo"), seed),
         overlap=0.0 if effects is None else effects.card.overlap,
         refused=visited.refused,
         card=() if effects is None else _rounded(effects.card).lines(),
-    )  # fmt: skip
+    )
 
 
 def _rounded(card: Card) -> Card:

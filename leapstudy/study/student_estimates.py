@@ -73,8 +73,8 @@ class Side:
 class Measured:
     """Everything that left the engine.
 
-    `placebo` is None where the file has too few months before the first visit; `control` is the recommended design for students who
-    were referred and not met, empty where there are none.
+    `placebo` is None where the file has too few months before the first visit; `control` is the recommended design for
+    students who were referred and not met, empty where there are none.
     """
 
     counts: pd.DataFrame
@@ -205,14 +205,19 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
     return StudentAnswer(
-        code=code, district=district, edition=edition, rule=None if few else rule, designs=designs, control=control,
+        code=code,
+        district=district,
+        edition=edition,
+        rule=None if few else rule,
+        designs=designs,
+        control=control,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),
         bounds=headline_bounds(visited[RECOMMENDED].effects) if code == ALL else None,
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
         raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
         estimates=estimate_table(designs, visited, control, where, settings.months_after),
-    )  # fmt: skip
+    )
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
@@ -227,7 +232,8 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
         return Found(
             None,
             (
-                f"No overlap: in a month {rule.monthly:.0%} of those who meet the rule are referred, so that students who are "
+                f"No overlap: in a month {rule.monthly:.0%} of those who meet the rule are referred, so that students "
+                f"who are "
                 "left to compare with are not like those who were visited.",
             ),
         )
@@ -247,17 +253,20 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
             row = None if one.effects is None else headline_row(one.effects, where)
             rows.append(
                 {
-                    "dimension": SPLIT_LABELS[split], "group": part,
-                    "estimate_pp": np.nan if row is None else row.estimate_pp, "se_pp": np.nan if row is None else row.se_pp,
-                    "low_pp": np.nan if row is None else row.ci_low_pp, "high_pp": np.nan if row is None else row.ci_high_pp,
+                    "dimension": SPLIT_LABELS[split],
+                    "group": part,
+                    "estimate_pp": np.nan if row is None else row.estimate_pp,
+                    "se_pp": np.nan if row is None else row.se_pp,
+                    "low_pp": np.nan if row is None else row.ci_low_pp,
+                    "high_pp": np.nan if row is None else row.ci_high_pp,
                     "reason": "" if row else one.refused[0],
                 }
-            )  # fmt: skip
+            )
     return pd.DataFrame(rows)
 
 
 def with_company(parts: Mapping[str, Found], whole: Found) -> dict[str, Found]:
-    """Hide further parts, the smallest first, until the whole less those shown is nobody or a group that may be shown."""
+    """Hide further parts, the smallest first, until the whole less those shown is nobody or may be shown."""
     shown = {part: one for part, one in parts.items() if one.effects is not None}
     if whole.effects is None:
         return dict.fromkeys(parts, whole)

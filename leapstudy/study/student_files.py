@@ -58,7 +58,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
 
 
 def _sources_hash() -> str:
-    """Return a hash over all that the answers depend on beside files and parameters; a changed picture is not among it."""
+    """Return a hash over all that the answers depend on beside files and parameters; not on its pictures."""
     package = Path(__file__).parents[1]
     rooms = ("core", "data", "students", "did", "evidence", "study")
     files = [*(file for room in rooms for file in (package / room).rglob("*.py")), *paths.raw().rglob("*.csv")]
@@ -88,10 +88,15 @@ def open_own(settings: StudentSettings) -> "StudentData":
 
     files = input_files(settings)
     return open_students(
-        files["attendance"], visits=files["visits"], how=settings.reading, shape=settings.shape or None,
-        known_districts=tuple(load_study().districts["district_code"]), roster=files.get("roster"),
-        con=connect(settings.memory_limit), max_unmatched=settings.max_unmatched,
-    )  # fmt: skip
+        files["attendance"],
+        visits=files["visits"],
+        how=settings.reading,
+        shape=settings.shape or None,
+        known_districts=tuple(load_study().districts["district_code"]),
+        roster=files.get("roster"),
+        con=connect(settings.memory_limit),
+        max_unmatched=settings.max_unmatched,
+    )
 
 
 def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
@@ -110,14 +115,22 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
         rule = next((rule for rule in measured.rules if rule.district_code == code), None)
         stored.append(
             {
-                "name": short(district.name), "slug": slug, "answer": student_answer(measured, code, name, settings),
-                "simulated": measured.simulated, "funnel": funnel(counts, code), "supports": given,
-                "rule_shares": rule_shares(measured.shares, rule), "truth": None if truth is None else _of(truth, code),
+                "name": short(district.name),
+                "slug": slug,
+                "answer": student_answer(measured, code, name, settings),
+                "simulated": measured.simulated,
+                "funnel": funnel(counts, code),
+                "supports": given,
+                "rule_shares": rule_shares(measured.shares, rule),
+                "truth": None if truth is None else _of(truth, code),
                 "placebo_students": rounded(0 if measured.placebo is None else _picked(measured.placebo, code)),
-                "published": _published(slug), "period": measured.period, "hashes": hashes,
-                "source": settings.source, "rows": set_aside(accounts, explanations()),
+                "published": _published(slug),
+                "period": measured.period,
+                "hashes": hashes,
+                "source": settings.source,
+                "rows": set_aside(accounts, explanations()),
             }
-        )  # fmt: skip
+        )
     return stored
 
 
@@ -142,9 +155,12 @@ def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
     }
     again = [_count(counts, district_code=code, status=VISITED, visits=number) for number in ("2", "3 or more")]
     steps = {
-        "enrolled": enrolled, "referred": enrolled - status["not referred"],
-        "tried": status["tried, not met"] + status[VISITED], "visited": status[VISITED], "visited twice or more": sum(again),
-    }  # fmt: skip
+        "enrolled": enrolled,
+        "referred": enrolled - status["not referred"],
+        "tried": status["tried, not met"] + status[VISITED],
+        "visited": status[VISITED],
+        "visited twice or more": sum(again),
+    }
     table = pd.DataFrame({"step": list(steps), "students": list(steps.values())})
     return table.assign(students=table["students"].mask(table["students"].between(0, MIN_COUNT, inclusive="neither")))
 
@@ -158,7 +174,7 @@ def supports(counts: Mapping[Any, float]) -> pd.DataFrame:
 
 
 def rule_shares(shares: pd.DataFrame, rule: ReferralRule | None) -> pd.DataFrame:
-    """Return cut, referred_share, others_share in the rule's window; a share of all but a few, or of a few, is hidden."""
+    """Return cut, referred_share, others_share in the rule's window; a share of all but a few, or of few, is hidden."""
     if rule is None:
         return pd.DataFrame({"cut": [], "referred_share": [], "others_share": []}, dtype=float)
     rows = shares[shares["window"] == rule.window]

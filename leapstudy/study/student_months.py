@@ -25,8 +25,8 @@ def months_with_enough(strata: pd.DataFrame, fewest: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by district_code and event: own, together (booleans). `own` needs `MIN_GROUP` visited and comparison
-        students. Districts that may not be shown are left out of the sum as well where they have fewer than `MIN_GROUP` visited students
-        together: all districts less those shown would give them away.
+        students. Districts that may not be shown are left out of the sum as well where they have fewer than `MIN_GROUP`
+        visited students together: all districts less those shown would give them away.
     """
     used = strata[strata["n_c"] >= fewest].assign(event=lambda rows: rows["t"] - rows["g"])
     by_cohort = used.groupby(["district_code", "event", "g"])[["n_t", "n_c"]].sum()
@@ -57,7 +57,7 @@ def without_few(att: AttGt) -> AttGt:
 
 
 def without_small_districts(moments: Moments) -> Moments:
-    """Return the moments of all districts without those that have too few visited students to be told apart together."""
+    """Return the moments of all districts without those with too few visited students to be told apart together."""
     visited = moments.students * (moments.cohort < NEVER)
     sizes = {code: visited[moments.district == code].sum() for code in np.unique(moments.district)}
     small = [code for code, size in sizes.items() if 0 < size < MIN_GROUP]

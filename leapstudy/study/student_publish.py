@@ -1,8 +1,9 @@
 """The one gate of the student track: whatever pages, tables and files show of students has passed `published`.
 
-Small groups are refused before they are averaged (`student_months`) or counted (`evidence.privacy`). What is left is rounded
-here: counts to five, effects and rates to a hundredth of a point. Differences between published figures then know a count
-only within several students, and no equation of published figures has a student's own change as its only solution.
+Small groups are refused before they are averaged (`student_months`) or counted (`evidence.privacy`). What is left is
+rounded here: counts to five, effects and rates to a hundredth of a point. Differences between published figures then
+know a count only within several students, and no equation of published figures has a student's own change as its only
+solution.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,8 @@ DESIGN_LABELS: dict[DesignName, str] = {
 }
 
 PATH_COLUMNS = ("event_time", "estimate_pp", "se_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp")
-"""Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once."""
+"""Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class StudentBounds:
     ----------
     table : pandas.DataFrame
         m, low_pp, high_pp: from one month to the next after the visit the difference between both sides changes, beyond
-        the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain interval.
+        the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain
+        interval.
     breakdown : float or None
         Smallest `m` at which the interval holds zero (0: without any); None beyond the search.
     largest_before_pp : float

@@ -49,9 +49,12 @@ def told(report: Watch, simulated: bool) -> list[str]:
     """Return a report as lines: what needs attention, then the tables; small counts are hidden."""
     mark = "SIMULATED students. " if simulated else ""
     parts = {
-        "So far and as promised": report.totals, "By school": report.schools, "By week": report.weeks,
-        "Schools that stopped sending": report.stopped, "By phase of the draw": report.arms,
-    }  # fmt: skip
+        "So far and as promised": report.totals,
+        "By school": report.schools,
+        "By week": report.weeks,
+        "Schools that stopped sending": report.stopped,
+        "By phase of the draw": report.arms,
+    }
     head = (
         f"{mark}The program up to {report.until}. Counts to the nearest five, small ones hidden. No outcome is shown."
     )

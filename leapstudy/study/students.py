@@ -75,7 +75,10 @@ class StudentStudy:
             if main is None
             else f"{number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)})"
         )
-        return f"Students of {self.name}\n  Effect   {effect}, {self.headline_words}\n  Counts   {self.sizes}\n  Source   {self.source}"
+        return (
+            f"Students of {self.name}\n  Effect   {effect}, {self.headline_words}\n  Counts   {self.sizes}\n  "
+            f"Source   {self.source}"
+        )
 
     @property
     def source(self) -> str:
@@ -126,7 +129,7 @@ class StudentStudy:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What may be said: the effect beside the placebo, the months before and the control; None without an effect."""
+        """What may be said: the effect beside the placebo, months before and control; None without an effect."""
         design = self.answer.design()
         return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
 
@@ -140,10 +143,16 @@ class StudentStudy:
             made={**made(self.hashes, simulated=self.simulated), "source": self.source},
             estimates=self.answer.estimates,
             blocks={
-                "answer": self.answer, "funnel": self.funnel, "truth": self.truth, "published": self.published,
-                "period": self.period, "rows": self.rows, "verdict": self.verdict, "detectable": {"mde_pp": self.mde_pp},
+                "answer": self.answer,
+                "funnel": self.funnel,
+                "truth": self.truth,
+                "published": self.published,
+                "period": self.period,
+                "rows": self.rows,
+                "verdict": self.verdict,
+                "detectable": {"mde_pp": self.mde_pp},
             },
-        )  # fmt: skip
+        )
 
 
 def student_verdict(
@@ -158,8 +167,8 @@ def student_verdict(
     placebo
         Students drawn by the rule before any visit, where zero is expected if the design removes the rebound.
     control
-        Students who were referred and not met, where zero is expected if picking does not matter. Nothing is claimed that does
-        not go beyond it.
+        Students who were referred and not met, where zero is expected if picking does not matter. Nothing is claimed
+        that does not go beyond it.
     pre_trend
         Joint test of the months before the visit.
     """

@@ -14,7 +14,8 @@ def estimand(source: Source) -> str:
     r = source.reading
     return (
         f"The district intention-to-treat effect on {outcome_words(r.outcome)}: the mean over treated districts of "
-        f"Y(with LEAP) − Y(without LEAP) in {r.post.replace('+', ' and ')}, in percentage points, whether or not a student was visited."
+        f"Y(with LEAP) − Y(without LEAP) in {r.post.replace('+', ' and ')}, in percentage points, whether or not a "
+        f"student was visited."
     )
 
 
@@ -23,7 +24,8 @@ def comparison(source: Source) -> Answer:
     r, rows = source.reading, source.frame("answer", "comparison_districts")
     text = (
         f"{comparison_words(r.comparison)} ({counted(r.n_comparison, 'district')}). Alliance districts are the state's "
-        "lowest-performing ones, and so the ones most like those picked for LEAP; the other groups stand beside them as a check."
+        "lowest-performing ones, and so the ones most like those picked for LEAP; the other groups stand beside them "
+        "as a check."
     )
     return text, None if rows is None else Table(named(rows), "The comparison districts", 0)
 
@@ -33,7 +35,8 @@ def unit(source: Source) -> str:
     weights = at(source.result, "params", "weights") or "equal"
     shown = "equally" if weights == "equal" else "by enrollment before the program"
     return (
-        f"The unit is a district in a school year; the contrast is {contrast_words(source.reading.pre, source.reading.post)}; "
+        f"The unit is a district in a school year; the contrast is "
+        f"{contrast_words(source.reading.pre, source.reading.post)}; "
         f"districts are weighted {shown}. {curve_words(source, 'weights')}"
     )
 
@@ -41,7 +44,8 @@ def unit(source: Source) -> str:
 def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
-        "Without LEAP, treated and comparison districts would have changed equally, on average, from the mean of the years "
+        "Without LEAP, treated and comparison districts would have changed equally, on average, from the mean of the "
+        "years "
         f"before to the year after, on the scale of {at(source.result, 'params', 'scale') or 'points'}."
     )
 
@@ -49,7 +53,8 @@ def trends(source: Source) -> str:
 def anticipation(source: Source) -> str:
     """The window of anticipation."""
     return (
-        "It is assumed that nothing changed ahead of summer 2021: LEAP was announced in April 2021 and the first visits were made that summer, "
+        "It is assumed that nothing changed ahead of summer 2021: LEAP was announced in April 2021 and the first "
+        "visits were made that summer, "
         "so 2020-21 is a year before the program."
     )
 
@@ -86,24 +91,36 @@ def baseline(source: Source) -> str:
     if rows is None:
         return absent("raw means")
     own = rows[(rows["group"] == rows["group"].iloc[0]) & rows["year"].isin(source.reading.pre.split("+"))]
-    return f"The treated side's mean in {source.reading.pre.replace('+', ' and ')} is {number(own['rate_pct'].mean(), 1)}%; it stands on the axis of the event study."
+    return (
+        f"The treated side's mean in {source.reading.pre.replace('+', ' and ')} is "
+        f"{number(own['rate_pct'].mean(), 1)}%; it stands on the axis of the event study."
+    )
 
 
 def staggered(source: Source) -> str:
     """Staggered timing."""
-    return "All LEAP districts start in 2021-22, so no district serves as comparison after its own start: forbidden comparisons cannot arise."
+    return (
+        "All LEAP districts start in 2021-22, so no district serves as comparison after its own start: forbidden "
+        "comparisons cannot arise."
+    )
 
 
 def scale(source: Source) -> str:
     """Points and log-odds."""
-    return f"This result is on the scale of {at(source.result, 'params', 'scale') or 'points'}. {curve_words(source, 'scale')}"
+    return (
+        f"This result is on the scale of {at(source.result, 'params', 'scale') or 'points'}. "
+        f"{curve_words(source, 'scale')}"
+    )
 
 
 def composition(source: Source) -> str:
     """Composition and missing figures."""
     reasons = source.at("answer", "not_possible") or []
     told = " ".join(str(item) for item in reasons)
-    return f"Only districts with every year of the contrast are used, so no mean moves because a district came or went. {told}".strip()
+    return (
+        f"Only districts with every year of the contrast are used, so no mean moves because a district came or "
+        f"went. {told}"
+    ).strip()
 
 
 def reach(source: Source) -> Answer:
@@ -112,17 +129,28 @@ def reach(source: Source) -> Answer:
     if not published or r.coverage is None:
         return absent("power")
     columns = {
-        "label": "Published effect", "effect_pp": "On visited students", "diluted_pp": "On the district average",
-        "power": "Chance to find it", "p_as_large": "p, effect as large", "p_equivalent": "p, two one-sided tests",
+        "label": "Published effect",
+        "effect_pp": "On visited students",
+        "diluted_pp": "On the district average",
+        "power": "Chance to find it",
+        "p_as_large": "p, effect as large",
+        "p_equivalent": "p, two one-sided tests",
         "excluded": "Ruled out by the interval",
-    }  # fmt: skip
+    }
     rows = pd.DataFrame(published)[list(columns)].rename(columns=columns)
-    detects = "The test that leads detects no effect, however large" if r.mde is None else (
-        f"The test that leads detects {number(r.half or 0)} points in half of such studies and {number(r.mde)} in 80%"
-    )  # fmt: skip
+    detects = (
+        "The test that leads detects no effect, however large"
+        if r.mde is None
+        else (
+            f"The test that leads detects {number(r.half or 0)} points in half of such studies and {number(r.mde)} in "
+            f"80%"
+        )
+    )
     text = (
-        f"{detects}. Published effects are multiplied by the coverage of all districts together, {percent(r.coverage)}, and held "
-        "against the figures by t tests: of an effect as large (small p: ruled out), and of one beyond it either way (small p: "
+        f"{detects}. Published effects are multiplied by the coverage of all districts together, "
+        f"{percent(r.coverage)}, and held "
+        "against the figures by t tests: of an effect as large (small p: ruled out), and of one beyond it either way "
+        "(small p: "
         "shown to be smaller)."
     )
     return text, Table(rows, "Published effects beside what can be detected, points")

@@ -1,4 +1,6 @@
-"""Points of the technical appendix on how sure: trends, bounds, tests, other estimators, placebos, all districts together."""
+"""Points of the technical appendix on how sure: trends, bounds, tests, other estimators, placebos, all districts
+together.
+"""
 
 import pandas as pd
 
@@ -18,7 +20,8 @@ def pre_trend(source: Source) -> str:
             told.append(f"{what}: cannot be tested, there are too few years or districts, or they moved alike.")
         elif study:
             told.append(
-                f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} points "
+                f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} "
+                f"points "
                 "a year would have been found with 80% power."
             )
     return " ".join(told) or absent("event study")
@@ -30,7 +33,10 @@ def not_rejected(source: Source) -> str:
     if p is None:
         return absent("event study")
     verdict = "rejected" if p < 0.05 else "not rejected"
-    return f"Equal trends are {verdict} ({probability(p)}). Not rejected is not the same as true: see what the test could have found."
+    return (
+        f"Equal trends are {verdict} ({probability(p)}). Not rejected is not the same as true: see what the test "
+        f"could have found."
+    )
 
 
 def bounds(source: Source) -> str:
@@ -86,18 +92,27 @@ def others(source: Source) -> Answer:
         ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Test"], axis=1
     )
     low, high = same["estimate_pp"].min(), same["estimate_pp"].max()
-    text = f"{same['estimator'].nunique()} estimators of the same contrast, from {points(low)} to {points(high)} points; the names are those of estimates.csv."
+    text = (
+        f"{same['estimator'].nunique()} estimators of the same contrast, from {points(low)} to {points(high)} "
+        f"points; the names are those of estimates.csv."
+    )
     return text, Table(shown, "Estimators side by side")
 
 
 def covariates(source: Source) -> str:
     """With and without covariates."""
     found = source.at("answer", "sensitivity", "covariates")
-    told = "" if not found else (
-        f"With them the main contrast is {points(found['estimate_pp'])} points ({between(found['low_pp'], found['high_pp'])}). {found['note']} "
-    )  # fmt: skip
+    told = (
+        ""
+        if not found
+        else (
+            f"With them the main contrast is {points(found['estimate_pp'])} points "
+            f"({between(found['low_pp'], found['high_pp'])}). {found['note']} "
+        )
+    )
     return (
-        "Only traits from before the program may enter: share of students with high needs and enrollment of 2019-20, chronic absence of 2018-19. "
+        "Only traits from before the program may enter: share of students with high needs and enrollment of 2019-20, "
+        "chronic absence of 2018-19. "
         f"{told}{curve_words(source, 'covariates')}"
     )
 
@@ -105,9 +120,16 @@ def covariates(source: Source) -> str:
 def placebos(source: Source) -> Answer:
     """Placebos in time and in space, and leaving one out."""
     r, rows = source.reading, source.frame("answer", "leave_one_out")
-    told = [] if r.placebo is None else [
-        f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points ({between(r.placebo.low, r.placebo.high)}), where zero is expected."
-    ]  # fmt: skip
+    told = (
+        []
+        if r.placebo is None
+        else [
+            (
+                f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points "
+                f"({between(r.placebo.low, r.placebo.high)}), where zero is expected."
+            )
+        ]
+    )
     earlier = source.frame("answer", "sensitivity", "in_time")
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
@@ -127,13 +149,21 @@ def rebound(source: Source) -> str:
     found, left = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
     if not found:
         return absent("rebound")
-    gap = f"{points(found['mean_gap_pp'])} points off" if not left else (
-        f"{points(left['estimate_pp'])} points off (95% interval {between(left['low_pp'], left['high_pp'])}, {probability(left['p_value'])})"
-    )  # fmt: skip
+    gap = (
+        f"{points(found['mean_gap_pp'])} points off"
+        if not left
+        else (
+            f"{points(left['estimate_pp'])} points off (95% interval {between(left['low_pp'], left['high_pp'])}, "
+            f"{probability(left['p_value'])})"
+        )
+    )
     return (
-        f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per point of "
-        f"change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that line the treated "
-        f"side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the state publishes attendance from 2019-20 only."
+        f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per "
+        f"point of "
+        f"change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that line the "
+        f"treated "
+        f"side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the state publishes "
+        f"attendance from 2019-20 only."
     )
 
 
@@ -174,8 +204,10 @@ def together(source: Source) -> Answer:
         "P(above zero)",
     ]
     text = (
-        f"Partial pooling: mean effect {points(model['mu_pp'])} points ({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
-        f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} ({number(model['tau_low_pp'])} to "
+        f"Partial pooling: mean effect {points(model['mu_pp'])} points "
+        f"({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
+        f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} "
+        f"({number(model['tau_low_pp'])} to "
         f"{number(model['tau_high_pp'])}); prior on the mean: {model['prior']['source']}."
     )
     return text, Table(
@@ -200,7 +232,9 @@ def again(source: Source) -> Answer:
     shown = pd.DataFrame(
         [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
     )
-    text = f"Every number of this page comes from one result file; `leapstudy run` makes it again. {_planned(source)}".strip()
+    text = (
+        f"Every number of this page comes from one result file; `leapstudy run` makes it again. {_planned(source)}"
+    ).strip()
     return text, Table(shown, "What made this result")
 
 
@@ -213,4 +247,7 @@ def _planned(source: Source) -> str:
     )
     count = rows.groupby("standing")["rows"].sum()
     parts = ", ".join(f"{int(number_)} {name}" for name, number_ in count.items())
-    return f"Plan of record {check['plan_sha256'][:12]} ({check['status']}). Deviations: {told or 'none'}. Rows of estimates.csv: {parts}."
+    return (
+        f"Plan of record {check['plan_sha256'][:12]} ({check['status']}). Deviations: {told or 'none'}. Rows of "
+        f"estimates.csv: {parts}."
+    )

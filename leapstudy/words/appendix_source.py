@@ -40,9 +40,13 @@ def absent(what: str) -> str:
 def named(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of districts with headings that a reader understands."""
     names = {
-        "district": "District", "students": "Students", "drg": "Reference group", "side": "Side",
-        "estimate_pp": "Estimate", "placebo_pp": "Placebo effect",
-    }  # fmt: skip
+        "district": "District",
+        "students": "Students",
+        "drg": "Reference group",
+        "side": "Side",
+        "estimate_pp": "Estimate",
+        "placebo_pp": "Placebo effect",
+    }
     kept = rows[[name for name in names if name in rows]].rename(columns=names)
     return kept.assign(District=kept["District"].map(short))
 

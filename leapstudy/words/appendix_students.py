@@ -14,7 +14,8 @@ from leapstudy.words.appendix_source import Answer, Source, absent
 def estimand(source: Source) -> Answer:
     """What is estimated, with its card."""
     text = (
-        f"The average effect of a first visit on the attendance of visited students (ATT), over {source.reading.post} since that visit: "
+        f"The average effect of a first visit on the attendance of visited students (ATT), over {source.reading.post} "
+        f"since that visit: "
         "the mean over visited students of Y(visited then) − Y(not visited yet), in percentage points of days enrolled."
     )
     card = design_of(source)["card"]
@@ -24,8 +25,10 @@ def estimand(source: Source) -> Answer:
 def comparison(source: Source) -> str:
     """The comparison group."""
     return (
-        f"{source.reading.n_comparison:,} students of the same district who were not visited yet, at risk in the same month and in the same "
-        "band of absence over the months before. Students are visited because they were absent, so students who were not are no comparison; "
+        f"{source.reading.n_comparison:,} students of the same district who were not visited yet, at risk in the same "
+        f"month and in the same "
+        "band of absence over the months before. Students are visited because they were absent, so students who were "
+        "not are no comparison; "
         "other groups stand beside this one in point 13."
     )
 
@@ -33,7 +36,8 @@ def comparison(source: Source) -> str:
 def unit(source: Source) -> str:
     """Unit, period and weights."""
     return (
-        f"The unit is a student in a calendar month, {source.at('period') or 'period not kept'}; days attended over days enrolled. Cohorts by "
+        f"The unit is a student in a calendar month, {source.at('period') or 'period not kept'}; days attended over "
+        f"days enrolled. Cohorts by "
         "month of the first visit are weighted by their visited students."
     )
 
@@ -41,7 +45,8 @@ def unit(source: Source) -> str:
 def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
-        "Within a month and a band of absence before, visited students would have changed as much as students at risk who were not visited yet, "
+        "Within a month and a band of absence before, visited students would have changed as much as students at risk "
+        "who were not visited yet, "
         f"had they not been visited. Base: {source.reading.pre}; on the scale of points."
     )
 
@@ -49,7 +54,10 @@ def trends(source: Source) -> str:
 def anticipation(source: Source) -> str:
     """The window of anticipation."""
     months = dict(design_of(source)["card"]).get("Anticipation (months)", "0")
-    return f"Anticipation is allowed for {months} months before the first visit: nothing is taken to change until the visit itself."
+    return (
+        f"Anticipation is allowed for {months} months before the first visit: nothing is taken to change until the "
+        f"visit itself."
+    )
 
 
 def raw(source: Source) -> Answer:
@@ -58,7 +66,10 @@ def raw(source: Source) -> Answer:
     if rows is None or rows.empty:
         return "Not possible: every season of first visits has too few students to be shown."
     wide = rows.pivot(index="month", columns="group", values="rate_pct").reset_index(names="Month")
-    text = "Plotted before any model in the notebook, and here as a table; the fall before a visit is the referral rule at work."
+    text = (
+        "Plotted before any model in the notebook, and here as a table; the fall before a visit is the referral "
+        "rule at work."
+    )
     return text, Table(wide, "Mean attendance by month and season of the first visit, percent", 1)
 
 
@@ -77,10 +88,14 @@ def baseline(source: Source) -> str:
     """The baseline mean."""
     rows = source.frame("answer", "rebound")
     if rows is None or rows.empty:
-        return "Not possible: the files hold too few months before the first visit to show the same kind of student without visits."
+        return (
+            "Not possible: the files hold too few months before the first visit to show the same kind of student "
+            "without visits."
+        )
     before = rows[rows["event_time"] < 0]
     return (
-        f"Students whom the referral rule would have picked before there was any visit attended {number(before['picked_pct'].mean(), 1)}% of days "
+        f"Students whom the referral rule would have picked before there was any visit attended "
+        f"{number(before['picked_pct'].mean(), 1)}% of days "
         f"in the {len(before)} months before, and other students {number(before['others_pct'].mean(), 1)}%."
     )
 
@@ -88,7 +103,8 @@ def baseline(source: Source) -> str:
 def staggered(source: Source) -> str:
     """Staggered timing."""
     return (
-        "Each cohort is compared with students who were not visited yet in the same month, never with students visited earlier: forbidden "
+        "Each cohort is compared with students who were not visited yet in the same month, never with students "
+        "visited earlier: forbidden "
         "comparisons cannot arise. Two-way fixed effects is not among the designs, so that it has no weights to show."
     )
 
@@ -96,7 +112,8 @@ def staggered(source: Source) -> str:
 def scale(source: Source) -> str:
     """Points and log-odds."""
     return (
-        "Not possible: the sums that leave the engine are of rates, and their log-odds cannot be had from them. Near the ceiling points "
+        "Not possible: the sums that leave the engine are of rates, and their log-odds cannot be had from them. Near "
+        "the ceiling points "
         "understate: who misses 5% of days cannot gain more than 5."
     )
 
@@ -106,8 +123,10 @@ def composition(source: Source) -> str:
     own = design_of(source)
     refused = " ".join(own["refused"]) or "No cell was refused."
     return (
-        f"The estimate covers {percent(own['overlap'], 0)} of the visited students. {refused} A student counts in the months of enrollment; "
-        f"nobody is dropped for coming late or leaving. A count under {MIN_COUNT}, or of a group under {MIN_GROUP}, is hidden, and so is "
+        f"The estimate covers {percent(own['overlap'], 0)} of the visited students. {refused} A student counts in the "
+        f"months of enrollment; "
+        f"nobody is dropped for coming late or leaving. A count under {MIN_COUNT}, or of a group under {MIN_GROUP}, "
+        f"is hidden, and so is "
         "any from which it could be had by taking away."
     )
 
@@ -128,8 +147,14 @@ def reach(source: Source) -> Answer:
 def together(source: Source) -> str:
     """All districts together."""
     if source.reading.code == "ALL":
-        return "This page is of all districts together: students are compared within their own district, then averaged by visited students."
-    return "See the page of all districts together; among many districts some look good by chance, so that none may be picked for its size."
+        return (
+            "This page is of all districts together: students are compared within their own district, then "
+            "averaged by visited students."
+        )
+    return (
+        "See the page of all districts together; among many districts some look good by chance, so that none may "
+        "be picked for its size."
+    )
 
 
 def design_of(source: Source, name: str = RECOMMENDED) -> dict[str, Any]:

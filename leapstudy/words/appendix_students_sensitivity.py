@@ -18,7 +18,8 @@ def pre_trend(source: Source) -> str:
     if not test:
         return "Not possible: too few months precede the visits to test whether both sides moved together."
     return (
-        f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a drift of "
+        f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a "
+        f"drift of "
         f"{number(test['mde_pp'])} points a month would have been found with 80% power."
     )
 
@@ -29,17 +30,24 @@ def not_rejected(source: Source) -> str:
     if not test:
         return "Nothing: there was no test, so that the assumption of point 4 rests on the placebo of point 16 alone."
     verdict = "rejected" if test["p_value"] < 0.05 else "not rejected"
-    return f"Equal movement before the visit is {verdict}. Not rejected is not the same as true: see what the test could have found."
+    return (
+        f"Equal movement before the visit is {verdict}. Not rejected is not the same as true: see what the test "
+        f"could have found."
+    )
 
 
 def bounds(source: Source) -> Answer:
     """Bounds on departures from parallel trends."""
     found = source.at("answer", "bounds")
     if not found:
-        return "Not possible: one district's months before the visit are too noisy to measure a departure by; see all districts together."
+        return (
+            "Not possible: one district's months before the visit are too noisy to measure a departure by; see all "
+            "districts together."
+        )
     shown = pd.DataFrame(found["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
     text = (
-        f"The largest change from month to month in {found['months']} months before the visit is {number(found['largest_before_pp'])} points; "
+        f"The largest change from month to month in {found['months']} months before the visit is "
+        f"{number(found['largest_before_pp'])} points; "
         f"{breakdown_words({**found, 'kind': 'relative_magnitudes'})}."
     )
     return text, Table(shown, "Robust intervals of the headline (Rambachan and Roth, relative magnitudes), points")
@@ -50,7 +58,8 @@ def inference(source: Source) -> str:
     r = source.reading
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
-        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell of chance "
+        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell "
+        f"of chance "
         "among students; that districts differ from one another is not in them."
     )
 
@@ -59,7 +68,8 @@ def others(source: Source) -> Answer:
     """A second and a third estimator."""
     rows = [_row(item, item["main"]) for item in source.at("answer", "designs") if item["main"]]
     text = (
-        "Each design compares with other students or another base; rows are named in estimates.csv. Which of them to believe is a matter of "
+        "Each design compares with other students or another base; rows are named in estimates.csv. Which of them to "
+        "believe is a matter of "
         "point 16, not of which is in the middle."
     )
     return text, Table(pd.DataFrame(rows, columns=_NAMES), f"The designs side by side, {source.reading.post}, points")
@@ -71,7 +81,8 @@ def covariates(source: Source) -> str:
     if not plain:
         return absent("design without strata")
     return (
-        f"The one trait that is adjusted for, saturated, is the band of absence before the visit: with it {points(own['estimate_pp'])}, without it "
+        f"The one trait that is adjusted for, saturated, is the band of absence before the visit: with it "
+        f"{points(own['estimate_pp'])}, without it "
         f"{points(plain['estimate_pp'])} points. Nothing after the visit is adjusted for."
     )
 
@@ -82,10 +93,15 @@ def placebos(source: Source) -> Answer:
     if control := source.at("answer", "control"):
         rows.append(("referred and not met", *_row(design_of(source), control)[1:]))
     if not rows:
-        return "Not possible: the files hold too few months before the first visit, and too few students who were referred and not met."
+        return (
+            "Not possible: the files hold too few months before the first visit, and too few students who were "
+            "referred and not met."
+        )
     text = (
-        "Rebound removal: the district's own referral rule is put by lot to months before there was any visit, as if those it picks had been "
-        "visited; zero is expected. It cannot see why staff picked one student rather than another. Students who were referred and not met can "
+        "Rebound removal: the district's own referral rule is put by lot to months before there was any visit, as if "
+        "those it picks had been "
+        "visited; zero is expected. It cannot see why staff picked one student rather than another. Students who were "
+        "referred and not met can "
         "show that: for them zero is expected too, and an effect is claimed only beyond what they show. "
         "Leaving one district out is a matter of all districts together."
     )
@@ -98,8 +114,10 @@ def rebound(source: Source) -> str:
     if not found:
         return "Not possible: the files hold too few months before the first visit to show the rebound."
     return (
-        f"Students whom the rule would have picked before there was any visit rise by {points(found['estimate_pp'])} points "
-        f"({between(found['ci_low_pp'], found['ci_high_pp'])}) over {source.reading.post}, unvisited: so much of a plain comparison of before and after is rebound."
+        f"Students whom the rule would have picked before there was any visit rise by {points(found['estimate_pp'])} "
+        f"points "
+        f"({between(found['ci_low_pp'], found['ci_high_pp'])}) over {source.reading.post}, unvisited: so much of a "
+        f"plain comparison of before and after is rebound."
     )
 
 

@@ -13,7 +13,10 @@ BENT = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope
 def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
     low, high = found["table"]["low_pp"], found["table"]["high_pp"]
-    what = f"{outcome_words(found['outcome'])} in {found['year']}{' (a placebo: zero is expected)' if found['is_placebo'] else ''}"
+    what = (
+        f"{outcome_words(found['outcome'])} in "
+        f"{found['year']}{' (a placebo: zero is expected)' if found['is_placebo'] else ''}"
+    )
     if found["kind"] == "parallel":
         broken = (
             "which includes zero already: the breakdown value is 0, no departure is needed to overturn an effect"
@@ -25,7 +28,8 @@ def bound_words(found: Mapping[str, Any]) -> str:
     change, unit = BENT[found["kind"]]
     place = found["table"]["m"].index(largest_bound(found))
     return (
-        f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} points{unit}), {what} is "
+        f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} "
+        f"points{unit}), {what} is "
         f"{between(low[place], high[place])}; {breakdown_words(found)}."
     )
 

@@ -46,18 +46,34 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
         for year, near in close.items()
     }
     found = (
-        (f"{percent['2018-19']:.1f}% in 2018-19; {before.min():.1f} to {before.max():.1f}% over nine years", close["2018-19"], f"The rate {rates['2018-19']}."),
+        (
+            f"{percent['2018-19']:.1f}% in 2018-19; {before.min():.1f} to {before.max():.1f}% over nine years",
+            close["2018-19"],
+            f"The rate {rates['2018-19']}.",
+        ),
         (f"{percent['2021-22']:.1f}% in 2021-22", close["2021-22"], f"The rate {rates['2021-22']}."),
         (
-            f"{percent['2022-23']:.1f}% in 2022-23; {int(students['2021-22']):,} - {int(students['2022-23']):,} = {back:,} students fewer in the whole state; LEAP visited {visited:,}",
+            f"{percent['2022-23']:.1f}% in 2022-23; {int(students['2021-22']):,} - {int(students['2022-23']):,} = "
+            f"{back:,} students fewer in the whole state; LEAP visited {visited:,}",
             close["2022-23"] and back <= visited,
-            f"The rate {rates['2022-23']}. The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom LEAP visited: the claim credits LEAP with all of it.",
+            f"The rate {rates['2022-23']}. The {back:,} students are the whole state's fall, {back / visited:.1f} "
+            f"times the students whom LEAP visited: the claim credits LEAP with all of it.",
         ),
-        ("15 districts were in the original program; an evaluation found effects in 14 of 15 and no source names the other", False, "15 districts took part; 14 is the number with an effect in one evaluation."),
-        (f"${served['funding at launch (GEER)']:.1f} million at launch and ${served['funding through 2026 (American Rescue Plan)']:.0f} million through 2026", True, "Agrees with the figure in the news; the launch money comes on top."),
+        (
+            "15 districts were in the original program; an evaluation found effects in 14 of 15 and no source names "
+            "the other",
+            False,
+            "15 districts took part; 14 is the number with an effect in one evaluation.",
+        ),
+        (
+            f"${served['funding at launch (GEER)']:.1f} million at launch and "
+            f"${served['funding through 2026 (American Rescue Plan)']:.0f} million through 2026",
+            True,
+            "Agrees with the figure in the news; the launch money comes on top.",
+        ),
         ("no list of states is public", False, "Officials' word; it cannot be checked."),
         ("announced in April 2021, first visits in summer 2021", True, "Agrees."),
-    )  # fmt: skip
+    )
     rows = records(facts.claims.sort_values("number"))
     return tuple(
         Verdict(row["number"], row["claim"], row["who_said_it"], *verdict)

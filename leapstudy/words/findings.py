@@ -1,4 +1,4 @@
-"""What each exhibit of the public track shows: one finding, from which title, sentence and alternative text are made."""
+"""What each exhibit of the public track shows: one finding, told as title, sentence and alternative text."""
 
 import math
 import textwrap
@@ -26,10 +26,14 @@ VERDICTS: dict[Kind, str] = {
     "negative": "These figures show that attendance rose less, or fell more, than chance explains.",
     "precise_null": "These figures show little or no difference: less than a day a year either way.",
     "imprecise_null": "These figures cannot tell an effect from none.",
-    "no_interval": "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it.",
+    "no_interval": (
+        "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
+    ),
     "cannot_test": "These figures cannot tell an effect from none: with so few districts no test can reject.",
     "one_of_many": "Alone this would stand out, but not once every district that was looked at is counted.",
-    "failed_placebo": "The comparison shows a difference where zero is expected, so that no effect can be read from it.",
+    "failed_placebo": (
+        "The comparison shows a difference where zero is expected, so that no effect can be read from it."
+    ),
     "placebo": "This contrast lies before the program, where zero is expected.",
 }
 """The verdict in one sentence, the same wherever a notebook says it."""
@@ -52,7 +56,8 @@ class Finding:
 
     Examples
     --------
-    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.", 0.2, -1.0, 1.4)
+    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.", 0.2, -1.0,
+    1.4)
     >>> str(finding)
     'Together 0.20 points, not distinguishable from zero. 95% CI -1.00 to 1.40.'
     """
@@ -126,9 +131,12 @@ def answer(study: Study) -> Finding:
     low, high = main.ci_low_pp, main.ci_high_pp
     name = treated_words(study.answer)
     detail = (
-        f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed {moved(main.estimate_pp)} "
-        f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; {interval_words(low, high)}, "
-        f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} {power_words(study.answer.detectable)} "
+        f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
+        f"{moved(main.estimate_pp)} "
+        f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; "
+        f"{interval_words(low, high)}, "
+        f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} "
+        f"{power_words(study.answer.detectable)} "
         f"{placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -183,8 +191,10 @@ def placebo(study: Study) -> str:
         return "No placebo could be formed for this comparison."
     row = same.iloc[0]
     return (
-        f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it shows "
-        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
+        f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it "
+        f"shows "
+        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, "
+        f"{probability(row['p_value'])})."
     )
 
 
@@ -192,14 +202,21 @@ def could_we_see_it(study: Study) -> Finding:
     """Say how many of the published effects this design could have detected, and how likely the largest was."""
     power = study.evidence.power
     diluted = [item.diluted_pp for item in power.published]
-    detects = "can detect no effect, however large" if not math.isfinite(power.mde_pp) else (
-        f"detects effects of {number(power.mde_pp)} points or more, and so could have seen {power.could_see} of {len(diluted)} of them"
-    )  # fmt: skip
+    detects = (
+        "can detect no effect, however large"
+        if not math.isfinite(power.mde_pp)
+        else (
+            f"detects effects of {number(power.mde_pp)} points or more, and so could have seen {power.could_see} of "
+            f"{len(diluted)} of them"
+        )
+    )
     largest = max(power.published, key=lambda item: item.diluted_pp)
     where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
     detail = (
-        f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to {number(min(diluted))} to {number(max(diluted))} "
-        f"points of the average. With 80% power the test that leads {detects}. {_excluded_words(power)}{power.assumption}"
+        f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to "
+        f"{number(min(diluted))} to {number(max(diluted))} "
+        f"points of the average. With 80% power the test that leads {detects}. "
+        f"{_excluded_words(power)}{power.assumption}"
     )
     title = f"{PROGRAM}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -211,9 +228,12 @@ def _excluded_words(power: PowerBlock) -> str:
         return ""
     least = min((item for item in power.published if item.excluded), key=lambda item: item.diluted_pp)
     return (
-        f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of them, "
-        f"{number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an effect as large: one-sided "
-        f"{probability(least.p_as_large)}; smaller than that either way: two one-sided tests {probability(least.p_equivalent)}). "
+        f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of "
+        f"them, "
+        f"{number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an effect as "
+        f"large: one-sided "
+        f"{probability(least.p_as_large)}; smaller than that either way: two one-sided tests "
+        f"{probability(least.p_equivalent)}). "
     )
 
 
@@ -225,7 +245,8 @@ def raw_means(study: Study) -> str:
     for group in groups:
         own = rows[rows["group"] == group].set_index("year")["rate_pct"]
         parts.append(
-            f"{short(rows.loc[rows['group'] == group, 'label'].iloc[0])} went from {own['2020-21']:.1f} to {own['2021-22']:.1f} percent"
+            f"{short(rows.loc[rows['group'] == group, 'label'].iloc[0])} went from {own['2020-21']:.1f} to "
+            f"{own['2021-22']:.1f} percent"
         )
     return f"From 2020-21 to 2021-22, {'; '.join(parts)}."
 
@@ -238,24 +259,34 @@ def chance(study: Study) -> Finding:
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"] if single else rows["placebo_pp"]
     as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
     if single:
-        title = f"{round(as_far * len(others))} of {len(others)} comparison districts moved as far as {short(main.district)}"
+        title = (
+            f"{round(as_far * len(others))} of {len(others)} comparison districts moved as far as "
+            f"{short(main.district)}"
+        )
     else:
         title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
     passing = (
         "No single district could pass a correction for 15 districts (0.0033)." if single and floor > 0.05 / 15 else ""
     )
     where = "comparison districts put in its place" if single else "shuffled labels"
-    detail = f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. {passing}"
+    detail = (
+        f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. "
+        f"{passing}"
+    )
     return Finding(title, detail.strip(), main.p_value)
 
 
 def trends(study: EventStudy) -> str:
     """Say whether the two sides moved together before, and what drift would have been found."""
     if math.isnan(study.joint_p):
-        return f"Equal movement of {outcome_words(study.outcome)} before the program cannot be tested: there are too few years or districts."
+        return (
+            f"Equal movement of {outcome_words(study.outcome)} before the program cannot be tested: there are too "
+            f"few years or districts."
+        )
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
-        f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} ({probability(study.joint_p)}); the test would have found a "
+        f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} "
+        f"({probability(study.joint_p)}); the test would have found a "
         f"drift of {number(study.slope_mde_pp)} points a year with 80% power, and smaller ones may be there."
     )
 
@@ -266,7 +297,8 @@ def comparisons(study: Study) -> str:
     kept = rows[rows["role"] != "placebo"]
     above = int((kept["estimate_pp"] > 0).sum())
     return (
-        f"{above} of {len(kept)} estimates are above zero, from {points(kept['estimate_pp'].min())} to {points(kept['estimate_pp'].max())} points: "
+        f"{above} of {len(kept)} estimates are above zero, from {points(kept['estimate_pp'].min())} to "
+        f"{points(kept['estimate_pp'].max())} points: "
         "a single one of them, picked for its size, would mislead."
     )
 
@@ -288,8 +320,10 @@ def rebound(study: Study) -> Finding:
         return Finding("Too few comparison districts fell differently to say how a rise follows a fall", reason)
     more = "Each point more of a fall in 2020-21" if shown.slope < 0 else "Each point less of a fall in 2020-21"
     detail = (
-        f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among {counted(shown.n, 'comparison district')} "
-        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the treated side is "
+        f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among "
+        f"{counted(shown.n, 'comparison district')} "
+        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
+        f"treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
     title = (
@@ -304,7 +338,10 @@ def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
         return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
-    return f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, {probability(gap.p_value)}). {gap.note}".strip()
+    return (
+        f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, "
+        f"{probability(gap.p_value)}). {gap.note}"
+    ).strip()
 
 
 def leave_one_out(study: Study) -> Finding:
@@ -315,10 +352,15 @@ def leave_one_out(study: Study) -> Finding:
     low, high = extremes(rows, "estimate_pp")
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
     detail = (
-        f"Without one district the estimate lies between {number(low['estimate_pp'])} (without {short(low['district'])}) and "
-        f"{number(high['estimate_pp'])} points (without {short(high['district'])}); with all of them it is {number(main.estimate_pp)}."
+        f"Without one district the estimate lies between {number(low['estimate_pp'])} (without "
+        f"{short(low['district'])}) and "
+        f"{number(high['estimate_pp'])} points (without {short(high['district'])}); with all of them it is "
+        f"{number(main.estimate_pp)}."
     )
-    title = f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of {number(main.estimate_pp)}"
+    title = (
+        f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of "
+        f"{number(main.estimate_pp)}"
+    )
     return Finding(title, detail, most["estimate_pp"])
 
 
@@ -337,7 +379,10 @@ def days(study: Study) -> str:
     if cost.dollars_per_day is None:
         return f"{gained}. {cost.refusal}"
     money = cost.dollars_per_day
-    return f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). {cost.assumption}"
+    return (
+        f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
+        f"{cost.assumption}"
+    )
 
 
 def forest(answer: PooledAnswer) -> Finding:
@@ -353,7 +398,8 @@ def forest(answer: PooledAnswer) -> Finding:
         names = " and ".join(short(name) for name in out) or "no district"
         title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
     detail = (
-        f"{above} of {len(rows)} districts are above zero and {len(rows) - above} below; {clear} of {len(rows)} intervals exclude zero. "
+        f"{above} of {len(rows)} districts are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
+        f"intervals exclude zero. "
         f"One district alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
     )
     return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
@@ -382,7 +428,10 @@ def ladder(answer: Answer) -> Finding:
     excludes = "not" not in zero_words(main.ci_low_pp, main.ci_high_pp)
     flips = len(others) - clear if excludes else clear
     what = "brings zero into the interval" if excludes else "takes the interval off zero"
-    title = f"Changing one choice at a time {'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
+    title = (
+        f"Changing one choice at a time "
+        f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
+    )
     if not answer.leave_one_out.empty:
         gaps = (answer.leave_one_out["estimate_pp"] - main.estimate_pp).abs()
         most = records(answer.leave_one_out.loc[[gaps.idxmax()]])[0]
@@ -403,7 +452,10 @@ def specifications(answer: Answer) -> Finding:
     else:
         title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
     median = float(curve["estimate_pp"].median())
-    detail = f"The median is {number(median)} points, the range {between(curve['estimate_pp'].min(), curve['estimate_pp'].max())}."
+    detail = (
+        f"The median is {number(median)} points, the range "
+        f"{between(curve['estimate_pp'].min(), curve['estimate_pp'].max())}."
+    )
     return Finding(title, detail, median)
 
 
@@ -414,19 +466,30 @@ def state_curve(fewer: float, visited: float, program: str = PROGRAM) -> Finding
 
 
 def chronic(
-    difference_pp: float, odds_ratio: float, *, low_pp: float, high_pp: float, ratio_low: float, ratio_high: float,
+    difference_pp: float,
+    odds_ratio: float,
+    *,
+    low_pp: float,
+    high_pp: float,
+    ratio_low: float,
+    ratio_high: float,
     program: str = PROGRAM,
-) -> Finding:  # fmt: skip
+) -> Finding:
     """Say how the gap in chronic absence changed, in points and in odds, since neither may stand alone."""
     by_points = "more" if difference_pp > 0 else "less"
     by_odds = "more" if odds_ratio > 1 else "less"
     same = by_points == by_odds
-    how = f"{by_points} in {program} districts in points and in odds" if same else (
-        f"{by_points} in {program} districts in points, {by_odds} in odds"
-    )  # fmt: skip
+    how = (
+        f"{by_points} in {program} districts in points and in odds"
+        if same
+        else (f"{by_points} in {program} districts in points, {by_odds} in odds")
+    )
     clear = (low_pp > 0 or high_pp < 0) + (ratio_low > 1 or ratio_high < 1)
     tail = ("neither difference is", "one of the two differences is", "both differences are")[clear]
-    detail = f"{points(difference_pp)} points (95% CI {between(low_pp, high_pp)}); odds x{odds_ratio:.2f} (x{ratio_low:.2f} to x{ratio_high:.2f})."
+    detail = (
+        f"{points(difference_pp)} points (95% CI {between(low_pp, high_pp)}); odds x{odds_ratio:.2f} "
+        f"(x{ratio_low:.2f} to x{ratio_high:.2f})."
+    )
     return Finding(
         f"Chronic absence rose {how}; {tail} distinguishable from zero", detail, difference_pp, low_pp, high_pp
     )

@@ -16,7 +16,8 @@ def tests(answer: DistrictAnswer) -> str:
     p = made["p_value"].dropna()
     low, high = (None if end is None or abs(end) == float("inf") else end for end in (leading.low_pp, leading.high_pp))
     return (
-        f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} {leading.note} "
+        f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} "
+        f"{leading.note} "
         f"Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and {number(p.max())}."
     )
 
@@ -30,12 +31,18 @@ def pooled(answer: PooledAnswer) -> str:
     sure = int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum())
     lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
-        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95% interval {between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
-        f"probability {number(model.mu_above_zero)}; districts differ by a standard deviation of {number(model.tau_pp)} "
-        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals exclude zero; counting that "
-        f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} (Benjamini-Hochberg) or "
-        f"{number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained {number(model.threshold_pp, 1)} points or more is "
-        f"{percent(rows['p_above_threshold'].min(), 0)} to {percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
+        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95% interval "
+        f"{between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
+        f"probability {number(model.mu_above_zero)}; districts differ by a standard deviation of "
+        f"{number(model.tau_pp)} "
+        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals "
+        f"exclude zero; counting that "
+        f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} "
+        f"(Benjamini-Hochberg) or "
+        f"{number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained "
+        f"{number(model.threshold_pp, 1)} points or more is "
+        f"{percent(rows['p_above_threshold'].min(), 0)} to "
+        f"{percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
     )
 
 
@@ -70,8 +77,10 @@ def curve(answer: Answer) -> str:
         else "Not one of them has a placebo that is not rejected."
     )
     return (
-        f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the median is {points(shown.median())} points, "
-        f"the range {between(shown.min(), shown.max())}. {count['clear_above']} intervals lie wholly above zero, {count['clear_below']} wholly below. {fair}"
+        f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the "
+        f"median is {points(shown.median())} points, "
+        f"the range {between(shown.min(), shown.max())}. {count['clear_above']} intervals lie wholly above zero, "
+        f"{count['clear_below']} wholly below. {fair}"
     )
 
 
@@ -81,7 +90,8 @@ def in_time(answer: Answer) -> str:
     expected = 0.05 * len(table)
     away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
     return (
-        f"{away} of {len(table)} placebos in years before the program exclude zero, where about {number(expected, 1)} would by chance; "
+        f"{away} of {len(table)} placebos in years before the program exclude zero, where about {number(expected, 1)} "
+        f"would by chance; "
         f"the largest is {points(max(table['estimate_pp'].tolist(), key=abs))} points."
     )
 
@@ -94,7 +104,9 @@ def estimators(answer: Answer) -> str:
     ]
     bent = answer.sensitivity
     beyond = " ".join(item.note for item in (bent.covariates, bent.recovery) if item is not None and item.note)
-    return f"{'; '.join(told).capitalize()}. A linear trend of two years before carries no check of its own. {beyond}".strip()
+    return (
+        f"{'; '.join(told).capitalize()}. A linear trend of two years before carries no check of its own. {beyond}"
+    ).strip()
 
 
 def bounds(answer: Answer) -> str:
@@ -124,7 +136,10 @@ def plan(study: Study) -> str:
     )
     count = rows.groupby("standing")["rows"].sum()
     parts = [f"{int(count.get(name, 0))} {name}" for name in ("as planned", "planned sensitivity", "exploratory")]
-    return f"Plan of record {check.plan_sha256[:12]} ({check.status}). Deviations of this run: {told}. Of its {int(count.sum())} rows, {', '.join(parts)}."
+    return (
+        f"Plan of record {check.plan_sha256[:12]} ({check.status}). Deviations of this run: {told}. Of its "
+        f"{int(count.sum())} rows, {', '.join(parts)}."
+    )
 
 
 def choice(record: Choice) -> str:
@@ -132,6 +147,7 @@ def choice(record: Choice) -> str:
     sets, chosen = record.sets, record.chosen_set
     others = ", ".join(f"{item.name} {number(item.mean_gap)}" for item in sets)
     return (
-        f"{chosen.name} was put on record at {record.made_at} (record {record.sha256[:12]}), rank {chosen.rank} of {len(sets)} by likeness before LEAP; mean "
+        f"{chosen.name} was put on record at {record.made_at} (record {record.sha256[:12]}), rank {chosen.rank} of "
+        f"{len(sets)} by likeness before LEAP; mean "
         f"distance in standard deviations: {others}. {record.reason}"
     )

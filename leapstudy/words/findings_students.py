@@ -29,9 +29,11 @@ def answer(study: StudentStudy) -> str:
     verdict = study.verdict
     lead = VERDICTS[verdict.kind].format(name=study.name) if verdict else ""
     return (
-        f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by {_with_interval(design.main)} points "
+        f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by "
+        f"{_with_interval(design.main)} points "
         "more than that of students at risk in the same month with the same absence before. "
-        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited students gives "
+        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited "
+        f"students gives "
         f"{_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was visited."
     )
 
@@ -60,7 +62,10 @@ def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
         return "Whether it removes the rebound cannot be tested."
     verdict = "not statistically distinguishable from zero" if _includes_zero(design.placebo) else "which is not zero"
-    return f"Rebound removal: drawn by the rule before any visit, students change by {_with_interval(design.placebo)}, {verdict}."
+    return (
+        f"Rebound removal: drawn by the rule before any visit, students change by "
+        f"{_with_interval(design.placebo)}, {verdict}."
+    )
 
 
 def _control_words(control: Estimate | None) -> str:
@@ -80,8 +85,10 @@ def funnel(study: StudentStudy) -> str:
     if np.isnan(steps["visited"]) or np.isnan(steps["referred"]):
         return "Some of these counts are hidden, since they could point to a few students."
     return (
-        f"{steps['referred']:,.0f} of {steps['enrolled']:,.0f} students were referred ({percent(steps['referred'] / steps['enrolled'])}) "
-        f"and {steps['visited']:,.0f} of those were met ({percent(steps['visited'] / steps['referred'])}). Who is met is selected "
+        f"{steps['referred']:,.0f} of {steps['enrolled']:,.0f} students were referred "
+        f"({percent(steps['referred'] / steps['enrolled'])}) "
+        f"and {steps['visited']:,.0f} of those were met ({percent(steps['visited'] / steps['referred'])}). Who is met "
+        f"is selected "
         "once more: the effect is that on students who were met."
     )
 
@@ -101,8 +108,10 @@ def referral_rule(study: StudentStudy) -> str:
         else "so too few like them stay to compare with"
     )
     return (
-        f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred students meet it, "
-        f"and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is perfect and 0 is chance). In a "
+        f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred "
+        f"students meet it, "
+        f"and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is perfect and 0 is "
+        f"chance). In a "
         f"month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
     )
 
@@ -113,8 +122,10 @@ def rebound(study: StudentStudy) -> str:
     if design.placebo is None:
         return "The file has too few months before the first visit to show the rebound."
     return (
-        f"Students whom this rule would have picked before there was any visit rise by {_with_interval(design.placebo)} points on "
-        f"average over {study.headline_words} after it. A bad month ends by itself; whoever picks students in a bad month sees them rise."
+        f"Students whom this rule would have picked before there was any visit rise by "
+        f"{_with_interval(design.placebo)} points on "
+        f"average over {study.headline_words} after it. A bad month ends by itself; whoever picks students in a bad "
+        f"month sees them rise."
     )
 
 
@@ -124,7 +135,8 @@ def raw_paths(study: StudentStudy) -> str:
     if not groups:
         return "Every season of first visits has too few students to be shown."
     return (
-        f"{counted(len(groups), 'season')} of first visits can be shown. The fall before a visit is the referral rule at work, so the "
+        f"{counted(len(groups), 'season')} of first visits can be shown. The fall before a visit is the referral rule "
+        f"at work, so the "
         "rise after it is in part rebound."
     )
 
@@ -136,8 +148,10 @@ def trends(study: StudentStudy) -> str:
         return "Too few months precede the visits to test whether both sides moved together."
     verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
-        f"The joint test over {counted(test.months, 'month')} before the visit {verdict} ({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not show that "
+        f"The joint test over {counted(test.months, 'month')} before the visit {verdict} "
+        f"({probability(test.p_value)}); it would have "
+        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not "
+        f"show that "
         "there is nothing."
     )
 
@@ -146,12 +160,17 @@ def bounds(study: StudentStudy) -> str:
     """Say how far trends may depart before the effect can no longer be told from none."""
     found = study.answer.bounds
     if found is None:
-        return "Robust bounds are made for all districts together; one district's months before the visit are too noisy to measure by."
+        return (
+            "Robust bounds are made for all districts together; one district's months before the visit are too "
+            "noisy to measure by."
+        )
     robust = found.table.iloc[-1]
     return (
-        f"If from month to month the difference may depart by as much as it did at most in {found.months} months before the visit "
+        f"If from month to month the difference may depart by as much as it did at most in {found.months} months "
+        f"before the visit "
         f"({number(found.largest_before_pp)} points), the effect over {study.headline_words} lies within "
-        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by chance as well, so that this "
+        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by chance "
+        f"as well, so that this "
         "is a severe yardstick."
     )
 
@@ -208,7 +227,8 @@ def supports(study: StudentStudy) -> str:
         return "The log holds no supports."
     most = table.iloc[0]
     return (
-        f"In all districts together {percent(most['share'], 0)} of visited students were given {most['support'].replace('_', ' ')}, the most "
+        f"In all districts together {percent(most['share'], 0)} of visited students were given "
+        f"{most['support'].replace('_', ' ')}, the most "
         f"common of {len(table)} supports. Which support helps cannot be said: nobody drew lots for them."
     )
 
@@ -219,7 +239,10 @@ def days(study: StudentStudy) -> str:
     if main is None or main.ci_low_pp is None or main.ci_high_pp is None:
         return "Without an estimate no days can be named."
     value, low, high = (end * SCHOOL_DAYS / 100 for end in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp))
-    return f"Kept up for a whole year of {SCHOOL_DAYS} days, this is {points(value, 1)} days per visited student ({between(low, high, 1)})."
+    return (
+        f"Kept up for a whole year of {SCHOOL_DAYS} days, this is {points(value, 1)} days per visited student "
+        f"({between(low, high, 1)})."
+    )
 
 
 def truth(study: StudentStudy) -> str:
@@ -236,6 +259,8 @@ def truth(study: StudentStudy) -> str:
         else f"; the textbook design is off by {points(textbook.estimate_pp - study.true_headline)}"
     )
     return (
-        f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses 5% of days cannot gain 15 points."
+        f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design "
+        f"is off by "
+        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses "
+        f"5% of days cannot gain 15 points."
     )

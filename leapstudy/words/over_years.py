@@ -1,4 +1,6 @@
-"""What an outcome over many years shows: one finding for the picture, and one for what flagged years do to the headline."""
+"""What an outcome over many years shows: one finding for the picture, and one for what flagged years do to the
+headline.
+"""
 
 import math
 
@@ -33,7 +35,10 @@ def over_years(answer: OverYears) -> Finding:
         (True, False): "some later years exclude zero in points, none in odds",
         (False, True): "some later years exclude zero in odds, none in points",
     }[clear[0], clear[1]]
-    title = f"{outcome_words(answer.outcome).capitalize()} {moved} {how} in {side_words(answer)} than in the comparison; {tail}"
+    title = (
+        f"{outcome_words(answer.outcome).capitalize()} {moved} {how} in {side_words(answer)} than in the "
+        f"comparison; {tail}"
+    )
     return Finding(title, _detail(answer), *_last(in_points))
 
 
@@ -58,11 +63,15 @@ def _detail(answer: OverYears) -> str:
         ratio = ", ".join(f"×{math.exp(its[name]):.2f}" for name in ("estimate_pp", "low_pp", "high_pp"))
         first, low, high = ratio.split(", ")
         sentences.append(
-            f"{row.year}: {points(row.estimate_pp)} points (95% CI {between(row.low_pp, row.high_pp)}), odds {first} ({low} to {high})"
+            f"{row.year}: {points(row.estimate_pp)} points (95% CI {between(row.low_pp, row.high_pp)}), odds {first} "
+            f"({low} to {high})"
         )
     told = f"Change since {answer.before[-1]} beyond {comparison_side(answer)}, more is worse. {'. '.join(sentences)}."
     for row in answer.unflagged[answer.unflagged["scale"] == "points"].itertuples():
-        told += f" Without {flagged_names(answer, row.year)}, whose {row.year} figure is flagged, {row.year} is {points(row.estimate)} points."
+        told += (
+            f" Without {flagged_names(answer, row.year)}, whose {row.year} figure is flagged, {row.year} is "
+            f"{points(row.estimate)} points."
+        )
     return f"{told} {answer.later}"
 
 
@@ -83,7 +92,8 @@ def flagged_headline(answer: OverYears) -> Finding | None:
     )
     return Finding(
         "Some districts' published figures look like recording faults, and the answer depends on them",
-        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the district, not a verdict.",
+        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the district, "
+        f"not a verdict.",
     )
 
 
@@ -98,7 +108,8 @@ def flagged_district(answer: OverYears) -> Finding | None:
     )
     return Finding(
         f"{answer.name}: published figures that look like recording faults",
-        f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own history; it does not "
+        f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own "
+        f"history; it does not "
         "know the reason. Without that year nothing can be estimated for this district alone.",
     )
 

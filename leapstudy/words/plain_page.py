@@ -19,9 +19,18 @@ from leapstudy.words.reading import Reading, Span
 
 LANGUAGES = ("en", "es")
 CHANCES = (
-    (0.15, 1, 10), (0.22, 1, 5), (0.29, 1, 4), (0.37, 1, 3), (0.45, 2, 5), (0.55, 1, 2),
-    (0.63, 3, 5), (0.71, 2, 3), (0.78, 3, 4), (0.85, 4, 5), (0.95, 9, 10),
-)  # fmt: skip
+    (0.15, 1, 10),
+    (0.22, 1, 5),
+    (0.29, 1, 4),
+    (0.37, 1, 3),
+    (0.45, 2, 5),
+    (0.55, 1, 2),
+    (0.63, 3, 5),
+    (0.71, 2, 3),
+    (0.78, 3, 4),
+    (0.85, 4, 5),
+    (0.95, 9, 10),
+)
 """Upper ends of probability and the chance that is said for it: n in of."""
 CERTAIN = 0.05
 
@@ -201,7 +210,7 @@ def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, 
 
 
 def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
-    """Say what the test that leads finds in half and in four of five studies, and what the published effects come to."""
+    """Say what the leading test finds in half and in four of five studies, and what the published effects come to."""
     sentences = []
     if reading.never_detects:
         sentences.append(say["overturn_never"])

@@ -47,8 +47,8 @@ class Reading:
     verdict
         What the figures allow one to say, the same on every page.
     chance_above, chance_prior
-        Probability that the effect is above zero, all districts read together; and the prior that it rests on: "flat" or
-        "published".
+        Probability that the effect is above zero, all districts read together; and the prior that it rests on: "flat"
+        or "published".
     mde, half
         Effect that the test that leads finds in 80% and in 50% of such studies; `never_detects` where it can find none.
     excluded, n_published
@@ -217,12 +217,20 @@ def _verdict(blocks: Mapping[str, Any], main: Mapping[str, Any], placebo: Mappin
     own = evidence_at(blocks, "verdict")
     if own:
         return Verdict(**{**own, "reasons": tuple(own["reasons"]), "cautions": tuple(own["cautions"])})
-    windows = [] if placebo is None else [
-        Window(
-            f"{placebo['pre']} to {placebo['post']}", placebo["estimate_pp"], placebo.get("ci_low_pp"), placebo.get("ci_high_pp"),
-            placebo.get("p_value"), placebo.get("p_floor"),
-        )
-    ]  # fmt: skip
+    windows = (
+        []
+        if placebo is None
+        else [
+            Window(
+                f"{placebo['pre']} to {placebo['post']}",
+                placebo["estimate_pp"],
+                placebo.get("ci_low_pp"),
+                placebo.get("ci_high_pp"),
+                placebo.get("p_value"),
+                placebo.get("p_floor"),
+            )
+        ]
+    )
     return decide(
         float(main["estimate_pp"]),
         main.get("ci_low_pp"),

@@ -18,10 +18,10 @@ def leapstudy(*arguments, root=None):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "check", "status", "list", "lab", "refresh", "simulate", "report", "verify"]
+    "command", ["run", "check", "status", "list", "lab", "refresh", "simulate", "report", "verify", "data diff"]
 )
 def test_every_command_has_help_with_an_example(command, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["leapstudy", command, "--help"])
+    monkeypatch.setattr(sys, "argv", ["leapstudy", *command.split(), "--help"])
     with pytest.raises(SystemExit) as ended:
         main()
     told = capsys.readouterr().out.replace("\n", " ")

@@ -21,20 +21,36 @@ SECRET = "an invented key of forty characters, no more"
 def _progress(**changes) -> Progress:
     counts = {
         "schools": pd.DataFrame(
-            [("D", "A", "met", 40, 80), ("D", "A", "referred, not tried", 10, 0), ("D", "A", "tried, not met", 10, 0),
-             ("D", "B", "met", 30, 30), ("D", "B", "referred, not tried", 12, 0), ("D", "B", "tried, not met", 3, 0)],
+            [
+                ("D", "A", "met", 40, 80),
+                ("D", "A", "referred, not tried", 10, 0),
+                ("D", "A", "tried, not met", 10, 0),
+                ("D", "B", "met", 30, 30),
+                ("D", "B", "referred, not tried", 12, 0),
+                ("D", "B", "tried, not met", 3, 0),
+            ],
             columns=["district_code", "school_code", "status", "students", "visits"],
         ),
         "weeks": pd.DataFrame(
-            [("2021-12-06", "referred", 60), ("2021-12-13", "referred", 45), ("2021-12-06", "met", 68), ("2021-12-13", "met", 2)],
+            [
+                ("2021-12-06", "referred", 60),
+                ("2021-12-13", "referred", 45),
+                ("2021-12-06", "met", 68),
+                ("2021-12-13", "met", 2),
+            ],
             columns=["week", "flow", "students"],
         ),
         "feeds": pd.DataFrame(
-            [("D", school, month, 20) for school in "ABC" for month in ("2021-10", "2021-11") if (school, month) != ("C", "2021-11")],
+            [
+                ("D", school, month, 20)
+                for school in "ABC"
+                for month in ("2021-10", "2021-11")
+                if (school, month) != ("C", "2021-11")
+            ],
             columns=["district_code", "school_code", "month", "students"],
         ),
         "arms": pd.DataFrame({"phase": ["first", WAITING], "students": [60, 61], "met": [50, 8], "too_early": [0, 8]}),
-    }  # fmt: skip
+    }
     return Progress(**{**counts, **changes})
 
 
@@ -74,10 +90,14 @@ def test_what_needs_attention_comes_in_words(report):
     assert "8 students met before a visit was drawn for them" in crossed
     assert "1 school did not send" in stopped
     assert [line.split(",")[0] for line in behind] == [
-        "Behind the plan: students referred", "Behind the plan: students met",
-    ]  # fmt: skip
-    quiet = Progress(**{name: getattr(_progress(), name).iloc[:0] for name in ("feeds", "arms")}, schools=_progress().schools,
-                     weeks=_progress().weeks)  # fmt: skip
+        "Behind the plan: students referred",
+        "Behind the plan: students met",
+    ]
+    quiet = Progress(
+        **{name: getattr(_progress(), name).iloc[:0] for name in ("feeds", "arms")},
+        schools=_progress().schools,
+        weeks=_progress().weeks,
+    )
     assert watch(quiet, UNTIL).warnings == ()
 
 
@@ -94,9 +114,21 @@ def test_outcomes_by_arm_open_on_their_day():
 def test_a_report_carries_no_outcome(report):
     columns = {column for name in ("totals", "schools", "weeks", "stopped", "arms") for column in getattr(report, name)}
     assert columns == {
-        "what", "so_far", "promised", "district_code", "school_code", *FLOWS, "coverage_pct", "visits", "week",
-        "last_month", "months_missing", "phase", "students", "too_early",
-    }  # fmt: skip
+        "what",
+        "so_far",
+        "promised",
+        "district_code",
+        "school_code",
+        *FLOWS,
+        "coverage_pct",
+        "visits",
+        "week",
+        "last_month",
+        "months_missing",
+        "phase",
+        "students",
+        "too_early",
+    }
 
 
 @pytest.fixture(scope="module")

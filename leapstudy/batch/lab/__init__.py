@@ -29,8 +29,13 @@ def lab_command(extra: Sequence[str] = (), notebook: str = "") -> list[str]:
     """Return the command that opens JupyterLab in the workspace; `extra` goes to JupyterLab as it is."""
     start = f"/lab/tree/{quote(notebook or START)}"
     return [
-        sys.executable, "-m", "jupyterlab", f"--notebook-dir={paths.root()}", f"--LabApp.default_url={start}", *extra,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--notebook-dir={paths.root()}",
+        f"--LabApp.default_url={start}",
+        *extra,
+    ]
 
 
 def lab_environment(base: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Starts of their own: Callaway and Sant'Anna's ATT(g,t) of any frame, with its averages, bands and a permutation test."""
+"""Starts of their own: Callaway and Sant'Anna's ATT(g,t) of any frame, with averages, bands and a permutation test."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -45,7 +45,8 @@ class AttGtResult(Result):
     n_treated, n_comparison : int
         Units with a start that was estimated, and never-treated units.
     df : float
-        Degrees of freedom of every t: the smaller number of units less one; clusters less one where errors are clustered.
+        Degrees of freedom of every t: the smaller number of units less one; clusters less one where errors are
+        clustered.
     table : DataFrame
         One row a cohort and time: cohort, time, event_time, estimate, se, low, high (pointwise 95%), n_treated,
         n_comparison. The error of a cohort of one unit is missing: its own noise cannot be measured.
@@ -55,7 +56,8 @@ class AttGtResult(Result):
     refused : DataFrame
         Cohorts and times that are not estimated, each with the reason.
     p_permutation : float
-        p-value of the simple average when the starts are dealt anew among all units; NaN with weights, strata or clusters.
+        p-value of the simple average when the starts are dealt anew among all units; NaN with weights, strata or
+        clusters.
     """
 
     outcome: str
@@ -91,7 +93,9 @@ class AttGtResult(Result):
         )
 
     def to_frame(self, kind: Kind | None = None) -> pd.DataFrame:
-        """Return ATT(g,t) by cohort and time; or its averages by event time, group (cohort), calendar time, or the simple one."""
+        """Return ATT(g,t) by cohort and time; or its averages by event time, group (cohort), calendar time, or the
+        simple one.
+        """
         return self.table.copy() if kind is None else self.averages[kind].copy()
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -106,10 +110,14 @@ class AttGtResult(Result):
         ]
         dealt = [] if missing(self.p_permutation) else [("Permutation", p_words(self.p_permutation))]
         return [
-            *shown, *dealt, ("Compared with", f"{self.control}; base: {self.base}"), ("Errors", f"{self.clustering}, t({self.df:.0f})"),
-            ("Treated", counted(self.n_treated, self.noun)), ("Never treated", counted(self.n_comparison, self.noun)),
+            *shown,
+            *dealt,
+            ("Compared with", f"{self.control}; base: {self.base}"),
+            ("Errors", f"{self.clustering}, t({self.df:.0f})"),
+            ("Treated", counted(self.n_treated, self.noun)),
+            ("Never treated", counted(self.n_comparison, self.noun)),
             ("Not estimated", f"{len(self.refused)} cohorts or times, see .refused"),
-        ]  # fmt: skip
+        ]
 
     def _draw(self, ax: Any) -> None:
         draw_path(ax, self.averages["event"].iloc[:-1], "key", self.outcome)
@@ -134,12 +142,19 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
     alone = cluster == "student" and _alone(panel, att)
     name = panel.columns.cluster or panel.columns.unit
     return AttGtResult(
-        outcome=panel.columns.outcome, noun=panel.columns.noun, control=choices.control.replace("_", " "), base=choices.base,
-        clustering=f"clustered by {name}", n_treated=n_treated, n_comparison=n_never, df=df,
+        outcome=panel.columns.outcome,
+        noun=panel.columns.noun,
+        control=choices.control.replace("_", " "),
+        base=choices.base,
+        clustering=f"clustered by {name}",
+        n_treated=n_treated,
+        n_comparison=n_never,
+        df=df,
         table=_cells(att, moments, panel, df, cluster),
         averages={kind: _averages(made, panel, df, alone, seed) for kind, made in effects.items()},
-        refused=_refused(att, panel), p_permutation=_dealt(panel, moments, att, unit_cell, seed),
-    )  # fmt: skip
+        refused=_refused(att, panel),
+        p_permutation=_dealt(panel, moments, att, unit_cell, seed),
+    )
 
 
 def moments_of(panel: UnitPanel) -> tuple[Moments, np.ndarray]:
@@ -155,12 +170,19 @@ def moments_of(panel: UnitPanel) -> tuple[Moments, np.ndarray]:
     on = (cell == np.arange(len(groups))[:, None]).astype(float)
     squares = weights**2
     moments = Moments(
-        periods=panel.clock, district=groups["district"].to_numpy(str), cohort=groups["cohort"].to_numpy(float),
-        stratum=groups["stratum"].to_numpy(str), seen=np.ones((len(groups), len(panel.clock)), dtype=bool),
-        students=on.sum(axis=1).astype(np.int64), weight=on @ weights, weight_sq=on @ squares,
-        total=on @ (weights[:, None] * y), total_sq=on @ (squares[:, None] * y),
-        cross=np.einsum("cu,us,ut->cst", on * squares, y, y, optimize=True), shift=shift,
-    )  # fmt: skip
+        periods=panel.clock,
+        district=groups["district"].to_numpy(str),
+        cohort=groups["cohort"].to_numpy(float),
+        stratum=groups["stratum"].to_numpy(str),
+        seen=np.ones((len(groups), len(panel.clock)), dtype=bool),
+        students=on.sum(axis=1).astype(np.int64),
+        weight=on @ weights,
+        weight_sq=on @ squares,
+        total=on @ (weights[:, None] * y),
+        total_sq=on @ (squares[:, None] * y),
+        cross=np.einsum("cu,us,ut->cst", on * squares, y, y, optimize=True),
+        shift=shift,
+    )
     return moments, cell
 
 
@@ -168,7 +190,8 @@ def _fixed_weights(panel: UnitPanel) -> np.ndarray:
     assert panel.weights is not None
     if (panel.weights != panel.weights[:, :1]).any():
         raise BadInput(
-            f"Column {panel.columns.weights!r} changes over time. With starts of their own no time is before all of them: give "
+            f"Column {panel.columns.weights!r} changes over time. With starts of their own no time is before all of "
+            f"them: give "
             "each unit one weight, such as its value in the first time."
         )
     return panel.weights[:, 0]
@@ -197,11 +220,17 @@ def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: C
     reach = se * float(stats.t.ppf(1 - ALPHA / 2, df))
     return pd.DataFrame(
         {
-            "cohort": [texts.get(of, number(of, 0)) for of in att.cohort], "time": [texts[float(of)] for of in att.period],
-            "event_time": (att.period - att.cohort).astype(int), "estimate": att.estimate, "se": se, "low": att.estimate - reach,
-            "high": att.estimate + reach, "n_treated": att.n_treated, "n_comparison": att.n_comparison,
+            "cohort": [texts.get(of, number(of, 0)) for of in att.cohort],
+            "time": [texts[float(of)] for of in att.period],
+            "event_time": (att.period - att.cohort).astype(int),
+            "estimate": att.estimate,
+            "se": se,
+            "low": att.estimate - reach,
+            "high": att.estimate + reach,
+            "n_treated": att.n_treated,
+            "n_comparison": att.n_comparison,
         }
-    )  # fmt: skip
+    )
 
 
 def _averages(made: Effects, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
@@ -210,10 +239,15 @@ def _averages(made: Effects, panel: UnitPanel, df: float, alone: bool, seed: int
     keys = made.key if made.kind in ("event", "simple") else [texts.get(key, key) for key in made.key]
     table = pd.DataFrame(
         {
-            "key": keys, "estimate": made.estimate, "se": made.se, "low": ends.low, "high": ends.high,
-            "low_sup": ends.low_sup, "high_sup": ends.high_sup,
+            "key": keys,
+            "estimate": made.estimate,
+            "se": made.se,
+            "low": ends.low,
+            "high": ends.high,
+            "low_sup": ends.low_sup,
+            "high_sup": ends.high_sup,
         }
-    )  # fmt: skip
+    )
     unknown = ["se", "low", "high", "low_sup", "high_sup"] if alone else []
     return table.assign(**dict.fromkeys(unknown, np.nan))
 
@@ -222,12 +256,16 @@ def _refused(att: AttGt, panel: UnitPanel) -> pd.DataFrame:
     texts = _texts(panel)
     rows = [
         {
-            "cohort": texts.get(item.cohort, number(item.cohort, 0)), "time": "all" if item.period is None else texts[float(item.period)],
-            "stratum": item.stratum, "reason": item.reason.replace("visited student", f"treated {panel.columns.noun}").replace(
-                "student", panel.columns.noun).replace("visit", "start").replace("month", "time"),
+            "cohort": texts.get(item.cohort, number(item.cohort, 0)),
+            "time": "all" if item.period is None else texts[float(item.period)],
+            "stratum": item.stratum,
+            "reason": item.reason.replace("visited student", f"treated {panel.columns.noun}")
+            .replace("student", panel.columns.noun)
+            .replace("visit", "start")
+            .replace("month", "time"),
         }
         for item in att.refused
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=["cohort", "time", "stratum", "reason"])
 
 

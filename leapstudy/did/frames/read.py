@@ -1,4 +1,6 @@
-"""A frame of any source as matrices of units by times; what cannot be carried is refused in words, never by a cell's value."""
+"""A frame of any source as matrices of units by times; what cannot be carried is refused in words, never by a cell's
+value.
+"""
 
 import numbers
 import re
@@ -83,7 +85,8 @@ def read_frame(data: Any, columns: Columns) -> UnitPanel:
     Parameters
     ----------
     data
-        A pandas DataFrame, or what turns into one by `to_pandas()` (polars, pyarrow). Unit and time may be index levels.
+        A pandas DataFrame, or what turns into one by `to_pandas()` (polars, pyarrow). Unit and time may be index
+        levels.
     columns
         Which column holds what.
 
@@ -144,13 +147,15 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
     missing = int(column.isna().sum())
     if missing:
         raise BadInput(
-            f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the values "
+            f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the "
+            f"values "
             "yourself, so that it is your choice who is left out."
         )
     plain = types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
     if not plain and not all(isinstance(value, numbers.Real | Decimal) for value in column):
         raise BadInput(
-            f"Column {name!r} holds {column.dtype}, and numbers belong there. Convert it first: pd.to_numeric(frame[{name!r}])."
+            f"Column {name!r} holds {column.dtype}, and numbers belong there. Convert it first: "
+            f"pd.to_numeric(frame[{name!r}])."
         )
     values = column.to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(values).all():
@@ -189,7 +194,8 @@ def _check_order(column: pd.Series, name: str) -> None:
     shapes = {re.sub(r"\d", "0", value) for value in column if isinstance(value, str)}
     if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not any("0" in shape for shape in shapes))):
         raise BadInput(
-            f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school years "
+            f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school "
+            f"years "
             "written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."
         )
 
@@ -209,7 +215,8 @@ def _check_rows(row: np.ndarray, place: np.ndarray, units: int, times: int, colu
     counts = np.bincount(row * times + place, minlength=units * times).reshape(units, times)
     if (counts > 1).any():
         raise BadInput(
-            f"{int((counts > 1).sum()):,} pairs of {columns.unit!r} and {columns.time!r} have two rows or more. One row a unit "
+            f"{int((counts > 1).sum()):,} pairs of {columns.unit!r} and {columns.time!r} have two rows or more. One "
+            f"row a unit "
             "and time is needed: filter to one group, or aggregate first."
         )
     gaps = int((counts == 0).any(axis=1).sum())
@@ -226,7 +233,8 @@ def _check_spread(y: np.ndarray, name: str) -> None:
         raise BadInput(f"Column {name!r} is the same in every row: nothing changed that could be compared.")
     if spread < LEAST_SPREAD:
         raise BadInput(
-            f"Column {name!r} varies by {spread:.1g} only, which would be taken for rounding. Give it in a smaller unit, such as "
+            f"Column {name!r} varies by {spread:.1g} only, which would be taken for rounding. Give it in a smaller "
+            f"unit, such as "
             "percent for shares, or multiplied by 1,000."
         )
 
@@ -277,12 +285,14 @@ def _first(
     by_time = _matrix(status, cell, (units, len(times))).astype(bool)
     if columns.post is None and (by_time == by_time[:, :1]).all():
         raise BadInput(
-            f"Column {columns.treated!r} is the same in every time of a unit, so that nothing says when the treatment began. "
+            f"Column {columns.treated!r} is the same in every time of a unit, so that nothing says when the treatment "
+            f"began. "
             "Name the column that does: post= (0 before, 1 from the start on) or first_treated=."
         )
     if (np.diff(by_time.astype(int), axis=1) < 0).any():
         raise BadInput(
-            f"{int((np.diff(by_time.astype(int), axis=1) < 0).any(axis=1).sum()):,} units are treated and later untreated again. "
+            f"{int((np.diff(by_time.astype(int), axis=1) < 0).any(axis=1).sum()):,} units are treated and later "
+            f"untreated again. "
             "Only treatments that stay are estimated: end those units' rows where the treatment ends."
         )
     began = by_time.any(axis=1)
@@ -313,7 +323,8 @@ def _first_given(
         unknown = column.notna() & ~column.isin(list(times))
         if unknown.any():
             raise BadInput(
-                f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as the times "
+                f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as "
+                f"the times "
                 "are written, and leave the cell empty for never treated."
             )
         number = np.array([place.get(value, NEVER) if pd.notna(value) else NEVER for value in column])

@@ -249,7 +249,8 @@ class EventStudyResult(Result):
         return (
             f"At {last['time']} {self.outcome} in {the_treated(self.n_treated, self.noun)} had changed since "
             f"{self.reference} {moved(last['estimate'], self.outcome, digits)} in the "
-            f"{counted(self.n_comparison, f'comparison {self.noun}')} ({uncertainty(last['low'], last['high'], None)}). {before}"
+            f"{counted(self.n_comparison, f'comparison {self.noun}')} "
+            f"({uncertainty(last['low'], last['high'], None)}). {before}"
         )
 
     def to_frame(self) -> pd.DataFrame:

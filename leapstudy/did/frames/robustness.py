@@ -78,14 +78,18 @@ def placebo(data: Any, columns: Columns, seed: int = SEED) -> RowsResult:
             "There is one time before the start only; a false start needs two. Add earlier times to the frame."
         )
     earlier = replace(
-        panel, times=panel.times[before], clock=panel.clock[before], y=panel.y[:, before],
+        panel,
+        times=panel.times[before],
+        clock=panel.clock[before],
+        y=panel.y[:, before],
         weights=None if panel.weights is None else panel.weights[:, before],
-    )  # fmt: skip
+    )
     rows = [_false_start(earlier, place, panel, seed) for place in range(1, int(before.sum()))]
     table = pd.DataFrame(rows)
     beyond = int(((table["ci_low"] > 0) | (table["ci_high"] < 0)).sum())
     sentence = (
-        f"Before the start the effect is expected to be zero; the interval excludes zero for {beyond} of {len(table)} false "
+        f"Before the start the effect is expected to be zero; the interval excludes zero for {beyond} of {len(table)} "
+        f"false "
         f"start{'s' if len(table) > 1 else ''}."
     )
     return RowsResult(outcome=panel.columns.outcome, table=table, sentence=sentence)
@@ -95,9 +99,13 @@ def _false_start(earlier: UnitPanel, place: int, panel: UnitPanel, seed: int) ->
     first = np.where(panel.first <= panel.clock[-1], float(earlier.clock[place]), NEVER)
     result = estimate_two_sides(replace(earlier, first=first), seed)
     return {
-        "kind": "false start", "what": f"as if from {result.post[0]}", "estimate": result.estimate, "ci_low": result.ci_low,
-        "ci_high": result.ci_high, "p_value": result.p_value,
-    }  # fmt: skip
+        "kind": "false start",
+        "what": f"as if from {result.post[0]}",
+        "estimate": result.estimate,
+        "ci_low": result.ci_low,
+        "ci_high": result.ci_high,
+        "p_value": result.p_value,
+    }
 
 
 def sensitivity(result: Result) -> RowsResult:
@@ -107,7 +115,8 @@ def sensitivity(result: Result) -> RowsResult:
     if isinstance(result, EventStudyResult):
         return _of_event_study(result)
     raise BadInput(
-        f"A sensitivity analysis is made of what diff_in_diff or event_study returns; this is a {type(result).__name__}."
+        f"A sensitivity analysis is made of what diff_in_diff or event_study returns; this is a "
+        f"{type(result).__name__}."
     )
 
 
@@ -165,7 +174,8 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
     reference = result.table.loc[result.table["is_reference"], "event_time"].iloc[0]
     if not before.any() or (rows["event_time"][before] > reference).any():
         raise BadInput(
-            "Bounds need a time before the reference, and the last time before the start as the reference. Add earlier times, "
+            "Bounds need a time before the reference, and the last time before the start as the reference. Add "
+            "earlier times, "
             "or leave reference= out."
         )
     b, n_post = rows["estimate"].to_numpy(float), int((~before).sum())
@@ -184,6 +194,9 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
     sentence = (
         "The interval includes zero before any departure of trends is allowed."
         if includes.iloc[0]
-        else f"The interval excludes zero up to departures of {max(np.array(TIMES)[~includes.to_numpy()]):g} times the largest before."
+        else (
+            f"The interval excludes zero up to departures of {max(np.array(TIMES)[~includes.to_numpy()]):g} times "
+            f"the largest before."
+        )
     )
     return RowsResult(outcome=result.outcome, table=table, sentence=sentence)

@@ -1,4 +1,4 @@
-"""Two sides and one start: the difference-in-differences and the event study of any frame, with the study's inference."""
+"""Two sides and one start: the difference-in-differences and event study of any frame, with the study's inference."""
 
 from typing import Any
 
@@ -47,10 +47,17 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
     texts = _texts(panel)
     table = table.rename(columns={"year": "time"}).assign(time=[texts[sample.years.index(of)] for of in table["year"]])
     return EventStudyResult(
-        outcome=panel.columns.outcome, noun=panel.columns.noun, n_treated=study.n_treated, n_comparison=study.n_comparison,
-        reference=texts[sample.years.index(label)], table=table, sup_t=study.sup_t, df=study.joint_df[1] + study.joint_df[0] - 1,
-        joint_p=study.joint_p, covariance=study.covariance.to_numpy(),
-    )  # fmt: skip
+        outcome=panel.columns.outcome,
+        noun=panel.columns.noun,
+        n_treated=study.n_treated,
+        n_comparison=study.n_comparison,
+        reference=texts[sample.years.index(label)],
+        table=table,
+        sup_t=study.sup_t,
+        df=study.joint_df[1] + study.joint_df[0] - 1,
+        joint_p=study.joint_p,
+        covariance=study.covariance.to_numpy(),
+    )
 
 
 def _check_noise(sample: Sample) -> None:
@@ -82,9 +89,17 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
     contrast = Contrast("before_to_after", "before to after the start", labels[:before], labels[before:], "main")
     spec = Spec(comparison=comparison, weights="equal" if panel.weights is None else "students", seed=seed)
     return Sample(
-        spec, contrast, tuple(codes[treated].tolist()), comparison, labels, panel.y[treated], panel.y[~treated],
-        weights[treated], weights[~treated], start=labels[before],
-    )  # fmt: skip
+        spec,
+        contrast,
+        tuple(codes[treated].tolist()),
+        comparison,
+        labels,
+        panel.y[treated],
+        panel.y[~treated],
+        weights[treated],
+        weights[~treated],
+        start=labels[before],
+    )
 
 
 def start_of(panel: UnitPanel) -> float:
@@ -104,7 +119,8 @@ def start_of(panel: UnitPanel) -> float:
     comparison = int((panel.first > panel.clock[-1]).sum())
     if comparison < 2:
         raise BadInput(
-            f"{'No unit is' if not comparison else 'Only one unit is'} never treated. Two comparison units or more are needed "
+            f"{'No unit is' if not comparison else 'Only one unit is'} never treated. Two comparison units or more "
+            f"are needed "
             "to see how far units move by themselves."
         )
     return float(starts[0])
@@ -160,7 +176,8 @@ def _clustered(sample: Sample, groups: np.ndarray) -> Spread:
     clusters, with_treated = codes.max() + 1, len(np.unique(codes[:n_treated]))
     if with_treated < 2 or clusters < 3:
         raise BadInput(
-            f"Clustered errors need two clusters with treated units and three in all; here are {with_treated} and {clusters}. "
+            f"Clustered errors need two clusters with treated units and three in all; here are {with_treated} and "
+            f"{clusters}. "
             "They reject a true null in most cases otherwise: aggregate to clusters and leave cluster= out."
         )
     sides = ((sample.weights_treated, sample.change_treated), (sample.weights_comparison, sample.change_comparison))
@@ -176,13 +193,26 @@ def _result(panel: UnitPanel, sample: Sample, effect: Effect, tests: Tests) -> D
     n = len(sample.contrast.pre)
     ends = [row[end] if pd.notna(row[end]) else sign * NEVER for end, sign in (("ci_low", -1), ("ci_high", 1))]
     return DidResult(
-        outcome=panel.columns.outcome, noun=panel.columns.noun, estimate=effect.estimate_pp, se=effect.se_pp if se is None else se,
-        ci_low=float(ends[0]), ci_high=float(ends[1]), p_value=float(row["p_value"]), p_method=leading,
-        p_floor=float(row["p_floor"]) if pd.notna(row["p_floor"]) else None, n_treated=len(sample.treated),
-        n_comparison=len(sample.comparison), pre=tuple(texts[:n]), post=tuple(texts[n:]),
+        outcome=panel.columns.outcome,
+        noun=panel.columns.noun,
+        estimate=effect.estimate_pp,
+        se=effect.se_pp if se is None else se,
+        ci_low=float(ends[0]),
+        ci_high=float(ends[1]),
+        p_value=float(row["p_value"]),
+        p_method=leading,
+        p_floor=float(row["p_floor"]) if pd.notna(row["p_floor"]) else None,
+        n_treated=len(sample.treated),
+        n_comparison=len(sample.comparison),
+        pre=tuple(texts[:n]),
+        post=tuple(texts[n:]),
         weighted="equally" if panel.weights is None else f"by {panel.columns.weights}, its mean before the start",
-        tests=table, units=_units(panel, sample), means=_means(sample, texts), placebos=effect.test.placebos, sample=sample,
-    )  # fmt: skip
+        tests=table,
+        units=_units(panel, sample),
+        means=_means(sample, texts),
+        placebos=effect.test.placebos,
+        sample=sample,
+    )
 
 
 def _units(panel: UnitPanel, sample: Sample) -> pd.DataFrame:

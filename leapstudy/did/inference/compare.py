@@ -112,19 +112,23 @@ def _why(name: MethodName, n_pre: int) -> str:
 def methods_table(inference: Inference) -> pd.DataFrame:
     """Return the methods that gave an answer, as `report.figures.sure.inference_methods` draws them.
 
-    Columns method (words), estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor, is_headline; an end that is infinite or
-    a floor that does not exist is NaN.
+    Columns method (words), estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor, is_headline; an end that is infinite
+    or a floor that does not exist is NaN.
     """
     leading = headline(inference)[0].name
     rows = [
         {
-            "method": method.label, "estimate_pp": method.estimate_pp, "ci_low_pp": _finite(method.low_pp),
-            "ci_high_pp": _finite(method.high_pp), "p_value": method.p_value, "p_floor": method.p_floor,
+            "method": method.label,
+            "estimate_pp": method.estimate_pp,
+            "ci_low_pp": _finite(method.low_pp),
+            "ci_high_pp": _finite(method.high_pp),
+            "p_value": method.p_value,
+            "p_floor": method.p_floor,
             "is_headline": method.name == leading,
         }
         for method in inference.methods
         if not method.refusal
-    ]  # fmt: skip
+    ]
     numbers = ["estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
 
@@ -138,16 +142,29 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
     own = "did" if spec.scale == "points" else "did_logodds"
     return [
         Estimate(
-            track="public", district_code=inference.code, district=district, outcome=spec.outcome,
-            comparison=comparison_label(spec.comparison), n_treated=1, n_comparison=inference.n_comparison,
-            edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
-            estimator="sdid" if method.name == "sdid_placebo" else own, role=role, estimate_pp=method.estimate_pp,
-            se_pp=method.se_pp, ci_low_pp=_finite(method.low_pp), ci_high_pp=_finite(method.high_pp),
-            p_value=method.p_value, p_method=method.name, p_floor=method.p_floor,
+            track="public",
+            district_code=inference.code,
+            district=district,
+            outcome=spec.outcome,
+            comparison=comparison_label(spec.comparison),
+            n_treated=1,
+            n_comparison=inference.n_comparison,
+            edition=spec.edition,
+            pre=years_label(sample.contrast.pre),
+            post=years_label(sample.contrast.post),
+            estimator="sdid" if method.name == "sdid_placebo" else own,
+            role=role,
+            estimate_pp=method.estimate_pp,
+            se_pp=method.se_pp,
+            ci_low_pp=_finite(method.low_pp),
+            ci_high_pp=_finite(method.high_pp),
+            p_value=method.p_value,
+            p_method=method.name,
+            p_floor=method.p_floor,
         )
         for method in inference.methods
         if method.estimate_pp is not None and method.name != "permutation"
-    ]  # fmt: skip
+    ]
 
 
 def _finite(value: float | None) -> float | None:
@@ -166,8 +183,17 @@ def _permuted(sample: Sample, noise: np.ndarray | None = None) -> Permutation:
     return exact(float(sample.change_treated[0]), changes, float(sample.sizes_treated[0]), sizes, noise)
 
 
-def _method(name: MethodName, sample: Sample, effect: float, low: float, high: float, p: float, floor: float | None, note: str,
-            se: float | None = None) -> Method:  # fmt: skip
+def _method(
+    name: MethodName,
+    sample: Sample,
+    effect: float,
+    low: float,
+    high: float,
+    p: float,
+    floor: float | None,
+    note: str,
+    se: float | None = None,
+) -> Method:
     ends = [to_points(value, sample) for value in (effect, low, high)]
     return Method(name, ends[0], None if se is None else points_per_unit(sample) * se, ends[1], ends[2], p, floor, note)
 
@@ -185,7 +211,8 @@ def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
-        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the comparison "
+        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the "
+        f"comparison "
         "districts on average (root mean square)."
     )
     made = _from_permutation("studentized_noise", sample, noise, note)
@@ -236,7 +263,8 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
         return Method("sdid_placebo", refusal=str(reason)), NO_DONORS
     note = (
         f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
-        f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} counts for "
+        f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} "
+        f"counts for "
         f"{fitted.year_weight:.0%} of the years before."
     )
     ends = (fitted.low, fitted.high, fitted.p_value, fitted.floor)

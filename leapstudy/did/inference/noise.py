@@ -12,7 +12,9 @@ from leapstudy.did.spread import LEAST_NOISE
 
 @dataclass(frozen=True, slots=True)
 class SizeVariance:
-    """Variance of a district's change as a function of its students n: ``common + by_student / n``, on the sample's scale."""
+    """Variance of a district's change as a function of its students n: ``common + by_student / n``, on the sample's
+    scale.
+    """
 
     common: float
     by_student: float

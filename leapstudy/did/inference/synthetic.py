@@ -51,9 +51,9 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
 
     Notes
     -----
-    `diff-diff` chooses the weights and the regularization as the authors' R package does. Its placebos re-fit the method
-    with a comparison district in the treated one's place (Arkhangelsky et al. 2021, algorithm 4), drawn at random there;
-    here each district takes the place once, so that nothing is drawn.
+    `diff-diff` chooses the weights and the regularization as the authors' R package does. Its placebos re-fit the
+    method with a comparison district in the treated one's place (Arkhangelsky et al. 2021, algorithm 4), drawn at
+    random there; here each district takes the place once, so that nothing is drawn.
     """
     years = sample.contrast.years
     if len(sample.treated) > 1:
@@ -64,7 +64,8 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
         raise BadInput("Synthetic weights match the years before; one year alone leaves nothing to match.")
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
-            f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each takes "
+            f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
+            f"takes "
             "seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
         )
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
@@ -89,10 +90,12 @@ def long_rows(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> 
     """Return a panel of districts by years, the treated one first, as rows: district_code, year, y, treated."""
     return pd.DataFrame(
         {
-            "district_code": np.repeat(codes, len(years)), "year": np.tile(years, len(codes)), "y": y.ravel(),
+            "district_code": np.repeat(codes, len(years)),
+            "year": np.tile(years, len(codes)),
+            "y": y.ravel(),
             "treated": np.repeat([1] + [0] * (len(codes) - 1), len(years)),
         }
-    )  # fmt: skip
+    )
 
 
 def fit_rows(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:

@@ -49,8 +49,8 @@ def shuffled_effects(
     Notes
     -----
     In every draw the comparison mean is that of the districts that then have no label, so that what the districts share
-    through it is kept. Under no effect anywhere all districts are exchangeable; with effects somewhere the draws are too
-    wide, and the p-values too large, never too small.
+    through it is kept. Under no effect anywhere all districts are exchangeable; with effects somewhere the draws are
+    too wide, and the p-values too large, never too small.
     """
     changes = np.concatenate([treated, comparison])
     m, n = len(treated), len(changes)

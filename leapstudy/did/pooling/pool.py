@@ -1,7 +1,7 @@
 """The whole pooled answer from one sample of treated and comparison districts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.inference import leading_test
 from leapstudy.did.inference.noise import LEAST_NOISE, noise_before, size_noise
+from leapstudy.did.own_years import each_alone, own_changes
 from leapstudy.did.permutation import DRAWS
 from leapstudy.did.pooling.multiplicity import romano_wolf, shuffled_effects
 from leapstudy.did.pooling.prior import FLAT, Prior
@@ -71,10 +72,11 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     Notes
     -----
     A single district's noise cannot be measured, and is taken to be that of the comparison districts, s^2. The
-    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1 degrees
-    of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or more of
-    the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier than the
-    others, 87% do where effects differ much between districts. A district's own interval then covers 85 to 88%.
+    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1
+    degrees of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or
+    more of the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier
+    than the others, 87% do where effects differ much between districts. A district's own interval then covers 85 to
+    88%.
     """
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
         raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
@@ -82,39 +84,38 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     if np.std(changes, ddof=1) < LEAST_NOISE:
         raise BadInput("The comparison districts all changed by the same amount, so that no noise can be measured.")
     effects = sample.change_treated - changes.mean()
-    variance = float(np.var(changes, ddof=1))
-    shrunk = shrink(effects, np.full(len(effects), variance), variance / len(changes), threshold_pp, prior)
+    variance = np.var(own_changes(sample), axis=1, ddof=1)
+    shared = float(np.var(changes, ddof=1)) / len(changes)
+    shrunk = shrink(effects, variance, shared, threshold_pp, prior)
     tests = [leading_test(one)[1] for one in each_alone(sample)]
     p, noise = np.array([test.p_value for test in tests]), _noise(sample)
     null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed, draws)
     se, reach = _interval(sample)
     table = pd.DataFrame(
         {
-            "district_code": sample.treated, "estimate_pp": effects, "se_pp": se, "ci_low_pp": effects - reach,
-            "ci_high_pp": effects + reach, "p_value": p, "p_floor": [test.floor for test in tests],
-            "p_bh": stats.false_discovery_control(p), "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null), "shrunken_pp": shrunk.mean_pp,
-            "shrunken_low_pp": shrunk.low_pp, "shrunken_high_pp": shrunk.high_pp, "p_above": shrunk.p_above_zero,
+            "district_code": sample.treated,
+            "estimate_pp": effects,
+            "se_pp": se,
+            "ci_low_pp": effects - reach,
+            "ci_high_pp": effects + reach,
+            "p_value": p,
+            "p_floor": [test.floor for test in tests],
+            "p_bh": stats.false_discovery_control(p),
+            "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null),
+            "shrunken_pp": shrunk.mean_pp,
+            "shrunken_low_pp": shrunk.low_pp,
+            "shrunken_high_pp": shrunk.high_pp,
+            "p_above": shrunk.p_above_zero,
             "p_above_threshold": shrunk.p_above_threshold,
         }
-    )  # fmt: skip
+    )
     return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
 
 
-def each_alone(sample: Sample) -> list[Sample]:
-    """Return the sample of each treated district alone against all comparison districts."""
-    return [
-        replace(
-            sample,
-            treated=(code,),
-            y_treated=sample.y_treated[[place]],
-            students_treated=sample.students_treated[[place]],
-        )
-        for place, code in enumerate(sample.treated)
-    ]
-
-
 def _noise(sample: Sample) -> np.ndarray:
-    """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else one."""
+    """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else
+    one.
+    """
     for measure in (noise_before, size_noise):
         try:
             return measure(sample)
@@ -123,11 +124,11 @@ def _noise(sample: Sample) -> np.ndarray:
     return np.ones(len(sample.treated) + len(sample.comparison))
 
 
-def _interval(sample: Sample) -> tuple[float, float]:
-    """Return the standard error of every district's effect, and how far its 95% interval reaches (Donald and Lang 2007)."""
-    changes = sample.change_comparison
-    spread = Spread(float(np.std(changes, ddof=1) * np.sqrt(1 + 1 / len(changes))), len(changes) - 1)
-    return spread.se, spread.interval(0.0)[1]
+def _interval(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard error of each district's effect, and how far its interval reaches (Donald and Lang 2007)."""
+    n = len(sample.comparison)
+    errors = np.std(own_changes(sample), axis=1, ddof=1) * np.sqrt(1 + 1 / n)
+    return errors, errors * Spread(1.0, n - 1).interval(0.0)[1]
 
 
 def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:
@@ -145,8 +146,8 @@ def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, s
     """Return the shrunken effects and the adjusted p-values as rows of `estimates.csv`.
 
     Three a district: `estimator` "partial_pooling" with the shrunken effect and its posterior interval; "did" with
-    `p_method` "benjamini_hochberg" and with "romano_wolf". The mean effect and between-district spread are not rows: they
-    are in the record.
+    `p_method` "benjamini_hochberg" and with "romano_wolf". The mean effect and between-district spread are not rows:
+    they are in the record.
     """
     rows: list[Estimate] = []
     for row in records(pooled.districts):
@@ -167,12 +168,34 @@ def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, s
     return rows
 
 
-def _row(sample: Sample, code: str, district: str, estimator: str, estimate: float, se: float | None, low: float,
-         high: float, **p: Any) -> Estimate:  # fmt: skip
+def _row(
+    sample: Sample,
+    code: str,
+    district: str,
+    estimator: str,
+    estimate: float,
+    se: float | None,
+    low: float,
+    high: float,
+    **p: Any,
+) -> Estimate:
     spec = sample.spec
     return Estimate(
-        track="public", district_code=code, district=district, outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison), n_treated=1, n_comparison=len(sample.comparison),
-        edition=spec.edition, pre=years_label(sample.contrast.pre), post=years_label(sample.contrast.post),
-        estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, **p,
-    )  # fmt: skip
+        track="public",
+        district_code=code,
+        district=district,
+        outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison),
+        n_treated=1,
+        n_comparison=len(sample.comparison),
+        edition=spec.edition,
+        pre=years_label(sample.contrast.pre),
+        post=years_label(sample.contrast.post),
+        estimator=estimator,
+        role="sensitivity",
+        estimate_pp=estimate,
+        se_pp=se,
+        ci_low_pp=low,
+        ci_high_pp=high,
+        **p,
+    )

@@ -108,10 +108,22 @@ def shrink(
     ]
     tau_median, tau_low, tau_high = (_grid_quantile(q, edges, weight) for q in (0.5, ALPHA / 2, 1 - ALPHA / 2))
     return Shrinkage(
-        weight @ given.mean, ends[0], ends[1], _above(0.0, given, weight), _above(threshold_pp, given, weight), threshold_pp,
-        float(weight @ given.mu), mu[0], mu[1], float(weight @ ndtr(given.mu / np.sqrt(given.mu_variance))),
-        reml(effects, variances), tau_median, tau_low, tau_high, prior,
-    )  # fmt: skip
+        weight @ given.mean,
+        ends[0],
+        ends[1],
+        _above(0.0, given, weight),
+        _above(threshold_pp, given, weight),
+        threshold_pp,
+        float(weight @ given.mu),
+        mu[0],
+        mu[1],
+        float(weight @ ndtr(given.mu / np.sqrt(given.mu_variance))),
+        reml(effects, variances),
+        tau_median,
+        tau_low,
+        tau_high,
+        prior,
+    )
 
 
 def _refuse(effects: np.ndarray, variances: np.ndarray, shared: float) -> None:
@@ -154,9 +166,14 @@ def given_tau(effects: np.ndarray, variances: np.ndarray, shared: float, tau: np
 
 
 def _effects_given(
-    effects: np.ndarray, plain: np.ndarray, row: np.ndarray, common: np.ndarray, tau2: np.ndarray, mu: np.ndarray,
+    effects: np.ndarray,
+    plain: np.ndarray,
+    row: np.ndarray,
+    common: np.ndarray,
+    tau2: np.ndarray,
+    mu: np.ndarray,
     mu_variance: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     residual = effects - mu[:, None]
     solved = plain * (residual - (common * (plain * residual).sum(axis=1))[:, None])
     diagonal = plain - common[:, None] * plain**2

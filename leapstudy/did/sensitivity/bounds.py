@@ -20,21 +20,23 @@ TIMES = (0.0, 1.0)
 def plain_bounds(study: EventStudy) -> Bounds:
     """Return the bounds without any departure for the program's first year: its own 95% interval.
 
-    Where this interval includes zero already, no departure is needed to overturn an effect: the breakdown value is 0, and
-    otherwise unknown.
+    Where this interval includes zero already, no departure is needed to overturn an effect: the breakdown value is 0,
+    and otherwise unknown.
     """
     row = study.table[study.table["event_time"] == 0].iloc[0]
     low, high = float(row["low_pp"]), float(row["high_pp"])
     table = pd.DataFrame({"m": [0.0], "low_pp": [low], "high_pp": [high]})
     n_pre = int((~study.table["is_reference"] & (study.table["event_time"] < 0)).sum())
-    return Bounds(study.outcome, str(row["year"]), False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None)  # fmt: skip
+    return Bounds(
+        study.outcome, str(row["year"]), False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None
+    )
 
 
 def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = TIMES) -> Bounds:
     """Return robust bounds for the year after the reference year of an event study.
 
-    For chronic absence that year (2019-20) lies before the program, so that zero is expected: it shows how the method fares
-    where nine years of trends are known. For attendance it is the program's first year, with one change before.
+    For chronic absence that year (2019-20) lies before the program, so that zero is expected: it shows how the method
+    fares where nine years of trends are known. For attendance it is the program's first year, with one change before.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     kind
         Restriction of Rambachan and Roth (2023), through `did.honest`.
     times
-        Departures to show, in multiples of the largest one seen before. The last is where the breakdown value is sought.
+        Departures to show, in multiples of the largest one seen before. The last is where the breakdown value is
+        sought.
 
     Raises
     ------
@@ -54,7 +57,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)
-    before = (shown["year"] < study.reference).to_numpy()
+    reference = int(study.table.loc[study.table["is_reference"], "event_time"].iloc[0])
+    before = (shown["event_time"] < reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
     n_pre, n_post = int(before.sum()), int((~before).sum())
     largest = largest_before(b[before], kind)
@@ -68,7 +72,7 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
     first = table.iloc[0]
     broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times))
-    return Bounds(study.outcome, year, placebo, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)  # fmt: skip
+    return Bounds(study.outcome, year, placebo, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)
 
 
 def largest_before(before: np.ndarray, kind: Violation) -> float:

@@ -1,4 +1,4 @@
-"""Regression adjustment: what the comparison districts' changes say that a district with these traits would have done."""
+"""Regression adjustment: what the comparison districts' changes say a district with these traits would have done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,14 +74,16 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     lacking = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
     if lacking:
         raise BadInput(
-            f"District {', '.join(lacking)} lacks one of: {', '.join(TRAITS.values())}. Its change cannot be predicted from "
+            f"District {', '.join(lacking)} lacks one of: {', '.join(TRAITS.values())}. Its change cannot be "
+            f"predicted from "
             "them; leave the covariates out."
         )
     there = ~np.isnan(comparison).any(axis=1)
     needed = comparison.shape[1] + 1 + LEAST_DF
     if there.sum() < needed:
         raise BadInput(
-            f"{there.sum()} comparison districts have every trait, and {comparison.shape[1]} covariates take at least {needed}. "
+            f"{there.sum()} comparison districts have every trait, and {comparison.shape[1]} covariates take at least "
+            f"{needed}. "
             "Choose a larger comparison group or leave the covariates out."
         )
     kept = sample if there.all() else _kept(sample, there)
@@ -113,7 +115,8 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     Outcome regression of Heckman, Ichimura and Todd (1997): ``mean change of the treated - x'b``, with b from the
     comparison districts alone. It is ``mean change - sum of a_j change_j`` with weights ``a = W X (X'WX)^-1 x``. One
     treated district: prediction error ``s^2 (1 + a'a)`` with C - k degrees of freedom, its own noise taken to be that
-    of the comparison districts. Several: their own variance around the prediction, plus ``C / (C - k) sum of a_j^2 e_j^2``.
+    of the comparison districts. Several: their own variance around the prediction, plus ``C / (C - k) sum of a_j^2
+    e_j^2``.
 
     Raises
     ------
@@ -126,7 +129,8 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
         raise BadInput(f"{n} comparison districts cannot carry {k} coefficients. Choose a larger comparison group.")
     if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
         raise BadInput(
-            "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that no line "
+            "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that "
+            "no line "
             "can be drawn through them. Choose a larger comparison group."
         )
     w = sample.weights_comparison
@@ -178,6 +182,13 @@ def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:
     """Return a fit on the sample's scale in percentage points."""
     low, high = fit.spread.interval(fit.estimate)
     return Adjusted(
-        to_points(fit.estimate, sample), points_per_unit(sample) * fit.spread.se, to_points(low, sample), to_points(high, sample),
-        fit.spread.df, fit.spread.p_value(fit.estimate), len(sample.treated), len(sample.comparison), note,
-    )  # fmt: skip
+        to_points(fit.estimate, sample),
+        points_per_unit(sample) * fit.spread.se,
+        to_points(low, sample),
+        to_points(high, sample),
+        fit.spread.df,
+        fit.spread.p_value(fit.estimate),
+        len(sample.treated),
+        len(sample.comparison),
+        note,
+    )

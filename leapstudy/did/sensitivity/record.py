@@ -43,9 +43,9 @@ class Bounds:
     is_placebo : bool
         Whether that year lies before the program, so that zero is expected.
     kind : str
-        "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a straight
-        line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before), or
-        "parallel" where only the interval under parallel trends can be given.
+        "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a
+        straight line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before),
+        or "parallel" where only the interval under parallel trends can be given.
     n_pre : int
         Coefficients before: what the bounds can be judged by.
     table : DataFrame
@@ -81,8 +81,8 @@ class Sensitivity:
         outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method: the same computation where every year lies
         before the program, so that zero is expected.
     one_step_up : DataFrame
-        outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp, high_pp,
-        p_value, p_method, is_placebo.
+        outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp,
+        high_pp, p_value, p_method, is_placebo.
     recovery : Adjusted or None
         The effect beyond the recovery of districts without LEAP.
     covariates : Adjusted or None

@@ -15,7 +15,8 @@ BEYOND = "It fell further than any comparison district, or less far: the line go
 
 
 def beyond_recovery(sample: Sample) -> Adjusted:
-    """Return the treated side's change to the first year less what its fall in the year before predicts, with its uncertainty.
+    """Return the treated side's change to the first year less what its fall in the year before predicts, with its
+    uncertainty.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     """
     if len(sample.comparison) < LEAST_DISTRICTS:
         raise BadInput(
-            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here are "
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here "
+            f"are "
             f"{len(sample.comparison)}."
         )
     _, last, first = around_start(sample)

@@ -13,7 +13,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Comparison, Scale, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
-from leapstudy.did.contrasts import common_start, contrasts_of
 from leapstudy.did.design import Sample, Spec, build_panel, sample_of_codes
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import ALPHA
@@ -24,7 +23,9 @@ CHOICES = ("comparison", "contrast", "weights", "edition", "scale", "covariates"
 
 
 class Found(NamedTuple):
-    """One specification's estimate and interval in percentage points, its p-value, that of its t test, and its districts."""
+    """One specification's estimate and interval in percentage points, its p-value, that of its t test, and its
+    districts.
+    """
 
     estimate_pp: float
     low_pp: float
@@ -47,9 +48,9 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     DataFrame
         One row a specification, in the order of `CHOICES`: these choices, estimate_pp, low_pp, high_pp (95%; NaN
         where the test can never reject), p_value, n_treated, n_comparison, placebo_pp, placebo_p (the same choices
-        over the study's placebo contrast, where zero is expected; p-value of the t test, which has no floor), fair_before (that placebo
-        is not rejected at 5%, which does not prove that trends were parallel) and is_main (the spec itself). What the
-        data cannot be asked is left out.
+        over the study's placebo contrast, where zero is expected; p-value of the t test, which has no floor),
+        fair_before (that placebo is not rejected at 5%, which does not prove that trends were parallel) and is_main
+        (the spec itself). What the data cannot be asked is left out.
 
     Notes
     -----
@@ -59,15 +60,12 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     sides = _sides(data, spec, treated)
     find = _finder(data, sides)
     placebo = next((name for name, contrast in data.state.contrasts.items() if contrast.role == "placebo"), None)
-    rows = [_row(other, covariates, find, spec, placebo) for other, covariates in _every(data, spec, treated, sides)]
+    rows = [_row(other, covariates, find, spec, placebo) for other, covariates in _every(data, spec, sides)]
     return pd.DataFrame([row for row in rows if row is not None])
 
 
-def _every(
-    data: StudyData, spec: Spec, treated: Sequence[str], sides: Mapping[Comparison, Sides]
-) -> Iterator[tuple[Spec, bool]]:
-    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
-    asked = [name for name, contrast in contrasts.items() if contrast.role != "placebo"]
+def _every(data: StudyData, spec: Spec, sides: Mapping[Comparison, Sides]) -> Iterator[tuple[Spec, bool]]:
+    asked = [name for name, contrast in data.state.contrasts.items() if contrast.role != "placebo"]
     choices = (asked, get_args(Weights), data.state.editions, get_args(Scale), (False, True))
     for group, contrast, weights, edition, scale, covariates in product(sides, *choices):
         changes: dict[str, Any] = {"contrast": contrast, "weights": weights, "edition": edition, "scale": scale}
@@ -137,13 +135,18 @@ def _row(spec: Spec, covariates: bool, find: Find, asked: Spec, placebo_name: st
         return None
     placebo = find(replace(spec, contrast=placebo_name), covariates) if placebo_name else None
     return {
-        "comparison": comparison_label(spec.comparison), "contrast": spec.contrast, "weights": spec.weights,
-        "edition": spec.edition, "scale": spec.scale, "covariates": "with" if covariates else "without",
-        **{name: value for name, value in found._asdict().items() if name != "p_t"}, "placebo_pp": float("nan") if placebo is None else placebo.estimate_pp,
+        "comparison": comparison_label(spec.comparison),
+        "contrast": spec.contrast,
+        "weights": spec.weights,
+        "edition": spec.edition,
+        "scale": spec.scale,
+        "covariates": "with" if covariates else "without",
+        **{name: value for name, value in found._asdict().items() if name != "p_t"},
+        "placebo_pp": float("nan") if placebo is None else placebo.estimate_pp,
         "placebo_p": float("nan") if placebo is None else placebo.p_t,
         "fair_before": placebo is not None and placebo.p_t > ALPHA,
         "is_main": spec == asked and not covariates,
-    }  # fmt: skip
+    }
 
 
 def summary(curve: pd.DataFrame) -> dict[str, int]:
@@ -155,8 +158,14 @@ def summary(curve: pd.DataFrame) -> dict[str, int]:
     above, fair = curve["estimate_pp"] > 0, curve["fair_before"].astype(bool)
     clear_above, clear_below = curve["low_pp"] > 0, curve["high_pp"] < 0
     counts = {
-        "n": len(curve), "above": above.sum(), "below": (curve["estimate_pp"] < 0).sum(), "clear_above": clear_above.sum(),
-        "clear_below": clear_below.sum(), "fair": fair.sum(), "fair_above": (above & fair).sum(),
-        "fair_clear_above": (clear_above & fair).sum(), "fair_clear_below": (clear_below & fair).sum(),
-    }  # fmt: skip
+        "n": len(curve),
+        "above": above.sum(),
+        "below": (curve["estimate_pp"] < 0).sum(),
+        "clear_above": clear_above.sum(),
+        "clear_below": clear_below.sum(),
+        "fair": fair.sum(),
+        "fair_above": (above & fair).sum(),
+        "fair_clear_above": (clear_above & fair).sum(),
+        "fair_clear_below": (clear_below & fair).sum(),
+    }
     return {name: int(count) for name, count in counts.items()}

@@ -11,7 +11,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import common_start, contrast_between, years_label
+from leapstudy.did.contrasts import clock_of, contrast_between, years_label
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
@@ -56,23 +56,29 @@ def examine(
         If the question itself cannot be asked. An analysis that cannot be made is listed with its reason instead.
     """
     points = replace(spec, scale="points")
-    start = common_start(data.starts, treated)
-    years = [data.state.calendar.shift(start, k) for k in YEARS]
+    years = list(map(clock_of(data.state, data.starts, treated).label, YEARS))
     three = build_sample(data, replace(points, weights="equal"), treated, years)
     own = build_sample(data, points, treated, years)
     nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
     reasons: list[str] = [] if robust else [UNASKED]
     curve = specification_curve(data, spec, treated)
     steps = [
-        one_step_up(own, contrast_between(own.years_before, (start,), "main")),
+        one_step_up(own, contrast_between(own.years_before, (own.start,), "main")),
         one_step_up(nine, last_year_alone(nine)),
     ]
     return Sensitivity(
-        curve=curve, summary=summary(curve), in_time=in_time(own, nine), one_step_up=pd.concat(steps, ignore_index=True),
-        recovery=_tried(lambda: beyond_recovery(three), reasons), covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
-        bounds=(plain_bounds(attendance), *(_robust(attendance, chronic, len(nine.treated), reasons) if robust else ())),
+        curve=curve,
+        summary=summary(curve),
+        in_time=in_time(own, nine),
+        one_step_up=pd.concat(steps, ignore_index=True),
+        recovery=_tried(lambda: beyond_recovery(three), reasons),
+        covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
+        bounds=(
+            plain_bounds(attendance),
+            *(_robust(attendance, chronic, len(nine.treated), reasons) if robust else ()),
+        ),
         not_possible=tuple(reasons),
-    )  # fmt: skip
+    )
 
 
 def _years(study: EventStudy) -> list[str]:
@@ -138,13 +144,37 @@ def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) 
 
 
 def _row(
-    sample: Sample, code: str, district: str, estimator: str, years: tuple[str, str], n: tuple[int, int], estimate: float,
-    se: float, low: float | None, high: float | None, p: float, method: str,
-) -> Estimate:  # fmt: skip
+    sample: Sample,
+    code: str,
+    district: str,
+    estimator: str,
+    years: tuple[str, str],
+    n: tuple[int, int],
+    estimate: float,
+    se: float,
+    low: float | None,
+    high: float | None,
+    p: float,
+    method: str,
+) -> Estimate:
     spec = sample.spec
     return Estimate(
-        track="public", district_code=code, district=district, outcome=spec.outcome, comparison=comparison_label(spec.comparison),
-        n_treated=n[0], n_comparison=n[1], edition=spec.edition, pre=years[0], post=years[1],
-        estimator=estimator, role="sensitivity", estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, p_value=p,
+        track="public",
+        district_code=code,
+        district=district,
+        outcome=spec.outcome,
+        comparison=comparison_label(spec.comparison),
+        n_treated=n[0],
+        n_comparison=n[1],
+        edition=spec.edition,
+        pre=years[0],
+        post=years[1],
+        estimator=estimator,
+        role="sensitivity",
+        estimate_pp=estimate,
+        se_pp=se,
+        ci_low_pp=low,
+        ci_high_pp=high,
+        p_value=p,
         p_method=method,
-    )  # fmt: skip
+    )

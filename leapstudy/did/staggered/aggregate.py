@@ -59,7 +59,7 @@ class Averages:
 
 
 def event_time(cohort: np.ndarray, period: np.ndarray, periods: np.ndarray, clock: Clock = "calendar") -> np.ndarray:
-    """Return months since the first visit, shape (K,); instructional months count from the first period at or after it."""
+    """Return months since the first visit, shape (K,); instructional months from the first period at or after it."""
     check_option("clock of event time", clock, Clock)
     if clock == "calendar":
         return period - cohort

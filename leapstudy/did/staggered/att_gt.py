@@ -27,10 +27,10 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
 
     Notes
     -----
-    Callaway and Sant'Anna (2021, Journal of Econometrics 225) without covariates: the mean change of the cohort from its
-    base less that of the comparison students. With strata the regression adjustment is saturated,
-    ``sum_s n_gs / n_g (change of g in s - change of the comparison in s)``. A student counts for a month where seen in it
-    and in its base. No small-sample factor.
+    Callaway and Sant'Anna (2021, Journal of Econometrics 225) without covariates: the mean change of the cohort from
+    its base less that of the comparison students. With strata the regression adjustment is saturated, ``sum_s n_gs /
+    n_g (change of g in s - change of the comparison in s)``. A student counts for a month where seen in it and in its
+    base. No small-sample factor.
     """
     wanted = np.unique(moments.cohort[moments.cohort < NEVER]) if cohorts is None else cohorts
     strata, codes = np.unique(moments.stratum, return_inverse=True)
@@ -57,7 +57,9 @@ def comparison_cells(moments: Moments, cell: Cell, choices: Choices) -> np.ndarr
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """Who takes part in an ATT(g,t): cells of both sides (C,), their strata (C,), weights by stratum and strata kept (S,)."""
+    """Who takes part in an ATT(g,t): cells of both sides (C,), their strata (C,), weights by stratum and strata kept
+    (S,).
+    """
 
     treated: np.ndarray
     compare: np.ndarray

@@ -13,11 +13,18 @@ from leapstudy.did.staggered.aggregate import Kind
 from leapstudy.did.staggered.clustered import Cluster
 
 LABELS = {
-    "estimator": "Estimator", "estimand": "Estimand", "comparison": "Comparison students", "base": "Base months",
-    "anticipation": "Anticipation (months)", "weights": "Weights", "small_sample": "Small-sample factor",
-    "clustering": "Errors clustered by", "n_treated": "Visited students", "n_comparison": "Comparison students (number)",
+    "estimator": "Estimator",
+    "estimand": "Estimand",
+    "comparison": "Comparison students",
+    "base": "Base months",
+    "anticipation": "Anticipation (months)",
+    "weights": "Weights",
+    "small_sample": "Small-sample factor",
+    "clustering": "Errors clustered by",
+    "n_treated": "Visited students",
+    "n_comparison": "Comparison students (number)",
     "overlap": "Share of visited students spoken for",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ class Context:
 def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     """Return one row per effect by event time; the overall effect has no event time.
 
-    Intervals and p-values are pointwise, from the normal distribution for student clusters and t with G - 1 for districts.
+    Intervals and p-values are pointwise, from the normal distribution for student clusters and t with G - 1 for
+    districts.
 
     Raises
     ------
@@ -109,7 +117,8 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     """
     if effects.kind not in ("event", "simple"):
         raise BadInput(
-            f"Averages of kind {effects.kind!r} have no place in estimates.csv. Legal: event, simple. Show them as a table."
+            f"Averages of kind {effects.kind!r} have no place in estimates.csv. Legal: event, simple. Show them as a "
+            f"table."
         )
     se = effects.se
     reach = se * stats.t.ppf(1 - ALPHA / 2, effects.df)
@@ -119,15 +128,28 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     behind = np.full(len(se), card.n_treated) if effects.students is None else effects.students
     return [
         Estimate(
-            track="students", district_code=context.district_code, district=context.district, outcome=context.outcome,
-            comparison=card.comparison, n_treated=int(n), n_comparison=card.n_comparison,
-            edition=context.edition, pre=card.base, post=_post(key), event_time=None if np.isnan(key) else round(key),
-            estimator=card.estimator, role=context.role, estimate_pp=float(value), se_pp=float(s),
-            ci_low_pp=float(value - r), ci_high_pp=float(value + r), p_value=float(one),
+            track="students",
+            district_code=context.district_code,
+            district=context.district,
+            outcome=context.outcome,
+            comparison=card.comparison,
+            n_treated=int(n),
+            n_comparison=card.n_comparison,
+            edition=context.edition,
+            pre=card.base,
+            post=_post(key),
+            event_time=None if np.isnan(key) else round(key),
+            estimator=card.estimator,
+            role=context.role,
+            estimate_pp=float(value),
+            se_pp=float(s),
+            ci_low_pp=float(value - r),
+            ci_high_pp=float(value + r),
+            p_value=float(one),
             p_method=f"{effects.cluster}_clustered",
         )
         for key, value, s, r, one, n in zip(effects.key, effects.estimate, se, reach, p, behind, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _post(key: float) -> str:

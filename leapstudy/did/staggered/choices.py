@@ -49,18 +49,20 @@ class Choices:
         check_option("base month", self.base, Base)
         if self.anticipation < 0 or self.min_comparison < 1:
             raise BadInput(
-                f"anticipation={self.anticipation} and min_comparison={self.min_comparison}: give 0 or more, and 1 or more."
+                f"anticipation={self.anticipation} and min_comparison={self.min_comparison}: give 0 or more, and 1 or "
+                f"more."
             )
         if self.early is not None and not self.early[0] >= self.early[1] > self.anticipation:
             raise BadInput(
-                f"Early base window {self.early!r}: give (first, last) months before the visit, first >= last > anticipation, "
+                f"Early base window {self.early!r}: give (first, last) months before the visit, first >= last > "
+                f"anticipation, "
                 "such as (6, 4)."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One ATT(g,t) to be estimated: the month, its base, and the contrast of months it takes of a student's outcomes."""
+    """One ATT(g,t) to be estimated: the month, its base, and the contrast it takes of a student's outcomes."""
 
     cohort: float
     period: int

@@ -35,7 +35,8 @@ class Clustered:
 
 
 def clustered(moments: Moments, influence: Influence, cluster: Cluster = "student") -> Clustered:
-    """Return the covariance of estimates; without a small-sample factor for students, with ``G / (G - 1)`` for districts.
+    """Return the covariance of estimates; without a small-sample factor for students, with ``G / (G - 1)`` for
+    districts.
 
     Parameters
     ----------

@@ -36,19 +36,33 @@ def cs_effects(
     treated, compared = (((att.loading * sign) > 0).any(axis=0) @ moments.students for sign in (1, -1))
     card = cs_card("cs", att.choices, cluster, int(treated), int(compared), average_overlap(att, made))
     return Effects(
-        np.append(made.key, np.nan), np.append(made.estimate, made.overall), found.covariance,
-        made.combination @ cell_drift(att), found.df, cluster, card, kind,
-    )  # fmt: skip
+        np.append(made.key, np.nan),
+        np.append(made.estimate, made.overall),
+        found.covariance,
+        made.combination @ cell_drift(att),
+        found.df,
+        cluster,
+        card,
+        kind,
+    )
 
 
 def cs_card(name: str, choices: Choices, cluster: Cluster, n_treated: int, n_comparison: int, overlap: float) -> Card:
     """Return the card of averages of ATT(g,t)."""
     within = ", within strata" if choices.by_stratum else ""
     return Card(
-        name, ATT, CONTROL_WORDS[choices.control] + within, base_words(choices), choices.anticipation,
-        "cohorts by their students; shares estimated", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster,
-        n_treated, n_comparison, overlap,
-    )  # fmt: skip
+        name,
+        ATT,
+        CONTROL_WORDS[choices.control] + within,
+        base_words(choices),
+        choices.anticipation,
+        "cohorts by their students; shares estimated",
+        DISTRICT_FACTOR if cluster == "district" else NO_FACTOR,
+        cluster,
+        n_treated,
+        n_comparison,
+        overlap,
+    )
 
 
 def base_words(choices: Choices) -> str:
@@ -103,9 +117,18 @@ def regression_effects(
     treated, never = _sides(moments)
     last = estimator == "sun_abraham" and not never
     card = Card(
-        estimator, words.estimand, "last cohort, before its visit" if last else words.comparison, words.base,
-        round(-1 - reference), words.weights, REGRESSION_FACTOR, cluster, treated, never, fitted.overlap,
-    )  # fmt: skip
+        estimator,
+        words.estimand,
+        "last cohort, before its visit" if last else words.comparison,
+        words.base,
+        round(-1 - reference),
+        words.weights,
+        REGRESSION_FACTOR,
+        cluster,
+        treated,
+        never,
+        fitted.overlap,
+    )
     drift = np.where(np.isnan(fitted.key), np.nan, fitted.key - reference)
     return Effects(fitted.key, fitted.estimate, factor * found.covariance, drift, found.df, cluster, card)
 
@@ -120,13 +143,15 @@ class _Words:
 
 REGRESSIONS = {
     "twfe": _Words(
-        "all other student-months, visited ones too", "implied by the regression; may be negative",
-        "one effect, averaged as two-way fixed effects weight it", "all months before the visit",
+        "all other student-months, visited ones too",
+        "implied by the regression; may be negative",
+        "one effect, averaged as two-way fixed effects weight it",
+        "all months before the visit",
     ),
     "event_study": _Words("all other student-months, visited ones too", "implied by the regression"),
     "sun_abraham": _Words("never visited", "cohorts by their student-months; shares fixed"),
     "stacked": _Words("not visited within the window", "stacks by their visited students"),
-}  # fmt: skip
+}
 
 
 def imputation_effects(
@@ -136,10 +161,18 @@ def imputation_effects(
     found = clustered(moments, fitted.influence, cluster)
     treated, never = _sides(moments)
     card = Card(
-        "imputation", ATT, "all student-months before a visit", "all months before the visit", anticipation,
-        "student-months alike", DISTRICT_FACTOR if cluster == "district" else NO_FACTOR, cluster, treated, never,
+        "imputation",
+        ATT,
+        "all student-months before a visit",
+        "all months before the visit",
+        anticipation,
+        "student-months alike",
+        DISTRICT_FACTOR if cluster == "district" else NO_FACTOR,
+        cluster,
+        treated,
+        never,
         fitted.imputed_share,
-    )  # fmt: skip
+    )
     return Effects(
         fitted.key, fitted.estimate, found.covariance, np.full(len(fitted.key), np.nan), found.df, cluster, card
     )

@@ -24,8 +24,8 @@ class Imputation:
         Percentage points.
     influence : Influence
     imputed_share : float
-        Share of the visited student-months (by weight) that could be imputed: the student was seen before the visit, and
-        somebody unvisited is seen in the month.
+        Share of the visited student-months (by weight) that could be imputed: the student was seen before the visit,
+        and somebody unvisited is seen in the month.
     """
 
     key: np.ndarray
@@ -51,9 +51,9 @@ def imputation(moments: Moments, anticipation: int = 0) -> Imputation:
 
     Notes
     -----
-    Borusyak, Jaravel and Spiess (2024, Review of Economic Studies 91), Theorem 2 with the variance of their section 4.3:
-    the effects are averaged by cohort and month with weights v squared and taken from the residuals. It is conservative
-    where effects differ within a cohort and month. No small-sample factor.
+    Borusyak, Jaravel and Spiess (2024, Review of Economic Studies 91), Theorem 2 with the variance of their section
+    4.3: the effects are averaged by cohort and month with weights v squared and taken from the residuals. It is
+    conservative where effects differ within a cohort and month. No small-sample factor.
     """
     before = moments.periods < (moments.cohort - anticipation)[:, None]
     first = within(moments, before)
@@ -104,7 +104,8 @@ def _weights_on_outcomes(
     by_month = asked @ inverse
     if np.abs(by_month @ first.projector.sum(axis=0) - asked).max() > IDENTIFIED:
         raise BadInput(
-            "The unvisited student-months fall into parts that share no student, so months cannot be compared across them. "
+            "The unvisited student-months fall into parts that share no student, so months cannot be compared across "
+            "them. "
             "Bring students who were never visited, or fewer months."
         )
     return direct - demean(by_month[:, None, :], first.used)

@@ -66,7 +66,8 @@ def pretrend_test(
     left = df - k + 1
     if not k or left < 1:
         raise BadInput(
-            f"The joint test of months before the visit has {k} months and {df:g} degrees of freedom; it needs at least one "
+            f"The joint test of months before the visit has {k} months and {df:g} degrees of freedom; it needs at "
+            f"least one "
             "month and more degrees of freedom than months. Take students as clusters or a shorter window."
         )
     b, v = estimate[before], covariance[np.ix_(before, before)]
@@ -74,9 +75,12 @@ def pretrend_test(
     information = float(drift[before] @ np.linalg.solve(v, drift[before]))
     scale = left / (df * k) if np.isfinite(df) else 1.0
     return WaldTest(
-        key[before], wald * scale, (k, left), _p_value(wald * scale, k, left),
+        key[before],
+        wald * scale,
+        (k, left),
+        _p_value(wald * scale, k, left),
         float(np.sqrt(_noncentrality(k, left) / information)),
-    )  # fmt: skip
+    )
 
 
 def _p_value(statistic: float, k: int, left: float) -> float:

@@ -66,8 +66,8 @@ def att_gt_by_risk_set(risk_sets: Mapping[float, Moments], choices: Choices) -> 
     Parameters
     ----------
     risk_sets
-        By cohort g: the moments of the students not visited before g, with strata that may depend on g (such as absence in
-        the months before it).
+        By cohort g: the moments of the students not visited before g, with strata that may depend on g (such as absence
+        in the months before it).
     choices
         As for `att_gt`; `by_stratum` is what makes the design.
 
@@ -93,8 +93,8 @@ def att_gt_by_risk_set(risk_sets: Mapping[float, Moments], choices: Choices) -> 
 def risk_set_influence(risk_sets: Mapping[float, Moments], found: RiskSets, made: Averages) -> dict[float, Influence]:
     """Return, by risk set, each student's influence on the averages (A + 1 rows, the overall last).
 
-    A student stands in several risk sets; what it adds to an estimate is the sum over them, and only the engine's second
-    pass can square that sum. For estimates of one cohort the moments are enough.
+    A student stands in several risk sets; what it adds to an estimate is the sum over them, and only the engine's
+    second pass can square that sum. For estimates of one cohort the moments are enough.
     """
     parts, start = {}, 0
     for g, one in found.att.items():
@@ -122,6 +122,11 @@ def risk_set_effects(found: RiskSets, made: Averages, covariance: np.ndarray, st
     drift = np.concatenate([cell_drift(one) for one in found.att.values()])
     overlap = float(made.combination[-1] @ found.overlap)
     return Effects(
-        np.append(made.key, np.nan), np.append(made.estimate, made.overall), covariance, made.combination @ drift,
-        float("inf"), "student", cs_card("cs_risk_set", choices, "student", *students, overlap),
-    )  # fmt: skip
+        np.append(made.key, np.nan),
+        np.append(made.estimate, made.overall),
+        covariance,
+        made.combination @ drift,
+        float("inf"),
+        "student",
+        cs_card("cs_risk_set", choices, "student", *students, overlap),
+    )

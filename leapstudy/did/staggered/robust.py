@@ -19,8 +19,8 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     events
         First and last event time of the average that is bounded, such as (1, 6).
     even
-        Refuse a path whose steps are not all one month long. A change of slope (smoothness) makes no sense on another; a
-        restriction from step to step (relative magnitudes) does, if a summer may count as one step.
+        Refuse a path whose steps are not all one month long. A change of slope (smoothness) makes no sense on another;
+        a restriction from step to step (relative magnitudes) does, if a summer may count as one step.
 
     Raises
     ------
@@ -30,7 +30,8 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     reference = -1 - effects.card.anticipation
     if reference in effects.key:
         raise BadInput(
-            f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before it, while "
+            f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before "
+            f"it, while "
             "robust bounds need one base for all months: estimate with base='universal'."
         )
     wanted = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
@@ -38,18 +39,23 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     missing = [int(key) for key, place in zip(wanted, places, strict=True) if not len(place)]
     if missing or not wanted[0] < reference < events[0] <= events[1] <= window[1]:
         raise BadInput(
-            f"Robust bounds for months {events[0]} to {events[1]} need every month of the window {window} around the base "
+            f"Robust bounds for months {events[0]} to {events[1]} need every month of the window {window} around the "
+            f"base "
             f"month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
     if even and not np.allclose(effects.drift[rows], wanted - reference):
         raise BadInput(
-            "Robust bounds need one base for all months: estimate with base='universal', without an early base window, and "
+            "Robust bounds need one base for all months: estimate with base='universal', without an early base "
+            "window, and "
             "where summers interrupt the months, on `instructional` moments."
         )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])
     return Problem(
-        effects.estimate[rows], effects.covariance[np.ix_(rows, rows)], int((wanted < reference).sum()), len(after),
+        effects.estimate[rows],
+        effects.covariance[np.ix_(rows, rows)],
+        int((wanted < reference).sum()),
+        len(after),
         inside / inside.sum(),
-    )  # fmt: skip
+    )

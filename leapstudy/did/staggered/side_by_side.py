@@ -63,8 +63,8 @@ def _cs(moments: Moments, choices: Choices, cluster: Cluster) -> Effects:
 def by_district(moments: Moments) -> Moments:
     """Return the moments with the district as part of the stratum, so that students compare within their own district.
 
-    Use it with ``Choices(by_stratum=True)`` for all districts together: a month in which one district closed its schools
-    then counts on both sides.
+    Use it with ``Choices(by_stratum=True)`` for all districts together: a month in which one district closed its
+    schools then counts on both sides.
     """
     parts = zip(moments.district, moments.stratum, strict=True)
     return replace(moments, stratum=np.array([f"{district} {stratum}".strip() for district, stratum in parts]))

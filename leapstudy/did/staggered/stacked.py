@@ -55,9 +55,9 @@ def stacked(
 
     Notes
     -----
-    Cengiz, Dube, Lindner and Zipperer (2019); weights of Wing, Freedman and Hollingsworth (2024, NBER 32054). Student and
-    period effects are fitted in each experiment; the reference is the last period before the visit. A student who is
-    comparison in several experiments has one influence, the sum.
+    Cengiz, Dube, Lindner and Zipperer (2019); weights of Wing, Freedman and Hollingsworth (2024, NBER 32054). Student
+    and period effects are fitted in each experiment; the reference is the last period before the visit. A student who
+    is comparison in several experiments has one influence, the sum.
     """
     check_option("stack weights", weights, StackWeights)
     check_option("comparison students", control, Control)
@@ -122,10 +122,15 @@ def _stack(moments: Moments, plan: _Plan, scale: float, keys: np.ndarray, window
     effects = every @ projected
     outcome_effects = every @ parts.moved.sum(axis=0)
     return _Stack(
-        z, factor, parts.used, treated, effects, outcome_effects,
+        z,
+        factor,
+        parts.used,
+        treated,
+        effects,
+        outcome_effects,
         z.T @ projected - projected.T @ effects,
         z.T @ parts.moved[place] - projected.T @ outcome_effects,
-    )  # fmt: skip
+    )
 
 
 def _influence(moments: Moments, stacks: list[_Stack], rows: np.ndarray, coefficient: np.ndarray) -> Influence:

@@ -37,8 +37,8 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     -----
     Sun and Abraham (2021, Journal of Econometrics 225). Comparison: the never visited, or where there are none the last
     cohort in the months before its visit. Cohorts without a month before the visit are left out. Cohort shares, by
-    student-months in use, are taken as fixed, as in R `fixest`; the overall effect averages every student-month from the
-    visit on.
+    student-months in use, are taken as fixed, as in R `fixest`; the overall effect averages every student-month from
+    the visit on.
     """
     last = float(moments.cohort.max())
     wanted = _wanted(moments, last, anticipation)
@@ -53,10 +53,13 @@ def sun_abraham(moments: Moments, anticipation: int = 0) -> Coefficients:
     fitted = regress(parts, regressors, names)
     keys, shares = _shares(terms)
     return Coefficients(
-        np.append(keys, np.nan), shares @ fitted.coefficient[: len(terms)], fitted.influence(shares),
-        len(terms) + int(parts.used.any(axis=0).sum()), observations(moments, parts.used),
+        np.append(keys, np.nan),
+        shares @ fitted.coefficient[: len(terms)],
+        fitted.influence(shares),
+        len(terms) + int(parts.used.any(axis=0).sum()),
+        observations(moments, parts.used),
         visited_share(moments, {term.cohort for term in terms}),
-    )  # fmt: skip
+    )
 
 
 def _wanted(moments: Moments, last: float, anticipation: int) -> np.ndarray:

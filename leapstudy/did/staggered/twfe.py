@@ -40,16 +40,19 @@ class Coefficients:
 def twfe(moments: Moments) -> Coefficients:
     """Regress the outcome on having been visited, with student and period effects.
 
-    Under staggered timing the coefficient also compares students visited later with those visited before, whose effect it
-    takes away (Goodman-Bacon 2021; see `leapstudy.did.staggered.bacon`).
+    Under staggered timing the coefficient also compares students visited later with those visited before, whose effect
+    it takes away (Goodman-Bacon 2021; see `leapstudy.did.staggered.bacon`).
     """
     parts = within(moments)
     visited = (moments.periods[None, :] >= parts.cohort[:, None]).astype(float)
     fitted = regress(parts, visited[:, :, None], ["visited"])
     return Coefficients(
-        np.array([np.nan]), fitted.coefficient[:1], fitted.influence(np.eye(1)),
-        1 + int(parts.used.any(axis=0).sum()), observations(moments, parts.used),
-    )  # fmt: skip
+        np.array([np.nan]),
+        fitted.coefficient[:1],
+        fitted.influence(np.eye(1)),
+        1 + int(parts.used.any(axis=0).sum()),
+        observations(moments, parts.used),
+    )
 
 
 def event_study(
@@ -86,9 +89,12 @@ def event_study(
     dummies = (since[:, :, None] == keys).astype(float)
     fitted = regress(parts, dummies, [f"event {key:g}" for key in keys])
     return Coefficients(
-        keys, fitted.coefficient[: len(keys)], fitted.influence(np.eye(len(keys))),
-        len(keys) + int(parts.used.any(axis=0).sum()), observations(moments, parts.used),
-    )  # fmt: skip
+        keys,
+        fitted.coefficient[: len(keys)],
+        fitted.influence(np.eye(len(keys))),
+        len(keys) + int(parts.used.any(axis=0).sum()),
+        observations(moments, parts.used),
+    )
 
 
 def observations(moments: Moments, used: np.ndarray) -> int:

@@ -29,7 +29,8 @@ class Influence:
         """Refuse arrays that do not fit together."""
         if self.slope.shape[:2] != self.intercept.shape:
             raise BadInput(
-                f"Influence needs intercept (K, C) and slope (K, C, T); got {self.intercept.shape} and {self.slope.shape}."
+                f"Influence needs intercept (K, C) and slope (K, C, T); got {self.intercept.shape} and "
+                f"{self.slope.shape}."
             )
 
 

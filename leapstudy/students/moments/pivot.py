@@ -86,7 +86,7 @@ def _anchors(periods: Sequence[int]) -> list[int]:
 
 
 def _anchored_traits(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> IntegerValue:
-    """Return the packed traits in the anchor months only, else nothing: to pack every row takes half of the whole pass."""
+    """Return the packed traits in the anchor months only, else nothing: to pack every row takes half of the pass."""
     first_days = [date(of // 12, of % 12 + 1, 1) for of in _anchors(periods)]
     return ibis.ifelse(rows.month.isin(first_days), packed_traits(rows, codes), ibis.null("int64"))
 

@@ -14,9 +14,9 @@ NEVER = np.inf
 class Moments:
     """Sums over students by cell, C cells and T periods.
 
-    A cell is district x cohort x stratum x pattern of periods in which a student is seen, so that inside a cell the panel
-    is balanced and nothing is dropped. Between-cluster compression of Wong, Forsell, Lewis, Mao and Wardrop (2021,
-    "You Only Compress Once", arXiv 2102.11297). The outcome y is attendance in points (0 to 100) less `shift`.
+    A cell is district x cohort x stratum x pattern of periods in which a student is seen, so that inside a cell the
+    panel is balanced and nothing is dropped. Between-cluster compression of Wong, Forsell, Lewis, Mao and Wardrop
+    (2021, "You Only Compress Once", arXiv 2102.11297). The outcome y is attendance in points (0 to 100) less `shift`.
 
     Attributes
     ----------

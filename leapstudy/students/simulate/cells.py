@@ -47,10 +47,19 @@ def moments_of_arrays(
     for cell, rows in enumerate(np.split(order, np.cumsum(students)[:-1])):
         total[cell], cross[cell] = shifted[rows].sum(axis=0), shifted[rows].T @ shifted[rows]
     return Moments(
-        periods=months, district=district[first], cohort=cohort[first], stratum=stratum[first], seen=seen[first],
-        students=students, weight=students.astype(float), weight_sq=students.astype(float), total=total, total_sq=total,
-        cross=cross, shift=SHIFT,
-    )  # fmt: skip
+        periods=months,
+        district=district[first],
+        cohort=cohort[first],
+        stratum=stratum[first],
+        seen=seen[first],
+        students=students,
+        weight=students.astype(float),
+        weight_sq=students.astype(float),
+        total=total,
+        total_sq=total,
+        cross=cross,
+        shift=SHIFT,
+    )
 
 
 def _numbers(*columns: np.ndarray) -> np.ndarray:

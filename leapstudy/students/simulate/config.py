@@ -13,7 +13,9 @@ from leapstudy.students.contract import GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
 Pick = Literal["lot", "severity", "trouble", "improvement", "trait"]
-"""How staff pick among those who meet the rule: by lot, the most absent, those they see falling or rising, or the kind of student."""
+"""How staff pick among those who meet the rule: by lot, the most absent, those they see falling or rising, or the kind
+of student.
+"""
 EffectPath = Literal["zero", "leap"]
 DirtKind = Literal[
     "over_by_two",

@@ -53,8 +53,9 @@ def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: i
 def urgency(pick: Pick, absent: np.ndarray, days: np.ndarray, before: int) -> np.ndarray:
     """Return how much staff want to visit each student, shape (students,); by lot all alike.
 
-    `trouble` and `improvement` know the next two months, as a teacher may who sees a student slide or recover; `trait` knows
-    the student's whole record. None of it is in a rule on absence, so that conditioning on absence before does not remove it.
+    `trouble` and `improvement` know the next two months, as a teacher may who sees a student slide or recover; `trait`
+    knows the student's whole record. None of it is in a rule on absence, so that conditioning on absence before does
+    not remove it.
     """
     missed = 100 * absent / np.maximum(days, 1)
     recent = missed[:, max(before - 2, 0) : before].mean(axis=1)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli.editions import app as editions
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -19,13 +20,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(editions, name="data")
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
 """Runs that a sentence names one by one; more are counted."""
 
 Districts = Annotated[
-    list[str] | None, typer.Argument(help="Slugs, names or codes; all LEAP districts if none is given.")
+    list[str] | None,
+    typer.Argument(
+        help="Districts (slugs, names or codes) and articles (all-districts, 02_the_data); everything if none is given."
+    ),
 ]
 TrackOption = Annotated[str, typer.Option(help="public, students or all.")]
 OutOption = Annotated[
@@ -131,9 +136,16 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
 
     try:
         batch = run_batch(
-            plan, place.folder, jobs, force=force, timeout=timeout, console=console, question=question,
-            pool=choose_pool(dask, place), after=place.push,
-        )  # fmt: skip
+            plan,
+            place.folder,
+            jobs,
+            force=force,
+            timeout=timeout,
+            console=console,
+            question=question,
+            pool=choose_pool(dask, place),
+            after=place.push,
+        )
     except KeyboardInterrupt:
         raise Interrupted(_cut_off(plan, place.folder)) from None
     _say_done(sum(item.reran for item in batch.outcomes), len(plan), len(batch.failed), place.index)
@@ -247,9 +259,11 @@ def _check_students(path: Path) -> int:
 
     settings = load_settings()
     report = check_path(
-        path, settings.reading, tuple(load_study().districts["district_code"]),
+        path,
+        settings.reading,
+        tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
-    )  # fmt: skip
+    )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
 
@@ -266,6 +280,23 @@ def watch(
 
     for line in watch_students(until, outcomes):
         _say(line)
+
+
+@app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")
+def choose(
+    group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],
+    reason: Annotated[str, typer.Option(help="Why this one; pages quote it.")],
+) -> None:
+    """Rank the comparison groups by figures before the program alone, and put the one chosen on record."""
+    from datetime import UTC, datetime
+
+    from leapstudy.data import load_study
+    from leapstudy.study.choice import FILE, record
+
+    made = record(load_study(), group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
+    for place, item in enumerate(made.sets, 1):
+        _say(f"{place}. {item.name}: {len(item.codes)} districts")
+    _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 
 @app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")
@@ -389,7 +420,3 @@ def main() -> None:
     if code == Interrupted.exit_code:
         typer.echo("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""``python -m leapstudy.cli`` is the command ``leapstudy``."""
+
+from leapstudy.cli import main
+
+main()

@@ -1,0 +1,141 @@
+"""A published file as a sheet of text: CSV and TSV in any usual encoding, and Excel with what its cells show."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
+
+TEXT, EXCEL = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm")
+DELIMITERS = (",", "\t", ";", "|")
+ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+LOOKED_AT = 30
+"""Lines among which the line of column names is looked for; titles and notes stand above it."""
+
+Rows = list[list[str]]
+
+
+def read_sheets(path: Path) -> dict[str, Rows]:
+    """Return the sheets of a file by name, each as rows of text; a text file has one, without a name.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or of another format.
+    LeapstudyError
+        If it is a workbook and the reader for it is not installed.
+    """
+    if not path.is_file():
+        raise BadInput(f"There is no file {path.name} in {path.parent.name or 'this folder'}.")
+    kind = path.suffix.lower()
+    if kind in TEXT:
+        return {"": _text_rows(path.read_bytes())}
+    if kind in EXCEL:
+        return _workbook(path)
+    if kind == ".xls":
+        raise BadInput(f"{path.name} is in the old Excel format. Save it as .xlsx or .csv.")
+    raise bad_value("format of a published file", kind, (*TEXT, *EXCEL), "Save it in one of these.")
+
+
+def _text_rows(content: bytes) -> Rows:
+    for encoding in ENCODINGS:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeError:
+            continue
+    else:
+        raise BadInput("The file is no text in UTF-8, UTF-16 or Windows-1252. Save it as CSV in UTF-8.")
+    first = "\n".join(text.splitlines()[:LOOKED_AT])
+    delimiter = max(DELIMITERS, key=first.count)
+    return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+
+
+def _workbook(path: Path) -> dict[str, Rows]:
+    try:
+        # an extra: only who has workbooks needs it
+        from openpyxl import load_workbook
+    except ImportError as reason:
+        raise LeapstudyError(
+            "Excel files need `openpyxl`: install leapstudy with the extra `excel`, or save the sheet as CSV."
+        ) from reason
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except Exception as reason:
+        raise BadInput(
+            f"{path.name} cannot be read as a workbook ({type(reason).__name__}). Save it again as .xlsx or .csv."
+        ) from None
+    return {sheet.title: [[_shown(cell) for cell in row] for row in sheet.iter_rows()] for sheet in book.worksheets}
+
+
+def _shown(cell: Any) -> str:
+    """Return a cell as the workbook shows it: 35 with the format 0000 is 0035, 0.93 with the format 0% is 93%."""
+    value, form = cell.value, str(getattr(cell, "number_format", "") or "")
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value).strip()
+    if "%" in form:
+        return f"{100 * value:.12g}%"
+    if re.fullmatch("0+", form) and value == int(value):
+        return str(int(value)).zfill(len(form))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def header_line(rows: Sequence[Sequence[str]]) -> int:
+    """Return the line (from 1) that holds the column names: the first one about as wide as the table, and of names.
+
+    Raises
+    ------
+    BadInput
+        If no line looks like that.
+    """
+    width = max((sum(cell != "" for cell in row) for row in rows[: LOOKED_AT * 2]), default=0)
+    for line, row in enumerate(rows[:LOOKED_AT], 1):
+        cells = [cell for cell in row if cell]
+        numbers = sum(bool(re.fullmatch(r"[-+]?[\d.,]+%?", cell)) and not _year(cell) for cell in cells)
+        if width > 1 and len(cells) >= 0.7 * width and numbers <= len(cells) / 4:
+            return line
+    raise BadInput(f"None of the first {LOOKED_AT} lines looks like column names. Delete what stands above them.")
+
+
+def _year(cell: str) -> bool:
+    return bool(re.fullmatch(r"(19|20)\d\d", cell))
+
+
+def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, int]:
+    """Return the table below a line of column names, and how many lines were set aside as notes.
+
+    Names that occur twice take what stands above them in front (``2009 Rate``), as under merged cells. A line
+    with one filled cell at most, where the table has more columns, is a note.
+
+    Raises
+    ------
+    BadInput
+        If two columns still have the same name.
+    """
+    names = [re.sub(r"\s+", " ", name).strip() for name in rows[header - 1]]
+    if len({name for name in names if name}) < sum(name != "" for name in names) and header > 1:
+        names = _with_above(rows[header - 2], names)
+    used = [place for place, name in enumerate(names) if name]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise BadInput(f"More than one column is called {', '.join(map(repr, twice))}. Give each a name of its own.")
+    body = [[row[place] if place < len(row) else "" for place in used] for row in rows[header:]]
+    filled = [row for row in body if any(row)]
+    full = [row for row in filled if sum(cell != "" for cell in row) > (1 if len(used) > 2 else 0)]
+    return pd.DataFrame(full, columns=[names[place] for place in used], dtype="str"), len(filled) - len(full)
+
+
+def _with_above(above: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return each name with the last filled cell above or to the left above it in front."""
+    merged, last = [], ""
+    for place, name in enumerate(names):
+        last = (above[place] if place < len(above) else "") or last
+        merged.append(f"{last} {name}".strip() if name else "")
+    return merged
