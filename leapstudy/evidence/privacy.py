@@ -55,7 +55,7 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
 
 
 def _named(table: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
-    """Return the dimensions as text, table by table: beside a total a whole number would become ``1.0``, another key."""
+    """Return the dimensions as text, since beside a total the whole number 1 would become ``1.0``."""
     return table.reindex(columns=list(dimensions)).astype(object).fillna(ALL).astype(str)
 
 

@@ -1,7 +1,7 @@
 """Whether a program runs as it was promised, from counts alone: no outcome is looked at before the planned day.
 
-Looking at outcomes by arm while visits go on invites stopping at a lucky moment, and tells staff who "does worse". So the
-reports of a running program hold who was referred, tried and met, and nothing about attendance but whether it was sent.
+Looking at outcomes by arm while visits go on invites stopping at a lucky moment, and tells staff who "does worse". So
+the reports of a running program hold who was referred, tried and met, and of attendance only whether it was sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -140,7 +140,7 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _protected(counts: pd.DataFrame) -> pd.DataFrame:
-    """Hide the small cells of a table of places by kinds, and company for those that the kinds' totals would give away."""
+    """Hide the small cells of a table of places by kinds, and company for what the totals would give away."""
     kind = str(counts.columns.name)
     cells = counts.reset_index(drop=True).rename_axis(index="place").reset_index()
     cells = cells.melt("place", var_name=kind, value_name="numerator").assign(

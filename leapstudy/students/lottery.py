@@ -1,4 +1,4 @@
-"""The list of a draw beside the student files: which student belongs to a unit that was drawn, and when its visits start."""
+"""The list of a draw beside the student files: who belongs to a unit that was drawn, and when its visits start."""
 
 import re
 from collections.abc import Mapping

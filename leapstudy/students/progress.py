@@ -1,7 +1,7 @@
-"""How a program is getting on: who was referred, tried and met by school and week, whose feed stopped, who crossed over.
+"""How a program runs: who was referred, tried and met by school and week, whose feed stopped, who crossed over.
 
-Nothing here looks at attendance beyond whether it was sent. Counts are exact and for programs; `leapstudy.evidence.watch`
-hides the small ones before anything is shown.
+Nothing here looks at attendance beyond whether it was sent. Counts are exact and for programs;
+`leapstudy.evidence.watch` hides the small ones before anything is shown.
 """
 
 from dataclasses import dataclass
