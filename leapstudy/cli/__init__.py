@@ -268,7 +268,7 @@ def _check_students(path: Path) -> int:
     return 0 if report.ok else BadInput.exit_code
 
 
-@app.command(epilog="Example: leapstudy watch --until 2026-12-18")
+@app.command(epilog="Example: leapstudy watch --until 2031-12-18")
 def watch(
     until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
     outcomes: Annotated[

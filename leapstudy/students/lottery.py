@@ -96,7 +96,7 @@ def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str]) -> None:
             raise bad_value("phase of the draw", phase, starts, "Give its first month under `starts:` in `rollout:`.")
     for phase, month in starts.items():
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-            raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month, such as 2026-10.")
+            raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month as YYYY-MM.")
         if phase not in set(units["phase"]):
             raise BadInput(f"`starts:` names the phase {phase!r}, which nobody drew. Take it out.")
     if WAITING not in set(units["phase"]):

@@ -75,7 +75,7 @@ class StudentSettings(BaseModel):
         if not self.early[0] >= self.early[1] >= 1:
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
         if self.draw and not self.rollout.starts:
-            raise ValueError("draw needs the first month of each phase: `rollout: { starts: { phase: 2026-10 } }`")
+            raise ValueError("draw needs the first month of each phase: `rollout: { starts: { phase: YYYY-MM } }`")
         return self
 
     @property

@@ -37,7 +37,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text) if text else date.today()
     except ValueError:
-        raise BadInput(f"{text!r} is no day; write it as YYYY-MM-DD, such as 2026-12-18.") from None
+        raise BadInput(f"{text!r} is no day; write it as YYYY-MM-DD.") from None
 
 
 def promise_of(rollout: Rollout) -> Promise:
