@@ -46,9 +46,8 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     rows = np.concatenate(places)
     if even and not np.allclose(effects.drift[rows], wanted - reference):
         raise BadInput(
-            "Robust bounds need one base for all months: estimate with base='universal', without an early base "
-            "window, and "
-            "where summers interrupt the months, on `instructional` moments."
+            "Robust bounds need one base for all months and months that are one apart: estimate with base='universal', "
+            "without an early base window, or let steps be uneven (even=False) where summers interrupt the months."
         )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])
