@@ -91,7 +91,7 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
         shape=settings.shape or None,
         known_districts=tuple(districts["district_code"]),
         roster=files.get("roster"),
-        con=connect(settings.memory_limit),
+        con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
     )
     measured = measure(data, settings)
