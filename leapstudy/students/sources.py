@@ -104,8 +104,8 @@ def _cell(rows: Table, dialect: Dialect, source: str, column: Column, file: str,
         return value
     if zone.upper() in ("UTC", "+00:00", "Z") and not how.time_zone:
         raise BadInput(
-            f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant by "
-            "`time_zone:` in params/students.yml (America/New_York, say), or export dates."
+            f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant "
+            "by `time_zone:` in params/students.yml (America/New_York, say), or export dates."
         )
     place = zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone
     return on(rows.get_backend()).local(value, place)
