@@ -46,7 +46,7 @@ def read(con: BaseBackend, path: Path | str, table: contract.Table, how: Reading
 
 
 def scan(con: BaseBackend, files: Files, table: contract.Table, how: Reading) -> Table:
-    """Return the files as one table with the contract's column names; text files as text, so that no code is a number."""
+    """Return the files as one table with the contract's column names; text as text, so that no code is a number."""
     if files.kind == "fixed":
         return _fixed_width(on(con).lines(con, files.paths), table)
     _require_one_table(files, table, how)
@@ -94,8 +94,8 @@ def _cell(rows: Table, dialect: Dialect, source: str, column: Column, file: str,
     value, kind = rows[source], dialect.type_of(source)
     if column.kind == "text" and kind != "text":
         raise BadInput(
-            f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading zeros. "
-            "Export it as text."
+            f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading "
+            "zeros. Export it as text."
         )
     if dialect.kind == "delimited" or kind == "text":
         return value.cast("string")
