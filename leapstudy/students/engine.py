@@ -114,8 +114,18 @@ def held(doing: str, rows: Table) -> Iterator[Table]:
 
 
 def lend(con: BaseBackend, table: pa.Table) -> Table:
-    """Let an engine read a small table of this process."""
+    """Let an engine read a small table of this process for as long as the engine is open."""
     return on(con).lend(con, table)
+
+
+@contextmanager
+def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
+    """Let an engine read a small table of this process, while the block runs."""
+    there = lend(con, table)
+    try:
+        yield there
+    finally:
+        on(con).take_back(con, there)
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

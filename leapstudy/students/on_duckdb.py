@@ -61,6 +61,11 @@ def lend(con: Backend, table: pa.Table) -> Table:
     return con.table(name)
 
 
+def take_back(con: Backend, table: Table) -> None:
+    """Forget a table that was lent."""
+    con.con.unregister(table.get_name())
+
+
 def rows(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
     """Return files of one dialect as one table with the files' own column names."""
     view = ibis.util.gen_name("files")

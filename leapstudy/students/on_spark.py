@@ -99,6 +99,11 @@ def lend(con: Backend, table: pa.Table) -> Table:
     return _table(con, con._session.createDataFrame(table))
 
 
+def take_back(con: Backend, table: Table) -> None:
+    """Forget a table that was lent."""
+    con._session.catalog.dropTempView(table.get_name())
+
+
 def rows(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
     """Return files of one dialect as one table with the files' own column names; broken lines are left out."""
     if dialect.kind == "delimited":
