@@ -85,13 +85,17 @@ def _settings(master: str, memory_limit: str) -> dict[str, str]:
 
 
 def keep(con: Backend, expression: Table) -> Table:
-    """Compute an expression once, at first use, and keep its rows with the workers."""
-    return expression.cache()
+    """Compute an expression and keep its rows with the workers, without the steps that led to them.
+
+    Spark plans a query anew from the files up, which takes longer than the query itself where one builds on another.
+    """
+    con._run_pre_execute_hooks(expression)
+    return _table(con, con._session.sql(con.compile(expression)).localCheckpoint())
 
 
 def drop(con: Backend, table: Table) -> None:
-    """Give up a kept table."""
-    table.release()
+    """Give up a table that was kept or lent."""
+    con._session.catalog.dropTempView(table.get_name())
 
 
 def lend(con: Backend, table: pa.Table) -> Table:
@@ -99,9 +103,7 @@ def lend(con: Backend, table: pa.Table) -> Table:
     return _table(con, con._session.createDataFrame(table))
 
 
-def take_back(con: Backend, table: Table) -> None:
-    """Forget a table that was lent."""
-    con._session.catalog.dropTempView(table.get_name())
+take_back = drop
 
 
 def rows(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
