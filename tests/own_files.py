@@ -1,10 +1,17 @@
 """Student files as a state or district would export them: invented ids, own column names, no mark of a simulation."""
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
+
+from leapstudy.core import paths
 
 MONTHS = pd.period_range("2020-09", "2022-06", freq="M")
 SCHOOL_MONTHS = [month for month in MONTHS if month.month not in (7, 8)]
@@ -63,6 +70,26 @@ def students(districts: dict[str, int], seed: int = 5) -> tuple[pd.DataFrame, pd
         log.append((ids[k], who[k], day.date(), visit, "In person" if met[k] else "phone", "Y" if met[k] else "N"))
     columns = ["student", "district_code", "referral_date", "visit_date", "type", "completed"]
     return rows, pd.DataFrame(log, columns=columns)
+
+
+def workspace_at(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Copy the workspace to a folder and return a function that runs a command in it."""
+    for name in ("data/raw", "data/examples", "params", "notebooks"):
+        if (paths.root() / name).is_dir():
+            shutil.copytree(paths.root() / name, root / name)
+    shutil.copy(paths.root() / "requirements.lock", root)
+    env = {
+        **os.environ,
+        "LEAPSTUDY_ROOT": str(root),
+        "LEAPSTUDY_STUDENT_KEY": "an invented key of forty characters, no more",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "leapstudy", *arguments]
+        return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
+
+    return command
 
 
 def write_settings(root: Path, **changes: object) -> None:

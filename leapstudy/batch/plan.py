@@ -56,14 +56,14 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
 
 
 def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mapping[str, Any], out: Path) -> list[Run]:
-    """Return every run of a batch, validated; the pooled notebook and the other articles come with a full batch only.
+    """Return every run of a batch, validated; articles come where all is asked for, or they are.
 
     Parameters
     ----------
     data
         The study's tables; every run's sample is formed once, so that nothing fails later for want of a peer.
     names
-        Districts by slug, name or code; all LEAP districts where empty.
+        Districts by slug, name or code, and articles by slug or file name; everything where empty.
     track
         `public`, `students` or `all`.
     settings
@@ -78,18 +78,21 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     """
     treated = leap_districts(data.districts)
     own_files = "students" in TRACKS[track] and not load_settings().simulated
-    chosen = [] if own_files and track == "students" else _districts(data, names, treated)
-    planned = _planned(track, whole=not names)
+    places = [name for name in names if name not in _article_names()]
+    wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
+    pooled = not names or ALL_SLUG in names
+    few = bool(names) and not places
+    chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
+    planned = _planned(track, wanted if few else [_notebook(PUBLIC_DISTRICT), *wanted])
     check_names(_readers(treated))
     typed = typed_settings(settings, settable(planned))
     runs: list[Run] = []
     if "public" in TRACKS[track]:
         runs += [_district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, typed, out) for item in chosen]
-        if not names:
-            runs += _articles(data, typed, out)
+        runs += _articles(data, wanted, typed, out)
     if "students" in TRACKS[track]:
-        wanted = _of_files(names) if own_files else [(item.slug, item.name) for item in chosen]
-        runs += _student_runs(wanted, not names, typed, out)
+        found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
+        runs += _student_runs(found, pooled, typed, out)
     return runs
 
 
@@ -127,12 +130,15 @@ def _has_parameters(path: Path) -> bool:
         return False
 
 
-def _planned(track: str, *, whole: bool) -> list[Path]:
-    public = [_notebook(PUBLIC_DISTRICT), *(articles() if whole else [])]
+def _planned(track: str, wanted: Sequence[Path]) -> list[Path]:
     return [
-        *(public if "public" in TRACKS[track] else []),
+        *(wanted if "public" in TRACKS[track] else []),
         *([_notebook(STUDENTS)] if "students" in TRACKS[track] else []),
     ]
+
+
+def _article_names() -> set[str]:
+    return {name for path in articles() for name in (_slug(path), path.stem)}
 
 
 def settable(notebooks: Sequence[Path]) -> dict[str, Any]:
@@ -200,9 +206,9 @@ def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
     return resolve(slug, {key: value for key, value in settings.items() if key in KEYS}).spec()
 
 
-def _articles(data: StudyData, settings: Mapping[str, Any], out: Path) -> list[Run]:
+def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str, Any], out: Path) -> list[Run]:
     runs = []
-    for notebook in articles():
+    for notebook in notebooks:
         slug = _slug(notebook)
         if notebook.stem == POOLED:
             build_sample(data, _spec(slug, settings), [item.code for item in leap_districts(data.districts)])

@@ -27,7 +27,10 @@ NAMED = 4
 """Runs that a sentence names one by one; more are counted."""
 
 Districts = Annotated[
-    list[str] | None, typer.Argument(help="Slugs, names or codes; all LEAP districts if none is given.")
+    list[str] | None,
+    typer.Argument(
+        help="Districts (slugs, names or codes) and articles (all-districts, 02_the_data); everything if none is given."
+    ),
 ]
 TrackOption = Annotated[str, typer.Option(help="public, students or all.")]
 OutOption = Annotated[
@@ -263,6 +266,23 @@ def _check_students(path: Path) -> int:
     )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
+
+
+@app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")
+def choose(
+    group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],
+    reason: Annotated[str, typer.Option(help="Why this one; pages quote it.")],
+) -> None:
+    """Rank the comparison groups by figures before the program alone, and put the one chosen on record."""
+    from datetime import UTC, datetime
+
+    from leapstudy.data import load_study
+    from leapstudy.study.choice import FILE, record
+
+    made = record(load_study(), group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
+    for place, item in enumerate(made.sets, 1):
+        _say(f"{place}. {item.name}: {len(item.codes)} districts")
+    _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 
 @app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")

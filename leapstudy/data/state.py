@@ -236,6 +236,11 @@ class State(Part):
     notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
 
+    def usual(self, part: Literal["groups", "contrasts", "editions", "outcomes"]) -> str:
+        """Return the first name that a part declares: of contrasts the first with the role ``main``."""
+        names = [name for name, item in getattr(self, part).items() if getattr(item, "role", "main") == "main"]
+        return next(iter(names or getattr(self, part)))
+
     @model_validator(mode="before")
     @classmethod
     def _tables_know_their_names(cls, values: Any) -> Any:

@@ -27,17 +27,18 @@ class ChronicRule:
 
     def expression(self, enrolled: NumericValue, attended: NumericValue, grade: StringValue) -> BooleanValue:
         """Return the same as an engine expression, for students in the rule's grades."""
-        member, present = _hundredths(enrolled), _hundredths(attended)
+        member, present = hundredths(enrolled), hundredths(attended)
         missed = 100 * (member - present) >= self.percent * member
         return self.counts(enrolled, grade) & missed
 
     def counts(self, enrolled: NumericValue, grade: StringValue) -> BooleanValue:
         """Return whether the student belongs to the rate's denominator."""
-        member = _hundredths(enrolled)
+        member = hundredths(enrolled)
         return (member >= 100 * self.min_days) & (member > 0) & grade.isin(self.grades)
 
 
-def _hundredths(days: NumericValue) -> IntegerValue:
+def hundredths(days: NumericValue) -> IntegerValue:
+    """Return days in whole hundredths, in which shares and thresholds are exact."""
     return (days.cast("float64") * 100).round().cast("int64")
 
 

@@ -3,7 +3,7 @@
 import ibis
 from ibis.expr.types import FloatingValue, NumericValue, Table
 
-from leapstudy.students.chronic import school_year
+from leapstudy.students.chronic import hundredths, school_year
 from leapstudy.students.referral_rule import WINDOWS
 
 _SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
@@ -44,8 +44,10 @@ def lookbacks(panel: Table) -> Table:
         decided (the school month after it, in which a referral would be decided; its number is `position`, from 0), and
         for each window up to `month` the percentage of enrolled days missed. An engine expression: it never leaves.
     """
-    missed = panel.days_enrolled - panel.days_attended
-    rows = panel.mutate(missed=missed, enrolled=panel.days_enrolled, school_year=school_year(panel))
+    # whole hundredths of a day: as floats 17.1 of 19 days would be less than a tenth missed, and miss its band
+    enrolled = hundredths(panel.days_enrolled)
+    missed = enrolled - hundredths(panel.days_attended)
+    rows = panel.mutate(missed=missed, enrolled=enrolled, school_year=school_year(panel))
     rows = rows.join(school_months(panel), "month").left_join(
         _years(rows), ["student", "school_year"], rname="{name}_last"
     )

@@ -19,7 +19,7 @@ from leapstudy.data import StudyData, leap_districts
 from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
 
 FILE = "comparison.json"
-AGAIN = "Record it again with leapstudy.study.choice.record, and say in CHANGELOG.md why."
+AGAIN = "Record it again with `leapstudy choose GROUP --reason TEXT`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     Raises
     ------
     BadInput
-        If there is none, its text was changed, or the data rank the sets otherwise.
+        If there is none, its text was changed, or the data give its sets otherwise (groups declared since are no part).
     """
     file = path or paths.params() / FILE
     if not file.is_file():
@@ -85,9 +85,12 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     made = _read(file)
     sets = made.sets
     if record_choice(sets, _treated(data), made.chosen, made.made_at).sha256 != made.sha256:
-        raise BadInput(f"{file.name} was changed after the choice was recorded. {AGAIN}")
-    if not _alike(sets, ranked(data)):
-        raise BadInput(f"{file.name} does not fit the data: the sets rank otherwise now. {AGAIN}")
+        raise BadInput(
+            f"{file.name} was changed after the choice was recorded, or other units have started since. {AGAIN}"
+        )
+    names = {item.name for item in sets}
+    if not _alike(sets, [item for item in ranked(data) if item.name in names]):
+        raise BadInput(f"{file.name} does not fit the data: its sets hold others, or rank otherwise, now. {AGAIN}")
     return made
 
 

@@ -48,6 +48,15 @@ def test_one_district_under_three_names_is_one_run(workspace, study):
     assert list(_plan(study, workspace / "reports", ["hartford", "Hartford", "0640011"])) == ["hartford"]
 
 
+def test_articles_run_by_name_alone_and_beside_districts(real_notebooks, study):
+    out = real_notebooks / "reports"
+    assert list(_plan(study, out, [ALL_SLUG, "02_the_data"])) == ["02-the-data", ALL_SLUG]
+    assert list(_plan(study, out, ["02-the-data", "hartford"])) == ["hartford", "02-the-data"]
+    assert list(_plan(study, out, [ALL_SLUG], "students")) == [f"students-{ALL_SLUG}"]
+    with pytest.raises(BadInput, match="Unknown parameter in --set: 'tolerance_points'"):
+        _plan(study, out, [ALL_SLUG], tolerance_points="0.1")
+
+
 @pytest.mark.parametrize("name", ["Hartford.yml", "hartford.yaml", "hartfrod.yml", "ansonia.yml", "notes.txt"])
 def test_a_parameter_file_that_no_run_reads_is_refused(workspace, study, name):
     file = workspace / "params" / "districts" / name

@@ -1,18 +1,12 @@
 """A district's or state's own files, by the command line: from two CSV files to pages, from the parameters alone."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from own_files import NAMES, SCHOOL_MONTHS, students, write_pair, write_settings
-
-from leapstudy.core import paths
+from own_files import NAMES, SCHOOL_MONTHS, students, workspace_at, write_pair, write_settings
 
 CODES = [f"{number:05d}" for number in range(350, 365)]
 """Codes of another state: five digits with zeros."""
@@ -23,20 +17,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def workspace(tmp_path):
     """Return a copy of the workspace, and a function that runs a command in it."""
-    root, real = tmp_path / "workspace", paths.root()
-    for name in ("data/raw", "params", "notebooks"):
-        shutil.copytree(real / name, root / name)
-    shutil.copy(real / "requirements.lock", root)
-    env = {
-        **os.environ, "LEAPSTUDY_ROOT": str(root), "LEAPSTUDY_STUDENT_KEY": "an invented key of forty characters, no more",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }  # fmt: skip
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "leapstudy.cli", *arguments]
-        return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
-
-    return root, command
+    root = tmp_path / "workspace"
+    return root, workspace_at(root)
 
 
 def _pages(root: Path, slug: str) -> dict[str, str]:

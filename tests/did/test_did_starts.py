@@ -9,7 +9,7 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import comparison_codes, group_of, parse_comparison, rule_mask
-from leapstudy.did.contrasts import common_start, contrasts_of
+from leapstudy.did.contrasts import clock_of, contrasts_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 
@@ -32,11 +32,15 @@ def test_a_later_start_moves_every_year_by_as_much(shift):
         assert [int(year[:4]) + shift for year in item.years] == [int(year[:4]) for year in moved[name].years]
 
 
-def test_units_of_different_starts_have_no_common_contrast(study):
+def test_units_of_different_starts_are_read_in_years_since_their_own(study):
     starts = {**study.starts, "0020011": "2022-23"}
-    assert common_start(starts, ["0430011", "0640011"]) == "2021-22"
-    with pytest.raises(BadInput, match="2021-22, 2022-23"):
-        common_start(starts, ["0430011", "0020011"])
+    assert clock_of(study.state, starts, ["0430011", "0640011"]).label(-1) == "2020-21"
+    both = clock_of(study.state, starts, ["0430011", "0020011"])
+    assert both.label(-1) == "year -1"
+    assert [both.school_years(["year -2", "year 0"], start) for start in both.starts] == [
+        ("2019-20", "2021-22"),
+        ("2020-21", "2022-23"),
+    ]
 
 
 def test_a_unit_that_starts_later_is_no_comparison_and_has_its_own_years(study):

@@ -11,6 +11,7 @@ from leapstudy.students.handle import engine_table, open_students
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.placebo import MONTHS_AFTER, placebo_program
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule, find_rules
+from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import load_config, write_simulation
 
 BASE = load_config().with_changes(districts={"0640011": 900, "0770011": 700})
@@ -34,6 +35,27 @@ def rules(data):
 def _rows(table):
     """Rows for the tests' slow twins; the package itself never does this."""
     return table.to_pandas().assign(month=lambda rows: pd.to_datetime(rows["month"]))
+
+
+def test_a_share_exactly_on_an_edge_is_on_it(tmp_path):
+    """17.1 of 19 days attended are 10 percent missed; as floats they are 9.99999."""
+    con = connect(threads=1)
+    exact = [(days, edge) for days in range(5, 240) for edge in BAND_EDGES if days * edge % 10 == 0]  # tenths of a day
+    rows = pd.DataFrame(
+        {
+            "student": [f"{days}/{edge}" for days, edge in exact],
+            "edge": [edge for _, edge in exact],
+            "district_code": "0640011",
+            "month": pd.Timestamp("2020-09-01").date(),
+            "days_enrolled": [days / 10 for days, _ in exact],
+            "days_attended": [days / 10 - days * edge / 1000 for days, edge in exact],
+        }
+    )
+    later = rows.assign(month=pd.Timestamp("2020-10-01").date())
+    pd.concat([rows, later]).to_parquet(tmp_path / "panel.parquet")
+    found = lookbacks(con.read_parquet(tmp_path / "panel.parquet")).to_pandas().set_index("student")
+    assert len(rows) > 300
+    assert (found["last_month"] == rows.set_index("student")["edge"].reindex(found.index)).all()
 
 
 def test_a_lookback_worked_by_hand(tmp_path):

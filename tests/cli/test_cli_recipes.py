@@ -1,0 +1,50 @@
+"""The recipes of CONTRIBUTING.md, by the command line and without Python."""
+
+import json
+
+import pandas as pd
+import pytest
+from own_files import workspace_at
+
+pytestmark = pytest.mark.slow
+
+GROUP = """  large:
+    where: { students_2019_20: { at_least: 4000 } }
+    words: { long: districts of 4000 students or more, short: large, plain: { en: large districts, es: distritos grandes } }
+    why: Large districts have offices alike.
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    root = tmp_path_factory.mktemp("recipes") / "workspace"
+    return root, workspace_at(root)
+
+
+def test_a_comparison_group_of_ones_own_reaches_every_page(workspace):
+    root, command = workspace
+    state = root / "params" / "state.yml"
+    state.write_text(
+        state.read_text(encoding="utf-8").replace("contrasts:", f"{GROUP}\ncontrasts:", 1), encoding="utf-8"
+    )
+    checked = command("check")
+    assert checked.returncode == 0, checked.stderr
+    done = command("run", "hartford", "all-districts", "--set", "comparison=large", "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    estimates = pd.read_csv(root / "reports" / "estimates.csv")
+    assert "large" in set(estimates.loc[estimates["role"] == "main", "comparison"])
+    for slug in ("hartford", "all-districts"):
+        assert "large districts" in (root / "reports" / slug / "plain.html").read_text(encoding="utf-8")
+
+
+def test_the_choice_of_a_group_is_put_on_record_anew(workspace):
+    root, command = workspace
+    refused = command("choose", "neighbours", "--reason", "a test")
+    assert refused.returncode == 2 and "alliance" in refused.stderr
+    assert command("choose", "others", "--reason", "a test of the record").returncode == 0
+    record = json.loads((root / "params" / "comparison.json").read_text(encoding="utf-8"))
+    assert (record["chosen"], record["reason"]) == ("others", "a test of the record")
+    assert command("check").returncode == 0
+    (root / "params" / "comparison.json").write_text(json.dumps({**record, "chosen": "alliance"}), encoding="utf-8")
+    changed = command("check")
+    assert changed.returncode == 2 and "leapstudy choose" in changed.stderr
