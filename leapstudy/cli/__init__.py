@@ -12,6 +12,7 @@ from rich.console import Console
 
 import leapstudy
 from leapstudy.cli.editions import app as editions
+from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
@@ -50,8 +52,13 @@ def leap(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
+    study: Annotated[Path | None, typer.Option(help="Folder of another study, as `leapstudy new` makes one.")] = None,
 ) -> None:
     """Did our attendance program work, and how sure are we?"""
+    if study is not None:
+        if not (study / "params").is_dir():
+            raise BadInput(f"{study.name} is no study: it has no folder params. leapstudy new makes one.")
+        os.environ["LEAPSTUDY_ROOT"] = str(study.resolve())
 
 
 def _say(line: str) -> None:

@@ -39,6 +39,7 @@ RATE = r"rate|percent|pct|%|share|proportion"
 CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership"
 PRESENT, ENROLLED = r"present|attended|in attendance", r"enrolled|member|possible|enrollment"
 STUDENTS = r"enroll|students?\b|denominator|membership|\bn\b|count|total|size"
+TAKEN = {*KEY, *MEASURES, "district"}
 MOST_VALUES = 40
 """A column of more different values is no trait."""
 
@@ -84,7 +85,11 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     _first(columns, "group", [name for name in _named(frame, GROUP, *taken) if _whole(frame[name])])
     measures, ratios = _measures(frame, {*taken, *columns.values()}, set(columns) | set(wide))
     columns |= measures
-    if not wide and not ratios and not set(columns) & set(MEASURES):
+    dated = "year" in columns or source.year != ""
+    if not dated and not wide and not ratios and set(columns) & set(MEASURES) == {"students"}:
+        del columns["students"]
+    is_list = not wide and not ratios and not set(columns) & set(MEASURES)
+    if is_list and "year" in columns:
         raise BadInput(
             f"{source.file}: no column looks like an attendance rate, chronic absence or enrollment. Say which is: "
             f"--column rate=COLUMN, --column chronic=COLUMN or --column students=COLUMN. {_columns(frame)}"
@@ -93,7 +98,7 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}
     pad = asked.pad or _pad(frame[code])
     shape = Shape(sources=(source,), keep=keep, columns=columns, wide=wide, ratios=ratios, groups=groups, pad=pad)
-    return shape.model_copy(update={"traits": _traits(frame, shape)})
+    return shape.model_copy(update={"traits": _traits(frame, shape, figures=is_list)})
 
 
 def _named(frame: pd.DataFrame, pattern: str, *taken: str) -> list[str]:
@@ -236,15 +241,15 @@ def _pad(codes: pd.Series) -> int:
     return int(there.str.len().max()) if len(there) and there.str.fullmatch(r"\d+").all() else 0
 
 
-def _traits(frame: pd.DataFrame, shape: Shape) -> dict[str, str]:
-    """Return the columns of text that are the same in all rows of a unit, and differ between units."""
+def _traits(frame: pd.DataFrame, shape: Shape, *, figures: bool) -> dict[str, str]:
+    """Return the columns that are the same in all rows of a unit and differ between units; figures only of a list."""
     used, code = {*shape.asked, *shape.keep}, shape.columns["district_code"]
     rows = frame[frame[code] != ""]
-    rows = (
-        rows[pd.concat([rows[name] == value for name, value in shape.keep.items()], axis=1).all(axis=1)]
-        if shape.keep
-        else rows
-    )
-    names = [name for name in frame if name not in used and 2 <= rows[name].nunique() <= MOST_VALUES]
-    fixed = [name for name in names if not is_number(rows[name]) and rows.groupby(code)[name].nunique().max() == 1]
-    return {re.sub(r"\W+", "_", name.lower()).strip("_"): name for name in fixed}
+    for name, value in shape.keep.items():
+        rows = rows[rows[name] == value]
+    names = [name for name in frame if name not in used and rows[name].nunique() > 1]
+    names = [name for name in names if is_number(rows[name]) == figures or rows[name].nunique() <= MOST_VALUES]
+    names = [name for name in names if figures or not is_number(rows[name])]
+    fixed = [name for name in names if rows.groupby(code)[name].nunique().max() == 1]
+    plain = {name: re.sub(r"\W+", "_", name.lower()).strip("_") for name in fixed}
+    return {f"listed_{word}" if word in TAKEN else word: name for name, word in plain.items()}

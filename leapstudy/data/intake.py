@@ -76,9 +76,13 @@ class Shape(Part):
 
 
 class Recipe(Part):
-    """One table of the study: its folder below `data/raw/`, and the shapes whose cells are put together by key."""
+    """One table of the study: its folder below `data/raw/`, and the shapes whose cells are put together by key.
+
+    `whole_state` is the code of the state's own rows, which are no unit.
+    """
 
     folder: NonEmpty
+    whole_state: str = ""
     shapes: Annotated[tuple[Shape, ...], Field(min_length=1)]
 
     @property
@@ -219,10 +223,11 @@ def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
             parts.append(_rows_of(shape, source, rows))
     every = pd.concat(parts, ignore_index=True).fillna("")
     measures = [name for name in MEASURES if name in every]
-    table = _joined(every, measures)
+    table = _joined(every[every["year"] != ""], measures)
     table["students"] = table.get("students", "")
     table = table[[*KEY, *(name for name in MEASURES if name in table)]]
-    return Tidy(table, _units(every, table), sum(map(len, frames.values())), accounts)
+    units = _units(every[every["district_code"] != recipe.whole_state], table)
+    return Tidy(table, units, sum(map(len, frames.values())), accounts)
 
 
 def _require(shape: Shape, source: Source, frame: pd.DataFrame) -> None:
@@ -268,6 +273,8 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
 def _by_year(shape: Shape, source: Source, base: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     if shape.wide:
         return _melted(shape, base, rows)
+    if not set(MEASURES) & set(base):  # a list of units
+        return base.assign(year="")
     if "year" in base:
         return base.assign(year=_years(base["year"], shape, source))
     year = school_year_of(source.year, shape.single_year)
