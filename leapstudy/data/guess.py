@@ -73,8 +73,7 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     """
     given = {name: column for name, column in (asked.columns or {}).items() if column in frame or "{year}" in column}
     columns = {name: column for name, column in given.items() if "{year}" not in column}
-    columns.setdefault("district_code", _code(frame, asked.unit))
-    code = columns["district_code"]
+    code = columns["district_code"] = columns.get("district_code") or _code(frame, asked.unit)
     _first(columns, "district", [name for name in _named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
     _first(columns, "year", [name for name in _named(frame, YEAR, code) if _all_years(frame[name])])
     wide = {name: form for name, form in given.items() if "{year}" in form} or _wide(frame, source, columns)
@@ -236,9 +235,10 @@ def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, 
 
 
 def _pad(codes: pd.Series) -> int:
-    """Return the length of the longest code where all are digits: shorter ones have lost zeros."""
+    """Return the length of the longest code where all are digits and some are shorter: those have lost zeros."""
     there = codes[codes != ""]
-    return int(there.str.len().max()) if len(there) and there.str.fullmatch(r"\d+").all() else 0
+    lengths = there.str.len()
+    return int(lengths.max()) if there.str.fullmatch(r"\d+").all() and lengths.nunique() > 1 else 0
 
 
 def _traits(frame: pd.DataFrame, shape: Shape, *, figures: bool) -> dict[str, str]:

@@ -338,7 +338,8 @@ def _units(every: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     if "district" not in units:
         units.insert(1, "district", units["district_code"])
     first = table[(table["group"] == "all") & (table["students"] != "")].drop_duplicates("district_code")
-    return units.assign(students=units["district_code"].map(first.set_index("district_code")["students"]).fillna(""))
+    students = dict(zip(first["district_code"], first["students"], strict=True))
+    return units.assign(students=[students.get(code, "") for code in units["district_code"]])
 
 
 def _percent(top: str, bottom: str) -> str:

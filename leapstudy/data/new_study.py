@@ -169,6 +169,14 @@ def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
     lines.append(
         f"{len(tables.units):,} {facts['unit']}s, codes like {facts['example']!r}, {len(facts['years'])} school years"
     )
+    lines += [
+        f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
+    ]
     hidden = sorted({mark for item in facts["measures"] for mark in item.marks})
     lines.append(f"marks of figures that are not shown: {', '.join(hidden) or 'none'}")
     return lines
+
+
+def _padded(recipe: Recipe) -> list[int]:
+    """Return the length that codes were filled to; nothing where every code had it."""
+    return [recipe.shapes[0].pad] if recipe.shapes[0].pad else []

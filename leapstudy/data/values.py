@@ -15,7 +15,7 @@ STATE = re.compile(
 
 
 def whole_state_code(units: pd.DataFrame) -> str:
-    """Return the code of the state's own rows: of a unit that is called so, or zeros alone; empty where there is none."""
+    """Return the code of the state's own rows: a unit that is called so, or zeros alone; empty without one."""
     hit = units["district"].str.strip().map(lambda name: bool(STATE.fullmatch(name)))
     hit |= units["district_code"].str.fullmatch("0+")
     return str(units.loc[hit, "district_code"].iloc[0]) if hit.any() else ""
