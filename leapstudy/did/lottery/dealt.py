@@ -16,7 +16,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redraws, shared_places, small_strata
 from leapstudy.did.lottery.moments import moments
-from leapstudy.did.lottery.rollout import Adjustment, adjusted, cells_of, residual, scores_of, welch
+from leapstudy.did.lottery.rollout import Adjustment, adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
 
@@ -125,10 +125,10 @@ def _window(
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
     assignments, _ = redraws(cells.of, groups, seed, deals - 1)
-    estimate, se, _ = adjusted(moments(scores, assignments), adjustment)
+    estimate, se, beta = adjusted(moments(scores, assignments), adjustment)
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
-    df = np.array([welch(residual(scores, of, adjustment), of) for of in assignments])
+    df = np.array([welch(scores[0] - b * scores[1], of) for b, of in zip(beta, assignments, strict=True)])
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
     return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df)), size
 

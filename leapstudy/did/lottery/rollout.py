@@ -267,5 +267,6 @@ def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "effic
 def welch(score: np.ndarray, of: np.ndarray) -> float:
     """Return Welch's degrees of freedom of a sum of cell means; `score` is (units, cells), `of` names the cell."""
     own, sizes = score[np.arange(len(of)), of], np.bincount(of)
-    parts = np.array([own[of == cell].var(ddof=1) / n if n > 1 else 0.0 for cell, n in enumerate(sizes)])
+    spread = (own - (np.bincount(of, own) / np.maximum(sizes, 1))[of]) ** 2
+    parts = np.bincount(of, spread) / np.maximum(sizes * (sizes - 1), 1)
     return float(parts.sum() ** 2 / (parts**2 / np.maximum(sizes - 1, 1)).sum())
