@@ -113,12 +113,12 @@ Period = Literal["month", "school year"]
 
 
 def period_end(period: str, kind: Period) -> date:
-    """Return the last day of a month (``2022-09``) or of a school year (``2011-12``, which ends in June).
+    """Return the last day of a month (``2032-09``) or of a school year (``2031-32``, which ends in June).
 
     Examples
     --------
     >>> str(period_end("2024-02", "month")), str(period_end("2011-12", "school year"))
-    ('2024-02-29', '2012-06-30')
+    ('2032-02-29', '2032-06-30')
     """
     year, part = int(period[:4]), int(period[5:])
     if kind == "school year":
@@ -142,7 +142,7 @@ def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
 
     Examples
     --------
-    >>> age(date(2026, 11, 24), "2020-21", "2021-22", "school year").older
+    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year").older
     False
     """
     if newest <= decided:

@@ -79,7 +79,7 @@ class Past:
 
 
 def months(data: StudentData) -> tuple[str, ...]:
-    """Return the school months of the files, in order, as ``2021-03``."""
+    """Return the school months of the files, in order, as ``2031-03``."""
     found = sealed("listing the months", school_months(engine_table(data)).order_by("position").to_pyarrow)
     return tuple(f"{month:%Y-%m}" for month in found["month"].to_pylist())
 

@@ -47,7 +47,7 @@ def eligible_units(data: StudyData, where: Where) -> pd.DataFrame:
     data
         The study's tables.
     where
-        Columns of the table of units, or ``"outcome year"`` such as ``"chronic_absence 2018-19"`` in percent.
+        Columns of the table of units, or ``"outcome year"`` such as ``"chronic_absence 2031-32"`` in percent.
 
     Raises
     ------
