@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
+from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students import contract
 from leapstudy.students.lottery import Level, Lottery, read_lottery
@@ -62,6 +63,7 @@ class StudentSettings(BaseModel):
     draw: str = ""
     rollout: Rollout = Field(default_factory=Rollout)
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
+    engine: str = "duckdb"
     memory_limit: str
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
@@ -121,6 +123,7 @@ def _checked(content: object, name: str) -> StudentSettings:
             raise bad_value(
                 f"column under values: in {name}", column, TRANSLATED, "Write it as `column: {legal: own}`."
             )
+    check_engine(settings.engine)
     return settings
 
 
