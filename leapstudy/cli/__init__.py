@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli import before
 from leapstudy.cli.checking import check
 from leapstudy.cli.editions import app as editions
 from leapstudy.cli.new import new
@@ -25,6 +26,8 @@ app = typer.Typer(
 app.add_typer(editions, name="data")
 app.command(epilog="Example: leapstudy check")(check)
 app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
+app.command(epilog=before.PLAN)(before.plan)
+app.command(epilog=before.DRAW)(before.draw)
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
