@@ -1,9 +1,5 @@
 """Robust sets from `moderndid`, the only module that knows its ways: units, versions, grids and what it prints."""
 
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from types import ModuleType
@@ -11,22 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from leapstudy.core.errors import LeapstudyError
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep back warnings and all that is printed, also by code in C, which writes past `sys.stdout`."""
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
+from leapstudy.core.quiet import quiet
 
 LEVEL = 0.95
 UNIT = 0.01
