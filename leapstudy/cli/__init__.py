@@ -255,6 +255,7 @@ def _check_parameter_files(data: Any) -> None:
 def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
     from leapstudy.students.check import check_path
+    from leapstudy.students.engine import connect
     from leapstudy.students.settings import load_settings
 
     settings = load_settings()
@@ -263,6 +264,7 @@ def _check_students(path: Path) -> int:
         settings.reading,
         tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
+        con=connect(settings.memory_limit, engine=settings.engine),
     )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
