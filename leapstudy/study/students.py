@@ -13,10 +13,11 @@ from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.spread import mde_factor
+from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
-from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
+from leapstudy.study.student_results import DesignAnswer, LotteryAnswer, PreTrend, StudentAnswer, StudentBounds
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,8 +129,15 @@ class StudentStudy:
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
 
     @property
+    def _graded(self) -> dict[str, Any]:
+        """The evidence tier as pages read it; only a draw is graded."""
+        return {} if self.answer.lottery is None else {"essa": self.answer.lottery.essa}
+
+    @property
     def verdict(self) -> Verdict | None:
         """What may be said: the effect beside the placebo, months before and control; None without an effect."""
+        if self.answer.lottery is not None:
+            return self.answer.lottery.verdict
         design = self.answer.design()
         return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
 
@@ -143,6 +151,7 @@ class StudentStudy:
             made={**made(self.hashes, simulated=self.simulated), "source": self.source},
             estimates=self.answer.estimates,
             blocks={
+                **self._graded,
                 "answer": self.answer,
                 "funnel": self.funnel,
                 "truth": self.truth,
@@ -232,8 +241,10 @@ def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
+    lottery = content["lottery"]
     made_of = {
         **content,
+        "lottery": None if lottery is None else _lottery(lottery),
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "control": None if content["control"] is None else Estimate(**content["control"]),
@@ -243,6 +254,18 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
     }
     return StudentAnswer(**made_of)
+
+
+def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
+    verdict, essa = content["verdict"], content["essa"]
+    conditions = (Condition(**{**item, "tiers": tuple(item["tiers"])}) for item in essa["conditions"])
+    return LotteryAnswer(
+        rows=tuple(Estimate(**row) for row in content["rows"]),
+        verdict=Verdict(**{**verdict, "reasons": tuple(verdict["reasons"]), "cautions": tuple(verdict["cautions"])}),
+        card=tuple((label, text) for label, text in content["card"]),
+        essa=EssaGrade(essa["tier"], essa["label"], tuple(conditions)),
+        promised=content["promised"],
+    )
 
 
 def _design(content: Mapping[str, Any]) -> DesignAnswer:

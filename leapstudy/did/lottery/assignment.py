@@ -10,9 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import WAITING
 
-WAITING = "waiting"
-"""Phase of the units that no place was left for: the comparison group until the study ends."""
 SEPARATOR = "|"
 
 
