@@ -31,8 +31,7 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     if reference in effects.key:
         raise BadInput(
             f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before "
-            f"it, while "
-            "robust bounds need one base for all months: estimate with base='universal'."
+            "it, while robust bounds need one base for all months: estimate with base='universal'."
         )
     wanted = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
     places = [np.flatnonzero(effects.key == key) for key in wanted]
@@ -40,8 +39,7 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     if missing or not wanted[0] < reference < events[0] <= events[1] <= window[1]:
         raise BadInput(
             f"Robust bounds for months {events[0]} to {events[1]} need every month of the window {window} around the "
-            f"base "
-            f"month {reference}; missing: {missing}. Choose a window that the data fill."
+            f"base month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
     if even and not np.allclose(effects.drift[rows], wanted - reference):
