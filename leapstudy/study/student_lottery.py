@@ -98,7 +98,7 @@ def lottery_answer(
             f"it moved {100 * visited.visits:.0f}% to be visited (first-stage F {visited.first_stage_f:.0f})",
         ),
     )
-    return LotteryAnswer(rows, verdict, card, essa, _promise(promised, drawn, outcomes_from))
+    return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""))
 
 
 def usable(drawn: LotteryOutcomes) -> np.ndarray:
@@ -262,8 +262,3 @@ def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, size
             drawn=True,
         )
     )
-
-
-def _promise(promised: str, drawn: LotteryOutcomes, outcomes_from: date | None) -> str:
-    looked = "" if outcomes_from is None else f", not to be looked at before {outcomes_from}"
-    return promised or f"attendance from {drawn.first} to {drawn.last} by the arm that was drawn{looked}"

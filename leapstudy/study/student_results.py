@@ -107,7 +107,9 @@ class LotteryAnswer:
         What and how, line by line: units, test, attrition, leavers, being visited.
     essa : EssaGrade
     promised : str
-        What was promised beforehand, in words.
+        What was promised beforehand, in the plan's own words; may be empty.
+    outcomes_from : str
+        Day before which outcomes were closed, ``YYYY-MM-DD``.
     """
 
     rows: tuple[Estimate, ...]
@@ -115,6 +117,7 @@ class LotteryAnswer:
     card: tuple[tuple[str, str], ...]
     essa: EssaGrade
     promised: str
+    outcomes_from: str
 
     @property
     def offer(self) -> Estimate:

@@ -92,6 +92,16 @@ class StudentStudy:
         return Table(self.rows, f"Rows of the files: each is used or set aside by one rule. Source: {self.source}.")
 
     @property
+    def draw(self) -> Table:
+        """How the draw was analyzed, line by line, with each condition of the strongest evidence tier."""
+        lottery = self.answer.lottery
+        if lottery is None:
+            return Table(pd.DataFrame({"what": [], "how": []}), "Nobody drew lots for who was visited.")
+        conditions = [(item.name, item.reason) for item in lottery.essa.conditions if 1 in item.tiers]
+        rows = pd.DataFrame([*lottery.card, *conditions], columns=["what", "how"])
+        return Table(rows, f"The draw, and the conditions of tier 1. Source: {self.source}.")
+
+    @property
     def sample(self) -> str:
         """Which students."""
         return f"students of {self.name}" + (", SIMULATED" if self.simulated else "")
@@ -123,7 +133,8 @@ class StudentStudy:
     @property
     def mde_pp(self) -> float | None:
         """The smallest effect that the recommended design finds with 80% power at 5%; None where it is refused."""
-        main = self.answer.design().main
+        drawn = self.answer.lottery
+        main = self.answer.design().main if drawn is None else drawn.offer
         if main is None or main.se_pp is None:
             return None
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
@@ -265,6 +276,7 @@ def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
         card=tuple((label, text) for label, text in content["card"]),
         essa=EssaGrade(essa["tier"], essa["label"], tuple(conditions)),
         promised=content["promised"],
+        outcomes_from=content["outcomes_from"],
     )
 
 

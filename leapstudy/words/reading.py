@@ -61,6 +61,9 @@ class Reading:
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
     source
         Where student records are from, in the words of the parameters; empty for published figures.
+    drawn, promised, outcomes_from, visited
+        Whether lots were drawn; what was promised beforehand, and the day until which outcomes were closed; and the
+        effect of being visited, where it can be told.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -99,6 +102,10 @@ class Reading:
     cost_refusal: str
     tier: str
     eligible: str
+    drawn: bool = False
+    promised: str = ""
+    outcomes_from: str = ""
+    visited: Span | None = None
 
     @property
     def single(self) -> bool:
@@ -160,6 +167,10 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
+        drawn=at(blocks, "answer", "lottery") is not None,
+        promised=str(at(blocks, "answer", "lottery", "promised") or ""),
+        outcomes_from=str(at(blocks, "answer", "lottery", "outcomes_from") or ""),
+        visited=_of_visited(result),
     )
 
 
@@ -201,6 +212,11 @@ def _placebo(result: Mapping[str, Any], main: Mapping[str, Any]) -> Mapping[str,
         if row.get("role") == "placebo" and all(row.get(name) == main.get(name) for name in same):
             return row
     return None
+
+
+def _of_visited(result: Mapping[str, Any]) -> Span | None:
+    rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
+    return _span(rows[0]) if rows else None
 
 
 def _control(blocks: Mapping[str, Any]) -> Span | None:

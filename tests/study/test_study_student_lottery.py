@@ -1,21 +1,31 @@
 """A draw from list to estimates: SIMULATED students whose true effects are known, and a draw worked by hand."""
 
 import dataclasses
+import json
+import shutil
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import WAITING
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.lottery_outcomes import LotteryOutcomes, lottery_outcomes
-from leapstudy.students.simulate import load_config, write_simulation
+from leapstudy.students.settings import load_settings
+from leapstudy.students.simulate import default_simulation, load_config, write_simulation
 from leapstudy.students.simulate.blocks import simulate
+from leapstudy.study.student_files import stored_state
 from leapstudy.study.student_lottery import DOSE, OFFER, VISITED, lottery_answer
+from leapstudy.study.students import study_students
+from leapstudy.words import findings_students
+from leapstudy.words.plain_page import LANGUAGES, plain_page
+from leapstudy.words.reading import read_result
 
 STARTS = {"first": "2021-09", "second": "2022-01"}
 OFFER_PART = {"starts": STARTS, "share": 0.6, "crossover": 0.03}
@@ -69,7 +79,7 @@ def test_the_whole_chain_covers_the_truth(drawn):
     assert answer.row(DOSE).estimate_pp < visited.estimate_pp
     assert answer.verdict.kind == "positive" and answer.essa.tier == 1
     assert [item.met for item in answer.essa.conditions if 1 in item.tiers] == [True] * 5
-    assert "not to be looked at before 2022-07-01" in answer.promised
+    assert answer.outcomes_from == "2022-07-01"
 
 
 def test_outcomes_are_those_of_a_slow_twin(drawn):
@@ -173,3 +183,56 @@ def test_few_students_are_refused():
     outcome = np.where(np.arange(80)[:, None] < 42, np.nan, _by_hand().outcome)
     with pytest.raises(BadInput, match="Fewer than 20 students"):
         lottery_answer(_by_hand(outcome=outcome), "own", None, "", 1)
+
+
+@pytest.fixture(scope="module")
+def drawn_workspace(tmp_path_factory):
+    """Make a small SIMULATED state that drew lots the workspace, for this module."""
+    root, real = tmp_path_factory.mktemp("lottery") / "workspace", paths.root()
+    for name in ("data/raw", "params"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    _change(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART)
+    draw = root / "data" / "derived" / "simulated" / "students.draw.csv"
+    _change(
+        root / "params" / "students.yml", draw=str(draw), rollout={"starts": STARTS, "outcomes_from": OUTCOMES_FROM}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_ROOT", str(root))
+        default_simulation()
+        yield root
+
+
+def _change(path, **changes):
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parts, last = key.split("__")
+        target = content
+        for part in parts:
+            target = target[part]
+        target[last] = value
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_workspace, tmp_path):
+    settings = load_settings()
+    early = settings.model_copy(
+        update={"rollout": settings.rollout.model_copy(update={"outcomes_from": date(2999, 1, 1)})}
+    )
+    with pytest.raises(BadInput, match="Outcomes by arm are closed until 2999-01-01"):
+        stored_state(early)
+    study = study_students("all-districts")
+    first, *others = study.answer.estimates
+    assert first.estimator == OFFER and first.role == "main"
+    assert [row.role for row in others if row.role == "main"] == []
+    assert first.n_treated % 5 == 0
+    assert "Promised beforehand: attendance rate, closed until 2022-07-01" in findings_students.answer(study)
+    assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
+    study.save(str(tmp_path / "result.json"))
+    reading = read_result(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
+    for lang in LANGUAGES:
+        page = {section.key: section.text for section in plain_page(reading, lang).sections}
+        assert "2022-07-01" in page["answer"] and "LEAP" not in page["question"]
+        assert len(plain_page(reading, lang).text.split()) <= 350
+    assert page and reading.tier == "1"
