@@ -6,7 +6,7 @@ against the What Works Clearinghouse's boundary, Lee bounds for leavers, and the
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
-from leapstudy.core.phrases import counted, number
+from leapstudy.core.phrases import number
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
@@ -62,43 +62,60 @@ def lottery_answer(
     sizes = {side: int(drawn.students[used & (offered == side)].sum()) for side in (True, False)}
     if min(sizes.values()) < MIN_GROUP:
         raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
-    y, start, strata = drawn.outcome[used], drawn.start[used], drawn.strata[used]
-    effect = rollout(y, start, strata, seed=seed)
-    before = balance(y, start, strata, seed)
-    visited = complier_effect(y, drawn.visited[used], start, strata)
-    dose = complier_effect(y, drawn.visits[used], start, strata)
+    found = _estimates(drawn, used, seed)
     lost, lost_words = _attrition(offered, used)
-    blank = _blank(drawn, edition, sizes)
-    rows = (
-        _row(blank, OFFER, "main", effect, seed),
-        _row(blank, OFFER, "placebo", before, seed),
-        _means(blank, effect),
-        *(
-            _visited(blank, name, one)
-            for name, one in ((VISITED, visited), (DOSE, dose))
-            if math.isfinite(one.estimate)
-        ),
-    )
-    verdict = _verdict(effect, before)
-    essa = _essa(drawn, verdict, lost, sizes)
+    verdict = _verdict(found.offer, found.before)
+    rows = found.rows(_blank(drawn, edition, sizes), seed)
     card = (
         ("Units drawn", f"{drawn.level}s; {_about(offered.sum())} offered visits, {_about((~offered).sum())} wait"),
-        (
-            "Used",
-            f"{_about(used.sum())} of {_about(len(used))}, seen in each of {counted(drawn.outcome.shape[1], 'period')}",
-        ),
-        ("Test", _test_words(effect)),
-        ("Before the first start", _before_words(before)),
+        ("Used", f"{_about(used.sum())} of {_about(len(used))}, seen in each of {drawn.outcome.shape[1]} periods"),
+        *found.card(),
         ("Attrition", lost_words),
         ("Leavers", _leavers(drawn, offered, seed)),
-        ("Being visited", visited.sentence("percentage points")),
-        ("One more visit", dose.sentence("percentage points")),
-        (
-            "Strength of the offer",
-            f"it moved {100 * visited.visits:.0f}% to be visited (first-stage F {visited.first_stage_f:.0f})",
-        ),
     )
+    essa = _essa(drawn, verdict, lost, sizes)
     return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    """Effect of the offer, difference before it, effect of being visited, and of one more visit."""
+
+    offer: Rollout
+    before: Rollout
+    visited: ComplierEffect
+    dose: ComplierEffect
+
+    def rows(self, blank: Estimate, seed: int) -> tuple[Estimate, ...]:
+        """Return the rows of `estimates.csv`, without an effect of visits where the offer brought none."""
+        visits = ((VISITED, self.visited), (DOSE, self.dose))
+        return (
+            _row(blank, OFFER, "main", self.offer, seed),
+            _row(blank, OFFER, "placebo", self.before, seed),
+            _means(blank, self.offer),
+            *(_visited(blank, name, one) for name, one in visits if math.isfinite(one.estimate)),
+        )
+
+    def card(self) -> tuple[tuple[str, str], ...]:
+        """Return how they were made and how far they can be trusted, line by line."""
+        moved, f = 100 * self.visited.visits, self.visited.first_stage_f
+        return (
+            ("Test", _test_words(self.offer)),
+            ("Before the first start", _before_words(self.before)),
+            ("Being visited", self.visited.sentence("percentage points")),
+            ("One more visit", self.dose.sentence("percentage points")),
+            ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
+        )
+
+
+def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimates:
+    y, start, strata = drawn.outcome[used], drawn.start[used], drawn.strata[used]
+    return _Estimates(
+        rollout(y, start, strata, seed=seed),
+        balance(y, start, strata, seed),
+        complier_effect(y, drawn.visited[used], start, strata),
+        complier_effect(y, drawn.visits[used], start, strata),
+    )
 
 
 def usable(drawn: LotteryOutcomes) -> np.ndarray:

@@ -119,7 +119,7 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
-    text = say["question_lottery" if reading.drawn else f"question_{kind(reading)}"]
+    text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
     return (
         text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group),
     )
@@ -128,7 +128,7 @@ def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
     if reading.track == "students":
-        return say["group_lottery" if reading.drawn else "group_students"]
+        return say["group_lottery" if reading.draw else "group_students"]
     names = study_names()
     if reading.comparison in names.state.groups:
         return names.state.groups[reading.comparison].words.plain[say["lang"]]
@@ -139,7 +139,7 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
     low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
-    suffix = "lottery" if reading.drawn else reading.track
+    suffix = "lottery" if reading.draw else reading.track
     sentence = say.get(f"answer_{found}_{suffix}", say[f"answer_{found}"]).format(
         promised=_promised(reading, say),
         effect=number(effect.value),
@@ -153,26 +153,25 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
 
 def _promised(reading: Reading, say: dict[str, str]) -> str:
     """Return what was promised before a draw: the plan's own words, or the outcome and the day until it was closed."""
+    if reading.draw is None:
+        return ""
     first, _, last = reading.post.partition(" to ")
-    default = say["promised_default"].format(first=first, last=last, outcomes_from=reading.outcomes_from)
-    return say["promised"].format(promised=reading.promised or default)
+    default = say["promised_default"].format(first=first, last=last, outcomes_from=reading.draw.outcomes_from)
+    return say["promised"].format(promised=reading.draw.promised or default)
 
 
 def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     """Return the effect of being visited where lots were drawn and the comparison stands."""
-    if reading.visited is None or reading.verdict.kind == "failed_placebo":
+    if reading.draw is None or reading.draw.visited is None or reading.verdict.kind == "failed_placebo":
         return ()
-    return (
-        say["visited_lottery"].format(
-            visited=number(reading.visited.value), range=range_words(reading.visited, say, 2)
-        ),
-    )
+    visited = reading.draw.visited
+    return (say["visited_lottery"].format(visited=number(visited.value), range=range_words(visited, say, 2)),)
 
 
 def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     days = reading.effect.times(SCHOOL_DAYS / 100)
     if reading.track == "students":
-        key = "days_lottery" if reading.drawn else "days_direct"
+        key = "days_lottery" if reading.draw else "days_direct"
         return (say[key].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
     average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
     if not reading.coverage or not reading.effect.bounded or reading.verdict.kind == "placebo":
@@ -198,7 +197,7 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
     """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
     placebo, control = reading.placebo, reading.control
-    if reading.drawn and placebo is not None:
+    if reading.draw and placebo is not None:
         return say["sure_failed_placebo_lottery"].format(
             placebo=points(placebo.value), range=range_words(placebo, say, 2)
         )
@@ -224,7 +223,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
-    key = f"overturn_{found}_lottery" if reading.drawn else f"overturn_{found}"
+    key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
     if found in ("failed_placebo", "selection", "placebo"):
         return (say[key],)
     if found == "positive" and effect.low is not None:
@@ -277,7 +276,7 @@ def _why(reading: Reading, found: Kind) -> str:
     if reading.single:
         return "why_single"
     if reading.track == "students":
-        return "why_lottery" if reading.drawn else "why_students"
+        return "why_lottery" if reading.draw else "why_students"
     if found != "positive":
         return "why_negative" if found == "negative" else "why_null"
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
@@ -286,7 +285,7 @@ def _why(reading: Reading, found: Kind) -> str:
 def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     if found == "placebo":
         return (say["unsaid_placebo"],)
-    if reading.drawn:
+    if reading.draw:
         return say["unsaid_lottery"], say["unsaid_direct"]
     first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

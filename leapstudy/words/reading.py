@@ -36,6 +36,19 @@ class Span:
         return Span(self.value * factor, low, high)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a draw adds to a result.
+
+    `promised` are the plan's own words (or nothing), `outcomes_from` the day until which outcomes were closed, `visited`
+    the effect of being visited (None where the offer moved nobody).
+    """
+
+    promised: str
+    outcomes_from: str
+    visited: Span | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One result as its pages tell it; effects in percentage points, shares from 0 to 1.
@@ -61,9 +74,8 @@ class Reading:
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
     source
         Where student records are from, in the words of the parameters; empty for published figures.
-    drawn, promised, outcomes_from, visited
-        Whether lots were drawn; what was promised beforehand, and the day until which outcomes were closed; and the
-        effect of being visited, where it can be told.
+    draw
+        What a draw adds; None where nobody drew lots.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -99,10 +111,7 @@ class Reading:
     cost_refusal: str
     tier: str
     eligible: str
-    drawn: bool = False
-    promised: str = ""
-    outcomes_from: str = ""
-    visited: Span | None = None
+    draw: Draw | None = None
 
     @property
     def p_value(self) -> float | None:
@@ -167,10 +176,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
-        drawn=at(blocks, "answer", "lottery") is not None,
-        promised=str(at(blocks, "answer", "lottery", "promised") or ""),
-        outcomes_from=str(at(blocks, "answer", "lottery", "outcomes_from") or ""),
-        visited=_of_visited(result),
+        draw=_draw(result),
     )
 
 
@@ -214,9 +220,12 @@ def _placebo(result: Mapping[str, Any], main: Mapping[str, Any]) -> Mapping[str,
     return None
 
 
-def _of_visited(result: Mapping[str, Any]) -> Span | None:
+def _draw(result: Mapping[str, Any]) -> Draw | None:
+    lottery = at(result, "blocks", "answer", "lottery")
+    if lottery is None:
+        return None
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
-    return _span(rows[0]) if rows else None
+    return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
 
 
 def _control(blocks: Mapping[str, Any]) -> Span | None:
