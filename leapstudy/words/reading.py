@@ -40,7 +40,7 @@ class Span:
 class Draw:
     """What a draw adds to a result.
 
-    `promised` are the plan's own words (or nothing), `outcomes_from` the day until which outcomes were closed, `visited`
+    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed, `visited`
     the effect of being visited (None where the offer moved nobody).
     """
 
