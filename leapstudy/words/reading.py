@@ -137,9 +137,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     BadInput
         If the result has no main estimate: no page could say anything.
     """
-    blocks = result.get("blocks") or {}
-    district = result.get("district") or {}
-    made = result.get("made") or {}
+    blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
     main = _main(result)
     placebo = _placebo(result, main)
     verdict = _verdict(blocks, main, placebo)
