@@ -36,7 +36,7 @@ STUDENTS, REPLICATES, SEED, FEWEST = 4000, 25, 20261128, 6
 
 def effects_of(data: StudentData, rules: tuple[ReferralRule, ...]) -> Effects | None:
     """Return the recommended design's effects in one program; None where it is refused."""
-    return at_risk_by_district(risk_changes(data, rules), "", ("",), FEWEST)[CODE, ""].effects
+    return at_risk_by_district(risk_changes(data, rules), {"": ("",)}, FEWEST)[CODE, ""].effects
 
 
 def shown(effects: Effects | None) -> Estimate | None:

@@ -3,18 +3,23 @@
 A student stands in the risk set of every month up to the own first visit, so it may be comparison many times. What it
 adds to an estimate is the sum over all of them, and only inside the engine can that sum be squared: the first query
 returns sums by absence band, the second sums of products of influence. No row leaves.
+
+Rows of changes (students x risk sets x months) are never kept: they are formed anew in each pass from the risk sets
+and the monthly rates, both by a number for each student, and the second pass goes by ranges of that number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.students.engine import keep, sealed
+from leapstudy.students.engine import held, keep, sealed
 from leapstudy.students.groups import VISIT_COUNTS
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
@@ -28,28 +33,41 @@ BAND_EDGES = (2, 5, 10, 15, 20, 30)
 MONTHS_AROUND = 9
 """Calendar months before and after the first visit for which changes are kept."""
 
+AT_ONCE = 20_000_000
+"""Influences (students x event times x groups) that the second pass forms at a time; eight bytes each."""
+
 Split = Literal["", "grade_band", "visits"]
 """Parts of the visited students; the comparison students are the same for each part."""
 
+STRATUM = ["district_code", "g", "t", "band"]
 CELL = ("district_code", "g", "t", "treated", "band")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RiskChanges:
-    """Changes of students at risk as an engine table; its repr holds no row.
+    """Risk sets and rates as engine tables, from which every change follows; its repr holds no row.
 
-    Columns: student, `CELL` (g, t = month numbers of risk set and outcome), base (its month number), change (points),
-    grade_band, visits.
+    Attributes
+    ----------
+    people : Table
+        One row per student: who (a number, in order of district), district_code, grade_band, visits.
+    sets : Table
+        One row per student and risk set: who, district_code, g, base (month numbers), base_y, band, cohort (the
+        student's own, null for never).
+    rates : Table
+        who, t (month number), y (percent of enrolled days attended).
     """
 
-    table: Table
+    people: Table
+    sets: Table
+    rates: Table
 
     def __repr__(self) -> str:
         return "RiskChanges(rows stay in the engine)"
 
 
 def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChanges:
-    """Form the risk set of each cohort and compute once how its students changed.
+    """Form the risk set of each cohort and compute once how its students stood before it.
 
     At risk in month g are students seen in the last school month before g who had no visit before g. Their band is
     the share of days missed in the window that the own district's rule looks at. A student stops being comparison in
@@ -63,32 +81,47 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
         From `find_rules`; the rule of all districts, last, stands for districts without a referral.
     """
     panel = engine_table(data)
-    students = panel.group_by("student").agg(
-        cohort=panel.first_visit_month.max(),
-        home=panel.district_code.argmin(panel.month),
-        grade=panel.grade.argmin(panel.month),
+    con = panel.get_backend()
+    people = keep(con, "numbering the students", _people(panel, data))
+    rows = panel.drop("district_code").join(people.select("student", "who", "district_code"), "student")
+    rows = rows.drop("student").rename(student="who")
+    rates = rows.select(
+        who="student", t=month_number(rows.month), y=100 * rows.days_attended / rows.days_enrolled.nullif(0)
     )
-    cohorts = students.filter(students.cohort.notnull()).select(g=students.cohort).distinct()
-    seen = lookbacks(panel)
+    rates = keep(con, "forming the rates", rates.filter(rates.y.notnull()).order_by("who"))
+    cohorts = people.filter(people.cohort.notnull()).select(g=people.cohort).distinct()
+    seen = lookbacks(rows).drop("district_code")
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
-    risk = risk.join(students, "student")
+    risk = risk.join(people, risk.student == people.who)
     risk = risk.filter(risk.cohort.isnull() | (risk.cohort >= risk.g))
     share = _window_share(risk, rules)
     risk = risk.filter(share.notnull()).select(
-        "student",
-        "g",
-        "cohort",
-        base="month",
-        district_code=risk.home,
+        "who",
+        "district_code",
+        g=month_number(risk.g),
+        base=month_number(risk.month),
         band=_band(share),
-        grade_band=grade_band(risk.grade),
+        cohort=month_number(risk.cohort).nullif(0),
     )
-    risk = risk.left_join(_visits(data), "student", rname="{name}_log")
-    return RiskChanges(keep(panel.get_backend(), "forming the risk sets", _changes(risk, panel)))
+    bases = rates.select("who", base="t", base_y="y")
+    sets = keep(con, "forming the risk sets", risk.join(bases, ["who", "base"]).order_by("who"))
+    return RiskChanges(people.drop("student", "cohort"), sets, rates)
+
+
+def _people(panel: Table, data: StudentData) -> Table:
+    """Number the students in order of their first district, so that a range of numbers is a few districts."""
+    students = panel.group_by("student").agg(
+        cohort=panel.first_visit_month.max(),
+        district_code=panel.district_code.argmin(panel.month),
+        grade_band=grade_band(panel.grade.argmin(panel.month)),
+    )
+    order = ibis.window(order_by=[students.district_code, students.student])
+    students = students.mutate(who=ibis.row_number().over(order).cast("int64"))
+    return students.left_join(_visits(data), "student", rname="{name}_log").drop("student_log")
 
 
 def _window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
-    own = [(rows.home == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
+    own = [(rows.district_code == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
     common = rows[rules[-1].window]
     return ibis.cases(*own, else_=common) if own else common
 
@@ -111,73 +144,72 @@ def _visits(data: StudentData) -> Table:
     )
 
 
-def _changes(risk: Table, panel: Table) -> Table:
-    points = panel.select("student", "month", y=100 * panel.days_attended / panel.days_enrolled.nullif(0))
-    bases = points.rename(base_y="y", base="month")
-    rows = risk.join(bases, ["student", "base"]).join(points, "student", rname="{name}_of")
-    since = month_number(rows.month) - month_number(rows.g)
-    treated = (rows.cohort == rows.g).fill_null(False)
-    rows = rows.filter(
-        (rows.month != rows.base)
-        & since.between(-MONTHS_AROUND, MONTHS_AROUND)
-        & (treated | rows.cohort.isnull() | (rows.cohort > rows.month))
-    )
-    return rows.select(
-        "student",
-        "district_code",
-        "band",
-        "grade_band",
-        "visits",
-        g=month_number(rows.g),
-        t=month_number(rows.month),
-        base=month_number(rows.base),
-        treated=(rows.cohort == rows.g).fill_null(False),
-        change=rows.y - rows.base_y,
-    )
+def _of_visited(changes: RiskChanges, split: Split) -> Table:
+    """Return the changes of students in the risk set of their own first visit, with their `part`."""
+    sets = changes.sets.filter(changes.sets.cohort == changes.sets.g)
+    part = changes.people.select("who", part=changes.people[split].fill_null("") if split else ibis.literal(""))
+    return _changes(sets.join(part, "who"), changes.rates)
 
 
-def change_sums(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
-    """Return students and summed changes by district, risk set, month, side and band.
+def _of_comparison(changes: RiskChanges) -> Table:
+    """Return the changes of the other students of each risk set, up to the month before their own first visit."""
+    sets = changes.sets.filter(changes.sets.cohort.isnull() | (changes.sets.cohort != changes.sets.g))
+    rows = _changes(sets, changes.rates)
+    return rows.filter(rows.cohort.isnull() | (rows.cohort > rows.t))
+
+
+def _changes(sets: Table, rates: Table) -> Table:
+    rows = sets.join(rates, "who")
+    near = (rows.t - rows.g).between(-MONTHS_AROUND, MONTHS_AROUND)
+    rows = rows.filter((rows.t != rows.base) & near)
+    return rows.mutate(change=rows.y - rows.base_y)
+
+
+def change_sums(changes: RiskChanges, splits: Sequence[Split] = ("",)) -> dict[Split, pd.DataFrame]:
+    """Return students and summed changes by district, risk set, month, side and band, for each split.
 
     Parameters
     ----------
     changes
         From `risk_changes`.
-    split
-        Also by this part of the visited students; comparison students then have an empty `part`.
+    splits
+        Parts of the visited students; comparison students have an empty `part` and are summed once.
 
     Returns
     -------
-    pandas.DataFrame
-        The columns `CELL`, part, students, total, base. Cells are small: for programs only.
+    dict
+        Split -> frame with the columns `CELL`, part, students, total, base. Cells are small: for programs only.
     """
-    rows = _with_part(changes.table, split)
-    sums = rows.group_by([*CELL, "part"]).agg(students=rows.count(), total=rows.change.sum(), base=rows.base.min())
-    return sealed("summing the changes", lambda: sums.order_by([*CELL, "part"]).to_pandas())
+    compared = _sums(_of_comparison(changes), STRATUM).assign(treated=False, part="")
+    sums: dict[Split, pd.DataFrame] = {}
+    for split in splits:
+        visited = _sums(_of_visited(changes, split), [*STRATUM, "part"]).assign(treated=True)
+        both = pd.concat([visited, compared], ignore_index=True)
+        sums[split] = both.sort_values([*CELL, "part"], ignore_index=True)
+    return sums
+
+
+def _sums(rows: Table, by: list[str]) -> pd.DataFrame:
+    sums = rows.group_by(by).agg(students=rows.count(), total=rows.change.sum(), base=rows.base.min())
+    return sealed("summing the changes", sums.to_pandas)
 
 
 def cohort_sizes(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
     """Return the number of visited students by district_code, g and part."""
-    rows = _with_part(changes.table, split)
-    rows = rows.filter(rows.treated)
-    sizes = rows.group_by(["district_code", "g", "part"]).agg(students=rows.student.nunique())
+    rows = _of_visited(changes, split)
+    sizes = rows.group_by(["district_code", "g", "part"]).agg(students=rows.who.nunique())
     return sealed("counting the cohorts", lambda: sizes.order_by(["district_code", "g", "part"]).to_pandas())
 
 
 def comparison_students(changes: RiskChanges) -> pd.Series:
     """Return the number of students who are comparison at least once, by district code."""
-    rows = changes.table.filter(~changes.table.treated)
-    counts = rows.group_by("district_code").agg(students=rows.student.nunique())
-    return sealed("counting the comparison students", lambda: counts.to_pandas()).set_index("district_code")["students"]
-
-
-def _with_part(rows: Table, split: Split) -> Table:
-    part = rows[split].fill_null("") if split else ibis.literal("")
-    return rows.mutate(part=ibis.ifelse(rows.treated, part, ""))
+    once = _of_comparison(changes).select("district_code", "who").distinct()
+    counts = once.group_by("district_code").agg(students=once.count())
+    return sealed("counting the comparison students", counts.to_pandas).set_index("district_code")["students"]
 
 
 def influence_products(
-    changes: RiskChanges, coefficients: pd.DataFrame, shares: pd.DataFrame, split: Split = ""
+    changes: RiskChanges, coefficients: Mapping[Split, pd.DataFrame], shares: Mapping[Split, pd.DataFrame]
 ) -> pd.DataFrame:
     """Square each student's summed influence inside the engine: the second pass.
 
@@ -186,27 +218,112 @@ def influence_products(
     changes
         From `risk_changes`.
     coefficients
-        grp, district_code, g, t, treated, band, part, key, intercept, slope: a student in such a cell moves the average
-        `key` of the group `grp` by ``intercept + slope * change``.
+        For each split grp, district_code, g, t, treated, band, part, intercept, slope: a student in such a cell moves
+        the average at event time ``t - g`` of the group `grp` by ``intercept + slope * change``.
     shares
-        grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves it by so much for each
-        visited student of the cohort.
-    split
-        As in `change_sums`.
+        For each split grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves the average
+        at event time `key` by so much for each visited student of the cohort.
 
     Returns
     -------
     pandas.DataFrame
         grp, key, key_of, product: the sum over students of the product of their influences.
+
+    Notes
+    -----
+    A student belongs to one district, so groups of different districts share a column here (their lane), and one row
+    per student and event time carries all groups that the student can be in.
     """
-    rows = _with_part(changes.table, split)
-    moved = rows.join(ibis.memtable(coefficients), [*CELL, "part"])
-    moved = moved.select("grp", "student", "key", amount=moved.intercept + moved.slope * moved.change)
-    visited = rows.filter(rows.treated).select("student", "district_code", "g", "part").distinct()
-    sized = visited.join(ibis.memtable(shares), ["district_code", "g", "part"])
-    both = moved.union(sized.select("grp", "student", "key", amount=sized.intercept))
-    each = both.group_by(["grp", "student", "key"]).agg(amount=both.amount.sum())
-    kept = keep(changes.table.get_backend(), "summing each student's influence", each)
-    pairs = kept.join(kept.view(), ["grp", "student"], rname="{name}_of")
-    products = pairs.group_by(["grp", "key", "key_of"]).agg(product=(pairs.amount * pairs.amount_of).sum())
-    return sealed("squaring each student's influence", lambda: products.to_pandas())
+    every = pd.concat(coefficients.values(), ignore_index=True)
+    lanes = _lanes(every[["grp", "district_code"]].drop_duplicates())
+    count = int(lanes["lane"].max()) + 1
+    compared = ibis.memtable(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
+    parts = []
+    for low, high in _ranges(changes.people, count):
+        some = RiskChanges(changes.people, *(_between(table, low, high) for table in (changes.sets, changes.rates)))
+        amounts = _compared_amounts(some, compared, count).union(
+            _visited_amounts(some, coefficients, shares, lanes, count)
+        )
+        parts.append(_products(amounts, count))
+    wide = pd.concat(parts, ignore_index=True)
+    long = wide.melt(["district_code", "key", "key_of"], var_name="lane", value_name="product")
+    long = long.assign(lane=long["lane"].astype(int)).merge(lanes, on=["district_code", "lane"])
+    half = long.groupby(["grp", "key", "key_of"], as_index=False)["product"].sum()
+    other = half[half["key"] != half["key_of"]].rename(columns={"key": "key_of", "key_of": "key"})
+    return pd.concat([half, other], ignore_index=True)
+
+
+def _lanes(groups: pd.DataFrame) -> pd.DataFrame:
+    """Give each group a column, and groups of one district each the same columns as those of the others."""
+    single = groups.groupby("grp")["district_code"].transform("size") == 1
+    wide = groups[~single].assign(lane=lambda rows: rows["grp"].rank(method="dense").astype(int) - 1)
+    first = int(wide["lane"].max()) + 1 if len(wide) else 0
+    own = groups[single].assign(lane=lambda rows: first + rows.groupby("district_code").cumcount())
+    return pd.concat([wide, own], ignore_index=True)
+
+
+def _wide(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Put the coefficients of all groups of a stratum into one row: i0, s0, i1, s1 and so on, 0 where there is none."""
+    place, strata = pd.factorize(pd.MultiIndex.from_frame(rows[STRATUM]))
+    columns = {}
+    for name, letter in (("intercept", "i"), ("slope", "s")):
+        values = np.zeros((len(strata), count))
+        values[place, rows["lane"]] = rows[name]
+        columns |= {f"{letter}{lane}": values[:, lane] for lane in range(count)}
+    keys = pd.DataFrame(list(strata), columns=STRATUM)
+    return pd.concat([keys, pd.DataFrame(columns)], axis=1)
+
+
+def _ranges(people: Table, lanes: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of student numbers, low inclusive, for which the influences fit into `AT_ONCE`."""
+    students = sealed("counting the students", people.count().execute)
+    size = max(1, AT_ONCE // (lanes * (2 * MONTHS_AROUND + 1)))
+    return pairwise([*range(0, students, size), students])
+
+
+def _between(table: Table, low: int, high: int) -> Table:
+    return table.filter((table.who >= low) & (table.who < high))
+
+
+def _compared_amounts(changes: RiskChanges, wide: Table, count: int) -> Table:
+    """Return who, district_code, key and the amounts a0, a1 ... of comparison students."""
+    rows = _of_comparison(changes).join(wide, STRATUM)
+    rows = rows.mutate(key=rows.t - rows.g)
+    amounts = {f"a{lane}": (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change).sum() for lane in range(count)}
+    return rows.group_by(["who", "district_code", "key"]).agg(**amounts)
+
+
+def _visited_amounts(
+    changes: RiskChanges,
+    coefficients: Mapping[Split, pd.DataFrame],
+    shares: Mapping[Split, pd.DataFrame],
+    lanes: pd.DataFrame,
+    count: int,
+) -> Table:
+    """Return the same of visited students in the risk set of their own first visit, with the terms of cohort sizes."""
+    moved = []
+    for split, table in coefficients.items():
+        rows = _of_visited(changes, split)
+        on_own = table[table["treated"]].merge(lanes, on=["grp", "district_code"])
+        both = rows.join(ibis.memtable(on_own[[*STRATUM, "part", "lane", "intercept", "slope"]]), [*STRATUM, "part"])
+        amount = both.intercept + both.slope * both.change
+        moved.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
+        cohorts = ["district_code", "g", "part"]
+        sized = shares[split].merge(lanes, on=["grp", "district_code"]).astype({"key": "int64"})
+        both = rows.select("who", *cohorts).distinct().join(ibis.memtable(sized.drop(columns="grp")), cohorts)
+        moved.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
+    every = ibis.union(*moved) if len(moved) > 1 else moved[0]
+    amounts = {f"a{lane}": ibis.ifelse(every.lane == lane, every.amount, 0.0).sum() for lane in range(count)}
+    return every.group_by(["who", "district_code", "key"]).agg(**amounts)
+
+
+def _products(amounts: Table, count: int) -> pd.DataFrame:
+    """Return district_code, key, key_of (not below key) and the sum of products over students, a column per lane."""
+    summed = {f"a{lane}": amounts[f"a{lane}"].sum() for lane in range(count)}
+    each = amounts.group_by(["who", "district_code", "key"]).agg(**summed)
+    with held("summing each student's influence", each) as rows:
+        other = rows.view().rename("{name}_of")
+        pairs = rows.join(other, [rows.who == other.who_of, rows.key <= other.key_of])
+        products = {str(lane): (pairs[f"a{lane}"] * pairs[f"a{lane}_of"]).sum() for lane in range(count)}
+        squares = pairs.group_by(["district_code", "key", "key_of"]).agg(**products)
+        return sealed("squaring each student's influence", squares.to_pandas)

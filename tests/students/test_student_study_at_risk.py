@@ -54,13 +54,13 @@ def changes(data):
 
 @pytest.fixture(scope="module")
 def found(changes):
-    return at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), FEWEST)
+    return at_risk(strata_of(change_sums(changes)[""]), cohort_sizes(changes), FEWEST)
 
 
 @pytest.fixture(scope="module")
 def effects(changes, found):
     sizes = cohort_sizes(changes)
-    products = influence_products(changes, coefficients("x", found), share_terms("x", found, sizes))
+    products = influence_products(changes, {"": coefficients("x", found)}, {"": share_terms("x", found, sizes)})
     return at_risk_effects(found, products, int(comparison_students(changes).sum()), FEWEST)
 
 
@@ -115,7 +115,7 @@ def test_by_hand():
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):
-    sums = change_sums(changes)
+    sums = change_sums(changes)[""]
     sizes = cohort_sizes(changes)
     common = sums.assign(total=sums["total"] + 3.0 * sums["t"] * sums["students"])
     assert np.allclose(at_risk(strata_of(common), sizes, FEWEST).estimate, found.estimate)
@@ -125,14 +125,14 @@ def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_noth
 
 
 def test_parts_share_their_comparison_and_average_to_the_whole(changes, found):
-    strata, sizes = strata_of(change_sums(changes, "visits")), cohort_sizes(changes, "visits")
+    strata, sizes = strata_of(change_sums(changes, ("visits",))["visits"]), cohort_sizes(changes, "visits")
     pieces = {
         part: at_risk(strata[strata["part"] == part], sizes[sizes["part"] == part], 1)
         for part in ("1", "2", "3 or more")
     }
-    whole = at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), 1)
+    whole = at_risk(strata_of(change_sums(changes)[""]), cohort_sizes(changes), 1)
     pair = (whole.cohort[-1], whole.period[-1])
-    sums = change_sums(changes, "visits").query("treated and g == @pair[0] and t == @pair[1]")
+    sums = change_sums(changes, ("visits",))["visits"].query("treated and g == @pair[0] and t == @pair[1]")
     weights = sums.groupby("part")["students"].sum() / sums["students"].sum()
     own = {
         part: float(one.estimate[(one.cohort == pair[0]) & (one.period == pair[1])].sum())
