@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli import before
 from leapstudy.cli.editions import app as editions
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
@@ -21,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog=before.PLAN)(before.plan)
+app.command(epilog=before.DRAW)(before.draw)
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4
@@ -266,6 +269,20 @@ def _check_students(path: Path) -> int:
     )
     _say(report.text())
     return 0 if report.ok else BadInput.exit_code
+
+
+@app.command(epilog="Example: leapstudy watch --until 2031-12-18")
+def watch(
+    until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Ask for outcomes by arm; refused before its day.")
+    ] = False,
+) -> None:
+    """Say how the visits run against the plan: referred, tried, met, stopped feeds, crossovers. Never an outcome."""
+    from leapstudy.study.student_watch import watch_students
+
+    for line in watch_students(until, outcomes):
+        _say(line)
 
 
 @app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")

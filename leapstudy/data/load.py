@@ -41,8 +41,8 @@ class StudyData:
         Raw file -> SHA-256.
     state : State
         What is true of the study.
-    starts : dict
-        Code -> first school year with the program, of every unit that has one.
+    starts, ends : dict
+        Code -> first school year with the program, of every unit that has one; and last one, where it ended.
     """
 
     attendance: pd.DataFrame
@@ -54,6 +54,7 @@ class StudyData:
     hashes: dict[str, str]
     state: State
     starts: dict[str, str]
+    ends: dict[str, str]
 
 
 def load_study(raw: Path | None = None) -> StudyData:
@@ -70,7 +71,8 @@ def load_study(raw: Path | None = None) -> StudyData:
         If a file is missing, was changed, or does not have the shape that its declaration promises.
     """
     folder, state = raw or paths.raw(), load_state()
-    starts = {item.code: item.start for item in read_register(state, folder)}
+    register = read_register(state, folder)
+    starts = {item.code: item.start for item in register}
     names_of = (
         state.unit.table,
         *(name for item in state.editions.values() for name in (item.attendance, item.chronic)),
@@ -92,6 +94,7 @@ def load_study(raw: Path | None = None) -> StudyData:
         hashes={asked[name].file: digest for name, (_, digest) in read.items()},
         state=state,
         starts=starts,
+        ends={item.code: item.end for item in register if item.end},
     )
 
 

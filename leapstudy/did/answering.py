@@ -15,13 +15,14 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import GROUP_LABELS, raw_means
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.contrasts import common_start
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference import estimate_rows, headline, infer, leading_test, methods_table
-from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, each_alone, pool_districts
+from leapstudy.did.own_years import each_alone, without_unit
+from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
 from leapstudy.did.pooling import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, rebound
 from leapstudy.did.records import EventStudy, Rebound
@@ -227,17 +228,6 @@ def _own(rows: pd.DataFrame, edition: str, group: str, name: str, label: str) ->
     )
 
 
-def _without(sample: Sample, side: str, place: int) -> Sample:
-    keep = np.arange(len(getattr(sample, side))) != place
-    codes = tuple(code for code, kept in zip(getattr(sample, side), keep, strict=True) if kept)
-    changed = {
-        side: codes,
-        f"y_{side}": getattr(sample, f"y_{side}")[keep],
-        f"students_{side}": getattr(sample, f"students_{side}")[keep],
-    }
-    return replace(sample, **changed)
-
-
 def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     rows = []
     for side in ("treated", "comparison"):
@@ -249,7 +239,7 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
 
 def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
     """Return estimate and interval without one district; NaN ends where no interval can be formed without it."""
-    rest = _without(sample, side, place)
+    rest = without_unit(sample, side, place)
     estimate = to_points(difference_in_means(rest), rest)
     try:
         effect = fit(rest, draws=0)
@@ -267,15 +257,15 @@ def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple
 def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
     panel = build_panel(data, spec.outcome, spec.edition)
     sample = sample_from_panel(panel, data, spec, treated, panel.years)
-    return event_study(sample, data.state.calendar.shift(sample.start, data.state.outcomes[spec.outcome].reference))
+    clock = clock_of(data.state, data.starts, sample.treated)
+    return event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
 
 
 def _rebound(
     data: StudyData, spec: Spec, treated: Sequence[str], names: dict[str, str]
 ) -> tuple[Rebound | None, tuple[str, ...]]:
     try:
-        start = common_start(data.starts, treated)
-        years = [data.state.calendar.shift(start, k) for k in YEARS]
+        years = list(map(clock_of(data.state, data.starts, treated).label, YEARS))
         return rebound(build_sample(data, replace(spec, scale="points"), treated, years), names), ()
     except BadInput as reason:
         return None, (str(reason),)

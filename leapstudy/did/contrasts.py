@@ -7,6 +7,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Role
 from leapstudy.data.state import State
 
+OWN_YEAR = "year "
+"""Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -24,18 +27,67 @@ class Contrast:
         return self.pre + self.post
 
 
-def contrasts_of(state: State, start: str) -> dict[str, Contrast]:
-    """Return every contrast of the study by name, for units that started in the school year `start`.
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The years of units that are read together: calendar years where all started in one, else years since each start.
 
     Years that the study does not use are skipped: two used years before a start may lie four calendar years back.
     """
-    shift = state.calendar.shift
-    return {
-        name: contrast_between(
-            tuple(shift(start, k) for k in rule.pre), tuple(shift(start, k) for k in rule.post), rule.role, name, state
+
+    state: State
+    starts: tuple[str, ...]
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether all units started in the same school year."""
+        return len(self.starts) == 1
+
+    def label(self, offset: int) -> str:
+        """Return the used year `offset` years since the start: a school year, or ``year -1`` where starts differ."""
+        return self.state.calendar.shift(self.starts[0], offset) if self.is_calendar else f"{OWN_YEAR}{offset}"
+
+    def school_years(self, years: Sequence[str], start: str) -> tuple[str, ...]:
+        """Return the school years that `years` are for the units of one start."""
+        if self.is_calendar:
+            return tuple(years)
+        return tuple(self.state.calendar.shift(start, _at(year)) for year in years)
+
+    def usable(self, years: Sequence[str]) -> tuple[str, ...]:
+        """Return the years that the units of every start have within some school years, in order.
+
+        >>> from leapstudy.data.state import load_state
+        >>> Clock(load_state(), ("2021-22", "2022-23")).usable(["2019-20", "2020-21", "2021-22", "2022-23"])
+        ('year -2', 'year -1', 'year 0')
+        """
+        if self.is_calendar or all(year.startswith(OWN_YEAR) for year in years):
+            return tuple(years)
+        offsets = range(-len(years), len(years))
+        labels = [f"{OWN_YEAR}{offset}" for offset in offsets]
+        return tuple(
+            label
+            for label in labels
+            if all(set(self.school_years([label], start)) <= set(years) for start in self.starts)
         )
-        for name, rule in state.contrasts.items()
-    }
+
+    def contrasts(self) -> dict[str, Contrast]:
+        """Return every contrast of the study by name."""
+        return {
+            name: contrast_between(
+                tuple(map(self.label, rule.pre)), tuple(map(self.label, rule.post)), rule.role, name, self.state
+            )
+            for name, rule in self.state.contrasts.items()
+        }
+
+
+def clock_of(state: State, starts: Mapping[str, str], codes: Sequence[str]) -> Clock:
+    """Return the clock of some units; units without a start take the study's first one."""
+    own = sorted({starts[code] for code in codes if code in starts}) or [min(starts.values())]
+    return Clock(state, tuple(own))
+
+
+def contrasts_of(state: State, start: str) -> dict[str, Contrast]:
+    """Return every contrast of the study by name, for units that started in the school year `start`."""
+    return Clock(state, (start,)).contrasts()
 
 
 def contrast_between(
@@ -49,31 +101,25 @@ def contrast_between(
     return Contrast(name, " to ".join(sides) + (f" ({'; '.join(notes)})" if notes else ""), pre, post, role)
 
 
-def common_start(starts: Mapping[str, str], codes: Sequence[str]) -> str:
-    """Return the school year in which the units started; units without a start take the study's first one.
-
-    Raises
-    ------
-    BadInput
-        If they started in different years: one calendar contrast cannot hold them.
-    """
-    own = sorted({starts[code] for code in codes if code in starts}) or [min(starts.values())]
-    if len(own) > 1:
-        raise BadInput(
-            f"These units started in different years ({', '.join(own)}), so that no single before and after holds for "
-            f"all "
-            "of them. Ask for the units of one start, or use the event study by years since the start."
-        )
-    return own[0]
-
-
 def event_time(year: str, start: str) -> int:
-    """Return calendar years since `start` (0 = the first school year with the program).
+    """Return years since `start` (0 = the first school year with the program).
 
-    >>> event_time("2019-20", "2021-22")
-    -2
+    >>> event_time("2019-20", "2021-22"), event_time("year -2", "year 0")
+    (-2, -2)
     """
-    return int(year[:4]) - int(start[:4])
+    return _at(year) - _at(start)
+
+
+def _at(year: str) -> int:
+    return int(year.removeprefix(OWN_YEAR)[:4])
+
+
+def start_of(year: str, since: int) -> str:
+    """Return the start that lies `since` years before a year: the reverse of `event_time`."""
+    if year.startswith(OWN_YEAR):
+        return f"{OWN_YEAR}{_at(year) - since}"
+    first = _at(year) - since
+    return f"{first}-{(first + 1) % 100:02d}"
 
 
 def years_label(years: Iterable[str]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
-from leapstudy.did.contrasts import Contrast, common_start, contrasts_of, require_years
+from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
+from leapstudy.did.own_years import Sides, in_own_years
 from leapstudy.did.panel import Panel, build_panel
 from leapstudy.did.sample import Sample, Spec
 
@@ -50,7 +51,7 @@ def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Seq
     """
     panel = build_panel(data, spec.outcome, spec.edition)
     if years is None:
-        _refuse_only_before(panel, spec, common_start(data.starts, treated))
+        _refuse_only_before(panel, spec, clock_of(data.state, data.starts, treated).starts[0])
     return sample_from_panel(panel, data, spec, treated, years)
 
 
@@ -60,8 +61,7 @@ def _refuse_only_before(panel: Panel, spec: Spec, start: str) -> None:
         raise BadInput(
             f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
             f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} "
-            f"years "
-            f"of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
+            f"years of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
         )
 
 
@@ -84,40 +84,108 @@ def sample_of_codes(
     """
     if spec.contrast not in panel.state.contrasts:
         raise bad_value("contrast", spec.contrast, panel.state.contrasts, "params/state.yml declares them.")
-    start = common_start(panel.starts, kept)
-    contrast = contrasts_of(panel.state, start)[spec.contrast]
-    asked = tuple(years or contrast.years)
-    require_years(asked, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
-    rates, students = _complete(panel, kept, asked, spec)
-    missing = [code for code, row in zip(kept, rates, strict=True) if np.isnan(row).any()]
+    there, ended = _not_ended(panel, spec, kept)
+    clock = clock_of(panel.state, panel.starts, there)
+    contrast = clock.contrasts()[spec.contrast]
+    asked = _before_ends(panel, clock, clock.usable(years), there) if years else contrast.years
+    pieces = [_figures(panel, spec, (*there, *group), clock.school_years(asked, start)) for start in clock.starts]
+    y, students = (np.stack(part) for part in zip(*pieces, strict=True))
+    started = np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in there])
+    keep = _full(panel, spec, there, group, asked, y, started)
+    y, students, codes = (
+        y[:, keep],
+        students[:, keep],
+        [code for code, on in zip((*there, *group), keep, strict=True) if on],
+    )
+    y = np.stack([_on_scale(part, codes, spec) for part in y])
+    sides, left_out = (
+        Sides(there, tuple(codes[len(there) :]), started),
+        (*ended, *(code for code in group if code not in codes)),
+    )
+    if not clock.is_calendar:
+        return in_own_years(spec, contrast, sides, asked, y, students, clock, left_out)
+    n = len(there)
+    return Sample(
+        spec,
+        contrast,
+        there,
+        sides.comparison,
+        asked,
+        y[0, :n],
+        y[0, n:],
+        students[0, :n],
+        students[0, n:],
+        clock.label(0),
+        left_out,
+    )
+
+
+def _full(
+    panel: Panel,
+    spec: Spec,
+    there: tuple[str, ...],
+    group: tuple[str, ...],
+    asked: Sequence[str],
+    y: np.ndarray,
+    started: np.ndarray,
+) -> np.ndarray:
+    """Return which units stay: all treated ones, with their own years, and others with every start's years."""
+    n = len(there)
+    own = y[started, np.arange(n)]
+    _refuse_treated(panel, [code for code, row in zip(there, own, strict=True) if np.isnan(row).any()], spec, asked)
+    full = ~np.isnan(y[:, n:]).any(axis=(0, 2))
+    _refuse_comparison(group, full, spec, asked)
+    return np.concatenate([np.ones(n, dtype=bool), full])
+
+
+def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the treated units that still have the program in the contrast's last year, and those that do not."""
+    last, shift = max(panel.state.contrasts[spec.contrast].post), panel.state.calendar.shift
+    ended = tuple(code for code in kept if code in panel.ends and shift(panel.starts[code], last) > panel.ends[code])
+    there = tuple(code for code in kept if code not in ended)
+    if not there:
+        told = ", ".join(f"{code} in {panel.ends[code]}" for code in ended)
+        raise BadInput(
+            f"{panel.state.program.short} had ended before the last year of {spec.contrast!r} ({told}): a unit leaves "
+            "the sample after its end. Choose a contrast that ends earlier."
+        )
+    return there, ended
+
+
+def _before_ends(panel: Panel, clock: Clock, years: Sequence[str], codes: Sequence[str]) -> tuple[str, ...]:
+    """Return the years in which every unit that ends still has the program, or has not begun it."""
+    ends = {code: panel.ends[code] for code in codes if code in panel.ends}
+    later = {
+        year for code, end in ends.items() for year in years if clock.school_years([year], panel.starts[code])[0] > end
+    }
+    return tuple(year for year in years if year not in later)
+
+
+def _refuse_treated(panel: Panel, missing: Sequence[str], spec: Spec, asked: Sequence[str]) -> None:
     if missing:
         raise BadInput(
             f"District {', '.join(missing)} has no {spec.outcome!r} in one of {', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome."
         )
-    rates_c, students_c = _complete(panel, group, asked, spec)
-    there = ~np.isnan(rates_c).any(axis=1)
-    if not there.any():
+
+
+def _refuse_comparison(group: tuple[str, ...], full: np.ndarray, spec: Spec, asked: Sequence[str]) -> None:
+    name = comparison_label(spec.comparison)
+    if not full.any():
         raise BadInput(
-            f"No district of the comparison group {comparison_label(spec.comparison)!r} has figures in all of "
+            f"No district of the comparison group {name!r} has figures in all of "
             f"{', '.join(asked)}. Choose another group, contrast or edition."
         )
-    if there.sum() == 1:
+    if full.sum() == 1:
         raise BadInput(
-            f"Only {group[int(there.argmax())]} of the comparison group {comparison_label(spec.comparison)!r} has "
-            f"figures in all of "
+            f"Only {group[int(full.argmax())]} of the comparison group {name!r} has figures in all of "
             f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
         )
-    inside = tuple(code for code, keep in zip(group, there, strict=True) if keep)
-    left_out = tuple(code for code, keep in zip(group, there, strict=True) if not keep)
-    y_treated, y_comparison = _on_scale(rates, kept, spec), _on_scale(rates_c[there], inside, spec)
-    return Sample(
-        spec, contrast, kept, inside, asked, y_treated, y_comparison, students, students_c[there], start, left_out
-    )
 
 
-def _complete(panel: Panel, codes: Sequence[str], years: Sequence[str], spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+def _figures(panel: Panel, spec: Spec, codes: Sequence[str], years: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and enrollment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
+    require_years(years, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
     rows = np.array([panel.codes.index(code) if code in panel.codes else -1 for code in codes])
     columns = np.array([panel.years.index(year) for year in years])
     rates = np.where(rows[:, None] < 0, np.nan, panel.rates[np.ix_(rows, columns)])

@@ -11,7 +11,7 @@ from leapstudy.core.names import Role
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled
+from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
 from leapstudy.did.records import Detectable
 from leapstudy.did.spread import Spread, detectable, spread_of
 
@@ -64,13 +64,23 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
         )
         low, high = test.low, test.high
     else:
-        sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
-        test = shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes, draws)
+        test = _dealt(sample, draws)
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))
     found = detectable(spread, test, per_unit)
     return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends, found)
+
+
+def _dealt(sample: Sample, draws: int) -> Permutation:
+    """Deal the labels among all units, with their starts where these differ."""
+    sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
+    own = sample.by_start
+    if own is None:
+        return shuffled(sample.change_treated, sample.change_comparison, sample.spec.seed, sizes, draws)
+    post, pre = sample.columns(sample.contrast.post), sample.columns(sample.contrast.pre)
+    changes = own.y[:, :, post].mean(axis=2) - own.y[:, :, pre].mean(axis=2)
+    return shuffled_starts(changes, own.started, sample.spec.seed, sizes, draws)
 
 
 def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:

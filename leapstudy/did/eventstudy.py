@@ -38,7 +38,7 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     covariance, df = _covariance(sample, treated, comparison)
     se = np.sqrt(np.diag(covariance))
     sup_t = sup_t_value(covariance, df, sample.spec.seed)
-    before = [place for place, year in enumerate(years) if year < sample.start]
+    before = [place for place, year in enumerate(years) if event_time(year, sample.start) < 0]
     joint_f, joint_df, joint_p, slope = np.nan, (0.0, df), np.nan, np.nan
     if before:
         joint_f, joint_df, joint_p = joint_test(values[before], covariance[np.ix_(before, before)], df)

@@ -1,6 +1,6 @@
 """Every contrast, comparison group, edition and outcome that a question has, and their rows of `estimates.csv`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import product
@@ -12,7 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.core.names import Comparison, Role
 from leapstudy.data import StudyData
-from leapstudy.did.contrasts import Contrast, common_start, contrasts_of
+from leapstudy.did.contrasts import Clock, clock_of
 from leapstudy.did.design import Panel, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, row
 from leapstudy.did.records import EventStudy
@@ -20,22 +20,23 @@ from leapstudy.did.records import EventStudy
 GetPanel = Callable[[str, str], Panel]
 
 
-def _every_spec(data: StudyData, spec: Spec, contrasts: Mapping[str, Contrast], panel: GetPanel) -> Iterator[Spec]:
+def _every_spec(data: StudyData, spec: Spec, clock: Clock, panel: GetPanel) -> Iterator[Spec]:
     comparisons: list[Comparison] = [*data.state.groups]
     if spec.comparison not in comparisons:
         comparisons.append(spec.comparison)
     outcomes = [name for name, outcome in data.state.outcomes.items() if outcome.group]
+    contrasts = clock.contrasts()
     yield spec
     for outcome, edition, comparison, contrast in product(outcomes, data.state.editions, comparisons, contrasts):
         other = replace(spec, outcome=outcome, edition=edition, comparison=comparison, contrast=contrast)
-        if other != spec and _has_years(panel, outcome, edition, contrasts[contrast]):
+        if other != spec and _has_years(panel, outcome, edition, clock, contrasts[contrast].years):
             yield other
 
 
-def _has_years(panel: GetPanel, outcome: str, edition: str, contrast: Contrast) -> bool:
+def _has_years(panel: GetPanel, outcome: str, edition: str, clock: Clock, years: tuple[str, ...]) -> bool:
     """Say whether an edition was published with the outcome and the contrast's years."""
     try:
-        return set(contrast.years) <= set(panel(outcome, edition).years)
+        return set(years) <= set(clock.usable(panel(outcome, edition).years))
     except BadInput:
         return False
 
@@ -53,8 +54,7 @@ def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[d
     # the spec's own sample first: it refuses what cannot be asked before any panel is made
     build_sample(data, spec, treated)
     panel: GetPanel = cache(partial(build_panel, data))
-    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
-    for other in _every_spec(data, spec, contrasts, panel):
+    for other in _every_spec(data, spec, clock_of(data.state, data.starts, treated), panel):
         try:
             effects[other] = fit(sample_from_panel(panel(other.outcome, other.edition), data, other, treated))
         except BadInput as reason:

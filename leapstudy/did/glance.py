@@ -10,6 +10,7 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.did.answering import ALL_NAME
 from leapstudy.did.comparison import comparison_label
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
 from leapstudy.did.effect import fit, placements, points_per_unit, row
 from leapstudy.did.eventstudy import event_study
@@ -66,7 +67,7 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
     role = effect.sample.contrast.role
     every_year = _every_year(panel, data, spec, treated)
-    reference = data.state.calendar.shift(every_year.start, -1)
+    reference = clock_of(data.state, data.starts, every_year.treated).label(-1)
     return Glance(
         spec,
         row(effect, code, name, "placebo" if role == "placebo" else "main"),

@@ -27,8 +27,8 @@ class Panel:
         before the program, the same in every column.
     state : State
         What is true of the study.
-    starts : mapping
-        Code -> first school year with the program.
+    starts, ends : mapping
+        Code -> first and last school year with the program; one that goes on is not in `ends`.
     """
 
     outcome: str
@@ -39,6 +39,7 @@ class Panel:
     students: np.ndarray
     state: State
     starts: Mapping[str, str]
+    ends: Mapping[str, str]
 
 
 def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
@@ -65,6 +66,7 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         students.to_numpy(float),
         data.state,
         data.starts,
+        data.ends,
     )
 
 
@@ -83,4 +85,5 @@ def _chronic_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         students,
         data.state,
         data.starts,
+        data.ends,
     )

@@ -128,6 +128,70 @@ def shuffled(
     return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
 
 
+def shuffled_starts(
+    changes: np.ndarray, started: np.ndarray, seed: int, sizes: np.ndarray | None = None, draws: int = DRAWS
+) -> Permutation:
+    """Return the test that deals the labels with their starts among all units, studentized; see `shuffled`.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (starts, units)
+        Change of each unit in the years of each start, treated units first. A treated unit whose change in the years of
+        another start is not known (NaN) keeps its distance from the comparison units there.
+    started : ndarray, shape (treated,)
+        Which start each treated unit had.
+    seed, sizes, draws
+        As in `shuffled`; sizes have shape (units,).
+
+    Notes
+    -----
+    A dealt-out treated unit's effect is its change in the years of its start less the mean change of the units without
+    a label in those years; the effect is their mean. Its standard error has the spread of these effects on one side and
+    that of the other units' changes, averaged over the starts, on the other (Welch 1947).
+    """
+    n, n_treated = changes.shape[1], len(started)
+    size = np.ones(n) if sizes is None else sizes
+    changes = _completed(changes, started, size)
+    start_of = np.concatenate([started, np.full(n - n_treated, -1)])
+    listed = np.lexsort((size, *changes.round(9)))
+    dealt = np.empty((draws + 1, n), dtype=int)
+    dealt[0] = start_of[listed]
+    dealt[1:] = np.random.default_rng(seed).permuted(np.broadcast_to(start_of, (draws, n)), axis=1)
+    effects, se = _started(dealt, changes[:, listed], size[listed])
+    scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
+    p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
+    return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+
+
+def _completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.ndarray:
+    n = len(started)
+    means = np.average(changes[:, n:], axis=1, weights=size[n:])
+    own = changes[started, np.arange(n)] - means[started]
+    known = changes.copy()
+    known[:, :n] = np.where(np.isnan(changes[:, :n]), own + means[:, None], changes[:, :n])
+    return known
+
+
+def _started(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return effect and standard error under each dealing of the starts (-1: none), shape (draws,) each."""
+    off = (dealt < 0) * size
+    off = off / off.sum(axis=1, keepdims=True)
+    on = (dealt >= 0) * size
+    on = on / on.sum(axis=1, keepdims=True)
+    gaps, others = np.zeros(dealt.shape), np.zeros(dealt.shape)
+    for start, change in enumerate(changes):
+        has = dealt == start
+        gaps += has * (change - (off @ change)[:, None])
+        others += (on * has).sum(axis=1, keepdims=True) * change
+    effects, mean = (on * gaps).sum(axis=1), (off * others).sum(axis=1, keepdims=True)
+    counts = (dealt[0] >= 0).sum(), (dealt[0] < 0).sum()
+    variances = [
+        (weights**2 * (values - around) ** 2).sum(axis=1) * count / max(count - 1, 1)
+        for weights, values, around, count in ((on, gaps, effects[:, None], counts[0]), (off, others, mean, counts[1]))
+    ]
+    return effects, np.sqrt(variances[0] + variances[1])
+
+
 def _side(labels: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted mean change of one side under each labeling, and its variance (`spread.mean_variance`)."""
     weights = labels * size / (labels * size).sum(axis=1, keepdims=True)

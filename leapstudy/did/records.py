@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
-from leapstudy.data.state import school_year
+from leapstudy.did.contrasts import start_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class EventStudy:
     def start(self) -> str:
         """The treated districts' first school year with the program, also where the table ends before it."""
         first = self.table.iloc[0]
-        return school_year(int(str(first["year"])[:4]) - int(first["event_time"]))
+        return start_of(str(first["year"]), int(first["event_time"]))
 
 
 @dataclass(frozen=True, slots=True)

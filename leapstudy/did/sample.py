@@ -1,27 +1,29 @@
 """What is asked of the data, and the complete sample of treated and comparison districts that every estimator takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from leapstudy.core.names import Comparison, PriorName, Scale, Weights, check_option
-from leapstudy.did.contrasts import Contrast, require_years
+from leapstudy.data.state import load_state
+from leapstudy.did.contrasts import Clock, Contrast, event_time, require_years
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`.
 
-    `comparison` may also be a tuple of district codes. `weights="students"` weights districts by their enrollment
+    By default each is the first that it declares. `comparison` may also be a tuple of district codes.
+    `weights="students"` weights districts by their enrollment
     before the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where
     all districts are pooled, see `pooling.prior`.
     """
 
-    comparison: Comparison = "alliance"
-    contrast: str = "pre_mean_to_2021_22"
-    edition: str = "2022-23"
-    outcome: str = "attendance_rate"
+    comparison: Comparison = field(default_factory=lambda: load_state().usual("groups"))
+    contrast: str = field(default_factory=lambda: load_state().usual("contrasts"))
+    edition: str = field(default_factory=lambda: load_state().usual("editions"))
+    outcome: str = field(default_factory=lambda: load_state().usual("outcomes"))
     weights: Weights = "equal"
     scale: Scale = "points"
     seed: int = 20261124
@@ -32,6 +34,16 @@ class Spec:
         check_option("weights", self.weights, Weights)
         check_option("scale", self.scale, Scale)
         check_option("prior", self.prior, PriorName)
+
+
+@dataclass(frozen=True, slots=True)
+class ByStart:
+    """What a sample of units with different starts was made from; see `own_years.in_own_years` for the shapes."""
+
+    y: np.ndarray
+    students: np.ndarray
+    started: np.ndarray
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,9 @@ class Sample:
     start : str
         The treated districts' first school year with the program.
     left_out : tuple of str
-        Districts of the comparison group without a figure in one of the years.
+        Districts of the comparison group without a figure in one of the years, and treated ones after their end.
+    by_start : ByStart or None
+        Where the treated units started in different years: all figures in the years of each start.
     """
 
     spec: Spec
@@ -65,11 +79,12 @@ class Sample:
     students_comparison: np.ndarray
     start: str
     left_out: tuple[str, ...] = ()
+    by_start: ByStart | None = None
 
     @property
     def years_before(self) -> tuple[str, ...]:
         """The sample's years before the treated districts' start."""
-        return tuple(year for year in self.years if year < self.start)
+        return tuple(year for year in self.years if event_time(year, self.start) < 0)
 
     @property
     def change_treated(self) -> np.ndarray:

@@ -17,7 +17,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Comparison, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
-from leapstudy.did.contrasts import common_start
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.panel import Panel, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
@@ -81,7 +81,9 @@ def baseline_equivalence(
     group = comparison_codes(data, comparison)
     chronic = build_panel(data, "chronic_absence", edition)
     attendance = build_panel(data, "attendance_rate", edition)
-    shift = partial(data.state.calendar.shift, common_start(data.starts, kept))
+    # where units started in different years, the years before the first of them: nobody had begun
+    first = clock_of(data.state, data.starts, kept).starts[0]
+    shift = partial(data.state.calendar.shift, first)
     rows = [_row(chronic, kept, group, comparison, shift(CHRONIC_YEAR), weights)]
     rows += [_row(attendance, kept, group, comparison, shift(k), weights) for k in ATTENDANCE_YEARS]
     return tuple(rows)

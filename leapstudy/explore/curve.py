@@ -14,7 +14,7 @@ from leapstudy.data import StudyData
 from leapstudy.data.names import comparison_short, contrast_words, outcome_words, study_names
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
-from leapstudy.did.contrasts import Contrast, common_start, contrasts_of, years_label
+from leapstudy.did.contrasts import Contrast, clock_of, years_label
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import glance
 from leapstudy.did.sensitivity.specifications import specification_curve
@@ -55,7 +55,7 @@ class Curve:
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
     """Fit every specification that the data can be asked for one district or for all; see `did.sensitivity`."""
     treated = treated_of(data, district)
-    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
+    contrasts = clock_of(data.state, data.starts, treated).contrasts()
     rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)
     specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
     words = {

@@ -2,7 +2,12 @@
 
 A student stands in the risk set of every month up to the own first visit, so it may be comparison many times. What it
 adds to an estimate is the sum over all of them, and only inside the engine can that sum be squared: the first query
-returns sums by absence band, the second sums of products of influence. No row leaves.
+returns sums by stratum, the second sums of products of influence. No row leaves.
+
+A stratum is a district, a band of absence before the month, and whether the student was referred in an earlier month
+and still waits: those who wait were picked before, and are compared with each other only. Who stays unvisited is no lot
+either, for a rule picks whoever comes to be absent. So a comparison student who is still unvisited stands for those
+alike who are not, by the inverse of the chance to have stayed (Robins and Finkelstein 2000, Biometrics 56: 779-788).
 
 Rows of changes (students x risk sets x months) are never kept: they are formed anew in each pass from the risk sets
 and the monthly rates, both by a number for each student, and the second pass goes by ranges of that number.
@@ -39,8 +44,9 @@ AT_ONCE = 20_000_000
 Split = Literal["", "grade_band", "visits"]
 """Parts of the visited students; the comparison students are the same for each part."""
 
-STRATUM = ["district_code", "g", "t", "band"]
-CELL = ("district_code", "g", "t", "treated", "band")
+STRATUM = ("district_code", "band", "waiting")
+PLACE = ["g", "t", *STRATUM]
+CELL = ("g", "t", "treated", *STRATUM)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,10 +58,10 @@ class RiskChanges:
     people : Table
         One row per student: who (a number, in order of district), district_code, grade_band, visits.
     sets : Table
-        One row per student and risk set: who, district_code, g, base (month numbers), base_y, band, cohort (the
-        student's own, null for never).
+        One row per student and risk set: who, `STRATUM`, g, base (month numbers), base_y, cohort and ends (month of the
+        own first visit, and of the end of being at risk; null for never), stayed (log-chance up to g).
     rates : Table
-        who, t (month number), y (percent of enrolled days attended).
+        who, t (month number), y (percent of enrolled days attended), stayed (log-chance up to t).
     """
 
     people: Table
@@ -85,39 +91,73 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
     people = keep(con, "numbering the students", _people(panel, data))
     rows = panel.drop("district_code").join(people.select("student", "who", "district_code"), "student")
     rows = rows.drop("student").rename(student="who")
-    rates = rows.select(
-        who="student", t=month_number(rows.month), y=100 * rows.days_attended / rows.days_enrolled.nullif(0)
-    )
-    rates = keep(con, "forming the rates", rates.filter(rates.y.notnull()).order_by("who"))
-    cohorts = people.filter(people.cohort.notnull()).select(g=people.cohort).distinct()
+    with held("forming the risk sets", _sets(rows, people, rules)) as sets:
+        rates = rows.select(
+            who="student", t=month_number(rows.month), y=100 * rows.days_attended / rows.days_enrolled.nullif(0)
+        )
+        rates = rates.filter(rates.y.notnull())
+        with held("weighing who stayed", _stay(sets, rates)) as stay:
+            rates = keep(con, "forming the rates", rates.join(stay, ["who", "t"]).order_by("who"))
+            bases = rates.select("who", base="t", base_y="y")
+            at_g = stay.rename(g="t")
+            sets = keep(con, "following the risk sets", sets.join(bases, ["who", "base"]).join(at_g, ["who", "g"]))
+    return RiskChanges(people.select("who", "grade_band", "visits"), sets, rates)
+
+
+def _sets(rows: Table, people: Table, rules: Sequence[ReferralRule]) -> Table:
+    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
     seen = lookbacks(rows).drop("district_code")
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
-    risk = risk.join(people, risk.student == people.who)
-    risk = risk.filter(risk.cohort.isnull() | (risk.cohort >= risk.g))
+    risk = risk.join(people.drop("student"), risk.student == people.who)
+    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
     share = _window_share(risk, rules)
-    risk = risk.filter(share.notnull()).select(
+    return risk.filter(share.notnull()).select(
         "who",
         "district_code",
         g=month_number(risk.g),
         base=month_number(risk.month),
         band=_band(share),
+        waiting=(risk.referral < risk.g).fill_null(False),
         cohort=month_number(risk.cohort).nullif(0),
+        ends=month_number(risk.ends).nullif(0),
     )
-    bases = rates.select("who", base="t", base_y="y")
-    sets = keep(con, "forming the risk sets", risk.join(bases, ["who", "base"]).order_by("who"))
-    return RiskChanges(people.drop("student", "cohort"), sets, rates)
+
+
+def _stay(sets: Table, rates: Table) -> Table:
+    """Return who, t and the summed log-chance to have stayed at risk up to and in that month.
+
+    The chance is the share of the stratum that is not picked in the month; a whole one that is leaves nobody to weigh.
+    """
+    left = (sets.ends == sets.g).fill_null(False).cast("float64")
+    share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
+    picks = sets.select("who", t=sets.g, log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
+    months = rates.select("who", "t", log=ibis.literal(0.0))
+    each = picks.union(months).group_by(["who", "t"]).agg(log=lambda rows: rows.log.sum())
+    order = ibis.cumulative_window(group_by=each.who, order_by=each.t)
+    return each.select("who", "t", stayed=each.log.sum().over(order))
 
 
 def _people(panel: Table, data: StudentData) -> Table:
     """Number the students in order of their first district, so that a range of numbers is a few districts."""
+    ends = panel.risk_ends if "risk_ends" in panel.columns else panel.first_visit_month
     students = panel.group_by("student").agg(
         cohort=panel.first_visit_month.max(),
+        ends=ends.max(),
         district_code=panel.district_code.argmin(panel.month),
         grade_band=grade_band(panel.grade.argmin(panel.month)),
     )
     order = ibis.window(order_by=[students.district_code, students.student])
     students = students.mutate(who=ibis.row_number().over(order).cast("int64"))
-    return students.left_join(_visits(data), "student", rname="{name}_log").drop("student_log")
+    students = students.left_join(_visits(data), "student", rname="{name}_log").drop("student_log")
+    return students.left_join(_referrals(data), "student", rname="{name}_log").drop("student_log")
+
+
+def _referrals(data: StudentData) -> Table:
+    """Return student and month of the first referral; in a program without a log nobody waits."""
+    if not data.has_log:
+        return engine_table(data).select("student", referral="month").limit(0)
+    log = visit_table(data)
+    return log.group_by("student").agg(referral=log.referral_date.min().truncate("M"))
 
 
 def _window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
@@ -148,25 +188,26 @@ def _of_visited(changes: RiskChanges, split: Split) -> Table:
     """Return the changes of students in the risk set of their own first visit, with their `part`."""
     sets = changes.sets.filter(changes.sets.cohort == changes.sets.g)
     part = changes.people.select("who", part=changes.people[split].fill_null("") if split else ibis.literal(""))
-    return _changes(sets.join(part, "who"), changes.rates)
+    return _changes(sets.join(part, "who"), changes.rates).mutate(weight=ibis.literal(1.0))
 
 
 def _of_comparison(changes: RiskChanges) -> Table:
     """Return the changes of the other students of each risk set, up to the month before their own first visit."""
     sets = changes.sets.filter(changes.sets.cohort.isnull() | (changes.sets.cohort != changes.sets.g))
     rows = _changes(sets, changes.rates)
-    return rows.filter(rows.cohort.isnull() | (rows.cohort > rows.t))
+    rows = rows.filter(rows.ends.isnull() | (rows.ends > rows.t))
+    return rows.mutate(weight=ibis.ifelse(rows.t < rows.g, 1.0, (rows.stayed - rows.stayed_then).exp()))
 
 
 def _changes(sets: Table, rates: Table) -> Table:
-    rows = sets.join(rates, "who")
+    rows = sets.join(rates, "who", rname="{name}_then")
     near = (rows.t - rows.g).between(-MONTHS_AROUND, MONTHS_AROUND)
     rows = rows.filter((rows.t != rows.base) & near)
     return rows.mutate(change=rows.y - rows.base_y)
 
 
 def change_sums(changes: RiskChanges, splits: Sequence[Split] = ("",)) -> dict[Split, pd.DataFrame]:
-    """Return students and summed changes by district, risk set, month, side and band, for each split.
+    """Return students, their weights and weighted changes by risk set, month, side and stratum, for each split.
 
     Parameters
     ----------
@@ -178,19 +219,21 @@ def change_sums(changes: RiskChanges, splits: Sequence[Split] = ("",)) -> dict[S
     Returns
     -------
     dict
-        Split -> frame with the columns `CELL`, part, students, total, base. Cells are small: for programs only.
+        Split -> frame with the columns `CELL`, part, students, weight, total, base. Cells are small: for programs only.
     """
-    compared = _sums(_of_comparison(changes), STRATUM).assign(treated=False, part="")
+    compared = _sums(_of_comparison(changes), PLACE).assign(treated=False, part="")
     sums: dict[Split, pd.DataFrame] = {}
     for split in splits:
-        visited = _sums(_of_visited(changes, split), [*STRATUM, "part"]).assign(treated=True)
+        visited = _sums(_of_visited(changes, split), [*PLACE, "part"]).assign(treated=True)
         both = pd.concat([visited, compared], ignore_index=True)
         sums[split] = both.sort_values([*CELL, "part"], ignore_index=True)
     return sums
 
 
 def _sums(rows: Table, by: list[str]) -> pd.DataFrame:
-    sums = rows.group_by(by).agg(students=rows.count(), total=rows.change.sum(), base=rows.base.min())
+    sums = rows.group_by(by).agg(
+        students=rows.count(), weight=rows.weight.sum(), total=(rows.weight * rows.change).sum(), base=rows.base.min()
+    )
     return sealed("summing the changes", sums.to_pandas)
 
 
@@ -218,8 +261,8 @@ def influence_products(
     changes
         From `risk_changes`.
     coefficients
-        For each split grp, district_code, g, t, treated, band, part, intercept, slope: a student in such a cell moves
-        the average at event time ``t - g`` of the group `grp` by ``intercept + slope * change``.
+        For each split grp, `CELL`, part, intercept, slope: a student in such a cell moves the average at event time
+        ``t - g`` of the group `grp` by ``weight * (intercept + slope * change)``.
     shares
         For each split grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves the average
         at event time `key` by so much for each visited student of the cohort.
@@ -264,13 +307,13 @@ def _lanes(groups: pd.DataFrame) -> pd.DataFrame:
 
 def _wide(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """Put the coefficients of all groups of a stratum into one row: i0, s0, i1, s1 and so on, 0 where there is none."""
-    place, strata = pd.factorize(pd.MultiIndex.from_frame(rows[STRATUM]))
+    place, strata = pd.factorize(pd.MultiIndex.from_frame(rows[PLACE]))
     columns = {}
     for name, letter in (("intercept", "i"), ("slope", "s")):
         values = np.zeros((len(strata), count))
         values[place, rows["lane"]] = rows[name]
         columns |= {f"{letter}{lane}": values[:, lane] for lane in range(count)}
-    keys = pd.DataFrame(list(strata), columns=STRATUM)
+    keys = pd.DataFrame(list(strata), columns=PLACE)
     return pd.concat([keys, pd.DataFrame(columns)], axis=1)
 
 
@@ -287,9 +330,11 @@ def _between(table: Table, low: int, high: int) -> Table:
 
 def _compared_amounts(changes: RiskChanges, wide: Table, count: int) -> Table:
     """Return who, district_code, key and the amounts a0, a1 ... of comparison students."""
-    rows = _of_comparison(changes).join(wide, STRATUM)
+    rows = _of_comparison(changes).join(wide, PLACE)
     rows = rows.mutate(key=rows.t - rows.g)
-    amounts = {f"a{lane}": (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change).sum() for lane in range(count)}
+    amounts = {
+        f"a{lane}": (rows.weight * (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change)).sum() for lane in range(count)
+    }
     return rows.group_by(["who", "district_code", "key"]).agg(**amounts)
 
 
@@ -305,7 +350,7 @@ def _visited_amounts(
     for split, table in coefficients.items():
         rows = _of_visited(changes, split)
         on_own = table[table["treated"]].merge(lanes, on=["grp", "district_code"])
-        both = rows.join(ibis.memtable(on_own[[*STRATUM, "part", "lane", "intercept", "slope"]]), [*STRATUM, "part"])
+        both = rows.join(ibis.memtable(on_own[[*PLACE, "part", "lane", "intercept", "slope"]]), [*PLACE, "part"])
         amount = both.intercept + both.slope * both.change
         moved.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
         cohorts = ["district_code", "g", "part"]

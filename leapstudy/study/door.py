@@ -108,7 +108,7 @@ def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
             "year": np.tile(years, len(codes)),
             "rate_pct": np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
             "treated": np.repeat([1, 0], [len(sample.treated) * len(years), len(sample.comparison) * len(years)]),
-            "post": np.tile([int(year >= sample.start) for year in years], len(codes)),
+            "post": np.tile([int(event_time(year, sample.start) >= 0) for year in years], len(codes)),
             "event_time": np.tile([event_time(year, sample.start) for year in years], len(codes)),
             "weight": np.repeat(size, len(years)),
             "students": np.vstack([sample.students_treated, sample.students_comparison]).ravel(),

@@ -15,7 +15,7 @@ from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label, parse_comparison
-from leapstudy.did.contrasts import common_start, contrasts_of
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
 from leapstudy.did.pooling import published_prior
 from leapstudy.evidence.assess import Evidence, assess
@@ -128,9 +128,15 @@ def _study(
         answer,
         assess(data, facts, answer),
         check_run(plan, params),
-        standings(plan, params, answer.estimates, contrasts_of(data.state, common_start(data.starts, [district.code]))),
+        standings(
+            plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()
+        ),
         _over_years(data, answer.spec, district),
     )
+
+
+def _codes(data: StudyData, district: District) -> list[str]:
+    return [district.code] if district.code != ALL_DISTRICTS else list(data.starts)
 
 
 def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:

@@ -9,7 +9,7 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import comparison_codes, group_of, parse_comparison, rule_mask
-from leapstudy.did.contrasts import common_start, contrasts_of
+from leapstudy.did.contrasts import clock_of, contrasts_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 
@@ -32,11 +32,15 @@ def test_a_later_start_moves_every_year_by_as_much(shift):
         assert [int(year[:4]) + shift for year in item.years] == [int(year[:4]) for year in moved[name].years]
 
 
-def test_units_of_different_starts_have_no_common_contrast(study):
+def test_units_of_different_starts_are_read_in_years_since_their_own(study):
     starts = {**study.starts, "0020011": "2022-23"}
-    assert common_start(starts, ["0430011", "0640011"]) == "2021-22"
-    with pytest.raises(BadInput, match="2021-22, 2022-23"):
-        common_start(starts, ["0430011", "0020011"])
+    assert clock_of(study.state, starts, ["0430011", "0640011"]).label(-1) == "2020-21"
+    both = clock_of(study.state, starts, ["0430011", "0020011"])
+    assert both.label(-1) == "year -1"
+    assert [both.school_years(["year -2", "year 0"], start) for start in both.starts] == [
+        ("2019-20", "2021-22"),
+        ("2020-21", "2022-23"),
+    ]
 
 
 def test_a_unit_that_starts_later_is_no_comparison_and_has_its_own_years(study):
@@ -65,17 +69,17 @@ def _group(study, **where):
     ("where", "meets"),
     [
         ({"kind": "a"}, [True, False, True]), ({"kind": ["a", "b"]}, [True, True, True]), ({"flag": True}, [True, False, False]),
-        ({"size": {"at_least": 2}}, [False, True, False]), ({}, [True, True, True]), ({"flag": True, "kind": "b"}, [False] * 3),
+        ({"size": {"at_least": 2}}, [False, True, False]), ({"size": {"at_most": 1}}, [True, False, False]), ({}, [True, True, True]), ({"flag": True, "kind": "b"}, [False] * 3),
     ],
 )  # fmt: skip
 def test_a_rule_picks_units_and_a_missing_figure_meets_none(study, where, meets):
     units = pd.DataFrame({"kind": ["a", "b", "a"], "flag": [True, False, False], "size": [1.0, 2.0, np.nan]})
-    assert list(rule_mask(units, _group(study, **where))) == meets
+    assert list(rule_mask(units, _group(study, **where).where)) == meets
 
 
 def test_a_rule_about_an_unknown_column_or_a_group_that_is_none_is_an_error(study):
     with pytest.raises(BadInput, match="'poverty'.*Legal: "):
-        rule_mask(study.districts, _group(study, poverty=1))
+        rule_mask(study.districts, _group(study, poverty=1).where)
     with pytest.raises(BadInput, match="'aliance'.*Did you mean 'alliance'"):
         group_of(study, "aliance")
 

@@ -70,10 +70,10 @@ def test_each_start_agrees_with_its_files_by_hand_and_the_known_zero_is_inside(
     assert effect.ci_low_pp < 0 < effect.ci_high_pp
 
 
-def test_units_of_both_starts_have_no_one_contrast_but_an_event_study(workspace):
+def test_units_of_both_starts_are_pooled_and_have_an_event_study(workspace):
     data = load_study()
-    with pytest.raises(BadInput, match=r"different years \(2023-24, 2024-25\)"):
-        build_sample(data, Spec(**ASKED), list(data.starts))
+    effect = fit(build_sample(data, Spec(**ASKED), list(data.starts)))
+    assert round(effect.estimate_pp, 2) == 0.31 and effect.ci_low_pp < 0 < effect.ci_high_pp
     years = sorted(data.attendance["year"].unique())
     rows = data.attendance.assign(
         clock=data.attendance["year"].map(years.index), rate_pct=100 * data.attendance["rate"]

@@ -9,7 +9,6 @@
 from leapstudy.did.pooling.pool import (
     PooledDistricts,
     caterpillar_table,
-    each_alone,
     estimate_rows,
     p_values_table,
     pool_districts,
@@ -23,7 +22,6 @@ __all__ = [
     "Prior",
     "Shrinkage",
     "caterpillar_table",
-    "each_alone",
     "estimate_rows",
     "p_values_table",
     "pool_districts",

@@ -1,7 +1,7 @@
 """The whole pooled answer from one sample of treated and comparison districts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.inference import leading_test
 from leapstudy.did.inference.noise import LEAST_NOISE, noise_before, size_noise
+from leapstudy.did.own_years import each_alone, own_changes
 from leapstudy.did.permutation import DRAWS
 from leapstudy.did.pooling.multiplicity import romano_wolf, shuffled_effects
 from leapstudy.did.pooling.prior import FLAT, Prior
@@ -83,8 +84,9 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     if np.std(changes, ddof=1) < LEAST_NOISE:
         raise BadInput("The comparison districts all changed by the same amount, so that no noise can be measured.")
     effects = sample.change_treated - changes.mean()
-    variance = float(np.var(changes, ddof=1))
-    shrunk = shrink(effects, np.full(len(effects), variance), variance / len(changes), threshold_pp, prior)
+    variance = np.var(own_changes(sample), axis=1, ddof=1)
+    shared = float(np.var(changes, ddof=1)) / len(changes)
+    shrunk = shrink(effects, variance, shared, threshold_pp, prior)
     tests = [leading_test(one)[1] for one in each_alone(sample)]
     p, noise = np.array([test.p_value for test in tests]), _noise(sample)
     null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed, draws)
@@ -110,19 +112,6 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
 
 
-def each_alone(sample: Sample) -> list[Sample]:
-    """Return the sample of each treated district alone against all comparison districts."""
-    return [
-        replace(
-            sample,
-            treated=(code,),
-            y_treated=sample.y_treated[[place]],
-            students_treated=sample.students_treated[[place]],
-        )
-        for place, code in enumerate(sample.treated)
-    ]
-
-
 def _noise(sample: Sample) -> np.ndarray:
     """Return what each district's effect is divided by, treated ones first: its own noise, else that of its size, else
     one.
@@ -135,13 +124,11 @@ def _noise(sample: Sample) -> np.ndarray:
     return np.ones(len(sample.treated) + len(sample.comparison))
 
 
-def _interval(sample: Sample) -> tuple[float, float]:
-    """Return the standard error of every district's effect, and how far its 95% interval reaches (Donald and Lang
-    2007).
-    """
-    changes = sample.change_comparison
-    spread = Spread(float(np.std(changes, ddof=1) * np.sqrt(1 + 1 / len(changes))), len(changes) - 1)
-    return spread.se, spread.interval(0.0)[1]
+def _interval(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard error of each district's effect, and how far its interval reaches (Donald and Lang 2007)."""
+    n = len(sample.comparison)
+    errors = np.std(own_changes(sample), axis=1, ddof=1) * np.sqrt(1 + 1 / n)
+    return errors, errors * Spread(1.0, n - 1).interval(0.0)[1]
 
 
 def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:

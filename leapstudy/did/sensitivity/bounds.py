@@ -57,7 +57,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)
-    before = (shown["year"] < study.reference).to_numpy()
+    reference = int(study.table.loc[study.table["is_reference"], "event_time"].iloc[0])
+    before = (shown["event_time"] < reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
     n_pre, n_post = int(before.sum()), int((~before).sum())
     largest = largest_before(b[before], kind)

@@ -13,7 +13,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Comparison, Scale, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
-from leapstudy.did.contrasts import common_start, contrasts_of
 from leapstudy.did.design import Sample, Spec, build_panel, sample_of_codes
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import ALPHA
@@ -61,15 +60,12 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
     sides = _sides(data, spec, treated)
     find = _finder(data, sides)
     placebo = next((name for name, contrast in data.state.contrasts.items() if contrast.role == "placebo"), None)
-    rows = [_row(other, covariates, find, spec, placebo) for other, covariates in _every(data, spec, treated, sides)]
+    rows = [_row(other, covariates, find, spec, placebo) for other, covariates in _every(data, spec, sides)]
     return pd.DataFrame([row for row in rows if row is not None])
 
 
-def _every(
-    data: StudyData, spec: Spec, treated: Sequence[str], sides: Mapping[Comparison, Sides]
-) -> Iterator[tuple[Spec, bool]]:
-    contrasts = contrasts_of(data.state, common_start(data.starts, treated))
-    asked = [name for name, contrast in contrasts.items() if contrast.role != "placebo"]
+def _every(data: StudyData, spec: Spec, sides: Mapping[Comparison, Sides]) -> Iterator[tuple[Spec, bool]]:
+    asked = [name for name, contrast in data.state.contrasts.items() if contrast.role != "placebo"]
     choices = (asked, get_args(Weights), data.state.editions, get_args(Scale), (False, True))
     for group, contrast, weights, edition, scale, covariates in product(sides, *choices):
         changes: dict[str, Any] = {"contrast": contrast, "weights": weights, "edition": edition, "scale": scale}

@@ -11,7 +11,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import common_start, contrast_between, years_label
+from leapstudy.did.contrasts import clock_of, contrast_between, years_label
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
@@ -56,15 +56,14 @@ def examine(
         If the question itself cannot be asked. An analysis that cannot be made is listed with its reason instead.
     """
     points = replace(spec, scale="points")
-    start = common_start(data.starts, treated)
-    years = [data.state.calendar.shift(start, k) for k in YEARS]
+    years = list(map(clock_of(data.state, data.starts, treated).label, YEARS))
     three = build_sample(data, replace(points, weights="equal"), treated, years)
     own = build_sample(data, points, treated, years)
     nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
     reasons: list[str] = [] if robust else [UNASKED]
     curve = specification_curve(data, spec, treated)
     steps = [
-        one_step_up(own, contrast_between(own.years_before, (start,), "main")),
+        one_step_up(own, contrast_between(own.years_before, (own.start,), "main")),
         one_step_up(nine, last_year_alone(nine)),
     ]
     return Sensitivity(

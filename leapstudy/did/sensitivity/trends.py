@@ -113,6 +113,7 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
     asked = replace(sample, contrast=contrast)
     before = np.isin(np.array(sample.years), contrast.pre)
     times = np.array([event_time(year, sample.start) for year in sample.years])
+    asked = replace(asked, by_start=None)  # what follows changes the figures, and shuffles nothing
     lines = [trend_lines(y, before, times) for y in (sample.y_treated, sample.y_comparison)]
     models = {
         "parallel trends": asked,
@@ -121,7 +122,7 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
         ),
         "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
     }
-    placebo = contrast.post[-1] < sample.start
+    placebo = event_time(contrast.post[-1], sample.start) < 0
     return pd.DataFrame([{"model": name, "is_placebo": placebo, **_told(item)} for name, item in models.items()])
 
 

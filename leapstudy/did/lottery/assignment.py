@@ -1,0 +1,196 @@
+"""Who starts when, by lot: a draw that anybody can repeat, and all the draws that could have come out instead."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+from leapstudy.core.errors import BadInput
+
+WAITING = "waiting"
+"""Phase of the units that no place was left for: the comparison group until the study ends."""
+SEPARATOR = "|"
+Key = TypeVar("Key", str, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One unit of a draw: its stratum, its rank in it (1 = first), and the phase that the rank carries."""
+
+    unit: str
+    stratum: str
+    rank: int
+    phase: str
+
+
+def draw(strata: Mapping[str, str], phases: Mapping[str, int], seed: str) -> tuple[Drawn, ...]:
+    """Draw lots: within each stratum units are ranked by a hash of seed and unit, and phases are dealt down the ranks.
+
+    Parameters
+    ----------
+    strata
+        Unit -> stratum. The order of the units does not matter.
+    phases
+        Phase -> number of units, in the order in which they start. Units beyond their sum wait.
+    seed
+        Text announced before the list was closed, such as a lottery number of a day to come.
+
+    Returns
+    -------
+    tuple of Drawn
+        By stratum and rank.
+
+    Notes
+    -----
+    The rank is that of the SHA-256 of ``seed|unit`` written in hexadecimal, so that the draw is the same in every
+    language, on every machine and in every version. Phases are shared among strata in proportion to their size by the
+    method of Webster, which never takes a place away when there are more places.
+
+    Raises
+    ------
+    BadInput
+        For a blank seed or unit, for fewer than two units, and for phases that are empty or larger than the list.
+
+    Examples
+    --------
+    >>> drawn = draw({"A": "north", "B": "north", "C": "south"}, {"2027-28": 1}, "42")
+    >>> [item.unit for item in drawn if item.phase != WAITING]
+    ['A']
+    """
+    _check(strata, phases, seed)
+    sizes = Counter(strata.values())
+    cuts = [shared_places(sizes, total) for total in np.cumsum(list(phases.values())).tolist()]
+    lots = []
+    for stratum in sorted(sizes):
+        ranked = sorted((unit for unit, of in strata.items() if of == stratum), key=lambda unit: _lot(seed, unit))
+        for rank, unit in enumerate(ranked, 1):
+            phase = next((name for name, cut in zip(phases, cuts, strict=True) if rank <= cut[stratum]), WAITING)
+            lots.append(Drawn(unit, stratum, rank, phase))
+    return tuple(lots)
+
+
+def _check(strata: Mapping[str, str], phases: Mapping[str, int], seed: str) -> None:
+    if not seed.strip():
+        raise BadInput("A draw needs a seed that was announced before; got a blank one.")
+    if len(strata) < 2 or not all(unit.strip() for unit in strata):
+        raise BadInput(f"A draw needs at least two units, each with a name; got {len(strata)}.")
+    if WAITING in phases or not phases or min(phases.values()) < 1:
+        raise BadInput(f"Each phase needs a name other than {WAITING!r} and at least one place; got {dict(phases)!r}.")
+    if sum(phases.values()) >= len(strata):
+        raise BadInput(
+            f"{sum(phases.values())} places for {len(strata)} units: nobody would be left to compare with. "
+            "Offer fewer places, or let the last phase wait until the study has ended."
+        )
+
+
+def _lot(seed: str, unit: str) -> str:
+    return hashlib.sha256(f"{seed}{SEPARATOR}{unit}".encode()).hexdigest()
+
+
+def shared_places(sizes: Mapping[Key, int], places: int) -> dict[Key, int]:
+    """Return places by stratum, one at a time to the stratum with the largest ``size / (2 places + 1)`` (Webster).
+
+    Examples
+    --------
+    >>> shared_places({"north": 6, "south": 3}, 3)
+    {'north': 2, 'south': 1}
+    """
+    shared = dict.fromkeys(sorted(sizes), 0)
+    for _ in range(places):
+        shared[max(shared, key=lambda stratum: sizes[stratum] / (2 * shared[stratum] + 1))] += 1
+    return shared
+
+
+def small_strata(sizes: Mapping[Key, int], shares: Sequence[float]) -> frozenset[Key]:
+    """Return the strata that are joined to one, so that each of them has two units in each phase and two that wait.
+
+    Parameters
+    ----------
+    sizes
+        Stratum -> units.
+    shares
+        Share of the units that each phase gets; the rest waits.
+
+    Raises
+    ------
+    BadInput
+        If the shares are not above 0 and below 1 together.
+
+    Examples
+    --------
+    >>> sorted(small_strata({"north": 40, "south": 3, "east": 2}, [0.5]))
+    ['east', 'south']
+    """
+    if not shares or min(shares) <= 0 or not 0 < sum(shares) < 1:
+        raise BadInput(f"Offered shares need to be above 0 and below 1 together; got {list(shares)}.")
+    # a place is dealt by shares, so that one more than the least keeps two in every cell
+    least = 2 / min(*shares, 1 - sum(shares)) + 1
+    ordered = sorted(sizes, key=lambda stratum: (sizes[stratum], stratum))
+    joined = [stratum for stratum in ordered if sizes[stratum] < least]
+    while joined and sum(sizes[stratum] for stratum in joined) < least and len(joined) < len(ordered):
+        joined.append(ordered[len(joined)])
+    return frozenset(joined)
+
+
+def n_assignments(labels: Sequence[int] | np.ndarray, strata: Sequence[int] | np.ndarray) -> int:
+    """Return how many assignments the lottery could have drawn: the product over strata of multinomials."""
+    cells = Counter(zip(np.asarray(strata).tolist(), np.asarray(labels).tolist(), strict=True))
+    sizes = Counter(np.asarray(strata).tolist())
+    ways = math.prod(math.factorial(size) for size in sizes.values())
+    return ways // math.prod(math.factorial(size) for size in cells.values())
+
+
+def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tuple[np.ndarray, bool]:
+    """Return assignments that the lottery could have drawn, the one that it drew first.
+
+    Parameters
+    ----------
+    labels, strata : ndarray of int, shape (units,)
+        What each unit drew, and the stratum within which it drew.
+    seed
+        Seed of the redraws.
+    most
+        Redraws besides the one drawn.
+
+    Returns
+    -------
+    assignments : ndarray of int, shape (redraws + 1, units)
+    exact : bool
+        Whether these are all there are, each once.
+    """
+    if n_assignments(labels, strata) <= most + 1:
+        every = np.array(list(_every(labels, strata)))
+        others = every[(every != labels).any(axis=1)]
+        return np.vstack([labels[None, :], others]), True
+    units, place = np.argsort(strata, kind="stable"), np.random.default_rng(seed).random((most, len(labels)))
+    order = np.argsort(place + strata[None, :], axis=1)
+    drawn = np.empty((most + 1, len(labels)), dtype=labels.dtype)
+    drawn[0] = labels
+    np.put_along_axis(drawn[1:], order, labels[units][None, :].repeat(most, axis=0), axis=1)
+    return drawn, False
+
+
+def _every(labels: np.ndarray, strata: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield every assignment with the same numbers of each label in each stratum."""
+    groups = [(np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
+
+    def fill(group: int, free: tuple[int, ...], left: list[int], drawn: np.ndarray) -> Iterator[np.ndarray]:
+        if not free:
+            if group + 1 == len(groups):
+                yield drawn.copy()
+                return
+            units = tuple(int(unit) for unit in groups[group + 1])
+            yield from fill(group + 1, units, sorted({int(label) for label in labels[list(units)]}), drawn)
+            return
+        label, count = left[0], int((labels[groups[group]] == left[0]).sum())
+        for units in combinations(free, count):
+            drawn[list(units)] = label
+            yield from fill(group, tuple(unit for unit in free if unit not in units), left[1:], drawn)
+
+    first = tuple(int(unit) for unit in groups[0])
+    yield from fill(0, first, sorted({int(label) for label in labels[list(first)]}), labels.copy())

@@ -1,0 +1,272 @@
+"""The effect of starts that were drawn by lot, as precise as the figures before the start allow.
+
+Roth, J., and P. H. C. Sant'Anna (2023), Efficient Estimation for Staggered Rollout Designs, Journal of Political
+Economy Microeconomics 1(4). Where starts are random, the difference between cohorts before the start is noise that
+can be regressed out: ``theta - beta X`` with the beta that makes the variance smallest. beta = 1 is Callaway and
+Sant'Anna's difference-in-differences, beta = 0 the difference of means.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import options
+from leapstudy.did.lottery.assignment import redraws
+from leapstudy.did.lottery.moments import Moments, moments
+from leapstudy.did.permutation import ALPHA, TIE
+
+Adjustment = Literal["efficient", "did", "difference"]
+REDRAWS = 1_999
+FAR = 40.0
+"""Standard errors from the estimate at which the search for the end of an interval gives up: it is then unbounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Strata by cohort, and what each contributes.
+
+    Attributes
+    ----------
+    of : ndarray of int, shape (units,)
+        Cell of each unit.
+    effect, before : ndarray, shape (cells, periods)
+        Weights of the cells' mean outcomes in the effect, and in the difference before the start.
+    pairs : int
+        Cohorts by periods that the effect averages.
+    """
+
+    of: np.ndarray
+    effect: np.ndarray
+    before: np.ndarray
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """The effect of the offer (intention-to-treat), on the outcome's scale.
+
+    Attributes
+    ----------
+    estimate, se, df : float
+        With Neyman's standard error, which is not too small, and Welch's degrees of freedom.
+    low, high : float
+        95% interval by t.
+    beta : float
+        What was regressed out of the difference before the start: 0 none, 1 all of it.
+    unadjusted, unadjusted_se : float
+        The difference of means, with nothing regressed out.
+    p_value, p_floor : float
+        Randomization inference over the lottery's own redraws, studentized; and the smallest value possible.
+    exact : bool
+        Whether every assignment was looked at, each once.
+    redraw_low, redraw_high : float
+        95% interval by inverting that test for an effect that is the same in all periods; infinite where unbounded.
+    n_units, n_offered, pairs : int
+        Units drawn, those offered a start within the periods, and the cohorts by periods averaged.
+    """
+
+    estimate: float
+    se: float
+    df: float
+    low: float
+    high: float
+    beta: float
+    unadjusted: float
+    unadjusted_se: float
+    p_value: float
+    p_floor: float
+    exact: bool
+    redraw_low: float
+    redraw_high: float
+    n_units: int
+    n_offered: int
+    pairs: int
+
+
+def rollout(
+    outcome: np.ndarray,
+    start: np.ndarray,
+    strata: np.ndarray | None = None,
+    *,
+    event_time: int | None = None,
+    adjustment: Adjustment = "efficient",
+    seed: int = 0,
+    most: int = REDRAWS,
+) -> Rollout:
+    """Estimate the effect of the offer from a lottery of start times.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (units, periods)
+        No missing values.
+    start : ndarray of int, shape (units,)
+        Column of the first period with the offer; `periods` or more for units that wait.
+    strata : ndarray of int, shape (units,), optional
+        Within which lots were drawn.
+    event_time
+        Effect this many periods after the start; all periods from the start on by default, each weighted by its units.
+    adjustment
+        What is done about differences before the start; see the docstring of the module.
+    seed, most
+        Of the redraws; with no more assignments than `most` + 1, all of them are looked at.
+
+    Raises
+    ------
+    BadInput
+        For missing values, starts without a period before, cells of one unit, or nobody who waits.
+
+    Examples
+    --------
+    Four units, two drawn; the first period has no offer:
+
+    >>> done = rollout(np.array([[1.0, 4.0], [3.0, 8.0], [2.0, 2.0], [2.0, 4.0]]), np.array([1, 1, 2, 2]))
+    >>> (done.unadjusted, round(done.p_value, 3), done.exact)
+    (3.0, 0.333, True)
+    """
+    groups = np.zeros(len(outcome), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
+    cells = cells_of(outcome, start, groups, event_time)
+    offered = np.arange(outcome.shape[1]) >= np.asarray(start)[:, None]
+    scores = scores_of(cells, outcome, offered.astype(float))
+    assignments, exact = redraws(cells.of, groups, seed, most)
+    drawn = moments(scores, assignments)
+    if drawn.covariance[0, 0, 0] < TIE:
+        raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
+    estimate, se, beta = (float(item[0]) for item in adjusted(_less(drawn, 0.0), adjustment))
+    df = welch(scores[0] - beta * scores[1], cells.of)
+    reach = float(stats.t.ppf(1 - ALPHA / 2, df)) * se
+    low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
+    return Rollout(
+        estimate=estimate,
+        se=se,
+        df=df,
+        low=estimate - reach,
+        high=estimate + reach,
+        beta=beta,
+        unadjusted=float(drawn.totals[0, 0]),
+        unadjusted_se=float(np.sqrt(drawn.covariance[0, 0, 0])),
+        p_value=_p_value(drawn, 0.0, adjustment),
+        p_floor=1 / len(assignments),
+        exact=exact,
+        redraw_low=low,
+        redraw_high=high,
+        n_units=len(outcome),
+        n_offered=int(offered.any(axis=1).sum()),
+        pairs=cells.pairs,
+    )
+
+
+def cells_of(outcome: np.ndarray, start: np.ndarray, strata: np.ndarray, event_time: int | None = None) -> Cells:
+    """Return the cells of a lottery and the weights of their means; see `rollout` for the parameters and errors."""
+    periods = outcome.shape[1]
+    if not np.isfinite(outcome).all():
+        raise BadInput(f"{int((~np.isfinite(outcome)).any(axis=1).sum())} units lack a figure in a period.")
+    starts = np.minimum(start, periods)
+    if (starts < 1).any():
+        raise BadInput("Some units start in the first period, so that nothing is known of them before.")
+    keys, of = np.unique(np.stack([strata, starts], axis=1), axis=0, return_inverse=True)
+    of, sizes = of.ravel(), np.bincount(of.ravel())
+    pairs = _pairs(keys, periods, event_time)
+    if not pairs:
+        raise BadInput(
+            "No period has both a cohort that started and units that still wait: there is nothing to compare."
+        )
+    effect, before = np.zeros((len(keys), periods)), np.zeros((len(keys), periods))
+    total = sum(sizes[cell] for cell, _, _ in pairs)
+    for cell, period, others in pairs:
+        weight, share = sizes[cell] / total, sizes[others] / sizes[others].sum()
+        for weights, column in ((effect, period), (before, keys[cell, 1] - 1)):
+            weights[cell, column] += weight
+            weights[others, column] -= weight * share
+    used = (effect != 0).any(axis=1)
+    if (sizes[used] < 2).any():
+        raise BadInput(
+            f"{int((sizes[used] < 2).sum())} of {int(used.sum())} cells (stratum by start) have one unit, whose chance "
+            "cannot be measured. Draw within fewer strata."
+        )
+    return Cells(of, effect, before, len(pairs))
+
+
+def _pairs(keys: np.ndarray, periods: int, event_time: int | None) -> list[tuple[int, int, np.ndarray]]:
+    """Return cell, period and the cells of its stratum that have not started by then."""
+    pairs = []
+    for cell, (stratum, first) in enumerate(keys):
+        wanted = range(first, periods) if event_time is None else [first + event_time]
+        for period in wanted:
+            others = np.flatnonzero((keys[:, 0] == stratum) & (keys[:, 1] > period))
+            if first <= period < periods and len(others):
+                pairs.append((cell, period, others))
+    return pairs
+
+
+def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
+    """Return what each unit adds to effect and before-difference of each variable in any cell.
+
+    Shape (2 variables, units, cells); rows 0 and 1 are the first variable's.
+    """
+    centered = [variable - variable.mean(axis=0) for variable in variables]
+    return np.stack([item @ weights.T for item in centered for weights in (cells.effect, cells.before)])
+
+
+def _less(drawn: Moments, tau: float) -> Moments:
+    """Return the moments of ``outcome - tau * offered``, from those of outcome and offered."""
+    totals, c = drawn.totals, drawn.covariance
+    return Moments(
+        totals[:, :2] - tau * totals[:, 2:],
+        c[:, :2, :2] - tau * (c[:, :2, 2:] + c[:, 2:, :2]) + tau**2 * c[:, 2:, 2:],
+    )
+
+
+def adjusted(drawn: Moments, adjustment: Adjustment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return estimate, standard error and beta under each of D assignments, each of shape (D,).
+
+    `drawn` are the moments of the two rows of `scores_of` for one variable.
+    """
+    if adjustment not in options(Adjustment):
+        raise bad_value("adjustment", adjustment, options(Adjustment))
+    (effect, before), c = drawn.totals.T, drawn.covariance
+    if adjustment == "efficient":
+        beta = np.divide(c[:, 0, 1], c[:, 1, 1], out=np.zeros(len(effect)), where=c[:, 1, 1] > TIE)
+    else:
+        beta = np.full(len(effect), float(adjustment == "did"))
+    variance = c[:, 0, 0] - 2 * beta * c[:, 0, 1] + beta**2 * c[:, 1, 1]
+    return effect - beta * before, np.sqrt(np.maximum(variance, 0.0)), beta
+
+
+def _p_value(drawn: Moments, tau: float, adjustment: Adjustment) -> float:
+    estimate, se, _ = adjusted(_less(drawn, tau), adjustment)
+    far = np.divide(np.abs(estimate), se, out=np.where(np.abs(estimate) > TIE, np.inf, 0.0), where=se > TIE)
+    return float(np.mean(far >= far[0] - TIE))
+
+
+def _end(drawn: Moments, estimate: float, step: float, adjustment: Adjustment) -> float:
+    """Return one end of the interval: where the test begins to reject, walking from the estimate in steps."""
+    inside, outside = 0.0, 1.0
+    while _p_value(drawn, estimate + outside * step, adjustment) > ALPHA:
+        inside, outside = outside, 2 * outside
+        if outside > FAR:
+            return float(np.sign(step) * np.inf)
+    for _ in range(20):
+        middle = (inside + outside) / 2
+        rejected = _p_value(drawn, estimate + middle * step, adjustment) <= ALPHA
+        inside, outside = (inside, middle) if rejected else (middle, outside)
+    return estimate + outside * step
+
+
+def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "efficient") -> np.ndarray:
+    """Return scores of the effect with the before-difference regressed out, shape (units, cells).
+
+    `scores` are the two rows of `scores_of` for one variable.
+    """
+    _, _, beta = adjusted(moments(scores, of[None, :]), adjustment)
+    return scores[0] - float(beta[0]) * scores[1]
+
+
+def welch(score: np.ndarray, of: np.ndarray) -> float:
+    """Return Welch's degrees of freedom of a sum of cell means; `score` is (units, cells), `of` names the cell."""
+    own, sizes = score[np.arange(len(of)), of], np.bincount(of)
+    spread = (own - (np.bincount(of, own) / np.maximum(sizes, 1))[of]) ** 2
+    parts = np.bincount(of, spread) / np.maximum(sizes * (sizes - 1), 1)
+    return float(parts.sum() ** 2 / (parts**2 / np.maximum(sizes - 1, 1)).sum())

@@ -1,0 +1,154 @@
+"""The effect of being visited where the offer was drawn by lot: the offer is the instrument.
+
+The lottery moves who is offered visits; families decide. The effect of the offer divided by the visits that it brought
+is the effect on those whom the offer moved, the compliers (Imbens and Angrist 1994). Its interval inverts a test of the
+offer that holds however few the offer moves (Anderson and Rubin 1949), so that it may be unbounded.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.lottery.moments import moments
+from leapstudy.did.lottery.rollout import Adjustment, cells_of, residual, scores_of, welch
+from leapstudy.did.permutation import ALPHA, TIE
+
+Shape = Literal["bounded", "two rays", "whole line"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplierEffect:
+    """Complier average causal effect of one unit of visits, with its Anderson-Rubin 95% set.
+
+    Attributes
+    ----------
+    estimate : float
+        Effect of the offer over the visits that it brought; NaN where it brought none.
+    shape : str
+        ``bounded``: from `low` to `high`. ``two rays``: all of the line except what lies between `high` and `low`
+        (up to `high`, and from `low` on). ``whole line``: nothing is excluded. The set is never empty, since one
+        instrument always fits itself.
+    low, high : float
+        Ends of the set; infinite for the whole line.
+    offer, offer_se : float
+        Effect of the offer on the outcome.
+    visits, visits_se : float
+        Effect of the offer on visits (share visited, or dose).
+    first_stage_f : float
+        Square of the t statistic of `visits`; below 10 an ordinary interval would mislead.
+    """
+
+    estimate: float
+    shape: Shape
+    low: float
+    high: float
+    offer: float
+    offer_se: float
+    visits: float
+    visits_se: float
+    first_stage_f: float
+
+    def sentence(self, unit: str = "points") -> str:
+        """Return what the set says, in words."""
+        if self.shape == "whole line":
+            return (
+                "The offer moved too few visits to say anything of the effect of a visit: its 95% CI is the whole line."
+            )
+        if self.shape == "two rays":
+            return (
+                "The offer moved few visits: the 95% CI of the effect of a visit is unbounded and excludes only "
+                f"{self.high:.2f} to {self.low:.2f} {unit}."
+            )
+        return f"For those whom the offer moved: {self.estimate:.2f} {unit} (95% CI {self.low:.2f} to {self.high:.2f})."
+
+
+def complier_effect(
+    outcome: np.ndarray,
+    visits: np.ndarray,
+    start: np.ndarray,
+    strata: np.ndarray | None = None,
+    *,
+    event_time: int | None = None,
+    adjustment: Adjustment = "efficient",
+) -> ComplierEffect:
+    """Estimate the effect of visits with the offer as instrument.
+
+    Parameters
+    ----------
+    outcome, start, strata, event_time, adjustment
+        As in `rollout.rollout`. The outcome is adjusted as there, with the weight that serves the effect of the offer.
+    visits : ndarray, shape (units, periods)
+        Share of a unit's students visited by then, 0 or 1 for a student, or a dose such as visits received.
+
+    Raises
+    ------
+    BadInput
+        As `rollout.cells_of`; for visits of another shape, missing, negative, or before the start of any unit.
+
+    Notes
+    -----
+    Exclusion (the offer works through visits alone) and monotonicity (nobody refuses visits because of the offer) are
+    assumed, and no data can show them. The set is that of all effects tau with
+    ``(offer - tau visits)^2 <= t^2 Var(offer - tau visits)``, a quadratic in tau; t has Welch's degrees of freedom.
+
+    Examples
+    --------
+    Half of the offered are visited, so that the effect of a visit is twice that of the offer:
+
+    >>> y = np.array([[0, 4], [1, 6], [2, 5], [1, 3], [0, 1], [1, 2], [2, 3], [1, 0]], dtype=float)
+    >>> seen = np.zeros((8, 2)); seen[:2, 1] = 1
+    >>> complier_effect(y, seen, np.repeat([1, 2], 4), adjustment="difference").estimate
+    6.0
+    """
+    if visits.shape != outcome.shape or not np.isfinite(visits).all() or (visits < 0).any():
+        raise BadInput(
+            f"Visits must be a number of 0 or more for each unit and period, {outcome.shape}; got {visits.shape}."
+        )
+    groups = np.zeros(len(outcome), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
+    cells = cells_of(outcome, start, groups, event_time)
+    scores = scores_of(cells, outcome, visits)
+    score = np.stack([residual(scores[:2], cells.of, adjustment), scores[2]])
+    drawn = moments(score, cells.of[None, :])
+    (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
+    t = float(stats.t.ppf(1 - ALPHA / 2, welch(score[0], cells.of)))
+    shape, low, high = anderson_rubin(offer, moved, covariance, t)
+    variance = float(covariance[1, 1])
+    return ComplierEffect(
+        estimate=float(offer / moved) if abs(moved) > TIE else np.nan,
+        shape=shape,
+        low=low,
+        high=high,
+        offer=float(offer),
+        offer_se=float(np.sqrt(covariance[0, 0])),
+        visits=float(moved),
+        visits_se=variance**0.5,
+        first_stage_f=float(moved**2 / variance) if variance > TIE else (np.inf if abs(moved) > TIE else 0.0),
+    )
+
+
+def anderson_rubin(offer: float, visits: float, covariance: np.ndarray, t: float) -> tuple[Shape, float, float]:
+    """Return shape and ends of ``{tau: (offer - tau visits)^2 <= t^2 (v00 - 2 tau v01 + tau^2 v11)}``.
+
+    Parameters
+    ----------
+    offer, visits
+        Effects of the offer on the outcome and on visits.
+    covariance : ndarray, shape (2, 2)
+        Of the two.
+    t
+        Critical value.
+    """
+    a = visits**2 - t**2 * covariance[1, 1]
+    b = offer * visits - t**2 * covariance[0, 1]
+    c = offer**2 - t**2 * covariance[0, 0]
+    root = b**2 - a * c
+    if a < TIE and root <= 0:
+        return "whole line", -np.inf, np.inf
+    if abs(a) < TIE:  # the quadratic has become a line: one ray
+        end = c / (2 * b)
+        return ("bounded", float(end), np.inf) if b > 0 else ("bounded", -np.inf, float(end))
+    ends = sorted(((b - root**0.5) / a, (b + root**0.5) / a))
+    return ("bounded", float(ends[0]), float(ends[1])) if a > 0 else ("two rays", float(ends[1]), float(ends[0]))
