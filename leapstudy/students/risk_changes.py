@@ -29,11 +29,12 @@ from leapstudy.students.groups import VISIT_COUNTS
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.traits import month_number
-from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.visits import grade_band
 
-BAND_EDGES = (2, 5, 10, 15, 20, 30)
-"""Percent of days missed in the rule's window at which a new absence band begins."""
+BAND_EDGES = (2, *CUTS)
+"""Percent of days missed in the rule's window at which a new absence band begins: at each cut of a rule, since
+in a band across the cut some could be picked and others not."""
 
 MONTHS_AROUND = 9
 """Calendar months before and after the first visit for which changes are kept."""
