@@ -147,8 +147,8 @@ def sealed(doing: str, action: Callable[[], Result]) -> Result:
         kind = type(error).__name__
     if kind in MEMORY_ERRORS:
         raise BadInput(
-            f"The engine ran out of memory while {doing}. Raise memory_limit in params/students.yml (2GB serves a state of "
-            "a million students), or make room on the disk that holds the temporary folder."
+            f"The engine ran out of memory while {doing}. Raise memory_limit in params/students.yml (2GB serves a "
+            "state of a million students), or make room on the disk that holds the temporary folder."
         )
     raise BadInput(
         f"The engine failed while {doing} ({kind}). Its message is withheld because it may quote a student's row. "
