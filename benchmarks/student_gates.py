@@ -18,9 +18,9 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import write_text_atomic
 from leapstudy.did.staggered.card import Context, Effects
 from leapstudy.evidence.verdict import excludes_zero, rejects
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
+from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import risk_changes

@@ -18,10 +18,10 @@ from leapstudy.did.at_risk import (
     strata_of,
 )
 from leapstudy.did.staggered.card import Context
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
+from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.moments.expression import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
@@ -37,7 +37,6 @@ from leapstudy.students.risk_changes import (
 )
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
-from leapstudy.study.student_bounds import headline_bounds
 from leapstudy.study.student_designs import (
     FEW,
     Found,
@@ -50,7 +49,7 @@ from leapstudy.study.student_designs import (
     refusal_words,
 )
 from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
-from leapstudy.study.student_paths import headline_row
+from leapstudy.study.student_paths import headline_bounds, headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
 from leapstudy.study.student_results import RECOMMENDED, DesignName, StudentAnswer
 
