@@ -309,7 +309,7 @@ def _lanes(groups: pd.DataFrame) -> pd.DataFrame:
 def _wide(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """Put the coefficients of all groups of a stratum into one row: i0, s0, i1, s1 and so on, 0 where there is none."""
     place, strata = pd.factorize(pd.MultiIndex.from_frame(rows[PLACE]))
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for name, letter in (("intercept", "i"), ("slope", "s")):
         values = np.zeros((len(strata), count))
         values[place, rows["lane"]] = rows[name]
