@@ -37,7 +37,7 @@ OUT = Path(__file__).parent / "results" / "student_gates.csv"
 
 def effects_of(data: StudentData, rules: tuple[ReferralRule, ...], codes: list[str]) -> dict[str, Effects | None]:
     """Return the recommended design's effects by district in one program; None where it is refused."""
-    found = at_risk_by_district(risk_changes(data, rules), "", ("",), FEWEST)
+    found = at_risk_by_district(risk_changes(data, rules), {"": ("",)}, FEWEST)
     return {code: found[code, ""].effects if (code, "") in found else None for code in codes}
 
 
