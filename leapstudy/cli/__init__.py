@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog=before.DESIGN)(before.design)
 app.command(epilog=before.PLAN)(before.plan)
 app.command(epilog=before.DRAW)(before.draw)
 console = Console()

@@ -170,7 +170,7 @@ def past_decisions(data: StudentData, after: int, window: str) -> tuple[str, ...
     """
     least = {"last_two_months": 2, "last_three_months": 3}.get(window, 1)
     free = months_without_program(data)
-    usable = free[least - 1 : len(free) - after]
+    usable = free[least - 1 : max(len(free) - after, 0)]
     if not usable:
         raise BadInput(
             f"{len(free)} school months come before the first visit; the rule and {after} months after it take "

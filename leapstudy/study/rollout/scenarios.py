@@ -89,13 +89,21 @@ class Design:
     refused: tuple[str, ...]
     simulated: bool
 
+    @property
+    def best(self) -> Scenario:
+        """The scenario of the primary outcome that finds the smallest effect on a visited student within the budget."""
+        primary = [item for item in self.scenarios if item.outcome == self.chosen.outcome] or list(self.scenarios)
+        affordable = [item for item in primary if item.affordable] or primary
+        return min(affordable, key=lambda item: (item.detectable_visited, item.phases, item.offered))
+
     def table(self) -> pd.DataFrame:
         """Return one row a scenario, with sizes and points."""
         rows = []
         for item in self.scenarios:
             own = {name: value for name, value in asdict(item).items() if name != "dealt"}
             sizes = {
-                name: getattr(item.dealt, name) for name in ("n_units", "n_offered", "detectable", "false_positive")
+                name: getattr(item.dealt, name)
+                for name in ("n_units", "n_offered", "detectable", "false_positive", "false_positive_t")
             }
             rows.append({**own, **sizes})
         return pd.DataFrame(rows)
@@ -207,7 +215,8 @@ def _of_units(chosen: Rollout) -> Design:
         coverage=lambda share: min(bought.visited / (share * students), 1.0),
         affordable=lambda share: bought.visited > 0,
     )
-    years = {name: rates(data, name).columns for name in chosen.scenarios.units}
+    last = data.state.program.clean_until
+    years = {name: [year for year in rates(data, name) if year <= last] for name in chosen.scenarios.units}
     return Design(
         chosen=chosen,
         eligible=units_sentence(data, chosen.eligible.units),
@@ -236,7 +245,7 @@ def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases
         If there are fewer years.
     """
     table = rates(data, outcome)
-    table = table.reindex(list(strata))
+    table = table.reindex(list(strata))[[year for year in table.columns if year <= data.state.program.clean_until]]
     years, length = list(table.columns), phases + 1
     if len(years) < length:
         raise BadInput(f"{outcome} has {len(years)} school years; {phases} phases take {length}. Try fewer phases.")
