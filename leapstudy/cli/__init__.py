@@ -333,7 +333,7 @@ def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all if none is given.")] = None,
 ) -> None:
     """Execute the source notebooks in place, for authors."""
-    from leapstudy.batch.refresh import refresh_notebook
+    from leapstudy.batch.execute import refresh_notebook
 
     known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
     for name in names or known:
