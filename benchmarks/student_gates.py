@@ -18,9 +18,9 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import write_text_atomic
 from leapstudy.did.staggered.card import Context, Effects
 from leapstudy.evidence.verdict import excludes_zero, rejects
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
+from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import risk_changes
@@ -37,7 +37,7 @@ OUT = Path(__file__).parent / "results" / "student_gates.csv"
 
 def effects_of(data: StudentData, rules: tuple[ReferralRule, ...], codes: list[str]) -> dict[str, Effects | None]:
     """Return the recommended design's effects by district in one program; None where it is refused."""
-    found = at_risk_by_district(risk_changes(data, rules), "", ("",), FEWEST)
+    found = at_risk_by_district(risk_changes(data, rules), {"": ("",)}, FEWEST)
     return {code: found[code, ""].effects if (code, "") in found else None for code in codes}
 
 

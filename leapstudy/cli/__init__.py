@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog=before.DESIGN)(before.design)
 app.command(epilog="Example: leapstudy check")(check)
 app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
 app.command(epilog=before.PLAN)(before.plan)
@@ -333,7 +334,7 @@ def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all if none is given.")] = None,
 ) -> None:
     """Execute the source notebooks in place, for authors."""
-    from leapstudy.batch.refresh import refresh_notebook
+    from leapstudy.batch.execute import refresh_notebook
 
     known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
     for name in names or known:

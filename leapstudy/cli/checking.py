@@ -97,6 +97,7 @@ def _check_student_files() -> None:
 def _check_students(path: Path) -> int:
     from leapstudy.data import load_study
     from leapstudy.students.check import check_path
+    from leapstudy.students.engine import connect
     from leapstudy.students.settings import load_settings
 
     settings = load_settings()
@@ -105,6 +106,7 @@ def _check_students(path: Path) -> int:
         settings.reading,
         tuple(load_study().districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
+        con=connect(settings.memory_limit, engine=settings.engine),
     )
     typer.echo(report.text())
     return 0 if report.ok else BadInput.exit_code
