@@ -1,12 +1,13 @@
 """The whole state measured once: every query of the student track, and each district's answer out of the sums."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.at_risk import (
     NOBODY_FOLLOWED,
@@ -22,6 +23,8 @@ from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.lottery import lottery_of
+from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.expression import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
@@ -48,10 +51,11 @@ from leapstudy.study.student_designs import (
     pre_trend,
     refusal_words,
 )
+from leapstudy.study.student_lottery import lottery_answer
 from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_paths import headline_bounds, headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
-from leapstudy.study.student_results import RECOMMENDED, DesignName, StudentAnswer
+from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
@@ -84,6 +88,7 @@ class Measured:
     control: dict[Key, Found]
     simulated: bool
     period: str
+    lottery: LotteryAnswer | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -110,7 +115,17 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = None
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
-    return Measured(counts, shares, rules, visited, placebo, _control(data, rules, settings), data.simulated, period)
+    control, drawn = _control(data, rules, settings), _lottery(data, settings)
+    return Measured(counts, shares, rules, visited, placebo, control, data.simulated, period, drawn)
+
+
+def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
+    lottery, plan = lottery_of(settings), settings.rollout
+    if lottery is None:
+        return None
+    edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
+    outcomes = lottery_outcomes(data, lottery)
+    return lottery_answer(outcomes, edition, plan.outcomes_from, plan.promised, settings.seed)
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
@@ -218,6 +233,8 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
+    lottery = measured.lottery if code == ALL else None
+    rows = estimate_table(designs, visited, control, where, settings.months_after)
     return StudentAnswer(
         code=code,
         district=district,
@@ -230,8 +247,14 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
         raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
-        estimates=estimate_table(designs, visited, control, where, settings.months_after),
+        estimates=rows if lottery is None else (*lottery.rows, *map(_beside_a_draw, rows)),
+        lottery=lottery,
     )
+
+
+def _beside_a_draw(row: Estimate) -> Estimate:
+    """Return a row of a design without a draw as what it is beside one: a sensitivity check."""
+    return replace(row, role="sensitivity") if row.role == "main" else row
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
