@@ -60,7 +60,7 @@ class OverYears:
     unflagged : DataFrame
         scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
     bounds : tuple of Bounds
-        Robust intervals of the first later year in points, by how far trends may depart.
+        Robust intervals of the first later year in points, by how far trends may depart; for several treated units.
     headline_without : tuple of Estimate
         The planned main estimate of all districts without treated districts that are flagged in a year
         that it uses: one at a time, the largest departure first, and all of them.
@@ -128,7 +128,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         odds=odds,
         flags=flags,
         unflagged=_unflagged(question, series, flags),
-        bounds=_bounds(points),
+        bounds=_bounds(points) if len(treated) > 1 else (),
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *without),
         later=series.declared.later,
