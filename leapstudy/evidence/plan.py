@@ -125,7 +125,7 @@ def period_end(period: str, kind: Period) -> date:
 
     Examples
     --------
-    >>> str(period_end("2024-02", "month")), str(period_end("2011-12", "school year"))
+    >>> str(period_end("2032-02", "month")), str(period_end("2031-32", "school year"))
     ('2032-02-29', '2032-06-30')
     """
     year, part = int(period[:4]), int(period[5:])
