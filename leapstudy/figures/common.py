@@ -11,7 +11,7 @@ from leapstudy.did.answer import Answer as Answer  # figures take these from her
 from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
-from leapstudy.figures.style import GRAY, MARKS, Mark, new_figure
+from leapstudy.figures.style import GRAY, GROUP_MARKS, MARKS, Mark, new_figure
 from leapstudy.figures.style import legend_below as legend_below
 from leapstudy.words.findings import treated_words as treated_words
 
@@ -47,7 +47,10 @@ def rows_of(answer: Answer) -> pd.DataFrame:
 
 
 def mark_of(group: str) -> Mark:
-    """Return how a group or comparison is drawn; a list of codes has the look of `custom`."""
+    """Return how a group or comparison is drawn: declared groups by their place, a list of codes as `custom`."""
+    groups = [*study_names().state.groups]
+    if group in groups:
+        return GROUP_MARKS[groups.index(group) % len(GROUP_MARKS)]
     return MARKS.get(group, MARKS["custom"])
 
 

@@ -26,7 +26,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
             caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
             0.42 + ROW * len(rows),
             width=width,
-            tag=say["chart_tag"] if reading.simulated else "",
+            tag=_tag(reading, say),
         )
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
         effect_axis(picture, *_ends(rows), most=4 if width <= NARROW else 5)
@@ -40,6 +40,13 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         data=rows.set_axis([say[f"table_{name}"] for name in ("what", "value", "low", "high")], axis=1),
         framed=True,
     )
+
+
+def _tag(reading: Reading, say: dict[str, str]) -> str:
+    """Return what stands across a picture of figures or of a program that are not real."""
+    if reading.simulated:
+        return say["chart_tag"]
+    return say["chart_tag_invented"] if study_names().state.program.invented else ""
 
 
 def _title(reading: Reading, say: dict[str, str]) -> str:
