@@ -46,8 +46,7 @@ def specifications(answer: Answer) -> Exhibit:
         caption_of(
             answer,
             f"Every way to ask for the effect on {outcome_words(answer.spec.outcome)}, with 95 % intervals; 'placebo' "
-            f"says whether the "
-            "same choices find a difference before any visit",
+            "says whether the same choices find a difference before any visit",
             "as named at each row",
         ),
         sample=f"{treated_words(answer)} against each comparison group",
@@ -92,8 +91,7 @@ def estimators(answer: Answer) -> Exhibit:
         title="Do other estimators say the same",
         alt=alt_text(
             f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to "
-            f"{points(high['estimate_pp'])} "
-            f"({high['label']}); {clear} of {len(rows)} intervals leave out zero."
+            f"{points(high['estimate_pp'])} ({high['label']}); {clear} of {len(rows)} intervals leave out zero."
         ),
         caption=caption_of(
             answer, f"Effects on the average of {years_words(answer.main.post)} by estimator, with 95 % intervals"

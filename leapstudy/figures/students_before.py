@@ -123,13 +123,11 @@ def rebound(study: StudentStudy) -> Exhibit:
         "What picking absent students gives by itself",
         [
             f"Without any visit, attendance of the picked rises from {number(lowest, 1)} % just before to "
-            f"{number(later, 1)} % "
-            f"three months after, {points(later - lowest, 1)} points.",
+            f"{number(later, 1)} % three months after, {points(later - lowest, 1)} points.",
             "A before-and-after figure would call that an effect.",
         ],
         "Mean attendance around the month in which the district's own rule would have picked a student, in months "
-        "before the "
-        "first visit anywhere",
+        "before the first visit anywhere",
         f"{study.placebo_students} picked students",
         table.set_axis(["Months since", "Picked (%)", "Others (%)"], axis=1),
     )

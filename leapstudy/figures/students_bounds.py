@@ -21,9 +21,8 @@ def bounds(study: StudentStudy) -> Exhibit:
         return refused_exhibit(study, TITLE, [ALONE], "Made for all districts together", study.sizes)
     what = (
         f"Robust 95 % interval of the mean effect over {study.headline_words} as the difference may depart from one "
-        f"month to the next by "
-        f"so much; the largest change in {found.months} months before the visit was {number(found.largest_before_pp)} "
-        f"points"
+        f"month to the next by so much; the largest change in {found.months} months before the visit was "
+        f"{number(found.largest_before_pp)} points"
     )
     drawn = sure.breakdown(
         [sure.Departure(study.headline_words, found.table, found.breakdown)], student_caption(study, what, study.sizes)

@@ -132,8 +132,7 @@ def _designs_words(study: StudentStudy) -> list[str]:
     return [
         f"The recommended design finds {_value(own.main)} points, and {_value(own.placebo)} where nobody was visited.",
         f"The textbook comparison with never visited students finds {_value(textbook.main)}, and "
-        f"{_value(textbook.placebo)} "
-        "where nobody was visited.",
+        f"{_value(textbook.placebo)} where nobody was visited.",
         f"Students who were referred and not met: {_value(study.answer.control)}, where zero is expected.",
     ]
 
@@ -168,8 +167,7 @@ def placebo_paths(study: StudentStudy) -> Exhibit:
         "What each design would have found without any visit",
         _farthest(study.answer.designs),
         "Left: the district's own rule applied before the first visit. Right: visited students. A design whose left "
-        "path rises "
-        "like its right one shows rebound",
+        "path rises like its right one shows rebound",
         study.sizes,
         table,
     )
@@ -182,8 +180,7 @@ def _farthest(found: tuple[DesignAnswer, ...]) -> list[str]:
     worst, best = max(ends, key=lambda name: abs(ends[name])), min(ends, key=lambda name: abs(ends[name]))
     return [
         f"Where nobody was visited, the design '{design_label(worst)}' still finds {points(ends[worst])} points; "
-        f"nearest to "
-        f"zero is '{design_label(best)}' with {points(ends[best])}.",
+        f"nearest to zero is '{design_label(best)}' with {points(ends[best])}.",
     ]
 
 
@@ -223,8 +220,7 @@ def parts(study: StudentStudy) -> Exhibit:
         "Exploratory: by grade band and number of visits",
         [f"{one}." for one in said] or ["No part has enough students."],
         f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often "
-        f"was not "
-        "drawn by lot: differences between numbers of visits are no effects of visits",
+        "was not drawn by lot: differences between numbers of visits are no effects of visits",
         study.sizes,
         table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),
     )

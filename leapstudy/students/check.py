@@ -275,9 +275,8 @@ def _unmatched(rows: Table, most: float) -> list[Finding]:
         return []
     reason = (
         f"More than {most:.0%} of the students in the visit log are not in the attendance files. Either one of the "
-        f"two ids "
-        "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is "
-        "allowed."
+        "two ids lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share "
+        "that is allowed."
     )
     return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
 
@@ -291,8 +290,7 @@ def _all_outside(rows: Table) -> list[Finding]:
         return []
     reason = (
         "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the "
-        "attendance "
-        "of the months before and after the visits."
+        "attendance of the months before and after the visits."
     )
     return [Finding("visits", "no_visit_inside", "error", "", outside, "refused", reason)]
 

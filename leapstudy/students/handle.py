@@ -53,8 +53,7 @@ class StudentData:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.__panel.schema().items())
         return (
             f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} "
-            f"districts, "
-            f"{size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
+            f"districts, {size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
         )
 
     def _repr_html_(self) -> str:

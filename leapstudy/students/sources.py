@@ -111,8 +111,7 @@ def _cell(dialect: Dialect, source: str, column: Column, file: str, how: Reading
     if zone.upper() in ("UTC", "+00:00", "Z") and not how.time_zone:
         raise BadInput(
             f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant "
-            f"by "
-            "`time_zone:` in params/students.yml (America/New_York, say), or export dates."
+            "by `time_zone:` in params/students.yml (America/New_York, say), or export dates."
         )
     return _local(name, zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone)
 

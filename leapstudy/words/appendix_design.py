@@ -175,9 +175,7 @@ def reach(source: Source) -> Answer:
     )
     text = (
         f"{detects}. Published effects are multiplied by the coverage of all districts together, "
-        f"{percent(r.coverage)}, and held "
-        "against the figures by t tests: of an effect as large (small p: ruled out), and of one beyond it either way "
-        "(small p: "
-        "shown to be smaller)."
+        f"{percent(r.coverage)}, and held against the figures by t tests: of an effect as large (small p: ruled out), "
+        "and of one beyond it either way (small p: shown to be smaller)."
     )
     return text, Table(rows, "Published effects beside what can be detected, points")

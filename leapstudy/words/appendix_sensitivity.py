@@ -23,8 +23,7 @@ def pre_trend(source: Source) -> str:
         elif study:
             told.append(
                 f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} "
-                f"points "
-                "a year would have been found with 80% power."
+                "points a year would have been found with 80% power."
             )
     return " ".join(told) or absent("event study")
 
@@ -197,8 +196,8 @@ def together(source: Source) -> Answer:
         f"Partial pooling: mean effect {points(model['mu_pp'])} points "
         f"({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
         f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} "
-        f"({number(model['tau_low_pp'])} to "
-        f"{number(model['tau_high_pp'])}); prior on the mean: {model['prior']['source']}."
+        f"({number(model['tau_low_pp'])} to {number(model['tau_high_pp'])}); prior on the mean: "
+        f"{model['prior']['source']}."
     )
     return text, Table(
         _short(shown.set_axis(names, axis=1)),

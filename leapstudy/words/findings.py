@@ -140,12 +140,10 @@ def answer(study: Study) -> Finding:
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
-        f"{moved(main.estimate_pp)} "
-        f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; "
-        f"{interval_words(low, high)}, "
+        f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
+        f"({comparison_words(main.comparison)}; {interval_words(low, high)}, "
         f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} "
-        f"{power_words(study.answer.detectable)} "
-        f"{placebo(study)}"
+        f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
     return Finding(title, detail, main.estimate_pp, low, high)
@@ -247,11 +245,9 @@ def _excluded_words(power: PowerBlock) -> str:
     least = min((item for item in power.published if item.excluded), key=lambda item: item.diluted_pp)
     return (
         f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of "
-        f"them, "
-        f"{number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an effect as "
-        f"large: one-sided "
-        f"{probability(least.p_as_large)}; smaller than that either way: two one-sided tests "
-        f"{probability(least.p_equivalent)}). "
+        f"them, {number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an "
+        f"effect as large: one-sided {probability(least.p_as_large)}; smaller than that either way: two one-sided "
+        f"tests {probability(least.p_equivalent)}). "
     )
 
 
@@ -304,8 +300,8 @@ def trends(study: EventStudy) -> str:
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
         f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} "
-        f"({probability(study.joint_p)}); the test would have found a "
-        f"drift of {number(study.slope_mde_pp)} points a year with 80% power, and smaller ones may be there."
+        f"({probability(study.joint_p)}); the test would have found a drift of {number(study.slope_mde_pp)} points a "
+        "year with 80% power, and smaller ones may be there."
     )
 
 
@@ -372,9 +368,8 @@ def leave_one_out(study: Study) -> Finding:
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
     detail = (
         f"Without one district the estimate lies between {number(low['estimate_pp'])} (without "
-        f"{short(low['district'])}) and "
-        f"{number(high['estimate_pp'])} points (without {short(high['district'])}); with all of them it is "
-        f"{number(main.estimate_pp)}."
+        f"{short(low['district'])}) and {number(high['estimate_pp'])} points (without {short(high['district'])}); "
+        f"with all of them it is {number(main.estimate_pp)}."
     )
     title = (
         f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of "

@@ -30,11 +30,10 @@ def answer(study: StudentStudy) -> str:
     lead = VERDICTS[verdict.kind].format(name=study.name) if verdict else ""
     return (
         f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by "
-        f"{_with_interval(design.main)} points "
-        "more than that of students at risk in the same month with the same absence before. "
-        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited "
-        f"students gives "
-        f"{_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was visited."
+        f"{_with_interval(design.main)} points more than that of students at risk in the same month with the same "
+        f"absence before. {_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison "
+        f"with never visited students gives {_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was "
+        "visited."
     )
 
 
@@ -86,10 +85,9 @@ def funnel(study: StudentStudy) -> str:
         return "Some of these counts are hidden, since they could point to a few students."
     return (
         f"{steps['referred']:,.0f} of {steps['enrolled']:,.0f} students were referred "
-        f"({percent(steps['referred'] / steps['enrolled'])}) "
-        f"and {steps['visited']:,.0f} of those were met ({percent(steps['visited'] / steps['referred'])}). Who is met "
-        f"is selected "
-        "once more: the effect is that on students who were met."
+        f"({percent(steps['referred'] / steps['enrolled'])}) and {steps['visited']:,.0f} of those were met "
+        f"({percent(steps['visited'] / steps['referred'])}). Who is met is selected once more: the effect is that on "
+        "students who were met."
     )
 
 
@@ -109,10 +107,8 @@ def referral_rule(study: StudentStudy) -> str:
     )
     return (
         f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred "
-        f"students meet it, "
-        f"and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is perfect and 0 is "
-        f"chance). In a "
-        f"month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
+        f"students meet it, and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is "
+        f"perfect and 0 is chance). In a month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
     )
 
 
@@ -122,10 +118,9 @@ def rebound(study: StudentStudy) -> str:
     if design.placebo is None:
         return "The file has too few months before the first visit to show the rebound."
     return (
-        f"Students whom this rule would have picked before there was any visit rise by "
-        f"{_with_interval(design.placebo)} points on "
-        f"average over {study.headline_words} after it. A bad month ends by itself; whoever picks students in a bad "
-        f"month sees them rise."
+        "Students whom this rule would have picked before there was any visit rise by "
+        f"{_with_interval(design.placebo)} points on average over {study.headline_words} after it. A bad month ends "
+        "by itself; whoever picks students in a bad month sees them rise."
     )
 
 
@@ -136,8 +131,7 @@ def raw_paths(study: StudentStudy) -> str:
         return "Every season of first visits has too few students to be shown."
     return (
         f"{counted(len(groups), 'season')} of first visits can be shown. The fall before a visit is the referral rule "
-        f"at work, so the "
-        "rise after it is in part rebound."
+        "at work, so the rise after it is in part rebound."
     )
 
 
@@ -149,10 +143,8 @@ def trends(study: StudentStudy) -> str:
     verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} "
-        f"({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not "
-        f"show that "
-        "there is nothing."
+        f"({probability(test.p_value)}); it would have found a drift of {number(test.mde_pp)} points a month with 80% "
+        "power. A test that finds nothing does not show that there is nothing."
     )
 
 
@@ -167,11 +159,9 @@ def bounds(study: StudentStudy) -> str:
     robust = found.table.iloc[-1]
     return (
         f"If from month to month the difference may depart by as much as it did at most in {found.months} months "
-        f"before the visit "
-        f"({number(found.largest_before_pp)} points), the effect over {study.headline_words} lies within "
-        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by chance "
-        f"as well, so that this "
-        "is a severe yardstick."
+        f"before the visit ({number(found.largest_before_pp)} points), the effect over {study.headline_words} lies "
+        f"within {between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by "
+        "chance as well, so that this is a severe yardstick."
     )
 
 
@@ -228,8 +218,8 @@ def supports(study: StudentStudy) -> str:
     most = table.iloc[0]
     return (
         f"In all districts together {percent(most['share'], 0)} of visited students were given "
-        f"{most['support'].replace('_', ' ')}, the most "
-        f"common of {len(table)} supports. Which support helps cannot be said: nobody drew lots for them."
+        f"{most['support'].replace('_', ' ')}, the most common of {len(table)} supports. Which support helps cannot "
+        "be said: nobody drew lots for them."
     )
 
 
@@ -260,7 +250,6 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design "
-        f"is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses "
-        f"5% of days cannot gain 15 points."
+        f"is off by {points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student "
+        "who misses 5% of days cannot gain 15 points."
     )

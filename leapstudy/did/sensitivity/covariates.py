@@ -135,8 +135,7 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
         raise BadInput(
             "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that "
-            "no line "
-            "can be drawn through them. Choose a larger comparison group."
+            "no line can be drawn through them. Choose a larger comparison group."
         )
     w = sample.weights_comparison
     solved = np.linalg.solve(
