@@ -359,6 +359,17 @@ def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
     ).strip()
 
 
+def caveats(study: Study) -> str:
+    """Say how days were counted in which year, where the state declares it."""
+    told = "; ".join(f"{year} {what}" for year, what in study.data.state.calendar.caveats.items())
+    return f"Days were not counted alike in all years: {told}." if told else "Days were counted alike in all years."
+
+
+def notes(study: Study, part: str) -> str:
+    """Return the study's own notes for one part of a page (`data`, `limits_district`, `limits_pooled`)."""
+    return " ".join(study.data.state.notes.get(part, ())) or "The study declares nothing else here."
+
+
 def leave_one_out(study: Study) -> Finding:
     """Say which single district moves the answer most."""
     rows, main = study.answer.leave_one_out, study.answer.main
