@@ -105,7 +105,8 @@ class Unit(Part):
     """Who has a start: districts or schools, how they are called and coded, and the table that lists them.
 
     `students` is the column of its enrollment before the program, `listed` are columns that a list of units shows, with
-    their headings, `traits` what was known of units before the program.
+    their headings, `traits` what was known of units before the program. `hidden` says whether a treated unit
+    without published figures is left out and named, or the question refused.
     """
 
     table: NonEmpty
@@ -113,6 +114,7 @@ class Unit(Part):
     code: Code
     strip: str = ""
     students: NonEmpty = "students"
+    hidden: Literal["refuse", "leave out"] = "refuse"
     listed: dict[NonEmpty, NonEmpty] = Field(default_factory=dict)
     traits: dict[NonEmpty, Trait] = Field(default_factory=dict)
     known_as: dict[str, KnownAs] = Field(default_factory=dict)
@@ -202,7 +204,8 @@ class LongOutcome(Part):
 class Outcome(Part):
     """What is measured, and which direction is good; without a `source` of its own it has the edition's.
 
-    `reference` is the base year of its event study, in used years since the start.
+    `reference` is the base year of its event study, in used years since the start. It is refused where more than
+    `refuse_if_bounded` of its figures are published as bounds.
     """
 
     words: NonEmpty
@@ -213,6 +216,7 @@ class Outcome(Part):
     rule: Rule | None = None
     long: LongOutcome | None = None
     reference: Annotated[int, Field(lt=0)] = -1
+    refuse_if_bounded: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
 class GroupWords(Part):

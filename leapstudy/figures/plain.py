@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
-from leapstudy.data.names import study_names
+from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -128,10 +128,11 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     treated = pooled if kind(reading) == "pooled" else reading.name
     counts = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
+    own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
     return Caption(
         what=say["chart_what"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=say["chart_years"].format(pre=pre, post=post),
+        years=say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )
