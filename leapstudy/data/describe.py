@@ -23,7 +23,7 @@ def study_group(data: StudyData) -> pd.Series:
     """Return each unit's group by code; see `group_labels`."""
     units, own = data.districts, data.state.usual("groups")
     group = pd.Series(REST, index=units["district_code"], dtype="str")
-    group[rule_mask(units, data.state.groups[own]).to_numpy(bool)] = own
+    group[rule_mask(units, data.state.groups[own].where).to_numpy(bool)] = own
     group[units["leap"].to_numpy(bool)] = TREATED
     return group
 

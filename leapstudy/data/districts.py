@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.data.state import AtLeast, Group, Unit, load_state
+from leapstudy.data.state import AtLeast, AtMost, Unit, Where, load_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,17 @@ def leap_districts(districts: pd.DataFrame) -> list[District]:
     ]
 
 
-def rule_mask(units: pd.DataFrame, group: Group) -> pd.Series:
-    """Return which units meet a group's rule; a unit without the figure asked for does not."""
+def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
+    """Return which units meet a rule; a unit without the figure asked for does not."""
     mask = pd.Series(True, index=units.index)
-    for column, wanted in group.where.items():
+    for column, wanted in where.items():
         if column not in units:
-            raise bad_value("column in the rule of a comparison group", column, units.columns)
+            raise bad_value("column in a rule over units", column, units.columns)
         cells = units[column]
         if isinstance(wanted, AtLeast):
             mask &= (cells >= wanted.at_least).fillna(False)
+        elif isinstance(wanted, AtMost):
+            mask &= (cells <= wanted.at_most).fillna(False)
         else:
             mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
     return mask

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
@@ -301,7 +301,7 @@ def check_path(
     known_districts: tuple[str, ...] = (),
     shape: Shape | None = None,
     roster: Path | str | None = None,
-    con: Backend | None = None,
+    con: BaseBackend | None = None,
 ) -> CheckReport:
     """Check attendance files or a visit log against every rule, without ever fetching a row.
 
@@ -343,6 +343,6 @@ def refuse(reports: Sequence[CheckReport]) -> None:
         raise BadInput("\n".join(report.text() for report in bad))
 
 
-def kept_rows(con: Backend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
+def kept_rows(con: BaseBackend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
     """Keep the rows that no rule leaves out in the engine."""
     return keep(con, doing, rows.filter(rows.kept).select(*columns))

@@ -94,7 +94,7 @@ def open_own(settings: StudentSettings) -> "StudentData":
         shape=settings.shape or None,
         known_districts=tuple(load_study().districts["district_code"]),
         roster=files.get("roster"),
-        con=connect(settings.memory_limit),
+        con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
     )
 
