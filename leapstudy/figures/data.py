@@ -39,14 +39,7 @@ def editions_disagree(study: Study) -> Exhibit:
     zero_line(right)
     right.set(xlabel="moved by, points of attendance", title="moved most")
     right.tick_params(axis="y", labelsize=8)
-    moved = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    low, high = rows.iloc[0], rows.iloc[-1]
-    alt = alt_text(
-        f"{moved} of {counted(len(rows), 'district')} had their {year} attendance revised by a point or more.",
-        f"{short(low['district'])} moved by {points(low['moved_pp'])} and {short(high['district'])} by "
-        f"{points(high['moved_pp'])} points.",
-        f"Half of all moved by less than {number(rows['moved_pp'].abs().median())}.",
-    )
+    alt = _revised(rows, year)
     caption = Caption(
         what=f"Attendance {year} in the {newer} edition less that in the {older} edition; "
         f"{program_name()} districts are named so",
@@ -58,3 +51,14 @@ def editions_disagree(study: Study) -> Exhibit:
     table = most[["district", "leap", "older_pct", "newer_pct", "moved_pp"]]
     table.columns = ["district", program_name(), f"{older} edition (%)", f"{newer} edition (%)", "moved by (points)"]
     return Exhibit(figure, "The state revised its figures", alt, caption, table)
+
+
+def _revised(rows: pd.DataFrame, year: str) -> str:
+    moved = int((rows["moved_pp"].abs().round(6) >= 1).sum())
+    low, high = rows.iloc[0], rows.iloc[-1]
+    return alt_text(
+        f"{moved} of {counted(len(rows), 'district')} had their {year} attendance revised by a point or more.",
+        f"{short(low['district'])} moved by {points(low['moved_pp'])} and {short(high['district'])} by "
+        f"{points(high['moved_pp'])} points.",
+        f"Half of all moved by less than {number(rows['moved_pp'].abs().median())}.",
+    )
