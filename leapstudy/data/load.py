@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from leapstudy.core import paths
@@ -121,11 +122,13 @@ def _attendance(
     frame, breaks = clean.note_breaks(frame, table.name, state, names)
     entries += [renamed, grouped, *([added] if table.add_up else []), labeled, split, dropped, breaks]
     share = float(frame[f"rate{BOUND}"].mean()) if f"rate{BOUND}" in frame else 0.0
-    rate = table.column("rate")
-    if rate.suppressed or rate.blank or rate.bounded:
+    rate = next((column for column in table.columns if column.name == "rate"), None)
+    if rate is None:  # a state that publishes chronic absence alone: the rows give enrollment
+        frame, whole = frame.assign(rate=np.nan), whole.assign(rate=np.nan)
+    elif rate.suppressed or rate.blank or rate.bounded:
         frame, blanks = clean.drop_blank(frame, table.name, "rate")
         entries.append(blanks)
-    scale = 100.0 if rate.kind == "percent" else 1.0
+    scale = 100.0 if rate and rate.kind == "percent" else 1.0
     done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
     return next(done), next(done), share
 

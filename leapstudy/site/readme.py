@@ -1,5 +1,6 @@
 """The README from what is there, so that it cannot lie: ``python -m leapstudy.site.readme`` writes it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.forest import forest
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
+from leapstudy.words import over_years
 
 TIMES = {"study": "about two minutes", "test": "about ten minutes"}
 TREE = (
@@ -46,7 +48,7 @@ TREE = (
     ("tests/", "by hand, slow twins, published figures, properties, end to end"),
     ("docs/", "running on a cluster or at a URL"),
     ("environment.yml", "the same versions for conda and Binder, written by make lock"),
-    ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+    ("requirements.lock", "every version with its hash, Python 3.11 to 3.14"),
 )
 KEPT = (
     ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),
@@ -84,6 +86,7 @@ def readme(study: Study, picture: Exhibit) -> str:
     return _template("README.md.j2").render(
         answer=sentences.answer(study),
         reach=sentences.could_we_see_it(study),
+        years="" if study.years is None else over_years.in_short(study.years),
         alt=picture.alt,
         caption=picture.caption.text(),
         times=TIMES,
@@ -109,10 +112,26 @@ def _template(name: str) -> Template:
 
 
 def _commands() -> str:
-    modules = sorted((paths.root() / "leapstudy" / "cli").glob("*.py"))
-    source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
-    found = re.findall(r'epilog="Example: (leapstudy [^"]+)".*?"""(.+?)"""', source, flags=re.DOTALL)
-    return "\n".join(f"- `{example}`: {' '.join(words.split())}" for example, words in found)
+    """Return every command of the command line by its example and its docstring, read from the source."""
+    folder = paths.root() / "leapstudy" / "cli"
+    nodes = [node for path in sorted(folder.glob("*.py")) for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    words = {node.name: ast.get_docstring(node) or "" for node in functions}
+    texts = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
+    used = [(call, node.name) for node in functions for call in node.decorator_list]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
+    used += [(call.func, ast.unparse(call.args[0]).split(".")[-1]) for call in calls]
+    found = [(_example(call, texts), name) for call, name in used]
+    lines = [f"- `{example}`: {' '.join(words[name].split())}" for example, name in found if example]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _example(call: ast.expr, texts: dict[str, ast.expr]) -> str:
+    """Return the example that a call such as ``app.command(epilog="Example: ...")`` gives; empty for any other."""
+    given = [item.value for item in getattr(call, "keywords", ()) if item.arg == "epilog"]
+    value = texts.get(ast.unparse(given[0]).split(".")[-1], given[0]) if given else None
+    text = value.value if isinstance(value, ast.Constant) else ""
+    return str(text).removeprefix("Example: ") if str(text).startswith("Example: leapstudy") else ""
 
 
 def _tree() -> str:

@@ -86,7 +86,7 @@ class ReferralRule:
 
     def words(self) -> str:
         """Return the rule as a person would state it."""
-        return f"{self.percent} % or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
+        return f"{self.percent}% or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
 
 
 def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[ReferralRule, ...]:
@@ -95,7 +95,7 @@ def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[Referr
     Parameters
     ----------
     shares
-        From `leapstudy.students.at_risk.at_risk_shares`.
+        From `leapstudy.students.lookback.at_risk_shares`.
     cuts
         Percentages to try.
     """

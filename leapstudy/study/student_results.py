@@ -6,6 +6,8 @@ from typing import Literal
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate
+from leapstudy.evidence.essa import EssaGrade
+from leapstudy.evidence.verdict import Verdict
 from leapstudy.students.referral_rule import ReferralRule
 
 DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
@@ -39,7 +41,7 @@ class DesignAnswer:
     main, placebo : Estimate or None
         Mean over the months of the headline; None where refused.
     overlap : float
-        Share of the visited students that the estimate speaks for.
+        Share of the visited students that the estimate covers.
     refused : tuple of str
         What was not estimated, and why, in words.
     card : tuple of (str, str)
@@ -60,7 +62,7 @@ class DesignAnswer:
 class PreTrend:
     """The joint test that months before the visit show nothing, in the recommended design.
 
-    `mde_pp` is the slope in points a month that it finds with 80 % power; `months` how many months it tests.
+    `mde_pp` is the slope in points a month that it finds with 80% power; `months` how many months it tests.
     """
 
     p_value: float
@@ -79,7 +81,7 @@ class StudentBounds:
         the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain
         interval.
     breakdown : float or None
-        Smallest `m` at which the interval holds zero (0: without any); None beyond the search.
+        Smallest `m` at which the interval includes zero (0: without any); None beyond the search.
     largest_before_pp : float
         Largest change from one month to the next before the visit.
     months : int
@@ -90,6 +92,41 @@ class StudentBounds:
     breakdown: float | None
     largest_before_pp: float
     months: int
+
+
+@dataclass(frozen=True, slots=True)
+class LotteryAnswer:
+    """What a draw says, as its pages need it.
+
+    Attributes
+    ----------
+    rows : tuple of Estimate
+        Effect of the offer (main), difference before the start (placebo), means, effect of being visited, of a visit.
+    verdict : Verdict
+    card : tuple of (str, str)
+        What and how, line by line: units, test, attrition, leavers, being visited.
+    essa : EssaGrade
+    promised : str
+        What was promised beforehand, in the plan's own words; may be empty.
+    outcomes_from : str
+        Day before which outcomes were closed, ``YYYY-MM-DD``.
+    """
+
+    rows: tuple[Estimate, ...]
+    verdict: Verdict
+    card: tuple[tuple[str, str], ...]
+    essa: EssaGrade
+    promised: str
+    outcomes_from: str
+
+    @property
+    def offer(self) -> Estimate:
+        """The effect of the offer."""
+        return self.rows[0]
+
+    def row(self, estimator: str) -> Estimate | None:
+        """Return the row of an estimator that is no placebo, or None."""
+        return next((row for row in self.rows if row.estimator == estimator and row.role != "placebo"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +156,8 @@ class StudentAnswer:
         among some of the visited only; `reason` says why a row has no estimate.
     estimates : tuple of Estimate
         The rows of `estimates.csv`.
+    lottery : LotteryAnswer or None
+        Of all districts together only, where lots were drawn.
     """
 
     code: str
@@ -133,6 +172,7 @@ class StudentAnswer:
     raw_paths: pd.DataFrame
     parts: pd.DataFrame
     estimates: tuple[Estimate, ...]
+    lottery: LotteryAnswer | None = None
 
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""
