@@ -75,7 +75,7 @@ def install(lock: Path) -> None:
 
 
 def run_told(command: list[str], packages: int) -> None:
-    """Run pip and say how far it is, one line for every tenth of the packages; what it complains of is printed whole."""
+    """Run pip, with one line for every tenth of the packages; what it complains of is printed whole."""
     step, done = max(1, packages // 10), 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace") as process:
         for line in process.stdout or ():
