@@ -16,6 +16,7 @@ from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.forest import forest
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
+from leapstudy.words import over_years
 
 TIMES = {"study": "about two minutes", "test": "about ten minutes"}
 TREE = (
@@ -47,7 +48,7 @@ TREE = (
     ("tests/", "by hand, slow twins, published figures, properties, end to end"),
     ("docs/", "running on a cluster or at a URL"),
     ("environment.yml", "the same versions for conda and Binder, written by make lock"),
-    ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+    ("requirements.lock", "every version with its hash, Python 3.11 to 3.14"),
 )
 KEPT = (
     ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),
@@ -85,6 +86,7 @@ def readme(study: Study, picture: Exhibit) -> str:
     return _template("README.md.j2").render(
         answer=sentences.answer(study),
         reach=sentences.could_we_see_it(study),
+        years="" if study.years is None else over_years.in_short(study.years),
         alt=picture.alt,
         caption=picture.caption.text(),
         times=TIMES,
