@@ -67,6 +67,7 @@ class StudentSettings(BaseModel):
     draw: str = ""
     rollout: Rollout = Field(default_factory=Rollout)
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
+    earlier_answers: Literal["published", "unpublished"] = "published"
     engine: str = "duckdb"
     memory_limit: str
     min_comparison: int = Field(ge=1)
