@@ -2,10 +2,11 @@
 
 import pandas as pd
 import pytest
+from student_tables import codebook_section, fake
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, codebook_section, fake
+from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES
 from leapstudy.students.engine import connect
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
 from leapstudy.students.reading import Reading
@@ -196,3 +197,17 @@ def test_codebook_and_fake_data_come_from_the_declaration(table):
             assert set(made[column.name]) <= set(column.allowed)
         if column.kind == "number":
             assert made[column.name].between(column.low, column.high).all()
+
+
+def test_more_files_than_the_system_lets_be_open_at_once(tmp_path):
+    resource = pytest.importorskip("resource")
+    rows = _months()
+    for number in range(150):
+        rows.assign(student=f"~P{number:010d}").to_csv(tmp_path / f"{number}.csv", index=False)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        panel = open_panel(connect(threads=1), tmp_path, Reading()).table
+        assert panel.count().execute() == 150 * len(rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
