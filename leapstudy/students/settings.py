@@ -15,7 +15,7 @@ from leapstudy.students import contract
 from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
-TRANSLATED = ("grade", "status", "type", "high_needs", "completed")
+TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result")
 """Columns whose own values may be translated under `values:`."""
 
 
