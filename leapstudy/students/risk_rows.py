@@ -134,9 +134,17 @@ def _changes(risk: Table, rates: Table, months: tuple[int, int], last: bool) -> 
         sums = then.group_by(keys).agg(before=then.y.mean(where=before), after=then.y.mean(where=inside))
     rows = risk.join(sums, keys)
     return rows.select(
-        "student", "g", "picked", "district_code", "school_code", "before", "after", *WINDOWS,
-        band=grade_band(rows.grade), need=rows.high_needs.cast("float64"),
-    )  # fmt: skip
+        "student",
+        "g",
+        "picked",
+        "district_code",
+        "school_code",
+        "before",
+        "after",
+        *WINDOWS,
+        band=grade_band(rows.grade),
+        need=rows.high_needs.cast("float64"),
+    )
 
 
 def _exposure(panel: Table, people: Table, table: pd.DataFrame, last: int) -> np.ndarray:
