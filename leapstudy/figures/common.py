@@ -11,7 +11,8 @@ from leapstudy.did.answer import Answer as Answer  # figures take these from her
 from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
-from leapstudy.figures.style import GRAY, MARKS, Mark, new_figure
+from leapstudy.figures.frame import WIDE, frame, styled
+from leapstudy.figures.style import MARKS, Mark
 from leapstudy.figures.style import legend_below as legend_below
 from leapstudy.words.findings import treated_words as treated_words
 
@@ -19,14 +20,13 @@ Asked = Answer | Glance
 """Whatever answers the one contrast that was asked."""
 
 
-def not_drawn(answer: Answer, title: str, reason: str) -> Exhibit:
+def not_drawn(answer: Asked, title: str, reason: str, width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
-    figure, axes = new_figure(1.4)
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, "Cannot be drawn for this choice", ha="center", va="center", color=GRAY)
+    caption = caption_of(answer, "Nothing is drawn, for the reason that is given")
+    with styled():
+        figure, _, _ = frame(title, f"Nothing is drawn here. {reason}", f"{caption.source}.", 0.05, width=width)
     alt = alt_text("Nothing is drawn here, for the reason in the table below.", reason)
-    rows = pd.DataFrame({"Why nothing is drawn": [reason]})
-    return Exhibit(figure, title, alt, caption_of(answer, "Nothing is drawn, for the reason in the table"), rows)
+    return Exhibit(figure, title, alt, caption, pd.DataFrame({"Why nothing is drawn": [reason]}), framed=True)
 
 
 def caption_of(answer: Asked, what: str, years: str = "") -> Caption:

@@ -77,7 +77,7 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, weight) <= 0.97 * width:  # drawn letters are rounded to pixels
+        if lines and text_width(longer, size, weight) <= 0.95 * width:  # drawn letters are rounded to pixels
             lines[-1] = longer
         else:
             lines.append(word)

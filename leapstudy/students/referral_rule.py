@@ -86,7 +86,7 @@ class ReferralRule:
 
     def words(self) -> str:
         """Return the rule as a person would state it."""
-        return f"{self.percent} % or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
+        return f"{self.percent}% or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
 
 
 def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[ReferralRule, ...]:

@@ -253,9 +253,14 @@ def raw_means(study: Study) -> str:
 
 def chance(study: Study) -> Finding:
     """Say how often the same computation finds as much where nothing was done, and the least p-value possible."""
-    main, floor = study.answer.main, study.answer.detectable.floor
+    return chance_of_answer(study.answer)
+
+
+def chance_of_answer(answer: Answer | Glance) -> Finding:
+    """Say it of an answer; see `chance`."""
+    main, floor = answer.main, answer.detectable.floor
     single = main.n_treated == 1
-    rows = study.answer.permutation
+    rows = answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"] if single else rows["placebo_pp"]
     as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
     if single:
@@ -417,46 +422,6 @@ def disagreement(study: Study) -> Finding:
     )
     detail = f"{changed} of {len(rows)} districts' 2020-21 figures moved by a point or more between the editions."
     return Finding(title, detail, low["moved_pp"])
-
-
-def ladder(answer: Answer) -> Finding:
-    """Say whether changing one choice at a time changes what the interval says of zero."""
-    rows = contrast_rows(answer)
-    others = rows[(rows["role"] == "sensitivity")]
-    clear = int(((others["ci_low_pp"] > 0) | (others["ci_high_pp"] < 0)).sum())
-    main = answer.main
-    excludes = "not" not in zero_words(main.ci_low_pp, main.ci_high_pp)
-    flips = len(others) - clear if excludes else clear
-    what = "brings zero into the interval" if excludes else "takes the interval off zero"
-    title = (
-        f"Changing one choice at a time "
-        f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
-    )
-    if not answer.leave_one_out.empty:
-        gaps = (answer.leave_one_out["estimate_pp"] - main.estimate_pp).abs()
-        most = records(answer.leave_one_out.loc[[gaps.idxmax()]])[0]
-        title += f"; without {short(most['district'])} the estimate is {number(most['estimate_pp'])}"
-    low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
-    return Finding(title, f"The other choices give {between(low, high)} points.", main.estimate_pp, low, high)
-
-
-def specifications(answer: Answer) -> Finding:
-    """Say where the specifications that exclude zero come from."""
-    curve = answer.sensitivity.curve
-    clear = curve[(curve["low_pp"] > 0) | (curve["high_pp"] < 0)]
-    fair = int(clear["fair_before"].astype(bool).sum())
-    if clear.empty:
-        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
-    elif fair == 0:
-        title = f"All {len(clear)} of {len(curve)} specifications that exclude zero fail their own placebo"
-    else:
-        title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
-    median = float(curve["estimate_pp"].median())
-    detail = (
-        f"The median is {number(median)} points, the range "
-        f"{between(curve['estimate_pp'].min(), curve['estimate_pp'].max())}."
-    )
-    return Finding(title, detail, median)
 
 
 def state_curve(fewer: float, visited: float, program: str = PROGRAM) -> Finding:

@@ -1,0 +1,106 @@
+"""Which figures did the state revise: both editions of the year that moved, district by district of the comparison."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.phrases import counted, points
+from leapstudy.data.describe import edition_differences
+from leapstudy.data.names import comparison_words, short, study_names
+from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.frame import (
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    WIDE,
+    axes,
+    frame,
+    styled,
+    text_width,
+)
+from leapstudy.study.public import Study
+from leapstudy.words import findings
+
+YEAR = "2020-21"
+ROW = 0.162
+"""Inches from one district to the next."""
+TELL = 1.0
+"""Points from which a move is written beside its district."""
+
+
+def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
+    """Draw each district's older figure hollow and its newer one filled, the districts compared in the study alone."""
+    rows, rest = _rows(study)
+    finding, names = findings.disagreement(study), study_names()
+    left = 0.2 + max(text_width(name, SMALL, "bold") for name in rows["name"])
+    right = 0.15 + text_width("+00.0", SMALL, "bold")
+    moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
+    source = (
+        f"{names.sources}. Of the {counted(len(rest), 'other district')} in both editions {moved} moved by "
+        f"{TELL:g} point or more."
+    )
+    with styled():
+        figure, bottom, top = frame(
+            finding.title,
+            f"Attendance {YEAR}, percent; hollow: {_older(study)} edition, filled: {study.spec.edition} edition; "
+            f"blue: {names.program}",
+            source,
+            ROW * (len(rows) + 1) + 0.45,
+            width=width,
+        )
+        picture = axes(figure, left, width - right, bottom + 0.3, top - 0.05)
+        _dumbbells(picture, rows, 4 if width <= NARROW else 6)
+    caption = Caption(
+        what=f"Attendance {YEAR} in both editions of the state's file",
+        source=names.sources,
+        sample=f"{names.program} districts and {comparison_words(study.answer.main.comparison)}",
+        years=YEAR,
+        n=counted(len(rows), "district"),
+    )
+    table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
+    table.columns = pd.Index(["District", names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"])
+    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
+
+
+def _rows(study: Study[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the districts of the comparison by how far they moved, and all others."""
+    rows = edition_differences(study.data).query("year == @YEAR")
+    codes = set(study.answer.comparison_districts["district_code"])
+    inside = rows["leap"].astype(bool) | rows["district_code"].isin(codes)
+    shown = rows[inside].assign(name=rows["district"].map(short)).sort_values("moved_pp", ignore_index=True)
+    return shown, rows[~inside]
+
+
+def _older(study: Study[Any]) -> str:
+    return next(name for name in study_names().state.editions if name != study.spec.edition)
+
+
+def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:
+    places = np.arange(len(rows))
+    colors = [OWN if leap else COMPARISON for leap in rows["leap"]]
+    axes.hlines(places, rows["older_pct"], rows["newer_pct"], color=colors, linewidth=1.6, zorder=1.5)
+    axes.scatter(rows["older_pct"], places, facecolor="white", edgecolor=colors, s=20, zorder=2)
+    axes.scatter(rows["newer_pct"], places, color=colors, s=20, zorder=3)
+    axes.set(ylim=(len(rows) - 0.4, -0.6), yticks=[])
+    axes.margins(x=0.04)
+    axes.locator_params(axis="x", nbins=ticks, integer=True)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    axes.tick_params(axis="x", labelcolor=COMPARISON)
+    across: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"),
+        "textcoords": "offset points",
+        "va": "center",
+        "size": SMALL,
+    }
+    for place, row in zip(places, rows.itertuples(), strict=True):
+        far = abs(round(float(row.moved_pp), 6)) >= TELL
+        look: dict[str, Any] = {"color": OWN if row.leap else INK, "weight": "bold" if far else "normal"}
+        axes.annotate(str(row.name), (0, place), (-6, 0), ha="right", **across, **look)
+        if far:
+            axes.annotate(points(float(row.moved_pp), 1), (1, place), (4, 0), ha="left", **across, **look)
+        axes.axhline(float(place), color=CONTEXT, linewidth=0.3, zorder=0)
