@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE, PICTURE = RESULTS / "students_moments.csv", RESULTS / "students_moments.png"
 ALIKE = 1e-8
 """Points within which two ways have found the same effect."""
-PACKAGES = ("duckdb", "csdid", "diff-diff", "moderndid", "fereg", "numpy", "pandas")
+PACKAGES = ("duckdb", "csdid", "diff-diff", "moderndid", "numpy", "pandas")
 COLUMNS = [
     "date", "way", "layout", "students", "months", "wall_s", "cpu_s", "peak_mib", "effect", "se", "ratio", "target", "cores",
     "load", "python", "versions",
@@ -123,21 +123,20 @@ def keep(way: str, path: Path, students: int, months: int, found: Found, ratio: 
 
 
 def peers(folder: Path, sizes: list[int]) -> None:
-    """Pair Callaway-Sant'Anna and two-way fixed effects with every package that makes them."""
+    """Pair Callaway-Sant'Anna with every package that makes it."""
     for students in sizes:
         path = write_rows(folder / f"unsorted-{students}.parquet", students, 20, False)
         targets = dict.fromkeys(("diff-diff", "csdid", "moderndid"), ">= 15")
         pair(path, students, 20, "our Callaway-Sant'Anna", targets)
-        pair(path, students, 20, "our two-way fixed effects", {"fereg": ""})
 
 
 def whole_state(folder: Path, students: int) -> None:
-    """Time all estimators together on a state of a million students, and in little memory."""
+    """Time Callaway-Sant'Anna on a state of a million students, and in little memory."""
     for layout, target in (("unsorted", "<= 2.5"), ("sorted", "<= 1")):
         path = write_rows(folder / f"{layout}-{students}.parquet", students, 20, layout == "sorted")
         for limit in ("4GB", "500MB"):
-            found = run("all our estimators", path, limit)
-            keep(f"all our estimators, limit {limit}", path, students, 20, found, target=f"{target} s wall" if limit == "4GB" else "")  # fmt: skip
+            found = run("our Callaway-Sant'Anna", path, limit)
+            keep(f"our Callaway-Sant'Anna, limit {limit}", path, students, 20, found, target=f"{target} s wall" if limit == "4GB" else "")  # fmt: skip
         pair(path, students, 20, "our moments", {"moments by hand-written SQL": ""})
         path.unlink()
 
@@ -170,7 +169,7 @@ def draw(by_students: list[tuple[int, float]], by_months: list[tuple[int, float]
     )
     for axes, found, label, power in lines:
         at, seconds = (np.array(column, dtype=float) for column in zip(*found, strict=True))
-        axes.loglog(at, seconds, "o-", color="#0072B2", label="all our estimators, from the file")
+        axes.loglog(at, seconds, "o-", color="#0072B2", label="our Callaway-Sant'Anna, from the file")
         axes.loglog(at, seconds[-1] * (at / at[-1]) ** power, ":", color="#5F5F5F", label="linear" if power == 1 else "quadratic")  # fmt: skip
         axes.set(xlabel=label, ylabel="seconds", xticks=at, xticklabels=[f"{int(x):,}" for x in at])
         axes.set(yticks=SECONDS, yticklabels=[f"{second:g}" for second in SECONDS])
@@ -184,8 +183,8 @@ def draw(by_students: list[tuple[int, float]], by_months: list[tuple[int, float]
 
 def _once(folder: Path, students: int, months: int) -> float:
     path = write_rows(folder / f"growth-{students}-{months}.parquet", students, months, False)
-    found = run("all our estimators", path)
-    keep("all our estimators", path, students, months, found)
+    found = run("our Callaway-Sant'Anna", path)
+    keep("our Callaway-Sant'Anna", path, students, months, found)
     path.unlink()
     return found["wall_s"]
 

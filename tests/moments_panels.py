@@ -88,21 +88,3 @@ def in_engine(panel, threads=None):
     con = connect(threads=threads)
     con.con.register("panel", pa.Table.from_pandas(panel, preserve_index=False))
     return con.table("panel")
-
-
-def band(rows, edges):
-    """The number of edges reached by the share of enrolled days missed, in exact whole half days."""
-    missed = round(2 * (rows["days_enrolled"] - rows["days_attended"]).sum())
-    return sum(100 * missed >= edge * round(2 * rows["days_enrolled"].sum()) for edge in edges)
-
-
-def strata_of(panel, month, design):
-    """Return the stratum of each student at risk in `month`."""
-    months = sorted(m for m in panel["month"].unique() if number(m) < month)
-    found = {}
-    for student, rows in panel.groupby("student"):
-        if months[-1] not in set(rows["month"]) or number(rows["first_visit_month"].iloc[0]) < month:
-            continue
-        bands = [band(rows[rows["month"].isin(months[-span:])], design.edges) for span in design.spans]
-        found[student] = ", ".join(design.bands(span)[number] for span, number in zip(design.spans, bands, strict=True))
-    return found

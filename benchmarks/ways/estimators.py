@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,27 +40,22 @@ def rows_of(path: str) -> pd.DataFrame:
 
 
 def ours(limit: str, estimate: str) -> Way:
-    """Return our way: moments from the file, then one estimator or all of them."""
+    """Return our way: moments from the file, then Callaway-Sant'Anna's average where it is asked for."""
     from leapstudy.did.staggered.aggregate import aggregate_influence, averages
     from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.bacon import bacon
     from leapstudy.did.staggered.choices import Choices
-    from leapstudy.did.staggered.effects import regression_effects
-    from leapstudy.did.staggered.side_by_side import instructional, side_by_side
-    from leapstudy.did.staggered.twfe import twfe
     from leapstudy.students.engine import connect
     from leapstudy.students.moments.expression import moments_of_panel
     from leapstudy.students.moments.influence import covariance
 
     def way(path: str) -> Effect:
-        moments = instructional(moments_of_panel(connect(limit, threads=2).read_parquet(path)))
+        moments = moments_of_panel(connect(limit, threads=2).read_parquet(path))
         if estimate == "moments":
             return float(moments.students.sum()), None
-        if estimate == "twfe":
-            found = regression_effects(moments, twfe(moments), "twfe")
-            return float(found.estimate[0]), float(found.se[0])
-        if estimate == "all":
-            side_by_side(moments, (-5, 5), "student"), side_by_side(moments, (-5, 5), "district"), bacon(moments)
+        # school months counted 0, 1, 2, ... as the packages count them; a first visit in summer counts in the next one
+        place = np.searchsorted(moments.periods, moments.cohort).astype(float)
+        cohort = np.where(np.isinf(moments.cohort), np.inf, place)
+        moments = replace(moments, periods=np.arange(len(moments.periods)), cohort=cohort)
         att = att_gt(moments, Choices())
         made = averages(att, moments.periods, "simple")
         variance = covariance(moments, aggregate_influence(moments, att, made))[-1, -1]
@@ -94,16 +90,6 @@ def moderndid(path: str) -> Effect:
     names = {"yname": "y", "tname": "period", "idname": "unit", "gname": "cohort"}
     found = aggte(att_gt(rows_of(path), **names, est_method="reg", boot=False, cband=False), type="simple", cband=False)
     return float(found.overall_att), float(found.overall_se)
-
-
-def fereg(path: str) -> Effect:
-    """Two-way fixed effects by fereg."""
-    import fereg
-
-    rows = rows_of(path)
-    rows["visited"] = ((rows["cohort"] > 0) & (rows["period"] >= rows["cohort"])).astype(float)
-    found = fereg.feols("y ~ visited | unit + period", rows, vcov={"CRV1": "unit"})
-    return float(found.coef().iloc[0]), float(found.se().iloc[0])
 
 
 def days_ours(path: str) -> Effect:
@@ -156,17 +142,17 @@ def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
 
 
 PEERS: dict[str, Way] = {
-    "csdid": csdid, "diff-diff": diff_diff, "moderndid": moderndid, "fereg": fereg, "days by us": days_ours,
+    "csdid": csdid, "diff-diff": diff_diff, "moderndid": moderndid, "days by us": days_ours,
     "days by hand-written SQL": days_sql, "moments by hand-written SQL": months_sql,
 }  # fmt: skip
-OURS = {"our Callaway-Sant'Anna": "cs", "our two-way fixed effects": "twfe", "all our estimators": "all", "our moments": "moments"}  # fmt: skip
+OURS = {"our Callaway-Sant'Anna": "cs", "our moments": "moments"}
 
 
 def main() -> None:
     """Import, then measure one way."""
     name, path, limit = (*sys.argv[1:], "4GB")[:3]
     way = ours(limit, OURS[name]) if name in OURS else PEERS[name]
-    warm_up = {"csdid": "csdid.att_gt", "diff-diff": "diff_diff", "moderndid": "moderndid", "fereg": "fereg"}
+    warm_up = {"csdid": "csdid.att_gt", "diff-diff": "diff_diff", "moderndid": "moderndid"}
     if name in warm_up:
         __import__(warm_up[name])
     warnings.simplefilter("ignore")

@@ -268,6 +268,20 @@ def _check_students(path: Path) -> int:
     return 0 if report.ok else BadInput.exit_code
 
 
+@app.command(epilog="Example: leapstudy watch --until 2031-12-18")
+def watch(
+    until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Ask for outcomes by arm; refused before its day.")
+    ] = False,
+) -> None:
+    """Say how the visits run against the plan: referred, tried, met, stopped feeds, crossovers. Never an outcome."""
+    from leapstudy.study.student_watch import watch_students
+
+    for line in watch_students(until, outcomes):
+        _say(line)
+
+
 @app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")
 def choose(
     group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],

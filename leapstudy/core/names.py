@@ -1,5 +1,6 @@
 """Every option that the package itself has, by its legal names; those of the study are in `params/state.yml`."""
 
+import re
 from typing import Any, Literal, get_args
 
 from leapstudy.core.errors import bad_value
@@ -9,6 +10,10 @@ Role = Literal["main", "placebo", "sensitivity"]
 Weights = Literal["equal", "students"]
 Scale = Literal["points", "logodds"]
 PriorName = Literal["flat", "published"]
+
+DUCKDB, SPARK_LOCAL, SPARK = "duckdb", "spark-local", "spark"
+SPARK_MASTER = re.compile(r"spark://\S+|yarn|k8s://\S+|local\[(\d+|\*)\]|local-cluster\[\d+,\d+,\d+\]")
+"""How Spark itself writes where its workers are."""
 
 Comparison = str | tuple[str, ...]
 """A comparison group by its name in `params/state.yml`, or codes of one's own choice."""
@@ -29,3 +34,11 @@ def check_option(what: str, value: object, alias: Any) -> None:
     """Raise `BadInput` unless `value` is one of the alias's names."""
     if value not in options(alias):
         raise bad_value(what, value, options(alias), "See params/study.yml for what each means.")
+
+
+def check_engine(engine: str) -> str:
+    """Return the name or address of an engine, or raise `BadInput` if it is none that the student track runs on."""
+    if engine in (DUCKDB, SPARK_LOCAL, SPARK) or SPARK_MASTER.fullmatch(engine):
+        return engine
+    legal = (DUCKDB, SPARK_LOCAL, SPARK, "spark://HOST:PORT", "yarn", "k8s://HOST:PORT")
+    raise bad_value("engine", engine, legal, "docs/running-elsewhere.md says what each needs.")

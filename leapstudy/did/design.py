@@ -61,8 +61,7 @@ def _refuse_only_before(panel: Panel, spec: Spec, start: str) -> None:
         raise BadInput(
             f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
             f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} "
-            f"years "
-            f"of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
+            f"years of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
         )
 
 

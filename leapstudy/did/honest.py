@@ -95,14 +95,12 @@ def _check(problem: Problem, kind: Violation) -> None:
     if b.shape != (n_pre + n_post,) or v.shape != (b.size, b.size) or w.shape != (n_post,) or n_post < 1:
         raise BadInput(
             f"Robust bounds need an effect, its covariance and for those after a weight each; got {n_pre} before, "
-            f"{n_post} "
-            f"after, {b.shape} estimates, {v.shape} covariance, {w.shape} weights."
+            f"{n_post} after, {b.shape} estimates, {v.shape} covariance, {w.shape} weights."
         )
     if n_pre < LEAST_BEFORE[kind]:
         raise BadInput(
             f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare "
-            f"violations "
-            f"with; got {n_pre}. Bring earlier periods; without them no bound can be given."
+            f"violations with; got {n_pre}. Bring earlier periods; without them no bound can be given."
         )
 
 

@@ -74,8 +74,7 @@ def _positive(variance: float) -> float:
     if not se >= LEAST_NOISE:
         raise BadInput(
             "No variation: the districts compared all changed by the same amount, so that nothing shows how far "
-            "districts "
-            "move by themselves. Add districts to the comparison group."
+            "districts move by themselves. Add districts to the comparison group."
         )
     return se
 

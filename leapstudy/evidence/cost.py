@@ -17,8 +17,7 @@ from leapstudy.core.phrases import between, number
 SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
     "Per visited student: the effect on the average divided by the share of students visited, which assumes that "
-    "visits "
-    "moved nobody else."
+    "visits moved nobody else."
 )
 
 

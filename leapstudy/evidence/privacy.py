@@ -46,13 +46,17 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
         missing = [column for column in COUNTS if column not in table.columns]
         if missing:
             raise BadInput(f"The table {name!r} lacks {missing}; without counts nothing can be suppressed.")
-    parts = [table.reindex(columns=[*dimensions, *COUNTS]) for table in tables.values()]
+    parts = [_named(table, dimensions).join(table[list(COUNTS)]) for table in tables.values()]
     stacked = pd.concat(parts, ignore_index=True)
     stacked["numerator"] = stacked["numerator"].fillna(stacked["denominator"])  # a mean has only a denominator
-    stacked[list(dimensions)] = stacked[list(dimensions)].astype(object).fillna(ALL).astype(str)
     if stacked.groupby(list(dimensions))[list(COUNTS)].nunique().gt(1).to_numpy().any():
         raise BadInput("Two published tables give different counts for the same cell. Build them from one source.")
     return stacked.drop_duplicates(list(dimensions), ignore_index=True)
+
+
+def _named(table: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
+    """Return the dimensions as text, since beside a total the whole number 1 would become ``1.0``."""
+    return table.reindex(columns=list(dimensions)).astype(object).fillna(ALL).astype(str)
 
 
 def collect(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> Cells:
@@ -175,7 +179,7 @@ def protect(
 
 
 def _hide(table: pd.DataFrame, dimensions: Sequence[str], columns: Sequence[str], secret: set[tuple]) -> pd.DataFrame:
-    keys = table.reindex(columns=list(dimensions)).astype(object).fillna(ALL).astype(str)
+    keys = _named(table, dimensions)
     mask = np.array([key in secret for key in keys.itertuples(index=False, name=None)], dtype=bool)
     emptied = {name: table[name].mask(mask) for name in columns if name in table.columns}
     return table.assign(**emptied, suppressed=mask)
@@ -201,9 +205,8 @@ def audit(
         As given to `protect`.
     """
     cells = collect(original, dimensions)
-    shown = pd.concat(published.values(), ignore_index=True).reindex(columns=[*dimensions, *COUNTS])
-    shown = shown[shown["denominator"].notna()]
-    open_keys = set(shown[list(dimensions)].astype(object).fillna(ALL).astype(str).itertuples(index=False, name=None))
+    keys = [_named(table, dimensions)[table["denominator"].notna()] for table in published.values()]
+    open_keys = set(pd.concat(keys).itertuples(index=False, name=None))
     hidden = np.ones(len(cells.listed), dtype=bool)
     hidden[cells.listed] = [key not in open_keys for key in cells.keys.itertuples(index=False, name=None)]
     small = is_small(cells.counts[:, 0], cells.counts[:, 1], min_group)

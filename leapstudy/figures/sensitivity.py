@@ -39,8 +39,7 @@ def specifications(answer: Answer) -> Exhibit:
         caption_of(
             answer,
             f"Every way to ask for the effect on {outcome_words(answer.spec.outcome)}, with 95 % intervals; 'placebo' "
-            f"says whether the "
-            "same choices find a difference before any visit",
+            "says whether the same choices find a difference before any visit",
             "as named at each row",
         ),
         sample=f"{treated_words(answer)} against each comparison group",
@@ -85,8 +84,7 @@ def estimators(answer: Answer) -> Exhibit:
         title="Do other estimators say the same",
         alt=alt_text(
             f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to "
-            f"{points(high['estimate_pp'])} "
-            f"({high['label']}); {clear} of {len(rows)} intervals leave out zero."
+            f"{points(high['estimate_pp'])} ({high['label']}); {clear} of {len(rows)} intervals leave out zero."
         ),
         caption=caption_of(answer, "Effects on the average of 2021-22 by estimator, with 95 % intervals"),
         data=rows[["label", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "n_comparison"]].set_axis(
@@ -161,8 +159,7 @@ def bounds(answer: PooledAnswer) -> Exhibit:
         raise ValueError(f"This answer holds no robust bounds: {reason}")
     what = (
         "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, "
-        "by the largest one "
-        "before; chronic absence of 2019-20 is a placebo, where zero is due"
+        "by the largest one before; chronic absence of 2019-20 is a placebo, where zero is due"
     )
     caption = replace(
         caption_of(answer, what, "2011-12 to 2021-22"), source=study_names().all_sources(answer.main.edition)

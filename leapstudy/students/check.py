@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
@@ -275,9 +275,8 @@ def _unmatched(rows: Table, most: float) -> list[Finding]:
         return []
     reason = (
         f"More than {most:.0%} of the students in the visit log are not in the attendance files. Either one of the "
-        f"two ids "
-        "lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share that is "
-        "allowed."
+        "two ids lost its zeros, or the files are of other years; `max_unmatched` in params/students.yml is the share "
+        "that is allowed."
     )
     return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
 
@@ -291,8 +290,7 @@ def _all_outside(rows: Table) -> list[Finding]:
         return []
     reason = (
         "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the "
-        "attendance "
-        "of the months before and after the visits."
+        "attendance of the months before and after the visits."
     )
     return [Finding("visits", "no_visit_inside", "error", "", outside, "refused", reason)]
 
@@ -303,7 +301,7 @@ def check_path(
     known_districts: tuple[str, ...] = (),
     shape: Shape | None = None,
     roster: Path | str | None = None,
-    con: Backend | None = None,
+    con: BaseBackend | None = None,
 ) -> CheckReport:
     """Check attendance files or a visit log against every rule, without ever fetching a row.
 
@@ -345,6 +343,6 @@ def refuse(reports: Sequence[CheckReport]) -> None:
         raise BadInput("\n".join(report.text() for report in bad))
 
 
-def kept_rows(con: Backend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
+def kept_rows(con: BaseBackend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
     """Keep the rows that no rule leaves out in the engine."""
     return keep(con, doing, rows.filter(rows.kept).select(*columns))

@@ -1,4 +1,8 @@
-"""The engine that holds the rows: DuckDB through ibis. Its error messages quote cells, so none of them gets out."""
+"""The engine that holds the rows, through ibis: DuckDB, or a Spark of one machine or many.
+
+What differs between the two stands in `on_duckdb` and `on_spark`: to open, to keep, to lend, to read files. Everything
+else is one expression for both. An engine's error messages quote cells, so none of them gets out.
+"""
 
 import atexit
 import os
@@ -8,42 +12,61 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import duckdb
-import ibis
-import ibis.util
 import pyarrow as pa
 from ibis.backends import BaseBackend
-from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 
 SPILL = "leapstudy-spill-"
 Result = TypeVar("Result")
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
 
 
-def connect(memory_limit: str = "2GB", threads: int | None = None) -> Backend:
-    """Open an engine in memory that spills to a private temporary folder beyond `memory_limit`.
+def connect(memory_limit: str = "2GB", threads: int | None = None, engine: str = DUCKDB) -> BaseBackend:
+    """Open an engine.
+
+    Parameters
+    ----------
+    memory_limit
+        Beyond it DuckDB spills to a private temporary folder; for a local Spark the memory of its one process. A
+        cluster's workers have their own.
+    threads
+        Threads on this machine; all by default.
+    engine
+        ``"duckdb"``; ``"spark-local"`` (a Spark in this machine); ``"spark"`` (the session that is there already, as in
+        a Databricks notebook or under spark-submit); or a Spark master such as ``"spark://host:7077"`` or ``"yarn"``.
 
     Raises
     ------
     BadInput
-        If the engine does not understand the limit.
+        If the engine or the limit is not understood, or Spark or Java is not installed.
     """
-    spill = spill_folder()
-    settings = {"memory_limit": memory_limit, "temp_directory": str(spill), "preserve_insertion_order": False}
-    if threads is not None:
-        settings["threads"] = threads
-    try:
-        return ibis.duckdb.connect(**settings)
-    except duckdb.Error:
-        raise BadInput(
-            f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
-        ) from None
+    if check_engine(engine) == DUCKDB:
+        from leapstudy.students import on_duckdb
+
+        return on_duckdb.connect(memory_limit, threads)
+    from leapstudy.students import on_spark
+
+    master = f"local[{threads or '*'}]" if engine == SPARK_LOCAL else "" if engine == SPARK else engine
+    return on_spark.connect(master, memory_limit)
+
+
+def on(con: BaseBackend) -> ModuleType:
+    """Return the module that knows this engine: `on_duckdb` or `on_spark`."""
+    if con.name == DUCKDB:
+        from leapstudy.students import on_duckdb
+
+        return on_duckdb
+    from leapstudy.students import on_spark
+
+    return on_spark
 
 
 @cache
@@ -74,41 +97,35 @@ def _runs(process: int) -> bool:
     return True
 
 
-def keep(con: Backend, doing: str, rows: Table) -> Table:
+def keep(con: BaseBackend, doing: str, rows: Table) -> Table:
     """Compute an expression once and keep its rows in the engine; see `sealed` for what `doing` is."""
-    return sealed(doing, lambda: con.create_table(ibis.util.gen_name("kept"), rows, temp=True))
+    return sealed(doing, lambda: on(con).keep(con, rows))
 
 
 @contextmanager
 def held(doing: str, rows: Table) -> Iterator[Table]:
-    """Compute an expression once and keep its rows in whatever engine it belongs to, while the block runs.
-
-    On DuckDB the table is dropped by hand: ibis 12 with sqlglot 30 writes a DROP without a name.
-    """
+    """Compute an expression once and keep its rows in the engine that it belongs to, while the block runs."""
     con = rows.get_backend()
-    if not isinstance(con, Backend):
-        with sealed(doing, rows.cache) as cached:
-            yield cached
-        return
     table = keep(con, doing, rows)
     try:
         yield table
     finally:
-        sealed(doing, lambda: con.raw_sql(f"DROP TABLE {table.get_name()}"))
+        sealed(doing, lambda: on(con).drop(con, table))
+
+
+def lend(con: BaseBackend, table: pa.Table) -> Table:
+    """Let an engine read a small table of this process for as long as the engine is open."""
+    return on(con).lend(con, table)
 
 
 @contextmanager
 def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
     """Let an engine read a small table of this process, while the block runs."""
-    if not isinstance(con, Backend):
-        yield ibis.memtable(table)
-        return
-    name = ibis.util.gen_name("lent")
-    con.con.register(name, table)
+    there = lend(con, table)
     try:
-        yield con.table(name)
+        yield there
     finally:
-        con.con.unregister(name)
+        on(con).take_back(con, there)
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

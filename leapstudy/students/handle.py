@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import NoReturn
 
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
@@ -53,8 +53,7 @@ class StudentData:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.__panel.schema().items())
         return (
             f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} "
-            f"districts, "
-            f"{size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
+            f"districts, {size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
         )
 
     def _repr_html_(self) -> str:
@@ -112,7 +111,7 @@ def open_students(
     known_districts: tuple[str, ...] = (),
     shape: Shape | None = None,
     roster: Path | str | None = None,
-    con: Backend | None = None,
+    con: BaseBackend | None = None,
     max_unmatched: float = 0.1,
 ) -> StudentData:
     """Open confidential attendance files behind an opaque handle: checked, cleaned, pseudonymized, in the engine.

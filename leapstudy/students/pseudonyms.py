@@ -6,15 +6,14 @@ import hmac
 import os
 from pathlib import Path
 
-import ibis.util
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_text
-from leapstudy.students.engine import sealed
+from leapstudy.students.engine import lend, sealed
 from leapstudy.students.telltale import DIGITS, PATTERN, PREFIX
 
 KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
@@ -69,7 +68,7 @@ def has_raw_ids(table: Table) -> bool:
     return bool(sealed("looking at the kind of ids", table.aggregate(found=raw.any()).to_pyarrow)["found"][0].as_py())
 
 
-def pseudonymize(con: Backend, table: Table, key: bytes) -> Table:
+def pseudonymize(con: BaseBackend, table: Table, key: bytes) -> Table:
     """Return the table with pseudonyms for ids; the list of both lives in the engine's memory only.
 
     Raises
@@ -82,8 +81,6 @@ def pseudonymize(con: Backend, table: Table, key: bytes) -> Table:
     made = [pseudonym(raw, key) for raw in ids]
     if len(set(made)) < len(ids):
         raise BadInput("Two students would share a pseudonym under this key. Choose another key.")
-    name = ibis.util.gen_name("pseudonyms")
-    con.con.register(name, pa.table({"raw": ids, "made": made}))
-    pairs = con.table(name)
+    pairs = lend(con, pa.table({"raw": ids, "made": made}))
     joined = table.left_join(pairs, table.student == pairs.raw)
     return joined.mutate(student=joined.made).select(*table.columns)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import ibis
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
 
 from leapstudy.core.errors import BadInput
@@ -62,13 +62,13 @@ def _panel(rows: Table, **changes: object) -> Table:
     return rows.mutate(**missing).select(*contract.STUDENT_MONTH.names, *marks)
 
 
-def read_student_month(con: Backend, path: Path | str, how: Reading) -> Panel:
+def read_student_month(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """Read a student-month table."""
     source = read(con, path, contract.STUDENT_MONTH, how)
     return Panel(_panel(source.table), "student_month", source.unparsed, (), source.files.left_out)
 
 
-def read_student_day(con: Backend, path: Path | str, how: Reading) -> Panel:
+def read_student_day(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """Read positive daily attendance; a day that is listed twice counts once, with the larger attendance."""
     source = read(con, path, contract.STUDENT_DAY, how)
     rows = source.table
@@ -102,7 +102,7 @@ def _plausible(table: Table, column: str) -> BooleanValue:
     return (year >= FIRST_YEAR) & (year < after_last_year())
 
 
-def _spells(con: Backend, source: Source, calendar: Table) -> tuple[Table, Part]:
+def _spells(con: BaseBackend, source: Source, calendar: Table) -> tuple[Table, Part]:
     """Return the usable spells of enrollment, and the account of all of them."""
     rows = source.table.left_join(calendar.select("school_code").distinct(), "school_code", rname="{name}_taught")
     open_end = rows.exit_date.isnull() | (rows.exit_date.year() == 9999)
@@ -126,7 +126,7 @@ def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, f
     return ibis.cases(*((value.lower() == name, share) for name, share in known.items()), else_=ibis.null("float64"))
 
 
-def _taught(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
+def _taught(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part]:
     rows = source.table
     event = _shares(rows.calendar_event, CALENDAR_EVENTS, how.categories)
     taught = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
@@ -143,7 +143,7 @@ def _taught(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
     )
 
 
-def _events(con: Backend, source: Source, how: Reading) -> tuple[Table, Part]:
+def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part]:
     """Return the events that mean absence, with the share of the day missed, and the account of all events."""
     rows = source.table
     meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
@@ -178,7 +178,7 @@ def _enrolled_days(spells: Table, calendar: Table) -> Table:
     )
 
 
-def read_edfi(con: Backend, path: Path | str, how: Reading) -> Panel:
+def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """Read absences, enrollment spells and calendar, one file (or several) each in one folder.
 
     No event means present, so a school that stopped sending looks perfect: a rule looks for school-months without
@@ -243,7 +243,7 @@ def edfi_parts(folder: Path) -> dict[str, Path]:
     return places
 
 
-def read_ct_monthly(con: Backend, path: Path | str, how: Reading, roster: Path | str | None = None) -> Panel:
+def read_ct_monthly(con: BaseBackend, path: Path | str, how: Reading, roster: Path | str | None = None) -> Panel:
     """Read the fixed-width monthly file; in-person and remote days are added up.
 
     School and grade are not in it: a `roster` (student, school_code, grade, high_needs) brings them.
@@ -301,7 +301,7 @@ def shape_of(path: Path | str, how: Reading) -> Shape | Literal["visits"]:
 
 
 def open_panel(
-    con: Backend, path: Path | str, how: Reading, shape: Shape | None = None, roster: Path | str | None = None
+    con: BaseBackend, path: Path | str, how: Reading, shape: Shape | None = None, roster: Path | str | None = None
 ) -> Panel:
     """Return the student-month panel as it stands in the files: typed, marked, nothing repaired or left out.
 
@@ -345,7 +345,7 @@ def open_panel(
     return Panel(kept, panel.shape, panel.unparsed, panel.parts, panel.left_out)
 
 
-def read_visits(con: Backend, path: Path | str, how: Reading) -> Source:
+def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:
     """Return the visit log as it stands in the file; a log without referral dates dates them by the visits."""
     source = read(con, path, contract.VISITS, how)
     log = source.table

@@ -1,5 +1,6 @@
 """The parameters of the student track, typed; `params/students.yml` gives each its unit and reason."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,13 +9,38 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
+from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students import contract
+from leapstudy.students.lottery import Level, Lottery, read_lottery
 from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed")
 """Columns whose own values may be translated under `values:`."""
+
+
+class Rollout(BaseModel):
+    """What was drawn and promised before the first visit; nothing by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: Level = "student"
+    starts: dict[str, str] = Field(default_factory=dict)
+    first: date | None = None
+    last: date | None = None
+    referred: int | None = Field(default=None, ge=1)
+    met: float | None = Field(default=None, gt=0, le=1)
+    visits: float | None = Field(default=None, gt=0)
+    outcomes_from: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first and self.last and self.last < self.first:
+            raise ValueError("last is before first")
+        if self.outcomes_from and self.first and self.outcomes_from < self.first:
+            raise ValueError("outcomes_from is before the first day of visits")
+        return self
 
 
 class StudentSettings(BaseModel):
@@ -34,7 +60,10 @@ class StudentSettings(BaseModel):
     categories: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     supports: tuple[str, ...] = contract.SUPPORTS
     time_zone: str = ""
+    draw: str = ""
+    rollout: Rollout = Field(default_factory=Rollout)
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
+    engine: str = "duckdb"
     memory_limit: str
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
@@ -47,6 +76,8 @@ class StudentSettings(BaseModel):
             raise ValueError("input and visits go together: the visit log says who was referred, tried and met")
         if not self.early[0] >= self.early[1] >= 1:
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
+        if self.draw and not self.rollout.starts:
+            raise ValueError("draw needs the first month of each phase: `rollout: { starts: { phase: YYYY-MM } }`")
         return self
 
     @property
@@ -92,7 +123,15 @@ def _checked(content: object, name: str) -> StudentSettings:
             raise bad_value(
                 f"column under values: in {name}", column, TRANSLATED, "Write it as `column: {legal: own}`."
             )
+    check_engine(settings.engine)
     return settings
+
+
+def lottery_of(settings: StudentSettings) -> Lottery | None:
+    """Return the draw that the parameters name, or None where nobody drew lots."""
+    if not settings.draw:
+        return None
+    return read_lottery(Path(settings.draw).expanduser(), settings.rollout.level, settings.rollout.starts)
 
 
 def input_files(settings: StudentSettings) -> dict[str, Path]:
@@ -117,7 +156,8 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
         return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
     from leapstudy.students.files import find  # imports pyarrow
 
-    files = {role: find(path).paths for role, path in input_files(chosen).items()}
+    named = input_files(chosen) | ({"draw": Path(chosen.draw).expanduser()} if chosen.draw else {})
+    files = {role: find(path).paths for role, path in named.items()}
     return hashes | {
         f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)
     }

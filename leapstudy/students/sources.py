@@ -2,20 +2,18 @@
 
 import functools
 import operator
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
-import ibis.util
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.contract import Column
-from leapstudy.students.engine import sealed
+from leapstudy.students.engine import on
 from leapstudy.students.files import Dialect, Files, find, name_key, source_columns
 from leapstudy.students.reading import Reading
 
@@ -34,7 +32,7 @@ class Source:
     unparsed: int
 
 
-def read(con: Backend, path: Path | str, table: contract.Table, how: Reading) -> Source:
+def read(con: BaseBackend, path: Path | str, table: contract.Table, how: Reading) -> Source:
     """Read the files at `path` as one of the contract's tables.
 
     Raises
@@ -47,16 +45,14 @@ def read(con: Backend, path: Path | str, table: contract.Table, how: Reading) ->
     return Source(typed(raw, table, how), files, unparsed_lines(con, files))
 
 
-def scan(con: Backend, files: Files, table: contract.Table, how: Reading) -> Table:
-    """Return the files as one table with the contract's column names; text files as text: no code is a number."""
+def scan(con: BaseBackend, files: Files, table: contract.Table, how: Reading) -> Table:
+    """Return the files as one table with the contract's column names; text as text, so that no code is a number."""
     if files.kind == "fixed":
-        return _fixed_width(con, [str(path) for path in files.paths], table)
+        return _fixed_width(on(con).lines(con, files.paths), table)
     _require_one_table(files, table, how)
-    selects = [_select(dialect, paths, table, how) for dialect, paths in files.groups().items()]
+    selects = [_select(con, dialect, paths, table, how) for dialect, paths in files.groups().items()]
     _require_equal_types(files, table, how)
-    view = ibis.util.gen_name("files")
-    sealed("opening the files", lambda: con.raw_sql(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}"))
-    return con.table(view)
+    return ibis.union(*selects) if len(selects) > 1 else selects[0]
 
 
 def _require_one_table(files: Files, table: contract.Table, how: Reading) -> None:
@@ -79,51 +75,40 @@ def columns_of(files: Files, how: Reading) -> set[str]:
     return set(there) | set(how.constants)
 
 
-def _select(dialect: Dialect, paths: Sequence[Path], table: contract.Table, how: Reading) -> str:
+def _select(con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.Table, how: Reading) -> Table:
     mapping = {name: theirs for name, theirs in how.columns.items() if name in table.names}
     columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
     contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
-    cells = []
+    rows, cells = on(con).rows(con, dialect, paths), {}
     for column in table.columns:
         if column.name in how.constants:
-            cell = _quoted(how.constants[column.name])
+            cells[column.name] = ibis.literal(how.constants[column.name])
         elif column.name in columns:
-            cell = _cell(dialect, columns[column.name], column, paths[0].name, how)
+            cells[column.name] = _cell(rows, dialect, columns[column.name], column, paths[0].name, how)
         else:
-            cell = "NULL::VARCHAR"
-        cells.append(f'{cell} AS "{column.name}"')
-    return f"SELECT {', '.join(cells)} FROM {_reader(dialect, paths)}"
+            cells[column.name] = ibis.null("string")
+    return rows.select(**cells)
 
 
-def _cell(dialect: Dialect, source: str, column: Column, file: str, how: Reading) -> str:
-    name, kind = '"' + source.replace('"', '""') + '"', dialect.type_of(source)
+def _cell(rows: Table, dialect: Dialect, source: str, column: Column, file: str, how: Reading) -> Value:
+    value, kind = rows[source], dialect.type_of(source)
     if column.kind == "text" and kind != "text":
         raise BadInput(
             f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading "
-            f"zeros. "
-            "Export it as text."
+            "zeros. Export it as text."
         )
     if dialect.kind == "delimited" or kind == "text":
-        return f"{name}::VARCHAR"
+        return value.cast("string")
     zone = dialect.zone_of(source)
     if kind != "moment" or not zone:
-        return name
+        return value
     if zone.upper() in ("UTC", "+00:00", "Z") and not how.time_zone:
         raise BadInput(
             f"{file}: {column.name} holds instants in UTC, whose local date cannot be known. Say where they are meant "
-            f"by "
-            "`time_zone:` in params/students.yml (America/New_York, say), or export dates."
+            "by `time_zone:` in params/students.yml (America/New_York, say), or export dates."
         )
-    return _local(name, zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone)
-
-
-def _local(name: str, zone: str) -> str:
-    """Return an instant's local date; an offset such as -04:00 is added by hand."""
-    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
-    if offset:
-        minutes = int(offset[1] + "1") * (60 * int(offset[2]) + int(offset[3]))
-        return f"(({name} AT TIME ZONE 'UTC') + INTERVAL ({minutes}) MINUTE)"
-    return f"({name} AT TIME ZONE {_quoted(zone)})"
+    place = zone if zone.upper() not in ("UTC", "+00:00", "Z") else how.time_zone
+    return on(rows.get_backend()).local(value, place)
 
 
 def _require_equal_types(files: Files, table: contract.Table, how: Reading) -> None:
@@ -142,50 +127,17 @@ def _require_equal_types(files: Files, table: contract.Table, how: Reading) -> N
             )
 
 
-def _reader(dialect: Dialect, paths: Sequence[Path]) -> str:
-    names = "[" + ", ".join(_quoted(str(path)) for path in paths) + "]"
-    if dialect.kind == "parquet":
-        return f"read_parquet({names}, union_by_name = true)"
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in dialect.columns)
-    return (
-        f"read_csv({names}, delim = {_quoted(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false)"
-    )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def unparsed_lines(con: Backend, files: Files) -> int:
+def unparsed_lines(con: BaseBackend, files: Files) -> int:
     """Return how many lines of text files fit no row: too many or too few cells, broken quotes, another encoding.
 
     The reader skips such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
     """
     if files.kind != "delimited":
         return 0
-    return sum(_unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
+    return sum(on(con).unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
 
 
-def _unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
-    errors, scans = ibis.util.gen_name("rejected"), ibis.util.gen_name("scans")
-    reader = _reader(dialect, paths).replace(
-        "ignore_errors = true", f"store_rejects = true, rejects_table = '{errors}', rejects_scan = '{scans}'"
-    )
-
-    def count() -> int:
-        every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
-        con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
-        row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()
-        con.con.execute(f"DROP TABLE {errors}")
-        con.con.execute(f"DROP TABLE {scans}")
-        return int(row[0])
-
-    return sealed("counting broken lines", count)
-
-
-def _fixed_width(con: Backend, names: list[str], table: contract.Table) -> Table:
-    lines = con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quote="", escape="")
+def _fixed_width(lines: Table, table: contract.Table) -> Table:
     starts = [sum(column.width for column in table.columns[:index]) for index in range(len(table.columns))]
     cells = {c.name: lines.line.substr(start, c.width) for c, start in zip(table.columns, starts, strict=True)}
     return lines.select(**cells)

@@ -80,7 +80,7 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.simulate import is_simulated
 
     known, how, files = load_study().districts, settings.reading, input_files(settings)
-    con = connect(settings.memory_limit)
+    con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
     limits = limits_for(panel.table, tuple(known["district_code"]), how)
     simulated = is_simulated(files["attendance"])

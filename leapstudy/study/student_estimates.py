@@ -233,8 +233,7 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
             None,
             (
                 f"No overlap: in a month {rule.monthly:.0%} of those who meet the rule are referred, so that students "
-                f"who are "
-                "left to compare with are not like those who were visited.",
+                "who are left to compare with are not like those who were visited.",
             ),
         )
     return found.get((code, part), Found(None, (NOBODY_FOLLOWED,)))

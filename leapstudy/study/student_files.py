@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from leapstudy.students.settings import StudentSettings, input_files, input_hash
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_check import places_of, set_aside
 from leapstudy.study.student_publish import published
+
+if TYPE_CHECKING:
+    from leapstudy.students.handle import StudentData
 
 FOLDER = "student_answers"
 KEPT = 3
@@ -78,22 +81,28 @@ def _forget_old(folder: Path) -> None:
         file.unlink()
 
 
-def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
+def open_own(settings: StudentSettings) -> "StudentData":
+    """Open the files that the parameters name."""
     from leapstudy.students.engine import connect  # the engine takes seconds to import; most calls find a stored state
     from leapstudy.students.handle import open_students
-    from leapstudy.study.student_estimates import measure, student_answer
 
-    districts, files = load_study().districts, input_files(settings)
-    data = open_students(
+    files = input_files(settings)
+    return open_students(
         files["attendance"],
         visits=files["visits"],
         how=settings.reading,
         shape=settings.shape or None,
-        known_districts=tuple(districts["district_code"]),
+        known_districts=tuple(load_study().districts["district_code"]),
         roster=files.get("roster"),
-        con=connect(settings.memory_limit),
+        con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
     )
+
+
+def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
+    from leapstudy.study.student_estimates import measure, student_answer  # imports the engine
+
+    data = open_own(settings)
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)
     given = supports(counts)

@@ -45,8 +45,7 @@ def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
         "Without LEAP, treated and comparison districts would have changed equally, on average, from the mean of the "
-        "years "
-        f"before to the year after, on the scale of {at(source.result, 'params', 'scale') or 'points'}."
+        f"years before to the year after, on the scale of {at(source.result, 'params', 'scale') or 'points'}."
     )
 
 
@@ -54,8 +53,7 @@ def anticipation(source: Source) -> str:
     """The window of anticipation."""
     return (
         "It is assumed that nothing changed ahead of summer 2021: LEAP was announced in April 2021 and the first "
-        "visits were made that summer, "
-        "so 2020-21 is a year before the program."
+        "visits were made that summer, so 2020-21 is a year before the program."
     )
 
 
@@ -148,9 +146,7 @@ def reach(source: Source) -> Answer:
     )
     text = (
         f"{detects}. Published effects are multiplied by the coverage of all districts together, "
-        f"{percent(r.coverage)}, and held "
-        "against the figures by t tests: of an effect as large (small p: ruled out), and of one beyond it either way "
-        "(small p: "
-        "shown to be smaller)."
+        f"{percent(r.coverage)}, and held against the figures by t tests: of an effect as large (small p: ruled out), "
+        "and of one beyond it either way (small p: shown to be smaller)."
     )
     return text, Table(rows, "Published effects beside what can be detected, points")

@@ -21,8 +21,7 @@ def pre_trend(source: Source) -> str:
         elif study:
             told.append(
                 f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} "
-                f"points "
-                "a year would have been found with 80% power."
+                "points a year would have been found with 80% power."
             )
     return " ".join(told) or absent("event study")
 
@@ -159,11 +158,9 @@ def rebound(source: Source) -> str:
     )
     return (
         f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per "
-        f"point of "
-        f"change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that line the "
-        f"treated "
-        f"side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the state publishes "
-        f"attendance from 2019-20 only."
+        f"point of change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that "
+        f"line the treated side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the "
+        "state publishes attendance from 2019-20 only."
     )
 
 
@@ -207,8 +204,8 @@ def together(source: Source) -> Answer:
         f"Partial pooling: mean effect {points(model['mu_pp'])} points "
         f"({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
         f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} "
-        f"({number(model['tau_low_pp'])} to "
-        f"{number(model['tau_high_pp'])}); prior on the mean: {model['prior']['source']}."
+        f"({number(model['tau_low_pp'])} to {number(model['tau_high_pp'])}); prior on the mean: "
+        f"{model['prior']['source']}."
     )
     return text, Table(
         _short(shown.set_axis(names, axis=1)), "Every district on its own, adjusted for 15 looks, and shrunken"

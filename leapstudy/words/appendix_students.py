@@ -26,10 +26,8 @@ def comparison(source: Source) -> str:
     """The comparison group."""
     return (
         f"{source.reading.n_comparison:,} students of the same district who were not visited yet, at risk in the same "
-        f"month and in the same "
-        "band of absence over the months before. Students are visited because they were absent, so students who were "
-        "not are no comparison; "
-        "other groups stand beside this one in point 13."
+        "month and in the same band of absence over the months before. Students are visited because they were absent, "
+        "so students who were not are no comparison; other groups stand beside this one in point 13."
     )
 
 
@@ -37,8 +35,7 @@ def unit(source: Source) -> str:
     """Unit, period and weights."""
     return (
         f"The unit is a student in a calendar month, {source.at('period') or 'period not kept'}; days attended over "
-        f"days enrolled. Cohorts by "
-        "month of the first visit are weighted by their visited students."
+        "days enrolled. Cohorts by month of the first visit are weighted by their visited students."
     )
 
 
@@ -46,8 +43,7 @@ def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
         "Within a month and a band of absence before, visited students would have changed as much as students at risk "
-        "who were not visited yet, "
-        f"had they not been visited. Base: {source.reading.pre}; on the scale of points."
+        f"who were not visited yet, had they not been visited. Base: {source.reading.pre}; on the scale of points."
     )
 
 
@@ -94,9 +90,9 @@ def baseline(source: Source) -> str:
         )
     before = rows[rows["event_time"] < 0]
     return (
-        f"Students whom the referral rule would have picked before there was any visit attended "
-        f"{number(before['picked_pct'].mean(), 1)}% of days "
-        f"in the {len(before)} months before, and other students {number(before['others_pct'].mean(), 1)}%."
+        "Students whom the referral rule would have picked before there was any visit attended "
+        f"{number(before['picked_pct'].mean(), 1)}% of days in the {len(before)} months before, and other students "
+        f"{number(before['others_pct'].mean(), 1)}%."
     )
 
 
@@ -104,8 +100,8 @@ def staggered(source: Source) -> str:
     """Staggered timing."""
     return (
         "Each cohort is compared with students who were not visited yet in the same month, never with students "
-        "visited earlier: forbidden "
-        "comparisons cannot arise. Two-way fixed effects is not among the designs, so that it has no weights to show."
+        "visited earlier: forbidden comparisons cannot arise. Two-way fixed effects is not among the designs, so that "
+        "it has no weights to show."
     )
 
 
@@ -113,8 +109,7 @@ def scale(source: Source) -> str:
     """Points and log-odds."""
     return (
         "Not possible: the sums that leave the engine are of rates, and their log-odds cannot be had from them. Near "
-        "the ceiling points "
-        "understate: who misses 5% of days cannot gain more than 5."
+        "the ceiling points understate: who misses 5% of days cannot gain more than 5."
     )
 
 
@@ -124,10 +119,8 @@ def composition(source: Source) -> str:
     refused = " ".join(own["refused"]) or "No cell was refused."
     return (
         f"The estimate covers {percent(own['overlap'], 0)} of the visited students. {refused} A student counts in the "
-        f"months of enrollment; "
-        f"nobody is dropped for coming late or leaving. A count under {MIN_COUNT}, or of a group under {MIN_GROUP}, "
-        f"is hidden, and so is "
-        "any from which it could be had by taking away."
+        f"months of enrollment; nobody is dropped for coming late or leaving. A count under {MIN_COUNT}, or of a "
+        f"group under {MIN_GROUP}, is hidden, and so is any from which it could be had by taking away."
     )
 
 

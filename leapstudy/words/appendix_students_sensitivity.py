@@ -19,8 +19,7 @@ def pre_trend(source: Source) -> str:
         return "Not possible: too few months precede the visits to test whether both sides moved together."
     return (
         f"Joint test over {counted(test['months'], 'month')} before the visit: {probability(test['p_value'])}; a "
-        f"drift of "
-        f"{number(test['mde_pp'])} points a month would have been found with 80% power."
+        f"drift of {number(test['mde_pp'])} points a month would have been found with 80% power."
     )
 
 
@@ -59,8 +58,7 @@ def inference(source: Source) -> str:
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
         f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell "
-        f"of chance "
-        "among students; that districts differ from one another is not in them."
+        "of chance among students; that districts differ from one another is not in them."
     )
 
 
@@ -69,8 +67,7 @@ def others(source: Source) -> Answer:
     rows = [_row(item, item["main"]) for item in source.at("answer", "designs") if item["main"]]
     text = (
         "Each design compares with other students or another base; rows are named in estimates.csv. Which of them to "
-        "believe is a matter of "
-        "point 16, not of which is in the middle."
+        "believe is a matter of point 16, not of which is in the middle."
     )
     return text, Table(pd.DataFrame(rows, columns=_NAMES), f"The designs side by side, {source.reading.post}, points")
 
@@ -81,9 +78,9 @@ def covariates(source: Source) -> str:
     if not plain:
         return absent("design without strata")
     return (
-        f"The one trait that is adjusted for, saturated, is the band of absence before the visit: with it "
-        f"{points(own['estimate_pp'])}, without it "
-        f"{points(plain['estimate_pp'])} points. Nothing after the visit is adjusted for."
+        "The one trait that is adjusted for, saturated, is the band of absence before the visit: with it "
+        f"{points(own['estimate_pp'])}, without it {points(plain['estimate_pp'])} points. Nothing after the visit is "
+        "adjusted for."
     )
 
 
@@ -99,11 +96,9 @@ def placebos(source: Source) -> Answer:
         )
     text = (
         "Rebound removal: the district's own referral rule is put by lot to months before there was any visit, as if "
-        "those it picks had been "
-        "visited; zero is expected. It cannot see why staff picked one student rather than another. Students who were "
-        "referred and not met can "
-        "show that: for them zero is expected too, and an effect is claimed only beyond what they show. "
-        "Leaving one district out is a matter of all districts together."
+        "those it picks had been visited; zero is expected. It cannot see why staff picked one student rather than "
+        "another. Students who were referred and not met can show that: for them zero is expected too, and an effect "
+        "is claimed only beyond what they show. Leaving one district out is a matter of all districts together."
     )
     return text, Table(pd.DataFrame(rows, columns=_NAMES), "What each design finds where nobody was visited, points")
 
@@ -115,9 +110,8 @@ def rebound(source: Source) -> str:
         return "Not possible: the files hold too few months before the first visit to show the rebound."
     return (
         f"Students whom the rule would have picked before there was any visit rise by {points(found['estimate_pp'])} "
-        f"points "
-        f"({between(found['ci_low_pp'], found['ci_high_pp'])}) over {source.reading.post}, unvisited: so much of a "
-        f"plain comparison of before and after is rebound."
+        f"points ({between(found['ci_low_pp'], found['ci_high_pp'])}) over {source.reading.post}, unvisited: so much "
+        "of a plain comparison of before and after is rebound."
     )
 
 

@@ -29,8 +29,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
     place = found["table"]["m"].index(largest_bound(found))
     return (
         f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} "
-        f"points{unit}), {what} is "
-        f"{between(low[place], high[place])}; {breakdown_words(found)}."
+        f"points{unit}), {what} is {between(low[place], high[place])}; {breakdown_words(found)}."
     )
 
 

@@ -132,12 +132,10 @@ def answer(study: Study) -> Finding:
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
-        f"{moved(main.estimate_pp)} "
-        f"than in {counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}; "
-        f"{interval_words(low, high)}, "
+        f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
+        f"({comparison_words(main.comparison)}; {interval_words(low, high)}, "
         f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} "
-        f"{power_words(study.answer.detectable)} "
-        f"{placebo(study)}"
+        f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
     return Finding(title, detail, main.estimate_pp, low, high)
@@ -192,8 +190,7 @@ def placebo(study: Study) -> str:
     row = same.iloc[0]
     return (
         f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it "
-        f"shows "
-        f"{number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, "
+        f"shows {number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, "
         f"{probability(row['p_value'])})."
     )
 
@@ -214,9 +211,8 @@ def could_we_see_it(study: Study) -> Finding:
     where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
     detail = (
         f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to "
-        f"{number(min(diluted))} to {number(max(diluted))} "
-        f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{power.assumption}"
+        f"{number(min(diluted))} to {number(max(diluted))} points of the average. With 80% power the test that leads "
+        f"{detects}. {_excluded_words(power)}{power.assumption}"
     )
     title = f"{PROGRAM}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -229,11 +225,9 @@ def _excluded_words(power: PowerBlock) -> str:
     least = min((item for item in power.published if item.excluded), key=lambda item: item.diluted_pp)
     return (
         f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of "
-        f"them, "
-        f"{number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an effect as "
-        f"large: one-sided "
-        f"{probability(least.p_as_large)}; smaller than that either way: two one-sided tests "
-        f"{probability(least.p_equivalent)}). "
+        f"them, {number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an "
+        f"effect as large: one-sided {probability(least.p_as_large)}; smaller than that either way: two one-sided "
+        f"tests {probability(least.p_equivalent)}). "
     )
 
 
@@ -291,8 +285,8 @@ def trends(study: EventStudy) -> str:
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
         f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} "
-        f"({probability(study.joint_p)}); the test would have found a "
-        f"drift of {number(study.slope_mde_pp)} points a year with 80% power, and smaller ones may be there."
+        f"({probability(study.joint_p)}); the test would have found a drift of {number(study.slope_mde_pp)} points a "
+        "year with 80% power, and smaller ones may be there."
     )
 
 
@@ -326,9 +320,8 @@ def rebound(study: Study) -> Finding:
     more = "Each point more of a fall in 2020-21" if shown.slope < 0 else "Each point less of a fall in 2020-21"
     detail = (
         f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among "
-        f"{counted(shown.n, 'comparison district')} "
-        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
-        f"treated side is "
+        f"{counted(shown.n, 'comparison district')} (slope {number(shown.slope)}, 95% CI "
+        f"{between(shown.slope_low, shown.slope_high)}). Against that line the treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
     title = (
@@ -358,9 +351,8 @@ def leave_one_out(study: Study) -> Finding:
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
     detail = (
         f"Without one district the estimate lies between {number(low['estimate_pp'])} (without "
-        f"{short(low['district'])}) and "
-        f"{number(high['estimate_pp'])} points (without {short(high['district'])}); with all of them it is "
-        f"{number(main.estimate_pp)}."
+        f"{short(low['district'])}) and {number(high['estimate_pp'])} points (without {short(high['district'])}); "
+        f"with all of them it is {number(main.estimate_pp)}."
     )
     title = (
         f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of "

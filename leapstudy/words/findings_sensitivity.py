@@ -17,8 +17,8 @@ def tests(answer: DistrictAnswer) -> str:
     low, high = (None if end is None or abs(end) == float("inf") else end for end in (leading.low_pp, leading.high_pp))
     return (
         f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} "
-        f"{leading.note} "
-        f"Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and {number(p.max())}."
+        f"{leading.note} Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and "
+        f"{number(p.max())}."
     )
 
 
@@ -32,16 +32,12 @@ def pooled(answer: PooledAnswer) -> str:
     lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
         f"{lead} mean effect over districts is {points(model.mu_pp)} points (95% interval "
-        f"{between(model.mu_low_pp, model.mu_high_pp)}), above zero with "
-        f"probability {number(model.mu_above_zero)}; districts differ by a standard deviation of "
-        f"{number(model.tau_pp)} "
-        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals "
-        f"exclude zero; counting that "
+        f"{between(model.mu_low_pp, model.mu_high_pp)}), above zero with probability {number(model.mu_above_zero)}; "
+        f"districts differ by a standard deviation of {number(model.tau_pp)} ({number(model.tau_low_pp)} to "
+        f"{number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals exclude zero; counting that "
         f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} "
-        f"(Benjamini-Hochberg) or "
-        f"{number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained "
-        f"{number(model.threshold_pp, 1)} points or more is "
-        f"{percent(rows['p_above_threshold'].min(), 0)} to "
+        f"(Benjamini-Hochberg) or {number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained "
+        f"{number(model.threshold_pp, 1)} points or more is {percent(rows['p_above_threshold'].min(), 0)} to "
         f"{percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
     )
 
@@ -57,8 +53,8 @@ def _informed(answer: PooledAnswer) -> str:
         else ""
     )
     return (
-        f" With {_prior_words(model.prior)} the mean effect is "
-        f"{points(model.mu_pp)} ({between(model.mu_low_pp, model.mu_high_pp)}){speaks}."
+        f" With {_prior_words(model.prior)} the mean effect is {points(model.mu_pp)} "
+        f"({between(model.mu_low_pp, model.mu_high_pp)}){speaks}."
     )
 
 
@@ -78,9 +74,8 @@ def curve(answer: Answer) -> str:
     )
     return (
         f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the "
-        f"median is {points(shown.median())} points, "
-        f"the range {between(shown.min(), shown.max())}. {count['clear_above']} intervals lie wholly above zero, "
-        f"{count['clear_below']} wholly below. {fair}"
+        f"median is {points(shown.median())} points, the range {between(shown.min(), shown.max())}. "
+        f"{count['clear_above']} intervals lie wholly above zero, {count['clear_below']} wholly below. {fair}"
     )
 
 
@@ -148,6 +143,5 @@ def choice(record: Choice) -> str:
     others = ", ".join(f"{item.name} {number(item.mean_gap)}" for item in sets)
     return (
         f"{chosen.name} was put on record at {record.made_at} (record {record.sha256[:12]}), rank {chosen.rank} of "
-        f"{len(sets)} by likeness before LEAP; mean "
-        f"distance in standard deviations: {others}. {record.reason}"
+        f"{len(sets)} by likeness before LEAP; mean distance in standard deviations: {others}. {record.reason}"
     )

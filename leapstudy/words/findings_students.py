@@ -31,11 +31,10 @@ def answer(study: StudentStudy) -> str:
     lead = VERDICTS[verdict.kind].format(name=study.name) if verdict else ""
     return (
         f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by "
-        f"{_with_interval(design.main)} points "
-        "more than that of students at risk in the same month with the same absence before. "
-        f"{_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison with never visited "
-        f"students gives "
-        f"{_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was visited."
+        f"{_with_interval(design.main)} points more than that of students at risk in the same month with the same "
+        f"absence before. {_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison "
+        f"with never visited students gives {_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was "
+        "visited."
     )
 
 
@@ -152,10 +151,8 @@ def referral_rule(study: StudentStudy) -> str:
     )
     return (
         f"The rule that fits the log best: {rule.words()}. {percent(rule.caught, 0)} of {rule.referred:,} referred "
-        f"students meet it, "
-        f"and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is perfect and 0 is "
-        f"chance). In a "
-        f"month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
+        f"students meet it, and {percent(rule.flagged, 0)} of the others at risk (fit {number(rule.fit)}, where 1 is "
+        f"perfect and 0 is chance). In a month {percent(rule.monthly, 0)} of those who meet it are referred, {left}."
     )
 
 
@@ -199,10 +196,8 @@ def trends(study: StudentStudy) -> str:
     verdict = "rejects equal movement" if test.p_value <= 0.05 else "does not reject equal movement"
     return (
         f"The joint test over {counted(test.months, 'month')} before the visit {verdict} "
-        f"({probability(test.p_value)}); it would have "
-        f"found a drift of {number(test.mde_pp)} points a month with 80% power. A test that finds nothing does not "
-        f"show that "
-        "there is nothing."
+        f"({probability(test.p_value)}); it would have found a drift of {number(test.mde_pp)} points a month with 80% "
+        "power. A test that finds nothing does not show that there is nothing."
     )
 
 
@@ -324,8 +319,8 @@ def supports(study: StudentStudy) -> str:
     most = table.iloc[0]
     return (
         f"In all districts together {percent(most['share'], 0)} of visited students were given "
-        f"{most['support'].replace('_', ' ')}, the most "
-        f"common of {len(table)} supports. Which support helps cannot be said: nobody drew lots for them."
+        f"{most['support'].replace('_', ' ')}, the most common of {len(table)} supports. Which support helps cannot "
+        "be said: nobody drew lots for them."
     )
 
 
@@ -356,7 +351,6 @@ def truth(study: StudentStudy) -> str:
     )
     return (
         f"The true effect over {study.headline_words} is {points(study.true_headline)} points. The recommended design "
-        f"is off by "
-        f"{points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student who misses "
-        f"5% of days cannot gain 15 points."
+        f"is off by {points(main.estimate_pp - study.true_headline)}{off}. {scale} They are nominal here: a student "
+        "who misses 5% of days cannot gain 15 points."
     )

@@ -109,8 +109,7 @@ def flagged_district(answer: OverYears) -> Finding | None:
     return Finding(
         f"{answer.name}: published figures that look like recording faults",
         f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own "
-        f"history; it does not "
-        "know the reason. Without that year nothing can be estimated for this district alone.",
+        "history; it does not know the reason. Without that year nothing can be estimated for this district alone.",
     )
 
 

@@ -1,13 +1,13 @@
 """A published table that is not what it promises is refused in plain words."""
 
 import pytest
+from fake_tables import fake_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data.codebook import codebook
-from leapstudy.data.fake import fake_table
 from leapstudy.data.schema import parse
 from leapstudy.data.state import load_state
 

@@ -149,3 +149,11 @@ def test_inputs_are_checked_and_not_changed():
         protect({"a": NEED, "b": NEED.assign(numerator=[5, 40, 45])}, DIMENSIONS)
     with pytest.raises(BadInput, match="denominator"):
         protect({"a": NEED.drop(columns="denominator")}, DIMENSIONS)
+
+
+def test_numbers_as_names_are_hidden_too():
+    """Beside a total, 1 becomes 1.0: a name that is compared as text must not be lost by that."""
+    cells = pd.DataFrame({"place": [0, 1], "numerator": [68, 2], "denominator": [68, 2]})
+    both = {"cells": cells, "all": pd.DataFrame({"numerator": [70], "denominator": [70]})}
+    assert protect(both, ["place"])["cells"]["suppressed"].all()
+    assert len(audit(both, both, ["place"])) == 1

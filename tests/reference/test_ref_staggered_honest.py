@@ -10,8 +10,9 @@ from moments_twin import moments_of
 from leapstudy.core.errors import BadInput
 from leapstudy.did.honest import breakdown, honest_bounds
 from leapstudy.did.robust_sets import Problem, magnitudes_interval
-from leapstudy.did.staggered.twfe import event_study
-from leapstudy.students.moments.influence import covariance
+from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.students.moments.record import NEVER
 
 pytestmark = pytest.mark.reference
@@ -30,10 +31,12 @@ def medicaid():
     moments = moments_of(
         pd.DataFrame({"unit": rows["stfips"], "period": rows["year"], "y": rows["dins"], "cohort": cohort})
     )
-    fit = event_study(moments)
-    states, n = moments.students.sum(), fit.observations
-    factor = states / (states - 1) * (n - 1) / (n - fit.parameters)
-    return fit.estimate, factor * covariance(moments, fit.influence)
+    # with one start in a balanced panel ATT(g,t) and its influence are those of the event study's regression
+    fit = cs_effects(moments, att_gt(moments, Choices(base="universal")))
+    states, years, n = moments.students.sum(), len(moments.periods), len(rows)
+    parameters = 2 * years - 1  # years, and event times but the base; state effects are not counted
+    factor = states / (states - 1) * (n - 1) / (n - parameters)
+    return fit.estimate[:-1], factor * fit.covariance[:-1, :-1]
 
 
 def test_smoothness_meets_the_published_table(medicaid):

@@ -8,9 +8,7 @@ import pytest
 from moments_panels import assert_equal, in_engine, random_panel
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.handle import StudentData
 from leapstudy.students.moments.expression import moments_of_panel
-from leapstudy.students.moments.risk_sets import RiskDesign, risk_set_moments
 
 NO_JAVA = shutil.which("java") is None and not os.environ.get("JAVA_HOME")
 
@@ -61,15 +59,6 @@ def test_spark_gives_the_same_moments(spark, tmp_path):
     there = _on_spark(spark, panel, tmp_path / "files")
     found = moments_of_panel(there, strata=("grade_band", "high_needs"), weights="days")
     assert_equal(found, moments_of_panel(in_engine(panel), strata=("grade_band", "high_needs"), weights="days"), 1e-9)
-
-
-def test_spark_gives_the_same_risk_sets(spark, tmp_path):
-    panel, design = random_panel(42, students=60), RiskDesign((1, 2), (5, 20))
-    found = risk_set_moments(StudentData(_on_spark(spark, panel, tmp_path / "files"), None, simulated=True), design)
-    expected = risk_set_moments(StudentData(in_engine(panel), None, simulated=True), design)
-    assert list(found) == list(expected)
-    for month, moments in expected.items():
-        assert_equal(found[month], moments, 1e-9)
 
 
 def test_spark_says_nothing_of_a_row_in_an_error(spark, tmp_path):

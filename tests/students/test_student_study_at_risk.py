@@ -1,21 +1,16 @@
-"""The at-risk design in two passes: against Callaway-Sant'Anna on risk-set moments, against rows, and by hand."""
-
-import importlib.util
+"""The at-risk design in two passes: against rows, and by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from montecarlo import at_risk_rows, attendance, month_numbers
 
-from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.did.at_risk import at_risk, at_risk_effects, coefficients, share_terms, strata_of
 from leapstudy.did.staggered.aggregate import averages
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.risk_sets import att_gt_by_risk_set
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
 from leapstudy.students.moments.record import NEVER
-from leapstudy.students.moments.risk_sets import RiskDesign, risk_set_moments
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_changes import (
     BAND_EDGES,
@@ -26,19 +21,10 @@ from leapstudy.students.risk_changes import (
     risk_changes,
 )
 from leapstudy.students.simulate import load_config, simulate, write_simulation
-from leapstudy.students.simulate.cells import attendance, month_numbers
 
 FEWEST = 4
 RULES = (ReferralRule("ALL", "last_two_months", 10, 1.0, 0.1, 0.1, 100),)
 ONE = load_config().with_changes(districts={"0640011": 700}, attrition__monthly=0.02)
-CHOICES = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=FEWEST)
-
-
-def _montecarlo():
-    spec = importlib.util.spec_from_file_location("montecarlo", paths.root() / "benchmarks" / "montecarlo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +50,6 @@ def effects(changes, found):
     return at_risk_effects(found, products, int(comparison_students(changes).sum()), FEWEST)
 
 
-def test_estimates_equal_callaway_and_santanna_on_the_moments_of_each_risk_set(data, found):
-    design = RiskDesign(spans=(2,), edges=tuple(map(float, BAND_EDGES)))
-    reference = att_gt_by_risk_set(risk_set_moments(data, design), CHOICES)
-    expected = dict(zip(zip(reference.cohort, reference.period, strict=True), reference.estimate, strict=True))
-    own = dict(zip(zip(found.cohort, found.period, strict=True), found.estimate, strict=True))
-    assert len(own) > 100 and set(own) <= set(expected)
-    assert max(abs(own[pair] - expected[pair]) for pair in own) < 1e-9
-
-
 def test_averages_and_errors_equal_influence_summed_over_rows(effects):
     """The engine's second pass against a matrix of every student's influence."""
     block = next(simulate(ONE))
@@ -82,7 +59,7 @@ def test_averages_and_errors_equal_influence_summed_over_rows(effects):
         last = slice(np.searchsorted(months, g) - 2, np.searchsorted(months, g))
         share = 100 * block.absent[:, last].sum(axis=1) / block.days[last].sum()
         bands[float(g)] = np.digitize(share, BAND_EDGES)
-    rows = _montecarlo().at_risk_rows(attendance(block), months, cohort, bands, FEWEST)
+    rows = at_risk_rows(attendance(block), months, cohort, bands, FEWEST)
     near = rows.period - rows.cohort <= 9
     rows = type(rows)(*(getattr(rows, name)[near] for name in rows.__slots__))
     made = averages(rows, months, "event", events=(1, 6))

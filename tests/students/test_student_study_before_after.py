@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from moments_twin import moments_of, random_rows
+from montecarlo import attendance, moments_of_arrays, month_numbers
 
 from leapstudy.did.before_after import before_after
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.students.moments.influence import covariance
 from leapstudy.students.moments.record import NEVER
 from leapstudy.students.simulate import load_config, simulate
-from leapstudy.students.simulate.cells import attendance, moments_of_arrays, month_numbers
 
 UNIVERSAL = Choices(base="universal")
 

@@ -1,23 +1,14 @@
 """A small Monte Carlo: with no effect at all the textbook design finds one, the recommended design hardly."""
 
-import importlib.util
-
+import montecarlo
 import pandas as pd
 import pytest
 
 from leapstudy.core import paths
 
 
-@pytest.fixture(scope="module")
-def montecarlo():
-    spec = importlib.util.spec_from_file_location("montecarlo", paths.root() / "benchmarks" / "montecarlo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.slow
-def test_the_recommended_design_is_far_less_biased_than_the_textbook_one(montecarlo):
+def test_the_recommended_design_is_far_less_biased_than_the_textbook_one():
     """Twelve districts of 1,500 students; the mean of twelve has a standard error of about 0.5 points."""
     rows = [row for seed in range(12) for row in montecarlo.replicate("last_two_months", "zero", 1500, seed)]
     table = montecarlo.summary(pd.DataFrame(rows))
@@ -27,7 +18,7 @@ def test_the_recommended_design_is_far_less_biased_than_the_textbook_one(monteca
     assert (table["truth_pp"] == 0).all() and (table["replicates"] == 12).all()
 
 
-def test_coverage_is_of_the_mean_effect_and_realized_coverage_of_each_replicates_own(montecarlo):
+def test_coverage_is_of_the_mean_effect_and_realized_coverage_of_each_replicates_own():
     same = {"path": "leap", "rule": "random", "design": "at_risk", "month": "1", "overlap": 1.0}
     # estimates stray from the mean effect of 2 by 1, and from the replicate's own by 2
     rows = [{**same, "estimate": 1.0, "truth": 3.0, "se": 0.6}, {**same, "estimate": 3.0, "truth": 1.0, "se": 0.6}]

@@ -191,8 +191,7 @@ def _fixed_weights(panel: UnitPanel) -> np.ndarray:
     if (panel.weights != panel.weights[:, :1]).any():
         raise BadInput(
             f"Column {panel.columns.weights!r} changes over time. With starts of their own no time is before all of "
-            f"them: give "
-            "each unit one weight, such as its value in the first time."
+            "them: give each unit one weight, such as its value in the first time."
         )
     return panel.weights[:, 0]
 

@@ -148,8 +148,7 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
     if missing:
         raise BadInput(
             f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the "
-            f"values "
-            "yourself, so that it is your choice who is left out."
+            "values yourself, so that it is your choice who is left out."
         )
     plain = types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
     if not plain and not all(isinstance(value, numbers.Real | Decimal) for value in column):
@@ -195,8 +194,7 @@ def _check_order(column: pd.Series, name: str) -> None:
     if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not any("0" in shape for shape in shapes))):
         raise BadInput(
             f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school "
-            f"years "
-            "written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."
+            "years written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."
         )
 
 
@@ -216,8 +214,7 @@ def _check_rows(row: np.ndarray, place: np.ndarray, units: int, times: int, colu
     if (counts > 1).any():
         raise BadInput(
             f"{int((counts > 1).sum()):,} pairs of {columns.unit!r} and {columns.time!r} have two rows or more. One "
-            f"row a unit "
-            "and time is needed: filter to one group, or aggregate first."
+            "row a unit and time is needed: filter to one group, or aggregate first."
         )
     gaps = int((counts == 0).any(axis=1).sum())
     if gaps:
@@ -234,8 +231,7 @@ def _check_spread(y: np.ndarray, name: str) -> None:
     if spread < LEAST_SPREAD:
         raise BadInput(
             f"Column {name!r} varies by {spread:.1g} only, which would be taken for rounding. Give it in a smaller "
-            f"unit, such as "
-            "percent for shares, or multiplied by 1,000."
+            "unit, such as percent for shares, or multiplied by 1,000."
         )
 
 
@@ -324,8 +320,7 @@ def _first_given(
         if unknown.any():
             raise BadInput(
                 f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as "
-                f"the times "
-                "are written, and leave the cell empty for never treated."
+                "the times are written, and leave the cell empty for never treated."
             )
         number = np.array([place.get(value, NEVER) if pd.notna(value) else NEVER for value in column])
     first = np.full(units, np.nan)

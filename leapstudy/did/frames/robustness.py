@@ -89,8 +89,7 @@ def placebo(data: Any, columns: Columns, seed: int = SEED) -> RowsResult:
     beyond = int(((table["ci_low"] > 0) | (table["ci_high"] < 0)).sum())
     sentence = (
         f"Before the start the effect is expected to be zero; the interval excludes zero for {beyond} of {len(table)} "
-        f"false "
-        f"start{'s' if len(table) > 1 else ''}."
+        f"false start{'s' if len(table) > 1 else ''}."
     )
     return RowsResult(outcome=panel.columns.outcome, table=table, sentence=sentence)
 
@@ -175,8 +174,7 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
     if not before.any() or (rows["event_time"][before] > reference).any():
         raise BadInput(
             "Bounds need a time before the reference, and the last time before the start as the reference. Add "
-            "earlier times, "
-            "or leave reference= out."
+            "earlier times, or leave reference= out."
         )
     b, n_post = rows["estimate"].to_numpy(float), int((~before).sum())
     # the sets take normal quantiles: errors are widened to the study's own t

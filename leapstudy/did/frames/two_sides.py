@@ -120,8 +120,7 @@ def start_of(panel: UnitPanel) -> float:
     if comparison < 2:
         raise BadInput(
             f"{'No unit is' if not comparison else 'Only one unit is'} never treated. Two comparison units or more "
-            f"are needed "
-            "to see how far units move by themselves."
+            "are needed to see how far units move by themselves."
         )
     return float(starts[0])
 

@@ -212,8 +212,7 @@ def _studentized_noise(sample: Sample) -> Method:
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
         f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the "
-        f"comparison "
-        "districts on average (root mean square)."
+        "comparison districts on average (root mean square)."
     )
     made = _from_permutation("studentized_noise", sample, noise, note)
     if made.low_pp is not None and np.isinf(made.low_pp):
@@ -264,8 +263,7 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
     note = (
         f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
         f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} "
-        f"counts for "
-        f"{fitted.year_weight:.0%} of the years before."
+        f"counts for {fitted.year_weight:.0%} of the years before."
     )
     ends = (fitted.low, fitted.high, fitted.p_value, fitted.floor)
     return _method("sdid_placebo", sample, fitted.estimate, *ends, note, fitted.se), fitted.donors

@@ -65,8 +65,7 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
-            f"takes "
-            "seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
+            "takes seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
         )
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
     fitted = fit_rows(long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post)

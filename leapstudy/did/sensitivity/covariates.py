@@ -75,8 +75,7 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     if lacking:
         raise BadInput(
             f"District {', '.join(lacking)} lacks one of: {', '.join(TRAITS.values())}. Its change cannot be "
-            f"predicted from "
-            "them; leave the covariates out."
+            "predicted from them; leave the covariates out."
         )
     there = ~np.isnan(comparison).any(axis=1)
     needed = comparison.shape[1] + 1 + LEAST_DF
@@ -130,8 +129,7 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
         raise BadInput(
             "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that "
-            "no line "
-            "can be drawn through them. Choose a larger comparison group."
+            "no line can be drawn through them. Choose a larger comparison group."
         )
     w = sample.weights_comparison
     solved = np.linalg.solve(

@@ -32,8 +32,7 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     if len(sample.comparison) < LEAST_DISTRICTS:
         raise BadInput(
             f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here "
-            f"are "
-            f"{len(sample.comparison)}."
+            f"are {len(sample.comparison)}."
         )
     _, last, first = around_start(sample)
     asked = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))

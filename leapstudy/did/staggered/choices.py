@@ -55,8 +55,7 @@ class Choices:
         if self.early is not None and not self.early[0] >= self.early[1] > self.anticipation:
             raise BadInput(
                 f"Early base window {self.early!r}: give (first, last) months before the visit, first >= last > "
-                f"anticipation, "
-                "such as (6, 4)."
+                "anticipation, such as (6, 4)."
             )
 
 

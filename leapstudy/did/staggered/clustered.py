@@ -68,11 +68,3 @@ def clustered(moments: Moments, influence: Influence, cluster: Cluster = "studen
     sums = district_sums(moments, influence)
     g = len(districts)
     return Clustered(sums.T @ sums * g / (g - 1), cluster, g, g - 1.0)
-
-
-def regression_factor(clusters: int, observations: int, parameters: int) -> float:
-    """Return ``G / (G - 1) * (n - 1) / (n - k)``, the factor of R `fixest` with nested student effects not counted.
-
-    For districts `clustered` has already applied the first part.
-    """
-    return clusters / (clusters - 1) * (observations - 1) / (observations - parameters)

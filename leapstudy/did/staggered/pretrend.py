@@ -67,8 +67,7 @@ def pretrend_test(
     if not k or left < 1:
         raise BadInput(
             f"The joint test of months before the visit has {k} months and {df:g} degrees of freedom; it needs at "
-            f"least one "
-            "month and more degrees of freedom than months. Take students as clusters or a shorter window."
+            "least one month and more degrees of freedom than months. Take students as clusters or a shorter window."
         )
     b, v = estimate[before], covariance[np.ix_(before, before)]
     wald = float(b @ np.linalg.solve(v, b))

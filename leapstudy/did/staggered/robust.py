@@ -31,8 +31,7 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     if reference in effects.key:
         raise BadInput(
             f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before "
-            f"it, while "
-            "robust bounds need one base for all months: estimate with base='universal'."
+            "it, while robust bounds need one base for all months: estimate with base='universal'."
         )
     wanted = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
     places = [np.flatnonzero(effects.key == key) for key in wanted]
@@ -40,15 +39,13 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
     if missing or not wanted[0] < reference < events[0] <= events[1] <= window[1]:
         raise BadInput(
             f"Robust bounds for months {events[0]} to {events[1]} need every month of the window {window} around the "
-            f"base "
-            f"month {reference}; missing: {missing}. Choose a window that the data fill."
+            f"base month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
     if even and not np.allclose(effects.drift[rows], wanted - reference):
         raise BadInput(
-            "Robust bounds need one base for all months: estimate with base='universal', without an early base "
-            "window, and "
-            "where summers interrupt the months, on `instructional` moments."
+            "Robust bounds need one base for all months and months that are one apart: estimate with base='universal', "
+            "without an early base window, or let steps be uneven (even=False) where summers interrupt the months."
         )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])

@@ -6,7 +6,6 @@
 `expression`   the one expression: students to sums by cell, on any engine
 `gather`       from the engine's table of sums to the record, checked
 `record`       the sums by cell that leave the engine, and nothing else
-`risk_sets`    the sums of each month's students at risk, by absence before it
 `influence`    what a student adds to an estimate, and the variance that follows
 ============== ==================================================================================
 

@@ -1,0 +1,247 @@
+"""Whether a program runs as it was promised, from counts alone: no outcome is looked at before the planned day.
+
+Looking at outcomes by arm while visits go on invites stopping at a lucky moment, and tells staff who "does worse". So
+the reports of a running program hold who was referred, tried and met, and of attendance only whether it was sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import counted
+from leapstudy.evidence.privacy import protect
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.students.progress import FLOWS, STATUSES, Progress
+
+UNIT = 5
+"""Counts are shown to the nearest five: the difference of two reports then points to nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What the plan says of the visits; None where it says nothing.
+
+    Attributes
+    ----------
+    first, last : datetime.date or None
+        Days between which referrals come in evenly.
+    referred : int or None
+        Students by the last day.
+    met : float or None
+        Share of the referred who are met.
+    visits : float or None
+        Completed visits a met student.
+    outcomes_from : datetime.date or None
+        Day from which outcomes by arm may be looked at.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    referred: int | None = None
+    met: float | None = None
+    visits: float | None = None
+    outcomes_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a program runs; small counts are empty, the others to the nearest five.
+
+    Attributes
+    ----------
+    until : datetime.date
+    totals : pandas.DataFrame
+        what, so_far, promised (by now), numbers as they are shown.
+    schools : pandas.DataFrame
+        district_code, school_code, referred, tried, met, coverage_pct (met of the referred), visits (a met student).
+    weeks : pandas.DataFrame
+        week, referred, tried, met: students whose first event fell into it.
+    stopped : pandas.DataFrame
+        district_code, school_code, last_month, months_missing: schools that do not send what others of the files send.
+    arms : pandas.DataFrame
+        phase, students, met, too_early; empty without a draw.
+    warnings : tuple of str
+        What needs somebody's attention, worst first.
+    """
+
+    until: date
+    totals: pd.DataFrame
+    schools: pd.DataFrame
+    weeks: pd.DataFrame
+    stopped: pd.DataFrame
+    arms: pd.DataFrame
+    warnings: tuple[str, ...]
+
+
+def require_outcomes_open(outcomes_from: date | None, today: date) -> None:
+    """Refuse to look at outcomes by arm before the planned day.
+
+    Raises
+    ------
+    BadInput
+        Before that day, and where no day was planned.
+    """
+    if outcomes_from is None:
+        raise BadInput(
+            "Outcomes by arm are closed: the plan names no day on which they may be looked at. "
+            "Write `outcomes_from:` under `rollout:` in params/students.yml before the first visit."
+        )
+    if today < outcomes_from:
+        raise BadInput(
+            f"Outcomes by arm are closed until {outcomes_from}; today is {today}. Whoever looks earlier may stop at a "
+            "lucky moment, so nothing was computed. `leapstudy watch` shows how the visits run."
+        )
+
+
+def watch(progress: Progress, until: date, promise: Promise | None = None) -> Watch:
+    """Compare counts with the plan.
+
+    Parameters
+    ----------
+    progress
+        Exact counts up to `until`.
+    until
+        The day of the report.
+    promise
+        What was planned; nothing by default.
+    """
+    plan = promise or Promise()
+    schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
+    stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
+    totals = _totals(progress.schools, until, plan)
+    return Watch(until, totals, schools, weeks, stopped, arms, _warnings(totals, stopped, progress.arms))
+
+
+def _schools(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return steps by school; referred and met are hidden together, tried where it would tell apart a few not met."""
+    place = ["district_code", "school_code"]
+    named = counts.assign(**{name: counts[name].fillna("not in the files") for name in place})
+    exact = named.pivot_table(index=place, columns="status", values="students", aggfunc="sum", fill_value=0)
+    exact = exact.reindex(columns=list(STATUSES), fill_value=0).astype(float)
+    sides = pd.DataFrame({"met": exact["met"], "not met": exact[list(STATUSES[:2])].sum(axis=1)})
+    safe = _protected(sides.rename_axis(columns="status"))
+    few = ((exact > 0) & (exact < MIN_COUNT)).any(axis=1)
+    visits = named[named["status"] == "met"].groupby(place)["visits"].sum().reindex(exact.index)
+    referred, met = safe.sum(axis=1, skipna=False), safe["met"]
+    table = pd.DataFrame(
+        {
+            "referred": referred,
+            "tried": exact[list(STATUSES[1:])].sum(axis=1).mask(few | referred.isna()),
+            "met": met,
+            "coverage_pct": (100 * met / referred).where(referred >= MIN_GROUP).round(),
+            "visits": (visits / met).where(met >= MIN_GROUP).round(1),
+        }
+    )
+    return _rounded(table, FLOWS).reset_index()
+
+
+def _protected(counts: pd.DataFrame) -> pd.DataFrame:
+    """Hide the small cells of a table of places by kinds, and company for what the totals would give away."""
+    kind = str(counts.columns.name)
+    cells = counts.reset_index(drop=True).rename_axis(index="place").reset_index()
+    cells = cells.melt("place", var_name=kind, value_name="numerator").assign(
+        denominator=lambda rows: rows["numerator"]
+    )
+    margin = cells.groupby(kind, as_index=False)[["numerator", "denominator"]].sum()
+    safe = protect({"cells": cells, "all": margin}, ["place", kind], min_group=MIN_COUNT)["cells"]
+    wide = safe.pivot(index="place", columns=kind, values="numerator")
+    return wide[list(counts.columns)].set_axis(counts.index)
+
+
+def _weeks(counts: pd.DataFrame) -> pd.DataFrame:
+    exact = counts.pivot_table(index="week", columns="flow", values="students", aggfunc="sum", fill_value=0)
+    safe = _protected(exact.reindex(columns=list(FLOWS), fill_value=0).astype(float).rename_axis(columns="flow"))
+    return _rounded(safe, FLOWS).rename_axis(columns=None).reset_index()
+
+
+def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return counts to the nearest five; fewer than `MIN_COUNT` are hidden, none is 0."""
+    counts = table[list(columns)]
+    safe = counts.mask((counts > 0) & (counts < MIN_COUNT))
+    return table.assign(**(UNIT * (safe / UNIT).round()))
+
+
+def _stopped(feeds: pd.DataFrame, until: date) -> pd.DataFrame:
+    """Return schools that lack a month which half of the schools have sent."""
+    sent = feeds[feeds["month"] <= f"{until:%Y-%m}"]
+    if sent.empty:
+        return pd.DataFrame({"district_code": [], "school_code": [], "last_month": [], "months_missing": []})
+    schools = sent.groupby(["district_code", "school_code"])["month"].agg(["max", "min"])
+    by_month = sent.groupby("month")["school_code"].count()
+    usual = sorted(by_month.index[by_month >= len(schools) / 2])
+    since = schools["min"].map(lambda first: sum(month >= first for month in usual))
+    own = sent[sent["month"].isin(usual)].groupby(["district_code", "school_code"])["month"].nunique()
+    missing = (since - own.reindex(schools.index).fillna(0)).astype(int)
+    table = pd.DataFrame({"last_month": schools["max"], "months_missing": missing})
+    return table[missing > 0].sort_values("months_missing", ascending=False, kind="stable").reset_index()
+
+
+def _arms(counts: pd.DataFrame) -> pd.DataFrame:
+    return _rounded(counts.set_index("phase"), ("students", "met", "too_early")).reset_index()
+
+
+def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
+    by_status = counts.groupby("status")["students"].sum().reindex(list(STATUSES)).fillna(0)
+    referred, met = int(by_status.sum()), int(by_status["met"])
+    visits = float(counts.loc[counts["status"] == "met", "visits"].sum())
+    elapsed = _elapsed(until, plan)
+    due = np.nan if plan.referred is None or elapsed is None else plan.referred * elapsed
+    rows: Mapping[str, tuple[float, float]] = {
+        "students referred": (referred, due),
+        "students tried": (referred - int(by_status[STATUSES[0]]), np.nan),
+        "students met": (met, due * (np.nan if plan.met is None else plan.met)),
+    }
+    table = pd.DataFrame(rows, index=["so_far", "promised"]).T
+    table = _rounded(table, ("so_far", "promised"))
+    enough, some = referred >= MIN_GROUP, met >= MIN_GROUP
+    table.loc["met of the referred (%)"] = (
+        round(100 * met / referred) if enough else np.nan,
+        np.nan if plan.met is None else 100 * plan.met,
+    )
+    table.loc["visits a met student"] = (
+        round(visits / met, 1) if some else np.nan,
+        np.nan if plan.visits is None else plan.visits,
+    )
+    return table.rename_axis("what").reset_index()
+
+
+def _elapsed(until: date, plan: Promise) -> float | None:
+    """Return the share of the planned time that has passed."""
+    if plan.first is None or plan.last is None:
+        return None
+    return min(1.0, max(0.0, ((until - plan.first).days + 1) / ((plan.last - plan.first).days + 1)))
+
+
+BEHIND = 0.8
+"""Below this share of what was promised a figure is named."""
+
+
+def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -> tuple[str, ...]:
+    told = []
+    early = int(arms["too_early"].sum()) if len(arms) else 0
+    if early:
+        number = counted(early, "student") if early >= MIN_COUNT else "A few students"
+        told.append(
+            f"{number} met before a visit was drawn for them: comparison students visited by mistake. "
+            "They stay in the arm that they drew; every one of them makes the effect look smaller."
+        )
+    if len(stopped):
+        told.append(
+            f"{counted(len(stopped), 'school')} did not send what others sent. Students of a school that stopped look "
+            "perfect or lost: ask for the months that are missing."
+        )
+    for row in totals.itertuples():
+        if row.so_far < BEHIND * row.promised:
+            told.append(f"Behind the plan: {row.what}, {row.so_far:g} where {row.promised:g} were promised by now.")
+    return tuple(told)
+
+
+def lines(table: pd.DataFrame) -> list[str]:
+    """Return a table as lines for a screen; an empty cell is ``hidden``."""
+    blank = {name: "not promised" if name == "promised" else "hidden" for name in table}
+    shown = table.astype(object).where(table.notna()).fillna(blank)
+    return [] if table.empty else shown.to_string(index=False, float_format=lambda value: f"{value:g}").split("\n")

@@ -1,0 +1,121 @@
+"""The list of a draw beside the student files: who belongs to a unit that was drawn, and when its visits start."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+from ibis.expr.types import Table
+
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import options
+from leapstudy.students.engine import keep, lent
+from leapstudy.students.handle import StudentData, engine_table
+from leapstudy.students.pseudonyms import load_key, pseudonym
+from leapstudy.students.telltale import PATTERN
+
+Level = Literal["student", "school", "district"]
+"""What was drawn."""
+
+WAITING = "waiting"
+"""Phase of the units that no place was left for: the comparison group until the study ends."""
+COLUMNS = ("unit", "stratum", "phase")
+_HOMES = {"school": "school_code", "district": "district_code"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Lottery:
+    """A draw: its units (unit, stratum, phase) in the order of the list, and the first month of each phase's visits.
+
+    `starts` holds ``YYYY-MM`` by phase, in the order of time. Its repr names no unit.
+    """
+
+    level: Level
+    units: pd.DataFrame
+    starts: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Lottery({len(self.units)} units by {self.level}, phases {', '.join(self.starts)}; units are not shown)"
+
+    @property
+    def first(self) -> str:
+        """The first month in which anybody who was drawn is visited."""
+        return next(iter(self.starts.values()))
+
+    @property
+    def starts_of_units(self) -> pd.Series:
+        """Place of each unit's phase among the starts; the number of phases for those who wait."""
+        places = {phase: place for place, phase in enumerate(self.starts)}
+        return self.units["phase"].map(places).fillna(len(places)).astype(int)
+
+
+def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
+    """Read the list file of a draw.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns `COLUMNS` (others are passed over); lines that begin with ``#`` are notes.
+    level
+        What the units are. Students' own numbers become pseudonyms under the key of the workspace.
+    starts
+        Phase -> first month of its visits, ``YYYY-MM``.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or lacks a column, a unit stands in it twice, nobody waits, or a phase has no start.
+        No message names a unit.
+    """
+    if level not in options(Level):
+        raise bad_value("level of the draw", level, options(Level), "Write it under `rollout:` in params/students.yml.")
+    if not path.is_file():
+        raise BadInput(f"The list of the draw, {path.name}, is missing. `leapstudy draw` writes it.")
+    table = pd.read_csv(path, dtype="str", comment="#", keep_default_na=False)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise BadInput(f"{path.name} lacks the columns {missing}; the list of a draw has {', '.join(COLUMNS)}.")
+    units = table[list(COLUMNS)]
+    _check(units, path.name, starts)
+    if level == "student" and not units["unit"].str.fullmatch(PATTERN).all():
+        key = load_key()
+        units = units.assign(unit=[pseudonym(raw, key) for raw in units["unit"]])
+    return Lottery(level, units, dict(sorted(starts.items(), key=lambda item: item[1])))  # type: ignore[arg-type]
+
+
+def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str]) -> None:
+    repeated = int(units["unit"].duplicated().sum())
+    if repeated:
+        raise BadInput(f"{name} has {repeated} units more than once. A unit is drawn once; write the list again.")
+    for phase in units["phase"].unique():
+        if phase != WAITING and phase not in starts:
+            raise bad_value("phase of the draw", phase, starts, "Give its first month under `starts:` in `rollout:`.")
+    for phase, month in starts.items():
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+            raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month as YYYY-MM.")
+        if phase not in set(units["phase"]):
+            raise BadInput(f"`starts:` names the phase {phase!r}, which nobody drew. Take it out.")
+    if WAITING not in set(units["phase"]):
+        raise BadInput(f"Nobody in {name} has the phase {WAITING!r}, so that nobody is left to compare with.")
+
+
+def units_of(data: StudentData, lottery: Lottery) -> Table:
+    """Return student, unit, stratum and phase of every student who belongs to a unit of the draw, inside the engine.
+
+    A student belongs to the school or district of the last month in which it is seen before the first start: who comes
+    later may have come because of the visits.
+    """
+    panel = engine_table(data)
+    con = panel.get_backend()
+    units = pa.Table.from_pandas(lottery.units.astype("str"), preserve_index=False)
+    with lent(con, units) as drawn:
+        if lottery.level == "student":
+            seen = panel.select(unit="student").distinct()
+            return keep(con, "reading the draw", drawn.semi_join(seen, "unit").mutate(student=ibis._.unit))
+        before = panel.filter(panel.month < ibis.literal(f"{lottery.first}-01").cast("date"))
+        home = before.group_by("student").agg(unit=before[_HOMES[lottery.level]].argmax(before.month))
+        return keep(con, "reading the draw", home.join(drawn, "unit"))

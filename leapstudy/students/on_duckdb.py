@@ -1,0 +1,123 @@
+"""What only DuckDB does: open in memory, keep tables, and read files.
+
+Every cell of a text file is read as text; lines that fit no row are skipped and counted.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.util
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Table, TimestampValue
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.engine import sealed, spill_folder
+from leapstudy.students.files import Dialect
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def _at_zone(zone, instant):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the local time of an instant."""
+
+
+def connect(memory_limit: str, threads: int | None) -> Backend:
+    """Open an engine in memory that spills to a private temporary folder beyond `memory_limit`.
+
+    Raises
+    ------
+    BadInput
+        If the engine does not understand the limit.
+    """
+    spill = spill_folder()
+    settings = {"memory_limit": memory_limit, "temp_directory": str(spill), "preserve_insertion_order": False}
+    if threads is not None:
+        settings["threads"] = threads
+    try:
+        return ibis.duckdb.connect(**settings)
+    except duckdb.Error:
+        raise BadInput(
+            f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
+        ) from None
+
+
+def keep(con: Backend, expression: Table) -> Table:
+    """Compute an expression and keep its rows."""
+    return con.create_table(ibis.util.gen_name("kept"), expression, temp=True)
+
+
+def drop(con: Backend, table: Table) -> None:
+    """Drop a kept table, by hand: ibis 12 with sqlglot 30 writes a DROP without a name."""
+    con.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
+def lend(con: Backend, table: pa.Table) -> Table:
+    """Let the engine read a table of this process where it lies."""
+    name = ibis.util.gen_name("lent")
+    con.con.register(name, table)
+    return con.table(name)
+
+
+def take_back(con: Backend, table: Table) -> None:
+    """Forget a table that was lent."""
+    con.con.unregister(table.get_name())
+
+
+def rows(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
+    """Return files of one dialect as one table with the files' own column names."""
+    view = ibis.util.gen_name("files")
+    sealed(
+        "opening the files", lambda: con.raw_sql(f"CREATE TEMP VIEW {view} AS SELECT * FROM {_reader(dialect, paths)}")
+    )
+    return con.table(view)
+
+
+def lines(con: Backend, paths: Sequence[Path]) -> Table:
+    """Return the lines of fixed-width files in the column `line`."""
+    names = [str(path) for path in paths]
+    return con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quote="", escape="")
+
+
+def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
+    """Return how many lines of text files fit no row; what stands in them is never fetched."""
+    errors, scans = ibis.util.gen_name("rejected"), ibis.util.gen_name("scans")
+    reader = _reader(dialect, paths).replace(
+        "ignore_errors = true", f"store_rejects = true, rejects_table = '{errors}', rejects_scan = '{scans}'"
+    )
+
+    def count() -> int:
+        every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
+        con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
+        row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()
+        con.con.execute(f"DROP TABLE {errors}")
+        con.con.execute(f"DROP TABLE {scans}")
+        return int(row[0])
+
+    return sealed("counting broken lines", count)
+
+
+def local(instant: TimestampValue, zone: str) -> TimestampValue:
+    """Return an instant's local time; an offset such as -04:00 is added by hand."""
+    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
+    if offset:
+        minutes = int(offset[1] + "1") * (60 * int(offset[2]) + int(offset[3]))
+        return _at_zone("UTC", instant) + ibis.interval(minutes=minutes)
+    return _at_zone(zone, instant)
+
+
+def _reader(dialect: Dialect, paths: Sequence[Path]) -> str:
+    names = "[" + ", ".join(_quoted(str(path)) for path in paths) + "]"
+    if dialect.kind == "parquet":
+        return f"read_parquet({names}, union_by_name = true)"
+    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in dialect.columns)
+    return (
+        f"read_csv({names}, delim = {_quoted(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false)"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,65 @@
+"""`leapstudy watch`: the files of the parameters against what was promised, as lines for a screen."""
+
+from datetime import date
+
+from leapstudy.core.errors import BadInput
+from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
+from leapstudy.students.progress import progress
+from leapstudy.students.settings import Rollout, load_settings, lottery_of
+from leapstudy.study.student_files import open_own
+
+
+def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
+    """Return how the program runs, line by line.
+
+    Parameters
+    ----------
+    until
+        Last day that counts, ``YYYY-MM-DD``; today if empty.
+    outcomes
+        Whether outcomes by arm are asked for.
+
+    Raises
+    ------
+    BadInput
+        For a day that is none, outcomes before their day, or files that cannot be used.
+    """
+    settings = load_settings()
+    if outcomes:
+        require_outcomes_open(settings.rollout.outcomes_from, date.today())
+        return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
+    day = _day(until)
+    counts = progress(open_own(settings), day, lottery_of(settings))
+    return told(watch(counts, day, promise_of(settings.rollout)), settings.simulated)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text) if text else date.today()
+    except ValueError:
+        raise BadInput(f"{text!r} is no day; write it as YYYY-MM-DD.") from None
+
+
+def promise_of(rollout: Rollout) -> Promise:
+    """Return what the parameters promise."""
+    return Promise(**{name: getattr(rollout, name) for name in Promise.__dataclass_fields__})
+
+
+def told(report: Watch, simulated: bool) -> list[str]:
+    """Return a report as lines: what needs attention, then the tables; small counts are hidden."""
+    mark = "SIMULATED students. " if simulated else ""
+    parts = {
+        "So far and as promised": report.totals,
+        "By school": report.schools,
+        "By week": report.weeks,
+        "Schools that stopped sending": report.stopped,
+        "By phase of the draw": report.arms,
+    }
+    head = (
+        f"{mark}The program up to {report.until}. Counts to the nearest five, small ones hidden. No outcome is shown."
+    )
+    text = [head, *(report.warnings or ("Nothing needs attention.",))]
+    for title, table in parts.items():
+        if len(table):
+            text += ["", title, *lines(table)]
+    return text

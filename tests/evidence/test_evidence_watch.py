@@ -1,0 +1,203 @@
+"""`leapstudy watch`: counted by hand and by a slow twin, small counts hidden, and outcomes by arm closed until their day."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from own_files import NAMES, students, write_pair
+
+from leapstudy.core.errors import BadInput
+from leapstudy.evidence.watch import Promise, Watch, require_outcomes_open, watch
+from leapstudy.students.handle import open_students
+from leapstudy.students.lottery import WAITING, read_lottery
+from leapstudy.students.progress import FLOWS, Progress, progress
+from leapstudy.students.reading import Reading
+
+UNTIL = date(2021, 12, 31)
+SECRET = "an invented key of forty characters, no more"
+
+
+def _progress(**changes) -> Progress:
+    counts = {
+        "schools": pd.DataFrame(
+            [
+                ("D", "A", "met", 40, 80),
+                ("D", "A", "referred, not tried", 10, 0),
+                ("D", "A", "tried, not met", 10, 0),
+                ("D", "B", "met", 30, 30),
+                ("D", "B", "referred, not tried", 12, 0),
+                ("D", "B", "tried, not met", 3, 0),
+            ],
+            columns=["district_code", "school_code", "status", "students", "visits"],
+        ),
+        "weeks": pd.DataFrame(
+            [
+                ("2021-12-06", "referred", 60),
+                ("2021-12-13", "referred", 45),
+                ("2021-12-06", "met", 68),
+                ("2021-12-13", "met", 2),
+            ],
+            columns=["week", "flow", "students"],
+        ),
+        "feeds": pd.DataFrame(
+            [
+                ("D", school, month, 20)
+                for school in "ABC"
+                for month in ("2021-10", "2021-11")
+                if (school, month) != ("C", "2021-11")
+            ],
+            columns=["district_code", "school_code", "month", "students"],
+        ),
+        "arms": pd.DataFrame({"phase": ["first", WAITING], "students": [60, 61], "met": [50, 8], "too_early": [0, 8]}),
+    }
+    return Progress(**{**counts, **changes})
+
+
+@pytest.fixture(scope="module")
+def report() -> Watch:
+    promise = Promise(
+        first=date(2021, 12, 1),
+        last=date(2022, 1, 31),
+        referred=400,
+        met=0.8,
+        visits=1.5,
+        outcomes_from=date(2022, 9, 1),
+    )
+    return watch(_progress(), UNTIL, promise)
+
+
+def test_counts_by_hand(report):
+    school = report.schools.set_index("school_code")
+    assert school.loc["A", list(FLOWS)].tolist() == [60, 50, 40]
+    assert school.loc["A", "coverage_pct"] == 67 and school.loc["A", "visits"] == 2.0
+    assert school.loc["B", ["referred", "met"]].tolist() == [45, 30]
+    totals = report.totals.set_index("what")
+    # 31 of 62 days have passed: half of the promised
+    assert totals.loc["students referred"].tolist() == [105, 200]
+    assert totals.loc["students met"].tolist() == [70, 160]
+    assert totals.loc["visits a met student"].tolist() == [1.6, 1.5]
+    assert report.stopped[["school_code", "last_month", "months_missing"]].to_numpy().tolist() == [["C", "2021-10", 1]]
+
+
+def test_small_counts_and_what_would_tell_them_are_hidden(report):
+    assert np.isnan(report.schools.set_index("school_code").loc["B", "tried"])
+    assert report.weeks["met"].isna().all()  # 68 alone would give the 2 away
+
+
+def test_what_needs_attention_comes_in_words(report):
+    crossed, stopped, *behind = report.warnings
+    assert "8 students met before a visit was drawn for them" in crossed
+    assert "1 school did not send" in stopped
+    assert [line.split(",")[0] for line in behind] == [
+        "Behind the plan: students referred",
+        "Behind the plan: students met",
+    ]
+    quiet = Progress(
+        **{name: getattr(_progress(), name).iloc[:0] for name in ("feeds", "arms")},
+        schools=_progress().schools,
+        weeks=_progress().weeks,
+    )
+    assert watch(quiet, UNTIL).warnings == ()
+
+
+@pytest.mark.parametrize("planned", [None, date(2022, 9, 1)])
+def test_outcomes_by_arm_are_refused_before_their_day(planned):
+    with pytest.raises(BadInput, match=r"Outcomes by arm are closed"):
+        require_outcomes_open(planned, date(2022, 8, 31))
+
+
+def test_outcomes_by_arm_open_on_their_day():
+    require_outcomes_open(date(2022, 9, 1), date(2022, 9, 1))
+
+
+def test_a_report_carries_no_outcome(report):
+    columns = {column for name in ("totals", "schools", "weeks", "stopped", "arms") for column in getattr(report, name)}
+    assert columns == {
+        "what",
+        "so_far",
+        "promised",
+        "district_code",
+        "school_code",
+        *FLOWS,
+        "coverage_pct",
+        "visits",
+        "week",
+        "last_month",
+        "months_missing",
+        "phase",
+        "students",
+        "too_early",
+    }
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """Return own files, and the same opened: 150 students of two districts."""
+    folder = tmp_path_factory.mktemp("watch")
+    rows, log = students({"0640011": 90, "0770011": 60})
+    write_pair(folder, rows, log)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_STUDENT_KEY", SECRET)
+        how = Reading({name: own for name, own in NAMES.items() if name != "type"})
+        yield folder, rows, log, open_students(folder / "attendance.csv", folder / "visits.csv", how)
+
+
+def test_progress_counts_as_a_slow_twin_does(opened):
+    _, rows, log, data = opened
+    counts = progress(data, UNTIL)
+    school = rows.sort_values("month").groupby("student")["school_code"].last()
+    status, week = {}, {}
+    for one in log[pd.to_datetime(log["referral_date"]).dt.date <= UNTIL].itertuples():
+        tried = one.visit_date <= UNTIL
+        met = tried and one.completed == "Y"
+        key = (school[one.student], "met" if met else "tried, not met" if tried else "referred, not tried")
+        status[key] = status.get(key, 0) + 1
+        for flow, day, there in (
+            ("referred", one.referral_date, True),
+            ("tried", one.visit_date, tried),
+            ("met", one.visit_date, met),
+        ):
+            if there:
+                monday = str(day - pd.Timedelta(days=day.weekday()))
+                week[monday, flow] = week.get((monday, flow), 0) + 1
+    assert {(row.school_code, row.status): row.students for row in counts.schools.itertuples()} == status
+    assert {(row.week, row.flow): row.students for row in counts.weeks.itertuples()} == week
+    assert len(counts.feeds) == rows.groupby(["school_code", "month"]).ngroups
+
+
+def test_crossovers_of_a_draw_of_students(opened):
+    folder, rows, log, data = opened
+    ids = sorted(rows["student"].unique())
+    phase = {one: "first" if place % 2 else WAITING for place, one in enumerate(ids)}
+    path = folder / "draw.csv"
+    pd.DataFrame({"unit": ids, "stratum": "all", "phase": list(phase.values())}).to_csv(path, index=False)
+    lottery = read_lottery(path, "student", {"first": "2021-11"})
+    assert not any(one in repr(lottery) for one in ids)
+    arms = progress(data, UNTIL, lottery).arms.set_index("phase")
+    met = log[(log["completed"] == "Y") & (log["visit_date"] <= UNTIL)]
+    early = met[(met["student"].map(phase) == WAITING) | (met["visit_date"] < date(2021, 11, 1))]
+    assert arms["students"].to_dict() == {"first": 75, WAITING: 75}
+    assert arms["met"].to_dict() == met["student"].map(phase).value_counts().to_dict()
+    assert arms["too_early"].sum() == len(early) > 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"unit": ["a", "a", "b"]}, "2 units|1 units more than once"),
+        ({"phase": ["first", "first", "first"]}, "nobody is left to compare with"),
+        ({"phase": ["first", "frist", WAITING]}, "Unknown phase of the draw: 'frist'. Did you mean 'first'"),
+    ],
+)
+def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, changed, words):
+    path = tmp_path / "draw.csv"
+    table = {
+        "unit": ["TELLTALE1", "TELLTALE2", "b"],
+        "stratum": ["s"] * 3,
+        "phase": ["first", "first", WAITING],
+    } | changed
+    pd.DataFrame(table).to_csv(path, index=False)
+    with pytest.raises(BadInput, match=words) as refused:
+        read_lottery(path, "school", {"first": "2021-11"})
+    assert "TELLTALE" not in str(refused.value)
