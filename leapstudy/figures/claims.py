@@ -72,7 +72,6 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
             n=counted(len(years), "school year"),
         ),
         table.set_axis(["Year", "Percent", "Students", "Wording", "Source"], axis=1),
-        framed=True,
     )
 
 

@@ -64,7 +64,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     )
     table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
     table.columns = pd.Index(["District", names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"])
-    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, table)
 
 
 def _rows(study: Study[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -62,7 +62,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
         _rows(picture, rows, together)
         effect_axis(picture, *_ends(rows, together), most=4 if width <= NARROW else 5)
         _labels(picture, rows, together, figures=width > NARROW)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together))
 
 
 def _weighted(pooled: PooledAnswer) -> str:

@@ -62,7 +62,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
         for row in records(rows):
             _name(picture, row, narrow, _leads(answer) == row["name"])
         _blocks(picture, rows, narrow)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows))
 
 
 def _places(rows: pd.DataFrame, narrow: bool) -> list[float]:

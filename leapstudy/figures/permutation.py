@@ -57,4 +57,4 @@ def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
         )
         picture.tick_params(axis="x", labelcolor=COMPARISON, labelsize=SMALL)
     table = pd.DataFrame({"Share of relabelings below": QUANTILES, "Estimate": np.quantile(values, QUANTILES)})
-    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, table)

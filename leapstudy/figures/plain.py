@@ -42,7 +42,6 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         alt=_alt(reading, say),
         caption=caption,
         data=rows.set_axis([say[f"table_{name}"] for name in ("what", "value", "low", "high")], axis=1),
-        framed=True,
     )
 
 

@@ -73,7 +73,7 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
             right = axes(figure, 0.55 * width + names, width - 0.15, bottom + 0.45, top - 0.25)
         _scatter(left, shown, flagged)
         _residuals(right, shown, rows, flagged, study.answer.sensitivity.recovery)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(shown), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(shown))
 
 
 def beyond(shown: Rebound) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def specifications(curve: pd.DataFrame, caption: Caption, start: str, width: flo
             head = float(floor) - DOT * float(rows["height"].max() + 1) - 0.14
             _name(picture, group, rows, head)
         _ring(picture, dots, dict(zip(groups, floors, strict=True)), place)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(curve, start), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(curve, start))
 
 
 def _stacks(axes: Axes, rows: pd.DataFrame, floor: float) -> None:

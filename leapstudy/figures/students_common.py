@@ -35,7 +35,7 @@ def student_exhibit(
     mark = f"{SIMULATED}: " if study.simulated else ""
     alt = Finding(f"{mark}{finding.title}", finding.detail).alt
     caption = Caption(f"{mark}{what}", study.source, study.sample, study.period, n)
-    return Exhibit(figure, finding.title, alt, caption, data, framed=True)
+    return Exhibit(figure, finding.title, alt, caption, data)
 
 
 def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:

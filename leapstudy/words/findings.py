@@ -8,7 +8,7 @@ from leapstudy.core.frames import extremes, records
 from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
 from leapstudy.data.describe import edition_differences
 from leapstudy.data.names import comparison_words, outcome_words, short
-from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
+from leapstudy.did.answer import Answer, DistrictAnswer, EventStudy, PooledAnswer, Rebound, contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable
 from leapstudy.did.sensitivity import Adjusted
@@ -122,19 +122,20 @@ def chance_of(power: float) -> str:
         return "at least 4 chances in 5"
     if power >= 0.45:
         return "about an even chance" if power < 0.55 else "somewhat more than an even chance"
+    if power < 0.05:
+        return "no chance" if power < 0.005 else "less than 1 chance in 20"
     return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
 
 
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
-    low, high = main.ci_low_pp, main.ci_high_pp
+    low, high, _ = leading(study.answer)
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
         f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
-        f"({comparison_words(main.comparison)}; {interval_words(low, high)}, "
-        f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} "
+        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -159,7 +160,7 @@ def best_title(value: float, low: float | None, high: float | None, program: str
     return f"{head}; the data also fit anything from {between(low, high)}"
 
 
-def district_title(answer: Answer) -> str:
+def district_title(answer: Answer | Glance) -> str:
     """Return how far one district moved beside how far comparison districts move themselves."""
     main, rows = answer.main, answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"].abs()
@@ -174,11 +175,18 @@ def district_title(answer: Answer) -> str:
     return f"{short(main.district)} moved {much} than comparison districts, {beside}"
 
 
-def _headline(answer: Answer) -> str:
-    """Add the p-value of the test that leads, where another than the permutation of the estimate does."""
-    if isinstance(answer, PooledAnswer) or answer.headline.name == "permutation":
-        return ""
-    return f", and {probability(answer.headline.p_value)} by the test that leads here ({answer.headline.label.lower()})"
+def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
+    """Return low, high and p of the test that leads: the one interval that pages and figures show of an answer."""
+    if isinstance(answer, DistrictAnswer):
+        return answer.headline.low_pp, answer.headline.high_pp, answer.headline.p_value
+    return answer.main.ci_low_pp, answer.main.ci_high_pp, answer.main.p_value
+
+
+def leading_words(answer: Answer | Glance) -> str:
+    """Say interval and p-value of the test that leads, and which test that is where it is not the permutation."""
+    low, high, p = leading(answer)
+    by = f", {answer.headline.label.lower()}" if isinstance(answer, DistrictAnswer) else ""
+    return f"{interval_words(low, high)}{'' if p is None else f', {probability(p)}'}{by}"
 
 
 def placebo(study: Study) -> str:
