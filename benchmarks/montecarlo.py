@@ -139,17 +139,40 @@ def config_of(rule: str, path: str, students: int, seed: int) -> SimulationConfi
     )
 
 
-def bands_by_cohort(block: Block, rule: Any, months: np.ndarray, cohort: np.ndarray) -> dict[float, np.ndarray]:
-    """Return each student's absence band for each cohort: days missed in the window that the rule looks at; shape (N,)."""
-    bands = {}
+def strata_by_cohort(
+    block: Block, rule: Any, months: np.ndarray, cohort: np.ndarray, referral: np.ndarray
+) -> dict[float, np.ndarray]:
+    """Return each student's stratum for each cohort, shape (N,): days missed in the rule's window, and who waits already."""
+    strata = {}
     for g in np.unique(cohort[cohort < NEVER]):
         seen = window("last_two_months" if rule in ("random", "worst") else rule, int(np.searchsorted(months, g)))
-        bands[float(g)] = np.digitize(block.absent[:, seen].sum(axis=1) / block.days[seen].sum(), BAND_EDGES)
-    return bands
+        band = np.digitize(block.absent[:, seen].sum(axis=1) / block.days[seen].sum(), BAND_EDGES)
+        strata[float(g)] = band + (len(BAND_EDGES) + 1) * (referral < g)
+    return strata
+
+
+def referral_months(config: SimulationConfig, block: Block) -> np.ndarray:
+    """Return the month number of each student's referral, `NEVER` without one; shape (N,)."""
+    month = block.referrals.month
+    return np.where(month >= 0, month_numbers(config.visit_months)[month], NEVER)
+
+
+def stay_weights(
+    outcome: np.ndarray, months: np.ndarray, cohort: np.ndarray, strata: dict[float, np.ndarray]
+) -> dict[float, np.ndarray]:
+    """Return the chance of each student to stay unvisited in each month of first visits, given the stratum; shapes (N,)."""
+    stay = {}
+    for g, stratum in strata.items():
+        seen = ~np.isnan(outcome[:, np.searchsorted(months, g) - 1])
+        picked = np.bincount(stratum[seen & (cohort == g)], minlength=stratum.max() + 1)
+        at_risk = np.bincount(stratum[seen & (cohort >= g)], minlength=stratum.max() + 1)
+        share = (picked / np.maximum(at_risk, 1))[stratum]
+        stay[g] = np.where(seen & (cohort >= g) & (share < 1), 1 - share, 1.0)
+    return stay
 
 
 def at_risk_rows(
-    outcome: np.ndarray, months: np.ndarray, cohort: np.ndarray, bands: dict[float, np.ndarray], fewest: int = 1
+    outcome: np.ndarray, months: np.ndarray, cohort: np.ndarray, strata: dict[float, np.ndarray], fewest: int = 1
 ) -> RowAtt:
     """Estimate the at-risk design from arrays: what the engine computes without a row leaving it.
 
@@ -159,44 +182,46 @@ def at_risk_rows(
         Attendance in points, NaN where not seen; shape (N, T).
     months, cohort
         Month numbers, shapes (T,) and (N,).
-    bands
-        Each cohort's absence band of every student, shape (N,).
+    strata
+        Each cohort's stratum of every student, shape (N,).
     fewest
-        Fewest comparison students of a band.
+        Fewest comparison students of a stratum.
 
     Raises
     ------
     BadInput
-        If no band has enough of them: there is no overlap.
+        If no stratum has enough of them: there is no overlap.
     """
-    made = []
-    for g, band in bands.items():
+    made, stay = [], stay_weights(outcome, months, cohort, strata)
+    for g, stratum in strata.items():
         base = np.searchsorted(months, g) - 1
         for t in np.flatnonzero(months >= g):
             change = outcome[:, t] - outcome[:, base]
             seen = ~np.isnan(change)
             sides = seen & (cohort == g), seen & (cohort > months[t])
-            made += [(g, months[t], *one) for one in _within_bands(np.nan_to_num(change), *sides, band, fewest)]
+            weight = 1 / np.prod([stay[s] for s in stay if g < s <= months[t]], axis=0)
+            made += [(g, months[t], *one) for one in _within(np.nan_to_num(change), *sides, stratum, weight, fewest)]
     if not made:
-        raise BadInput("No absence band has enough comparison students: visited and other students do not overlap.")
+        raise BadInput("No stratum has enough comparison students: visited and other students do not overlap.")
     cohorts, periods, estimate, influence, overlap = (np.array(part) for part in zip(*made, strict=True))
     weight = (cohort == cohorts[:, None]).sum(axis=1).astype(float)
     return RowAtt(cohorts, periods, estimate, weight, influence, overlap)
 
 
-def _within_bands(
-    change: np.ndarray, treated: np.ndarray, compare: np.ndarray, band: np.ndarray, fewest: int
+def _within(
+    change: np.ndarray, treated: np.ndarray, compare: np.ndarray, stratum: np.ndarray, weight: np.ndarray, fewest: int
 ) -> list[tuple[float, np.ndarray, float]]:
-    bands = band.max() + 1
-    n_t, n_c = np.bincount(band[treated], minlength=bands), np.bincount(band[compare], minlength=bands)
-    kept = (n_t > 0) & (n_c >= fewest)
-    if not kept.any():
+    size, weight = stratum.max() + 1, np.broadcast_to(weight, change.shape)
+    n_t, n_c = np.bincount(stratum[treated], minlength=size), np.bincount(stratum[compare], minlength=size)
+    used = (n_t > 0) & (n_c >= fewest)
+    if not used.any():
         return []
-    in_t, in_c = treated & kept[band], compare & kept[band]
-    gap = change - (np.bincount(band[in_c], change[in_c], bands) / np.maximum(n_c, 1))[band]
+    in_t, in_c = treated & used[stratum], compare & used[stratum]
+    heavy = np.maximum(np.bincount(stratum[in_c], weight[in_c], size), 1)
+    gap = change - (np.bincount(stratum[in_c], (weight * change)[in_c], size) / heavy)[stratum]
     estimate = float(gap[in_t].mean())
-    share = np.where(kept, n_t, 0) / n_t[kept].sum() / np.maximum(n_c, 1)
-    moved = np.where(in_t, (gap - estimate) / in_t.sum(), 0) - np.where(in_c, share[band] * gap, 0)
+    share = np.where(used, n_t, 0) / n_t[used].sum() / heavy
+    moved = np.where(in_t, (gap - estimate) / in_t.sum(), 0) - np.where(in_c, share[stratum] * weight * gap, 0)
     return [(estimate, moved, float(in_t.sum() / treated.sum()))]
 
 
@@ -216,7 +241,9 @@ def replicate(rule: str, path: str, students: int, seed: int) -> list[dict[str, 
     moments = moments_of_arrays(outcome, months, cohort, text, np.full(students, ""))
     designs: dict[str, Any] = {"before_after": before_after(moments, PLAIN["never"])}
     designs |= {name: att_gt(moments, choices) for name, choices in PLAIN.items()}
-    designs["at_risk"] = at_risk_rows(outcome, months, cohort, bands_by_cohort(block, rule, months, cohort), FEWEST)
+    referral = referral_months(config, block)
+    strata = strata_by_cohort(block, rule, months, cohort, referral)
+    designs["at_risk"] = at_risk_rows(outcome, months, cohort, strata, FEWEST)
     rows = []
     for name, att in designs.items():
         made = averages(att, months, "event", events=HEADLINE)

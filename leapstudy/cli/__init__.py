@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import leapstudy
+from leapstudy.cli import before
 from leapstudy.cli.editions import app as editions
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
@@ -21,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog=before.PLAN)(before.plan)
+app.command(epilog=before.DRAW)(before.draw)
 console = Console()
 TRACKS = ("public", "students", "all")
 NAMED = 4

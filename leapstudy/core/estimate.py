@@ -47,26 +47,10 @@ class Estimate:
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Estimate))
 INTEGERS = ("n_treated", "n_comparison", "event_time", "seed")
-TEXTS = tuple(
-    name
-    for name in COLUMNS
-    if name
-    in {
-        "track",
-        "district_code",
-        "district",
-        "outcome",
-        "comparison",
-        "edition",
-        "pre",
-        "post",
-        "estimator",
-        "role",
-        "p_method",
-    }
+TEXTS = (
+    *("track", "district_code", "district", "outcome", "comparison", "edition", "pre", "post"),
+    *("estimator", "role", "p_method"),
 )
-
-
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a cell that a spreadsheet computes."""
 

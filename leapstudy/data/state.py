@@ -172,13 +172,23 @@ class AtLeast(Part):
     at_least: float
 
 
+class AtMost(Part):
+    """An upper bound, itself included."""
+
+    at_most: float
+
+
+Where = dict[str, bool | float | str | tuple[str, ...] | AtLeast | AtMost]
+"""A rule over a table of units: column -> value, list of values, or bound."""
+
+
 class Group(Part):
-    """A comparison group as a rule over the table of units: column -> value, list of values, or lower bound.
+    """A comparison group as a rule over the table of units; see `Where`.
 
     `both_sides` applies the rule to treated units too; `by` names what it asks for, in the reason for having no peer.
     """
 
-    where: dict[str, bool | float | str | tuple[str, ...] | AtLeast]
+    where: Where
     words: GroupWords
     why: NonEmpty
     by: str = ""

@@ -1,4 +1,4 @@
-"""The recommended design from sums by risk set and absence band: ATT(g,t), and each student's part in its averages."""
+"""The recommended design from sums by risk set and stratum: ATT(g,t), and what each student adds to its averages."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_card
 
-CELL = ["g", "t", "district_code", "band"]
+CELL = ["g", "t", "district_code", "band", "waiting"]
 
 NOBODY_FOLLOWED = "Nobody who was picked is seen both in a school month before that and in another one."
 
@@ -33,7 +33,7 @@ class AtRisk:
     base : ndarray, shape (K,)
         Month number of the base.
     cells : pandas.DataFrame
-        `CELL`, place (in K), n_t, n_c, mean_c, share: the strata in use.
+        `CELL`, place (in K), n_t, n_c, weight_c, mean_c, share: the strata in use.
     averages : Averages
     refused : tuple of Refusal
     """
@@ -67,7 +67,7 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     sizes
         Rows of `leapstudy.students.risk_changes.cohort_sizes` for the same districts and part.
     fewest
-        Fewest comparison students in a stratum (district and absence band); below it the stratum is refused.
+        Fewest comparison students in a stratum (see `leapstudy.students.risk_changes`); below it it is refused.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
 
 
 def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
-    """Put the visited students of each risk set, month, district, band and part beside the comparison students.
+    """Put the visited students of each risk set, month, stratum and part beside the comparison students.
 
     Parameters
     ----------
@@ -124,17 +124,19 @@ def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `CELL`, part, base, n_t, n_c (students), mean_c (mean change of comparison students), gap (summed difference).
+        `CELL`, part, base, n_t, n_c (students), weight_c, mean_c (weighted mean change of comparison students), gap
+        (summed difference).
     """
     treated = _side(sums[sums["treated"]], "t", ["part", "base"])
     compare = _side(sums[~sums["treated"]], "c", [])
-    both = treated.merge(compare, on=CELL, how="left").fillna({"n_c": 0, "total_c": 0.0})
-    mean_c = both["total_c"] / both["n_c"].where(both["n_c"] > 0)
+    both = treated.merge(compare, on=CELL, how="left").fillna({"n_c": 0, "weight_c": 0.0, "total_c": 0.0})
+    mean_c = both["total_c"] / both["weight_c"].where(both["n_c"] > 0)
     return both.assign(mean_c=mean_c, gap=both["total_t"] - both["n_t"] * mean_c)
 
 
 def _side(rows: pd.DataFrame, name: str, more: list[str]) -> pd.DataFrame:
-    return rows[[*CELL, "students", "total", *more]].rename(columns={"students": f"n_{name}", "total": f"total_{name}"})
+    names = {"students": f"n_{name}", "weight": f"weight_{name}", "total": f"total_{name}"}
+    return rows[[*CELL, *names, *more]].rename(columns=names)
 
 
 def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
@@ -158,7 +160,7 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
     cells = found.cells.merge(weights, on="place")
     estimate = found.estimate[cells["place"]]
     n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
-    slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["n_c"]
+    slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["weight_c"]
     base = cells[[*CELL, "part", "key"]].assign(grp=group)
     return pd.concat(
         [

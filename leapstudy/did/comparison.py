@@ -8,7 +8,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Comparison
 from leapstudy.data import StudyData
-from leapstudy.data.state import AtLeast, Group, State
+from leapstudy.data.state import AtLeast, AtMost, Group, State, Where
 
 
 def comparison_label(comparison: Comparison) -> str:
@@ -33,7 +33,7 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
     """
     if not isinstance(comparison, str):
         return _listed(data, tuple(comparison))
-    chosen = ~data.districts["leap"].astype(bool) & rule_mask(data.districts, group_of(data, comparison))
+    chosen = ~data.districts["leap"].astype(bool) & rule_mask(data.districts, group_of(data, comparison).where)
     codes = tuple(sorted(data.districts.loc[chosen, "district_code"]))
     if not codes:
         raise BadInput(f"The comparison group {comparison!r} is empty. Choose another group or a list of codes.")
@@ -47,15 +47,17 @@ def group_of(data: StudyData, name: str) -> Group:
     return data.state.groups[name]
 
 
-def rule_mask(units: pd.DataFrame, group: Group) -> pd.Series:
-    """Return which units meet a group's rule; a unit without the figure asked for does not."""
+def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
+    """Return which units meet a rule; a unit without the figure asked for does not."""
     mask = pd.Series(True, index=units.index)
-    for column, wanted in group.where.items():
+    for column, wanted in where.items():
         if column not in units:
-            raise bad_value("column in the rule of a comparison group", column, units.columns)
+            raise bad_value("column in a rule over units", column, units.columns)
         cells = units[column]
         if isinstance(wanted, AtLeast):
             mask &= (cells >= wanted.at_least).fillna(False)
+        elif isinstance(wanted, AtMost):
+            mask &= (cells <= wanted.at_most).fillna(False)
         else:
             mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
     return mask
@@ -133,7 +135,7 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
     group = group_of(data, comparison) if isinstance(comparison, str) else None
     if group is None or not group.both_sides:
         return tuple(treated)
-    inside = set(codes[rule_mask(data.districts, group)])
+    inside = set(codes[rule_mask(data.districts, group.where)])
     kept = tuple(code for code in treated if code in inside)
     if not kept:
         raise BadInput(no_peer_reason(data, str(comparison), treated[0]))
@@ -146,7 +148,9 @@ def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
     row = units.set_index("district_code").loc[code]
     others = [repr(name) for name, other in data.state.groups.items() if not other.both_sides]
     instead = f"Use the comparison {' or '.join(others)}, or a list of codes."
-    column = next(name for name in group.where if not rule_mask(units, group)[units["district_code"] == code].all())
+    column = next(
+        name for name in group.where if not rule_mask(units, group.where)[units["district_code"] == code].all()
+    )
     by, program = group.by or column, data.state.program.short
     if pd.isna(row[column]):
         return f"{row['district']} has no {by}, so {comparison!r} holds no peer for it. {instead}"

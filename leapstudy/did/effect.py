@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,33 +84,77 @@ def _dealt(sample: Sample, draws: int) -> Permutation:
     return shuffled_starts(changes, own.started, sample.spec.seed, sizes, draws)
 
 
+def row_of(
+    sample: Sample,
+    code: str,
+    district: str,
+    estimator: str,
+    interval: tuple[float | None, float | None, float | None, float | None],
+    role: Role = "sensitivity",
+    **more: Any,
+) -> Estimate:
+    """Return one row of `estimates.csv` about a sample.
+
+    Parameters
+    ----------
+    sample, code, district
+        Whose estimate it is; `district` is the name of the treated one, or of all together.
+    estimator, role
+        As in `core.estimate.Estimate`.
+    interval
+        Estimate, standard error and the ends of the 95% interval in percentage points. An infinite end is left empty.
+    more
+        Further fields, or others than the sample's own: p_value, p_method, pre, post, n_treated, ...
+    """
+    spec, (estimate, se, *ends) = sample.spec, interval
+    low, high = map(finite, ends)
+    fields: dict[str, Any] = {
+        "track": "public",
+        "district_code": code,
+        "district": district,
+        "outcome": spec.outcome,
+        "comparison": comparison_label(spec.comparison),
+        "n_treated": len(sample.treated),
+        "n_comparison": len(sample.comparison),
+        "edition": spec.edition,
+        "pre": years_label(sample.contrast.pre),
+        "post": years_label(sample.contrast.post),
+        "estimator": estimator,
+        "role": role,
+        "estimate_pp": estimate,
+        "se_pp": se,
+        "ci_low_pp": low,
+        "ci_high_pp": high,
+    }
+    return Estimate(**(fields | more))
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number as it is, and None for an infinite end of an interval or none at all."""
+    return None if value is None or not np.isfinite(value) else value
+
+
 def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
-    """Return the effect as a row of `estimates.csv`; an infinite end of an interval becomes an empty cell."""
-    sample, spec = effect.sample, effect.sample.spec
+    """Return the effect as a row of `estimates.csv`."""
+    sample, test = effect.sample, effect.test
     pooled = len(sample.treated) > 1
-    ends = [end if np.isfinite(end) else None for end in (effect.ci_low_pp, effect.ci_high_pp)]
-    return Estimate(
-        track="public",
-        district_code=code,
-        district=district,
-        outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison),
-        n_treated=len(sample.treated),
-        n_comparison=len(sample.comparison),
-        edition=spec.edition,
-        pre=years_label(sample.contrast.pre),
-        post=years_label(sample.contrast.post),
-        estimator="did" if spec.scale == "points" else "did_logodds",
-        role=role,
-        estimate_pp=effect.estimate_pp,
-        se_pp=effect.se_pp,
-        ci_low_pp=ends[0],
-        ci_high_pp=ends[1],
-        p_value=effect.test.p_value,
+    return row_of(
+        sample,
+        code,
+        district,
+        own_estimator(sample),
+        (effect.estimate_pp, effect.se_pp, effect.ci_low_pp, effect.ci_high_pp),
+        role,
+        p_value=test.p_value,
         p_method="label_permutation" if pooled else "permutation",
-        p_floor=effect.test.floor,
-        seed=spec.seed if pooled else None,
+        p_floor=test.floor,
+        seed=sample.spec.seed if pooled else None,
     )
+
+
+def own_estimator(sample: Sample) -> str:
+    """Return the study's own estimator as `estimates.csv` names it, on the sample's scale."""
+    return "did" if sample.spec.scale == "points" else "did_logodds"
 
 
 def placements(effect: Effect, names: Mapping[str, str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import pandas as pd
@@ -98,6 +99,62 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
             "Undo the change, or write the new hash and name the change in CHANGELOG.md."
         )
     return digest
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAge:
+    """Whether a plan is older than the figures that it uses, and the sentence that says so."""
+
+    older: bool
+    sentence: str
+
+
+Period = Literal["month", "school year"]
+
+
+def period_end(period: str, kind: Period) -> date:
+    """Return the last day of a month (``2032-09``) or of a school year (``2031-32``, which ends in June).
+
+    Examples
+    --------
+    >>> str(period_end("2024-02", "month")), str(period_end("2011-12", "school year"))
+    ('2032-02-29', '2032-06-30')
+    """
+    year, part = int(period[:4]), int(period[5:])
+    if kind == "school year":
+        return date(year + 1, 6, 30)
+    return date(year + part // 12, part % 12 + 1, 1) - timedelta(days=1)
+
+
+def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
+    """Say whether a plan is older than the newest figure that it will use.
+
+    Parameters
+    ----------
+    written
+        Date of the plan.
+    decided
+        The last period before the decision, month or school year: figures after it are those that the plan uses.
+    newest
+        The newest period that there are figures of.
+    kind
+        What periods are.
+
+    Examples
+    --------
+    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year").older
+    False
+    """
+    if newest <= decided:
+        return PlanAge(
+            True, f"The plan is older than every figure that it will use: figures reach {newest}, it uses later ones."
+        )
+    if written <= period_end(newest, kind):
+        return PlanAge(True, f"The plan of {written} is older than the newest figure that it uses, {newest}.")
+    return PlanAge(
+        False,
+        f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration.",
+    )
 
 
 def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Deviation, ...]:

@@ -46,7 +46,7 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
         missing = [column for column in COUNTS if column not in table.columns]
         if missing:
             raise BadInput(f"The table {name!r} lacks {missing}; without counts nothing can be suppressed.")
-    parts = [_named(table, dimensions).join(table[list(COUNTS)]) for table in tables.values()]
+    parts = [_named(table, dimensions).assign(**table[list(COUNTS)].to_dict("list")) for table in tables.values()]
     stacked = pd.concat(parts, ignore_index=True)
     stacked["numerator"] = stacked["numerator"].fillna(stacked["denominator"])  # a mean has only a denominator
     if stacked.groupby(list(dimensions))[list(COUNTS)].nunique().gt(1).to_numpy().any():

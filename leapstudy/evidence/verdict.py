@@ -166,41 +166,22 @@ def decide(
     low, high = (None if end is None or not math.isfinite(end) else end for end in (low_pp, high_pp))
     failures, doubts, cautions = _before(windows, pre_trend_p, pre_trend_fits)
     p = "no p-value" if p_value is None else f"p = {p_value:.3f}"
+    clear = rejects(p_value) and (low is None or excludes_zero(low, high))
     kind: Kind
     if role == "placebo":
-        kind, reason = (
-            "placebo",
-            f"The contrast lies before the program, where zero is expected; the test that leads has {p}.",
-        )
+        kind = "placebo"
+        reason = f"The contrast lies before the program, where zero is expected; the test that leads has {p}."
     elif failures:
         kind, reason = "failed_placebo", failures[0]
     elif not can_reject(p_floor):
         kind = "cannot_test"
         reason = f"The smallest p-value possible is {p_floor:.3f}: no effect of any size could be told from none at 5%."
-    elif (
-        rejects(p_value)
-        and (low is None or excludes_zero(low, high))
-        and p_adjusted is not None
-        and not rejects(p_adjusted)
-    ):
+    elif clear and p_adjusted is not None and not rejects(p_adjusted):
         kind = "one_of_many"
-        reason = (
-            f"Alone the test has {p}, but p = {p_adjusted:.3f} once all {looked_at} that were looked at are counted."
-        )
-    elif low is None or high is None:
-        kind, reason = "no_interval", f"The test that leads ({p}) has no bounded 95% interval."
-    elif rejects(p_value) and excludes_zero(low, high):
-        kind = "positive" if low > 0 else "negative"
-        reason = f"The test that leads has {p}, and its 95% interval excludes zero."
+        many = f"p = {p_adjusted:.3f} once all {looked_at} that were looked at are counted"
+        reason = f"Alone the test has {p}, but {many}."
     else:
-        kind = "precise_null" if max(-low, high) <= SMALL_PP else "imprecise_null"
-        width = "lies within" if kind == "precise_null" else "reaches beyond"
-        reason = f"The test that leads has {p}; its 95% interval includes zero and {width} a day a year either way."
-        if excludes_zero(low, high):
-            kind, reason = (
-                "imprecise_null",
-                f"The interval excludes zero, but the test that leads does not reject ({p}).",
-            )
+        kind, reason = _by_interval(low, high, rejects(p_value), p)
     if kind in ("positive", "negative") and doubts:
         kind, reason = "failed_placebo", doubts[0]
     tested = any(item.own and can_reject(item.p_floor) for item in windows)
@@ -208,6 +189,21 @@ def decide(
     reasons = (reason, *(text for text in failures if text != reason))
     limits = (*(text for text in doubts if text != reason), *cautions)
     return Verdict(kind, before, reasons, limits, estimate_pp, low, high, p_value, p_floor, p_adjusted)
+
+
+def _by_interval(low: float | None, high: float | None, rejected: bool, p: str) -> tuple[Kind, str]:
+    """Return what the interval and the test of an answer say that nothing forbids to read."""
+    if low is None or high is None:
+        return "no_interval", f"The test that leads ({p}) has no bounded 95% interval."
+    if excludes_zero(low, high):
+        if not rejected:
+            return "imprecise_null", f"The interval excludes zero, but the test that leads does not reject ({p})."
+        sign: Kind = "positive" if low > 0 else "negative"
+        return sign, f"The test that leads has {p}, and its 95% interval excludes zero."
+    precise = max(-low, high) <= SMALL_PP
+    width = "lies within" if precise else "reaches beyond"
+    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} a day a year either way."
+    return "precise_null" if precise else "imprecise_null", reason
 
 
 def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, control_se_pp: float) -> Verdict:
@@ -235,10 +231,8 @@ def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, con
     if control_pp is None:
         reason = "Nobody who was picked and not visited can be followed, so that picking cannot be told from an effect."
     else:
-        gap, reach = (
-            verdict.estimate_pp - control_pp,
-            float(stats.norm.ppf(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp),
-        )
+        gap = verdict.estimate_pp - control_pp
+        reach = float(stats.norm.ppf(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp)
         if gap * math.copysign(1, verdict.estimate_pp) > reach:
             return verdict
         reason = (
@@ -262,9 +256,8 @@ def _before(
     adjusted = holm([item.p_value or 0.0 for item in others])
     for item, p in zip(others, adjusted, strict=True):
         if rejects(float(p)):
-            doubts.append(
-                f"{item.name}: {item.estimate_pp:+.2f} points where zero is expected, p = {p:.3f} after Holm."
-            )
+            where = f"{item.estimate_pp:+.2f} points where zero is expected"
+            doubts.append(f"{item.name}: {where}, p = {p:.3f} after Holm.")
     cautions = [f"{item.name} cannot be tested at 5%." for item in own if not can_reject(item.p_floor)]
     if not own:
         cautions.append("No placebo of this outcome could be formed.")

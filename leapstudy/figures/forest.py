@@ -1,5 +1,7 @@
 """Does any district stand out: every district alone and partially pooled, under all of them together."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -132,49 +134,26 @@ def _labels(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame, figures: boo
     for place, label in enumerate(axes.get_yticklabels()[: len(together)]):
         label.set(color=OWN if place == 0 else WARNING, weight="bold" if place == 0 else "normal")
     key = "hollow: alone; blue: partially pooled" if "shrunken_pp" in rows else "hollow: alone"
-    axes.text(
-        0.5,
-        len(together),
-        key,
-        transform=axes.get_yaxis_transform(),
-        ha="center",
-        va="center",
-        size=SMALL,
-        color=COMPARISON,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
-    axes.set_xlabel(
-        "‹ fell more than comparison     rose more ›" if figures else "‹ fell more     rose more ›",
-        size=9,
-        color=COMPARISON,
-        labelpad=4,
-    )
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    side: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    axes.text(0.5, len(together), key, ha="center", size=SMALL, color=COMPARISON, bbox=box, **side)
+    ends = "‹ fell more than comparison     rose more ›" if figures else "‹ fell more     rose more ›"
+    axes.set_xlabel(ends, size=9, color=COMPARISON, labelpad=4)
     if not figures:
         return
-    kinds = (
-        ("shrunken_pp", "shrunken_low_pp", "shrunken_high_pp")
-        if "shrunken_pp" in rows
-        else ("estimate_pp", "ci_low_pp", "ci_high_pp")
-    )
-    written = [
-        *zip(
-            map(float, range(len(together))),
-            together[["estimate_pp", "low_pp", "high_pp"]].to_numpy(float),
-            strict=True,
-        ),
-        *zip(_places(rows, together), rows[list(kinds)].to_numpy(float), strict=True),
-    ]
-    for at, (value, low, high) in written:
-        text = number(value) if missing(low) else f"{number(value)} ({between(low, high)})"
-        axes.text(
-            1.03,
-            at,
-            text,
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            color=(OWN, WARNING)[int(at)] if at < len(together) else INK,
-            weight="bold" if at == 0 else "normal",
-        )
+    lead = "shrunken" if "shrunken_pp" in rows else "estimate"
+    low, high = (f"shrunken_{end}_pp" if lead == "shrunken" else f"ci_{end}_pp" for end in ("low", "high"))
+    above = together[["estimate_pp", "low_pp", "high_pp"]].to_numpy(float)
+    below = rows[[f"{lead}_pp", low, high]].to_numpy(float)
+    for place, (value, *ends_pp) in zip(range(len(together)), above, strict=True):
+        weight = "normal" if place else "bold"
+        axes.text(1.03, place, _written(value, *ends_pp), color=(OWN, WARNING)[place], weight=weight, **side)
+    for at, (value, *ends_pp) in zip(_places(rows, together), below, strict=True):
+        axes.text(1.03, at, _written(value, *ends_pp), color=INK, **side)
+
+
+def _written(value: float, low: float, high: float) -> str:
+    return number(value) if missing(low) else f"{number(value)} ({between(low, high)})"
 
 
 def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:

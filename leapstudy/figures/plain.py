@@ -99,16 +99,16 @@ def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:
     rows: list[tuple[str, float | None, float | None, float | None]] = [
         (say["chart_estimate"], effect.value, effect.low, effect.high)
     ]
-    if reading.implied_low is not None:
-        rows.append((say["chart_implied"], None, reading.implied_low, reading.implied_high))
+    if reading.implied is not None:
+        rows.append((say["chart_implied"], None, *reading.implied))
     frame = pd.DataFrame(rows, columns=["what", "value", "low", "high"])
     return frame.astype({"value": float, "low": float, "high": float})
 
 
 def _alt(reading: Reading, say: dict[str, str]) -> str:
     beside = []
-    if reading.implied_low is not None and reading.implied_high is not None:
-        low, high = number(reading.implied_low), number(reading.implied_high)
+    if reading.implied is not None:
+        low, high = map(number, reading.implied)
         beside.append(say["chart_beside_implied"].format(low=low, high=high))
     if reading.mde is not None:
         beside.append(say["chart_beside_mde"].format(mde=number(reading.mde)))

@@ -29,13 +29,15 @@ def _years(rows: Table) -> Table:
     return years.mutate(school_year=years.school_year + 1)
 
 
-def lookbacks(panel: Table) -> Table:
+def lookbacks(panel: Table, *, to_come: bool = False) -> Table:
     """Return, for each student and month of decision, the share of days missed in each of the `WINDOWS` before it.
 
     Parameters
     ----------
     panel
         The cleaned panel: one row per student and month.
+    to_come
+        Keep the last month too, whose referrals are decided in a month that the files do not have yet.
 
     Returns
     -------
@@ -51,7 +53,8 @@ def lookbacks(panel: Table) -> Table:
     rows = rows.join(school_months(panel), "month").left_join(
         _years(rows), ["student", "school_year"], rname="{name}_last"
     )
-    rows = rows.filter(rows.decided.notnull())
+    if not to_come:
+        rows = rows.filter(rows.decided.notnull())
     so_far = ibis.window(group_by=[rows.student, rows.school_year], order_by=rows.position, range=(None, 0))
     year = _percent(rows.missed.sum().over(so_far), rows.enrolled.sum().over(so_far))
     over = rows.month.month().isin(range(1, 7)) & (rows.decided.month() > 6)  # decided in a new school year

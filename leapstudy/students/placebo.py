@@ -74,8 +74,13 @@ def control_program(data: StudentData) -> StudentData:
     waits = before.referral.notnull() & (
         before.first_visit_month.isnull() | (before.first_visit_month > before.referral)
     )
-    referred = before.mutate(first_visit_month=ibis.ifelse(waits, before.referral, ibis.null("date")))
-    kept = keep(panel.get_backend(), "finding the referred who were not met", referred.select(*panel.columns))
+    referred = before.mutate(
+        first_visit_month=ibis.ifelse(waits, before.referral, ibis.null("date")),
+        risk_ends=ibis.least(before.first_visit_month.fill_null(before.referral), before.referral),
+    )
+    kept = keep(
+        panel.get_backend(), "finding the referred who were not met", referred.select(*panel.columns, "risk_ends")
+    )
     control = StudentData(kept, None, data.simulated)
     if not control.size.visited:
         raise BadInput("Every referred student was met in the month of the referral, so nobody can serve as a control.")

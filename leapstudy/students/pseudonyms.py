@@ -84,3 +84,20 @@ def pseudonymize(con: BaseBackend, table: Table, key: bytes) -> Table:
     pairs = lend(con, pa.table({"raw": ids, "made": made}))
     joined = table.left_join(pairs, table.student == pairs.raw)
     return joined.mutate(student=joined.made).select(*table.columns)
+
+
+def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
+    """Return pseudonym -> the state's own number, of the students wanted; empty where the files hold pseudonyms.
+
+    Only for the private list of a lottery: whoever visits must know whom. It takes the key that made the pseudonyms.
+
+    Raises
+    ------
+    BadInput
+        As `load_key`.
+    """
+    if not has_raw_ids(raw):
+        return {}
+    key = load_key()
+    ids = sealed("listing the ids", raw.select("student").distinct().to_pyarrow)["student"].to_pylist()
+    return {made: own for own in ids if own is not None and (made := pseudonym(own, key)) in wanted}

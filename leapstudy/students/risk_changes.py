@@ -2,7 +2,12 @@
 
 A student stands in the risk set of every month up to the own first visit, so it may be comparison many times. What it
 adds to an estimate is the sum over all of them, and only inside the engine can that sum be squared: the first query
-returns sums by absence band, the second sums of products of influence. No row leaves.
+returns sums by stratum, the second sums of products of influence. No row leaves.
+
+A stratum is a district, a band of absence before the month, and whether the student was referred in an earlier month
+and still waits: those who wait were picked before, and are compared with each other only. Who stays unvisited is no lot
+either, for a rule picks whoever comes to be absent. So a comparison student who is still unvisited stands for those
+alike who are not, by the inverse of the chance to have stayed (Robins and Finkelstein 2000, Biometrics 56: 779-788).
 """
 
 from collections.abc import Sequence
@@ -31,7 +36,8 @@ MONTHS_AROUND = 9
 Split = Literal["", "grade_band", "visits"]
 """Parts of the visited students; the comparison students are the same for each part."""
 
-CELL = ("district_code", "g", "t", "treated", "band")
+STRATUM = ("district_code", "band", "waiting")
+CELL = ("g", "t", "treated", *STRATUM)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -39,7 +45,7 @@ class RiskChanges:
     """Changes of students at risk as an engine table; its repr holds no row.
 
     Columns: student, `CELL` (g, t = month numbers of risk set and outcome), base (its month number), change (points),
-    grade_band, visits.
+    weight (one for visited students and before g), grade_band, visits.
     """
 
     table: Table
@@ -63,28 +69,56 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
         From `find_rules`; the rule of all districts, last, stands for districts without a referral.
     """
     panel = engine_table(data)
+    ends = panel.risk_ends if "risk_ends" in panel.columns else panel.first_visit_month
     students = panel.group_by("student").agg(
         cohort=panel.first_visit_month.max(),
+        ends=ends.max(),
         home=panel.district_code.argmin(panel.month),
         grade=panel.grade.argmin(panel.month),
     )
-    cohorts = students.filter(students.cohort.notnull()).select(g=students.cohort).distinct()
+    cohorts = students.filter(students.ends.notnull()).select(g=students.ends).distinct()
     seen = lookbacks(panel)
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
-    risk = risk.join(students, "student")
-    risk = risk.filter(risk.cohort.isnull() | (risk.cohort >= risk.g))
+    risk = risk.join(students, "student").left_join(_referrals(data), "student", rname="{name}_log")
+    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
     share = _window_share(risk, rules)
     risk = risk.filter(share.notnull()).select(
         "student",
         "g",
         "cohort",
+        "ends",
         base="month",
         district_code=risk.home,
         band=_band(share),
+        waiting=(risk.referral < risk.g).fill_null(False),
         grade_band=grade_band(risk.grade),
     )
-    risk = risk.left_join(_visits(data), "student", rname="{name}_log")
-    return RiskChanges(keep(panel.get_backend(), "forming the risk sets", _changes(risk, panel)))
+    risk = keep(
+        panel.get_backend(), "forming the risk sets", risk.left_join(_visits(data), "student", rname="{name}_log")
+    )
+    stay = keep(panel.get_backend(), "weighing who stayed", _stay(risk, panel))
+    return RiskChanges(keep(panel.get_backend(), "following the risk sets", _changes(risk, panel, stay)))
+
+
+def _stay(risk: Table, panel: Table) -> Table:
+    """Return student, at (month number) and the summed log-chance to have stayed at risk up to and in that month.
+
+    The chance is the share of the stratum that is not picked in the month; a whole one that is leaves nobody to weigh.
+    """
+    left = (risk.ends == risk.g).fill_null(False).cast("float64")
+    share = left.mean().over(ibis.window(group_by=[risk.g, *(risk[name] for name in STRATUM)]))
+    picks = risk.select("student", at=month_number(risk.g), log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
+    months = panel.select("student", at=month_number(panel.month), log=ibis.literal(0.0))
+    each = picks.union(months).group_by(["student", "at"]).agg(log=lambda rows: rows.log.sum())
+    return each.mutate(log=each.log.sum().over(ibis.cumulative_window(group_by=each.student, order_by=each.at)))
+
+
+def _referrals(data: StudentData) -> Table:
+    """Return student and month of the first referral; in a program without a log nobody waits."""
+    if not data.has_log:
+        return engine_table(data).select("student", referral="month").limit(0)
+    log = visit_table(data)
+    return log.group_by("student").agg(referral=log.referral_date.min().truncate("M"))
 
 
 def _window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
@@ -111,21 +145,20 @@ def _visits(data: StudentData) -> Table:
     )
 
 
-def _changes(risk: Table, panel: Table) -> Table:
+def _changes(risk: Table, panel: Table, stay: Table) -> Table:
     points = panel.select("student", "month", y=100 * panel.days_attended / panel.days_enrolled.nullif(0))
     bases = points.rename(base_y="y", base="month")
     rows = risk.join(bases, ["student", "base"]).join(points, "student", rname="{name}_of")
-    since = month_number(rows.month) - month_number(rows.g)
+    g, t = month_number(rows.g), month_number(rows.month)
     treated = (rows.cohort == rows.g).fill_null(False)
     rows = rows.filter(
         (rows.month != rows.base)
-        & since.between(-MONTHS_AROUND, MONTHS_AROUND)
-        & (treated | rows.cohort.isnull() | (rows.cohort > rows.month))
+        & (t - g).between(-MONTHS_AROUND, MONTHS_AROUND)
+        & (treated | rows.ends.isnull() | (rows.ends > rows.month))
     )
-    return rows.select(
+    rows = rows.select(
         "student",
-        "district_code",
-        "band",
+        *STRATUM,
         "grade_band",
         "visits",
         g=month_number(rows.g),
@@ -134,10 +167,15 @@ def _changes(risk: Table, panel: Table) -> Table:
         treated=(rows.cohort == rows.g).fill_null(False),
         change=rows.y - rows.base_y,
     )
+    rows = rows.join(stay.rename(g="at", log_g="log"), ["student", "g"]).join(
+        stay.rename(t="at", log_t="log"), ["student", "t"]
+    )
+    weight = ibis.ifelse(rows.treated | (rows.t < rows.g), 1.0, (rows.log_g - rows.log_t).exp())
+    return rows.mutate(weight=weight).drop("log_g", "log_t")
 
 
 def change_sums(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
-    """Return students and summed changes by district, risk set, month, side and band.
+    """Return students, their weights and weighted changes by risk set, month, side and stratum.
 
     Parameters
     ----------
@@ -149,10 +187,12 @@ def change_sums(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns `CELL`, part, students, total, base. Cells are small: for programs only.
+        The columns `CELL`, part, students, weight, total, base. Cells are small: for programs only.
     """
     rows = _with_part(changes.table, split)
-    sums = rows.group_by([*CELL, "part"]).agg(students=rows.count(), total=rows.change.sum(), base=rows.base.min())
+    sums = rows.group_by([*CELL, "part"]).agg(
+        students=rows.count(), weight=rows.weight.sum(), total=(rows.weight * rows.change).sum(), base=rows.base.min()
+    )
     return sealed("summing the changes", lambda: sums.order_by([*CELL, "part"]).to_pandas())
 
 
@@ -186,8 +226,8 @@ def influence_products(
     changes
         From `risk_changes`.
     coefficients
-        grp, district_code, g, t, treated, band, part, key, intercept, slope: a student in such a cell moves the average
-        `key` of the group `grp` by ``intercept + slope * change``.
+        grp, `CELL`, part, key, intercept, slope: a student in such a cell moves the average `key` of the group `grp` by
+        ``weight * (intercept + slope * change)``.
     shares
         grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves it by so much for each
         visited student of the cohort.
@@ -201,7 +241,7 @@ def influence_products(
     """
     rows = _with_part(changes.table, split)
     moved = rows.join(ibis.memtable(coefficients), [*CELL, "part"])
-    moved = moved.select("grp", "student", "key", amount=moved.intercept + moved.slope * moved.change)
+    moved = moved.select("grp", "student", "key", amount=moved.weight * (moved.intercept + moved.slope * moved.change))
     visited = rows.filter(rows.treated).select("student", "district_code", "g", "part").distinct()
     sized = visited.join(ibis.memtable(shares), ["district_code", "g", "part"])
     both = moved.union(sized.select("grp", "student", "key", amount=sized.intercept))

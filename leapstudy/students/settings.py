@@ -72,8 +72,8 @@ class StudentSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if bool(self.input) != bool(self.visits):
-            raise ValueError("input and visits go together: the visit log says who was referred, tried and met")
+        if self.visits and not self.input:
+            raise ValueError("visits need input: a visit log alone says nothing of attendance")
         if not self.early[0] >= self.early[1] >= 1:
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
         if self.draw and not self.rollout.starts:
@@ -134,13 +134,24 @@ def lottery_of(settings: StudentSettings) -> Lottery | None:
     return read_lottery(Path(settings.draw).expanduser(), settings.rollout.level, settings.rollout.starts)
 
 
-def input_files(settings: StudentSettings) -> dict[str, Path]:
-    """Return the files that the study reads, by role; the SIMULATED state is made first where it is not there."""
+def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str, Path]:
+    """Return the files that the study reads, by role; the SIMULATED state is made first where it is not there.
+
+    Raises
+    ------
+    BadInput
+        Without a visit log, unless the program is still to come (`before`).
+    """
     if settings.simulated:
         from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
 
         made = default_simulation()
         return {"attendance": made.panel, "visits": made.visits}
+    if not settings.visits and not before:
+        raise BadInput(
+            "params/students.yml names attendance and no visit log, which says who was referred, tried and met. Give it"
+            " under `visits:`; before a program starts, leapstudy design and draw do without."
+        )
     roles = {"attendance": settings.input, "visits": settings.visits, "roster": settings.roster}
     return {role: Path(text).expanduser() for role, text in roles.items() if text}
 
@@ -156,7 +167,7 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
         return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
     from leapstudy.students.files import find  # imports pyarrow
 
-    named = input_files(chosen) | ({"draw": Path(chosen.draw).expanduser()} if chosen.draw else {})
+    named = input_files(chosen, before=True) | ({"draw": Path(chosen.draw).expanduser()} if chosen.draw else {})
     files = {role: find(path).paths for role, path in named.items()}
     return hashes | {
         f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)

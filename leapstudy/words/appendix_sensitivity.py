@@ -52,7 +52,7 @@ def bounds(source: Source) -> str:
 def inference(source: Source) -> Answer:
     """Inference that fits the design."""
     r = source.reading
-    if r.p_value is None or r.p_floor is None:
+    if r.p_value is None or r.verdict.p_floor is None:
         return absent("permutation test")
     what = (
         "Placebo permutation over the comparison districts"
@@ -61,7 +61,7 @@ def inference(source: Source) -> Answer:
     )
     text = (
         f"{what}: {probability(r.p_value)}, 95% interval {between(r.effect.low, r.effect.high)} points; the smallest "
-        f"p-value possible is {number(r.p_floor, 4)}."
+        f"p-value possible is {number(r.verdict.p_floor, 4)}."
     )
     methods = source.frame("answer", "methods")
     if methods is None:
@@ -173,47 +173,41 @@ def together(source: Source) -> Answer:
         )
     shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
     if shrunken is None or not model:
-        shown = rows[["district", "estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor"]]
-        names = ["District", "Estimate", "Low", "High", "p", "Smallest possible p"]
-        return absent("partial pooling"), Table(_short(shown.set_axis(names, axis=1)), "Every district")
-    shown = shrunken[
-        [
-            "district",
-            "estimate_pp",
-            "p_value",
-            "p_bh",
-            "p_rw",
-            "shrunken_pp",
-            "shrunken_low_pp",
-            "shrunken_high_pp",
-            "p_above",
-        ]
-    ]
-    names = [
-        "District",
-        "Estimate",
-        "p",
-        "p, Benjamini-Hochberg",
-        "p, Romano-Wolf",
-        "Shrunken",
-        "Low",
-        "High",
-        "P(above zero)",
-    ]
+        return absent("partial pooling"), _named(rows, ALONE, "Every district")
+    mean = between(model["mu_low_pp"], model["mu_high_pp"])
     text = (
-        f"Partial pooling: mean effect {points(model['mu_pp'])} points "
-        f"({between(model['mu_low_pp'], model['mu_high_pp'])}), above zero with probability "
+        f"Partial pooling: mean effect {points(model['mu_pp'])} points ({mean}), above zero with probability "
         f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} "
         f"({number(model['tau_low_pp'])} to {number(model['tau_high_pp'])}); prior on the mean: "
         f"{model['prior']['source']}."
     )
-    return text, Table(
-        _short(shown.set_axis(names, axis=1)), "Every district on its own, adjusted for 15 looks, and shrunken"
-    )
+    return text, _named(shrunken, SHRUNKEN, "Every district on its own, adjusted for 15 looks, and shrunken")
 
 
-def _short(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(District=rows["District"].map(short))
+ALONE = {
+    "district": "District",
+    "estimate_pp": "Estimate",
+    "ci_low_pp": "Low",
+    "ci_high_pp": "High",
+    "p_value": "p",
+    "p_floor": "Smallest possible p",
+}
+SHRUNKEN = {
+    "district": "District",
+    "estimate_pp": "Estimate",
+    "p_value": "p",
+    "p_bh": "p, Benjamini-Hochberg",
+    "p_rw": "p, Romano-Wolf",
+    "shrunken_pp": "Shrunken",
+    "shrunken_low_pp": "Low",
+    "shrunken_high_pp": "High",
+    "p_above": "P(above zero)",
+}
+
+
+def _named(rows: pd.DataFrame, names: dict[str, str], title: str) -> Table:
+    """Return the columns of `names` under their headings, with short names of districts."""
+    return Table(rows[list(names)].assign(district=rows["district"].map(short)).rename(columns=names), title)
 
 
 def again(source: Source) -> Answer:

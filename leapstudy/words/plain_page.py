@@ -218,8 +218,8 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
         sentences.append(say["overturn_half"].format(half=number(reading.half), mde=number(reading.mde)))
     elif reading.mde is not None:
         sentences.append(say["overturn_mde"].format(mde=number(reading.mde)))
-    if reading.implied_low is not None and reading.implied_high is not None:
-        low, high = number(reading.implied_low), number(reading.implied_high)
+    if reading.implied is not None:
+        low, high = map(number, reading.implied)
         sentences.append(say["overturn_implied"].format(low=low, high=high))
         if reading.excluded:
             sentences.append(say["overturn_excluded"].format(excluded=reading.excluded, n=reading.n_published))

@@ -53,7 +53,7 @@ class Reading:
         Effect that the test that leads finds in 80% and in 50% of such studies; `never_detects` where it can find none.
     excluded, n_published
         How many of the published effects the interval rules out, of how many.
-    coverage, implied_low, implied_high
+    coverage, implied
         Share of students visited, and the published effects times that share.
     dollars_per_day, cost_refusal
         Cost of an extra day, or the reason why none is named.
@@ -73,8 +73,6 @@ class Reading:
     source: str
     effect: Span
     verdict: Verdict
-    p_value: float | None
-    p_floor: float | None
     comparison: str
     n_treated: int
     n_comparison: int
@@ -92,13 +90,17 @@ class Reading:
     excluded: int
     n_published: int
     coverage: float | None
-    implied_low: float | None
-    implied_high: float | None
+    implied: tuple[float, float] | None
     dollars_per_day: Span | None
     days_refusal: str
     cost_refusal: str
     tier: str
     eligible: str
+
+    @property
+    def p_value(self) -> float | None:
+        """The p-value of the test that leads."""
+        return self.verdict.p_value
 
     @property
     def single(self) -> bool:
@@ -121,21 +123,20 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     """
     blocks = result.get("blocks") or {}
     district = result.get("district") or {}
+    made = result.get("made") or {}
     main = _main(result)
     placebo = _placebo(result, main)
     verdict = _verdict(blocks, main, placebo)
-    published = evidence_at(blocks, "power", "published") or []
+    implied = _implied(blocks)
     return Reading(
         slug=str(district.get("slug", "")),
         name=short(str(district.get("name", main["district"]))),
         code=str(main["district_code"]),
         track=str(main["track"]),
-        simulated=bool((result.get("made") or {}).get("simulated")),
-        source=str((result.get("made") or {}).get("source") or ""),
+        simulated=bool(made.get("simulated")),
+        source=str(made.get("source") or ""),
         effect=Span(verdict.estimate_pp, verdict.low_pp, verdict.high_pp),
         verdict=verdict,
-        p_value=verdict.p_value,
-        p_floor=verdict.p_floor,
         comparison=str(main["comparison"]),
         n_treated=int(main["n_treated"]),
         n_comparison=int(main["n_comparison"]),
@@ -151,10 +152,9 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         half=at(blocks, "answer", "detectable", "half_pp"),
         never_detects=_never_detects(blocks),
         excluded=int(evidence_at(blocks, "power", "excluded") or 0),
-        n_published=len(published),
+        n_published=len(implied),
         coverage=evidence_at(blocks, "power", "coverage"),
-        implied_low=min(_implied(blocks), default=None),
-        implied_high=max(_implied(blocks), default=None),
+        implied=(min(implied), max(implied)) if implied else None,
         dollars_per_day=_dollars_per_day(blocks),
         days_refusal=str(evidence_at(blocks, "cost", "visited_refusal") or ""),
         cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),

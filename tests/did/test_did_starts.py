@@ -69,17 +69,17 @@ def _group(study, **where):
     ("where", "meets"),
     [
         ({"kind": "a"}, [True, False, True]), ({"kind": ["a", "b"]}, [True, True, True]), ({"flag": True}, [True, False, False]),
-        ({"size": {"at_least": 2}}, [False, True, False]), ({}, [True, True, True]), ({"flag": True, "kind": "b"}, [False] * 3),
+        ({"size": {"at_least": 2}}, [False, True, False]), ({"size": {"at_most": 1}}, [True, False, False]), ({}, [True, True, True]), ({"flag": True, "kind": "b"}, [False] * 3),
     ],
 )  # fmt: skip
 def test_a_rule_picks_units_and_a_missing_figure_meets_none(study, where, meets):
     units = pd.DataFrame({"kind": ["a", "b", "a"], "flag": [True, False, False], "size": [1.0, 2.0, np.nan]})
-    assert list(rule_mask(units, _group(study, **where))) == meets
+    assert list(rule_mask(units, _group(study, **where).where)) == meets
 
 
 def test_a_rule_about_an_unknown_column_or_a_group_that_is_none_is_an_error(study):
     with pytest.raises(BadInput, match="'poverty'.*Legal: "):
-        rule_mask(study.districts, _group(study, poverty=1))
+        rule_mask(study.districts, _group(study, poverty=1).where)
     with pytest.raises(BadInput, match="'aliance'.*Did you mean 'alliance'"):
         group_of(study, "aliance")
 

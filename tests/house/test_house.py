@@ -83,6 +83,22 @@ def test_formatting_is_the_formatters():
     assert not [path for path in MODULES if re.search(r"# fmt:|noqa: E501", path.read_text(encoding="utf-8"))]
 
 
+LONGEST = 40
+"""Lines of a function's body, its docstring aside."""
+BEING_REDRAWN = {"audit", "specification_curve", "days_gained", "in_time", "rebound"}
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[min(len(node.body) - 1, ast.get_docstring(node) is not None)]
+                if (node.end_lineno or 0) - first.lineno + 1 > LONGEST:
+                    long.add((path.name, node.name))
+    assert not {item for item in long if item[1] not in BEING_REDRAWN}
+
+
 def test_only_batch_knows_papermill():
     users = {_room(path) for path in MODULES if any(name.split(".")[0] == "papermill" for name in _imports(path))}
     assert users <= {"batch"}

@@ -28,7 +28,7 @@ def test_the_default_input_is_the_simulated_state():
         ({"min_comparisons": 6}, "Did you mean 'min_comparison'"),
         ({"months_after": 0}, "months_after: .*greater than or equal to 1"),
         ({"early": [4, 6]}, "the earlier one first"),
-        ({"input": "students.csv"}, "input and visits go together"),
+        ({"visits": "log.csv"}, "visits need input"),
         ({"shape": "wide"}, "shape"),
         ({"columns": {"studnt": "SASID"}}, "Did you mean 'student'"),
     ],

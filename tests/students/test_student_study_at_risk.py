@@ -1,19 +1,20 @@
 """The at-risk design in two passes: against rows, and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from montecarlo import at_risk_rows, attendance, month_numbers
+from moments_panels import in_engine
+from montecarlo import at_risk_rows, attendance, month_numbers, referral_months, strata_by_cohort
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.at_risk import at_risk, at_risk_effects, coefficients, share_terms, strata_of
 from leapstudy.did.staggered.aggregate import averages
 from leapstudy.students.engine import connect
-from leapstudy.students.handle import open_students
-from leapstudy.students.moments.record import NEVER
+from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_changes import (
-    BAND_EDGES,
     change_sums,
     cohort_sizes,
     comparison_students,
@@ -54,12 +55,8 @@ def test_averages_and_errors_equal_influence_summed_over_rows(effects):
     """The engine's second pass against a matrix of every student's influence."""
     block = next(simulate(ONE))
     months, cohort = month_numbers(ONE.months).astype(int), month_numbers(block.cohort)
-    bands = {}
-    for g in np.unique(cohort[cohort < NEVER]):
-        last = slice(np.searchsorted(months, g) - 2, np.searchsorted(months, g))
-        share = 100 * block.absent[:, last].sum(axis=1) / block.days[last].sum()
-        bands[float(g)] = np.digitize(share, BAND_EDGES)
-    rows = at_risk_rows(attendance(block), months, cohort, bands, FEWEST)
+    strata = strata_by_cohort(block, "last_two_months", months, cohort, referral_months(ONE, block))
+    rows = at_risk_rows(attendance(block), months, cohort, strata, FEWEST)
     near = rows.period - rows.cohort <= 9
     rows = type(rows)(*(getattr(rows, name)[near] for name in rows.__slots__))
     made = averages(rows, months, "event", events=(1, 6))
@@ -73,7 +70,8 @@ def test_averages_and_errors_equal_influence_summed_over_rows(effects):
 
 def _sums(rows):
     names = ["district_code", "g", "t", "treated", "band", "part", "students", "total", "base"]
-    return pd.DataFrame(rows, columns=names)
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(waiting=False, weight=table["students"].astype(float))
 
 
 def test_by_hand():
@@ -89,12 +87,16 @@ def test_by_hand():
     assert at_risk(strata_of(sums), sizes, 5).estimate.tolist() == [10.0], "four comparison students are refused too"
     with pytest.raises(BadInput, match="No stratum has 6"):
         at_risk(strata_of(sums), sizes, 6)
+    heavier = sums.assign(weight=sums["weight"].where(sums["treated"], 8.0), total=sums["total"])
+    assert np.allclose(at_risk(strata_of(heavier), sizes, 4).estimate, [(2 * (10 - 8 / 8) + 6 * (15 - 25 / 8)) / 8]), (
+        "a mean is of weights, the size rule of students"
+    )
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):
     sums = change_sums(changes)
     sizes = cohort_sizes(changes)
-    common = sums.assign(total=sums["total"] + 3.0 * sums["t"] * sums["students"])
+    common = sums.assign(total=sums["total"] + 3.0 * sums["t"] * sums["weight"])
     assert np.allclose(at_risk(strata_of(common), sizes, FEWEST).estimate, found.estimate)
     after = sums["treated"] & (sums["t"] >= sums["g"])
     raised = sums.assign(total=sums["total"] + 5.0 * sums["students"].where(after, 0))
@@ -116,6 +118,36 @@ def test_parts_share_their_comparison_and_average_to_the_whole(changes, found):
         for part, one in pieces.items()
     }
     assert np.isclose(sum(weights.get(part, 0) * own[part] for part in own), whole.estimate[-1])
+
+
+def _student(name, cohort, missed):
+    """Return a student's rows of the cleaned panel: percent of days missed by month from September 2021 on."""
+    months = pd.date_range("2021-09-01", periods=len(missed), freq="MS")
+    rows = pd.DataFrame({"month": months, "days_enrolled": 20.0, "days_attended": 20 - np.array(missed) / 5.0})
+    first = pd.Series([cohort] * len(months), dtype="datetime64[us]")
+    return rows.assign(
+        student=f"~P{name:a>10}", district_code="0640011", grade="05", high_needs=True, first_visit_month=first
+    )
+
+
+def test_who_stays_unvisited_stands_for_those_alike_who_were_visited():
+    """By hand: of four compared with k in November, two worsen; one of these is visited and the other counts twice."""
+    better, worse = (20, 20, 10, 0), (20, 20, 40, 60)
+    panel = [_student("k", "2021-11", (20, 20, 20, 20)), _student("d", "2021-12", worse), _student("c", None, worse)]
+    panel += [_student(name, None, better) for name in "ab"]
+    data = StudentData(in_engine(pd.concat(panel, ignore_index=True)), None, simulated=True)
+    sums = change_sums(risk_changes(data, (replace(RULES[0], window="last_month"),)))
+    december = sums[(sums["g"] == 12 * 2021 + 10) & (sums["t"] == 12 * 2021 + 11) & ~sums["treated"]].iloc[0]
+    assert (december["students"], december["weight"]) == (3, 4.0)
+    assert np.isclose(december["total"] / december["weight"], (20 + 20 - 40 - 40) / 4), "as if d were seen unvisited"
+
+
+def test_who_was_referred_before_and_waits_is_compared_with_others_who_wait(data, changes):
+    sums = change_sums(changes)
+    assert sums[sums["waiting"] & ~sums["treated"]]["students"].sum() > 0
+    assert not sums[sums["waiting"] & sums["treated"]]["students"].any(), (
+        "here visits follow in the month of the referral"
+    )
 
 
 def test_its_text_holds_no_row(changes):

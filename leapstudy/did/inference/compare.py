@@ -11,10 +11,8 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
-from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.effect import finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
@@ -120,8 +118,8 @@ def methods_table(inference: Inference) -> pd.DataFrame:
         {
             "method": method.label,
             "estimate_pp": method.estimate_pp,
-            "ci_low_pp": _finite(method.low_pp),
-            "ci_high_pp": _finite(method.high_pp),
+            "ci_low_pp": finite(method.low_pp),
+            "ci_high_pp": finite(method.high_pp),
             "p_value": method.p_value,
             "p_floor": method.p_floor,
             "is_headline": method.name == leading,
@@ -138,26 +136,14 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
 
     The permutation of the estimate is left out: it is the row that `effect.row` makes.
     """
-    spec = sample.spec
-    own = "did" if spec.scale == "points" else "did_logodds"
     return [
-        Estimate(
-            track="public",
-            district_code=inference.code,
-            district=district,
-            outcome=spec.outcome,
-            comparison=comparison_label(spec.comparison),
-            n_treated=1,
-            n_comparison=inference.n_comparison,
-            edition=spec.edition,
-            pre=years_label(sample.contrast.pre),
-            post=years_label(sample.contrast.post),
-            estimator="sdid" if method.name == "sdid_placebo" else own,
-            role=role,
-            estimate_pp=method.estimate_pp,
-            se_pp=method.se_pp,
-            ci_low_pp=_finite(method.low_pp),
-            ci_high_pp=_finite(method.high_pp),
+        row_of(
+            sample,
+            inference.code,
+            district,
+            "sdid" if method.name == "sdid_placebo" else own_estimator(sample),
+            (method.estimate_pp, method.se_pp, method.low_pp, method.high_pp),
+            role,
             p_value=method.p_value,
             p_method=method.name,
             p_floor=method.p_floor,
@@ -165,10 +151,6 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
         for method in inference.methods
         if method.estimate_pp is not None and method.name != "permutation"
     ]
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None
 
 
 def _tried(name: MethodName, make: Callable[[], Method]) -> Method:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from leapstudy.core.errors import BadInput
 WAITING = "waiting"
 """Phase of the units that no place was left for: the comparison group until the study ends."""
 SEPARATOR = "|"
+Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def draw(strata: Mapping[str, str], phases: Mapping[str, int], seed: str) -> tup
     """
     _check(strata, phases, seed)
     sizes = Counter(strata.values())
-    cuts = [_shared(sizes, total) for total in np.cumsum(list(phases.values())).tolist()]
+    cuts = [shared_places(sizes, total) for total in np.cumsum(list(phases.values())).tolist()]
     lots = []
     for stratum in sorted(sizes):
         ranked = sorted((unit for unit, of in strata.items() if of == stratum), key=lambda unit: _lot(seed, unit))
@@ -90,12 +92,49 @@ def _lot(seed: str, unit: str) -> str:
     return hashlib.sha256(f"{seed}{SEPARATOR}{unit}".encode()).hexdigest()
 
 
-def _shared(sizes: Mapping[str, int], places: int) -> dict[str, int]:
-    """Return places by stratum, one at a time to the stratum with the largest ``size / (2 places + 1)`` (Webster)."""
+def shared_places(sizes: Mapping[Key, int], places: int) -> dict[Key, int]:
+    """Return places by stratum, one at a time to the stratum with the largest ``size / (2 places + 1)`` (Webster).
+
+    Examples
+    --------
+    >>> shared_places({"north": 6, "south": 3}, 3)
+    {'north': 2, 'south': 1}
+    """
     shared = dict.fromkeys(sorted(sizes), 0)
     for _ in range(places):
         shared[max(shared, key=lambda stratum: sizes[stratum] / (2 * shared[stratum] + 1))] += 1
     return shared
+
+
+def small_strata(sizes: Mapping[Key, int], shares: Sequence[float]) -> frozenset[Key]:
+    """Return the strata that are joined to one, so that each of them has two units in each phase and two that wait.
+
+    Parameters
+    ----------
+    sizes
+        Stratum -> units.
+    shares
+        Share of the units that each phase gets; the rest waits.
+
+    Raises
+    ------
+    BadInput
+        If the shares are not above 0 and below 1 together.
+
+    Examples
+    --------
+    >>> sorted(small_strata({"north": 40, "south": 3, "east": 2}, [0.5]))
+    ['east', 'south']
+    """
+    if not shares or min(shares) <= 0 or not 0 < sum(shares) < 1:
+        raise BadInput(f"Offered shares need to be above 0 and below 1 together; got {list(shares)}.")
+    # a place is dealt by shares, so that one more than the least keeps two in every cell
+    least = 2 / min(*shares, 1 - sum(shares)) + 1
+    ordered = sorted(sizes, key=lambda stratum: (sizes[stratum], stratum))
+    joined = [stratum for stratum in ordered if sizes[stratum] < least]
+    while joined and sum(sizes[stratum] for stratum in joined) < least and len(joined) < len(ordered):
+        joined.append(ordered[len(joined)])
+    return frozenset(joined)
 
 
 def n_assignments(labels: Sequence[int] | np.ndarray, strata: Sequence[int] | np.ndarray) -> int:

@@ -134,8 +134,7 @@ def rollout(
     drawn = moments(scores, assignments)
     if drawn.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
-    beta = float(_beta(drawn, 0.0, adjustment)[0])
-    estimate, se = (float(item[0]) for item in _adjusted(drawn, 0.0, adjustment))
+    estimate, se, beta = (float(item[0]) for item in adjusted(_less(drawn, 0.0), adjustment))
     df = welch(scores[0] - beta * scores[1], cells.of)
     reach = float(stats.t.ppf(1 - ALPHA / 2, df)) * se
     low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
@@ -211,34 +210,33 @@ def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
     return np.stack([item @ weights.T for item in centered for weights in (cells.effect, cells.before)])
 
 
-def _combined(drawn: Moments, tau: float, i: int, j: int) -> np.ndarray:
-    """Return the covariance of variables i and j of ``outcome - tau * offered``."""
-    c = drawn.covariance
-    return c[:, i, j] - tau * (c[:, i, j + 2] + c[:, i + 2, j]) + tau**2 * c[:, i + 2, j + 2]
+def _less(drawn: Moments, tau: float) -> Moments:
+    """Return the moments of ``outcome - tau * offered``, from those of outcome and offered."""
+    totals, c = drawn.totals, drawn.covariance
+    return Moments(
+        totals[:, :2] - tau * totals[:, 2:],
+        c[:, :2, :2] - tau * (c[:, :2, 2:] + c[:, 2:, :2]) + tau**2 * c[:, 2:, 2:],
+    )
 
 
-def _beta(drawn: Moments, tau: float, adjustment: Adjustment) -> np.ndarray:
+def adjusted(drawn: Moments, adjustment: Adjustment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return estimate, standard error and beta under each of D assignments, each of shape (D,).
+
+    `drawn` are the moments of the two rows of `scores_of` for one variable.
+    """
     if adjustment not in options(Adjustment):
         raise bad_value("adjustment", adjustment, options(Adjustment))
-    n = len(drawn.totals)
-    if adjustment != "efficient":
-        return np.full(n, float(adjustment == "did"))
-    variance = _combined(drawn, tau, 1, 1)
-    return np.divide(_combined(drawn, tau, 0, 1), variance, out=np.zeros(n), where=variance > TIE)
-
-
-def _adjusted(drawn: Moments, tau: float, adjustment: Adjustment) -> tuple[np.ndarray, np.ndarray]:
-    """Return estimate and standard error of ``outcome - tau * offered`` under every assignment."""
-    beta = _beta(drawn, tau, adjustment)
-    effect, before = (drawn.totals[:, i] - tau * drawn.totals[:, i + 2] for i in (0, 1))
-    variance = (
-        _combined(drawn, tau, 0, 0) - 2 * beta * _combined(drawn, tau, 0, 1) + beta**2 * _combined(drawn, tau, 1, 1)
-    )
-    return effect - beta * before, np.sqrt(np.maximum(variance, 0.0))
+    (effect, before), c = drawn.totals.T, drawn.covariance
+    if adjustment == "efficient":
+        beta = np.divide(c[:, 0, 1], c[:, 1, 1], out=np.zeros(len(effect)), where=c[:, 1, 1] > TIE)
+    else:
+        beta = np.full(len(effect), float(adjustment == "did"))
+    variance = c[:, 0, 0] - 2 * beta * c[:, 0, 1] + beta**2 * c[:, 1, 1]
+    return effect - beta * before, np.sqrt(np.maximum(variance, 0.0)), beta
 
 
 def _p_value(drawn: Moments, tau: float, adjustment: Adjustment) -> float:
-    estimate, se = _adjusted(drawn, tau, adjustment)
+    estimate, se, _ = adjusted(_less(drawn, tau), adjustment)
     far = np.divide(np.abs(estimate), se, out=np.where(np.abs(estimate) > TIE, np.inf, 0.0), where=se > TIE)
     return float(np.mean(far >= far[0] - TIE))
 
@@ -262,12 +260,13 @@ def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "effic
 
     `scores` are the two rows of `scores_of` for one variable.
     """
-    own = moments(np.concatenate([scores, np.zeros_like(scores)]), of[None, :])
-    return scores[0] - float(_beta(own, 0.0, adjustment)[0]) * scores[1]
+    _, _, beta = adjusted(moments(scores, of[None, :]), adjustment)
+    return scores[0] - float(beta[0]) * scores[1]
 
 
 def welch(score: np.ndarray, of: np.ndarray) -> float:
     """Return Welch's degrees of freedom of a sum of cell means; `score` is (units, cells), `of` names the cell."""
     own, sizes = score[np.arange(len(of)), of], np.bincount(of)
-    parts = np.array([own[of == cell].var(ddof=1) / n if n > 1 else 0.0 for cell, n in enumerate(sizes)])
+    spread = (own - (np.bincount(of, own) / np.maximum(sizes, 1))[of]) ** 2
+    parts = np.bincount(of, spread) / np.maximum(sizes * (sizes - 1), 1)
     return float(parts.sum() ** 2 / (parts**2 / np.maximum(sizes - 1, 1)).sum())

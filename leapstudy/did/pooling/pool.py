@@ -12,9 +12,8 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
-from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
+from leapstudy.did.effect import row_of
 from leapstudy.did.inference import leading_test
 from leapstudy.did.inference.noise import LEAST_NOISE, noise_before, size_noise
 from leapstudy.did.own_years import each_alone, own_changes
@@ -151,51 +150,13 @@ def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, s
     """
     rows: list[Estimate] = []
     for row in records(pooled.districts):
-        one = partial(_row, sample, row["district_code"], names[row["district_code"]])
+        one = partial(row_of, sample, row["district_code"], names[row["district_code"]], n_treated=1)
         raw = (row["estimate_pp"], row["se_pp"], row["ci_low_pp"], row["ci_high_pp"])
-        rows.append(one("partial_pooling", row["shrunken_pp"], None, row["shrunken_low_pp"], row["shrunken_high_pp"]))
-        rows.append(one("did", *raw, p_value=row["p_bh"], p_method="benjamini_hochberg"))
-        rows.append(
-            one(
-                "did",
-                *raw,
-                p_value=row["p_rw"],
-                p_method="romano_wolf",
-                p_floor=1 / (pooled.draws + 1),
-                seed=pooled.seed,
-            )
-        )
+        shrunken = (row["shrunken_pp"], None, row["shrunken_low_pp"], row["shrunken_high_pp"])
+        stepwise: dict[str, Any] = {"p_value": row["p_rw"], "p_floor": 1 / (pooled.draws + 1), "seed": pooled.seed}
+        rows += [
+            one("partial_pooling", shrunken),
+            one("did", raw, p_value=row["p_bh"], p_method="benjamini_hochberg"),
+            one("did", raw, p_method="romano_wolf", **stepwise),
+        ]
     return rows
-
-
-def _row(
-    sample: Sample,
-    code: str,
-    district: str,
-    estimator: str,
-    estimate: float,
-    se: float | None,
-    low: float,
-    high: float,
-    **p: Any,
-) -> Estimate:
-    spec = sample.spec
-    return Estimate(
-        track="public",
-        district_code=code,
-        district=district,
-        outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison),
-        n_treated=1,
-        n_comparison=len(sample.comparison),
-        edition=spec.edition,
-        pre=years_label(sample.contrast.pre),
-        post=years_label(sample.contrast.post),
-        estimator=estimator,
-        role="sensitivity",
-        estimate_pp=estimate,
-        se_pp=se,
-        ci_low_pp=low,
-        ci_high_pp=high,
-        **p,
-    )

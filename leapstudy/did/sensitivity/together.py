@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -10,9 +11,9 @@ from leapstudy.core.errors import BadInput, LeapstudyError
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
-from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import clock_of, contrast_between, years_label
+from leapstudy.did.contrasts import clock_of, contrast_between
 from leapstudy.did.design import Sample, Spec, build_sample
+from leapstudy.did.effect import row_of
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
 from leapstudy.did.sensitivity.bounds import plain_bounds, robust_bounds
@@ -125,56 +126,20 @@ def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) 
     code, district
         Of the treated district, or of all together.
     """
-    one = partial(_row, sample, code, district)
+    one = partial(row_of, sample, code, district)
     steps = records(found.one_step_up)
     step = next(item for item in steps if item["model"] == "linear trends" and not item["is_placebo"])
     ends = [None if pd.isna(step[name]) else step[name] for name in ("low_pp", "high_pp")]
-    numbers = (step["estimate_pp"], step["se_pp"], *ends, step["p_value"], step["p_method"])
-    main, asked = (step["pre"], step["post"]), (years_label(sample.contrast.pre), years_label(sample.contrast.post))
-    rows = [one("did_one_step_up", main, (len(sample.treated), len(sample.comparison)), *numbers)]
-    adjustments = (
+    main: dict[str, Any] = {"pre": step["pre"], "post": step["post"]}
+    test: dict[str, Any] = {"p_value": step["p_value"], "p_method": step["p_method"]}
+    rows = [one("did_one_step_up", (step["estimate_pp"], step["se_pp"], *ends), **main, **test)]
+    adjustments: tuple[tuple[str, Adjusted | None, dict[str, Any]], ...] = (
         ("did_rebound_adjusted", found.recovery, main),
-        ("did_covariates", found.covariates, asked),
+        ("did_covariates", found.covariates, {}),
     )
     for estimator, item, years in adjustments:
         if item is not None:
-            numbers = (item.estimate_pp, item.se_pp, item.low_pp, item.high_pp, item.p_value, "t")
-            rows.append(one(estimator, years, (item.n_treated, item.n_comparison), *numbers))
+            interval = (item.estimate_pp, item.se_pp, item.low_pp, item.high_pp)
+            sides: dict[str, Any] = {"n_treated": item.n_treated, "n_comparison": item.n_comparison}
+            rows.append(one(estimator, interval, **years, **sides, p_value=item.p_value, p_method="t"))
     return rows
-
-
-def _row(
-    sample: Sample,
-    code: str,
-    district: str,
-    estimator: str,
-    years: tuple[str, str],
-    n: tuple[int, int],
-    estimate: float,
-    se: float,
-    low: float | None,
-    high: float | None,
-    p: float,
-    method: str,
-) -> Estimate:
-    spec = sample.spec
-    return Estimate(
-        track="public",
-        district_code=code,
-        district=district,
-        outcome=spec.outcome,
-        comparison=comparison_label(spec.comparison),
-        n_treated=n[0],
-        n_comparison=n[1],
-        edition=spec.edition,
-        pre=years[0],
-        post=years[1],
-        estimator=estimator,
-        role="sensitivity",
-        estimate_pp=estimate,
-        se_pp=se,
-        ci_low_pp=low,
-        ci_high_pp=high,
-        p_value=p,
-        p_method=method,
-    )

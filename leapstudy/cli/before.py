@@ -1,0 +1,59 @@
+"""Commands before a program starts: `plan` freezes what was decided, `draw` holds the lottery."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Say = typer.echo
+PLAN = "Example: leapstudy plan --freeze"
+DRAW = "Example: leapstudy draw --out ~/private"
+
+
+def plan(
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Write and freeze the plan from params/rollout.yml.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why a plan that is frozen already changes.")] = "",
+) -> None:
+    """Say what was planned and whether the plan is older than its figures; freeze one from params/rollout.yml."""
+    from leapstudy.data import load_study
+    from leapstudy.evidence.plan import check_frozen
+    from leapstudy.study.public import load_plan
+    from leapstudy.study.rollout import written_plan
+    from leapstudy.study.rollout.choices import load_rollout
+
+    chosen = load_rollout()
+    kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
+    record = load_plan()
+    told = written_plan.record_age(record, load_study()).sentence
+    Say(f"params/plan.yml, frozen as {check_frozen(record)[:12]}: {told}")
+    if not kept:
+        Say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
+        return
+    Say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
+    Say(written_plan.plan_age(kept, chosen).sentence)
+
+
+def draw(
+    out: Annotated[Path | None, typer.Option(help="Folder of the list; of students a private one.")] = None,
+    reason: Annotated[str, typer.Option(help="Why there is a second draw; it stays on record.")] = "",
+    check: Annotated[Path | None, typer.Option(help="Draw nothing: hold this list against seed and record.")] = None,
+) -> None:
+    """Hold the lottery of params/rollout.yml: who starts when, and who waits, from a seed announced beforehand."""
+    from leapstudy.study.rollout.choices import load_rollout
+    from leapstudy.study.rollout.lots import hold, read_draw
+
+    if check is not None:
+        record, drawn = read_draw(check)
+        Say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
+        return
+    made = hold(load_rollout(), out.expanduser() if out else None, reason)
+    record = made.record
+    phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
+    Say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
+    Say(f"Lots within: {record.strata}. Seed {record.seed!r}, announced {record.announced}.")
+    where = "in the private folder, readable by you alone" if made.private else f"in params/{made.path.name}"
+    Say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
+    if not record.plan_sha256:
+        Say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")

@@ -1,0 +1,154 @@
+"""What a lottery would find, before it is held: the program is dealt into past periods in which there was none.
+
+Whatever a deal finds there is chance, so that the spread of many deals is the noise of the design, the share that the
+planned test rejects is its false-positive rate, and the effect that 80% of them would have found is the smallest
+detectable one (Burlig, Preonas and Woerman 2020, Panel data and experimental design, Journal of Development Economics
+144, on real serially correlated figures).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.lottery.assignment import redraws, shared_places, small_strata
+from leapstudy.did.lottery.moments import moments
+from leapstudy.did.lottery.rollout import Adjustment, adjusted, cells_of, scores_of, welch
+from leapstudy.did.permutation import ALPHA, TIE
+from leapstudy.did.spread import POWER
+
+DEALS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dealt:
+    """What deals of a program without effect gave, on the outcome's scale.
+
+    Attributes
+    ----------
+    n_units, n_offered : int
+        Units in the lottery of one window of past periods (the largest window), and those offered a start in it.
+    strata : int
+        Strata that lots were drawn in; smaller ones are joined to one.
+    deals, windows : int
+        Deals, and the windows of past periods that they were dealt into.
+    mean, sd : float
+        Of the estimates; zero is expected.
+    detectable : float
+        Smallest effect that the planned test finds in 80% of the deals.
+    false_positive : float
+        Share of deals in which the planned test (t with Welch's degrees of freedom) rejects no effect at 5%.
+    """
+
+    n_units: int
+    n_offered: int
+    strata: int
+    deals: int
+    windows: int
+    mean: float
+    sd: float
+    detectable: float
+    false_positive: float
+
+
+def deal(
+    windows: Sequence[tuple[np.ndarray, np.ndarray]],
+    phases: Mapping[int, float],
+    seed: int,
+    *,
+    deals: int = DEALS,
+    adjustment: Adjustment = "efficient",
+) -> Dealt:
+    """Deal a program without effect into past periods, by the lottery that is planned.
+
+    Parameters
+    ----------
+    windows
+        Past stretches of periods without the program, each as outcome, shape (units, periods), without missing values,
+        and stratum of each unit, shape (units,).
+    phases
+        First column with the offer -> share of the units that start there, 0 to 1.
+    seed, deals
+        Of the lots, and how many in all.
+    adjustment
+        As in `rollout.rollout`.
+
+    Raises
+    ------
+    BadInput
+        If nobody would wait, a phase gets fewer than two units, or as `rollout.cells_of`.
+
+    Notes
+    -----
+    An effect adds the same number to every estimate and moves no standard error, so that deal d finds it if it is at
+    least ``t_d se_d - estimate_d``: the smallest detectable effect is the 80% quantile of these.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> y = rng.normal(90, 3, (60, 1)) + rng.normal(0, 1, (60, 2))
+    >>> dealt = deal([(y, np.zeros(60, dtype=int))], {1: 0.5}, seed=7)
+    >>> dealt.n_offered, round(dealt.detectable, 1), dealt.false_positive < 0.1
+    (30, 0.9, True)
+    """
+    if not windows or deals < 2 * len(windows):
+        raise BadInput(f"{deals} deals into {len(windows)} windows of past periods: give two deals a window or more.")
+    each = -(-deals // len(windows))
+    parts = [_window(y, strata, phases, seed + i, each, adjustment) for i, (y, strata) in enumerate(windows)]
+    estimate, se, t = (np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True))
+    n_units, n_offered, strata = max(part[1] for part in parts)
+    return Dealt(
+        n_units=n_units,
+        n_offered=n_offered,
+        strata=strata,
+        deals=len(estimate),
+        windows=len(windows),
+        mean=float(estimate.mean()),
+        sd=float(estimate.std(ddof=1)),
+        detectable=float(np.quantile(t * se - estimate, POWER)),
+        false_positive=float(np.mean(np.abs(estimate) > t * se)),
+    )
+
+
+Tests = tuple[np.ndarray, np.ndarray, np.ndarray]
+Size = tuple[int, int, int]
+
+
+def _window(
+    outcome: np.ndarray, strata: np.ndarray, phases: Mapping[int, float], seed: int, deals: int, adjustment: Adjustment
+) -> tuple[Tests, Size]:
+    """Return estimate, standard error and critical value of each deal; and units, offered units and strata."""
+    start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
+    cells = cells_of(outcome, start, groups)
+    scores = scores_of(cells, outcome)
+    assignments, _ = redraws(cells.of, groups, seed, deals - 1)
+    estimate, se, beta = adjusted(moments(scores, assignments), adjustment)
+    if (se < TIE).any():
+        raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
+    df = np.array([welch(scores[0] - b * scores[1], of) for b, of in zip(beta, assignments, strict=True)])
+    size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
+    return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df)), size
+
+
+def planned_starts(
+    strata: np.ndarray, phases: Mapping[int, float], periods: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one lottery's first columns with the offer, `periods` for those who wait, and the strata drawn in.
+
+    Strata that are too small are joined, see `assignment.small_strata`.
+    """
+    names, of = np.unique(strata, return_inverse=True)
+    joined = small_strata(Counter(of.tolist()), list(phases.values()))
+    groups = np.where(np.isin(of, list(joined)), len(names), of)
+    counts = Counter(groups.tolist())
+    totals = np.round(np.cumsum(list(phases.values())) * len(strata)).astype(int)
+    cuts = [shared_places(counts, int(total)) for total in totals]
+    start, rng = np.full(len(strata), periods), np.random.default_rng(seed)
+    for group in counts:
+        ranked = rng.permutation(np.flatnonzero(groups == group))
+        for column, cut in reversed(list(zip(phases, cuts, strict=True))):
+            start[ranked[: cut[group]]] = column
+    return start, groups

@@ -1,0 +1,138 @@
+"""What a state decides before a program starts: `params/rollout.yml`, typed and checked."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import check_option
+from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data.state import Where
+from leapstudy.did.lottery.assignment import WAITING
+from leapstudy.students.eligible import Outcome, Rule, Stratum
+
+FILE = "rollout.yml"
+Track = Literal["students", "units"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Part(BaseModel):
+    """A part of the file: frozen, and a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudentRule(_Part):
+    """Students who missed `percent` or more of their days in a `window` up to `month`; the files' last if empty."""
+
+    window: str
+    percent: float
+    month: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        """The rule itself."""
+        return Rule(self.window, self.percent)
+
+
+class Eligible(_Part):
+    """Who may be drawn: units by a rule over their table and figures, or students by their absence."""
+
+    units: Where = Field(default_factory=dict)
+    students: StudentRule
+
+
+class Strata(_Part):
+    """Within which lots are drawn: columns of the table of units, or traits of students."""
+
+    units: tuple[str, ...] = ()
+    students: tuple[Stratum, ...] = ("district_code",)
+
+
+class Budget(_Part):
+    """What there is and what a visited student costs, in dollars; and the share of offered students who are met."""
+
+    dollars: Annotated[float, Field(ge=0)]
+    per_visited_student: Annotated[float, Field(gt=0)]
+    met: Annotated[float, Field(gt=0, le=1)]
+
+
+class Scenarios(_Part):
+    """What `leapstudy design` tries: every combination of share offered, number of phases and outcome."""
+
+    offered: Annotated[tuple[Share, ...], Field(min_length=1)]
+    phases: Annotated[tuple[Annotated[int, Field(ge=1, le=6)], ...], Field(min_length=1)]
+    students: Annotated[tuple[Outcome, ...], Field(min_length=1)] = ("attendance",)
+    units: tuple[str, ...] = ()
+    deals: Annotated[int, Field(ge=100, le=10_000)] = 300
+
+
+class Rollout(_Part):
+    """Everything that is decided before; see the docstring of the module."""
+
+    track: Track
+    question: Annotated[str, Field(min_length=1)]
+    eligible: Eligible
+    strata: Strata
+    phases: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    outcome: Annotated[str, Field(min_length=1)]
+    months_after: Annotated[int, Field(ge=1, le=24)]
+    analysis_from: str
+    seed: str
+    announced: str
+    seed_number: Annotated[int, Field(ge=0)]
+    budget: Budget
+    scenarios: Scenarios
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        sizes = list(self.phases.values())
+        if self.track == "students":
+            check_option("outcome of students", self.outcome, Outcome)
+        if WAITING in self.phases:
+            raise ValueError(f"{WAITING!r} is what those are called who are not drawn; give the phase another name")
+        if not (all(size < 1 for size in sizes) or all(size >= 1 and size == int(size) for size in sizes)):
+            raise ValueError("phases are shares below 1, all of them, or whole numbers of places, all of them")
+        for name in ("announced", "analysis_from"):
+            if getattr(self, name):
+                date.fromisoformat(getattr(self, name))
+        return self
+
+    def places(self, n: int) -> dict[str, int]:
+        """Return phase -> places for a list of `n`."""
+        sizes, cut, places = self.phases, 0.0, {}
+        if min(sizes.values()) >= 1:
+            return {name: int(size) for name, size in sizes.items()}
+        for name, share in sizes.items():
+            before, cut = round(cut * n), cut + share
+            places[name] = round(cut * n) - before
+        return places
+
+    def shares(self, n: int) -> list[float]:
+        """Return the share of a list of `n` that each phase gets."""
+        return [places / n for places in self.places(n).values()]
+
+
+def load_rollout(path: Path | None = None) -> Rollout:
+    """Read `params/rollout.yml`.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing, a key is unknown, or a value is not legal; every fault is named.
+    """
+    source = path or paths.params() / FILE
+    if not source.is_file():
+        raise BadInput(f"The parameter file {source.name} is missing. Restore params/ from version control.")
+    content = read_mapping(source)
+    for key in content:
+        if key not in Rollout.model_fields:
+            raise bad_value(f"parameter in {source.name}", key, Rollout.model_fields, "The file says what each means.")
+    try:
+        return Rollout.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
+        raise BadInput(f"{source.name} cannot be used: {'; '.join(faults)}.") from None

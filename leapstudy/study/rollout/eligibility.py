@@ -1,0 +1,136 @@
+"""Who may be drawn, with counts: units by a rule over their table and past figures, or students by their absence."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.phrases import counted
+from leapstudy.data import StudyData, load_study
+from leapstudy.data.long_series import load_long_series
+from leapstudy.data.state import AtLeast, AtMost, Where
+from leapstudy.did.comparison import rule_mask
+from leapstudy.students.disclosure import shown
+from leapstudy.students.eligible import JOIN, Rule, eligible_ids, months
+from leapstudy.students.engine import connect
+from leapstudy.students.handle import StudentData, open_students
+from leapstudy.students.pseudonyms import own_ids
+from leapstudy.students.readers import open_panel
+from leapstudy.students.settings import StudentSettings, input_files, load_settings
+
+
+def rates(data: StudyData, outcome: str) -> pd.DataFrame:
+    """Return an outcome in percent: one row a unit (index: its code), one column a school year, final figures only.
+
+    Raises
+    ------
+    BadInput
+        For an outcome that `params/state.yml` does not declare.
+    """
+    if outcome not in data.state.outcomes:
+        raise bad_value("outcome", outcome, data.state.outcomes)
+    declared = data.state.outcomes[outcome]
+    if declared.long is not None:
+        series = load_long_series(data.state, outcome, pd.Index(data.districts["district_code"]))
+        return series.rates.drop(columns=[year for year in declared.long.shown if year in series.rates])
+    rows = data.attendance
+    rows = rows[(rows["edition"] == data.state.usual("editions")) & (rows["group"] == declared.group)]
+    rows = rows[rows["measure"].str.startswith("final")]
+    return 100 * rows.pivot(index="district_code", columns="year", values="rate")
+
+
+def eligible_units(data: StudyData, where: Where) -> pd.DataFrame:
+    """Return the rows of the units that meet a rule and have no start yet.
+
+    Parameters
+    ----------
+    data
+        The study's tables.
+    where
+        Columns of the table of units, or ``"outcome year"`` such as ``"chronic_absence 2031-32"`` in percent.
+
+    Raises
+    ------
+    BadInput
+        For a column, outcome or year that is not there, and for a rule that fewer than two units meet.
+    """
+    units = data.districts
+    for column in where:
+        outcome, _, year = column.rpartition(" ")
+        if outcome in data.state.outcomes:
+            table = rates(data, outcome)
+            if year not in table:
+                raise bad_value(f"school year of {outcome}", year, table.columns)
+            units = units.assign(**{column: units["district_code"].map(table[year])})
+    found = units[rule_mask(units, where) & ~units["district_code"].isin(data.starts)]
+    if len(found) < 2:
+        raise BadInput(f"{len(found)} units meet the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
+    return found
+
+
+def rule_words(where: Where) -> str:
+    """Return a rule over units in words."""
+    told = []
+    for column, wanted in where.items():
+        if isinstance(wanted, AtLeast):
+            told.append(f"{column} at least {wanted.at_least:g}")
+        elif isinstance(wanted, AtMost):
+            told.append(f"{column} at most {wanted.at_most:g}")
+        else:
+            told.append(f"{column} is {', '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}")
+    return "; ".join(told) or "every unit"
+
+
+def unit_strata(units: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
+    """Return code -> stratum, a blank cell as ``not known``."""
+    for column in columns:
+        if column not in units:
+            raise bad_value("column of strata", column, units.columns)
+    text = units[list(columns)].astype("object").where(units[list(columns)].notna(), "not known").astype(str)
+    names = text.agg(JOIN.join, axis=1) if columns else pd.Series("all", index=units.index)
+    return dict(zip(units["district_code"], names, strict=True))
+
+
+def students_before(settings: StudentSettings | None = None) -> StudentData:
+    """Open the attendance files of `params/students.yml`, with the visit log where there is one already."""
+    chosen = settings or load_settings()
+    files = input_files(chosen, before=True)
+    return open_students(
+        files["attendance"],
+        visits=files.get("visits"),
+        how=chosen.reading,
+        shape=chosen.shape or None,
+        known_districts=tuple(load_study().districts["district_code"]),
+        roster=files.get("roster"),
+        max_unmatched=chosen.max_unmatched,
+    )
+
+
+def own_numbers(settings: StudentSettings, wanted: frozenset[str]) -> dict[str, str]:
+    """Return pseudonym -> own number of the students wanted; empty where the files hold pseudonyms."""
+    files, con = input_files(settings, before=True), connect()
+    panel = open_panel(con, files["attendance"], settings.reading, settings.shape or None, files.get("roster"))
+    return own_ids(panel.table, wanted)
+
+
+def units_sentence(data: StudyData, where: Where) -> str:
+    """Return how many units and students meet the rule, in a sentence."""
+    found = eligible_units(data, where)
+    one, many = data.state.unit.noun["en"]
+    rows = data.attendance[data.attendance["group"] == "all"].dropna(subset=["students"])
+    newest = rows[rows["year"] == rows["year"].max()].drop_duplicates("district_code").set_index("district_code")
+    enrolled = newest["students"].reindex(found["district_code"]).sum()
+    return (
+        f"{counted(len(found), one, many)} with {enrolled:,.0f} students ({rows['year'].max()}) may be drawn: "
+        f"{rule_words(where)}; without a start until now."
+    )
+
+
+def students_sentence(data: StudentData, rule: Rule, month: str) -> str:
+    """Return how many students may be drawn, in a sentence; a small count is not shown."""
+    last = month or months(data)[-1]
+    found = eligible_ids(data, rule, last, ())
+    return (
+        f"{shown(len(found))} of {shown(data.size.students)} students may be drawn: {rule.words()}, up to {last}; not "
+        "referred until then."
+    )

@@ -1,0 +1,187 @@
+"""The draw itself: from the list of who is eligible and an announced seed to who starts when, on record for good."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.data import load_study
+from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
+from leapstudy.students.eligible import JOIN, eligible_ids, months
+from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.study.rollout.choices import Rollout
+from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
+from leapstudy.study.rollout.records import DrawRecord, append, draws
+from leapstudy.study.rollout.written_plan import plan_for
+
+LIST = "draw_{number}.csv"
+OWN = "draw_{number}_own_numbers.csv"
+HEADER = ("unit", "stratum", "rank", "phase")
+JOINED = "small strata together"
+
+
+@dataclass(frozen=True, slots=True)
+class Lottery:
+    """A draw that was made: its record, where its list is, and whether it holds students."""
+
+    record: DrawRecord
+    path: Path
+    private: bool
+
+
+def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettings | None = None) -> Lottery:
+    """Draw, write the list, and put the draw on record.
+
+    Parameters
+    ----------
+    chosen
+        The choices of `params/rollout.yml`.
+    out
+        Folder of the list. Of students it is private: outside the workspace, and readable by its owner alone. Of units
+        it is ``params/`` by default.
+    reason
+        Why there is a second draw; empty for the first.
+    settings
+        Where the student files are; `params/students.yml` by default.
+
+    Raises
+    ------
+    BadInput
+        Without an announced seed; for a second draw without a reason; for students without a private folder; and as
+        `assignment.draw`.
+    """
+    before, today = draws(), datetime.now(UTC)
+    _check(chosen, before, reason, today.date())
+    plan = plan_for(chosen)
+    strata, rule, own = _who(chosen, out, settings or load_settings(), plan.get("decided_after", ""))
+    strata = merged(strata, chosen)
+    drawn = draw(strata, chosen.places(len(strata)), chosen.seed)
+    text, number = list_text(drawn), len(before) + 1
+    record = DrawRecord(
+        made_at=f"{today:%Y-%m-%d %H:%M} UTC",
+        track=chosen.track,
+        rule=rule,
+        strata=JOIN.join(getattr(chosen.strata, chosen.track)) or "none",
+        seed=chosen.seed,
+        announced=chosen.announced,
+        phases=chosen.places(len(strata)),
+        n_units=len(drawn),
+        waiting=sum(item.phase == WAITING for item in drawn),
+        list_sha256=sha256_bytes(text.encode()),
+        plan_sha256=plan.get("frozen", ""),
+        previous_sha256=before[-1].sha256 if before else "",
+        reason=reason.strip(),
+    )
+    record, folder = replace(record, sha256=record.digest()), out or paths.params()
+    private = chosen.track == "students"
+    write = _write_private if private else write_text_atomic
+    write(folder / LIST.format(number=number), text)
+    if own:
+        write(folder / OWN.format(number=number), _own_text(drawn, own))
+    append(record)
+    return Lottery(record, folder / LIST.format(number=number), private)
+
+
+def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: date) -> None:
+    if before and not reason.strip():
+        raise BadInput(
+            f"There is a draw on record already, made {before[-1].made_at}. A second one can be used to draw until the "
+            "list pleases; if it has to be, say why: `leapstudy draw --reason TEXT`. It stays on record beside the "
+            "first."
+        )
+    if not chosen.seed.strip() or not chosen.announced:
+        raise BadInput(
+            "A draw needs a seed that nobody could choose: in params/rollout.yml write under `announced:` the date on "
+            "which you told where the number will come from, and under `seed:` the number once it is known."
+        )
+    if date.fromisoformat(chosen.announced) > today:
+        raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
+
+
+def _who(
+    chosen: Rollout, out: Path | None, settings: StudentSettings, planned: str
+) -> tuple[dict[str, str], str, dict[str, str]]:
+    """Return unit -> stratum, the rule in words, and pseudonym -> own number where the files hold own numbers."""
+    if chosen.track == "units":
+        where = chosen.eligible.units
+        units = eligible_units(load_study(), where)
+        return unit_strata(units, chosen.strata.units), rule_words(where), {}
+    _check_private(out)
+    data, asked = students_before(settings), chosen.eligible.students
+    month = asked.month or planned or months(data)[-1]
+    mark = "SIMULATED students, " if data.simulated else ""
+    strata = eligible_ids(data, asked.rule, month, chosen.strata.students)
+    return strata, f"{mark}{asked.rule.words()}, up to {month}", own_numbers(settings, frozenset(strata))
+
+
+def _check_private(out: Path | None) -> None:
+    root = paths.root().resolve()
+    if out is None or out.resolve() == root or root in out.resolve().parents:
+        raise BadInput(
+            "A list of students belongs outside this workspace, in a folder that only you can read: "
+            "`leapstudy draw --out FOLDER`."
+        )
+
+
+def merged(strata: Mapping[str, str], chosen: Rollout) -> dict[str, str]:
+    """Return unit -> stratum with the strata joined that are too small for a lottery of their own."""
+    joined = small_strata(Counter(strata.values()), chosen.shares(len(strata))) if len(strata) > 1 else frozenset()
+    return {unit: JOINED if of in joined else of for unit, of in strata.items()}
+
+
+def list_text(drawn: tuple[Drawn, ...]) -> str:
+    """Return the list as CSV: unit, stratum, rank, phase; the same text for the same draw on every machine."""
+    return _csv(HEADER, [(item.unit, item.stratum, item.rank, item.phase) for item in drawn])
+
+
+def _own_text(drawn: tuple[Drawn, ...], own: Mapping[str, str]) -> str:
+    return _csv(("own_number", "unit", "phase"), [(own[item.unit], item.unit, item.phase) for item in drawn])
+
+
+def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, from its first byte on; one that is there is not written over."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BadInput(f"{path.name} is there already. Keep it, and give another folder with --out.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
+    """Return a list and its record, after drawing it again from its seed.
+
+    Raises
+    ------
+    BadInput
+        If no draw on record has this list, or seed and list do not give the phases that it says.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        drawn = tuple(Drawn(row["unit"], row["stratum"], int(row["rank"]), row["phase"]) for row in rows)
+    except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
+        raise BadInput(f"{path.name} is no list of a draw: it needs the columns {', '.join(HEADER)}.") from None
+    digest = sha256_bytes(text.encode())
+    record = next((item for item in draws() if item.list_sha256 == digest), None)
+    if record is None:
+        raise BadInput(f"No draw on record has the list {path.name} (SHA-256 {digest[:12]}...): it was changed.")
+    if draw({item.unit: item.stratum for item in drawn}, record.phases, record.seed) != drawn:
+        raise BadInput(f"The seed on record does not give the list {path.name}: it is not the draw of that seed.")
+    return record, drawn

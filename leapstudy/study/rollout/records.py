@@ -1,0 +1,88 @@
+"""The draws on record, `params/draws.json`: each with its list's hash, chained to the one before, never overwritten."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.core.parameter_file import read_text
+
+FILE = "draws.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawRecord:
+    """One draw as everybody may see it: no unit of a list of students stands in it.
+
+    Attributes
+    ----------
+    made_at, track, rule, strata : str
+        When, of what, who was eligible, and within what lots were drawn; in words.
+    seed, announced : str
+        The text that decides, and the date on which its source was announced.
+    phases : dict
+        Phase -> places, in the order of their start; `waiting` units beyond them.
+    n_units, waiting : int
+    list_sha256, plan_sha256, previous_sha256 : str
+        Of the list drawn, of the frozen plan (empty where there was none), and of the record before.
+    reason : str
+        Why it was drawn again; empty for a first draw.
+    sha256 : str
+        Over all of the above.
+    """
+
+    made_at: str
+    track: str
+    rule: str
+    strata: str
+    seed: str
+    announced: str
+    phases: Mapping[str, int]
+    n_units: int
+    waiting: int
+    list_sha256: str
+    plan_sha256: str
+    previous_sha256: str
+    reason: str
+    sha256: str = ""
+
+    def digest(self) -> str:
+        """Return the hash over everything but `sha256`."""
+        content = {name: value for name, value in asdict(self).items() if name != "sha256"}
+        return sha256_bytes(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
+
+
+def draws(path: Path | None = None) -> tuple[DrawRecord, ...]:
+    """Return the draws on record, the first one first; none where there is no record.
+
+    Raises
+    ------
+    BadInput
+        If a record was changed or taken out.
+    """
+    file = path or paths.params() / FILE
+    if not file.is_file():
+        return ()
+    try:
+        found = tuple(DrawRecord(**item) for item in json.loads(read_text(file)))
+    except (ValueError, TypeError, RecursionError):
+        raise BadInput(f"{file.name} is no record of draws. Restore it from version control.") from None
+    before = ""
+    for number, item in enumerate(found, 1):
+        if item.sha256 != item.digest() or item.previous_sha256 != before:
+            raise BadInput(
+                f"Draw {number} in {file.name} was changed after it was made, or one before it was taken out. "
+                "Restore the file from version control: a lottery can be trusted only if its record is whole."
+            )
+        before = item.sha256
+    return found
+
+
+def append(record: DrawRecord, path: Path | None = None) -> None:
+    """Write one more draw to the record."""
+    file = path or paths.params() / FILE
+    content = [asdict(item) for item in (*draws(file), record)]
+    write_text_atomic(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

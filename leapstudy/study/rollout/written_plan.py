@@ -1,0 +1,147 @@
+"""The plan of a rollout, `params/rollout_plan.yml`: written from the choices, frozen by hash and date."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.files import write_text_atomic
+from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data import StudyData, load_study
+from leapstudy.evidence.plan import PlanAge, age, plan_hash
+from leapstudy.students.eligible import months
+from leapstudy.study.rollout.choices import Rollout
+from leapstudy.study.rollout.eligibility import rates, students_before
+from leapstudy.study.rollout.records import draws
+
+FILE = "rollout_plan.yml"
+LATER = ("seed", "announced")
+"""Known only after the plan: where the seed comes from is announced, the number itself falls on a later day."""
+
+ANALYSIS = {
+    "offer": "Effect of the offer (intention-to-treat), all drawn, by the efficient estimator for random starts (Roth "
+    "and Sant'Anna 2023); p-value and 95% CI by randomization inference over the draw's own redraws; two-sided, 5%.",
+    "visited": "Effect on those whom the offer moved (complier average causal effect), the offer as instrument; 95% CI "
+    "of Anderson and Rubin.",
+    "leavers": "Attrition against the boundary of the What Works Clearinghouse; Lee bounds where it is crossed.",
+    "others": "Every other outcome is secondary and corrected together (Holm).",
+}
+HEAD = (
+    "# Written by `leapstudy plan` from params/rollout.yml. `frozen` is the SHA-256 of everything else in this file.\n"
+)
+
+
+def decided(chosen: Rollout) -> tuple[str, str]:
+    """Return the last period before the decision, and the newest period that the files have."""
+    if chosen.track == "students":
+        known = months(students_before())
+        return chosen.eligible.students.month or known[-1], known[-1]
+    newest = str(rates(load_study(), chosen.outcome).columns[-1])
+    return newest, newest
+
+
+def freeze(chosen: Rollout, reason: str, path: Path | None = None) -> dict[str, Any]:
+    """Write and freeze the plan, and return it.
+
+    Raises
+    ------
+    BadInput
+        If a draw was made already, or there is a plan and no reason for another one.
+    """
+    file, old = path or paths.params() / FILE, kept_plan(path)
+    if draws():
+        raise BadInput(
+            "The draw has been made: a plan cannot be changed after it. What differs is told as a deviation."
+        )
+    if old and not reason.strip():
+        raise BadInput(
+            f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
+            "TEXT`; the reason and the old plan's hash stay in the new one."
+        )
+    last, _ = decided(chosen)
+    content = {
+        "written": f"{datetime.now(UTC):%Y-%m-%d}",
+        "replaces": old["frozen"] if old else "",
+        "reason": reason.strip(),
+        "decided_after": last,
+        "choices": _choices(chosen),
+        "analysis": ANALYSIS,
+    }
+    content = {"frozen": plan_hash(content), **content}
+    write_text_atomic(file, HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
+    return content
+
+
+def _choices(chosen: Rollout) -> dict[str, Any]:
+    return chosen.model_dump(mode="json", exclude={*LATER, "scenarios"})
+
+
+def kept_plan(path: Path | None = None) -> dict[str, Any]:
+    """Return the frozen plan; empty where there is none.
+
+    Raises
+    ------
+    BadInput
+        If it was changed after it was frozen.
+    """
+    file = path or paths.params() / FILE
+    if not file.is_file():
+        return {}
+    plan = read_mapping(file)
+    if plan.get("frozen") != plan_hash(plan):
+        raise BadInput(f"{file.name} was changed after it was frozen. Restore it from version control.")
+    return plan
+
+
+def plan_for(chosen: Rollout) -> dict[str, Any]:
+    """Return the frozen plan that a draw follows; empty where nothing was frozen.
+
+    Raises
+    ------
+    BadInput
+        If the choices are not those of the plan.
+    """
+    plan = kept_plan()
+    if not plan:
+        return {}
+    now = _choices(chosen)
+    for key in {**plan["choices"], **now}:
+        if plan["choices"].get(key) != now.get(key):
+            raise BadInput(
+                f"params/rollout.yml says another {key!r} than the plan that was frozen on {plan['written']}. Undo the "
+                "change, or freeze again with a reason: `leapstudy plan --freeze --reason TEXT`."
+            )
+    return plan
+
+
+def plan_age(plan: dict[str, Any], chosen: Rollout) -> PlanAge:
+    """Say whether the plan is older than the figures that it will use."""
+    return age(
+        date.fromisoformat(plan["written"]),
+        plan["decided_after"],
+        decided(chosen)[1],
+        "month" if chosen.track == "students" else "school year",
+    )
+
+
+def record_age(plan: dict[str, Any], data: StudyData) -> PlanAge:
+    """Say whether the plan of record, `params/plan.yml`, is older than the figures that its contrast uses.
+
+    Raises
+    ------
+    BadInput
+        If the plan names a contrast that the study does not declare.
+    """
+    name = plan["planned"]["contrast"]
+    if name not in data.state.contrasts:
+        raise bad_value("contrast of the plan", name, data.state.contrasts)
+    rule, shift = data.state.contrasts[name], data.state.calendar.shift
+    starts = set(data.starts.values())
+    before, newest = (
+        min(shift(start, max(rule.pre)) for start in starts),
+        max(shift(start, max(rule.post)) for start in starts),
+    )
+    return age(date.fromisoformat(str(plan["written"])), before, newest, "school year")

@@ -1,0 +1,137 @@
+"""The lottery on record: seed first, one draw, a list that anybody can draw again, and no student in what is shown."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+from own_files import students, write_pair
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.study.rollout import written_plan
+from leapstudy.study.rollout.choices import Rollout, load_rollout
+from leapstudy.study.rollout.lots import hold, read_draw
+from leapstudy.study.rollout.records import draws
+
+SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
+UNITS = {"track": "units", "outcome": "chronic_absence", "strata": {"units": ["org_type"]}, "phases": {"2026-27": 8}}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Return a workspace of one's own, and a function that reads its choices with changes."""
+    root = tmp_path / "workspace"
+    for name in ("data/raw", "params"):
+        shutil.copytree(paths.root() / name, root / name)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+
+    def choices(**changes: object) -> Rollout:
+        path = root / "params" / "rollout.yml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
+        return load_rollout()
+
+    return root, choices
+
+
+def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
+    root, choices = own
+    chosen = choices(**UNITS, **SEED)
+    made = hold(chosen, None, "")
+    record, drawn = read_draw(made.path)
+    assert record == made.record == draws()[0] and made.path == root / "params" / "draw_1.csv"
+    assert sum(item.phase == "2026-27" for item in drawn) == 8 and record.waiting == len(drawn) - 8
+    assert "chronic_absence 2018-19 at least 15" in record.rule and not record.plan_sha256
+    assert min(sum(item.stratum == of for item in drawn) for of in {item.stratum for item in drawn}) >= 4
+    text = made.path.read_text()
+    made.path.write_text(text.replace("waiting", "2026-27", 1))
+    with pytest.raises(BadInput, match="it was changed"):
+        read_draw(made.path)
+
+
+def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
+    root, choices = own
+    chosen = choices(**UNITS, **SEED)
+    first = hold(chosen, None, "").record
+    with pytest.raises(BadInput, match="already, made"):
+        hold(chosen, None, " ")
+    second = hold(choices(seed="evening 1234"), None, "the list lacked two districts").record
+    assert second.previous_sha256 == first.sha256 and draws() == (first, second)
+    file = root / "params" / "draws.json"
+    content = json.loads(file.read_text())
+    for changed in ([content[1]], [{**content[0], "seed": "0"}, content[1]]):
+        file.write_text(json.dumps(changed))
+        with pytest.raises(BadInput, match="Draw 1"):
+            hold(chosen, None, "again")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"announced": "2026-11-01"}, "seed that nobody could choose"),
+        ({"seed": "1"}, "seed that nobody could choose"),
+        ({"seed": "1", "announced": "2999-01-01"}, "still to come"),
+        ({**SEED, "phases": {"all": 500}}, "below 1 together"),
+        (
+            {**SEED, "eligible": {"students": {"window": "last_month", "percent": 10}, "units": {"povrty": 1}}},
+            "'povrty'",
+        ),
+    ],
+)
+def test_a_draw_that_cannot_be_trusted_is_refused_and_leaves_nothing(own, changes, words):
+    root, choices = own
+    with pytest.raises(BadInput, match=words):
+        hold(choices(**{**UNITS, **changes}), None, "")
+    assert not (root / "params" / "draws.json").exists() and not list((root / "params").glob("draw_*"))
+
+
+def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
+    _, choices = own
+    chosen = choices(**UNITS)
+    plan = written_plan.freeze(chosen, "")
+    assert written_plan.plan_age(plan, chosen).older and "every figure" in written_plan.plan_age(plan, chosen).sentence
+    assert not written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen).older
+    with pytest.raises(BadInput, match="frozen on"):
+        written_plan.freeze(chosen, "")
+    again = written_plan.freeze(choices(phases={"2026-27": 9}), "one more place")
+    assert again["replaces"] == plan["frozen"] and again["reason"] == "one more place"
+    with pytest.raises(BadInput, match="another 'phases'"):
+        hold(choices(phases={"2026-27": 10}, **SEED), None, "")
+    assert hold(choices(phases={"2026-27": 9}), None, "").record.plan_sha256 == again["frozen"]
+    with pytest.raises(BadInput, match="cannot be changed after"):
+        written_plan.freeze(chosen, "too late")
+
+
+def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path, monkeypatch, capsys):
+    root, choices = own
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
+    rows, log = students({"0640011": 260, "0770011": 90})
+    pair = write_pair(tmp_path / "private", rows, log)
+    settings = StudentSettings.model_validate({**load_settings().model_dump(), **pair, "visits": ""})
+    chosen = choices(**SEED, phases={"autumn": 0.2, "spring": 0.2})
+    with pytest.raises(BadInput, match="outside this workspace"):
+        hold(chosen, root / "params", "", settings)
+    out = tmp_path / "lists"
+    made = hold(chosen, out, "", settings)
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in out.iterdir()} == {
+        "draw_1.csv": "0o600", "draw_1_own_numbers.csv": "0o600",
+    }  # fmt: skip
+    record, drawn = read_draw(made.path)
+    assert len(drawn) == record.n_units == len({item.unit for item in drawn})
+    _hold_to_the_rule(rows, (out / "draw_1_own_numbers.csv").read_text().splitlines()[1:])
+    shown = capsys.readouterr().out + "".join(
+        path.read_text() for path in (root / "params").iterdir() if path.is_file()
+    )
+    assert not any(item.unit in shown for item in drawn) and not any(number in shown for number in set(rows["student"]))
+    (root / "params" / "draws.json").unlink()
+    with pytest.raises(BadInput, match="there already"):
+        hold(chosen, out, "", settings)
+
+
+def _hold_to_the_rule(rows, listed):
+    """Assert that the list has the students who missed 10% of their days in the last two months, found one by one."""
+    last = rows[rows["month"].isin(sorted(rows["month"].unique())[-2:])].groupby("student").sum(numeric_only=True)
+    meets = 10 * (last["days_enrolled"] - last["days_attended"]) >= last["days_enrolled"]
+    assert sorted(line.split(",")[0] for line in listed) == sorted(last.index[meets])
