@@ -87,7 +87,7 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     )
     rows = records(facts.claims.sort_values("number"))
     return tuple(
-        Verdict(row["number"], row["claim"], row["who_said_it"], *verdict)
+        Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
         for row, verdict in zip(rows, found, strict=True)
     )
 
