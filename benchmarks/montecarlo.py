@@ -30,6 +30,7 @@ from leapstudy.figures.frame import INK
 from leapstudy.figures.picture import PAGE_DPI, png
 from leapstudy.students.moments.influence import covariance
 from leapstudy.students.moments.record import NEVER, Moments
+from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
 from leapstudy.students.simulate.config import EffectPath, ReferralRule
 from leapstudy.students.simulate.referral import window
@@ -40,7 +41,6 @@ MARKERS = ("P", "^", "v", "D", "o")
 RESULTS = Path(__file__).parent / "results"
 CODE = "0640011"
 MONTHS = (1, 3, 6)
-BAND_EDGES = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
 SHIFT = 93.0  # points; near the mean of attendance
 STUDENTS, REPLICATES, SEED, FEWEST = 4000, 200, 20261125, 6
 PLAIN = {
@@ -146,7 +146,7 @@ def strata_by_cohort(
     strata = {}
     for g in np.unique(cohort[cohort < NEVER]):
         seen = window("last_two_months" if rule in ("random", "worst") else rule, int(np.searchsorted(months, g)))
-        band = np.digitize(block.absent[:, seen].sum(axis=1) / block.days[seen].sum(), BAND_EDGES)
+        band = np.digitize(100 * block.absent[:, seen].sum(axis=1) / block.days[seen].sum(), BAND_EDGES)
         strata[float(g)] = band + (len(BAND_EDGES) + 1) * (referral < g)
     return strata
 

@@ -1,7 +1,8 @@
-"""How often each gate of the student track stops a claim where visits do nothing, by how staff pick, on SIMULATED students.
+"""How often each gate of the student track stops a claim where visits do nothing, by how staff pick, SIMULATED.
 
-Run it by `python benchmarks/student_gates.py`. The true effect is zero in all replicates: every claim of a rise is false. The
-table is kept in benchmarks/results/student_gates.csv with its date and seed.
+Run it by `python benchmarks/student_gates.py`. The true effect is zero in all replicates: every claim of a rise is
+false. A replicate is a district; those of one file share nothing but the engine. The table is kept in
+benchmarks/results/student_gates.csv with its date and seed after every file.
 """
 
 import argparse
@@ -11,15 +12,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
+from scipy import stats
 
-from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import write_text_atomic
 from leapstudy.did.staggered.card import Context, Effects
 from leapstudy.evidence.verdict import excludes_zero, rejects
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
+from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import risk_changes
@@ -30,74 +31,83 @@ from leapstudy.study.student_estimates import at_risk_by_district
 from leapstudy.study.student_paths import headline_row
 from leapstudy.study.students import student_verdict
 
-CODE = "0640011"
-STUDENTS, REPLICATES, SEED, FEWEST = 4000, 25, 20261128, 6
+STUDENTS, DISTRICTS, FILES, SEED, FEWEST = 4000, 10, 10, 20261128, 6
+OUT = Path(__file__).parent / "results" / "student_gates.csv"
 
 
-def effects_of(data: StudentData, rules: tuple[ReferralRule, ...]) -> Effects | None:
-    """Return the recommended design's effects in one program; None where it is refused."""
-    return at_risk_by_district(risk_changes(data, rules), "", ("",), FEWEST)[CODE, ""].effects
+def effects_of(data: StudentData, rules: tuple[ReferralRule, ...], codes: list[str]) -> dict[str, Effects | None]:
+    """Return the recommended design's effects by district in one program; None where it is refused."""
+    found = at_risk_by_district(risk_changes(data, rules), {"": ("",)}, FEWEST)
+    return {code: found[code, ""].effects if (code, "") in found else None for code in codes}
 
 
 def shown(effects: Effects | None) -> Estimate | None:
     """Return the headline as the page reads it."""
-    return None if effects is None else headline_row(effects, Context(CODE, CODE, "attendance_rate", "SIMULATED"))
+    return None if effects is None else headline_row(effects, Context("", "", "attendance_rate", "SIMULATED"))
 
 
-def replicate(pick: str, students: int, seed: int) -> dict[str, Any]:
-    """Return what each gate says of one simulated district in which visits do nothing."""
+def replicates(pick: str, students: int, districts: int, seed: int) -> list[dict[str, Any]]:
+    """Return what each gate says of each district of one simulated file in which visits do nothing."""
+    codes = [f"{number:04d}011" for number in range(1, districts + 1)]
     config = load_config().with_changes(
-        districts={CODE: students}, seed=seed, visits__pick=pick, visits__completed=0.6, effect__path="zero", dirt={}
+        districts=dict.fromkeys(codes, students),
+        seed=seed,
+        visits__pick=pick,
+        visits__completed=0.6,
+        effect__path="zero",
+        dirt={},
     )
     with tempfile.TemporaryDirectory() as folder:
         files = write_simulation(Path(folder) / "state.parquet", config)
         data = open_students(files.panel, visits=files.visits, con=connect(threads=1))
         rules = find_rules(at_risk_shares(data))
-        main, placebo, control = (
-            effects_of(program, rules) for program in (data, placebo_program(data, rules, seed), control_program(data))
-        )
+        programs = (data, placebo_program(data, rules, seed), control_program(data))
+        main, placebo, control = (effects_of(program, rules, codes) for program in programs)
+    return [{"pick": pick, **judged(main[code], placebo[code], control[code])} for code in codes]
+
+
+def judged(main: Effects | None, placebo: Effects | None, control: Effects | None) -> dict[str, Any]:
+    """Return estimates, which gates reject, and what the page would claim."""
     rows, trend = [shown(one) for one in (main, placebo, control)], pre_trend(main)
     verdict = student_verdict(rows[0], rows[1], rows[2], trend)
-    estimates = {
-        f"{name}_pp": None if row is None else row.estimate_pp
-        for name, row in zip(("effect", "placebo", "control"), rows, strict=True)
-    }
+    names = ("effect", "placebo", "control")
+    estimates = {f"{name}_pp": row and row.estimate_pp for name, row in zip(names, rows, strict=True)}
     outside = [row is not None and excludes_zero(row.ci_low_pp, row.ci_high_pp) for row in rows]
     return {
-        "pick": pick, **estimates, "effect_significant": outside[0], "placebo_fails": outside[1], "control_fails": outside[2],
-        "pre_trend_fails": trend is not None and rejects(trend.p_value),
+        **estimates,
+        **{f"{name}_rejects": one for name, one in zip(names, outside, strict=True)},
+        "pre_trend_rejects": trend is not None and rejects(trend.p_value),
         "claims_rise": verdict is not None and verdict.kind == "positive",
         "claims_fall": verdict is not None and verdict.kind == "negative",
-    }  # fmt: skip
+    }
+
+
+def summary(rows: list[dict[str, Any]], **stamp: Any) -> pd.DataFrame:
+    """Return shares and mean estimates by how staff pick, and the upper 95% limit of the share that claims a rise."""
+    by = pd.DataFrame(rows).groupby("pick", sort=False)
+    table = by.mean().astype(float)
+    table.insert(0, "replicates", by.size())
+    rises = by["claims_rise"].sum()
+    table["claims_rise_at_most"] = stats.beta.ppf(0.975, rises + 1, table["replicates"] - rises)
+    return table.reset_index().assign(date=datetime.date.today().isoformat(), **stamp)
 
 
 def main() -> None:
     """Run the replicates and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=REPLICATES)
+    parser.add_argument("--files", type=int, default=FILES)
+    parser.add_argument("--districts", type=int, default=DISTRICTS)
     parser.add_argument("--students", type=int, default=STUDENTS)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "student_gates.csv")
+    parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    refused = 0
-    for number in range(given.replicates):
+    for number in range(given.files):
         for pick in get_args(Pick):
-            try:
-                rows.append(replicate(pick, given.students, given.seed + number))
-            except BadInput:
-                refused += 1
-        table = pd.DataFrame(rows).groupby("pick", sort=False).mean().astype(float)
-        table.insert(0, "replicates", pd.DataFrame(rows).groupby("pick", sort=False).size())
-        stamp = {
-            "students": given.students,
-            "seed": given.seed,
-            "date": datetime.date.today().isoformat(),
-            "refused": refused,
-        }
-        content = table.reset_index().assign(**stamp).to_csv(index=False, float_format="%.4f")
-        write_text_atomic(given.out, content)
-    print(table.round(2).to_string())
+            rows += replicates(pick, given.students, given.districts, given.seed + number)
+        table = summary(rows, students=given.students, seed=given.seed)
+        write_text_atomic(given.out, table.to_csv(index=False, float_format="%.4f"))
+        print(table.round(2).to_string(), flush=True)
 
 
 if __name__ == "__main__":

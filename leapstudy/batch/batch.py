@@ -1,7 +1,7 @@
 """A whole batch: what is stale runs, the rest stays; failures are told, never hidden."""
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -9,25 +9,26 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from leapstudy.batch.execute import own_files
 from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
-from leapstudy.batch.gather import gather
 from leapstudy.batch.inputs import input_hashes, signature
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import forget, keep
+from leapstudy.batch.last_batch import PreviousRun, forget, keep, previous_runs
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
-from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
 from leapstudy.batch.threads import one_thread
+from leapstudy.core.estimate import Estimate, to_frame, write_estimates
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
-from leapstudy.site.entries import EXPECTED
+from leapstudy.site.entries import EXPECTED, track_of
+from leapstudy.study.result import load_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +204,15 @@ def _page(run: Run, state: str, out: Path, error: Mapping[str, Any] | None = Non
         "error": error or {},
         "notebook": notebook,
     }
+
+
+def gather(out: Path, slugs: Iterable[str]) -> pd.DataFrame:
+    """Write `estimates.csv` from the results of the districts among `slugs`, and return it; articles have none."""
+    rows: list[Estimate] = []
+    for slug in slugs:
+        path = out / slug / "result.json"
+        if track_of(slug) and path.is_file():
+            rows += [Estimate(**row) for row in load_result(path)["estimates"]]
+    frame = to_frame(rows)
+    write_estimates(frame, out / "estimates.csv")
+    return frame

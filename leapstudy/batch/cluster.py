@@ -4,8 +4,12 @@ A worker that dies loses only what it was doing, and Dask gives that to another.
 and released there, so nothing finished is ever computed again.
 """
 
+import io
+import json
 import os
 import tempfile
+import threading
+import zipfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +23,7 @@ from leapstudy.batch.inputs import input_hashes
 from leapstudy.batch.job import Run
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
 from leapstudy.batch.threads import one_thread
-from leapstudy.batch.workspace_zip import pack, unpack
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 
@@ -152,3 +156,55 @@ def _outcome(future: Any, key: Mapping[str, Any]) -> tuple[Manifest, Files]:
         return Manifest(
             "failed", dict(key), error={"cell": "", "message": message, "hint": hint, "detail": str(failure)}
         ), {}
+
+
+def pack(notebook: Path) -> bytes:
+    """Return notebook (without outputs), parameters, published figures and lock file as one archive."""
+    root = paths.root()
+    files = {path for folder in (paths.params(), paths.raw()) for path in folder.rglob("*") if path.is_file()}
+    files |= {path for path in [root / "requirements.lock"] if path.is_file()}
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        # without times: equal content is an equal parcel
+        archive.writestr(zipfile.ZipInfo(f"notebooks/{notebook.name}"), _stripped(notebook), zipfile.ZIP_DEFLATED)
+        for path in sorted(files):
+            name = zipfile.ZipInfo(path.relative_to(root).as_posix())
+            archive.writestr(name, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
+
+
+def _stripped(notebook: Path) -> str:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return json.dumps(content)
+
+
+def unpack(parcel: bytes, digest: str) -> Path:
+    """Return the folder of an unpacked parcel, private to this process and gone with it.
+
+    Parameters
+    ----------
+    parcel
+        What `pack` gave.
+    digest
+        Its SHA-256 as the sender knows it.
+
+    Raises
+    ------
+    BadInput
+        If the parcel is not what was sent.
+    """
+    if sha256_bytes(parcel) != digest:
+        raise BadInput("The files of this run were changed on their way to the worker. Run again.")
+    with _making:
+        if digest not in _unpacked:
+            _unpacked[digest] = tempfile.TemporaryDirectory(prefix="leapstudy-workspace-")
+            with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
+                archive.extractall(_unpacked[digest].name)
+    return Path(_unpacked[digest].name)
+
+
+_unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}
+_making = threading.Lock()

@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
+from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 from traitlets.config import Config
@@ -26,6 +27,7 @@ from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_ha
 from leapstudy.batch.streams import settle_streams
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.live import WIDGET
 from leapstudy.core.sources import package_hash
 from leapstudy.site.entries import track_of
 from leapstudy.study.result import load_result
@@ -181,3 +183,25 @@ def _log(run: Run, manifest: Manifest) -> str:
     lines += [f"  {name} = {value!r}" for name, value in run.parameters.items() if name != "result_path"]
     lines += [f"{name}: {text}" for name, text in manifest.error.items()]
     return "\n".join(lines) + "\n"
+
+
+def refresh_notebook(path: Path) -> None:
+    """Execute every cell and keep the outputs; times, widgets and other traces of the moment are left out.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell fails; the file stays as it was.
+    """
+    offer()
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, record_timing=False).execute()
+    settle_streams(notebook)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    write_text_atomic(path, nbformat.writes(notebook) + "\n")

@@ -12,7 +12,9 @@ from rich.console import Console
 
 import leapstudy
 from leapstudy.cli import before
+from leapstudy.cli.checking import check
 from leapstudy.cli.editions import app as editions
+from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog="Example: leapstudy check")(check)
+app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
 app.command(epilog=before.PLAN)(before.plan)
 app.command(epilog=before.DRAW)(before.draw)
 console = Console()
@@ -53,8 +57,13 @@ def leap(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
+    study: Annotated[Path | None, typer.Option(help="Folder of another study, as `leapstudy new` makes one.")] = None,
 ) -> None:
     """Did our attendance program work, and how sure are we?"""
+    if study is not None:
+        if not (study / "params").is_dir():
+            raise BadInput(f"{study.name} is no study: it has no folder params. leapstudy new makes one.")
+        os.environ["LEAPSTUDY_ROOT"] = str(study.resolve())
 
 
 def _say(line: str) -> None:
@@ -207,70 +216,6 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
         _say(f"{slug}: {verdict(why)}")
 
 
-@app.command(epilog="Example: leapstudy check")
-def check(
-    path: Annotated[Path | None, typer.Argument(help="A student file; the workspace itself if none is given.")] = None,
-) -> None:
-    """Validate data and parameters without running anything."""
-    if path is not None:
-        raise typer.Exit(_check_students(path))
-    from leapstudy.batch.plan import others
-    from leapstudy.data import load_facts, load_study
-
-    data, plan = load_study(), _new_plan(None, "all", None, paths.reports())
-    load_facts()
-    _check_parameter_files(data)
-    _say(
-        f"{len(data.hashes)} raw files are as published, {len(data.districts)} districts, "
-        f"{len(plan)} runs have legal parameters."
-    )
-    _check_student_files()
-    if own := others():
-        _say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
-
-
-def _check_student_files() -> None:
-    from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students
-
-    settings = load_settings()
-    if settings.simulated:
-        _say("Students: the SIMULATED state; name your own files in params/students.yml.")
-        return
-    checked = check_students(settings)
-    _say(checked.text)
-    if not checked.ok:
-        raise typer.Exit(BadInput.exit_code)
-
-
-def _check_parameter_files(data: Any) -> None:
-    """Read what runs read only later: the plan, the choice on record, the simulation's parameters."""
-    from leapstudy.evidence.plan import check_frozen
-    from leapstudy.students.simulate import load_config
-    from leapstudy.study import choice
-    from leapstudy.study.public import load_plan
-
-    check_frozen(load_plan())
-    choice.kept(data)
-    load_config()
-
-
-def _check_students(path: Path) -> int:
-    from leapstudy.data import load_study
-    from leapstudy.students.check import check_path
-    from leapstudy.students.settings import load_settings
-
-    settings = load_settings()
-    report = check_path(
-        path,
-        settings.reading,
-        tuple(load_study().districts["district_code"]),
-        roster=Path(settings.roster).expanduser() if settings.roster else None,
-    )
-    _say(report.text())
-    return 0 if report.ok else BadInput.exit_code
-
-
 @app.command(epilog="Example: leapstudy watch --until 2031-12-18")
 def watch(
     until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
@@ -388,7 +333,7 @@ def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all if none is given.")] = None,
 ) -> None:
     """Execute the source notebooks in place, for authors."""
-    from leapstudy.batch.refresh import refresh_notebook
+    from leapstudy.batch.execute import refresh_notebook
 
     known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
     for name in names or known:

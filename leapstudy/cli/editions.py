@@ -52,6 +52,22 @@ def diff(
     )
 
 
+@app.command(epilog="Example: leapstudy data pin program/units.csv")
+def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that you keep by hand.")]) -> None:
+    """Take over the hash of a file that you keep yourself, such as the file of starts."""
+    from leapstudy.core.files import sha256_file
+    from leapstudy.data.pin import pin as keep
+    from leapstudy.data.raw import SUMS, listed
+
+    path = paths.raw() / file
+    if not path.is_file():
+        raise BadInput(f"data/raw/{file} is no file. Name it below data/raw/, such as program/units.csv.")
+    old = listed(path.parent).get(path.name, "none") if (path.parent / SUMS).is_file() else "none"
+    new = sha256_file(path)
+    keep(path.parent, {path.name: new})
+    typer.echo(f"data/raw/{file}: SHA-256 {old[:12]} is now {new[:12]}. Next: leapstudy check")
+
+
 def _told(edition: "NewEdition") -> str:
     from leapstudy.data.differences import KINDS
 

@@ -25,6 +25,10 @@ ALL_SLUG = "all-districts"
 """Name of the pooled run and of its folder in `reports/`."""
 
 
+WAITING = "waiting"
+"""Phase of the units of a draw that no place was left for: the comparison group until the study ends."""
+
+
 def options(alias: Any) -> tuple[str, ...]:
     """Return the legal names of a ``Literal`` alias, in the order of declaration."""
     return get_args(alias)

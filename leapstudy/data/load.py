@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from leapstudy.core import paths
@@ -113,10 +114,13 @@ def _attendance(
     frame, dropped = clean.drop_unusable(frame, table.name, state, names)
     frame, breaks = clean.note_breaks(frame, table.name, state, names)
     entries += [renamed, grouped, labeled, split, dropped, breaks]
-    if table.column("rate").suppressed or table.column("rate").blank:
+    rate = next((column for column in table.columns if column.name == "rate"), None)
+    if rate is None:  # a state that publishes chronic absence alone: the rows give enrollment
+        frame, whole = frame.assign(rate=np.nan), whole.assign(rate=np.nan)
+    elif rate.suppressed or rate.blank:
         frame, blanks = clean.drop_blank(frame, table.name, "rate")
         entries.append(blanks)
-    scale = 100.0 if table.column("rate").kind == "percent" else 1.0
+    scale = 100.0 if rate and rate.kind == "percent" else 1.0
     done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
     return next(done), next(done)
 

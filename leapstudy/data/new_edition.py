@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
-from leapstudy.data.intake import PUBLISHED, Recipe, Source, read_recipes, read_source, school_year_of, tidy
+from leapstudy.data.intake import PUBLISHED, Recipe, Source, Tidy, look, read_recipes, read_source, tidy
 from leapstudy.data.pin import Replacement, as_csv, pin, replace_pinned
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.schema import checked
@@ -18,6 +18,9 @@ from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import Table
 
+Looked = list[tuple[Source, pd.DataFrame]]
+UNITS = "districts.csv"
+"""The table of units that is read together with the figures."""
 INTAKE_HEAD = "# How the published files are read into the study's tables; see README.md.\n"
 
 
@@ -39,6 +42,7 @@ class NewEdition:
     moved: Differences
     faults: tuple[str, ...]
     recipe: Recipe | None
+    units: pd.DataFrame | None
 
 
 def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: bool = False) -> NewEdition:
@@ -67,16 +71,18 @@ def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: 
     old = as_text(read_bytes(place.raw, table.file)[0])
     recipe = recipes.get(table.name)
     key = [table.column(part).source_name for part in table.key]
+    units = None
     if recipe:
-        recipe = _with_source(recipe, file, add)
-        new = _tidied(recipe, place, file)
+        tables = look(file)
+        recipe = _with_file(recipe, file, tables, add)
+        made = _tidied(recipe, place, tables)
+        new, units = made.table, made.units
     else:
         new = _as_pinned(table, file)
         new = with_rows(old, new, key) if add else new
     content = file.read_bytes() if not recipe and not add and file.suffix == ".csv" else as_csv(new)
-    return NewEdition(
-        table, file, content, differences(old, new, key), tuple(checked(table, new, state.unit.code)[1]), recipe
-    )
+    faults = tuple(checked(table, new, state.unit.code)[1])
+    return NewEdition(table, file, content, differences(old, new, key), faults, recipe, units)
 
 
 def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> Table:
@@ -94,35 +100,33 @@ def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> T
     return own[0]
 
 
-def _with_source(recipe: Recipe, file: Path, add: bool) -> Recipe:
-    """Return the recipe with the file in the place of the source of its name, of the only source, or added."""
-    names = [source.file for source in recipe.sources]
-    if file.name in names:
-        place = names.index(file.name)
-    elif add or len(names) == 1:
-        place = len(names) if add else 0
-    else:
+def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool) -> Recipe:
+    """Return the recipe with a file's tables in the place of the file of its name, of the only one, or added."""
+    known = recipe.files
+    if file.name not in known and not add and len(known) > 1:
         raise BadInput(
-            f"{recipe.folder} is read from {len(names)} files ({', '.join(names)}). Give the new file the name of the "
+            f"{recipe.folder} is read from {len(known)} files ({', '.join(known)}). Give the new file the name of the "
             "one that it replaces, or say --add if it is a further one."
         )
-    sources = [*recipe.sources]
-    sources[place : place + 1] = [_like(sources[min(place, len(names) - 1)], file, recipe.single_year)]
-    return recipe.model_copy(update={"sources": tuple(sources)})
+    replaced = file.name if file.name in known else "" if add else known[0]
+    columns = set(tables[0][1].columns)
+    fitting = next((item for item in recipe.shapes if columns >= set(item.asked)), None)
+    if fitting is None:
+        missing = sorted(set(recipe.shapes[-1].asked) - columns)
+        raise BadInput(f"{file.name} lacks the columns {', '.join(missing)}; it has {', '.join(sorted(columns))}.")
+    shapes = []
+    for shape in recipe.shapes:
+        left = [source for source in shape.sources if source.file != replaced]
+        left += [source for source, _ in tables] if shape is fitting else []
+        if left:
+            shapes.append(shape.model_copy(update={"sources": tuple(left)}))
+    return recipe.model_copy(update={"shapes": tuple(shapes)})
 
 
-def _like(known: Source, file: Path, single_year: str) -> Source:
-    """Return how a file is read that has the shape of a known source."""
-    sheets = read_sheets(file)
-    sheet = known.sheet if known.sheet in sheets else next(iter(sheets))
-    year = school_year_of(sheet, single_year) or school_year_of(file.stem, single_year) if known.year else ""
-    return Source(file=file.name, sheet=sheet, header=header_line(sheets[sheet]), year=year)
-
-
-def _tidied(recipe: Recipe, place: Place, file: Path) -> pd.DataFrame:
-    folder = place.raw / recipe.folder / PUBLISHED
-    frames = [read_source(file.parent if source.file == file.name else folder, source) for source in recipe.sources]
-    return tidy(recipe, frames).table
+def _tidied(recipe: Recipe, place: Place, tables: Looked) -> Tidy:
+    folder, new = place.raw / recipe.folder / PUBLISHED, dict(tables)
+    frames = {item: new[item] if item in new else read_source(folder, item) for item in recipe.sources}
+    return tidy(recipe, frames)
 
 
 def _as_pinned(table: Table, file: Path) -> pd.DataFrame:
@@ -146,13 +150,21 @@ def accept(edition: NewEdition, place: Place, when: str) -> Path:
     if edition.faults:
         faults = "\n".join(f"- {fault}" for fault in edition.faults)
         raise BadInput(f"{edition.file.name} is not accepted, and nothing was changed:\n{faults}")
-    if edition.recipe:
+    if edition.recipe and edition.units is not None:
         keep_published(place.raw / edition.recipe.folder / PUBLISHED, edition.file)
         recipes = read_recipes(place.params / INTAKE) | {edition.table.name: edition.recipe}
         write_recipes(place.params / INTAKE, recipes)
-    made = Replacement(edition.file.name, when, edition.moved)
-    folder = place.raw / edition.table.folder
-    return replace_pinned(folder, Path(edition.table.file).name, edition.content, made)
+        _replace(place, f"{edition.recipe.folder}/{UNITS}", as_csv(edition.units), edition.file.name, when)
+    return _replace(place, edition.table.file, edition.content, edition.file.name, when, edition.moved)
+
+
+def _replace(place: Place, file: str, content: bytes, origin: str, when: str, moved: Differences | None = None) -> Path:
+    """Replace one pinned file; the table of units is compared here, by its first column."""
+    if moved is None:
+        old, new = as_text(read_bytes(place.raw, file)[0]), as_text(content)
+        moved = differences(old, new, [new.columns[0]])
+    path = place.raw / file
+    return replace_pinned(path.parent, path.name, content, Replacement(origin, when, moved))
 
 
 def keep_published(folder: Path, file: Path) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.differences import KINDS, Differences
-from leapstudy.data.raw import SUMS, checksums
+from leapstudy.data.raw import SUMS, checksums, listed
 
 RECORD = "EDITIONS.md"
 HEAD = f"""# Editions
@@ -56,7 +56,7 @@ def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -
 
 def pin(folder: Path, digests: dict[str, str]) -> None:
     """Write or renew lines of the folder's `SHA256SUMS`; the others stay."""
-    known = checksums(folder) if (folder / SUMS).is_file() else {}
+    known = listed(folder) if (folder / SUMS).is_file() else {}
     lines = [f"{digest}  {name}\n" for name, digest in sorted({**known, **digests}.items())]
     write_text_atomic(folder / SUMS, "".join(lines))
 

@@ -24,6 +24,23 @@ def checksums(folder: Path) -> dict[str, str]:
     BadInput
         If the list is missing, or the folder holds a csv file that the list does not name.
     """
+    sums = listed(folder)
+    unlisted = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
+    if unlisted:
+        raise BadInput(
+            f"{folder.name} holds {', '.join(unlisted)}, which {SUMS} does not name. Add its checksum or remove it."
+        )
+    return sums
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Return file name -> SHA-256 as written in the folder's `SHA256SUMS`, whatever else lies there.
+
+    Raises
+    ------
+    BadInput
+        If the list is missing, or a line of it is none.
+    """
     listing = folder / SUMS
     if not listing.is_file():
         raise BadInput(f"{folder.name}/{SUMS} is missing. Restore data/raw/ from version control.")
@@ -32,13 +49,7 @@ def checksums(folder: Path) -> dict[str, str]:
         raise BadInput(
             f"{folder.name}/{SUMS}, line {broken[0]}: not a SHA-256 and a file name. Write it with `sha256sum *.csv`."
         )
-    sums = {match["name"]: match["digest"] for line in lines if (match := SUM.fullmatch(line))}
-    unlisted = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
-    if unlisted:
-        raise BadInput(
-            f"{folder.name} holds {', '.join(unlisted)}, which {SUMS} does not name. Add its checksum or remove it."
-        )
-    return sums
+    return {match["name"]: match["digest"] for line in lines if (match := SUM.fullmatch(line))}
 
 
 def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:

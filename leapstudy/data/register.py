@@ -39,17 +39,23 @@ def read_register(state: State, raw: Path | None = None) -> tuple[Start, ...]:
 
 def starts_of(rows: pd.DataFrame, state: State) -> tuple[Start, ...]:
     """Return the starts of a register's text, sorted by year and code; see `read_register`."""
+    starts, faults = checked_starts(rows, state)
+    if faults:
+        raise BadInput(f"{state.program.starts}: {'; '.join(faults)}.")
+    return starts
+
+
+def checked_starts(rows: pd.DataFrame, state: State) -> tuple[tuple[Start, ...], list[str]]:
+    """Return the starts, sorted by year and code, and everything that is wrong with them."""
     if tuple(rows.columns) != COLUMNS:
-        raise BadInput(f"{state.program.starts} has the columns {list(rows.columns)}. Legal: {', '.join(COLUMNS)}.")
+        return (), [f"it has the columns {list(rows.columns)}. Legal: {', '.join(COLUMNS)}"]
     starts = [Start(*(str(cell).strip() for cell in row)) for row in rows.itertuples(index=False)]
     faults = [fault for line, item in enumerate(starts, 2) for fault in _faults(line, item, state)]
     codes = [item.code for item in starts]
     faults += [f"{code} has more than one start" for code in sorted({code for code in codes if codes.count(code) > 1})]
     if not starts:
         faults.append("no unit has a start; write one row a unit")
-    if faults:
-        raise BadInput(f"{state.program.starts}: {'; '.join(faults)}.")
-    return tuple(sorted(starts, key=lambda item: (item.start, item.code)))
+    return tuple(sorted(starts, key=lambda item: (item.start, item.code))), faults
 
 
 def _faults(line: int, item: Start, state: State) -> list[str]:

@@ -1,5 +1,6 @@
 """A published file as a sheet of text: CSV and TSV in any usual encoding, and Excel with what its cells show."""
 
+import codecs
 import csv
 import io
 import re
@@ -13,7 +14,7 @@ from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
 
 TEXT, EXCEL = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm")
 DELIMITERS = (",", "\t", ";", "|")
-ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+ENCODINGS = ("utf-8-sig", "cp1252")
 LOOKED_AT = 30
 """Lines among which the line of column names is looked for; titles and notes stand above it."""
 
@@ -43,7 +44,9 @@ def read_sheets(path: Path) -> dict[str, Rows]:
 
 
 def _text_rows(content: bytes) -> Rows:
-    for encoding in ENCODINGS:
+    # any text of even length can be decoded as UTF-16: only its mark at the start says that it is
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ENCODINGS:
         try:
             text = content.decode(encoding)
             break

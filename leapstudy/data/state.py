@@ -292,23 +292,36 @@ def read_state(path: Path) -> State:
     BadInput
         If it is missing or anything in it is not legal; every fault is named, with the legal keys.
     """
+    state, faults = checked_state(path)
+    if state is None:
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        raise BadInput(f"{path.name} has {count}:\n" + "\n".join(f"- {where}: {told}" for where, told in faults))
+    return state
+
+
+def checked_state(path: Path) -> tuple[State | None, list[tuple[str, str]]]:
+    """Return the state, or None and every fault with its place in the file (``program.announced``).
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or no mapping.
+    """
     if not path.is_file():
         raise BadInput(f"{path.name} is missing in {path.parent.name}/. It says what is true of the state; restore it.")
     try:
-        return State.model_validate(read_mapping(path))
+        return State.model_validate(read_mapping(path)), []
     except ValidationError as error:
-        faults = [_fault(item) for item in error.errors()]
-        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        raise BadInput(f"{path.name} has {count}:\n" + "\n".join(faults)) from None
+        return None, [_fault(item) for item in error.errors()]
 
 
-def _fault(item: Any) -> str:
+def _fault(item: Any) -> tuple[str, str]:
     loc = item["loc"]
     if item["type"] == "extra_forbidden":
         told, loc = str(bad_value("key", loc[-1], _legal_keys(loc[:-1]))), loc[:-1]
     else:
         told = item["msg"].removeprefix("Value error, ")
-    return f"- {'.'.join(map(str, loc)) or 'the whole file'}: {told}"
+    return ".".join(map(str, loc)) or "the whole file", told
 
 
 def _legal_keys(loc: tuple[int | str, ...]) -> list[str]:

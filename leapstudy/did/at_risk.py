@@ -161,7 +161,7 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
     estimate = found.estimate[cells["place"]]
     n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
     slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["weight_c"]
-    base = cells[[*CELL, "part", "key"]].assign(grp=group)
+    base = cells[[*CELL, "part"]].assign(grp=group)
     return pd.concat(
         [
             base.assign(treated=True, slope=slope_t, intercept=-slope_t * (cells["mean_c"] + estimate)),

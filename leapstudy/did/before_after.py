@@ -7,8 +7,8 @@ from leapstudy.did.staggered.att_gt import NO_BASE, NO_TREATED
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
-from leapstudy.did.staggered.clustered import clustered
 from leapstudy.did.staggered.effects import NO_FACTOR, base_words, cell_drift
+from leapstudy.students.moments.influence import clustered
 from leapstudy.students.moments.record import NEVER, Moments
 
 

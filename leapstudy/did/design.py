@@ -13,8 +13,7 @@ from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
 from leapstudy.did.own_years import Sides, in_own_years
-from leapstudy.did.panel import Panel, build_panel
-from leapstudy.did.sample import Sample, Spec
+from leapstudy.did.sample import Panel, Sample, Spec, build_panel
 
 __all__ = [
     "Contrast",

@@ -18,7 +18,7 @@ from leapstudy.core.names import Comparison, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.contrasts import clock_of
-from leapstudy.did.panel import Panel, build_panel
+from leapstudy.did.sample import Panel, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
 CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)

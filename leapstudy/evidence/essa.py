@@ -21,7 +21,7 @@ class EssaFacts:
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
     differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research
-    and its effects are being studied, `randomized` whether lots were drawn with low attrition.
+    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition.
     """
 
     verdict: Verdict
@@ -32,6 +32,7 @@ class EssaFacts:
     n_treated_sites: int
     rationale: bool
     randomized: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ def _randomized(facts: EssaFacts) -> Condition:
         (1,),
         facts.randomized,
         "visits were assigned by lot, with low attrition",
-        "nobody drew lots: districts were picked for their absence",
+        "too many of those who were drawn are lost to follow-up"
+        if facts.drawn
+        else "nobody drew lots: districts were picked for their absence",
     )
 
 

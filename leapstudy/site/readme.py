@@ -1,5 +1,6 @@
 """The README from what is there, so that it cannot lie: ``python -m leapstudy.site.readme`` writes it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -111,10 +112,26 @@ def _template(name: str) -> Template:
 
 
 def _commands() -> str:
-    modules = sorted((paths.root() / "leapstudy" / "cli").glob("*.py"))
-    source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
-    found = re.findall(r'epilog="Example: (leapstudy [^"]+)".*?"""(.+?)"""', source, flags=re.DOTALL)
-    return "\n".join(f"- `{example}`: {' '.join(words.split())}" for example, words in found)
+    """Return every command of the command line by its example and its docstring, read from the source."""
+    folder = paths.root() / "leapstudy" / "cli"
+    nodes = [node for path in sorted(folder.glob("*.py")) for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    words = {node.name: ast.get_docstring(node) or "" for node in functions}
+    texts = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
+    used = [(call, node.name) for node in functions for call in node.decorator_list]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
+    used += [(call.func, ast.unparse(call.args[0]).split(".")[-1]) for call in calls]
+    found = [(_example(call, texts), name) for call, name in used]
+    lines = [f"- `{example}`: {' '.join(words[name].split())}" for example, name in found if example]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _example(call: ast.expr, texts: dict[str, ast.expr]) -> str:
+    """Return the example that a call such as ``app.command(epilog="Example: ...")`` gives; empty for any other."""
+    given = [item.value for item in getattr(call, "keywords", ()) if item.arg == "epilog"]
+    value = texts.get(ast.unparse(given[0]).split(".")[-1], given[0]) if given else None
+    text = value.value if isinstance(value, ast.Constant) else ""
+    return str(text).removeprefix("Example: ") if str(text).startswith("Example: leapstudy") else ""
 
 
 def _tree() -> str:

@@ -4,7 +4,7 @@
 `contract`     the tables and their columns, declared once
 `engine`       DuckDB through ibis, with its messages sealed
 `sources`      files to typed tables; `readers`: every shape of file to one panel of student-months
-`rules`        what can be wrong with a row; `check` counts it, `clean` repairs it
+`rules`        what can be wrong with a row; `check` counts it, `handle` repairs it
 `chronic`      chronic absence as a parameter object, in whole numbers
 `handle`       the opaque handle that the study works with; `open_students` makes it
 `pseudonyms`   keyed pseudonyms; `telltale`: the prefix that tells them; `guard` withholds them in a kernel
@@ -13,7 +13,7 @@
 `moments`      the one pass over the rows that all estimators are made from
 `settings`     the parameters of the track; `groups`: the groups in which students are counted
 `visits`       how far the program got with a student, counted
-`at_risk`      absence before a referral (`lookback`), counted; `referral_rule`: the rule that is found in it
+`lookback`     absence before a referral, counted; `referral_rule`: the rule that is found in it
 `placebo`      the rule applied to months before there was any visit
 `risk_changes` who was at risk with whom, and how both changed: the recommended design's two passes
 ============== ==================================================================================

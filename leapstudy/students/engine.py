@@ -26,6 +26,7 @@ from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 
 SPILL = "leapstudy-spill-"
 Result = TypeVar("Result")
+MEMORY_ERRORS = ("OutOfMemoryException",)
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
 
 
@@ -144,6 +145,11 @@ def sealed(doing: str, action: Callable[[], Result]) -> Result:
         if not _engine_said(error):
             raise
         kind = type(error).__name__
+    if kind in MEMORY_ERRORS:
+        raise BadInput(
+            f"The engine ran out of memory while {doing}. Raise memory_limit in params/students.yml (2GB serves a "
+            "state of a million students), or make room on the disk that holds the temporary folder."
+        )
     raise BadInput(
         f"The engine failed while {doing} ({kind}). Its message is withheld because it may quote a student's row. "
         "`leapstudy check PATH` counts what is wrong with the rows; if that fails too, the file itself is broken: cut "

@@ -5,13 +5,13 @@ from html import escape
 from pathlib import Path
 from typing import NoReturn
 
+import ibis
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
-from leapstudy.students.clean import clean_panel
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.guard import install_guard
@@ -166,3 +166,30 @@ def open_students(
         log = keep(engine, "reading the visit log", log)
         table = with_first_visit(table, log)
     return StudentData(keep(engine, "cleaning the panel", clean_panel(table)), log, is_simulated(path), tuple(reports))
+
+
+def clean_panel(rows: Table) -> Table:
+    """Return the panel that estimators read: one row per student and month.
+
+    Days of two districts or schools in one month are added up (each weighs by its membership); district, school and
+    grade are those with the most membership. `capped` says that attendance was cut to membership.
+
+    Parameters
+    ----------
+    rows
+        The rows that no rule leaves out, with the flag `bad_over_by_two`.
+    """
+    rows = rows.mutate(days_attended=ibis.least(rows.days_attended, rows.days_enrolled), capped=rows.bad_over_by_two)
+    weight = rows.days_enrolled
+    months = rows.group_by(["student", "month"]).agg(
+        district_code=rows.district_code.argmax(weight),
+        school_code=rows.school_code.argmax(weight),
+        grade=rows.grade.argmax(weight),
+        days_enrolled=weight.sum(),
+        days_attended=rows.days_attended.sum(),
+        first_visit_month=rows.first_visit_month.max(),
+        high_needs=rows.high_needs.max(),
+        status=rows.status.max(),
+        capped=rows.capped.any(),
+    )
+    return months.select(*contract.STUDENT_MONTH.names, "capped")

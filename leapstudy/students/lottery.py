@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import ibis
 import pandas as pd
@@ -12,17 +11,13 @@ import pyarrow as pa
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import options
+from leapstudy.core.names import WAITING, options
 from leapstudy.students.engine import keep, lent
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.pseudonyms import load_key, pseudonym
+from leapstudy.students.settings import Level, StudentSettings
 from leapstudy.students.telltale import PATTERN
 
-Level = Literal["student", "school", "district"]
-"""What was drawn."""
-
-WAITING = "waiting"
-"""Phase of the units that no place was left for: the comparison group until the study ends."""
 COLUMNS = ("unit", "stratum", "phase")
 _HOMES = {"school": "school_code", "district": "district_code"}
 
@@ -51,6 +46,13 @@ class Lottery:
         """Place of each unit's phase among the starts; the number of phases for those who wait."""
         places = {phase: place for place, phase in enumerate(self.starts)}
         return self.units["phase"].map(places).fillna(len(places)).astype(int)
+
+
+def lottery_of(settings: StudentSettings) -> Lottery | None:
+    """Return the draw that the parameters name, or None where nobody drew lots."""
+    if not settings.draw:
+        return None
+    return read_lottery(Path(settings.draw).expanduser(), settings.rollout.level, settings.rollout.starts)
 
 
 def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:

@@ -14,6 +14,7 @@ import ibis
 import ibis.util
 import pyarrow as pa
 from ibis.backends.pyspark import Backend
+from ibis.backends.pyspark.datatypes import PySparkSchema
 from ibis.expr.types import BooleanValue, Table, TimestampValue
 from pyspark.sql import SparkSession
 
@@ -90,7 +91,8 @@ def keep(con: Backend, expression: Table) -> Table:
     Spark plans a query anew from the files up, which takes longer than the query itself where one builds on another.
     """
     con._run_pre_execute_hooks(expression)
-    return _table(con, con._session.sql(con.compile(expression)).localCheckpoint())
+    types = PySparkSchema.from_ibis(expression.schema())  # Spark takes 1.0 in a query for a decimal number
+    return _table(con, con._session.sql(con.compile(expression)).to(types).localCheckpoint())
 
 
 def drop(con: Backend, table: Table) -> None:

@@ -95,7 +95,7 @@ def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[Referr
     Parameters
     ----------
     shares
-        From `leapstudy.students.at_risk.at_risk_shares`.
+        From `leapstudy.students.lookback.at_risk_shares`.
     cuts
         Percentages to try.
     """

@@ -8,54 +8,73 @@ A stratum is a district, a band of absence before the month, and whether the stu
 and still waits: those who wait were picked before, and are compared with each other only. Who stays unvisited is no lot
 either, for a rule picks whoever comes to be absent. So a comparison student who is still unvisited stands for those
 alike who are not, by the inverse of the chance to have stayed (Robins and Finkelstein 2000, Biometrics 56: 779-788).
+
+Rows of changes (students x risk sets x months) are never kept: they are formed anew in each pass from the risk sets
+and the monthly rates, both by a number for each student, and the second pass goes by ranges of that number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.students.engine import keep, sealed
+from leapstudy.students.engine import held, keep, sealed
 from leapstudy.students.groups import VISIT_COUNTS
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.traits import month_number
-from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.visits import grade_band
 
-BAND_EDGES = (2, 5, 10, 15, 20, 30)
-"""Percent of days missed in the rule's window at which a new absence band begins."""
+BAND_EDGES = (2, *CUTS)
+"""Percent of days missed in the rule's window at which a new absence band begins: at each cut of a rule, since
+in a band across the cut some could be picked and others not."""
 
 MONTHS_AROUND = 9
 """Calendar months before and after the first visit for which changes are kept."""
+
+AT_ONCE = 20_000_000
+"""Influences (students x event times x groups) that the second pass forms at a time; eight bytes each."""
 
 Split = Literal["", "grade_band", "visits"]
 """Parts of the visited students; the comparison students are the same for each part."""
 
 STRATUM = ("district_code", "band", "waiting")
+PLACE = ["g", "t", *STRATUM]
 CELL = ("g", "t", "treated", *STRATUM)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RiskChanges:
-    """Changes of students at risk as an engine table; its repr holds no row.
+    """Risk sets and rates as engine tables, from which every change follows; its repr holds no row.
 
-    Columns: student, `CELL` (g, t = month numbers of risk set and outcome), base (its month number), change (points),
-    weight (one for visited students and before g), grade_band, visits.
+    Attributes
+    ----------
+    people : Table
+        One row per student: who (a number, in order of district), district_code, grade_band, visits.
+    sets : Table
+        One row per student and risk set: who, `STRATUM`, g, base (month numbers), base_y, cohort and ends (month of the
+        own first visit, and of the end of being at risk; null for never), stayed (log-chance up to g).
+    rates : Table
+        who, t (month number), y (percent of enrolled days attended), stayed (log-chance up to t).
     """
 
-    table: Table
+    people: Table
+    sets: Table
+    rates: Table
 
     def __repr__(self) -> str:
         return "RiskChanges(rows stay in the engine)"
 
 
 def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChanges:
-    """Form the risk set of each cohort and compute once how its students changed.
+    """Form the risk set of each cohort and compute once how its students stood before it.
 
     At risk in month g are students seen in the last school month before g who had no visit before g. Their band is
     the share of days missed in the window that the own district's rule looks at. A student stops being comparison in
@@ -69,48 +88,69 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
         From `find_rules`; the rule of all districts, last, stands for districts without a referral.
     """
     panel = engine_table(data)
+    con = panel.get_backend()
+    people = keep(con, "numbering the students", _people(panel, data))
+    rows = panel.drop("district_code").join(people.select("student", "who", "district_code"), "student")
+    rows = rows.drop("student").rename(student="who")
+    with held("forming the risk sets", _sets(rows, people, rules)) as sets:
+        rates = rows.select(
+            who="student", t=month_number(rows.month), y=100 * rows.days_attended / rows.days_enrolled.nullif(0)
+        )
+        rates = rates.filter(rates.y.notnull())
+        with held("weighing who stayed", _stay(sets, rates)) as stay:
+            rates = keep(con, "forming the rates", rates.join(stay, ["who", "t"]).order_by("who"))
+            bases = rates.select("who", base="t", base_y="y")
+            at_g = stay.rename(g="t")
+            sets = keep(con, "following the risk sets", sets.join(bases, ["who", "base"]).join(at_g, ["who", "g"]))
+    return RiskChanges(people.select("who", "grade_band", "visits"), sets, rates)
+
+
+def _sets(rows: Table, people: Table, rules: Sequence[ReferralRule]) -> Table:
+    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
+    seen = lookbacks(rows).drop("district_code")
+    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
+    risk = risk.join(people.drop("student"), risk.student == people.who)
+    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
+    share = _window_share(risk, rules)
+    return risk.filter(share.notnull()).select(
+        "who",
+        "district_code",
+        g=month_number(risk.g),
+        base=month_number(risk.month),
+        band=_band(share),
+        waiting=(risk.referral < risk.g).fill_null(False),
+        cohort=month_number(risk.cohort).nullif(0),
+        ends=month_number(risk.ends).nullif(0),
+    )
+
+
+def _stay(sets: Table, rates: Table) -> Table:
+    """Return who, t and the summed log-chance to have stayed at risk up to and in that month.
+
+    The chance is the share of the stratum that is not picked in the month; a whole one that is leaves nobody to weigh.
+    """
+    left = (sets.ends == sets.g).fill_null(False).cast("float64")
+    share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
+    picks = sets.select("who", t=sets.g, log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
+    months = rates.select("who", "t", log=ibis.literal(0.0))
+    each = picks.union(months).group_by(["who", "t"]).agg(log=lambda rows: rows.log.sum())
+    order = ibis.cumulative_window(group_by=each.who, order_by=each.t)
+    return each.select("who", "t", stayed=each.log.sum().over(order))
+
+
+def _people(panel: Table, data: StudentData) -> Table:
+    """Number the students in order of their first district, so that a range of numbers is a few districts."""
     ends = panel.risk_ends if "risk_ends" in panel.columns else panel.first_visit_month
     students = panel.group_by("student").agg(
         cohort=panel.first_visit_month.max(),
         ends=ends.max(),
-        home=panel.district_code.argmin(panel.month),
-        grade=panel.grade.argmin(panel.month),
+        district_code=panel.district_code.argmin(panel.month),
+        grade_band=grade_band(panel.grade.argmin(panel.month)),
     )
-    cohorts = students.filter(students.ends.notnull()).select(g=students.ends).distinct()
-    seen = lookbacks(panel)
-    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
-    risk = risk.join(students, "student").left_join(_referrals(data), "student", rname="{name}_log")
-    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
-    share = _window_share(risk, rules)
-    risk = risk.filter(share.notnull()).select(
-        "student",
-        "g",
-        "cohort",
-        "ends",
-        base="month",
-        district_code=risk.home,
-        band=_band(share),
-        waiting=(risk.referral < risk.g).fill_null(False),
-        grade_band=grade_band(risk.grade),
-    )
-    risk = keep(
-        panel.get_backend(), "forming the risk sets", risk.left_join(_visits(data), "student", rname="{name}_log")
-    )
-    stay = keep(panel.get_backend(), "weighing who stayed", _stay(risk, panel))
-    return RiskChanges(keep(panel.get_backend(), "following the risk sets", _changes(risk, panel, stay)))
-
-
-def _stay(risk: Table, panel: Table) -> Table:
-    """Return student, at (month number) and the summed log-chance to have stayed at risk up to and in that month.
-
-    The chance is the share of the stratum that is not picked in the month; a whole one that is leaves nobody to weigh.
-    """
-    left = (risk.ends == risk.g).fill_null(False).cast("float64")
-    share = left.mean().over(ibis.window(group_by=[risk.g, *(risk[name] for name in STRATUM)]))
-    picks = risk.select("student", at=month_number(risk.g), log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
-    months = panel.select("student", at=month_number(panel.month), log=ibis.literal(0.0))
-    each = picks.union(months).group_by(["student", "at"]).agg(log=lambda rows: rows.log.sum())
-    return each.mutate(log=each.log.sum().over(ibis.cumulative_window(group_by=each.student, order_by=each.at)))
+    order = ibis.window(order_by=[students.district_code, students.student])
+    students = students.mutate(who=ibis.row_number().over(order).cast("int64"))
+    students = students.left_join(_visits(data), "student", rname="{name}_log").drop("student_log")
+    return students.left_join(_referrals(data), "student", rname="{name}_log").drop("student_log")
 
 
 def _referrals(data: StudentData) -> Table:
@@ -122,7 +162,7 @@ def _referrals(data: StudentData) -> Table:
 
 
 def _window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
-    own = [(rows.home == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
+    own = [(rows.district_code == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
     common = rows[rules[-1].window]
     return ibis.cases(*own, else_=common) if own else common
 
@@ -145,79 +185,75 @@ def _visits(data: StudentData) -> Table:
     )
 
 
-def _changes(risk: Table, panel: Table, stay: Table) -> Table:
-    points = panel.select("student", "month", y=100 * panel.days_attended / panel.days_enrolled.nullif(0))
-    bases = points.rename(base_y="y", base="month")
-    rows = risk.join(bases, ["student", "base"]).join(points, "student", rname="{name}_of")
-    g, t = month_number(rows.g), month_number(rows.month)
-    treated = (rows.cohort == rows.g).fill_null(False)
-    rows = rows.filter(
-        (rows.month != rows.base)
-        & (t - g).between(-MONTHS_AROUND, MONTHS_AROUND)
-        & (treated | rows.ends.isnull() | (rows.ends > rows.month))
-    )
-    rows = rows.select(
-        "student",
-        *STRATUM,
-        "grade_band",
-        "visits",
-        g=month_number(rows.g),
-        t=month_number(rows.month),
-        base=month_number(rows.base),
-        treated=(rows.cohort == rows.g).fill_null(False),
-        change=rows.y - rows.base_y,
-    )
-    rows = rows.join(stay.rename(g="at", log_g="log"), ["student", "g"]).join(
-        stay.rename(t="at", log_t="log"), ["student", "t"]
-    )
-    weight = ibis.ifelse(rows.treated | (rows.t < rows.g), 1.0, (rows.log_g - rows.log_t).exp())
-    return rows.mutate(weight=weight).drop("log_g", "log_t")
+def _of_visited(changes: RiskChanges, split: Split) -> Table:
+    """Return the changes of students in the risk set of their own first visit, with their `part`."""
+    sets = changes.sets.filter(changes.sets.cohort == changes.sets.g)
+    part = changes.people.select("who", part=changes.people[split].fill_null("") if split else ibis.literal(""))
+    return _changes(sets.join(part, "who"), changes.rates).mutate(weight=ibis.literal(1.0))
 
 
-def change_sums(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
-    """Return students, their weights and weighted changes by risk set, month, side and stratum.
+def _of_comparison(changes: RiskChanges) -> Table:
+    """Return the changes of the other students of each risk set, up to the month before their own first visit."""
+    sets = changes.sets.filter(changes.sets.cohort.isnull() | (changes.sets.cohort != changes.sets.g))
+    rows = _changes(sets, changes.rates)
+    rows = rows.filter(rows.ends.isnull() | (rows.ends > rows.t))
+    return rows.mutate(weight=ibis.ifelse(rows.t < rows.g, 1.0, (rows.stayed - rows.stayed_then).exp()))
+
+
+def _changes(sets: Table, rates: Table) -> Table:
+    rows = sets.join(rates, "who", rname="{name}_then")
+    near = (rows.t - rows.g).between(-MONTHS_AROUND, MONTHS_AROUND)
+    rows = rows.filter((rows.t != rows.base) & near)
+    return rows.mutate(change=rows.y - rows.base_y)
+
+
+def change_sums(changes: RiskChanges, splits: Sequence[Split] = ("",)) -> dict[Split, pd.DataFrame]:
+    """Return students, their weights and weighted changes by risk set, month, side and stratum, for each split.
 
     Parameters
     ----------
     changes
         From `risk_changes`.
-    split
-        Also by this part of the visited students; comparison students then have an empty `part`.
+    splits
+        Parts of the visited students; comparison students have an empty `part` and are summed once.
 
     Returns
     -------
-    pandas.DataFrame
-        The columns `CELL`, part, students, weight, total, base. Cells are small: for programs only.
+    dict
+        Split -> frame with the columns `CELL`, part, students, weight, total, base. Cells are small: for programs only.
     """
-    rows = _with_part(changes.table, split)
-    sums = rows.group_by([*CELL, "part"]).agg(
+    compared = _sums(_of_comparison(changes), PLACE).assign(treated=False, part="")
+    sums: dict[Split, pd.DataFrame] = {}
+    for split in splits:
+        visited = _sums(_of_visited(changes, split), [*PLACE, "part"]).assign(treated=True)
+        both = pd.concat([visited, compared], ignore_index=True)
+        sums[split] = both.sort_values([*CELL, "part"], ignore_index=True)
+    return sums
+
+
+def _sums(rows: Table, by: list[str]) -> pd.DataFrame:
+    sums = rows.group_by(by).agg(
         students=rows.count(), weight=rows.weight.sum(), total=(rows.weight * rows.change).sum(), base=rows.base.min()
     )
-    return sealed("summing the changes", lambda: sums.order_by([*CELL, "part"]).to_pandas())
+    return sealed("summing the changes", sums.to_pandas)
 
 
 def cohort_sizes(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
     """Return the number of visited students by district_code, g and part."""
-    rows = _with_part(changes.table, split)
-    rows = rows.filter(rows.treated)
-    sizes = rows.group_by(["district_code", "g", "part"]).agg(students=rows.student.nunique())
+    rows = _of_visited(changes, split)
+    sizes = rows.group_by(["district_code", "g", "part"]).agg(students=rows.who.nunique())
     return sealed("counting the cohorts", lambda: sizes.order_by(["district_code", "g", "part"]).to_pandas())
 
 
 def comparison_students(changes: RiskChanges) -> pd.Series:
     """Return the number of students who are comparison at least once, by district code."""
-    rows = changes.table.filter(~changes.table.treated)
-    counts = rows.group_by("district_code").agg(students=rows.student.nunique())
-    return sealed("counting the comparison students", lambda: counts.to_pandas()).set_index("district_code")["students"]
-
-
-def _with_part(rows: Table, split: Split) -> Table:
-    part = rows[split].fill_null("") if split else ibis.literal("")
-    return rows.mutate(part=ibis.ifelse(rows.treated, part, ""))
+    once = _of_comparison(changes).select("district_code", "who").distinct()
+    counts = once.group_by("district_code").agg(students=once.count())
+    return sealed("counting the comparison students", counts.to_pandas).set_index("district_code")["students"]
 
 
 def influence_products(
-    changes: RiskChanges, coefficients: pd.DataFrame, shares: pd.DataFrame, split: Split = ""
+    changes: RiskChanges, coefficients: Mapping[Split, pd.DataFrame], shares: Mapping[Split, pd.DataFrame]
 ) -> pd.DataFrame:
     """Square each student's summed influence inside the engine: the second pass.
 
@@ -226,27 +262,114 @@ def influence_products(
     changes
         From `risk_changes`.
     coefficients
-        grp, `CELL`, part, key, intercept, slope: a student in such a cell moves the average `key` of the group `grp` by
-        ``weight * (intercept + slope * change)``.
+        For each split grp, `CELL`, part, intercept, slope: a student in such a cell moves the average at event time
+        ``t - g`` of the group `grp` by ``weight * (intercept + slope * change)``.
     shares
-        grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves it by so much for each
-        visited student of the cohort.
-    split
-        As in `change_sums`.
+        For each split grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves the average
+        at event time `key` by so much for each visited student of the cohort.
 
     Returns
     -------
     pandas.DataFrame
         grp, key, key_of, product: the sum over students of the product of their influences.
+
+    Notes
+    -----
+    A student belongs to one district, so groups of different districts share a column here (their lane), and one row
+    per student and event time carries all groups that the student can be in.
     """
-    rows = _with_part(changes.table, split)
-    moved = rows.join(ibis.memtable(coefficients), [*CELL, "part"])
-    moved = moved.select("grp", "student", "key", amount=moved.weight * (moved.intercept + moved.slope * moved.change))
-    visited = rows.filter(rows.treated).select("student", "district_code", "g", "part").distinct()
-    sized = visited.join(ibis.memtable(shares), ["district_code", "g", "part"])
-    both = moved.union(sized.select("grp", "student", "key", amount=sized.intercept))
-    each = both.group_by(["grp", "student", "key"]).agg(amount=both.amount.sum())
-    kept = keep(changes.table.get_backend(), "summing each student's influence", each)
-    pairs = kept.join(kept.view(), ["grp", "student"], rname="{name}_of")
-    products = pairs.group_by(["grp", "key", "key_of"]).agg(product=(pairs.amount * pairs.amount_of).sum())
-    return sealed("squaring each student's influence", lambda: products.to_pandas())
+    every = pd.concat(coefficients.values(), ignore_index=True)
+    lanes = _lanes(every[["grp", "district_code"]].drop_duplicates())
+    count = int(lanes["lane"].max()) + 1
+    compared = ibis.memtable(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
+    parts = []
+    for low, high in _ranges(changes.people, count):
+        some = RiskChanges(changes.people, *(_between(table, low, high) for table in (changes.sets, changes.rates)))
+        amounts = _compared_amounts(some, compared, count).union(
+            _visited_amounts(some, coefficients, shares, lanes, count)
+        )
+        parts.append(_products(amounts, count))
+    wide = pd.concat(parts, ignore_index=True)
+    long = wide.melt(["district_code", "key", "key_of"], var_name="lane", value_name="product")
+    long = long.assign(lane=long["lane"].astype(int)).merge(lanes, on=["district_code", "lane"])
+    half = long.groupby(["grp", "key", "key_of"], as_index=False)["product"].sum()
+    other = half[half["key"] != half["key_of"]].rename(columns={"key": "key_of", "key_of": "key"})
+    return pd.concat([half, other], ignore_index=True)
+
+
+def _lanes(groups: pd.DataFrame) -> pd.DataFrame:
+    """Give each group a column, and groups of one district each the same columns as those of the others."""
+    single = groups.groupby("grp")["district_code"].transform("size") == 1
+    wide = groups[~single].assign(lane=lambda rows: rows["grp"].rank(method="dense").astype(int) - 1)
+    first = int(wide["lane"].max()) + 1 if len(wide) else 0
+    own = groups[single].assign(lane=lambda rows: first + rows.groupby("district_code").cumcount())
+    return pd.concat([wide, own], ignore_index=True)
+
+
+def _wide(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Put the coefficients of all groups of a stratum into one row: i0, s0, i1, s1 and so on, 0 where there is none."""
+    place, strata = pd.factorize(pd.MultiIndex.from_frame(rows[PLACE]))
+    columns: dict[str, np.ndarray] = {}
+    for name, letter in (("intercept", "i"), ("slope", "s")):
+        values = np.zeros((len(strata), count))
+        values[place, rows["lane"]] = rows[name]
+        columns |= {f"{letter}{lane}": values[:, lane] for lane in range(count)}
+    keys = pd.DataFrame(list(strata), columns=PLACE)
+    return pd.concat([keys, pd.DataFrame(columns)], axis=1)
+
+
+def _ranges(people: Table, lanes: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of student numbers, low inclusive, for which the influences fit into `AT_ONCE`."""
+    students = sealed("counting the students", people.count().execute)
+    size = max(1, AT_ONCE // (lanes * (2 * MONTHS_AROUND + 1)))
+    return pairwise([*range(0, students, size), students])
+
+
+def _between(table: Table, low: int, high: int) -> Table:
+    return table.filter((table.who >= low) & (table.who < high))
+
+
+def _compared_amounts(changes: RiskChanges, wide: Table, count: int) -> Table:
+    """Return who, district_code, key and the amounts a0, a1 ... of comparison students."""
+    rows = _of_comparison(changes).join(wide, PLACE)
+    rows = rows.mutate(key=rows.t - rows.g)
+    amounts = {
+        f"a{lane}": (rows.weight * (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change)).sum() for lane in range(count)
+    }
+    return rows.group_by(["who", "district_code", "key"]).agg(**amounts)
+
+
+def _visited_amounts(
+    changes: RiskChanges,
+    coefficients: Mapping[Split, pd.DataFrame],
+    shares: Mapping[Split, pd.DataFrame],
+    lanes: pd.DataFrame,
+    count: int,
+) -> Table:
+    """Return the same of visited students in the risk set of their own first visit, with the terms of cohort sizes."""
+    moved = []
+    for split, table in coefficients.items():
+        rows = _of_visited(changes, split)
+        on_own = table[table["treated"]].merge(lanes, on=["grp", "district_code"])
+        both = rows.join(ibis.memtable(on_own[[*PLACE, "part", "lane", "intercept", "slope"]]), [*PLACE, "part"])
+        amount = both.intercept + both.slope * both.change
+        moved.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
+        cohorts = ["district_code", "g", "part"]
+        sized = shares[split].merge(lanes, on=["grp", "district_code"]).astype({"key": "int64"})
+        both = rows.select("who", *cohorts).distinct().join(ibis.memtable(sized.drop(columns="grp")), cohorts)
+        moved.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
+    every = ibis.union(*moved) if len(moved) > 1 else moved[0]
+    amounts = {f"a{lane}": ibis.ifelse(every.lane == lane, every.amount, 0.0).sum() for lane in range(count)}
+    return every.group_by(["who", "district_code", "key"]).agg(**amounts)
+
+
+def _products(amounts: Table, count: int) -> pd.DataFrame:
+    """Return district_code, key, key_of (not below key) and the sum of products over students, a column per lane."""
+    summed = {f"a{lane}": amounts[f"a{lane}"].sum() for lane in range(count)}
+    each = amounts.group_by(["who", "district_code", "key"]).agg(**summed)
+    with held("summing each student's influence", each) as rows:
+        other = rows.view().rename("{name}_of")
+        pairs = rows.join(other, [rows.who == other.who_of, rows.key <= other.key_of])
+        products = {str(lane): (pairs[f"a{lane}"] * pairs[f"a{lane}_of"]).sum() for lane in range(count)}
+        squares = pairs.group_by(["district_code", "key", "key_of"]).agg(**products)
+        return sealed("squaring each student's influence", squares.to_pandas)

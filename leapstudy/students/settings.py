@@ -12,12 +12,15 @@ from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.students import contract
-from leapstudy.students.lottery import Level, Lottery, read_lottery
 from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed")
 """Columns whose own values may be translated under `values:`."""
+
+
+Level = Literal["student", "school", "district"]
+"""What was drawn by lot."""
 
 
 class Rollout(BaseModel):
@@ -33,6 +36,7 @@ class Rollout(BaseModel):
     met: float | None = Field(default=None, gt=0, le=1)
     visits: float | None = Field(default=None, gt=0)
     outcomes_from: date | None = None
+    promised: str = ""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -125,13 +129,6 @@ def _checked(content: object, name: str) -> StudentSettings:
             )
     check_engine(settings.engine)
     return settings
-
-
-def lottery_of(settings: StudentSettings) -> Lottery | None:
-    """Return the draw that the parameters name, or None where nobody drew lots."""
-    if not settings.draw:
-        return None
-    return read_lottery(Path(settings.draw).expanduser(), settings.rollout.level, settings.rollout.starts)
 
 
 def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str, Path]:

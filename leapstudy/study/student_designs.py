@@ -19,8 +19,8 @@ from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.students.disclosure import MIN_GROUP
-from leapstudy.students.moments.record import Moments
-from leapstudy.study.student_months import without_few
+from leapstudy.students.moments.record import NEVER, Moments
+from leapstudy.study.student_months import without_few, without_residue
 from leapstudy.study.student_paths import headline_row, month_rows, path_frame
 from leapstudy.study.student_publish import nearest
 from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
@@ -49,7 +49,7 @@ def plain_designs(moments: Moments, early: tuple[int, int]) -> dict[DesignName, 
     last = Choices(base="universal")
     return {
         "before_after": found_by(
-            lambda: before_after(moments, last), lambda att: before_after_effects(moments, att, HEADLINE)
+            moments, lambda own: before_after(own, last), lambda att: before_after_effects(moments, att, HEADLINE)
         ),
         "never": _callaway(moments, last),
         "not_yet": _callaway(moments, Choices(control="not_yet", base="universal")),
@@ -58,12 +58,17 @@ def plain_designs(moments: Moments, early: tuple[int, int]) -> dict[DesignName, 
 
 
 def _callaway(moments: Moments, choices: Choices) -> Found:
-    return found_by(lambda: att_gt(moments, choices), lambda att: cs_effects(moments, att, events=HEADLINE))
+    return found_by(moments, lambda own: att_gt(own, choices), lambda att: cs_effects(moments, att, events=HEADLINE))
 
 
-def found_by(estimate: Callable[[], AttGt], average: Callable[[AttGt], Effects]) -> Found:
-    """Return effects from ATT(g,t), refused where no month after a visit or too few students are left."""
-    att = without_few(estimate())
+def found_by(moments: Moments, estimate: Callable[[Moments], AttGt], average: Callable[[AttGt], Effects]) -> Found:
+    """Return effects from ATT(g,t), refused where no month after a visit or too few students are left.
+
+    Of all districts together only months are used in which the districts that may not be shown are nobody or a group.
+    """
+    visited = np.unique(moments.district[moments.cohort < NEVER])
+    parts = [estimate(moments.where(moments.district == code)) for code in visited if len(visited) > 1]
+    att = without_few(without_residue(estimate(moments), parts))
     try:
         effects = average(att)
     except BadInput as error:

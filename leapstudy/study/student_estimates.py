@@ -1,12 +1,13 @@
 """The whole state measured once: every query of the student track, and each district's answer out of the sums."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.at_risk import (
     NOBODY_FOLLOWED,
@@ -18,10 +19,12 @@ from leapstudy.did.at_risk import (
     strata_of,
 )
 from leapstudy.did.staggered.card import Context
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
+from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.lottery import lottery_of
+from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.expression import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
@@ -37,7 +40,6 @@ from leapstudy.students.risk_changes import (
 )
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
-from leapstudy.study.student_bounds import headline_bounds
 from leapstudy.study.student_designs import (
     FEW,
     Found,
@@ -49,10 +51,11 @@ from leapstudy.study.student_designs import (
     pre_trend,
     refusal_words,
 )
+from leapstudy.study.student_lottery import lottery_answer
 from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
-from leapstudy.study.student_paths import headline_row
+from leapstudy.study.student_paths import headline_bounds, headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
-from leapstudy.study.student_results import RECOMMENDED, DesignName, StudentAnswer
+from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
@@ -85,6 +88,7 @@ class Measured:
     control: dict[Key, Found]
     simulated: bool
     period: str
+    lottery: LotteryAnswer | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -111,7 +115,17 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = None
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
-    return Measured(counts, shares, rules, visited, placebo, _control(data, rules, settings), data.simulated, period)
+    control, drawn = _control(data, rules, settings), _lottery(data, settings)
+    return Measured(counts, shares, rules, visited, placebo, control, data.simulated, period, drawn)
+
+
+def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
+    lottery, plan = lottery_of(settings), settings.rollout
+    if lottery is None:
+        return None
+    edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
+    outcomes = lottery_outcomes(data, lottery)
+    return lottery_answer(outcomes, edition, plan.outcomes_from, plan.promised, settings.seed)
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
@@ -119,7 +133,7 @@ def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: Stude
         changes = risk_changes(control_program(data), rules)
     except BadInput:
         return {}
-    return at_risk_by_district(changes, "", ("",), settings.min_comparison)
+    return at_risk_by_district(changes, {"": ("",)}, settings.min_comparison)
 
 
 def _side(
@@ -130,9 +144,7 @@ def _side(
 ) -> Side:
     changes = risk_changes(data, rules)
     moments = moments_of(data)
-    found = at_risk_by_district(changes, "", ("",), settings.min_comparison, visited_students(moments))
-    for split, parts in splits.items():
-        found |= at_risk_by_district(changes, split, parts, settings.min_comparison)
+    found = at_risk_by_district(changes, {"": ("",), **splits}, settings.min_comparison, visited_students(moments))
     return Side(moments, found, data.size.visited)
 
 
@@ -147,14 +159,46 @@ def visited_students(moments: Moments) -> dict[str, int]:
 
 
 def at_risk_by_district(
-    changes: RiskChanges, split: Split, parts: tuple[str, ...], fewest: int, visited: Mapping[str, int] | None = None
+    changes: RiskChanges,
+    splits: Mapping[Split, tuple[str, ...]],
+    fewest: int,
+    visited: Mapping[str, int] | None = None,
 ) -> dict[Key, Found]:
     """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes.
 
     `visited` holds all visited students by district code, those included who are in no risk set.
     """
-    strata, sizes = strata_of(change_sums(changes, split)), cohort_sizes(changes, split)
-    compared = comparison_students(changes)
+    sums = change_sums(changes, tuple(splits))
+    found: dict[Key, AtRisk] = {}
+    answers: dict[Key, Found] = {}
+    sizes: dict[Split, pd.DataFrame] = {}
+    terms: dict[Split, pd.DataFrame] = {}
+    shares: dict[Split, pd.DataFrame] = {}
+    for split, parts in splits.items():
+        own = sizes[split] = cohort_sizes(changes, split)
+        some, none = _first_pass(strata_of(sums[split]), own, parts, fewest)
+        found, answers = found | some, answers | none
+        if some:
+            groups = [(_group(key), one, _of(own, key)) for key, one in some.items()]
+            terms[split] = pd.concat([coefficients(grp, one) for grp, one, _ in groups], ignore_index=True)
+            shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
+    if not found:
+        return answers
+    products, compared = influence_products(changes, terms, shares), comparison_students(changes)
+    every = pd.concat(sizes.values(), ignore_index=True)
+    for key, one in found.items():
+        others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
+        squares = products[products["grp"] == _group(key)]
+        met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
+        effects = at_risk_effects(one, squares, others, fewest, met)
+        answers[key] = enough_students(effects, refusal_words(one.refused))
+    return answers
+
+
+def _first_pass(
+    strata: pd.DataFrame, sizes: pd.DataFrame, parts: Sequence[str], fewest: int
+) -> tuple[dict[Key, AtRisk], dict[Key, Found]]:
+    """Return the estimates by district and part, and apart those refused, with the reason."""
     found: dict[Key, AtRisk] = {}
     refused: dict[Key, Found] = {}
     for part in parts:
@@ -167,22 +211,7 @@ def at_risk_by_district(
                 found[code, part] = at_risk(shown, _of(sizes, (code, part)), fewest)
             except BadInput as error:
                 refused[code, part] = Found(None, (str(error) if len(own) == len(shown) else FEW,))
-    if not found:
-        return refused
-    products = influence_products(
-        changes,
-        pd.concat([coefficients(_group(key), one) for key, one in found.items()], ignore_index=True),
-        pd.concat([share_terms(_group(key), one, _of(sizes, key)) for key, one in found.items()], ignore_index=True),
-        split,
-    )
-    made = {}
-    for key, one in found.items():
-        others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
-        squares = products[products["grp"] == _group(key)]
-        every = int(_of(sizes, key)["students"].sum()) if visited is None else visited[key[0]]
-        effects = at_risk_effects(one, squares, others, fewest, every)
-        made[key] = enough_students(effects, refusal_words(one.refused))
-    return {**made, **refused}
+    return found, refused
 
 
 def _group(key: Key) -> str:
@@ -204,6 +233,8 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     placebo = {} if measured.placebo is None else _designs(measured.placebo, code, rule, settings)
     designs = design_answers(visited, placebo, where, settings.months_after, settings.seed)
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
+    lottery = measured.lottery if code == ALL else None
+    rows = estimate_table(designs, visited, control, where, settings.months_after)
     return StudentAnswer(
         code=code,
         district=district,
@@ -216,8 +247,14 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
         raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
-        estimates=estimate_table(designs, visited, control, where, settings.months_after),
+        estimates=rows if lottery is None else (*lottery.rows, *map(_beside_a_draw, rows)),
+        lottery=lottery,
     )
+
+
+def _beside_a_draw(row: Estimate) -> Estimate:
+    """Return a row of a design without a draw as what it is beside one: a sensitivity check."""
+    return replace(row, role="sensitivity") if row.role == "main" else row
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:

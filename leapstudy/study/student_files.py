@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +101,11 @@ def open_own(settings: StudentSettings) -> "StudentData":
 
 
 def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
+    from leapstudy.evidence.watch import require_outcomes_open
     from leapstudy.study.student_estimates import measure, student_answer  # imports the engine
 
+    if settings.draw:
+        require_outcomes_open(settings.rollout.outcomes_from, date.today())
     data = open_own(settings)
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)

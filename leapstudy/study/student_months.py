@@ -3,6 +3,9 @@
 The rule comes before any average, since a month that is hidden only afterwards can be computed from the average.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -47,13 +50,37 @@ def strata_to_show(strata: pd.DataFrame, months: pd.DataFrame, column: str) -> p
 
 def without_few(att: AttGt) -> AttGt:
     """Return the estimates of the event times with enough visited, and, where there are any, comparison students."""
-    since = (att.period - att.cohort).astype(int)
-    enough = np.zeros(len(since), dtype=bool)
-    for event in np.unique(since):
-        rows = since == event
-        compared = att.n_comparison[rows].max()
-        enough[rows] = att.n_treated[rows].sum() >= MIN_GROUP and (compared == 0 or compared >= MIN_GROUP)
-    return att.only(enough)
+    since = _since(att)
+    return att.only(np.isin(since, [event for event in np.unique(since) if _enough(att, since == event)]))
+
+
+def _since(att: AttGt) -> np.ndarray:
+    return (att.period - att.cohort).astype(int)
+
+
+def _enough(att: AttGt, rows: np.ndarray) -> bool:
+    compared = att.n_comparison[rows].max()
+    return bool(att.n_treated[rows].sum() >= MIN_GROUP and (compared == 0 or compared >= MIN_GROUP))
+
+
+def without_residue(att: AttGt, parts: Sequence[AttGt]) -> AttGt:
+    """Return the estimates of all districts without the event times that give a few students of one of them away.
+
+    Parameters
+    ----------
+    att
+        Of all districts together.
+    parts
+        Of each of them. At an event time those that may not be shown are what all have more than those shown; where
+        they have fewer than `MIN_GROUP` visited students together, it is left out for all.
+    """
+    hidden: Counter[int] = Counter()
+    for part in parts:
+        since = _since(part)
+        for event in np.unique(since):
+            if not _enough(part, since == event):
+                hidden[int(event)] += int(part.n_treated[since == event].sum())
+    return att.only(~np.isin(_since(att), [event for event, few in hidden.items() if 0 < few < MIN_GROUP]))
 
 
 def without_small_districts(moments: Moments) -> Moments:

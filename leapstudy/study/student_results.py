@@ -6,6 +6,8 @@ from typing import Literal
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate
+from leapstudy.evidence.essa import EssaGrade
+from leapstudy.evidence.verdict import Verdict
 from leapstudy.students.referral_rule import ReferralRule
 
 DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
@@ -93,6 +95,41 @@ class StudentBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class LotteryAnswer:
+    """What a draw says, as its pages need it.
+
+    Attributes
+    ----------
+    rows : tuple of Estimate
+        Effect of the offer (main), difference before the start (placebo), means, effect of being visited, of a visit.
+    verdict : Verdict
+    card : tuple of (str, str)
+        What and how, line by line: units, test, attrition, leavers, being visited.
+    essa : EssaGrade
+    promised : str
+        What was promised beforehand, in the plan's own words; may be empty.
+    outcomes_from : str
+        Day before which outcomes were closed, ``YYYY-MM-DD``.
+    """
+
+    rows: tuple[Estimate, ...]
+    verdict: Verdict
+    card: tuple[tuple[str, str], ...]
+    essa: EssaGrade
+    promised: str
+    outcomes_from: str
+
+    @property
+    def offer(self) -> Estimate:
+        """The effect of the offer."""
+        return self.rows[0]
+
+    def row(self, estimator: str) -> Estimate | None:
+        """Return the row of an estimator that is no placebo, or None."""
+        return next((row for row in self.rows if row.estimator == estimator and row.role != "placebo"), None)
+
+
+@dataclass(frozen=True, slots=True)
 class StudentAnswer:
     """Everything that the student track says about one district, or about all (`ALL`).
 
@@ -119,6 +156,8 @@ class StudentAnswer:
         among some of the visited only; `reason` says why a row has no estimate.
     estimates : tuple of Estimate
         The rows of `estimates.csv`.
+    lottery : LotteryAnswer or None
+        Of all districts together only, where lots were drawn.
     """
 
     code: str
@@ -133,6 +172,7 @@ class StudentAnswer:
     raw_paths: pd.DataFrame
     parts: pd.DataFrame
     estimates: tuple[Estimate, ...]
+    lottery: LotteryAnswer | None = None
 
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""

@@ -4,8 +4,9 @@ from datetime import date
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
+from leapstudy.students.lottery import lottery_of
 from leapstudy.students.progress import progress
-from leapstudy.students.settings import Rollout, load_settings, lottery_of
+from leapstudy.students.settings import Rollout, load_settings
 from leapstudy.study.student_files import open_own
 
 

@@ -13,10 +13,11 @@ from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.spread import mde_factor
+from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
-from leapstudy.study.student_results import DesignAnswer, PreTrend, StudentAnswer, StudentBounds
+from leapstudy.study.student_results import DesignAnswer, LotteryAnswer, PreTrend, StudentAnswer, StudentBounds
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,6 +92,16 @@ class StudentStudy:
         return Table(self.rows, f"Rows of the files: each is used or set aside by one rule. Source: {self.source}.")
 
     @property
+    def draw(self) -> Table:
+        """How the draw was analyzed, line by line, with each condition of the strongest evidence tier."""
+        lottery = self.answer.lottery
+        if lottery is None:
+            return Table(pd.DataFrame({"what": [], "how": []}), "Nobody drew lots for who was visited.")
+        conditions = [(item.name, item.reason) for item in lottery.essa.conditions if 1 in item.tiers]
+        rows = pd.DataFrame([*lottery.card, *conditions], columns=["what", "how"])
+        return Table(rows, f"The draw, and the conditions of tier 1. Source: {self.source}.")
+
+    @property
     def sample(self) -> str:
         """Which students."""
         return f"students of {self.name}" + (", SIMULATED" if self.simulated else "")
@@ -122,14 +133,22 @@ class StudentStudy:
     @property
     def mde_pp(self) -> float | None:
         """The smallest effect that the recommended design finds with 80% power at 5%; None where it is refused."""
-        main = self.answer.design().main
+        drawn = self.answer.lottery
+        main = self.answer.design().main if drawn is None else drawn.offer
         if main is None or main.se_pp is None:
             return None
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
 
     @property
+    def _graded(self) -> dict[str, Any]:
+        """The evidence tier as pages read it; only a draw is graded."""
+        return {} if self.answer.lottery is None else {"essa": self.answer.lottery.essa}
+
+    @property
     def verdict(self) -> Verdict | None:
         """What may be said: the effect beside the placebo, months before and control; None without an effect."""
+        if self.answer.lottery is not None:
+            return self.answer.lottery.verdict
         design = self.answer.design()
         return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
 
@@ -143,6 +162,7 @@ class StudentStudy:
             made={**made(self.hashes, simulated=self.simulated), "source": self.source},
             estimates=self.answer.estimates,
             blocks={
+                **self._graded,
                 "answer": self.answer,
                 "funnel": self.funnel,
                 "truth": self.truth,
@@ -232,8 +252,10 @@ def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
+    lottery = content["lottery"]
     made_of = {
         **content,
+        "lottery": None if lottery is None else _lottery(lottery),
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "control": None if content["control"] is None else Estimate(**content["control"]),
@@ -243,6 +265,19 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
     }
     return StudentAnswer(**made_of)
+
+
+def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
+    verdict, essa = content["verdict"], content["essa"]
+    conditions = (Condition(**{**item, "tiers": tuple(item["tiers"])}) for item in essa["conditions"])
+    return LotteryAnswer(
+        rows=tuple(Estimate(**row) for row in content["rows"]),
+        verdict=Verdict(**{**verdict, "reasons": tuple(verdict["reasons"]), "cautions": tuple(verdict["cautions"])}),
+        card=tuple((label, text) for label, text in content["card"]),
+        essa=EssaGrade(essa["tier"], essa["label"], tuple(conditions)),
+        promised=content["promised"],
+        outcomes_from=content["outcomes_from"],
+    )
 
 
 def _design(content: Mapping[str, Any]) -> DesignAnswer:

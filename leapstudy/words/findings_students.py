@@ -24,6 +24,8 @@ def say(study: StudentStudy, text: Finding | str) -> None:
 
 def answer(study: StudentStudy) -> str:
     """Say the effect with its interval, its placebo and what the textbook design would have said, in one breath."""
+    if study.answer.lottery is not None:
+        return lottery(study)
     design, textbook = study.answer.design(), study.answer.design("never")
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
@@ -36,6 +38,37 @@ def answer(study: StudentStudy) -> str:
         f"with never visited students gives {_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was "
         "visited."
     )
+
+
+def lottery(study: StudentStudy) -> str:
+    """Say what the draw shows: of the offer, of being visited, how sure, and what was promised beforehand."""
+    drawn = study.answer.lottery
+    if drawn is None:
+        return (
+            "Nobody drew lots, so that every comparison on this page rests on students who look alike in the figures. "
+            "`leapstudy draw` draws lots for the next visits."
+        )
+    offer = drawn.offer
+    promised = drawn.promised or offer.outcome.replace("_", " ")
+    return (
+        f"{LOTTERY_VERDICTS[drawn.verdict.kind]} Over {offer.post} attendance of students who were offered visits by "
+        f"lot changed by {_with_interval(offer)} points more than that of students who waited "
+        f"({probability(offer.p_value)}, {offer.p_method}). "
+        f"Promised beforehand: {promised}, closed until {drawn.outcomes_from}. "
+        f"{dict(drawn.card)['Being visited']} Evidence: {drawn.essa.label}."
+    )
+
+
+LOTTERY_VERDICTS = {
+    "positive": "The offer of visits raised attendance.",
+    "negative": "The offer of visits lowered attendance.",
+    "precise_null": "The offer of visits changed little or nothing.",
+    "imprecise_null": "These figures cannot tell an effect of the offer from none.",
+    "no_interval": "No interval can be formed, so that nothing can be said of the offer.",
+    "cannot_test": "So few units were drawn that no test could find an effect.",
+    "failed_placebo": "The two sides were not alike before, as a lottery makes them, so that no effect may be claimed.",
+}
+"""First sentence of a draw by verdict; the other kinds cannot arise."""
 
 
 VERDICTS = {

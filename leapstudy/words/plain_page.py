@@ -119,7 +119,7 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
-    text = say[f"question_{kind(reading)}"]
+    text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
     return (
         text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group),
     )
@@ -128,7 +128,7 @@ def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 def group_words(reading: Reading, say: dict[str, str]) -> str:
     """Return the comparison group in the page's language."""
     if reading.track == "students":
-        return say["group_students"]
+        return say["group_lottery" if reading.draw else "group_students"]
     names = study_names()
     if reading.comparison in names.state.groups:
         return names.state.groups[reading.comparison].words.plain[say["lang"]]
@@ -139,21 +139,40 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
     low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
-    of_students = f"answer_{found}_students" if reading.track == "students" else ""
-    sentence = say.get(of_students, say[f"answer_{found}"]).format(
+    suffix = "lottery" if reading.draw else reading.track
+    sentence = say.get(f"answer_{found}_{suffix}", say[f"answer_{found}"]).format(
+        promised=_promised(reading, say),
         effect=number(effect.value),
         size=number(abs(effect.value)),
         low=low,
         high=high,
         range=range_words(effect, say, 2),
     )
-    return sentence, say["point_note"]
+    return sentence, *_visited(reading, say), say["point_note"]
+
+
+def _promised(reading: Reading, say: dict[str, str]) -> str:
+    """Return what was promised before a draw: the plan's own words, or the outcome and the day until it was closed."""
+    if reading.draw is None:
+        return ""
+    first, _, last = reading.post.partition(" to ")
+    default = say["promised_default"].format(first=first, last=last, outcomes_from=reading.draw.outcomes_from)
+    return say["promised"].format(promised=reading.draw.promised or default)
+
+
+def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
+    """Return the effect of being visited where lots were drawn and the comparison stands."""
+    if reading.draw is None or reading.draw.visited is None or reading.verdict.kind == "failed_placebo":
+        return ()
+    visited = reading.draw.visited
+    return (say["visited_lottery"].format(visited=number(visited.value), range=range_words(visited, say, 2)),)
 
 
 def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     days = reading.effect.times(SCHOOL_DAYS / 100)
     if reading.track == "students":
-        return (say["days_direct"].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
+        key = "days_lottery" if reading.draw else "days_direct"
+        return (say[key].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
     average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
     if not reading.coverage or not reading.effect.bounded or reading.verdict.kind == "placebo":
         return (average,)
@@ -178,6 +197,10 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
     """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
     placebo, control = reading.placebo, reading.control
+    if reading.draw and placebo is not None:
+        return say["sure_failed_placebo_lottery"].format(
+            placebo=points(placebo.value), range=range_words(placebo, say, 2)
+        )
     if control is not None and (found == "selection" or not control.includes_zero):
         return say["sure_control"].format(control=points(control.value), range=range_words(control, say, 2))
     if found != "failed_placebo":
@@ -200,12 +223,13 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
+    key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
     if found in ("failed_placebo", "selection", "placebo"):
-        return (say[f"overturn_{found}"],)
+        return (say[key],)
     if found == "positive" and effect.low is not None:
-        return (say["overturn_positive"].format(bound=number(effect.low)),)
+        return (say[key].format(bound=number(effect.low)),)
     if found == "negative" and effect.high is not None:
-        return (say["overturn_negative"].format(bound=number(-effect.high)),)
+        return (say[key].format(bound=number(-effect.high)),)
     return (*_power_words(reading, say), *(() if reading.track == "students" else (say["overturn_records"],)))
 
 
@@ -252,7 +276,7 @@ def _why(reading: Reading, found: Kind) -> str:
     if reading.single:
         return "why_single"
     if reading.track == "students":
-        return "why_students"
+        return "why_lottery" if reading.draw else "why_students"
     if found != "positive":
         return "why_negative" if found == "negative" else "why_null"
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
@@ -261,5 +285,7 @@ def _why(reading: Reading, found: Kind) -> str:
 def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     if found == "placebo":
         return (say["unsaid_placebo"],)
+    if reading.draw:
+        return say["unsaid_lottery"], say["unsaid_direct"]
     first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

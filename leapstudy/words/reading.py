@@ -36,6 +36,19 @@ class Span:
         return Span(self.value * factor, low, high)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a draw adds to a result.
+
+    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed, `visited`
+    the effect of being visited (None where the offer moved nobody).
+    """
+
+    promised: str
+    outcomes_from: str
+    visited: Span | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One result as its pages tell it; effects in percentage points, shares from 0 to 1.
@@ -61,6 +74,8 @@ class Reading:
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
     source
         Where student records are from, in the words of the parameters; empty for published figures.
+    draw
+        What a draw adds; None where nobody drew lots.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -96,6 +111,7 @@ class Reading:
     cost_refusal: str
     tier: str
     eligible: str
+    draw: Draw | None = None
 
     @property
     def p_value(self) -> float | None:
@@ -121,9 +137,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     BadInput
         If the result has no main estimate: no page could say anything.
     """
-    blocks = result.get("blocks") or {}
-    district = result.get("district") or {}
-    made = result.get("made") or {}
+    blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
     main = _main(result)
     placebo = _placebo(result, main)
     verdict = _verdict(blocks, main, placebo)
@@ -160,6 +174,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
+        draw=_draw(result),
     )
 
 
@@ -201,6 +216,14 @@ def _placebo(result: Mapping[str, Any], main: Mapping[str, Any]) -> Mapping[str,
         if row.get("role") == "placebo" and all(row.get(name) == main.get(name) for name in same):
             return row
     return None
+
+
+def _draw(result: Mapping[str, Any]) -> Draw | None:
+    lottery = at(result, "blocks", "answer", "lottery")
+    if lottery is None:
+        return None
+    rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
+    return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
 
 
 def _control(blocks: Mapping[str, Any]) -> Span | None:

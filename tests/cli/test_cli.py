@@ -72,7 +72,7 @@ def test_a_dry_run_says_what_would_run_and_why(tmp_path):
 
 def test_the_workspace_checks_out():
     done = leapstudy("check")
-    assert done.returncode == 0 and "4 raw files are as published, 200 districts" in done.stdout
+    assert done.returncode == 0 and "6 files are as pinned" in done.stdout and "200 districts" in done.stdout
 
 
 def test_a_simulated_file_is_made_and_checked(tmp_path):

@@ -21,7 +21,7 @@ from leapstudy.did.pooling import (
     published_prior,
     shrink,
 )
-from leapstudy.did.pooling.multiplicity import romano_wolf, shuffled_effects
+from leapstudy.did.pooling.pool import romano_wolf, shuffled_effects
 from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile, reml
 
 ROOT = Path(__file__).parents[2]

@@ -12,15 +12,15 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import to_frame
+from leapstudy.did.honest import honest_path
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Context, estimate_rows
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.clustered import clustered
 from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.did.staggered.pretrend import pretrend_test
-from leapstudy.did.staggered.robust import honest_path
+from leapstudy.students.moments.influence import clustered
 from leapstudy.students.moments.record import NEVER
 
 UNIVERSAL = Choices(base="universal")

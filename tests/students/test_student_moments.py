@@ -8,7 +8,7 @@ from moments_panels import MONTHS, assert_equal, in_engine, random_panel, twin
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
-from leapstudy.students.moments import gather, pivot
+from leapstudy.students.moments import expression, pivot
 from leapstudy.students.moments.expression import moments_of, moments_of_panel
 from leapstudy.students.moments.record import NEVER
 from leapstudy.students.simulate import load_config, write_simulation
@@ -51,7 +51,7 @@ def test_days_in_thirds_take_the_general_way_and_are_as_exact(weights):
 
 
 def test_more_months_than_one_number_holds(monkeypatch):
-    for module in (pivot, gather):
+    for module in (pivot, expression):
         monkeypatch.setattr(module, "MASK_BITS", 3)
     panel = random_panel(8)
     assert_equal(moments_of_panel(in_engine(panel)), twin(panel))

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.at_risk import at_risk_shares
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students
-from leapstudy.students.lookback import lookbacks
+from leapstudy.students.lookback import at_risk_shares, lookbacks
 from leapstudy.students.placebo import MONTHS_AFTER, placebo_program
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES

@@ -10,7 +10,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
-from leapstudy.students.engine import SPILL
+from leapstudy.students.engine import SPILL, connect, sealed
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
 
 GOOD = "an invented key of forty characters, no more"
@@ -66,3 +66,11 @@ def test_files_have_the_rights_that_the_user_allows(tmp_path, mask, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "page.html").stat().st_mode) == mode
+
+
+def test_an_engine_out_of_memory_says_what_to_raise():
+    con = connect(memory_limit="30MB", threads=1)
+    con.con.execute("SET temp_directory = ''")
+    query = "CREATE TABLE t AS SELECT md5(i::varchar) AS t FROM range(3000000) s(i) ORDER BY t"
+    with pytest.raises(BadInput, match=r"memory_limit in params/students.yml"):
+        sealed("sorting", lambda: con.con.execute(query))

@@ -31,6 +31,8 @@ def test_the_default_input_is_the_simulated_state():
         ({"visits": "log.csv"}, "visits need input"),
         ({"shape": "wide"}, "shape"),
         ({"columns": {"studnt": "SASID"}}, "Did you mean 'student'"),
+        ({"engine": "duckbd"}, "Did you mean 'duckdb'"),
+        ({"engine": "spark:/host:7077"}, "spark://HOST:PORT"),
     ],
 )
 def test_what_is_not_legal_is_refused_with_the_way_out(changes, words, tmp_path):

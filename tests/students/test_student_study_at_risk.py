@@ -41,13 +41,13 @@ def changes(data):
 
 @pytest.fixture(scope="module")
 def found(changes):
-    return at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), FEWEST)
+    return at_risk(strata_of(change_sums(changes)[""]), cohort_sizes(changes), FEWEST)
 
 
 @pytest.fixture(scope="module")
 def effects(changes, found):
     sizes = cohort_sizes(changes)
-    products = influence_products(changes, coefficients("x", found), share_terms("x", found, sizes))
+    products = influence_products(changes, {"": coefficients("x", found)}, {"": share_terms("x", found, sizes)})
     return at_risk_effects(found, products, int(comparison_students(changes).sum()), FEWEST)
 
 
@@ -94,7 +94,7 @@ def test_by_hand():
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):
-    sums = change_sums(changes)
+    sums = change_sums(changes)[""]
     sizes = cohort_sizes(changes)
     common = sums.assign(total=sums["total"] + 3.0 * sums["t"] * sums["weight"])
     assert np.allclose(at_risk(strata_of(common), sizes, FEWEST).estimate, found.estimate)
@@ -104,14 +104,14 @@ def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_noth
 
 
 def test_parts_share_their_comparison_and_average_to_the_whole(changes, found):
-    strata, sizes = strata_of(change_sums(changes, "visits")), cohort_sizes(changes, "visits")
+    strata, sizes = strata_of(change_sums(changes, ("visits",))["visits"]), cohort_sizes(changes, "visits")
     pieces = {
         part: at_risk(strata[strata["part"] == part], sizes[sizes["part"] == part], 1)
         for part in ("1", "2", "3 or more")
     }
-    whole = at_risk(strata_of(change_sums(changes)), cohort_sizes(changes), 1)
+    whole = at_risk(strata_of(change_sums(changes)[""]), cohort_sizes(changes), 1)
     pair = (whole.cohort[-1], whole.period[-1])
-    sums = change_sums(changes, "visits").query("treated and g == @pair[0] and t == @pair[1]")
+    sums = change_sums(changes, ("visits",))["visits"].query("treated and g == @pair[0] and t == @pair[1]")
     weights = sums.groupby("part")["students"].sum() / sums["students"].sum()
     own = {
         part: float(one.estimate[(one.cohort == pair[0]) & (one.period == pair[1])].sum())
@@ -136,14 +136,14 @@ def test_who_stays_unvisited_stands_for_those_alike_who_were_visited():
     panel = [_student("k", "2021-11", (20, 20, 20, 20)), _student("d", "2021-12", worse), _student("c", None, worse)]
     panel += [_student(name, None, better) for name in "ab"]
     data = StudentData(in_engine(pd.concat(panel, ignore_index=True)), None, simulated=True)
-    sums = change_sums(risk_changes(data, (replace(RULES[0], window="last_month"),)))
+    sums = change_sums(risk_changes(data, (replace(RULES[0], window="last_month"),)))[""]
     december = sums[(sums["g"] == 12 * 2021 + 10) & (sums["t"] == 12 * 2021 + 11) & ~sums["treated"]].iloc[0]
     assert (december["students"], december["weight"]) == (3, 4.0)
     assert np.isclose(december["total"] / december["weight"], (20 + 20 - 40 - 40) / 4), "as if d were seen unvisited"
 
 
 def test_who_was_referred_before_and_waits_is_compared_with_others_who_wait(data, changes):
-    sums = change_sums(changes)
+    sums = change_sums(changes)[""]
     assert sums[sums["waiting"] & ~sums["treated"]]["students"].sum() > 0
     assert not sums[sums["waiting"] & sums["treated"]]["students"].any(), (
         "here visits follow in the month of the referral"

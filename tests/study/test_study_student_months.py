@@ -6,7 +6,9 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.at_risk import at_risk, strata_of, students_behind
-from leapstudy.study.student_months import months_with_enough, strata_to_show
+from leapstudy.did.staggered.att_gt_record import AttGt
+from leapstudy.did.staggered.choices import Cell, Choices
+from leapstudy.study.student_months import months_with_enough, strata_to_show, without_residue
 from leapstudy.study.student_paths import months_words
 
 FEWEST = 6
@@ -71,3 +73,23 @@ def test_few_comparison_students_hide_a_month_too():
 
 def test_names_of_months_are_of_what_is_there():
     assert months_words(np.array([-2.0, 1, 2, 4, 7])) == "months 1, 2, 4" and months_words(np.array([1.0])) == "month 1"
+
+
+def _att(rows):
+    """ATT(g,t) of cohort 8 by (event time, visited students, comparison students)."""
+    cells = tuple(Cell(8.0, 8 + event, (7,), np.zeros(1)) for event, _, _ in rows)
+    visited, compared = (np.array([row[k] for row in rows]) for k in (1, 2))
+    ones, none = np.ones(len(rows)), np.zeros((len(rows), 1))
+    return AttGt(cells, ones, ones, visited, compared, ones, none, none, (), Choices(base="universal"))
+
+
+def test_a_month_of_all_that_gives_a_hidden_district_away_is_left_out_of_every_design():
+    every = _att([(1, 63, 200), (2, 58, 200), (3, 80, 200), (4, 63, 200)])
+    parts = [
+        _att([(1, 30, 90), (2, 30, 90), (3, 40, 90), (4, 30, 90)]),
+        _att([(1, 30, 90), (2, 15, 90), (3, 40, 90), (4, 30, 90)]),
+        _att([(1, 3, 90), (2, 13, 90), (4, 3, 0)]),
+    ]
+    kept = without_residue(every, parts)
+    assert (kept.period - 8).tolist() == [2, 3], "3 are not told, 28 hidden together and nobody may be"
+    assert len(without_residue(every, []).cells) == 4

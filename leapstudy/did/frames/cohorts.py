@@ -29,8 +29,8 @@ from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.clustered import Cluster, clustered
 from leapstudy.did.staggered.effects import cs_effects
+from leapstudy.students.moments.influence import Cluster, clustered
 from leapstudy.students.moments.record import Moments
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")

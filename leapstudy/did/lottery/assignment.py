@@ -11,9 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import WAITING
 
-WAITING = "waiting"
-"""Phase of the units that no place was left for: the comparison group until the study ends."""
 SEPARATOR = "|"
 Key = TypeVar("Key", str, int)
 

@@ -1,9 +1,8 @@
 """All treated districts together: which effects survive a look at fifteen, and what each borrows from the others.
 
-`multiplicity`  Benjamini and Hochberg's and Romano and Wolf's p-values
 `prior`         what was believed about the mean effect beforehand: nothing, or what comparable programs found
 `shrinkage`     the normal-normal model: between-district spread, posterior of each district's effect
-`pool`          `pool_districts` makes the whole answer from one sample of treated and comparison districts
+`pool`          `pool_districts` makes the whole answer from one sample; its p-values count how many were looked at
 """
 
 from leapstudy.did.pooling.pool import (

@@ -10,7 +10,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.aggregate import Kind
-from leapstudy.did.staggered.clustered import Cluster
+from leapstudy.students.moments.influence import Cluster
 
 LABELS = {
     "estimator": "Estimator",

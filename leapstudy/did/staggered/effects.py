@@ -6,7 +6,7 @@ from leapstudy.did.staggered.aggregate import Averages, Clock, Kind, aggregate_i
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.clustered import Cluster, clustered
+from leapstudy.students.moments.influence import Cluster, clustered
 from leapstudy.students.moments.record import Moments
 
 ATT = "mean effect on visited students, by months since the first visit"

@@ -3,8 +3,7 @@
 ============== ==================================================================================
 `traits`       what stays the same for a student: district, cohort, grade band, need
 `pivot`        one row per student, inside the engine
-`expression`   the one expression: students to sums by cell, on any engine
-`gather`       from the engine's table of sums to the record, checked
+`expression`   the one expression: students to sums by cell, on any engine; and their table as the record, checked
 `record`       the sums by cell that leave the engine, and nothing else
 `influence`    what a student adds to an estimate, and the variance that follows
 ============== ==================================================================================

@@ -58,6 +58,17 @@ class Absence(_Part):
         return self
 
 
+class Offer(_Part):
+    """A lottery among the students who meet the rule at its first start: share of them offered visits, by phase.
+
+    `starts` holds the first month of each phase, in order; `crossover` is the share of those who wait that are visited.
+    """
+
+    starts: dict[str, str] = Field(min_length=1)
+    share: float = Field(gt=0, lt=1)
+    crossover: float = Share
+
+
 class Visits(_Part):
     """Who is referred, when, and how many of the referred are met."""
 
@@ -68,6 +79,7 @@ class Visits(_Part):
     last: str = Field(pattern=r"^\d{4}-\d{2}$")
     completed: float = Field(gt=0, le=1)
     more_visits: float = Field(ge=0)
+    offer: Offer | None = None
 
 
 class Effect(_Part):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leapstudy.students.simulate.config import Pick, ReferralRule, SimulationConfig
+from leapstudy.students.simulate.config import Offer, Pick, ReferralRule, SimulationConfig
 
 CUT = 0.10
 """Share of days missed from which the rules `last_year`, `year_to_date` and `last_two_months` refer a student."""
@@ -12,13 +12,21 @@ CUT = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Referrals:
-    """Referral month per student as an index into the visit months (-1 = never), and whether the visit came about.
+    """What became of each student; all of shape (students,).
 
-    Both have shape (students,).
+    Attributes
+    ----------
+    month
+        Referral month as an index into the visit months (-1 = never).
+    completed
+        Whether the visit came about.
+    phase
+        Place of the phase drawn in the lottery (the number of phases: waiting; -1: not in a lottery).
     """
 
     month: np.ndarray
     completed: np.ndarray
+    phase: np.ndarray
 
 
 def window(rule: ReferralRule, before: int) -> slice:
@@ -83,6 +91,8 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
     rng
         Source of the draws.
     """
+    if config.visits.offer is not None:
+        return offer(config, config.visits.offer, absent, days, rng)
     students, months = len(absent), config.visit_months
     referred = np.full(students, -1)
     goal = config.visits.share / config.visits.completed * students * np.arange(1, len(months) + 1) / len(months)
@@ -99,4 +109,27 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
         chosen = drawn[np.argsort(-(wish + noise), kind="stable")][: max(wanted, 0)]
         referred[chosen] = index
     completed = (referred >= 0) & (rng.random(students) < config.visits.completed)
-    return Referrals(referred, completed)
+    return Referrals(referred, completed, np.full(students, -1))
+
+
+TAKING = 2
+"""Months within which those who were offered visits are referred."""
+
+
+def offer(
+    config: SimulationConfig, drawn: Offer, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator
+) -> Referrals:
+    """Draw lots once among those who meet the rule at the first start; see `refer` for the parameters."""
+    starts = np.searchsorted(config.visit_months, np.array(list(drawn.starts.values()), dtype="datetime64[M]"))
+    before = int((config.months < config.visit_months[starts[0]]).sum())
+    pool = rng.permutation(np.flatnonzero(eligible(config.visits.rule, absent, days, before, len(absent) // 5)))
+    places = round(drawn.share * len(pool) / len(starts))
+    phase, month = np.full(len(absent), -1), np.full(len(absent), -1)
+    phase[pool] = np.minimum(np.arange(len(pool)) // max(places, 1), len(starts))
+    offered = (phase >= 0) & (phase < len(starts))
+    month[offered] = starts[phase[offered]]
+    crossed = (phase == len(starts)) & (rng.random(len(absent)) < drawn.crossover)
+    month[crossed] = starts[-1]
+    month[month >= 0] += rng.integers(0, TAKING, (month >= 0).sum())
+    month = np.minimum(month, len(config.visit_months) - 1)
+    return Referrals(month, (month >= 0) & (rng.random(len(absent)) < config.visits.completed), phase)

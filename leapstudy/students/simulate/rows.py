@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.core.names import ALL_DISTRICTS, WAITING
 from leapstudy.students.contract import GRADES, SUPPORTS, VISIT_TYPES
 from leapstudy.students.simulate.blocks import Block
 from leapstudy.students.simulate.config import SimulationConfig
@@ -59,6 +59,15 @@ def visit_log(block: Block, config: SimulationConfig) -> pd.DataFrame:
             "supports": _supports(len(rows), rng),
         }
     )
+
+
+def draw_list(block: Block, config: SimulationConfig) -> pd.DataFrame:
+    """Return the block's part of the list of the lottery: unit, stratum (the district), phase; empty without one."""
+    if config.visits.offer is None:
+        return pd.DataFrame({"unit": [], "stratum": [], "phase": []})
+    names, drawn = [*config.visits.offer.starts, WAITING], block.referrals.phase >= 0
+    phases = [names[place] for place in block.referrals.phase[drawn]]
+    return pd.DataFrame({"unit": block.student[drawn], "stratum": block.district_code, "phase": phases})
 
 
 def truth_sums(block: Block, config: SimulationConfig) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
 from leapstudy.students.simulate.dirt import spoil
-from leapstudy.students.simulate.rows import student_months, truth_sums, truth_table, visit_log
+from leapstudy.students.simulate.rows import draw_list, student_months, truth_sums, truth_table, visit_log
 
 MARK = {b"leapstudy": b"SIMULATED"}
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -51,12 +51,16 @@ VISIT_LOG = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The files of one simulated state; `truth` is a CSV, `manifest` says what made them."""
+    """The files of one simulated state; `truth` is a CSV, `manifest` says what made them.
+
+    `draw` is the list of the lottery, there only where lots were drawn.
+    """
 
     panel: Path
     visits: Path
     truth: Path
     manifest: Path
+    draw: Path
 
     @classmethod
     def at(cls, panel: Path) -> "Simulation":
@@ -66,6 +70,7 @@ class Simulation:
             panel.with_suffix(".visits.parquet"),
             panel.with_suffix(".truth.csv"),
             panel.with_suffix(".manifest.json"),
+            panel.with_suffix(".draw.csv"),
         )
 
 
@@ -104,16 +109,21 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
     except OSError as error:
         raise BadInput(f"The folder {str(out.parent)!r} cannot be made: {error.strerror}. Choose another.") from None
     files, sums, faults, totals = Simulation.at(out), [], Counter[str](), Counter[str]()
+    drawn = []
     with _parquet(files.panel, PANEL) as add_rows, _parquet(files.visits, VISIT_LOG) as add_visits:
         for number, block in enumerate(simulate(config)):
             rows, counts = spoil(student_months(block, config), config.dirt, [config.seed, 4, number])
             add_rows(rows)
             add_visits(visit_log(block, config))
             sums.append(truth_sums(block, config))
+            drawn.append(draw_list(block, config))
             faults.update(counts)
             totals.update(rows=len(rows), students=len(block.student), visited=int(block.referrals.completed.sum()))
     truth = truth_table(pd.concat(sums)).assign(simulated=True)
     write_text_atomic(files.truth, truth.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    files.draw.unlink(missing_ok=True)
+    if config.visits.offer is not None:
+        write_text_atomic(files.draw, "# SIMULATED\n" + pd.concat(drawn).to_csv(index=False, lineterminator="\n"))
     made = {"simulated": True, "key": _key(config), **totals, "dirt": faults, "null_district": config.null_code}
     made["config"] = config.model_dump(mode="json")
     write_text_atomic(files.manifest, json.dumps(made, indent=2) + "\n")

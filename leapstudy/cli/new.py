@@ -1,0 +1,93 @@
+"""The command that drafts a study of another state from its own files."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import yaml
+
+from leapstudy.core.errors import BadInput, bad_value
+
+if TYPE_CHECKING:
+    from leapstudy.data.new_study import Draft
+
+UNITS = ("district", "school")
+COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock")
+"""What every workspace starts from as it is in this one, beside the notebooks."""
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new study; it must not exist, or be empty.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Further files, after the first.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--from", help="The state's own files: CSV, TSV or Excel, several with spaces.")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="district or school: who has a start.")] = "district",
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="name=COLUMN where the guess is wrong, may be repeated.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", help="COLUMN=VALUE of the rows that count, may be repeated.")
+    ] = None,
+    pad: Annotated[int, typer.Option(min=0, help="Length of a code that lost zeros in front.")] = 0,
+) -> None:
+    """Draft a study of another state from its own files; TODO stands wherever the files do not say."""
+    from leapstudy.data.guess import Asked
+    from leapstudy.data.intake import look
+    from leapstudy.data.new_study import draft
+
+    given = [*(files or []), *(more or [])]
+    if not given:
+        raise BadInput("Name the state's own files: leapstudy new DIR --from FILE...")
+    if unit not in UNITS:
+        raise bad_value("unit", unit, UNITS)
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder.name} is not empty. Name a folder that does not exist yet.")
+    if len({file.name for file in given}) < len(given):
+        raise BadInput("Two files have the same name. Give each a name of its own.")
+    asked = Asked(unit, _pairs("--column", column), _pairs("--keep", keep), pad)
+    looked = [table for file in given for table in look(file)]
+    made = draft(looked, asked, folder.name)
+    write(made, folder, given)
+    for line in made.told:
+        typer.echo(line)
+    todo = sum(text.count("TODO") for text in made.texts.values())
+    typer.echo(f"{folder.name} is drafted, with {todo} TODOs. Next: leapstudy --study {folder} check")
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given or []]
+    if wrong := [name for name, sign, value in pairs if not (sign and value)]:
+        raise BadInput(f"{option} needs NAME=VALUE, got {wrong[0]!r}.")
+    return {name: value for name, _, value in pairs}
+
+
+def write(made: "Draft", folder: Path, files: list[Path]) -> None:
+    """Write a drafted study: published files as they are, tables with their hashes, parameters, notebooks."""
+    from leapstudy.core import paths
+    from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
+    from leapstudy.data.intake import FILE, PUBLISHED
+    from leapstudy.data.new_edition import UNITS as UNITS_FILE
+    from leapstudy.data.new_edition import keep_published, write_recipes
+    from leapstudy.data.pin import as_csv, pin
+
+    raw = folder / "data" / "raw"
+    for file in files:
+        keep_published(raw / made.recipe.folder / PUBLISHED, file)
+    for name, table in (("attendance.csv", made.tables.table), (UNITS_FILE, made.tables.units)):
+        write_bytes_atomic(raw / made.recipe.folder / name, as_csv(table))
+        pin(raw / made.recipe.folder, {name: sha256_bytes(as_csv(table))})
+    for name, text in made.texts.items():
+        write_text_atomic(folder / name, text)
+    register = raw / "program" / "units.csv"
+    pin(register.parent, {register.name: sha256_bytes(register.read_bytes())})
+    write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
+    own = Path(paths.__file__).parents[2]
+    for name in COPIED:
+        shutil.copy(own / name, folder / name)
+    articles = yaml.safe_load((own / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
+    (folder / "notebooks").mkdir()
+    for path in sorted((own / "notebooks").glob("*.ipynb")):
+        if path.stem not in articles:
+            shutil.copy(path, folder / "notebooks" / path.name)

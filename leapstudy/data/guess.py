@@ -1,0 +1,255 @@
+"""What the columns of a published file are: guessed from names and values, and each guess said in words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.data.intake import (
+    KEY,
+    MEASURES,
+    ONE,
+    SHORT,
+    SPAN,
+    Shape,
+    Source,
+    columns_by_year,
+    is_year,
+    number_text,
+    school_year_of,
+)
+
+UNIT = r"(district|lea|school|corp|org|entity|agency|system|unit|building|site|dist)"
+CODE = rf"{UNIT}.*(code|\bid\b|number|\bnum\b|\bno\b|#|irn)|^(code|id|leaid|irn|dbn|rcdts)$"
+NAME = rf"{UNIT}.*name|^{UNIT}$|^(name|organi[sz]ation|county name)$"
+YEAR = r"year|^(yr|sy|fy)$"
+GROUP = r"sub ?group|student ?group|demographic|category|population|reporting ?group|^group"
+LEVEL = r"level|type|aggregat"
+LEVELS = {
+    "district": r"^(district|lea\b|local education|corporation|division|d$)",
+    "school": r"^(school|campus|building|s$)",
+}
+ALL = re.compile(r"(all|total|overall)\b.*|state total", re.IGNORECASE)
+STATE = re.compile(
+    r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.I
+)
+RATE = r"rate|percent|pct|%|share|proportion"
+CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership"
+PRESENT, ENROLLED = r"present|attended|in attendance", r"enrolled|member|possible|enrollment"
+STUDENTS = r"enroll|students?\b|denominator|membership|\bn\b|count|total|size"
+TAKEN = {*KEY, *MEASURES, "district"}
+MOST_VALUES = 40
+"""A column of more different values is no trait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person says of the files: the unit, columns by the study's name, and the rows that count."""
+
+    unit: str = "district"
+    columns: Mapping[str, str] | None = None
+    keep: Mapping[str, str] | None = None
+    pad: int = 0
+
+
+def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
+    """Return how a table of text is read, as far as its names and values say it.
+
+    Parameters
+    ----------
+    source
+        Where it is from; its name helps where columns are called by their year alone.
+    frame
+        Cells as text.
+    asked
+        What the person says; it goes before every guess.
+
+    Raises
+    ------
+    BadInput
+        If no column looks like the unit's code, or none holds a figure.
+    """
+    given = {name: column for name, column in (asked.columns or {}).items() if column in frame or "{year}" in column}
+    columns = {name: column for name, column in given.items() if "{year}" not in column}
+    code = columns["district_code"] = columns.get("district_code") or _code(frame, asked.unit)
+    _first(columns, "district", [name for name in _named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
+    _first(columns, "year", [name for name in _named(frame, YEAR, code) if _all_years(frame[name])])
+    wide = {name: form for name, form in given.items() if "{year}" in form} or _wide(frame, source, columns)
+    taken = {
+        *columns.values(),
+        *(column for form in wide.values() for column in columns_by_year(frame, form, "spring").values()),
+    }
+    _first(columns, "group", [name for name in _named(frame, GROUP, *taken) if _whole(frame[name])])
+    measures, ratios = _measures(frame, {*taken, *columns.values()}, set(columns) | set(wide))
+    columns |= measures
+    dated = "year" in columns or source.year != ""
+    if not dated and not wide and not ratios and set(columns) & set(MEASURES) == {"students"}:
+        del columns["students"]
+    is_list = not wide and not ratios and not set(columns) & set(MEASURES)
+    if is_list and "year" in columns:
+        raise BadInput(
+            f"{source.file}: no column looks like an attendance rate, chronic absence or enrollment. Say which is: "
+            f"--column rate=COLUMN, --column chronic=COLUMN or --column students=COLUMN. {_columns(frame)}"
+        )
+    groups = {whole: "all"} if "group" in columns and (whole := _whole(frame[columns["group"]])) else {}
+    keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}
+    pad = asked.pad or _pad(frame[code])
+    shape = Shape(sources=(source,), keep=keep, columns=columns, wide=wide, ratios=ratios, groups=groups, pad=pad)
+    return shape.model_copy(update={"traits": _traits(frame, shape, figures=is_list)})
+
+
+def _named(frame: pd.DataFrame, pattern: str, *taken: str) -> list[str]:
+    """Return the columns whose name has a pattern; an underscore counts as a space."""
+    plain = {name: re.sub(r"[_\s]+", " ", name).strip() for name in frame if name not in taken}
+    return [name for name, words in plain.items() if re.search(pattern, words, re.IGNORECASE)]
+
+
+def _first(columns: dict[str, str], name: str, candidates: Sequence[str], like: str = "") -> None:
+    """Fill in the first candidate, one that names `like` before others, unless the person said which."""
+    if name not in columns and candidates:
+        columns[name] = next((item for item in candidates if like and like in item.lower()), candidates[0])
+
+
+def _code(frame: pd.DataFrame, unit: str) -> str:
+    named = _named(frame, CODE)
+    own = [name for name in named if unit in name.lower()] or [name for name in named if _is_code(frame[name])] or named
+    if not own:
+        raise BadInput(
+            f"No column looks like a unit's code. Say which is: --column district_code=COLUMN. {_columns(frame)}"
+        )
+    return own[0]
+
+
+def _columns(frame: pd.DataFrame) -> str:
+    return f"Columns: {', '.join(frame.columns)}."
+
+
+def _is_code(cells: pd.Series) -> bool:
+    there = cells[cells != ""]
+    return bool(len(there)) and bool(there.str.fullmatch(r"[\dA-Z.-]*\d[\dA-Z.-]*").mean() > 0.9)
+
+
+def _all_years(cells: pd.Series) -> bool:
+    there = cells[cells != ""].unique()
+    return len(there) > 0 and all(school_year_of(label) for label in there)
+
+
+def _whole(cells: pd.Series) -> str:
+    """Return the value that stands for all students; empty where none does."""
+    return next((value for value in cells.unique() if ALL.fullmatch(value)), "")
+
+
+def is_number(cells: pd.Series) -> bool:
+    """Say whether at least half of a column's filled cells are numbers, a percent sign or separators set aside."""
+    there = cells[cells != ""].map(number_text)
+    return bool(len(there)) and bool(there.str.fullmatch(r"[-+]?[\d.]+").mean() >= 0.5)
+
+
+def _measures(
+    frame: pd.DataFrame, taken: set[str], known: set[str]
+) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Return the columns of figures, and the rates that have to be divided from two of them."""
+    numeric = [name for name in frame if name not in taken and is_number(frame[name])]
+    table = frame[numeric]
+    chronic, attend, days = _named(table, CHRONIC), _named(table, ATTEND), _named(table, DAYS)
+    shares = [name for name in numeric if _is_share(name, frame[name])]
+    students = [name for name in _named(table, STUDENTS) if name not in {*chronic, *shares, *days}]
+    options = {
+        "chronic": [name for name in chronic if name in shares],
+        "rate": [name for name in attend if name in shares and name not in chronic],
+        "students": [name for name in students if name not in attend] or students,
+    }
+    columns = {name: found[0] for name, found in options.items() if found and name not in known}
+    counts = {
+        "chronic": ([name for name in chronic if name not in shares], columns.get("students") or ""),
+        "rate": (_named(frame[days], PRESENT), next(iter(_named(frame[days], ENROLLED)), "")),
+    }
+    ratios = {
+        name: (top[0], bottom)
+        for name, (top, bottom) in counts.items()
+        if name not in {*columns, *known} and top and bottom and top[0] != bottom
+    }
+    return columns, ratios
+
+
+def _is_share(name: str, cells: pd.Series) -> bool:
+    signs = cells.str.endswith("%").any() or cells.str.fullmatch(r"\d*\.\d+").any()
+    return bool(re.search(RATE, name, re.IGNORECASE)) or bool(signs)
+
+
+def _wide(frame: pd.DataFrame, source: Source, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return measure -> form of the columns that are a year each; nothing where a column holds the years."""
+    forms: dict[str, list[str]] = {}
+    if "year" in columns:
+        return {}
+    for name in frame:
+        hit = next((hit for form in (SPAN, SHORT, ONE) if (hit := form.search(name))), None)
+        if name not in columns.values() and hit and is_year(hit[0]) and is_number(frame[name]):
+            forms.setdefault(name[: hit.start()] + "{year}" + name[hit.end() :], []).append(name)
+    forms = {form: names for form, names in forms.items() if len(names) > 1}
+    wide: dict[str, str] = {}
+    for form, names in forms.items():
+        cells = pd.concat([frame[name] for name in names])
+        measure = _measure_of(form, source.file, cells)
+        if measure:
+            wide.setdefault(measure, form)
+    if forms and not wide:
+        example = next(iter(forms))
+        raise BadInput(f"{source.file}: what do the columns {example!r} hold? --column rate={example!r} or chronic=...")
+    return wide
+
+
+def _measure_of(form: str, file: str, cells: pd.Series) -> str:
+    """Return which measure the columns of a form are, by their name, or else by the file's."""
+    share = _is_share(form, cells)
+    for words in (form, re.sub(r"[_\W]+", " ", file)):
+        if re.search(CHRONIC, words, re.IGNORECASE) and share:
+            return "chronic"
+        if re.search(ATTEND, words, re.IGNORECASE) and share:
+            return "rate"
+        if re.search(STUDENTS, words, re.IGNORECASE) and not share:
+            return "students"
+    return ""
+
+
+def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, str], asked: Asked) -> dict[str, str]:
+    """Return which rows count: those of the unit's level, and of all students in every other breakdown."""
+    keep: dict[str, str] = {}
+    rows = frame[frame[columns["group"]].isin(groups)] if groups else frame
+    for name in _named(frame, LEVEL, *columns.values()):
+        own = [value for value in frame[name].unique() if re.search(LEVELS[asked.unit], value, re.IGNORECASE)]
+        if own and frame[name].nunique() > 1 and not keep:
+            keep[name] = own[0]
+            rows = rows[rows[name] == own[0]]
+    key = [columns[name] for name in KEY if name in columns]
+    for name in frame:
+        if name in columns.values() or name in keep or not rows.duplicated(key).any():
+            continue
+        whole = _whole(frame[name]) if frame[name].nunique() <= MOST_VALUES else ""
+        if whole:
+            keep[name] = whole
+            rows = rows[rows[name] == whole]
+    return keep
+
+
+def _pad(codes: pd.Series) -> int:
+    """Return the length of the longest code where all are digits and some are shorter: those have lost zeros."""
+    there = codes[codes != ""]
+    lengths = there.str.len()
+    return int(lengths.max()) if there.str.fullmatch(r"\d+").all() and lengths.nunique() > 1 else 0
+
+
+def _traits(frame: pd.DataFrame, shape: Shape, *, figures: bool) -> dict[str, str]:
+    """Return the columns that are the same in all rows of a unit and differ between units; figures only of a list."""
+    used, code = {*shape.asked, *shape.keep}, shape.columns["district_code"]
+    rows = frame[frame[code] != ""]
+    for name, value in shape.keep.items():
+        rows = rows[rows[name] == value]
+    names = [name for name in frame if name not in used and rows[name].nunique() > 1]
+    names = [name for name in names if is_number(rows[name]) == figures or rows[name].nunique() <= MOST_VALUES]
+    names = [name for name in names if figures or not is_number(rows[name])]
+    fixed = [name for name in names if rows.groupby(code)[name].nunique().max() == 1]
+    plain = {name: re.sub(r"\W+", "_", name.lower()).strip("_") for name in fixed}
+    return {f"listed_{word}" if word in TAKEN else word: name for name, word in plain.items()}

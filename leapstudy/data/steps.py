@@ -1,0 +1,221 @@
+"""The first steps from a state's files to a study: files, columns, codes, starts; all faults of a step at once.
+
+Each step is held against the files as they are, whatever is still wrong further on.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data.intake import FILE as INTAKE
+from leapstudy.data.intake import PUBLISHED, read_recipes
+from leapstudy.data.raw import as_text, read_bytes
+from leapstudy.data.register import checked_starts
+from leapstudy.data.schema import checked, code_fault
+from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state
+from leapstudy.data.tables import Code, Table
+
+STEPS = ("files", "columns", "codes", "who started when", "groups", "contrasts", "parameters")
+PLACES = {
+    "files": ("format", "study", "state"),
+    "columns": ("tables", "suppression", "the whole file"),
+    "codes": ("unit", "calendar", "exclusions", "breaks"),
+    "who started when": ("program",),
+    "groups": ("groups",),
+    "contrasts": ("contrasts", "outcomes", "editions"),
+    "parameters": ("notes", "articles"),
+}
+"""Which parts of `params/state.yml` belong to which step."""
+OF_FILES = ("file", "title", "source", "rights")
+"""What a table says of its file."""
+TODO = "TODO"
+NEXT = {
+    "files": "say what the files are in params/state.yml; put back what changed, or `leapstudy data pin FILE` your own",
+    "columns": "mend `tables:` and `suppression:` in params/state.yml, or how the files are read in params/intake.yml",
+    "codes": "mend `unit:` and `calendar:` in params/state.yml",
+    "who started when": "fill the file of starts, one row a unit, then `leapstudy data pin FILE`; mend `program:`",
+    "groups": "mend `groups:` in params/state.yml",
+    "contrasts": "mend `contrasts:`, `outcomes:` and `editions:` in params/state.yml",
+    "parameters": "mend the files in params/ that are named",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it found in order, and everything that is not."""
+
+    name: str
+    told: str
+    faults: tuple[str, ...]
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return STEPS.index(self.name) + 1
+
+    def text(self) -> str:
+        """Return the faults, one a line, and what to do next."""
+        n = len(self.faults)
+        head = f"Step {self.number} of {len(STEPS)}, {self.name}: {n} fault{'' if n == 1 else 's'}."
+        faults = [f"- {fault}" for fault in self.faults]
+        return "\n".join([head, *faults, f"Next: {NEXT[self.name]}. Then leapstudy check again."])
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What the steps look at: the folders, the file of what is true as a mapping, and its faults by step.
+
+    `tables` are those whose declaration is legal; `state` is None while anything in the file is not.
+    """
+
+    raw: Path
+    params: Path
+    values: Mapping[str, Any]
+    state: State | None
+    by_step: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, Table]
+
+
+def look_at(raw: Path, params: Path) -> Workspace:
+    """Return the workspace as far as its `state.yml` can be read.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or no mapping.
+    """
+    state, faults = checked_state(params / FILE)
+    values = read_mapping(params / FILE)
+    todo = dict(todos(values))
+    told = [(place, text) for place, text in faults if place not in todo]
+    by_step: dict[str, tuple[str, ...]] = dict.fromkeys(STEPS, ())
+    for place, text in [*todo.items(), *told]:
+        by_step[_step_of(place)] += (f"{place}: {text}",)
+    parts = values.get("tables")
+    declared = parts.items() if isinstance(parts, dict) else ()
+    tables = {name: _part(Table, {"name": name, **part}) for name, part in declared if isinstance(part, dict)}
+    return Workspace(raw, params, values, state, by_step, {name: table for name, table in tables.items() if table})
+
+
+def todos(values: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Walk over every text that begins with TODO, with its place."""
+    if isinstance(values, dict):
+        for key, below in values.items():
+            yield from todos(below, f"{place}.{key}" if place else str(key))
+    elif isinstance(values, list):
+        for number, below in enumerate(values):
+            yield from todos(below, f"{place}.{number}")
+    elif isinstance(values, str) and values.startswith(TODO):
+        yield place, values
+
+
+def _step_of(place: str) -> str:
+    first, *rest = place.split(".")
+    if first == "tables" and len(rest) == 2 and rest[1] in OF_FILES:
+        return "files"
+    return next((name for name, parts in PLACES.items() if first in parts), "columns")
+
+
+def _part(kind: Callable[..., Any], values: Any) -> Any:
+    """Return a part of the file, or None where it is not legal yet."""
+    try:
+        return kind.model_validate(values) if isinstance(values, dict) else None  # type: ignore[attr-defined]
+    except ValidationError:
+        return None
+
+
+def steps(space: Workspace) -> Iterator[Step]:
+    """Walk over the steps that need no sample, in order."""
+    for name, check in (("files", _files), ("columns", _columns), ("codes", _codes), ("who started when", _starts)):
+        told, faults = check(space)
+        yield Step(name, told, (*space.by_step[name], *faults))
+
+
+Checked = tuple[str, list[str]]
+
+
+def _files(space: Workspace) -> Checked:
+    """Every file is there, and as it was pinned."""
+    files = [table.file for table in space.tables.values()]
+    recipes = read_recipes(space.params / INTAKE)
+    files += [f"{recipe.folder}/{PUBLISHED}/{file}" for recipe in recipes.values() for file in recipe.files]
+    files += [_text_at(space.values, "program", "starts")]
+    outcomes = space.state.outcomes.values() if space.state else ()
+    files += [series.file for outcome in outcomes if outcome.long for series in outcome.long.series]
+    named = [file for file in dict.fromkeys(files) if file]
+    faults = [fault for file in named if (fault := _not_as_pinned(space.raw, file))]
+    return f"{len(named)} files are as pinned", list(dict.fromkeys(faults))
+
+
+def _not_as_pinned(raw: Path, file: str) -> str:
+    try:
+        read_bytes(raw, file)
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def _text_at(values: Mapping[str, Any], part: str, key: str) -> str:
+    inside = values.get(part)
+    return str(inside.get(key, "")) if isinstance(inside, dict) else ""
+
+
+def text_of(space: Workspace, table: Table) -> pd.DataFrame:
+    """Return a table's cells as text."""
+    return as_text(read_bytes(space.raw, table.file)[0])
+
+
+def _columns(space: Workspace) -> Checked:
+    """Every table has its columns, and every cell is what its column says; codes come in the next step."""
+    any_code = Code(pattern="(?s:.*)", example="any")
+    faults = [
+        f"{table.file}: {fault}"
+        for table in space.tables.values()
+        for fault in checked(table, text_of(space, table), any_code)[1]
+    ]
+    n = sum(len(table.columns) for table in space.tables.values())
+    return f"{n} columns of {len(space.tables)} tables hold what they say", faults
+
+
+def _codes(space: Workspace) -> Checked:
+    """Every code has the declared form, and every unit of a table of figures is in the table of units."""
+    unit = _part(Unit, space.values.get("unit"))
+    if unit is None:
+        return "", []
+    if unit.table not in space.tables:
+        return "", [f"unit.table: {unit.table!r} is none of the tables ({', '.join(space.tables)})"]
+    codes = {name: _code_cells(space, table) for name, table in space.tables.items()}
+    wrong = {name: code_fault(cells, unit.code) for name, cells in codes.items()}
+    faults = [f"{space.tables[name].file}: {fault}" for name, fault in wrong.items() if fault]
+    known = {*codes[unit.table], unit.code.whole_state}
+    strangers = {name: len(set(cells) - known) for name, cells in codes.items()}
+    aside = [f"{n} codes of {name} are not among them" for name, n in strangers.items() if n]
+    return "; ".join([f"{len(codes[unit.table])} {unit.noun['en'][1]}", *aside]), faults
+
+
+def _code_cells(space: Workspace, table: Table) -> pd.Series:
+    name = next(column.source_name for column in table.columns if column.kind == "code")
+    return text_of(space, table)[name]
+
+
+def _starts(space: Workspace) -> Checked:
+    """Every start is a unit of the table, in a year that the study uses and has figures of."""
+    unit, calendar = _part(Unit, space.values.get("unit")), _part(Calendar, space.values.get("calendar"))
+    file = _text_at(space.values, "program", "starts")
+    if not (unit and calendar and file):
+        return "", []
+    few = State.model_construct(program=Program.model_construct(starts=file), unit=unit, calendar=calendar)
+    starts, wrong = checked_starts(as_text(read_bytes(space.raw, file)[0]), few)
+    listed = set(_code_cells(space, space.tables[unit.table]))
+    faults = [f"{file}: {fault}" for fault in wrong]
+    strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in listed]
+    faults += [f"{file}: {code} is not in the table of units" for code in strangers]
+    years = sorted({item.start for item in starts})
+    waves = [f"{sum(item.start == year for item in starts)} start in {year}" for year in years]
+    return "; ".join(waves), faults

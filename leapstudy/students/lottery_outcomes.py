@@ -1,0 +1,158 @@
+"""What became of the units of a draw: attendance and visits by period, as numbers without names for the estimators.
+
+The periods are those between the starts: all months before the first, from each start to the next, and from the last
+start on. Numbers of single students are held here in memory, since randomization inference deals them anew; the record
+shows none of them, and nothing of it is written anywhere.
+"""
+
+from dataclasses import dataclass
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis.expr.types import IntegerValue, Table
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import WAITING
+from leapstudy.students.engine import sealed
+from leapstudy.students.handle import StudentData, engine_table, visit_table
+from leapstudy.students.lottery import Lottery, units_of
+
+TOP = 100.0
+"""Points of a student who misses no day."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LotteryOutcomes:
+    """N units and P periods, in the order of the list; its repr shows no number of a unit.
+
+    Attributes
+    ----------
+    outcome : ndarray, shape (N, P)
+        Attendance in points, all days of a period together; NaN where a unit is not seen.
+    visited, visits : ndarray, shape (N, P)
+        Share of the unit's students visited by the end of the period, and completed visits a student by then.
+    start : ndarray of int, shape (N,)
+        First period with the offer; P for those who wait.
+    strata : ndarray of int, shape (N,)
+    students : ndarray of int, shape (N,)
+        Students of each unit before the first start; 1 where students were drawn.
+    districts : int
+        Districts in which anybody was offered visits.
+    level : str
+    first, last : str
+        First month with the offer, and the last month of the files, ``YYYY-MM``.
+    """
+
+    outcome: np.ndarray
+    visited: np.ndarray
+    visits: np.ndarray
+    start: np.ndarray
+    strata: np.ndarray
+    students: np.ndarray
+    districts: int
+    level: str
+    first: str
+    last: str
+
+    def __repr__(self) -> str:
+        return f"LotteryOutcomes({self.outcome.shape[0]} units, {self.outcome.shape[1]} periods; numbers are not shown)"
+
+
+def lottery_outcomes(data: StudentData, lottery: Lottery) -> LotteryOutcomes:
+    """Sum attendance and visits of the units of a draw by period.
+
+    Parameters
+    ----------
+    data
+        Opened with its visit log.
+    lottery
+        From `read_lottery`.
+
+    Raises
+    ------
+    BadInput
+        If fewer than half of the units are in the files, or a period holds no school month.
+    """
+    members = units_of(data, lottery)
+    panel = engine_table(data)
+    rows = panel.join(members, "student")
+    days = rows.group_by(["unit", period_of(rows.month, lottery).name("period")]).agg(
+        enrolled=rows.days_enrolled.sum(), attended=rows.days_attended.sum()
+    )
+    place = _places(lottery)
+    periods = len(lottery.starts) + 1
+    table = sealed("summing the outcomes of the draw", days.to_pandas)
+    outcome = np.full((len(place), periods), np.nan)
+    seen = table[table["enrolled"] > 0]
+    outcome[place[seen["unit"]].to_numpy(), seen["period"]] = (TOP * seen["attended"] / seen["enrolled"]).astype(float)
+    _check(outcome, lottery)
+    sizes = sealed("counting the units", members.group_by("unit").agg(students=ibis._.count()).to_pandas)
+    students = np.zeros(len(place), dtype=int)
+    students[place[sizes["unit"]].to_numpy()] = sizes["students"]
+    visited, visits = _visits(data, members, lottery, place, students)
+    return LotteryOutcomes(
+        outcome,
+        visited,
+        visits,
+        (lottery.starts_of_units + 1).to_numpy(),
+        pd.factorize(lottery.units["stratum"])[0],
+        students,
+        _districts(rows),
+        lottery.level,
+        lottery.first,
+        data.size.last_month,
+    )
+
+
+def period_of(month: ibis.expr.types.DateValue, lottery: Lottery) -> IntegerValue:
+    """Return the period of a day: 0 before the first start, then one more with each start."""
+    number = ibis.literal(0, "int64")
+    for start in lottery.starts.values():
+        number = number + (month.cast("date") >= ibis.literal(f"{start}-01").cast("date")).cast("int64")
+    return number
+
+
+def _districts(rows: Table) -> int:
+    offered = rows.filter(rows.phase != WAITING)
+    return int(sealed("counting the districts of the draw", lambda: offered.district_code.nunique().execute()))
+
+
+def _places(lottery: Lottery) -> pd.Series:
+    return pd.Series(np.arange(len(lottery.units)), index=lottery.units["unit"].to_numpy())
+
+
+def _check(outcome: np.ndarray, lottery: Lottery) -> None:
+    seen = np.isfinite(outcome)
+    if seen.any(axis=1).mean() < 1 / 2:
+        raise BadInput(
+            f"Fewer than half of the {len(outcome)} units of the draw are in the student files. Is it the list of "
+            "these files, drawn by the same kind of unit and under the same key?"
+        )
+    if not seen.any(axis=0).all():
+        raise BadInput(
+            f"No unit of the draw is seen in one of the periods before and after {', '.join(lottery.starts)}. "
+            "The files must begin before the first start and end after the last."
+        )
+
+
+def _visits(
+    data: StudentData, members: Table, lottery: Lottery, place: pd.Series, students: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of students visited and the visits a student, both by the end of each period."""
+    log = visit_table(data)
+    met = log.filter(log.completed & log.visit_date.notnull()).join(members, "student")
+    met = met.mutate(period=period_of(met.visit_date, lottery))
+    by_student = met.group_by(["unit", "student"]).agg(first=met.period.min())
+    firsts = by_student.group_by(["unit", "first"]).agg(number=ibis._.count()).rename(period="first")
+    first = sealed("counting the visited of the draw", firsts.to_pandas)
+    every = sealed(
+        "counting the visits of the draw", met.group_by(["unit", "period"]).agg(number=ibis._.count()).to_pandas
+    )
+    shape = (len(place), len(lottery.starts) + 1)
+    tables = []
+    for counts in (first, every):
+        numbers = np.zeros(shape)
+        numbers[place[counts["unit"]].to_numpy(), counts["period"].to_numpy(int)] = counts["number"]
+        tables.append(numbers.cumsum(axis=1) / np.maximum(students, 1)[:, None])
+    return tables[0], tables[1]

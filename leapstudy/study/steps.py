@@ -1,0 +1,100 @@
+"""The later steps from a state's files to a study: every group and contrast is formed once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from leapstudy.core.errors import BadInput
+from leapstudy.data import StudyData
+from leapstudy.data.steps import Step, Workspace
+from leapstudy.did.comparison import comparison_codes
+from leapstudy.did.design import Spec, build_sample
+
+FEWEST = 3
+"""Comparison units below which no spread can be told from chance."""
+SIGNIFICANT = 19
+"""Comparison units from which one treated unit can reach p = 0.05 by permutation: 1 / (19 + 1)."""
+
+
+def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, str]) -> Iterator[Step]:
+    """Walk over the steps that need samples.
+
+    Parameters
+    ----------
+    space
+        The workspace, whose earlier steps are in order.
+    data
+        The study's tables; None while `params/state.yml` has faults, which are then told step by step.
+    asked
+        What `params/study.yml` asks: contrast, edition and outcome by name.
+    """
+    if data is None:
+        yield Step("groups", "", space.by_step["groups"])
+        yield Step("contrasts", "", space.by_step["contrasts"])
+        return
+    yield _groups(space, data)
+    yield _contrasts(space, data, asked)
+
+
+def _groups(space: Workspace, data: StudyData) -> Step:
+    told, faults = [], []
+    for name in data.state.groups:
+        try:
+            n = len(comparison_codes(data, name))
+        except BadInput as error:
+            faults.append(f"{name}: {error}")
+            continue
+        if n < FEWEST:
+            faults.append(f"{name}: {n} units meet its rule; at least {FEWEST} are needed. Widen `where`.")
+        floor = f" (p of one unit alone at least {1 / (n + 1):.2f})" if n < SIGNIFICANT else ""
+        told.append(f"{name} {n}{floor}")
+    return Step("groups", ", ".join(told), (*space.by_step["groups"], *faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """One contrast tried for one outcome, edition and start: the sizes of its sample, or why there is none."""
+
+    contrast: str
+    outcome: str
+    edition: str
+    start: str
+    n: str
+    why: str
+
+
+def tried(data: StudyData) -> list[Formed]:
+    """Return every contrast of every outcome, edition and start, formed or not."""
+    group = data.state.usual("groups")
+    asked = [(outcome, edition) for outcome in data.state.outcomes for edition in data.state.editions]
+    return [
+        _formed(data, Spec(comparison=group, contrast=contrast, edition=edition, outcome=outcome), start)
+        for contrast in data.state.contrasts
+        for outcome, edition in asked
+        for start in sorted(set(data.starts.values()))
+    ]
+
+
+def _formed(data: StudyData, spec: Spec, start: str) -> Formed:
+    codes = [code for code, year in data.starts.items() if year == start]
+    names = (spec.contrast, spec.outcome, spec.edition, start)
+    try:
+        sample = build_sample(data, spec, codes)
+    except BadInput as error:
+        return Formed(*names, "", str(error))
+    return Formed(*names, f"{len(sample.treated)} against {len(sample.comparison)}", "")
+
+
+def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> Step:
+    """The contrast asked for is there for every start; every other one for some outcome, edition and start."""
+    faults, told = [], []
+    formed = tried(data)
+    for name in data.state.contrasts:
+        own = [item for item in formed if item.contrast == name]
+        if not any(item.n for item in own):
+            faults.append(f"{name} can be formed of nothing: {own[0].why}")
+        best = next((item for item in own if item.n), None)
+        told += [f"{name}: {best.n} ({best.outcome}, start {best.start})"] if best else []
+    for item in formed:
+        if all(getattr(item, key) == value for key, value in asked.items()) and item.why:
+            faults.append(f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}")
+    return Step("contrasts", "; ".join(told), (*space.by_step["contrasts"], *dict.fromkeys(faults)))

@@ -1,0 +1,281 @@
+"""The student track's answer where lots were drawn: effect of the offer, of being visited, and what may spoil both.
+
+Offer: intention-to-treat by randomization inference over the draw's own redraws, as precise as the months before allow
+(Roth and Sant'Anna 2023). Visited: complier average causal effect with an Anderson-Rubin interval. Then attrition
+against the What Works Clearinghouse's boundary, Lee bounds for leavers, and the conditions of ESSA tier 1, one by one.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
+from leapstudy.core.phrases import number
+from leapstudy.did.lottery.leavers import lee_bounds
+from leapstudy.did.lottery.rollout import Rollout, rollout
+from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
+from leapstudy.evidence.attrition import Attrition, attrition
+from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
+from leapstudy.evidence.verdict import Verdict, decide, rejects
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.lottery_outcomes import LotteryOutcomes
+from leapstudy.study.student_publish import nearest
+from leapstudy.study.student_results import LotteryAnswer
+
+OFFER, MEANS, VISITED, DOSE = "lottery_offer", "lottery_means", "lottery_visited", "lottery_visit"
+"""Estimators: effect of the offer, the same without adjustment, of being visited, and of one more visit."""
+BROKEN = 0.001
+"""A difference before the start this improbable says that the list is not what was drawn, or was not followed."""
+ALIKE_SHARES = 0.05
+"""Strata whose shares offered differ by more have no common bounds for leavers."""
+
+
+def lottery_answer(
+    drawn: LotteryOutcomes, edition: str, outcomes_from: date | None, promised: str, seed: int
+) -> LotteryAnswer:
+    """Analyze a draw.
+
+    Parameters
+    ----------
+    drawn
+        From `lottery_outcomes`.
+    edition
+        SIMULATED, or what the files are called.
+    outcomes_from
+        Day before which outcomes were not to be looked at.
+    promised
+        What the plan promised, in the plan's own words; may be empty.
+    seed
+        Of redraws and bootstrap.
+
+    Raises
+    ------
+    BadInput
+        If either side has fewer than `MIN_GROUP` students, or nothing can be compared.
+    """
+    used = usable(drawn)
+    offered = drawn.start < drawn.outcome.shape[1]
+    sizes = {side: int(drawn.students[used & (offered == side)].sum()) for side in (True, False)}
+    if min(sizes.values()) < MIN_GROUP:
+        raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
+    found = _estimates(drawn, used, seed)
+    lost, lost_words = _attrition(offered, used)
+    verdict = _verdict(found.offer, found.before)
+    rows = found.rows(_blank(drawn, edition, sizes), seed)
+    card = (
+        ("Units drawn", f"{drawn.level}s; {_about(offered.sum())} offered visits, {_about((~offered).sum())} wait"),
+        ("Used", f"{_about(used.sum())} of {_about(len(used))}, seen in each of {drawn.outcome.shape[1]} periods"),
+        *found.card(),
+        ("Attrition", lost_words),
+        ("Leavers", _leavers(drawn, offered, seed)),
+    )
+    essa = _essa(drawn, verdict, lost, sizes)
+    return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    """Effect of the offer, difference before it, effect of being visited, and of one more visit."""
+
+    offer: Rollout
+    before: Rollout
+    visited: ComplierEffect
+    dose: ComplierEffect
+
+    def rows(self, blank: Estimate, seed: int) -> tuple[Estimate, ...]:
+        """Return the rows of `estimates.csv`, without an effect of visits where the offer brought none."""
+        visits = ((VISITED, self.visited), (DOSE, self.dose))
+        return (
+            _row(blank, OFFER, "main", self.offer, seed),
+            _row(blank, OFFER, "placebo", self.before, seed),
+            _means(blank, self.offer),
+            *(_visited(blank, name, one) for name, one in visits if math.isfinite(one.estimate)),
+        )
+
+    def card(self) -> tuple[tuple[str, str], ...]:
+        """Return how they were made and how far they can be trusted, line by line."""
+        moved, f = 100 * self.visited.visits, self.visited.first_stage_f
+        return (
+            ("Test", _test_words(self.offer)),
+            ("Before the first start", _before_words(self.before)),
+            ("Being visited", self.visited.sentence("percentage points")),
+            ("One more visit", self.dose.sentence("percentage points")),
+            ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
+        )
+
+
+def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimates:
+    y, start, strata = drawn.outcome[used], drawn.start[used], drawn.strata[used]
+    return _Estimates(
+        rollout(y, start, strata, seed=seed),
+        balance(y, start, strata, seed),
+        complier_effect(y, drawn.visited[used], start, strata),
+        complier_effect(y, drawn.visits[used], start, strata),
+    )
+
+
+def usable(drawn: LotteryOutcomes) -> np.ndarray:
+    """Return which units are seen in every period, in strata where each start has at least two of them."""
+    seen = np.isfinite(drawn.outcome).all(axis=1)
+    for stratum in np.unique(drawn.strata):
+        own = drawn.strata == stratum
+        starts = np.unique(drawn.start[own])
+        sizes = [int((seen & own & (drawn.start == start)).sum()) for start in starts]
+        if min(sizes) < 2 or len(sizes) < 2:
+            seen = seen & ~own
+    return seen
+
+
+def balance(outcome: np.ndarray, start: np.ndarray, strata: np.ndarray, seed: int) -> Rollout:
+    """Return the difference before the first start as if it were an effect: zero is expected of a draw."""
+    first = outcome[:, [0]]
+    again = np.hstack([np.zeros_like(first), np.repeat(first, outcome.shape[1] - 1, axis=1)])
+    return rollout(again, start, strata, adjustment="difference", seed=seed)
+
+
+def _about(count: float) -> str:
+    return f"about {nearest(count):,}"
+
+
+def _blank(drawn: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> Estimate:
+    return Estimate(
+        track="students",
+        district_code=ALL_DISTRICTS,
+        district="all districts of the draw",
+        outcome="attendance_rate",
+        comparison=WAITING,
+        n_treated=sizes[True],
+        n_comparison=sizes[False],
+        edition=edition,
+        pre=f"months before {drawn.first}",
+        post=f"{drawn.first} to {drawn.last}",
+        estimator=OFFER,
+        role="main",
+        estimate_pp=0.0,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _row(blank: Estimate, name: str, role: Role, found: Rollout, seed: int) -> Estimate:
+    return replace(
+        blank,
+        estimator=name,
+        role=role,
+        estimate_pp=found.estimate,
+        se_pp=found.se,
+        ci_low_pp=_finite(found.redraw_low),
+        ci_high_pp=_finite(found.redraw_high),
+        p_value=found.p_value,
+        p_floor=found.p_floor,
+        seed=seed,
+        p_method="redraws of the lottery",
+    )
+
+
+def _means(blank: Estimate, found: Rollout) -> Estimate:
+    reach = found.unadjusted_se * (found.high - found.estimate) / found.se
+    return replace(
+        blank,
+        estimator=MEANS,
+        role="sensitivity",
+        estimate_pp=found.unadjusted,
+        se_pp=found.unadjusted_se,
+        ci_low_pp=found.unadjusted - reach,
+        ci_high_pp=found.unadjusted + reach,
+    )
+
+
+def _visited(blank: Estimate, name: str, found: ComplierEffect) -> Estimate:
+    bounded = found.shape == "bounded"
+    return replace(
+        blank,
+        estimator=name,
+        role="sensitivity",
+        estimate_pp=found.estimate,
+        ci_low_pp=_finite(found.low) if bounded else None,
+        ci_high_pp=_finite(found.high) if bounded else None,
+        p_method="Anderson-Rubin",
+    )
+
+
+def _verdict(effect: Rollout, before: Rollout) -> Verdict:
+    verdict = decide(effect.estimate, effect.redraw_low, effect.redraw_high, effect.p_value, p_floor=effect.p_floor)
+    if before.p_value <= BROKEN:
+        reason = (
+            f"Before the first start the sides differ by {before.estimate:+.2f} points (p = {before.p_value:.4f}): "
+            "the list is not what was drawn, or was not followed."
+        )
+        return replace(verdict, kind="failed_placebo", before="failed", reasons=(reason,), cautions=())
+    cautions = (_before_words(before),) if rejects(before.p_value) else ()
+    return replace(verdict, before="passed", cautions=cautions)
+
+
+def _before_words(before: Rollout) -> str:
+    how = "more than most draws would give, and adjusted for" if rejects(before.p_value) else "as chance would have it"
+    return f"the sides differ by {before.estimate:+.2f} points (p = {before.p_value:.3f}), {how}"
+
+
+def _test_words(effect: Rollout) -> str:
+    redraws = round(1 / effect.p_floor)
+    all_of = "all" if effect.exact else "this and"
+    number_of = redraws if effect.exact else redraws - 1
+    return (
+        f"the draw dealt anew within its strata, {all_of} {number_of:,} {'deals' if effect.exact else 'other deals'}; "
+        f"{number(effect.beta)} of the difference before the start is taken away"
+    )
+
+
+def _attrition(offered: np.ndarray, used: np.ndarray) -> tuple[Attrition | None, str]:
+    on, off = ((int(side.sum()), int((side & used).sum())) for side in (offered, ~offered))
+    try:
+        lost = attrition(*on, *off)
+    except BadInput as error:
+        return None, str(error)
+    verdict = "low" if lost.low else "high: the draw no longer protects against selection"
+    return lost, (
+        f"overall {lost.overall_pct:.1f}%, differential {lost.differential_pct:.1f} points, at most "
+        f"{lost.limit_pct:.1f} by the {lost.boundary} boundary: {verdict}"
+    )
+
+
+def _leavers(drawn: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
+    """Bound the change since before the first start for leavers; strata count as one where they offer alike."""
+    shares = [offered[drawn.strata == stratum].mean() for stratum in np.unique(drawn.strata)]
+    if max(shares) - min(shares) > ALIKE_SHARES:
+        return "no bounds: the share offered differs between strata"
+    change = drawn.outcome[:, -1] - drawn.outcome[:, 0]
+    if np.isfinite(change).all():
+        return "nobody left"
+    there = np.isfinite(drawn.outcome[:, 0])
+    try:
+        bounds = lee_bounds(change[there], offered[there], seed)
+    except BadInput as error:
+        return str(error)
+    return (
+        f"{number(bounds.lower)} to {number(bounds.upper)} points in the last period for those who stay either way "
+        f"(Lee bounds; 95% CI {number(bounds.low)} to {number(bounds.high)})"
+    )
+
+
+def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, sizes: dict[bool, int]) -> EssaGrade:
+    low = lost is not None and lost.low
+    return essa_grade(
+        EssaFacts(
+            verdict=verdict,
+            baseline=None,
+            adjusted=True,
+            n_students=sum(sizes.values()),
+            n_groups=drawn.districts,
+            n_treated_sites=drawn.districts,
+            rationale=True,
+            randomized=low,
+            drawn=True,
+        )
+    )

@@ -1,0 +1,257 @@
+"""From a state's own files to the first samples, as its analyst goes: every shape that states publish, no Python."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from openpyxl import Workbook
+
+from leapstudy.cli import main
+from leapstudy.data import load_study
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.effect import fit
+
+MA = Path(__file__).parents[1] / "states" / "ma" / "data" / "raw"
+YEARS = ("2017-18", "2018-19", "2021-22")
+FIRST = "00010000"
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """Return Massachusetts' own figures of three years: 120 districts, two of them with hidden cells."""
+    rows = pd.read_csv(MA / "dese_attendance/attendance.csv", dtype="str", keep_default_na=False)
+    names = pd.read_csv(MA / "dese_districts/districts.csv", dtype="str").set_index("district_code")["district"]
+    rows = rows[rows["year"].isin(YEARS) & rows["district_code"].isin(names.index)]
+    hidden = rows.loc[rows["attendance_rate"] == "*", "district_code"].unique()[:2]
+    whole = rows.groupby("district_code")["year"].transform("count") == len(YEARS)
+    some = [*rows.loc[whole & (rows["attendance_rate"] != "*"), "district_code"].unique()[:120], *hidden]
+    rows = rows[rows["district_code"].isin(some)]
+    return rows.assign(name=rows["district_code"].map(names)).reset_index(drop=True)
+
+
+def _wide(rows, folder):
+    """Years as columns, one measure: what is hidden is a star."""
+    wide = (
+        rows.pivot(index=["district_code", "name"], columns="year", values="chronic_percent").fillna("").reset_index()
+    )
+    names = {year: f"{year} Chronically Absent %" for year in YEARS}
+    wide.rename(columns={"district_code": "Org Code", "name": "District Name"} | names).to_csv(
+        folder / "a.csv", index=False
+    )
+    return [folder / "a.csv"]
+
+
+def _signs(rows, folder):
+    """Percent signs, thousands, springs as years, codes that lost their zeros, tabs, lines above the table."""
+    percent = [cell if cell == "*" else f"{100 * float(cell):.2f}%" for cell in rows["attendance_rate"]]
+    chronic = [cell if cell == "*" else f"{cell}%" for cell in rows["chronic_percent"]]
+    table = pd.DataFrame({
+        "LEA Number": rows["district_code"].str.lstrip("0"), "LEA Name": rows["name"],
+        "School Year": [f"20{year[-2:]}" for year in rows["year"]], "Enrollment": [f"{int(n):,}" for n in rows["students"]],
+        "Attendance Rate": percent, "Chronic Absenteeism Rate": chronic,
+    })  # fmt: skip
+    lines = ["Department of Education", "", table.to_csv(index=False, sep="\t")]
+    (folder / "a.tsv").write_text("\n".join(lines), encoding="utf-16")
+    return [folder / "a.tsv"]
+
+
+def _subgroups(rows, folder):
+    """One row a student group and grade, counts instead of a rate, the state's own row, years in full."""
+    counts = [
+        cell if cell == "*" else f"{float(cell) * int(n) / 100:.0f}"
+        for cell, n in zip(rows["chronic_percent"], rows["students"], strict=True)
+    ]
+    full = rows["year"].str[:5] + "20" + rows["year"].str[-2:]
+    one = pd.DataFrame({
+        "DISTRICT_CODE": rows["district_code"], "DISTRICT_NAME": rows["name"], "SCHOOL_YEAR": full, "GRADE": "All Grades",
+        "STUDENT_GROUP": "All Students", "STUDENT_COUNT": rows["students"], "CHRONIC_COUNT": counts, "REGION": rows["district_code"].str[3],
+    })  # fmt: skip
+    state = one.iloc[[0]].assign(DISTRICT_CODE="99999999", DISTRICT_NAME="State Total")
+    parts = [
+        one,
+        one.assign(GRADE="09", CHRONIC_COUNT="1"),
+        one.assign(STUDENT_GROUP="Low Income", CHRONIC_COUNT="2"),
+        state,
+    ]
+    pd.concat(parts).to_csv(folder / "a.csv", index=False)
+    return [folder / "a.csv"]
+
+
+def _several(rows, folder):
+    """Two files a year, the year in the file's name, one of them in Windows-1252."""
+    files = []
+    for year in YEARS:
+        own = rows[rows["year"] == year]
+        tables = {
+            f"enrollment_{year}.csv": {"District Code": own["district_code"], "Enrolled Students": own["students"]},
+            f"attendance_{year}.csv": {"District Code": own["district_code"], "District": own["name"] + " é", "Attendance Rate": own["attendance_rate"]},
+        }  # fmt: skip
+        for name, columns in tables.items():
+            pd.DataFrame(columns).to_csv(folder / name, index=False, encoding="cp1252")
+            files.append(folder / name)
+    return files
+
+
+def _excel(rows, folder, years=YEARS, name="a.xlsx"):
+    """A sheet a year, titles above, merged names, codes as numbers shown with zeros, percents as shown, a note below."""
+    book = Workbook()
+    book.remove(book.active)
+    for year in years:
+        sheet = book.create_sheet(year)
+        for line in (["Department of Education"], [], ["", "", "", "Attendance", "Chronic absence"]):
+            sheet.append(line)
+        sheet.append(["District Code", "District Name", "Enrollment", "Rate", "Rate"])
+        for row in rows[rows["year"] == year].itertuples():
+            rates = [cell if cell == "*" else float(cell) for cell in (row.attendance_rate, row.chronic_percent)]
+            rates[1] = rates[1] if rates[1] == "*" else rates[1] / 100
+            sheet.append([int(row.district_code), row.name, int(row.students), *rates])
+            for column, form in ((1, "00000000"), (4, "0.00%"), (5, "0.0%")):
+                sheet.cell(sheet.max_row, column).number_format = form
+        sheet.append(["* fewer than 100 students"])
+    book.save(folder / name)
+    return [folder / name]
+
+
+SHAPES = {"wide": _wide, "signs": _signs, "subgroups": _subgroups, "several": _several, "excel": _excel}
+SAY = {"signs": ("--pad", "8")}
+"""What the files cannot say: every one of their codes has lost a zero at least."""
+SAID = {
+    r"TODO: two letters": "MA", r"TODO: the state\b": "Massachusetts", r"TODO: the agency[^\"]*": "the agency",
+    r"TODO: its short name": "DESE", r"TODO: agency, name[^\"]*": "a file", r"TODO: such as public domain": "public",
+    r"TODO: how pages cite[^\"]*": "DESE", r"TODO: the program's full name": "INVENTED PROGRAM", r"TODO: what sentences[^\"]*": "the visits",
+    r"TODO: what was done[^\"]*": "home visits", r"TODO: year and month[^\"]*": "2021-05", r"\"TODO: true if[^\"]*\"": "true",
+    r"TODO: last school year[^\"]*": "2021-22", r"\"TODO: smallest count[^\"]*\"": "6", r"\"TODO: smallest group[^\"]*\"": "10",
+    r"TODO: what an empty cell means": "not listed",
+}  # fmt: skip
+
+
+def _run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["leapstudy", *map(str, arguments)])
+    monkeypatch.setenv("LEAPSTUDY_ROOT", "")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    return ended.value.code, told.out + told.err
+
+
+def _fill(study):
+    place = study / "params" / "state.yml"
+    text = place.read_text(encoding="utf-8")
+    for asked, answer in SAID.items():
+        text = re.sub(asked, answer, text)
+    assert "TODO:" not in text, text
+    place.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_path, monkeypatch, capsys):
+    files, study = SHAPES[shape](figures, tmp_path), tmp_path / "study"
+    n = figures["district_code"].nunique()
+    code, told = _run(monkeypatch, capsys, "new", study, "--from", *files, *SAY.get(shape, ()))
+    assert code == 0 and "TODOs. Next: leapstudy --study" in told, told
+    assert {path.name for path in (study / "data/raw/figures/published").iterdir()} == {
+        *(path.name for path in files),
+        "SHA256SUMS",
+    }
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "Step 1 of 7, files" in told and "state.code: TODO" in told and "program" not in told
+    _fill(study)
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert (
+        code == 2 and f"3 Codes: {n} districts" in told and "Step 4 of 7" in told and "no unit has a start" in told
+    ), told
+    codes = figures["district_code"].unique()[:6]
+    register = study / "data/raw/program/units.csv"
+    with register.open("a", encoding="utf-8") as lines:
+        lines.writelines(f"{code},2021-22,,INVENTED\n" for code in codes)
+    assert _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")[0] == 0
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "6 Contrasts: last_to_first: 6 against 11" in told and "Step 7 of 7" in told, told
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
+    _agrees_by_hand(load_study(), figures, list(codes))
+
+
+def _agrees_by_hand(data, figures, codes):
+    """Compare each outcome's difference in differences with the published figures themselves."""
+    columns = {"attendance_rate": ("attendance_rate", 100), "chronic_absence": ("chronic_percent", 1)}
+    for outcome in data.state.outcomes:
+        column, scale = columns[outcome]
+        wide = figures[figures[column] != "*"].pivot(index="district_code", columns="year", values=column).astype(float)
+        change = scale * (wide["2021-22"] - wide["2018-19"]).dropna()
+        effect = fit(
+            build_sample(
+                data, Spec(comparison="others", contrast="last_to_first", edition="2021-22", outcome=outcome), codes
+            )
+        )
+        by_hand = change[codes].mean() - change.drop(codes).mean()
+        assert effect.estimate_pp == pytest.approx(by_hand, abs=0.02), outcome
+
+
+def test_next_years_workbook_is_read_as_the_first_one_was(figures, tmp_path, monkeypatch, capsys):
+    study = tmp_path / "study"
+    _run(monkeypatch, capsys, "new", study, "--from", *_excel(figures, tmp_path, YEARS[:2], "first.xlsx"))
+    _fill(study)
+    again = _excel(figures, tmp_path, YEARS[2:], "later.xlsx")
+    n = int((figures["year"] == YEARS[2]).sum())
+    code, told = _run(monkeypatch, capsys, "--study", study, "data", "diff", *again, "--add", "--accept")
+    assert code == 0 and f"{3 * n:,} added, 0 vanished" in told, told
+    table = pd.read_csv(study / "data/raw/figures/attendance.csv", dtype="str")
+    assert sorted(table["year"].unique()) == list(YEARS) and len(table) == len(figures)
+    assert "later.xlsx" in (study / "params/intake.yml").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_guessed_is_asked_with_the_columns(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "a.csv"
+    file.write_text("thing,when,x\nA1,2018-19,90.1\nA2,2018-19,91.2\n", encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "new", tmp_path / "s", "--from", file)
+    assert (
+        code == 2
+        and "--column district_code=COLUMN" in told
+        and "thing, when, x" in told
+        and not (tmp_path / "s").exists()
+    )
+    said = ("--column", "district_code=thing", "--column", "year=when", "--column", "rate=x")
+    assert _run(monkeypatch, capsys, "new", tmp_path / "s", "--from", file, *said)[0] == 0
+
+
+def test_one_check_names_every_planted_fault_of_a_step(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    shutil.copy(Path(__file__).parents[2] / "params" / "study.yml", study / "params")
+    raw = study / "data" / "raw"
+    figures = raw / "dese_attendance/attendance.csv"
+    text = figures.read_text(encoding="utf-8")
+    figures.write_text(text.replace("0.9509", "DS").replace("00030000,2017-18", "30000,2017-18"), encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "Step 1 of 7" in told and "was changed" in told
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert "Step 2 of 7" in told and "'DS' (" in told
+    figures.write_text(text.replace("00030000,2017-18", "30000,2017-18"), encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
+    assert "Step 3 of 7" in (told := _run(monkeypatch, capsys, "--study", study, "check")[1]) and "'00030000'" in told
+    figures.write_text(text, encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
+    register = raw / "program/units.csv"
+    starts = register.read_text(encoding="utf-8")
+    register.write_text(starts + "99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n", encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")
+    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
+    assert "Step 4 of 7, who started when: 2 faults" in told and "99990000 is not in" in told and "'2017'" in told
+    register.write_text(starts, encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")
+    place = study / "params" / "state.yml"
+    state = place.read_text(encoding="utf-8")
+    few = "  few: { where: { students: { at_least: 30000 } }, why: x, words: { long: few, short: few, plain: { en: few } } }\n"
+    odd = few.replace("few:", "odd:").replace("students:", "size:")
+    place.write_text(state.replace("groups:\n", "groups:\n" + few + odd), encoding="utf-8")
+    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
+    assert "Step 5 of 7, groups: 2 faults" in told and "few: " in told and "'size'" in told
+    place.write_text(
+        state.replace("contrasts:\n", "contrasts:\n  far: { pre: [-9], post: [0], role: sensitivity }\n"),
+        encoding="utf-8",
+    )
+    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
+    assert "Step 6 of 7" in told and "far can be formed of nothing" in told

@@ -1,0 +1,153 @@
+"""The whole student track on a Spark cluster of the test's own gives what DuckDB gives: files, rules, visits, effects."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from moments_panels import assert_equal, in_engine, random_panel
+from own_files import NAMES, students, write_pair
+from spark_cluster import cluster, has_java
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.check import check_path
+from leapstudy.students.engine import connect
+from leapstudy.students.handle import open_students
+from leapstudy.students.moments.expression import moments_of_panel
+from leapstudy.students.progress import progress
+from leapstudy.students.readers import open_panel
+from leapstudy.students.reading import Reading
+from leapstudy.students.settings import load_settings
+from leapstudy.study.student_estimates import measure
+
+CLOSE = 1e-9
+HEADER = "student,district_code,month,days_enrolled,days_attended"
+LINES = {
+    "fine": ("~Pabc,0640011,2021-10-01,20,18", '~Pabd,"0640011",2021-10,20,18.5', "~Pabe,0640011,2021-10-01,20,18,"),
+    "broken": ("~Pabc,0640011,2021-10-01,20,18", "~Pabd,0640011,2021-10,2,1,7", "~Pabe,0640011", "~P\udce9,0640011,1,2,3"),
+    "odd": ("~Pabc,0640011,2021-10-01,20,*", "~Pabd,0640011,10/01/2021,20,18", "~Pabe,0640011,2021-10,x,1",
+            "~Pabf,0640011,2021-10-01,20,21", "~Pabf,0640011,2021-10-01,20,18", ",0640011,2021-10,20,18"),
+}  # fmt: skip
+FOLDERS = ("edfi/present_rows", "edfi/entry_us_one_school", "edfi/overlap_two_schools", "upper_mix")
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_java(), reason="Spark needs Java 17: install it, or set JAVA_HOME"),
+]
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    pytest.importorskip("pyspark", reason="Spark needs the extra: pip install leapstudy[spark]")
+    folder = tmp_path_factory.mktemp("spark")
+    with cluster(folder) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(folder))
+        con = connect(engine=address)
+        yield con
+        con.disconnect()
+
+
+@pytest.fixture(scope="module")
+def both(spark, tmp_path_factory):
+    """One district's own CSV files with raw ids and own names, opened on each engine."""
+    rows, log = students({"0640011": 260, "0770011": 120})
+    folder = tmp_path_factory.mktemp("files")
+    write_pair(folder, rows, log)
+    how = Reading(NAMES, values={"type": {"in_person": "In person"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
+        return [
+            open_students(folder / "attendance.csv", folder / "visits.csv", how, con=con)
+            for con in (connect(threads=1), spark)
+        ]
+
+
+def _same(one, other, at="measured"):
+    """Walk two results and compare every number to `CLOSE` and everything else exactly; rows in any order."""
+    assert type(one) is type(other), at
+    if isinstance(one, pd.DataFrame):
+        keys = [name for name in one if one[name].dtype.kind != "f"]
+        one, other = (frame.sort_values(keys).reset_index(drop=True) if keys else frame for frame in (one, other))
+        pd.testing.assert_frame_equal(one, other, rtol=CLOSE, atol=CLOSE, obj=at)
+    elif dataclasses.is_dataclass(one):
+        for field in dataclasses.fields(one):
+            _same(getattr(one, field.name), getattr(other, field.name), f"{at}.{field.name}")
+    elif isinstance(one, dict):
+        assert list(one) == list(other), at
+        for key, value in one.items():
+            _same(value, other[key], f"{at}[{key}]")
+    elif isinstance(one, tuple):
+        _same(dict(enumerate(one)), dict(enumerate(other)), at)
+    elif isinstance(one, np.ndarray) and one.dtype.kind == "f":
+        np.testing.assert_allclose(other, one, rtol=CLOSE, atol=CLOSE, err_msg=at)
+    elif isinstance(one, float):
+        assert other == pytest.approx(one, rel=CLOSE, abs=CLOSE, nan_ok=True), at
+    else:
+        assert np.all(one == other), at
+
+
+def test_the_whole_track_gives_the_same_on_a_cluster(both):
+    here, there = both
+    assert there.size == here.size and here.size.visited > 20
+    for one, other in zip(here.reports, there.reports, strict=True):
+        assert other.text() == one.text()
+    settings = load_settings()
+    found = measure(here, settings)
+    assert any(effects.effects is not None for effects in found.visited.at_risk.values()) and found.control
+    _same(found, measure(there, settings))
+
+
+def test_how_the_program_runs_is_counted_the_same(both):
+    until = pd.Timestamp("2022-03-15").date()
+    here, there = (progress(data, until) for data in both)
+    assert here.weeks["students"].sum() > 50
+    _same(here, there)
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_each_line_has_the_same_fate(spark, tmp_path, case):
+    text = "\n".join([HEADER, *LINES[case], ""])
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    here, there = (check_path(tmp_path / "a.csv", con=con).text() for con in (connect(threads=1), spark))
+    assert there == here
+
+
+def test_days_of_any_fraction_give_the_same_moments(spark, tmp_path):
+    panel, how = random_panel(42, students=60, parts=7), {"strata": ("grade_band", "high_needs"), "weights": "days"}
+    dates = {name: panel[name].astype("datetime64[s]").dt.date for name in ("month", "first_visit_month")}
+    panel.assign(**dates).to_parquet(tmp_path / "panel.parquet")
+    there = spark.read_parquet(str(tmp_path / "panel.parquet"))
+    assert_equal(moments_of_panel(there, **how), moments_of_panel(in_engine(panel), **how), CLOSE)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_each_shape_is_read_the_same(spark, name):
+    place = Path(__file__).parent / "files" / name
+    here, there = (check_path(place, con=con).text() for con in (connect(threads=1), spark))
+    assert there == here
+
+
+def test_a_fixed_width_file_is_read_the_same(spark, tmp_path):
+    (tmp_path / "monthly.txt").write_text(f"0640011{'~Pabc':12}2021-10   20   18    0    0\n")
+    here, there = (open_panel(con, tmp_path / "monthly.txt", Reading()).table for con in (connect(threads=1), spark))
+    pd.testing.assert_frame_equal(there.to_pandas(), here.to_pandas(), check_dtype=False)
+
+
+@pytest.mark.parametrize(("zone", "unit"), [("America/New_York", "us"), ("-04:00", "ns")])
+def test_an_instant_is_the_date_on_its_own_clock(spark, tmp_path, zone, unit):
+    instant = pd.Timestamp("2021-10-01 00:30", tz="UTC")
+    rows = pd.DataFrame({"student": ["~Pabc"], "district_code": ["0640011"], "days_enrolled": 20, "days_attended": 18})
+    rows = rows.assign(month=pd.Series([instant]).dt.as_unit(unit).dt.tz_convert(zone))
+    rows.to_parquet(tmp_path / "zone.parquet")
+    panel = open_panel(spark, tmp_path / "zone.parquet", Reading()).table
+    assert str(panel.month.to_pandas()[0])[:7] == "2021-09"
+
+
+def test_spark_says_nothing_of_a_row_in_an_error(spark, tmp_path):
+    random_panel(43, students=5).assign(spoilt="~Psecretstudent").to_parquet(tmp_path / "panel.parquet")
+    panel = spark.read_parquet(str(tmp_path / "panel.parquet"))
+    with pytest.raises(BadInput, match="The engine failed") as caught:
+        moments_of_panel(panel.mutate(days_enrolled=panel.spoilt.cast("float64")))
+    assert "secret" not in str(caught.value) and caught.value.__context__ is None

@@ -1,0 +1,238 @@
+"""A draw from list to estimates: SIMULATED students whose true effects are known, and a draw worked by hand."""
+
+import dataclasses
+import json
+import shutil
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.core.names import WAITING
+from leapstudy.did.lottery.rollout import rollout
+from leapstudy.students.handle import open_students
+from leapstudy.students.lottery import read_lottery
+from leapstudy.students.lottery_outcomes import LotteryOutcomes, lottery_outcomes
+from leapstudy.students.settings import load_settings
+from leapstudy.students.simulate import default_simulation, load_config, write_simulation
+from leapstudy.students.simulate.blocks import simulate
+from leapstudy.study.student_files import stored_state
+from leapstudy.study.student_lottery import DOSE, OFFER, VISITED, lottery_answer
+from leapstudy.study.students import study_students
+from leapstudy.words import findings_students
+from leapstudy.words.plain_page import LANGUAGES, plain_page
+from leapstudy.words.reading import read_result
+
+STARTS = {"first": "2021-09", "second": "2022-01"}
+OFFER_PART = {"starts": STARTS, "share": 0.6, "crossover": 0.03}
+DISTRICTS = {"0640011": 1500, "0770011": 1200}
+OUTCOMES_FROM = date(2022, 7, 1)
+
+
+def _config(**changes):
+    return load_config().with_changes(districts=DISTRICTS, visits__offer=OFFER_PART, **changes)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Return configuration, files and outcomes of a SIMULATED state that drew lots in two phases."""
+    config = _config()
+    files = write_simulation(tmp_path_factory.mktemp("draw") / "students.parquet", config)
+    lottery = read_lottery(files.draw, "student", STARTS)
+    return config, files, lottery, lottery_outcomes(open_students(files.panel, files.visits), lottery)
+
+
+def _truth(config):
+    """Return the true effect of the offer and of being visited, averaged as the estimator averages them."""
+    edges = [10 + int(place) for place in (0, 4)] + [20]
+    gains, seen, sizes = [], [], []
+    for block in simulate(config):
+        phase = block.referrals.phase
+        gain = 100 * (block.absent_without - block.absent)
+        met = np.where(block.referrals.completed, block.referrals.month, 99)
+        for place in (0, 1):
+            for period in range(place, 2):
+                months = slice(edges[period], edges[period + 1])
+                rows = (phase == place) & block.present[:, 19]
+                wait = (phase > period) & block.present[:, 19]
+                points = gain[:, months].sum(axis=1) / block.days[months].sum()
+                share = met + 10 < edges[period + 1]
+                gains.append(points[rows].mean() - points[wait].mean())
+                seen.append(share[rows].mean() - share[wait].mean())
+                sizes.append(rows.sum())
+    return np.average(gains, weights=sizes), np.average(seen, weights=sizes)
+
+
+def test_the_whole_chain_covers_the_truth(drawn):
+    config, _, _, outcomes = drawn
+    answer = lottery_answer(outcomes, "SIMULATED", OUTCOMES_FROM, "", 7)
+    offer, moved = _truth(config)
+    assert answer.offer.role == "main" and answer.offer.estimator == OFFER
+    assert answer.offer.ci_low_pp < offer < answer.offer.ci_high_pp
+    visited = answer.row(VISITED)
+    assert visited.ci_low_pp < offer / moved < visited.ci_high_pp
+    assert visited.estimate_pp > answer.offer.estimate_pp > 0
+    assert answer.row(DOSE).estimate_pp < visited.estimate_pp
+    assert answer.verdict.kind == "positive" and answer.essa.tier == 1
+    assert [item.met for item in answer.essa.conditions if 1 in item.tiers] == [True] * 5
+    assert answer.outcomes_from == "2022-07-01"
+
+
+def test_outcomes_are_those_of_a_slow_twin(drawn):
+    _, files, lottery, outcomes = drawn
+    panel, log = pd.read_parquet(files.panel), pd.read_parquet(files.visits)
+    phase = lottery.units.set_index("unit")["phase"]
+    rng = np.random.default_rng(3)
+    edges = [pd.Timestamp(f"{month}-01") for month in (*STARTS.values(), "2030-01")]
+    for place in rng.choice(len(phase), 40, replace=False):
+        unit = phase.index[place]
+        rows = panel[panel["student"] == unit]
+        visits = log[(log["student"] == unit) & log["completed"]]["visit_date"]
+        assert outcomes.start[place] == {"first": 1, "second": 2, WAITING: 3}[phase[unit]]
+        for period in range(3):
+            month = pd.to_datetime(rows["month"])
+            after = month >= edges[period - 1] if period else month < edges[0]
+            own = rows[after & (month < edges[period])]
+            rate = 100 * own["days_attended"].sum() / own["days_enrolled"].sum() if len(own) else np.nan
+            assert outcomes.outcome[place, period] == pytest.approx(rate, nan_ok=True)
+            by_then = (pd.to_datetime(visits) < edges[period]).sum()
+            assert outcomes.visits[place, period] == by_then and outcomes.visited[place, period] == min(by_then, 1)
+
+
+def test_a_draw_of_districts_adds_up_its_students(drawn, tmp_path):
+    _, files, _, _ = drawn
+    path = tmp_path / "draw.csv"
+    pd.DataFrame({"unit": list(DISTRICTS), "stratum": "all", "phase": ["first", WAITING]}).to_csv(path, index=False)
+    outcomes = lottery_outcomes(
+        open_students(files.panel, files.visits), read_lottery(path, "district", {"first": "2021-09"})
+    )
+    panel = pd.read_parquet(files.panel)
+    before = panel[pd.to_datetime(panel["month"]) < "2021-09-01"]
+    sums = before.groupby("district_code", observed=True)[["days_attended", "days_enrolled"]].sum().loc[list(DISTRICTS)]
+    assert outcomes.outcome[:, 0] == pytest.approx((100 * sums["days_attended"] / sums["days_enrolled"]).to_numpy())
+    assert (
+        outcomes.students.tolist()
+        == before.groupby("district_code", observed=True)["student"].nunique().loc[list(DISTRICTS)].tolist()
+    )
+
+
+def _by_hand(**changes) -> LotteryOutcomes:
+    """Return 80 students in two strata; half are offered visits, three of four of them are visited and gain 8 points."""
+    rng = np.random.default_rng(11)
+    n, start = 80, np.tile([1, 2], 40)
+    visited = np.zeros((n, 2))
+    visited[(start == 1) & (np.arange(n) % 8 < 6), 1] = 1
+    before = 80 + rng.normal(0, 6, n)
+    after = before + 8 * visited[:, 1] + rng.normal(0, 1, n)
+    made = LotteryOutcomes(
+        np.stack([before, after], axis=1),
+        visited,
+        2 * visited,
+        start,
+        np.repeat([0, 1], 40),
+        np.ones(n, dtype=int),
+        2,
+        "student",
+        "2026-10",
+        "2027-06",
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def test_the_rows_are_those_of_the_estimators():
+    data = _by_hand()
+    answer = lottery_answer(data, "own", None, "attendance in spring", 1)
+    one = rollout(data.outcome, data.start, data.strata, seed=1)
+    assert answer.offer.estimate_pp == one.estimate and answer.offer.p_value == one.p_value
+    assert answer.row(VISITED).estimate_pp == pytest.approx(one.estimate / 0.75)
+    assert answer.row(DOSE).estimate_pp == pytest.approx(one.estimate / 1.5)
+    assert answer.promised == "attendance in spring"
+    assert answer.essa.tier == 3  # 80 students are no large sample
+    assert dict(answer.card)["Leavers"] == "nobody left"
+
+
+def test_leavers_count_against_the_study():
+    outcome = _by_hand().outcome.copy()
+    outcome[(_by_hand().start == 1) & (np.arange(80) % 5 == 0), 1] = np.nan
+    answer = lottery_answer(_by_hand(outcome=outcome), "own", None, "", 1)
+    card = dict(answer.card)
+    assert "overall 10.0%, differential 20.0 points" in card["Attrition"] and "high" in card["Attrition"]
+    assert "Lee bounds" in card["Leavers"]
+    assert not answer.essa.conditions[0].met
+    assert answer.essa.conditions[0].reason == "not met because too many of those who were drawn are lost to follow-up"
+    assert answer.offer.n_treated == 32 and answer.offer.n_comparison == 40
+
+
+def test_a_list_that_was_not_drawn_is_told():
+    outcome = _by_hand().outcome + 20.0 * (_by_hand().start == 1)[:, None]
+    verdict = lottery_answer(_by_hand(outcome=outcome), "own", None, "", 1).verdict
+    assert verdict.kind == "failed_placebo" and "not what was drawn" in verdict.reasons[0]
+
+
+def test_an_offer_that_moves_nobody_says_so():
+    answer = lottery_answer(_by_hand(visited=np.zeros((80, 2)), visits=np.zeros((80, 2))), "own", None, "", 1)
+    assert answer.row(VISITED) is None
+    assert "whole line" in dict(answer.card)["Being visited"]
+
+
+def test_few_students_are_refused():
+    outcome = np.where(np.arange(80)[:, None] < 42, np.nan, _by_hand().outcome)
+    with pytest.raises(BadInput, match="Fewer than 20 students"):
+        lottery_answer(_by_hand(outcome=outcome), "own", None, "", 1)
+
+
+@pytest.fixture(scope="module")
+def drawn_workspace(tmp_path_factory):
+    """Make a small SIMULATED state that drew lots the workspace, for this module."""
+    root, real = tmp_path_factory.mktemp("lottery") / "workspace", paths.root()
+    for name in ("data/raw", "params"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    _change(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART)
+    draw = root / "data" / "derived" / "simulated" / "students.draw.csv"
+    _change(
+        root / "params" / "students.yml", draw=str(draw), rollout={"starts": STARTS, "outcomes_from": OUTCOMES_FROM}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAPSTUDY_ROOT", str(root))
+        default_simulation()
+        yield root
+
+
+def _change(path, **changes):
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parts, last = key.split("__")
+        target = content
+        for part in parts:
+            target = target[part]
+        target[last] = value
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_workspace, tmp_path):
+    settings = load_settings()
+    early = settings.model_copy(
+        update={"rollout": settings.rollout.model_copy(update={"outcomes_from": date(2999, 1, 1)})}
+    )
+    with pytest.raises(BadInput, match="Outcomes by arm are closed until 2999-01-01"):
+        stored_state(early)
+    study = study_students("all-districts")
+    first, *others = study.answer.estimates
+    assert first.estimator == OFFER and first.role == "main"
+    assert [row.role for row in others if row.role == "main"] == []
+    assert first.n_treated % 5 == 0
+    assert "Promised beforehand: attendance rate, closed until 2022-07-01" in findings_students.answer(study)
+    assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
+    study.save(str(tmp_path / "result.json"))
+    reading = read_result(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
+    for lang in LANGUAGES:
+        page = {section.key: section.text for section in plain_page(reading, lang).sections}
+        assert "2022-07-01" in page["answer"] and "LEAP" not in page["question"]
+        assert len(plain_page(reading, lang).text.split()) <= 350
+    assert page and reading.tier == "1"
