@@ -18,7 +18,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "installed.txt"
 RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
-SUPPORTED = ((3, 11), (3, 13))
+SUPPORTED = ((3, 11), (3, 14))
 
 SHARE = ROOT / "leapstudy" / "batch" / "kernels" / "share"
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
@@ -76,7 +76,7 @@ def check_python() -> None:
     low, high = SUPPORTED
     if not low <= sys.version_info[:2] <= high:
         found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"This is Python {found}; leapstudy needs 3.11, 3.12 or 3.13. Start it again with one of these.")
+        sys.exit(f"This is Python {found}; leapstudy needs 3.11 to 3.14. Start it again with one of these.")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Write the lock files and `environment.yml` from `pyproject.toml`: ``python -m leapstudy.core.environment``.
 
-One resolution serves Python 3.11 to 3.13. The test lock is made under the constraints of the other, so that
+One resolution serves Python 3.11 to 3.14. The test lock is made under the constraints of the other, so that
 a test never sees a version that a person does not.
 """
 

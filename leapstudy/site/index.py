@@ -83,7 +83,7 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "heading": HEADINGS[track],
         "caption": (
             f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points of attendance; "
-            "a dot with its line is the estimate with its 95 % interval, the thin line is zero."
+            "a dot with its line is the estimate with its 95% interval, the thin line is zero."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "axis": f"{points(low, 0)} to {points(high, 0)}",

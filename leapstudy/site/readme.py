@@ -46,7 +46,7 @@ TREE = (
     ("tests/", "by hand, slow twins, published figures, properties, end to end"),
     ("docs/", "running on a cluster or at a URL"),
     ("environment.yml", "the same versions for conda and Binder, written by make lock"),
-    ("requirements.lock", "every version with its hash, Python 3.11 to 3.13"),
+    ("requirements.lock", "every version with its hash, Python 3.11 to 3.14"),
 )
 KEPT = (
     ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),

@@ -242,7 +242,7 @@ def inspect_visits(
     log
         From `readers.read_visits`.
     students
-        The panel whose students the log speaks of; without it, whether they are there is not asked.
+        The panel whose students the log names; without it, whether they are there is not asked.
     limits, name, simulated
         See `inspect_attendance`.
     most_unmatched

@@ -41,7 +41,7 @@ class DesignAnswer:
     main, placebo : Estimate or None
         Mean over the months of the headline; None where refused.
     overlap : float
-        Share of the visited students that the estimate speaks for.
+        Share of the visited students that the estimate covers.
     refused : tuple of str
         What was not estimated, and why, in words.
     card : tuple of (str, str)
@@ -62,7 +62,7 @@ class DesignAnswer:
 class PreTrend:
     """The joint test that months before the visit show nothing, in the recommended design.
 
-    `mde_pp` is the slope in points a month that it finds with 80 % power; `months` how many months it tests.
+    `mde_pp` is the slope in points a month that it finds with 80% power; `months` how many months it tests.
     """
 
     p_value: float
@@ -81,7 +81,7 @@ class StudentBounds:
         the effect, by at most `m` times as much as it did at most before; without any change (0) it is the plain
         interval.
     breakdown : float or None
-        Smallest `m` at which the interval holds zero (0: without any); None beyond the search.
+        Smallest `m` at which the interval includes zero (0: without any); None beyond the search.
     largest_before_pp : float
         Largest change from one month to the next before the visit.
     months : int

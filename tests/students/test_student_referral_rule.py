@@ -123,7 +123,7 @@ def test_a_rule_by_hand():
     )  # fmt: skip
     own, everyone = find_rules(shares)
     assert own == ReferralRule("1", "last_month", 10, 0.9, 11 / 90, 9 / 20, 10)
-    assert own.words() == "10 % or more of days missed over the last month" and everyone.district_code == "ALL"
+    assert own.words() == "10% or more of days missed over the last month" and everyone.district_code == "ALL"
     assert np.isclose(own.fit, 0.9 - 11 / 90)
 
 
