@@ -148,7 +148,7 @@ def _local_sockets(folder: str) -> Config:
 
 def own_files(run: Run) -> list[Path]:
     """Return the files that this run alone depends on: its notebook and what its parameters name."""
-    return [run.notebook, *own_inputs(run.parameters)]
+    return [run.notebook, *own_inputs(run.parameters).values()]
 
 
 def _without_result(run: Run, folder: Path) -> Failure:

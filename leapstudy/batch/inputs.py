@@ -12,12 +12,14 @@ from leapstudy.core.sources import package_files
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
 ONLY_STUDENTS = {"simulation.yml", "students.yml"}
+BEFORE = {"rollout.yml", "rollout_plan.yml", "draws.json"}
+"""What is decided before a program starts: only the notebook that names one of them reads it."""
 Signature = tuple[tuple[str, int, int], ...]
 
 
 def shared_files(track: Track) -> list[Path]:
     """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
-    skipped = {RESOLVED} if track == "students" else {RESOLVED, *ONLY_STUDENTS}
+    skipped = {RESOLVED, *BEFORE} if track == "students" else {RESOLVED, *BEFORE, *ONLY_STUDENTS}
     found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
     return sorted(path for path in found if path.is_file() and _is_read(path))
 
@@ -26,14 +28,20 @@ def _is_read(path: Path) -> bool:
     return path.suffix != ".md" and not path.name.startswith(".")
 
 
-def own_inputs(parameters: Mapping[str, Any]) -> list[Path]:
-    """Return the files of the parameters that name one: `students_path` and whatever else ends in `_path`."""
+def own_inputs(parameters: Mapping[str, Any]) -> dict[str, Path]:
+    """Return name -> file of the parameters that name one, from the workspace on: whatever ends in `_path`.
+
+    Who names `params/students.yml` reads the student files too; they go by their role, not their path.
+    """
+    root = paths.root()
     named = [
-        Path(str(value))
+        root / str(value)
         for name, value in parameters.items()
         if name.endswith("_path") and name != "result_path" and value
     ]
-    return sorted(path for place in named for path in ([place] if place.is_file() else place.glob("**/*.*")))
+    files = sorted(path for place in named for path in ([place] if place.is_file() else place.glob("**/*.*")))
+    found = {path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path): path for path in files}
+    return found | (student_files() if "params/students.yml" in found else {})
 
 
 def student_files() -> dict[str, Path]:

@@ -57,7 +57,7 @@ def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
     return {
         "cells": _code_hash(run.notebook, *_look(run.notebook)),
         "params": {name: value for name, value in run.parameters.items() if name != "result_path"},
-        "data": {**inputs, **{str(path): sha256_file(path) for path in own_inputs(run.parameters)}},
+        "data": {**inputs, **{name: sha256_file(path) for name, path in own_inputs(run.parameters).items()}},
         "package": package_hash(),
         "lock": _file_hash(lock, *_look(lock)) if lock.is_file() else "",
         "libraries": libraries(),

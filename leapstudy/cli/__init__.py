@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(editions, name="data")
+app.command(epilog=before.DESIGN)(before.design)
 app.command(epilog="Example: leapstudy check")(check)
 app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
 app.command(epilog=before.PLAN)(before.plan)

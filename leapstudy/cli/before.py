@@ -1,4 +1,4 @@
-"""Commands before a program starts: `plan` freezes what was decided, `draw` holds the lottery."""
+"""Commands before a program starts: `design` tries, `plan` freezes what was decided, `draw` holds the lottery."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,34 @@ from typing import Annotated
 import typer
 
 Say = typer.echo
+DESIGN = "Example: leapstudy design --track units"
 PLAN = "Example: leapstudy plan --freeze"
 DRAW = "Example: leapstudy draw --out ~/private"
+
+
+def design(
+    track: Annotated[str, typer.Option(help="students or units; as in params/rollout.yml if not given.")] = "",
+    dollars: Annotated[float | None, typer.Option(min=0, help="Another budget.")] = None,
+) -> None:
+    """Say who may be drawn, what a lottery of them would find in past periods, and what the budget reaches."""
+    from leapstudy.core.phrases import number, percent
+    from leapstudy.study.rollout.choices import asked
+    from leapstudy.study.rollout.scenarios import design as try_out
+    from leapstudy.words import rollout as words
+
+    made = try_out(asked(track, dollars))
+    for finding in (words.eligible(made), words.money(made)):
+        Say(str(finding))
+    for item in made.scenarios:
+        size = number(item.detectable_visited, 1) if item.detectable_visited <= words.LARGEST else "none"
+        Say(
+            f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
+            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on a "
+            f"visited student; false positives {percent(item.dealt.false_positive)}"
+            f"{'' if item.affordable else '; beyond the budget'}"
+        )
+    for told in filter(None, (words.refusals(made), words.recommendation(made))):
+        Say(str(told))
 
 
 def plan(

@@ -18,6 +18,7 @@ ESTIMATORS = {
     "did": "difference-in-differences",
     "did_logodds": "difference-in-differences, log-odds",
     "sdid": "synthetic difference-in-differences",
+    "synthetic_control": "synthetic control",
     "did_covariates": "adjusted for traits before",
     "did_rebound_adjusted": "beyond the recovery of like falls",
     "did_one_step_up": "own linear trends taken off",

@@ -14,6 +14,7 @@ from leapstudy.did.contrasts import Contrast
 from leapstudy.did.design import Sample, Spec
 from leapstudy.did.effect import Effect, fit, row
 from leapstudy.did.eventstudy import event_study
+from leapstudy.did.inference import Inference, estimate_rows, synthetic_only
 from leapstudy.did.permutation import DRAWS
 from leapstudy.did.records import EventStudy
 
@@ -135,6 +136,30 @@ def rows_of(effects: Mapping[Any, Effect], code: str, name: str) -> list[Estimat
 def whole_contrast(years: Sequence[str]) -> Contrast:
     """Return the contrast that asks for every year: what an event study's sample needs."""
     return Contrast(LAST, "every year", tuple(years[:1]), tuple(years[1:]), "sensitivity")
+
+
+def synthetic_of(question: Question, rates: pd.DataFrame, name: str) -> tuple[Inference, list[Estimate]]:
+    """Return what weights of the comparison districts give for one district, all years before to all later ones.
+
+    Parameters
+    ----------
+    question
+        Sides and years; one treated unit.
+    rates
+        Percent; one row a unit, one column a school year.
+    name
+        The district's name, for the rows of `estimates.csv`.
+
+    Raises
+    ------
+    BadInput
+        If there is more than one treated unit, or it lacks a figure.
+    """
+    before, after = question.before, question.after
+    contrast = Contrast(MEAN, f"{_words(before)} to {_words(after)}", before, after, "sensitivity")
+    sample = sample_of(question, rates, contrast, "points")
+    synthetic = synthetic_only(sample)
+    return synthetic, estimate_rows(synthetic, sample, name)
 
 
 def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown: Iterable[str] = ()) -> EventStudy:

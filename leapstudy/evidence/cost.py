@@ -8,8 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import between, number
@@ -120,42 +118,6 @@ def split_grants(grants: Sequence[Grant], enrollment: Mapping[str, float]) -> di
         for code in grant.codes:
             dollars[code] = dollars.get(code, 0.0) + grant.dollars * enrollment[code] / total
     return dollars
-
-
-def fieller(
-    numerator: float,
-    denominator: float,
-    var_numerator: float,
-    var_denominator: float,
-    covariance: float = 0.0,
-    df: float = math.inf,
-    level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Return the Fieller interval of a ratio, or None where it cannot be bounded (Fieller 1954).
-
-    The set of all ratios r that a test of ``numerator - r denominator = 0`` does not reject. It is an interval only
-    where the denominator itself differs from zero at the level asked for; elsewhere it is the whole line or all but
-    an interval, and no cost can be named.
-
-    Parameters
-    ----------
-    numerator, denominator
-        The two estimates (dollars a student, days a student).
-    var_numerator, var_denominator, covariance
-        Sampling variances and covariance of the two estimates; 0 for a figure taken as known.
-    df
-        Degrees of freedom of the t distribution; infinite for the normal.
-    level
-        Confidence level of the interval.
-    """
-    cut2 = float(stats.t.ppf(0.5 + level / 2, df)) ** 2
-    a = denominator**2 - cut2 * var_denominator
-    if a <= 0:
-        return None
-    b = numerator * denominator - cut2 * covariance
-    c = numerator**2 - cut2 * var_numerator
-    root = math.sqrt(max(b**2 - a * c, 0.0))
-    return (b - root) / a, (b + root) / a
 
 
 def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:

@@ -31,6 +31,9 @@ REQUIRED = (
     "hypotheses",
     "threshold_pp",
 )
+ADDITIONS = "additions"
+"""What was added after the plan was frozen: no part of it, and so outside its hash; each says when, what and why."""
+ADDED = ("when", "what", "why")
 HARMLESS = ("seed",)
 """Parameters that change the draws, not the question."""
 
@@ -63,18 +66,20 @@ class Deviation:
 class PlanCheck:
     """A run held against the plan of record.
 
-    `standing` is "as planned", "planned sensitivity" or "exploratory": the weakest of the run's deviations.
+    `standing` is "as planned", "planned sensitivity" or "exploratory": the weakest of the run's deviations. `additions`
+    are the analyses that came after the plan, in words; their rows are exploratory.
     """
 
     status: str
     plan_sha256: str
     deviations: tuple[Deviation, ...]
     standing: Standing
+    additions: tuple[str, ...] = ()
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the plan without its `frozen` line; order of keys and line breaks do not matter."""
-    content = {key: value for key, value in plan.items() if key != "frozen"}
+    """Return the SHA-256 of the plan but for `frozen` and later additions; order and line breaks do not matter."""
+    content = {key: value for key, value in plan.items() if key not in ("frozen", ADDITIONS)}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -90,8 +95,11 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
     if missing:
         raise BadInput(f"The plan lacks {', '.join(missing)}. See params/plan.yml.")
     for key in plan:
-        if key not in REQUIRED:
-            raise bad_value("part of the plan", key, REQUIRED)
+        if key not in (*REQUIRED, ADDITIONS):
+            raise bad_value("part of the plan", key, (*REQUIRED, ADDITIONS))
+    for item in plan.get(ADDITIONS, ()):
+        if not isinstance(item, dict) or sorted(item) != sorted(ADDED):
+            raise BadInput(f"An addition to the plan needs {', '.join(ADDED)} and nothing else, got {item!r}.")
     digest = plan_hash(plan)
     if plan["frozen"] != digest:
         raise BadInput(
@@ -117,7 +125,7 @@ def period_end(period: str, kind: Period) -> date:
 
     Examples
     --------
-    >>> str(period_end("2024-02", "month")), str(period_end("2011-12", "school year"))
+    >>> str(period_end("2032-02", "month")), str(period_end("2031-32", "school year"))
     ('2032-02-29', '2032-06-30')
     """
     year, part = int(period[:4]), int(period[5:])
@@ -189,7 +197,14 @@ def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
     """
     digest = check_frozen(plan)
     found = deviations(plan, params)
-    return PlanCheck(status=str(plan["status"]), plan_sha256=digest, deviations=found, standing=standing_of(found))
+    additions = tuple(f"{item['what']} ({item['when']}: {item['why']})" for item in plan.get(ADDITIONS, ()))
+    return PlanCheck(
+        status=str(plan["status"]),
+        plan_sha256=digest,
+        deviations=found,
+        standing=standing_of(found),
+        additions=additions,
+    )
 
 
 def standing_of(found: Sequence[Deviation]) -> Standing:

@@ -15,6 +15,7 @@ from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import answer_chart
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
+from leapstudy.words import over_years
 
 TIMES = {"study": "about two minutes", "test": "about ten minutes"}
 TREE = (
@@ -87,6 +88,7 @@ def readme(study: Study, picture: Exhibit) -> str:
     return _template("README.md.j2").render(
         answer=sentences.answer(study),
         reach=sentences.could_we_see_it(study),
+        years="" if study.years is None else over_years.in_short(study.years),
         alt=picture.alt,
         caption=picture.caption.text(),
         times=TIMES,

@@ -1,4 +1,4 @@
-"""The tables that the student track reads, declared once: validation, codebook and fake data all come from here.
+"""The tables that the student track reads, declared once: validation, codebook and tests all come from here.
 
 Every shape of attendance file leads to one panel, `STUDENT_MONTH`: a row is a student in a month.
 """
@@ -6,9 +6,6 @@ Every shape of attendance file leads to one panel, `STUDENT_MONTH`: a row is a s
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
-
-import numpy as np
-import pandas as pd
 
 from leapstudy.core.errors import BadInput
 
@@ -241,50 +238,3 @@ def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequ
             "Map the file's own names under `columns:` in params/students.yml, as `name here: name there`"
             + (", or give `district:` for a file of one district." if "district_code" in missing else ".")
         )
-
-
-def _legal(column: Column) -> str:
-    if column.allowed:
-        return ", ".join(column.allowed)
-    if column.kind == "number":
-        return f"{column.low:g} to {column.high:g}"
-    return ""
-
-
-def codebook_section(table: Table) -> str:
-    """Return the table's part of `docs/student-files.md` as Markdown."""
-    head = [
-        f"### {table.name}",
-        "",
-        f"Grain: {table.grain}. Key: {', '.join(table.key)}.",
-        "",
-        "| column | kind | unit | required | legal | width | meaning |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    rows = [
-        (
-            f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.width or ''} | "
-            f"{c.meaning} |"
-        )
-        for c in table.columns
-    ]
-    return "\n".join([*head, *rows, ""])
-
-
-def _fake_column(column: Column, rows: int, rng: np.random.Generator) -> np.ndarray:
-    if column.allowed:
-        return rng.choice(column.allowed, rows)
-    if column.kind in ("month", "date"):
-        start = np.datetime64("2020-09" if column.kind == "month" else "2020-09-01")
-        return (start + rng.integers(0, 12, rows)).astype("datetime64[s]")
-    if column.kind == "flag":
-        return rng.random(rows) < 0.5
-    if column.kind == "number":
-        return rng.integers(int(column.low), int(column.high) + 1, rows).astype(float)
-    return np.array([f"{number:07d}" for number in rng.integers(1, 10**7, rows)])
-
-
-def fake(table: Table, rows: int = 20, seed: int = 0) -> pd.DataFrame:
-    """Return rows that are legal by kind and range, for tests; they mean nothing."""
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame({column.name: _fake_column(column, rows, rng) for column in table.columns})

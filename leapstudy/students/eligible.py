@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import ibis
@@ -60,22 +61,36 @@ class Past:
     ----------
     month : str
         Last month that the rule looked at.
-    missed : ndarray, shape (students, periods)
-        Share of enrolled days missed, percent: before the decision, then in each block of months after it.
+    enrolled, missed : ndarray, shape (students, 1 + months)
+        Days: in all months before the decision together, then in each school month after it.
     strata : ndarray of str, shape (students,)
-    left : int
-        Students who met the rule and were not enrolled in each period; they are not in `missed`.
     """
 
     month: str
+    enrolled: np.ndarray
     missed: np.ndarray
     strata: np.ndarray
-    left: int
 
-    def outcome(self, name: Outcome, chronic: ChronicRule) -> np.ndarray:
-        """Return the outcome in points, higher is better: attendance, or the negative of being chronically absent."""
+    def outcome(self, name: str, blocks: int, chronic: ChronicRule) -> tuple[np.ndarray, np.ndarray]:
+        """Return the outcome before and in `blocks` equal parts of the months after, and the strata.
+
+        Shape (students, 1 + blocks), in points, higher is better: attendance, or the negative of being chronically
+        absent. Students who are not enrolled in each part have left, and are not in it.
+
+        Raises
+        ------
+        BadInput
+            If there are fewer months than parts.
+        """
         check_option("outcome of students", name, Outcome)
-        return 100 - self.missed if name == "attendance" else -100.0 * (self.missed >= chronic.percent)
+        after = self.enrolled.shape[1] - 1
+        if not 1 <= blocks <= after:
+            raise BadInput(f"{after} months after the decision cannot be cut into {blocks} parts of a month or more.")
+        first = [0, *(1 + -(-after * k // blocks) for k in range(blocks))]
+        enrolled, missed = (np.add.reduceat(days, first, axis=1) for days in (self.enrolled, self.missed))
+        stay = (enrolled > 0).all(axis=1)
+        share = 100 * missed[stay] / enrolled[stay]
+        return (100 - share if name == "attendance" else -100.0 * (share >= chronic.percent)), self.strata[stay]
 
 
 def months(data: StudentData) -> tuple[str, ...]:
@@ -91,30 +106,30 @@ def months_without_program(data: StudentData) -> tuple[str, ...]:
     return tuple(month for month in months(data) if first is None or month < f"{first:%Y-%m}")
 
 
-def _meeting(data: StudentData, rule: Rule, month: str, strata: Sequence[Stratum]) -> Table:
-    """Return student, position and stratum of those who meet the rule at the end of a month, not yet referred."""
+def _meeting(data: StudentData, rule: Rule, of: Sequence[str], strata: Sequence[Stratum]) -> Table:
+    """Return student, month, position and stratum of who meets the rule at the end of each month, not yet referred."""
     for name in strata:
         check_option("stratum of students", name, Stratum)
     panel = engine_table(data)
-    day = ibis.date(f"{month}-01")
-    traits = panel.filter(panel.month == day)
+    rows = lookbacks(panel, to_come=True)
+    rows = rows.filter(rows.month.isin([date.fromisoformat(f"{month}-01") for month in of]))
+    rows = rows.filter(rows[rule.window] >= rule.percent).select("student", "month", "position")
+    traits = panel.filter(panel.first_visit_month.isnull() | (panel.first_visit_month > panel.month))
     known: dict[str, StringValue] = {
         "district_code": traits.district_code,
         "school_code": traits.school_code,
         "grade_band": grade_band(traits.grade),
         "high_needs": traits.high_needs.cast("string"),
     }
-    parts = [known[name].cast("string").fill_null("not known") for name in strata]
+    parts = [known[name].fill_null("not known") for name in strata]
     stratum = ibis.literal(JOIN).join(parts) if parts else ibis.literal("all")
-    own = traits.select("student", "first_visit_month", stratum=stratum)
-    rows = lookbacks(panel, to_come=True)
-    rows = rows.filter((rows.month == day) & (rows[rule.window] >= rule.percent)).select("student", "position")
-    rows = rows.join(own, "student")
-    rows = rows.filter(rows.first_visit_month.isnull() | (rows.first_visit_month > day)).drop("first_visit_month")
+    rows = rows.join(traits.select("student", "month", stratum=stratum), ["student", "month"])
     if data.has_log:
         log = visit_table(data)
-        rows = rows.anti_join(log.filter(log.referral_date.truncate("M") <= day), "student")
-    return rows.distinct()
+        first = log.group_by("student").agg(referral=log.referral_date.min().truncate("M"))
+        rows = rows.left_join(first, "student", rname="{name}_log")
+        rows = rows.filter(rows.referral.isnull() | (rows.referral > rows.month))
+    return rows.select("student", "month", "position", "stratum").distinct()
 
 
 def eligible_ids(data: StudentData, rule: Rule, month: str, strata: Sequence[Stratum]) -> dict[str, str]:
@@ -135,7 +150,7 @@ def eligible_ids(data: StudentData, rule: Rule, month: str, strata: Sequence[Str
         If the files do not have the month.
     """
     _check_month(data, month)
-    found = sealed("listing who meets the rule", _meeting(data, rule, month, strata).to_pyarrow)
+    found = sealed("listing who meets the rule", _meeting(data, rule, [month], strata).to_pyarrow)
     return dict(zip(found["student"].to_pylist(), found["stratum"].to_pylist(), strict=True))
 
 
@@ -155,7 +170,7 @@ def past_decisions(data: StudentData, after: int, window: str) -> tuple[str, ...
     """
     least = {"last_two_months": 2, "last_three_months": 3}.get(window, 1)
     free = months_without_program(data)
-    usable = free[least - 1 : len(free) - after]
+    usable = free[least - 1 : max(len(free) - after, 0)]
     if not usable:
         raise BadInput(
             f"{len(free)} school months come before the first visit; the rule and {after} months after it take "
@@ -164,56 +179,55 @@ def past_decisions(data: StudentData, after: int, window: str) -> tuple[str, ...
     return usable
 
 
-def past(data: StudentData, rule: Rule, month: str, after: int, blocks: int, strata: Sequence[Stratum]) -> Past:
-    """Return what students did who met the rule at a past decision, in `blocks` equal parts of the months after it.
+def past(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: Sequence[Stratum]) -> tuple[Past, ...]:
+    """Return what students did who met the rule at past decisions, from one query.
 
     Parameters
     ----------
     data
         The students.
-    rule, month
-        The rule, and the last month that it looks at; one of `past_decisions`.
+    rule, of
+        The rule, and the last month that it looks at for each decision; of `past_decisions`.
     after
-        School months after the decision.
-    blocks
-        Periods that they are cut into: one for each phase of a rollout.
+        School months after a decision.
     strata
         Within which lots would be drawn.
 
     Raises
     ------
     BadInput
-        If the months cannot be cut so, the files lack the month, or nobody meets the rule.
+        If the files lack a month, or nobody meets the rule at a decision.
     """
-    if blocks < 1 or after < blocks:
-        raise BadInput(f"{after} months after the decision cannot be cut into {blocks} parts of a month or more.")
-    _check_month(data, month)
-    rows = sealed("counting days around a decision", _days(data, rule, month, after, blocks, strata).to_pyarrow)
-    enrolled, missed = (_matrix(rows, letter, blocks + 1) for letter in "em")
-    there = (enrolled > 0).all(axis=1)
-    if not there.any():
-        raise BadInput(f"Nobody who meets the rule in {month} is enrolled in each of the {after} months after it.")
+    for month in of:
+        _check_month(data, month)
+    rows = sealed("counting days around a decision", _days(data, rule, of, after, strata).to_pyarrow)
+    months_of = np.array([f"{month:%Y-%m}" for month in rows["month"].to_pylist()])
+    enrolled, missed = (_matrix(rows, letter, after + 1) for letter in "em")
     strata_of = np.array(rows["stratum"].to_pylist(), dtype=str)
-    return Past(month, 100 * missed[there] / enrolled[there], strata_of[there], int((~there).sum()))
+    lacking = sorted(set(of) - set(months_of.tolist()))
+    if lacking:
+        raise BadInput(f"Nobody meets the rule ({rule.words()}) in {', '.join(lacking)}.")
+    own = [(month, months_of == month) for month in of]
+    return tuple(Past(month, enrolled[mask], missed[mask], strata_of[mask]) for month, mask in own)
 
 
-def _days(data: StudentData, rule: Rule, month: str, after: int, blocks: int, strata: Sequence[Stratum]) -> Table:
+def _days(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: Sequence[Stratum]) -> Table:
     panel = engine_table(data)
-    chosen = keep(panel.get_backend(), "finding who meets the rule", _meeting(data, rule, month, strata))
+    chosen = keep(panel.get_backend(), "finding who meets the rule", _meeting(data, rule, of, strata))
     rows = panel.join(school_months(panel).select("month", "position"), "month")
-    rows = rows.join(chosen, "student", rname="{name}_decision")
-    since = rows.position - rows.position_decision
-    rows = rows.mutate(period=ibis.ifelse(since <= 0, 0, 1 + ((since - 1) * blocks / after).floor().cast("int64")))
-    rows = rows.filter((since > -BEFORE) & (since <= after))
+    rows = rows.select("student", "position", "days_enrolled", "days_attended")
+    rows = chosen.join(rows, "student", rname="{name}_day")
+    rows = rows.mutate(since=rows.position_day - rows.position)
+    rows = rows.filter((rows.since > -BEFORE) & (rows.since <= after))
     sums: dict[str, NumericScalar] = {}
-    for k in range(blocks + 1):
-        own = rows.period == k
+    for k in range(after + 1):
+        own = rows.since <= 0 if k == 0 else rows.since == k
         sums |= {
             f"e{k}": rows.days_enrolled.sum(where=own).fill_null(0),
             f"m{k}": (rows.days_enrolled - rows.days_attended).sum(where=own).fill_null(0),
         }
-    # in an order that depends on no thread: by the students' own days
-    return rows.group_by("student", "stratum").agg(**sums).order_by("student").drop("student")
+    # in an order that depends on no thread
+    return rows.group_by("month", "student", "stratum").agg(**sums).order_by("month", "student").drop("student")
 
 
 def _matrix(rows: pa.Table, letter: str, periods: int) -> np.ndarray:

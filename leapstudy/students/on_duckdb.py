@@ -37,11 +37,13 @@ def connect(memory_limit: str, threads: int | None) -> Backend:
     if threads is not None:
         settings["threads"] = threads
     try:
-        return ibis.duckdb.connect(**settings)
+        con = ibis.duckdb.connect(**settings)
     except duckdb.Error:
         raise BadInput(
             f"The engine does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'."
         ) from None
+    con.raw_sql("SET enable_progress_bar = false")  # in a notebook a slow query would leave its bar in the output
+    return con
 
 
 def keep(con: Backend, expression: Table) -> Table:

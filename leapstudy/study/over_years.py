@@ -13,6 +13,7 @@ from leapstudy.data.names import short
 from leapstudy.did.comparison import comparison_codes, treated_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, row
+from leapstudy.did.inference import Inference
 from leapstudy.did.long_outcome import (
     SCALES,
     Effects,
@@ -21,6 +22,7 @@ from leapstudy.did.long_outcome import (
     event_study_of,
     rows_of,
     sample_of,
+    synthetic_of,
     whole_contrast,
 )
 from leapstudy.did.records import EventStudy
@@ -61,6 +63,8 @@ class OverYears:
         scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
     bounds : tuple of Bounds
         Robust intervals of the first later year in points, by how far trends may depart.
+    synthetic : Inference or None
+        For one district: the synthetic difference and the synthetic control over all years; None for all together.
     headline_without : tuple of Estimate
         The planned main estimate of all districts without treated districts that are flagged in a year
         that it uses: one at a time, the largest departure first, and all of them.
@@ -87,6 +91,7 @@ class OverYears:
     flags: pd.DataFrame
     unflagged: pd.DataFrame
     bounds: tuple[Bounds, ...]
+    synthetic: Inference | None
     headline_without: tuple[Estimate, ...]
     estimates: tuple[Estimate, ...]
     later: str
@@ -111,6 +116,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     every = flagged_years(data)
     flags = every[every["unit"].isin([*whole.treated, *whole.comparison])].reset_index(drop=True)
     without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
+    synthetic, rows = synthetic_of(question, series.rates, name) if len(whole.treated) == 1 else (None, [])
     return OverYears(
         outcome=outcome,
         comparison=points.comparison,
@@ -129,8 +135,9 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         flags=flags,
         unflagged=_unflagged(question, series, flags),
         bounds=_bounds(points),
+        synthetic=synthetic,
         headline_without=without,
-        estimates=(*_estimates(data, series, spec, code, name, treated), *without),
+        estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),
         later=series.declared.later,
         source="; ".join(item.source for item in series.declared.series),
     )

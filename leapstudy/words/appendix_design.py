@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted, number, percent
+from leapstudy.core.phrases import counted, number, percent, points
 from leapstudy.core.table import Table
 from leapstudy.data.names import comparison_words, contrast_words, outcome_words, short
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
@@ -111,14 +111,36 @@ def scale(source: Source) -> str:
     )
 
 
-def composition(source: Source) -> str:
-    """Composition and missing figures."""
+def composition(source: Source) -> Answer:
+    """Composition, missing figures, and what the answer is with and without figures that look like recording faults."""
     reasons = source.at("answer", "not_possible") or []
     told = " ".join(str(item) for item in reasons)
-    return (
-        f"Only districts with every year of the contrast are used, so no mean moves because a district came or "
-        f"went. {told}"
-    ).strip()
+    kept = "Only districts with every year of the contrast are used, so no mean moves because a district came or went."
+    flags = source.frame("years", "flags")
+    if flags is None or flags.empty:
+        return f"{kept} {told}".strip()
+    columns = ("district", "year", "outcome", "pattern", "direction")
+    names = {name: name.capitalize() for name in columns}
+    shown = flags[list(names)].rename(columns=names)
+    shown["Outcome"] = shown["Outcome"].map(outcome_words)
+    text = f"{kept} {told} {_with_and_without(source)}"
+    return " ".join(text.split()), Table(shown, "District-years whose published figures are flagged; all are used")
+
+
+def _with_and_without(source: Source) -> str:
+    """Say the main estimate and the long outcome's later years with and without the treated side's flagged years."""
+    without, years = source.at("years", "headline_without") or [], source.frame("years", "unflagged")
+    main, study = source.reading.effect.value, source.frame("years", "points", "table")
+    parts = [f"{row['district']} {points(row['estimate_pp'])} points" for row in without]
+    told = [f"The main estimate with every district is {points(main)} points; {'; '.join(parts)}."] if parts else []
+    if years is not None and study is not None and not years.empty:
+        every, name = study.set_index("year")["estimate_pp"], outcome_words(str(source.at("years", "outcome")))
+        told += [
+            f"{name.capitalize()} {row.year}: {points(every[row.year])} points with every district, "
+            f"{points(row.estimate)} without the flagged."
+            for row in years[years["scale"] == "points"].itertuples()
+        ]
+    return " ".join(told)
 
 
 def reach(source: Source) -> Answer:

@@ -241,4 +241,4 @@ def _planned(source: Source) -> str:
     return (
         f"Plan of record {check['plan_sha256'][:12]} ({check['status']}). Deviations: {told or 'none'}. Rows of "
         f"estimates.csv: {parts}."
-    )
+    ) + "".join(f" Added after the plan, and so exploratory: {item}." for item in check.get("additions") or ())

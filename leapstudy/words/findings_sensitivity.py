@@ -134,7 +134,7 @@ def plan(study: Study) -> str:
     return (
         f"Plan of record {check.plan_sha256[:12]} ({check.status}). Deviations of this run: {told}. Of its "
         f"{int(count.sum())} rows, {', '.join(parts)}."
-    )
+    ) + "".join(f" Added after the plan, and so exploratory: {item}." for item in check.additions)
 
 
 def choice(record: Choice) -> str:

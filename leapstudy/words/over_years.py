@@ -42,6 +42,26 @@ def over_years(answer: OverYears) -> Finding:
     return Finding(title, _detail(answer), *_last(in_points))
 
 
+def in_short(answer: OverYears) -> str:
+    """Say in two sentences what the first and the last later year show since the last year before the program."""
+    base, ends = answer.before[-1], {answer.after[0], answer.after[-1]}
+    rows = [
+        row
+        for row in answer.estimates
+        if row.estimator == "did" and row.comparison == answer.comparison and row.pre == base and row.post in ends
+    ]
+    told = " and ".join(
+        f"{points(row.estimate_pp)} (95% CI {between(row.ci_low_pp, row.ci_high_pp)}) by {row.post}" for row in rows
+    )
+    apart = any((row.ci_low_pp or 0) > 0 or (row.ci_high_pp or 0) < 0 for row in rows)
+    verdict = "at least one interval excludes zero" if apart else "neither is statistically distinguishable from zero"
+    return (
+        f"{outcome_words(answer.outcome).capitalize()}, where more is worse, was added after the plan. From {base} it "
+        f"moved in {side_words(answer)}, beyond the change in {comparison_side(answer)}, by {told} percentage points; "
+        f"{verdict if len(rows) > 1 or apart else 'it is not statistically distinguishable from zero'}. {answer.later}"
+    )
+
+
 def _more(values: list[float], moved: str) -> str:
     """Return ``more``, ``less`` or ``as much`` by the sign of all later years; a fall of more is a lower value."""
     up = sum(value > 0 for value in values)
@@ -113,11 +133,37 @@ def flagged_district(answer: OverYears) -> Finding | None:
     )
 
 
+def synthetic(answer: OverYears) -> Finding | None:
+    """Say what weights of the comparison districts, fitted to the years before, give for one district."""
+    if answer.synthetic is None:
+        return None
+    did, control = answer.synthetic.methods
+    if did.estimate_pp is None or did.p_value is None:
+        return Finding(f"No weighted comparison of {answer.name} can be made", did.refusal)
+    ends = f"95% CI {between(did.low_pp, did.high_pp)}, " if did.low_pp is not None and did.high_pp is not None else ""
+    years = f"mean of the {len(answer.before)} years before to the mean of the {len(answer.after)} later ones"
+    told = (
+        f"Synthetic difference-in-differences, {years}: {points(did.estimate_pp)} points ({ends}placebo "
+        f"p = {did.p_value:.2f}, at least {did.p_floor:.2f}). Synthetic control: "
+    )
+    if control.estimate_pp is None:
+        told += f"refused. {control.refusal}"
+    else:
+        told += f"{points(control.estimate_pp)} points (placebo p = {control.p_value:.2f}). {control.note}"
+    clear = did.p_value <= 0.05
+    told += " One such test in 20 excludes zero by chance." if clear else ""
+    return Finding(
+        f"Against comparison districts weighted to move as {answer.name} did before, the change in "
+        f"{outcome_words(answer.outcome)} {'is' if clear else 'is not'} statistically distinguishable from zero",
+        told,
+    )
+
+
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
     if answer is None:
         return (
             "The outcome over many years cannot be formed for this question: a district lacks figures, or has no peer."
         )
-    findings = (over_years(answer), flagged_headline(answer), flagged_district(answer))
+    findings = (over_years(answer), synthetic(answer), flagged_headline(answer), flagged_district(answer))
     return " ".join(str(finding) for finding in findings if finding is not None)

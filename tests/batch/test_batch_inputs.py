@@ -38,7 +38,7 @@ def _keys(workspace, study):
     for ask in (sources.package_hash, sources.templates_hash, sources.libraries):
         ask.cache_clear()
     runs = plans.make_plan(study, ["hartford", "windham"], "all", {}, workspace / "reports")
-    runs += plans._articles(study, {}, workspace / "reports")
+    runs += plans._articles(study, plans.articles(), {}, workspace / "reports")
     hashes = {track: input_hashes(track) for track in ("public", "students")}
     return {run.slug: key_of(run, hashes[run.track]) for run in runs}
 
@@ -57,7 +57,7 @@ def _wanted(name):
         return {"10": {"hartford", "windham"}, "20": STUDENTS, "30": {ALL_SLUG}, "60": {"60-article"}}[name[10:12]]
     if name in ("params/students.yml", "params/simulation.yml", "attendance.csv", "visits.csv"):
         return STUDENTS
-    if name == "params/study.yml" or name.endswith((".md", "districts/windham.yml")):
+    if name in ("params/study.yml", "params/rollout.yml") or name.endswith((".md", "districts/windham.yml")):
         return set()
     return PUBLIC | STUDENTS
 

@@ -1,14 +1,26 @@
 """Chronic absence over thirteen years: figures traced by hand, published differences, and pictures in which nothing meets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data.long_series import load_long_series
 from leapstudy.did.comparison import comparison_codes, treated_codes
-from leapstudy.did.long_outcome import LAST, MEAN, Question, contrasts_of, effects_of, event_study_of, sample_of
+from leapstudy.did.long_outcome import (
+    LAST,
+    MEAN,
+    Question,
+    contrasts_of,
+    effects_of,
+    event_study_of,
+    sample_of,
+    synthetic_of,
+)
 from leapstudy.did.sample import Spec
 from leapstudy.study.over_years import flagged_years, over_years
 
@@ -114,3 +126,34 @@ def test_flags_cover_both_outcomes_and_directions(study):
     assert set(flags["direction"]) == {"high", "low"} and set(flags["outcome"]) == {"attendance_rate", OUTCOME}
     named = set(zip(flags["district"], flags["year"], strict=True))
     assert {("New Haven", "2021-22"), ("Winchester", "2023-24"), ("Middletown", "2022-23")} <= named
+
+
+def _control_by_hand(y, n_pre):
+    """Return the slow twin's effect: weights on the simplex by a general optimizer, years scaled by their spread."""
+    scale = y[:, :n_pre].std(axis=0, ddof=1)
+    gap = lambda weights: ((y[0, :n_pre] - weights @ y[1:, :n_pre]) / scale) ** 2  # noqa: E731
+    n = len(y) - 1
+    best = minimize(
+        lambda weights: gap(weights).sum(), np.full(n, 1 / n), method="SLSQP", bounds=[(0, 1)] * n,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1}, options={"maxiter": 2000, "ftol": 1e-14},
+    )  # fmt: skip
+    return float((y[0, n_pre:] - best.x @ y[1:, n_pre:]).mean())
+
+
+def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_all_others(study, series):
+    whole = _question(study, series, "alliance")
+    east, hartford = (replace(whole, treated=(code,)) for code in ("0430011", "0640011"))
+    synthetic, rows = synthetic_of(east, series.rates, "East Hartford")
+    rates = series.rates[[*east.before, *east.after]]
+    y = np.vstack([rates.loc[["0430011"]], rates.loc[[*east.comparison]].dropna()])
+    control = synthetic.method("synthetic_control")
+    assert control.estimate_pp == pytest.approx(_control_by_hand(y, len(east.before)), abs=1e-3)
+    assert [row.estimator for row in rows] == ["sdid", "synthetic_control"] and control.p_floor == 1 / len(y)
+    assert (rows[0].pre, rows[0].post) == ("+".join(east.before), "+".join(east.after))
+    years = list(hartford.before)
+    assert (series.rates.loc["0640011", years] > series.rates.loc[[*hartford.comparison], years].max()).all()
+    beyond, rows = synthetic_of(hartford, series.rates, "Hartford")
+    assert "No weights" in beyond.method("synthetic_control").refusal and [row.estimator for row in rows] == ["sdid"]
+    assert beyond.method("sdid_placebo").estimate_pp is not None
+    with pytest.raises(BadInput, match="one treated district"):
+        synthetic_of(whole, series.rates, "all")

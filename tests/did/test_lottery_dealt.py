@@ -26,11 +26,15 @@ def test_deals_are_many_rollouts(adjustment):
         rollout(y, np.array([start_of[cell] for cell in row]), groups, adjustment=adjustment, most=1) for row in drawn
     ]
     done = deal([(y, strata)], phases, seed=5, deals=40, adjustment=adjustment)
-    assert (done.n_units, done.n_offered, done.strata, done.deals) == (60, 30, 2, 40)
+    assert (done.n_units, done.n_offered, done.strata, len(done.estimates)) == (60, 30, 2, 40)
     assert done.sd == pytest.approx(np.std([twin.estimate for twin in twins], ddof=1))
-    assert done.false_positive == np.mean([not twin.low <= 0 <= twin.high for twin in twins])
-    # with the detectable effect added, 80% of the intervals exclude zero from below
-    found = np.mean([twin.low + done.detectable > -1e-9 for twin in twins])
+    assert done.false_positive_t == np.mean([not twin.low <= 0 <= twin.high for twin in twins])
+    far = [abs(twin.estimate / twin.se) for twin in twins]
+    p_values = [np.mean([other >= own - 1e-9 for other in far]) for own in far]
+    assert done.false_positive == np.mean([p <= 0.05 for p in p_values]) == 0.05
+    # with the detectable effect added, 80% of the deals are as far from zero as the farthest 5% without it
+    least = min(own for own, p in zip(far, p_values, strict=True) if p <= 0.05)
+    found = np.mean([(twin.estimate + done.detectable) / twin.se >= least - 1e-9 for twin in twins])
     assert found == pytest.approx(0.8, abs=1 / 40)
 
 
@@ -38,17 +42,29 @@ def test_the_planned_test_keeps_its_size_and_power_is_as_told():
     y, strata = _past(n=80)
     done = deal([(y, strata)], {1: 0.5}, seed=3, deals=2_000)
     # three standard errors of 5% in 2,000 deals
-    assert abs(done.false_positive - 0.05) < 0.015 and abs(done.mean) < 4 * done.sd / 2_000**0.5
+    assert (
+        done.false_positive == 0.05
+        and abs(done.false_positive_t - 0.05) < 0.015
+        and abs(done.mean) < 4 * done.sd / 2_000**0.5
+    )
     # noise of 1 before and after, efficient between a difference and a change: the textbook factor is 2.8
     assert done.detectable == pytest.approx(2.85 * done.sd, rel=0.06)
     assert deal([(y, strata)], {1: 0.5}, seed=3, deals=2_000) == done
+
+
+def test_where_no_redraw_is_rare_enough_no_effect_can_be_found():
+    y, strata = _past(n=8, strata=1)
+    done = deal([(y, strata)], {1: 0.5}, seed=1)
+    assert len(done.estimates) == 70 and 0 < done.false_positive <= 0.05 and np.isfinite(done.detectable)
+    few = deal([_past(n=4, strata=1)], {1: 0.5}, seed=1)
+    assert len(few.estimates) == 6 and few.false_positive == 0 and np.isinf(few.detectable)
 
 
 def test_more_units_or_windows_are_counted_and_more_units_find_less():
     small, large = (deal([_past(n)], {1: 0.5}, seed=1) for n in (40, 160))
     assert large.detectable < 0.65 * small.detectable
     both = deal([_past(40), _past(44, seed=9)], {1: 0.5}, seed=1)
-    assert (both.windows, both.deals, both.n_units) == (2, 300, 44)
+    assert (both.windows, len(both.estimates), both.n_units) == (2, 300, 44)
 
 
 def test_small_strata_are_joined_so_that_every_cell_has_two():

@@ -1,12 +1,6 @@
 """Days gained and dollars a day, with the refusals."""
 
-import math
-
-import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.cost import (
@@ -16,7 +10,6 @@ from leapstudy.evidence.cost import (
     days,
     dollars_per_day,
     dollars_per_served,
-    fieller,
     ratio_from_interval,
     split_grants,
 )
@@ -55,43 +48,6 @@ def test_shared_grants_are_split_by_enrollment_and_nothing_is_lost():
 def test_a_grant_without_enrollment_is_refused():
     with pytest.raises(BadInput, match="cannot be split"):
         split_grants((Grant(area="x", codes=("a",), dollars=1.0, source=""),), {"b": 5.0})
-
-
-def test_fieller_with_a_known_numerator_is_cost_over_each_end():
-    cut = stats.t.ppf(0.975, 20)
-    low, high = fieller(100, 4, 0, 0.25, df=20)
-    assert low == pytest.approx(100 / (4 + cut * 0.5), rel=1e-12)
-    assert high == pytest.approx(100 / (4 - cut * 0.5), rel=1e-12)
-
-
-def test_fieller_equals_its_slow_twin():
-    # keep every ratio that the test does not reject
-    a, b, va, vb, cab = 10.0, 4.0, 1.5, 0.6, 0.3
-    cut = stats.norm.ppf(0.975)
-    ratios = np.linspace(-50, 50, 2_000_001)
-    kept = ratios[(a - ratios * b) ** 2 <= cut**2 * (va - 2 * ratios * cab + ratios**2 * vb)]
-    assert fieller(a, b, va, vb, cab) == pytest.approx((kept.min(), kept.max()), abs=1e-4)
-
-
-def test_fieller_covers():
-    # 4,000 draws: 95% within four binomial standard errors
-    rng = np.random.default_rng(5)
-    draws = zip(rng.normal(10, 1, 4000), rng.normal(5, 1, 4000), strict=True)
-    intervals = [fieller(a, b, 1.0, 1.0) for a, b in draws]
-    # a set that cannot be bounded rejects ratios too, so it is tested as a set
-    inside = [i is None or i[0] <= 2.0 <= i[1] for i in intervals]
-    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
-
-
-@given(st.floats(-20, 20), st.floats(-20, 20), st.floats(0.0, 10), st.floats(0.01, 10))
-def test_fieller_is_bounded_exactly_where_the_denominator_differs_from_zero(a, b, va, vb):
-    statistic = abs(b) / math.sqrt(vb)
-    assume(abs(statistic - stats.norm.ppf(0.975)) > 1e-6)
-    found = fieller(a, b, va, vb)
-    assert (found is not None) == (statistic > stats.norm.ppf(0.975))
-    if found:
-        slack = 1e-9 * (1 + abs(a / b))
-        assert found[0] - slack <= a / b <= found[1] + slack
 
 
 def test_cost_is_refused_where_the_interval_includes_zero():

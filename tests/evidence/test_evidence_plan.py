@@ -123,3 +123,11 @@ def test_a_runs_own_departure_counts_for_all_its_rows(plan):
 
 def test_other_draws_are_no_departure(plan):
     assert standing_of(deviations(plan, {"seed": 1})) == "as planned"
+
+
+def test_an_addition_leaves_the_frozen_plan_as_it_is_and_says_what_it_is(plan):
+    assert plan_hash(plan) == plan_hash({**plan, "additions": []}) == plan["frozen"]
+    told = check_run(plan, {}).additions
+    assert len(told) == 2 and told[0].startswith("chronic absence, 2011-12 to 2024-25")
+    with pytest.raises(BadInput, match="when, what, why"):
+        check_frozen({**plan, "additions": [{"what": "one more"}]})

@@ -2,10 +2,11 @@
 
 import pandas as pd
 import pytest
+from student_tables import codebook_section, fake
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, codebook_section, fake
+from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES
 from leapstudy.students.engine import connect
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
 from leapstudy.students.reading import Reading

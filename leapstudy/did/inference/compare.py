@@ -16,7 +16,7 @@ from leapstudy.did.effect import finite, own_estimator, points_per_unit, row_of,
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
-from leapstudy.did.inference.synthetic import synthetic_did
+from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
 from leapstudy.did.permutation import Permutation, exact
 from leapstudy.did.spread import spread_of
 from leapstudy.did.two_by_two import cluster_robust
@@ -24,6 +24,8 @@ from leapstudy.did.two_by_two import cluster_robust
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
 
+SYNTHETIC: dict[str, str] = {"sdid_placebo": "sdid", "synthetic_control": "synthetic_control"}
+"""Methods that are estimators of their own, as `estimates.csv` names them."""
 NO_DONORS = pd.DataFrame({"district_code": pd.Series(dtype="str"), "weight": pd.Series(dtype=float)})
 
 
@@ -141,7 +143,7 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
             sample,
             inference.code,
             district,
-            "sdid" if method.name == "sdid_placebo" else own_estimator(sample),
+            SYNTHETIC.get(method.name) or own_estimator(sample),
             (method.estimate_pp, method.se_pp, method.low_pp, method.high_pp),
             role,
             p_value=method.p_value,
@@ -235,6 +237,34 @@ def _small_sample_t(sample: Sample) -> Method:
     note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
     p = spread.p_value(effect)
     return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
+
+
+def synthetic_only(sample: Sample) -> Inference:
+    """Return the synthetic difference and the synthetic control alone, each refused where it cannot be made.
+
+    Raises
+    ------
+    BadInput
+        If the sample has more than one treated district.
+    """
+    if len(sample.treated) != 1:
+        raise BadInput(f"Synthetic weights are for one treated district; the sample has {len(sample.treated)}.")
+    method, donors = _synthetic(sample)
+    methods = (method, _tried("synthetic_control", partial(_synthetic_control, sample)))
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods, donors)
+
+
+def _synthetic_control(sample: Sample) -> Method:
+    fitted = synthetic_control(sample)
+    largest = ", ".join(f"{row.weight:.0%}" for row in fitted.donors.head(3).itertuples() if row.weight >= 0.005)
+    note = f"Misses the {len(sample.contrast.pre)} years before by {fitted.miss:.2f} a year; largest weights {largest}."
+    if not fitted.fits:
+        raise BadInput(
+            f"No weights of the comparison districts give the {len(sample.contrast.pre)} years before: they miss them "
+            f"by {fitted.miss:.1f} a year, more than those years differ among themselves ({fitted.spread:.1f})."
+        )
+    effect = to_points(fitted.estimate, sample)
+    return Method("synthetic_control", effect, p_value=fitted.p_value, p_floor=fitted.floor, note=note)
 
 
 def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:

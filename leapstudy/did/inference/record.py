@@ -13,6 +13,7 @@ MethodName = Literal[
     "ferman_pinto",
     "small_sample_t",
     "sdid_placebo",
+    "synthetic_control",
     "cluster_robust",
 ]
 """Every test of one treated district; these are the `p_method`s of `estimates.csv`."""
@@ -25,6 +26,7 @@ LABELS: dict[MethodName, str] = {
     "ferman_pinto": "Ferman and Pinto",
     "small_sample_t": "Small-sample t",
     "sdid_placebo": "Synthetic DiD",
+    "synthetic_control": "Synthetic control",
     "cluster_robust": "Cluster-robust",
 }
 """Each method as a figure and a table name it."""

@@ -1,4 +1,4 @@
-"""Synthetic difference-in-differences (Arkhangelsky et al. 2021) of one treated district, through `diff-diff`."""
+"""Synthetic difference-in-differences and synthetic control of one treated district, through `diff-diff`."""
 
 import warnings
 from dataclasses import dataclass
@@ -15,6 +15,29 @@ from leapstudy.did.permutation import ALPHA, TIE
 
 LEAST_YEARS = 2
 MOST_DONORS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticControl:
+    """Estimate and placebo inference of the synthetic control, on the sample's scale.
+
+    `miss` is the root mean square of what the weighted districts miss in the years before, and `spread` the standard
+    deviation of the treated district's own years before. `p_value` is the share of districts whose ratio of later to
+    earlier misses is at least as large, the treated one included, and `floor` one over their number. `donors` is as in
+    `SyntheticDid`.
+    """
+
+    estimate: float
+    miss: float
+    spread: float
+    p_value: float
+    floor: float
+    donors: pd.DataFrame
+
+    @property
+    def fits(self) -> bool:
+        """Whether the weighted districts come nearer to the years before than the district's own mean does."""
+        return self.miss <= self.spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,19 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
     random there; here each district takes the place once, so that nothing is drawn.
     """
     years = sample.contrast.years
+    _refuse(sample)
+    y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
+    fitted = fit_rows(long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post)
+    p_value, floor = placebo_p(fitted)
+    se = float(np.std(fitted.variance_effects, ddof=1))
+    reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
+    year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
+    donors = fitted.get_unit_weights_df().set_axis(["district_code", "weight"], axis=1).reset_index(drop=True)
+    att = float(fitted.att)
+    return SyntheticDid(att, se, att - reach, att + reach, p_value, floor, donors, year, year_weight)
+
+
+def _refuse(sample: Sample) -> None:
     if len(sample.treated) > 1:
         raise BadInput("The synthetic difference is made for one treated district at a time.")
     if sample.spec.weights != "equal":
@@ -67,15 +103,52 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
             "takes seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
         )
+
+
+def synthetic_control(sample: Sample) -> SyntheticControl:
+    """Fit the synthetic control with a placebo in the place of every comparison district.
+
+    Raises
+    ------
+    BadInput
+        As `synthetic_did`.
+    LeapstudyError
+        If `diff-diff` is not installed.
+
+    Notes
+    -----
+    Abadie, Diamond and Hainmueller (2010): weights that are not negative and sum to one, so that a district beyond all
+    others cannot be matched (`fits` is False then). Every year before counts alike, scaled by its variance over
+    districts (Abadie 2021, section 3.2a); the p-value is that of their section 2.4.
+    """
+    _refuse(sample)
+    years, post = sample.contrast.years, sample.contrast.post
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
-    fitted = fit_rows(long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post)
-    p_value, floor = placebo_p(fitted)
-    se = float(np.std(fitted.variance_effects, ddof=1))
-    reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
-    year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
-    donors = fitted.get_unit_weights_df().set_axis(["district_code", "weight"], axis=1).reset_index(drop=True)
-    att = float(fitted.att)
-    return SyntheticDid(att, se, att - reach, att + reach, p_value, floor, donors, year, year_weight)
+    rows = long_rows(y, (*sample.treated, *sample.comparison), years)
+    fitted = _control_fit(rows.assign(treated=rows["treated"] * rows["year"].isin(post)), post)
+    donors = pd.DataFrame(fitted.donor_weights.items(), columns=["district_code", "weight"])
+    donors = donors.sort_values("weight", ascending=False, ignore_index=True)
+    spread = float(np.std(y[0, : len(sample.contrast.pre)], ddof=1))
+    floor = 1 / (int(fitted.n_placebos) + 1)
+    return SyntheticControl(
+        float(fitted.att), float(fitted.pre_rmspe), spread, float(fitted.placebo_p_value), floor, donors
+    )
+
+
+def _control_fit(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
+    try:
+        # imported here because it is slow to import and only this asks for it
+        from diff_diff import SyntheticControl as Control
+    except ImportError as reason:
+        raise LeapstudyError("Synthetic control needs `diff-diff`; run `make setup`.") from reason
+    with warnings.catch_warnings():
+        # a poor fit before is said in the note of the method, in the study's own words
+        warnings.simplefilter("ignore")
+        fitted = Control(v_method="inverse_variance").fit(
+            rows, "y", "treated", "district_code", "year", post_periods=list(post)
+        )
+        fitted.in_space_placebo()
+    return fitted
 
 
 def placebo_p(fitted: Any) -> tuple[float, float]:

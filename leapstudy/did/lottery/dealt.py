@@ -21,6 +21,8 @@ from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
 
 DEALS = 300
+FEWEST = 100
+"""Deals in each window of past periods, so that 5% of them are a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +35,31 @@ class Dealt:
         Units in the lottery of one window of past periods (the largest window), and those offered a start in it.
     strata : int
         Strata that lots were drawn in; smaller ones are joined to one.
-    deals, windows : int
-        Deals, and the windows of past periods that they were dealt into.
+    windows : int
+        Windows of past periods that were dealt into.
+    estimates : tuple of float
+        What each deal found.
     mean, sd : float
         Of the estimates; zero is expected.
     detectable : float
-        Smallest effect that the planned test finds in 80% of the deals.
+        Smallest effect that the planned test finds in 80% of the deals: randomization inference over the lottery's own
+        redraws at 5%; infinite where it can never reject.
     false_positive : float
-        Share of deals in which the planned test (t with Welch's degrees of freedom) rejects no effect at 5%.
+        Share of deals in which the planned test rejects, though there is no effect.
+    false_positive_t : float
+        The same of an ordinary 95% CI by t with Welch's degrees of freedom, which needs more units.
     """
 
     n_units: int
     n_offered: int
     strata: int
-    deals: int
     windows: int
+    estimates: tuple[float, ...]
     mean: float
     sd: float
     detectable: float
     false_positive: float
+    false_positive_t: float
 
 
 def deal(
@@ -72,7 +80,7 @@ def deal(
     phases
         First column with the offer -> share of the units that start there, 0 to 1.
     seed, deals
-        Of the lots, and how many in all.
+        Of the lots, and how many in all; more where there are many windows, see `FEWEST`.
     adjustment
         As in `rollout.rollout`.
 
@@ -84,7 +92,8 @@ def deal(
     Notes
     -----
     An effect adds the same number to every estimate and moves no standard error, so that deal d finds it if it is at
-    least ``t_d se_d - estimate_d``: the smallest detectable effect is the 80% quantile of these.
+    least ``c se_d - estimate_d``, c the critical value of the studentized estimate among the redraws: the smallest
+    detectable effect is the 80% quantile of these.
 
     Examples
     --------
@@ -94,33 +103,34 @@ def deal(
     >>> dealt.n_offered, round(dealt.detectable, 1), dealt.false_positive < 0.1
     (30, 0.9, True)
     """
-    if not windows or deals < 2 * len(windows):
-        raise BadInput(f"{deals} deals into {len(windows)} windows of past periods: give two deals a window or more.")
-    each = -(-deals // len(windows))
+    if not windows:
+        raise BadInput("There is no stretch of past periods without the program to deal into.")
+    each = max(-(-deals // len(windows)), min(deals, FEWEST))
     parts = [_window(y, strata, phases, seed + i, each, adjustment) for i, (y, strata) in enumerate(windows)]
-    estimate, se, t = (np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True))
+    estimate, se, t, critical = (np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True))
     n_units, n_offered, strata = max(part[1] for part in parts)
     return Dealt(
         n_units=n_units,
         n_offered=n_offered,
         strata=strata,
-        deals=len(estimate),
         windows=len(windows),
+        estimates=tuple(estimate.tolist()),
         mean=float(estimate.mean()),
         sd=float(estimate.std(ddof=1)),
-        detectable=float(np.quantile(t * se - estimate, POWER)),
-        false_positive=float(np.mean(np.abs(estimate) > t * se)),
+        detectable=float(np.quantile(critical * se - estimate, POWER, method="higher")),
+        false_positive=float(np.mean(np.abs(estimate) >= critical * se - TIE)),
+        false_positive_t=float(np.mean(np.abs(estimate) > t * se)),
     )
 
 
-Tests = tuple[np.ndarray, np.ndarray, np.ndarray]
+Tests = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 Size = tuple[int, int, int]
 
 
 def _window(
     outcome: np.ndarray, strata: np.ndarray, phases: Mapping[int, float], seed: int, deals: int, adjustment: Adjustment
 ) -> tuple[Tests, Size]:
-    """Return estimate, standard error and critical value of each deal; and units, offered units and strata."""
+    """Return estimate, standard error and both critical values of each deal; and units, offered units and strata."""
     start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
@@ -130,7 +140,15 @@ def _window(
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
     df = np.array([welch(scores[0] - b * scores[1], of) for b, of in zip(beta, assignments, strict=True)])
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
-    return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df)), size
+    critical = np.full(len(se), _critical(np.abs(estimate / se)))
+    return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df), critical), size
+
+
+def _critical(far: np.ndarray) -> float:
+    """Return the smallest of the studentized estimates that at most 5% of the redraws reach; infinite where none is."""
+    ordered = np.sort(far)[::-1]
+    reached = (far[None, :] >= ordered[:, None] - TIE).mean(axis=1)
+    return float(ordered[reached <= ALPHA + TIE][-1]) if reached[0] <= ALPHA + TIE else np.inf
 
 
 def planned_starts(

@@ -53,11 +53,14 @@ class Strata(_Part):
 
 
 class Budget(_Part):
-    """What there is and what a visited student costs, in dollars; and the share of offered students who are met."""
+    """What there is and what a visited student costs, in dollars; the share of offered students who are met; and the
+    smallest effect on a visited student that would matter, in points.
+    """
 
     dollars: Annotated[float, Field(ge=0)]
     per_visited_student: Annotated[float, Field(gt=0)]
     met: Annotated[float, Field(gt=0, le=1)]
+    matters_pp: Annotated[float, Field(gt=0)]
 
 
 class Scenarios(_Part):
@@ -136,3 +139,24 @@ def load_rollout(path: Path | None = None) -> Rollout:
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
         raise BadInput(f"{source.name} cannot be used: {'; '.join(faults)}.") from None
+
+
+def asked(track: str = "", dollars: float | None = None, path: Path | None = None) -> Rollout:
+    """Return the choices of `params/rollout.yml` with another track or budget.
+
+    Another track than the file's has the first outcome of its scenarios as primary.
+
+    Raises
+    ------
+    BadInput
+        As `load_rollout`, and for a track that is none.
+    """
+    chosen = load_rollout(path)
+    if track:
+        check_option("track", track, Track)
+    if track and track != chosen.track:
+        outcomes = getattr(chosen.scenarios, track) or (chosen.outcome,)
+        chosen = chosen.model_copy(update={"track": track, "outcome": outcomes[0]})
+    if dollars is None:
+        return chosen
+    return chosen.model_copy(update={"budget": chosen.budget.model_copy(update={"dollars": dollars})})

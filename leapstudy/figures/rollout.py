@@ -1,0 +1,126 @@
+"""A rollout before it is held: what each scenario would find, what chance alone finds, and what more money buys."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.phrases import between, counted, number, percent
+from leapstudy.evidence.budget import detectable_at, on_visited
+from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.frame import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE, axes, frame, styled, text_width
+from leapstudy.study.rollout.scenarios import Design
+from leapstudy.words import rollout as words
+from leapstudy.words.findings import Finding
+
+ROW = 0.34
+"""Inches of one scenario."""
+
+
+def _caption(design: Design, what: str) -> Caption:
+    return Caption(
+        what=what,
+        source=_source(design),
+        sample=design.eligible.rstrip("."),
+        years=design.past,
+        n=counted(design.n_eligible, "student" if design.chosen.track == "students" else "unit"),
+    )
+
+
+def _source(design: Design) -> str:
+    if design.simulated:
+        return "SIMULATED students"
+    return "Student files, not published" if design.chosen.track == "students" else "The state's published figures"
+
+
+def _tag(design: Design) -> str:
+    return "SIMULATED" if design.simulated else ""
+
+
+def scenarios(design: Design, width: float = WIDE) -> Exhibit:
+    """Draw the smallest detectable effect on a visited student, by scenario, for the outcome that is primary."""
+    finding, matters = words.recommendation(design), design.chosen.budget.matters_pp
+    rows = [item for item in design.scenarios if item.outcome == design.chosen.outcome]
+    found = [item.detectable_visited for item in rows if item.detectable_visited <= words.LARGEST]
+    sizes = [item.detectable_visited for item in rows]
+    names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
+    end = 1.2 * max([*found, matters])
+    subtitle = (
+        f"Smallest effect on a visited student that four in five lotteries find, points of "
+        f"{words.outcome_words(design.chosen.outcome)}; line: the effect that would matter"
+    )
+    note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
+    caption = _caption(design, "Smallest detectable effect by scenario")
+    left = 0.25 + max(text_width(name, 9.5) for name in names)
+    with styled():
+        figure, bottom, top = frame(
+            finding.title, subtitle, f"{caption.source}.{note}", ROW * len(rows) + 0.5, width=width, tag=_tag(design)
+        )
+        picture = axes(figure, left, width - 0.3, bottom + 0.3, top)
+        picture.set(xlim=(0, end), ylim=(len(rows) - 0.5, -0.5))
+        picture.set_yticks(range(len(rows)), names)
+        for place, (item, size) in enumerate(zip(rows, sizes, strict=True)):
+            visible = item.detectable_visited <= words.LARGEST
+            picture.barh(place, size if visible else 0, height=0.55, color=OWN if item == design.best else TINT)
+            label = number(size, 1) if visible else "none"
+            picture.text((size if visible else 0) + 0.01 * end, place, label, va="center", size=SMALL, color=INK)
+        picture.axvline(matters, color=INK, linewidth=1.2)
+    data = pd.DataFrame({"scenario": names, "points on a visited student": sizes})
+    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+
+
+def chance(design: Design, width: float = WIDE) -> Exhibit:
+    """Draw what deals without an effect found in the best scenario, and where the smallest detectable effect lies."""
+    best = design.best
+    ends = np.quantile(best.dealt.estimates, (0.05, 0.95))
+    finding = Finding(
+        f"By chance alone nine in ten estimates lie from {between(*ends)} points", words.false_alarms(best)
+    )
+    subtitle = (
+        f"{len(best.dealt.estimates):,} deals of a program without effect into past periods; each dot is an "
+        "estimate in points; line: smallest detectable effect"
+    )
+    caption = _caption(design, "Estimates of deals without an effect")
+    values = np.sort(best.dealt.estimates)
+    with styled():
+        figure, bottom, top = frame(finding.title, subtitle, f"{caption.source}.", 2.0, width=width, tag=_tag(design))
+        picture = axes(figure, 0.2, width - 0.2, bottom + 0.3, top)
+        _dots(picture, values)
+        picture.axvline(0, color=INK, linewidth=1.2)
+        if np.isfinite(best.dealt.detectable):
+            picture.axvline(best.dealt.detectable, color=OWN, linewidth=1.5)
+    data = pd.DataFrame({"deal": range(1, len(values) + 1), "estimate, points": values})
+    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+
+
+def _dots(picture: Axes, values: np.ndarray, bins: int = 41) -> None:
+    """Stack the estimates as dots, each at the middle of its bin."""
+    counts, edges = np.histogram(values, bins)
+    for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
+        picture.plot(np.full(count, (left + right) / 2), np.arange(count) + 0.5, ".", color=COMPARISON, markersize=3)
+    picture.set(yticks=[], ylim=(0, 1.1 * counts.max()))
+
+
+def money(design: Design, width: float = WIDE) -> Exhibit:
+    """Draw the smallest detectable effect on a visited student against the budget, for lotteries of students."""
+    best, budget, n = design.best, design.chosen.budget, design.n_eligible
+    price = budget.per_visited_student * budget.met
+    shares = np.linspace(0.02, 0.5, 49)
+    dollars = shares * n * price
+    sizes = [on_visited(detectable_at(best.dealt.detectable, best.offered, share), budget.met) for share in shares]
+    finding = Finding(words.money(design).title, words.money(design).detail)
+    subtitle = (
+        f"Smallest detectable effect on a visited student, points, by budget in $1,000, up to half of the list "
+        f"offered; shaded: what matters, from {number(budget.matters_pp, 1)} points down"
+    )
+    caption = _caption(design, "Smallest detectable effect by budget")
+    with styled():
+        figure, bottom, top = frame(finding.title, subtitle, f"{caption.source}.", 2.2, width=width, tag=_tag(design))
+        picture = axes(figure, 0.5, width - 0.25, bottom + 0.3, top)
+        picture.axhspan(0, budget.matters_pp, color=TINT, alpha=0.35, linewidth=0)
+        picture.plot(dollars / 1000, sizes, color=OWN, linewidth=2)
+        picture.axvline(budget.dollars / 1000, color=CONTEXT, linewidth=1.2)
+        picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max(*sizes[2:], budget.matters_pp)))
+    table = pd.DataFrame(
+        {"share offered": [percent(share, 0) for share in shares], "dollars": dollars, "points": sizes}
+    )
+    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
