@@ -62,7 +62,7 @@ class OverYears:
     unflagged : DataFrame
         scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
     bounds : tuple of Bounds
-        Robust intervals of the first later year in points, by how far trends may depart.
+        Robust intervals of the first later year in points, by how far trends may depart; for several treated units.
     synthetic : Inference or None
         For one district: the synthetic difference and the synthetic control over all years; None for all together.
     headline_without : tuple of Estimate
@@ -134,7 +134,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         odds=odds,
         flags=flags,
         unflagged=_unflagged(question, series, flags),
-        bounds=_bounds(points),
+        bounds=_bounds(points) if len(treated) > 1 else (),
         synthetic=synthetic,
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),

@@ -98,6 +98,14 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     return PlainPage(lang, title(reading, lang), say["note"], sections)
 
 
+def unanswered_page(name: str, lang: str = "en") -> PlainPage:
+    """Return the plain page of a district whose students are too few for any figure."""
+    say = catalog(lang)
+    keys = {"question": "question_students", "answer": "answer_none", "unsaid": "unsaid_none"}
+    sections = tuple(Section(key, say[f"h_{key}"], (say[text].format(name=name),)) for key, text in keys.items())
+    return PlainPage(lang, say["title_students"].format(name=name), say["note"], sections)
+
+
 def title(reading: Reading, lang: str = "en") -> str:
     """Return the page's question as its title."""
     return catalog(lang)[f"title_{kind(reading)}"].format(name=reading.name, n_treated=reading.n_treated)
