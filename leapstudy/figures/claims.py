@@ -40,7 +40,7 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
     """
     state, program = facts.state_chronic_long, study_names().program
     fewer, visited = fall(facts)
-    finding, narrow = told(fewer, visited, program), width <= NARROW
+    finding, narrow = told(fewer, visited), width <= NARROW
     source = "Education department's EdSight to 2019-20, then its releases and news of them"
     years = list(state["year"])
     with styled():

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, study_names
+from leapstudy.data.names import OWN_YEAR, comparison_words, study_names
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
@@ -30,6 +30,11 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
         what=what,
         source=study_names().source(main.outcome, main.edition),
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
-        years=years or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after",
+        years=years
+        or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after{_own(main.post)}",
         n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
     )
+
+
+def _own(post: str) -> str:
+    return " (years since each one's own start)" if post.startswith(OWN_YEAR) else ""

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import counted, points
-from leapstudy.data.describe import edition_differences
+from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
+from leapstudy.figures.common import not_drawn
 from leapstudy.figures.exhibit import Caption, Exhibit
 from leapstudy.figures.frame import (
     COMPARISON,
@@ -26,7 +27,6 @@ from leapstudy.figures.frame import (
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
-YEAR = "2020-21"
 ROW = 0.162
 """Inches from one district to the next."""
 TELL = 1.0
@@ -35,8 +35,12 @@ TELL = 1.0
 
 def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     """Draw each district's older figure hollow and its newer one filled, the districts compared in the study alone."""
-    rows, rest = _rows(study)
-    finding, names = findings.disagreement(study), study_names()
+    finding, names, differences = findings.disagreement(study), study_names(), edition_differences(study.data)
+    if differences.empty:
+        return not_drawn(study.answer, finding.title, "No other edition is there to compare with.", width)
+    newer, older = list(names.state.editions)[:2]
+    year = final_in_both(names.state, differences["year"])
+    rows, rest = _rows(study, differences, year)
     left = 0.2 + max(text_width(name, SMALL, "bold") for name in rows["name"])
     right = 0.15 + text_width("+00.0", SMALL, "bold")
     moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
@@ -47,8 +51,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     with styled():
         figure, bottom, top = frame(
             finding.title,
-            f"Attendance {YEAR}, percent; hollow: {_older(study)} edition, filled: {study.spec.edition} edition; "
-            f"blue: {names.program}",
+            f"Attendance {year}, percent; hollow: {older} edition, filled: {newer} edition; blue: {names.program}",
             source,
             ROW * (len(rows) + 1) + 0.45,
             width=width,
@@ -56,10 +59,10 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
         picture = axes(figure, left, width - right, bottom + 0.3, top - 0.05)
         _dumbbells(picture, rows, 4 if width <= NARROW else 6)
     caption = Caption(
-        what=f"Attendance {YEAR} in both editions of the state's file",
+        what=f"Attendance {year} in both editions of the state's file",
         source=names.sources,
         sample=f"{names.program} districts and {comparison_words(study.answer.main.comparison)}",
-        years=YEAR,
+        years=year,
         n=counted(len(rows), "district"),
     )
     table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
@@ -67,17 +70,13 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, table)
 
 
-def _rows(study: Study[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _rows(study: Study[Any], differences: pd.DataFrame, year: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the districts of the comparison by how far they moved, and all others."""
-    rows = edition_differences(study.data).query("year == @YEAR")
+    rows = differences.query("year == @year")
     codes = set(study.answer.comparison_districts["district_code"])
     inside = rows["leap"].astype(bool) | rows["district_code"].isin(codes)
     shown = rows[inside].assign(name=rows["district"].map(short)).sort_values("moved_pp", ignore_index=True)
     return shown, rows[~inside]
-
-
-def _older(study: Study[Any]) -> str:
-    return next(name for name in study_names().state.editions if name != study.spec.edition)
 
 
 def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:

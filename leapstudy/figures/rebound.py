@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, short, study_names
+from leapstudy.data.names import comparison_words, short, study_names, year_words
 from leapstudy.did.answer import Rebound
 from leapstudy.did.rebound import predicted
 from leapstudy.figures.common import caption_of, not_drawn
@@ -51,8 +51,9 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
     if shown is None:
         return not_drawn(answer, finding.title, finding.detail, width)
     narrow, rows = width <= NARROW, beyond(shown)
+    first, fell, rose = map(year_words, shown.years)
     flagged = _flagged(study)
-    caption = caption_of(answer, "Change of attendance from year to year", "2019-20 to 2021-22")
+    caption = caption_of(answer, "Change of attendance from year to year", f"{first} to {rose}")
     tall = ROW * (len(rows) + 1.5) + 0.55
     height = tall + PANEL + 0.5 if narrow else max(tall, PANEL) + 0.2
     with styled():
@@ -60,7 +61,7 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
             finding.title,
             f"Change in attendance, percentage points. Gray: line and 95% prediction from "
             f"{counted(shown.n, 'district')} alone ({comparison_words(shown.group)})",
-            f"{caption.source}. Both axes use 2020-21, so that an error in that year alone makes such a line.",
+            f"{caption.source}. Both axes use {fell}, so that an error in that year alone makes such a line.",
             height,
             width=width,
         )
@@ -113,8 +114,9 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     axes.locator_params(nbins=5)
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.yaxis.set_major_formatter(lambda value, _: signed(value))
-    axes.set_title("Rise, 2020-21 to 2021-22", loc="left", size=TEXT, weight="bold")
-    axes.set_xlabel("change 2019-20 to 2020-21", size=SMALL, color=COMPARISON)
+    first, fell, rose = map(year_words, shown.years)
+    axes.set_title(f"Rise, {fell} to {rose}", loc="left", size=TEXT, weight="bold")
+    axes.set_xlabel(f"change {first} to {fell}", size=SMALL, color=COMPARISON)
     _key(axes, shown)
     for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
         _label(axes, own.loc[place])
@@ -185,10 +187,11 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
 
 
 def _table(shown: Rebound) -> pd.DataFrame:
+    _, fell, rose = map(year_words, shown.years)
     columns = {
         "district": "District",
-        "fall_pp": "Change to 2020-21",
-        "rebound_pp": "Change to 2021-22",
+        "fall_pp": f"Change to {fell}",
+        "rebound_pp": f"Change to {rose}",
         "predicted_pp": "Predicted",
         "predicted_low_pp": "Low",
         "predicted_high_pp": "High",

@@ -1,5 +1,6 @@
 """The recommended design beside the published effects and, where the students are SIMULATED, beside the truth."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -35,15 +36,13 @@ def beside_published(study: StudentStudy, width: float = WIDE) -> Exhibit:
         return refused_exhibit(study, finding.title, study.answer.design().refused, width)
     what = "Effect on visited students, percentage points, by month; band: 95%, all months at once; stars: published"
     with styled():
-        figure, bottom, top = student_frame(
-            study, finding, what, 3.3, width, f"{_named(study.published)} Their errors and method are not public."
-        )
+        figure, bottom, top = student_frame(study, finding, what, 3.3, width, f"{_named(study.published)}")
         picture = axes(figure, 0.45, width - (0.85 if narrow else 1.5), bottom + 0.42, top - 0.1)
         month_axis(picture)
         draw_band(picture, path)
         _stars(picture, study.published)
-        highest = max(float(study.published["effect_pp"].max()), float(path["high_sup_pp"].max()))
-        last = max(int(path["event_time"].max()), int(study.published["month"].max()))
+        highest = float(np.nanmax([*study.published["effect_pp"], *path["high_sup_pp"]]))
+        last = max([int(path["event_time"].max()), *study.published["month"].astype(int)])
         picture.set(xlim=(-0.5, last + 0.4), ylim=(min(0.0, float(path["low_sup_pp"].min())) - 1.2, 1.08 * highest))
         ends = [(float(path["estimate_pp"].iloc[-1]), "estimate", OWN, "bold")]
         if study.truth is not None:
@@ -74,13 +73,15 @@ def _stars(axes: Axes, published: pd.DataFrame) -> None:
 
 def _named(published: pd.DataFrame) -> str:
     """Say which published effect each star is, month by month."""
+    if published.empty:
+        return "No effect is published."
     parts = []
     for month, rows in published.sort_values(["month", "effect_pp"]).groupby("month"):
         told = ", ".join(
             f"{points(float(effect), 0)} {who}" for effect, who in zip(rows["effect_pp"], rows["who"], strict=True)
         )
         parts.append(f"month {month}: {told}")
-    return f"Stars, {'; '.join(parts)}."
+    return f"Stars, {'; '.join(parts)}. Their errors and method are not public."
 
 
 def _truth_table(study: StudentStudy, path: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from leapstudy.core.table import table_html
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short
 from leapstudy.figures.frame import NARROW
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.notebook import notebook_body, save_picture
@@ -161,4 +161,4 @@ def failed_html(name: str, status: str, error: Mapping[str, str], result: Mappin
 
 def place(reading: Reading) -> str:
     """Return what a result is about: a district, or all together."""
-    return "all LEAP districts" if reading.code == "ALL" else short(reading.name)
+    return f"all {program_name()} districts" if reading.code == "ALL" else short(reading.name)

@@ -12,6 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.sensitivity.unobserved import Strength, strength
 from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
@@ -140,6 +141,14 @@ class StudentStudy:
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
 
     @property
+    def unobserved(self) -> Strength | None:
+        """How strong a reason that nobody recorded must be to explain the recommended design's effect away."""
+        main = self.answer.design().main
+        if main is None or not main.se_pp:
+            return None
+        return strength(main.estimate_pp, main.se_pp, main.n_treated + main.n_comparison - 1)
+
+    @property
     def _graded(self) -> dict[str, Any]:
         """The evidence tier as pages read it; only a draw is graded."""
         return {} if self.answer.lottery is None else {"essa": self.answer.lottery.essa}
@@ -170,6 +179,7 @@ class StudentStudy:
                 "period": self.period,
                 "rows": self.rows,
                 "verdict": self.verdict,
+                "unobserved": self.unobserved,
                 "detectable": {"mde_pp": self.mde_pp},
             },
         )

@@ -71,6 +71,19 @@ LOTTERY_VERDICTS = {
 """First sentence of a draw by verdict; the other kinds cannot arise."""
 
 
+def unobserved(study: StudentStudy) -> str:
+    """Say how strong an unseen reason must be, and what those show who were picked by the same people and not met."""
+    found, main = study.unobserved, study.answer.design().main
+    if found is None or main is None:
+        return "There is no effect that an unseen reason could explain away."
+    return (
+        f"A reason that nobody recorded, explaining {percent(found.to_zero)} of what is left of who was visited and as "
+        f"much of later attendance, brings the effect to zero; {percent(found.to_include_zero)} lets its 95% CI "
+        f"include zero. In points: students who were picked would have to come back by {points(main.estimate_pp)} more "
+        f"than like students without any visit. {_control_words(study.answer.control)}"
+    )
+
+
 VERDICTS = {
     "positive": "{name}: visited students came more often than like students.",
     "negative": "{name}: visited students came less often than like students.",
@@ -307,6 +320,8 @@ def published(study: StudentStudy) -> Finding:
     bands = path.set_index("event_time")
     rows = study.published[study.published["month"].isin(bands.index)]
     above = int((rows["effect_pp"] > bands.loc[rows["month"], "high_sup_pp"].to_numpy()).sum())
+    if rows.empty:
+        return Finding("No effect is published beside which the estimate could be set", truth(study))
     beside = f"{_count(above)} of {_count(len(rows)).lower()} published effects lie above its band"
     if study.truth is None:
         return Finding(beside, truth(study))

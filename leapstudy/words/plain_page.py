@@ -13,7 +13,7 @@ import yaml
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import number, points
-from leapstudy.data.names import study_names
+from leapstudy.data.names import program_name, study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
 
@@ -64,9 +64,8 @@ class PlainPage:
         return " ".join([f"{self.title}", *(f"{item.heading}. {item.text}" for item in self.sections)])
 
 
-@cache
 def catalog(lang: str) -> dict[str, str]:
-    """Return the sentences of a language.
+    """Return the sentences of a language, with the study's program in them.
 
     Raises
     ------
@@ -75,8 +74,13 @@ def catalog(lang: str) -> dict[str, str]:
     """
     if lang not in LANGUAGES:
         raise bad_value("language", lang, LANGUAGES)
+    return _catalog(lang, program_name())
+
+
+@cache
+def _catalog(lang: str, program: str) -> dict[str, str]:
     text = files("leapstudy.words").joinpath("catalog", f"{lang}.yml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return {key: sentence.replace("{program}", program) for key, sentence in yaml.safe_load(text).items()}
 
 
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:

@@ -13,9 +13,19 @@ SHOWN_ENROLLMENT = 2_000
 """Students a district at which power is shown."""
 
 
+NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
+
+
+def _none(caption: str, reason: str) -> Table:
+    """Return a table that says why it is empty: a gap in the page would hide it."""
+    return Table(pd.DataFrame({"Why there is no table": [reason]}), caption)
+
+
 def alike_before(evidence: Evidence) -> Table:
     """Return how alike the groups were before the program, by the What Works Clearinghouse's yardstick."""
     rows = evidence.wwc.baseline
+    if not rows:
+        return _none("How alike the groups were", "Nothing before the program is published for both sides.")
     program = study_names().program
     table = pd.DataFrame(
         {
@@ -34,6 +44,8 @@ def alike_before(evidence: Evidence) -> Table:
 
 def what_it_would_take(evidence: Evidence) -> Table:
     """Return the smallest detectable effect by districts on either side; a star where the largest published shows."""
+    if evidence.power is None:
+        return _none("What it would take to see the published effects", NOT_PUBLISHED)
     reach = evidence.reach[evidence.reach["enrollment"] == SHOWN_ENROLLMENT]
     largest = float(reach["diluted_high_pp"].iloc[0])
     cells = reach.assign(cell=[_cell(value, largest) for value in reach["mde_pp"]])
@@ -54,8 +66,10 @@ def _cell(value: float, largest: float) -> str:
 
 def days_gained(evidence: Evidence) -> Table:
     """Return the days gained per visited student, and what the published effects would come to."""
-    cost, ours = evidence.cost, evidence.cost.days_visited
-    rows = []
+    cost = evidence.cost
+    if cost is None:
+        return _none("What a day cost", NOT_PUBLISHED)
+    ours, rows = cost.days_visited, []
     if ours is not None:
         price = cost.dollars_per_day
         rows.append(
