@@ -1,8 +1,13 @@
 """The README is what the workspace makes of itself."""
 
 from leapstudy.core import paths
+<<<<<<< HEAD
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.readme import KEPT, TREE, exhibits, readme
+=======
+from leapstudy.figures.forest import forest
+from leapstudy.site.readme import KEPT, TREE, commands, exhibits, readme
+>>>>>>> main
 from leapstudy.study.public import study_all
 
 
@@ -16,6 +21,10 @@ def test_the_exhibits_are_what_is_there():
     text = exhibits()
     assert (paths.root() / "docs" / "exhibits.md").read_text(encoding="utf-8") == text
     assert "`over_years.over_years`" in text and "`power.ruler`" in text and "`forest.forest`" in text
+
+
+def test_the_commands_are_what_is_there():
+    assert (paths.root() / "docs" / "commands.md").read_text(encoding="utf-8") == commands()
 
 
 def test_the_tree_names_only_what_is_there():
