@@ -1,13 +1,8 @@
 """The README is what the workspace makes of itself."""
 
 from leapstudy.core import paths
-<<<<<<< HEAD
 from leapstudy.figures.plain import answer_chart
-from leapstudy.site.readme import KEPT, TREE, exhibits, readme
-=======
-from leapstudy.figures.forest import forest
 from leapstudy.site.readme import KEPT, TREE, commands, exhibits, readme
->>>>>>> main
 from leapstudy.study.public import study_all
 
 
