@@ -84,9 +84,10 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
     axes.set(
         xlim=(-0.15, len(years) - 0.85),
         ylim=(low - 1.6 * room, high + 1.6 * room),
-        xticks=range(len(years)),
-        xticklabels=years,
     )
+    across = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    every = -(-len(years) // max(int(across / 0.65), 1))
+    axes.set_xticks(range(0, len(years), every), years[::every])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axes.axvline(start, color=INK, linewidth=1.2)

@@ -20,6 +20,7 @@ from leapstudy.figures.frame import (
     SMALL,
     WIDE,
     axes,
+    fitted,
     frame,
     styled,
     text_width,
@@ -27,8 +28,8 @@ from leapstudy.figures.frame import (
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
-ROW = 0.162
-"""Inches from one district to the next."""
+ROW, LONGEST = 0.162, 1.6
+"""Inches from one district to the next, and of the longest name."""
 TELL = 1.0
 """Points from which a move is written beside its district."""
 
@@ -75,8 +76,8 @@ def _rows(study: Study[Any], differences: pd.DataFrame, year: str) -> tuple[pd.D
     rows = differences.query("year == @year")
     codes = set(study.answer.comparison_districts["district_code"])
     inside = rows["leap"].astype(bool) | rows["district_code"].isin(codes)
-    shown = rows[inside].assign(name=rows["district"].map(short)).sort_values("moved_pp", ignore_index=True)
-    return shown, rows[~inside]
+    names = [fitted(short(name), SMALL, LONGEST) for name in rows.loc[inside, "district"]]
+    return rows[inside].assign(name=names).sort_values("moved_pp", ignore_index=True), rows[~inside]
 
 
 def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:

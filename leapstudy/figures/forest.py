@@ -23,6 +23,7 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     effect_axis,
+    fitted,
     frame,
     styled,
     text_width,
@@ -31,6 +32,8 @@ from leapstudy.words import findings
 
 ROW = 0.25
 """Inches from one district to the next."""
+NAMES = {False: 2.4, True: 1.25}
+"""Inches of the longest name, on a wide page and on a narrow one."""
 
 
 def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
@@ -45,6 +48,10 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     """
     finding, caption = findings.forest(pooled), caption_of(pooled, "Estimates with 95% intervals")
     rows, together = _districts(pooled), _together(pooled)
+    longest = NAMES[width <= NARROW]
+    rows, together = (
+        part.assign(name=[fitted(name, 9.5, longest, "bold") for name in part["name"]]) for part in (rows, together)
+    )
     names = [*together["name"], *rows["name"]]
     subtitle = (
         f"Change in attendance beyond that of {counted(pooled.main.n_comparison, 'district')} "

@@ -84,6 +84,20 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     return lines
 
 
+def fitted(text: str, size: float, width: float, weight: str = "normal") -> str:
+    """Return text that fits into `width` inches: as it is, or cut with an ellipsis; a table holds it whole.
+
+    Examples
+    --------
+    >>> fitted("Arlington Elementary/Middle School", 9, 1.5)
+    'Arlington Elementary…'
+    """
+    short = text
+    while short and text_width(short + ("" if short == text else "…"), size, weight) > width:
+        short = short[:-1]
+    return text if short == text else f"{short.rstrip()}…"
+
+
 def frame(
     title: str, subtitle: str, source: str, height: float, *, width: float = WIDE, tag: str = ""
 ) -> tuple[Figure, float, float]:

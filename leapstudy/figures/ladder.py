@@ -19,6 +19,7 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     effect_axis,
+    fitted,
     frame,
     styled,
     text_width,
@@ -27,7 +28,7 @@ from leapstudy.words import ladder as words
 
 ROW, ABOVE = 0.235, 0.4
 """Inches of a row whose name stands beside it, and of one whose name stands above."""
-NAME = 9.0
+NAME, LONGEST = 9.0, 2.6
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 """Keeps the line of zero out of the words that stand on it."""
 
@@ -44,6 +45,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     """
     rows, finding, narrow = words.ladder_rows(answer), words.ladder(answer), width <= NARROW
     rows["place"] = _places(rows, narrow)
+    rows["name"] = [fitted(name, NAME, LONGEST, "bold") for name in rows["name"]]
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
     left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["name"], *rows["block"]})
     right = 0.15 if narrow else 0.3 + max(text_width(_figure(row), NAME, "bold") for row in records(rows))

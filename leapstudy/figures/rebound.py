@@ -24,16 +24,18 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     effect_axis,
+    fitted,
     frame,
     signed,
     styled,
     text_width,
+    wrap,
 )
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
-PANEL, ROW = 2.9, 0.165
-"""Inches of the scatter, and from one name to the next."""
+PANEL, ROW, LONGEST = 2.9, 0.165, 1.4
+"""Inches of the scatter, from one name to the next, and of the longest name."""
 SHADE = "#EFEFEF"
 
 
@@ -83,7 +85,8 @@ def beyond(shown: Rebound) -> pd.DataFrame:
     if len(rows) == 1:
         gap = shown.comparison["rebound_pp"] - shown.intercept - shown.slope * shown.comparison["fall_pp"]
         rows = pd.concat([rows, shown.comparison.assign(gap_pp=gap, own=False)])
-    return rows.assign(name=rows["district"].map(short)).sort_values("gap_pp", ascending=False, ignore_index=True)
+    names = [fitted(short(name), SMALL, LONGEST) for name in rows["district"]]
+    return rows.assign(name=names).sort_values("gap_pp", ascending=False, ignore_index=True)
 
 
 def _flagged(study: Study[Any]) -> set[str]:
@@ -92,7 +95,9 @@ def _flagged(study: Study[Any]) -> set[str]:
 
 
 def _average(shown: Rebound) -> str:
-    return f"Average of {len(shown.treated)}" if len(shown.treated) > 1 else short(shown.treated["district"].iloc[0])
+    if len(shown.treated) > 1:
+        return f"Average of {len(shown.treated)}"
+    return fitted(short(shown.treated["district"].iloc[0]), SMALL, LONGEST - 0.4, "bold")
 
 
 def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
@@ -115,8 +120,9 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.yaxis.set_major_formatter(lambda value, _: signed(value))
     first, fell, rose = map(year_words, shown.years)
-    axes.set_title(f"Rise, {fell} to {rose}", loc="left", size=TEXT, weight="bold")
-    axes.set_xlabel(f"change {first} to {fell}", size=SMALL, color=COMPARISON)
+    room = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    axes.set_title("\n".join(wrap(f"Rise, {fell} to {rose}", TEXT, room, "bold")), loc="left", size=TEXT, weight="bold")
+    axes.set_xlabel("\n".join(wrap(f"change {first} to {fell}", SMALL, room)), size=SMALL, color=COMPARISON)
     _key(axes, shown)
     for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
         _label(axes, own.loc[place])
@@ -124,7 +130,11 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
 
 def _key(axes: Axes, shown: Rebound) -> None:
     """Say which dots are which, where no dot can be: below the line's lower left end."""
-    own = short(shown.treated["district"].iloc[0]) if len(shown.treated) == 1 else _program(shown)
+    own = (
+        fitted(short(shown.treated["district"].iloc[0]), SMALL, LONGEST, "bold")
+        if len(shown.treated) == 1
+        else _program(shown)
+    )
     axes.text(0.02, 0.09, own, transform=axes.transAxes, color=OWN, weight="bold", size=SMALL)
     axes.text(0.02, 0.02, f"{shown.n} without", transform=axes.transAxes, color=COMPARISON, size=SMALL)
 
@@ -138,7 +148,7 @@ def _label(axes: Axes, row: "pd.Series[Any]") -> None:
     left = row["fall_pp"] > sum(axes.get_xlim()) / 2
     up = row["rebound_pp"] < row["predicted_pp"] - 1
     axes.annotate(
-        short(row["district"]),
+        fitted(short(row["district"]), SMALL, LONGEST, "bold"),
         (row["fall_pp"], row["rebound_pp"]),
         (-6 if left else 6, 0 if up else 7),
         textcoords="offset points",

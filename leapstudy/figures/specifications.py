@@ -7,7 +7,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.phrases import counted, number
 from leapstudy.data.names import comparison_short, contrast_words, study_names
-from leapstudy.did.contrasts import contrasts_of, years_label
+from leapstudy.did.contrasts import clock_from, years_label
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures.exhibit import Caption, Exhibit
 from leapstudy.figures.frame import (
@@ -137,7 +137,7 @@ def told_curve(curve: pd.DataFrame, start: str) -> pd.DataFrame:
     """Return the curve of units that started in `start` with its choices in words, its own placebo among them."""
     years = {
         name: contrast_words(years_label(item.pre), years_label(item.post))
-        for name, item in contrasts_of(study_names().state, start).items()
+        for name, item in clock_from(study_names(), start).contrasts().items()
     }
     return curve.assign(
         comparison=curve["comparison"].map(comparison_short),
