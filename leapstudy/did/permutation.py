@@ -118,7 +118,8 @@ def shuffled(
     # in an order of their own, so that a seed means the same shuffles however the districts are listed
     listed = np.lexsort((size, changes.round(9)))
     changes, size = changes[listed], size[listed]
-    rng, observed, blocks = np.random.default_rng(seed), (listed < n_treated)[None], []
+    rng, observed = np.random.default_rng(seed), (listed < n_treated)[None]
+    blocks: list[tuple[tuple[np.ndarray, np.ndarray], ...]] = []
     most = max(1, CELLS // len(changes))
     for done in range(0, max(draws, 1), most):
         labels = _shuffled_labels(rng, (min(most, draws - done), len(changes)), n_treated)

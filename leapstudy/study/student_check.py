@@ -76,8 +76,8 @@ def require_usable(settings: StudentSettings) -> Checked:
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
     from leapstudy.students.engine import connect
+    from leapstudy.students.files import is_simulated
     from leapstudy.students.readers import open_panel, read_visits
-    from leapstudy.students.simulate import is_simulated
 
     known, how, files = load_study().districts, settings.reading, input_files(settings)
     con = connect(settings.memory_limit, engine=settings.engine)
