@@ -31,7 +31,7 @@ from leapstudy.study.student_estimates import at_risk_by_district
 from leapstudy.study.student_paths import headline_row
 from leapstudy.study.students import student_verdict
 
-STUDENTS, DISTRICTS, FILES, SEED, FEWEST = 4000, 10, 10, 20261128, 6
+STUDENTS, DISTRICTS, FILES, SEED, FEWEST = 2500, 20, 5, 20261128, 6
 OUT = Path(__file__).parent / "results" / "student_gates.csv"
 
 
@@ -105,6 +105,7 @@ def main() -> None:
     for number in range(given.files):
         for pick in get_args(Pick):
             rows += replicates(pick, given.students, given.districts, given.seed + number)
+            print(number, pick, flush=True)
         table = summary(rows, students=given.students, seed=given.seed)
         write_text_atomic(given.out, table.to_csv(index=False, float_format="%.4f"))
         print(table.round(2).to_string(), flush=True)

@@ -21,23 +21,25 @@ RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock
 SUPPORTED = ((3, 11), (3, 14))
 
 SHARE = ROOT / "leapstudy" / "batch" / "kernels" / "share"
+NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+"""The study's own; one that a person adds under another name is theirs."""
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
 
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),
     "setup-test": (TEST_LOCK, []),
-    "study": (RUN_LOCK, [["-m", "leapstudy.cli", "run", "--track", "all"]]),
-    "lab": (RUN_LOCK, [["-m", "leapstudy.cli", "lab"]]),
+    "study": (RUN_LOCK, [["-m", "leapstudy", "run", "--track", "all"]]),
+    "lab": (RUN_LOCK, [["-m", "leapstudy", "lab"]]),
     "test": (
         TEST_LOCK,
         [
             ["-m", "ruff", "check", "."],
             ["-m", "ruff", "format", "--check", "."],
             ["-m", "mypy"],
-            ["-m", "leapstudy.cli", "check"],
+            ["-m", "leapstudy", "check"],
             ["-m", "pytest", "-p", "no:nbval", "-n", "2", "--dist", "loadscope"],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
-            ["-m", "pytest", "--nbval-lax", *WARM, "-n", "2", "--dist", "loadscope", "notebooks"],
+            ["-m", "pytest", "--nbval-lax", *WARM, "-n", "2", "--dist", "loadscope", *NOTEBOOKS],
         ],
     ),
 }
@@ -62,13 +64,31 @@ def install(lock: Path) -> None:
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
     # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
-    subprocess.run([*pip, "--no-build-isolation", "-e", str(ROOT)], check=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--no-compile"]
+    run_told([*pip, "--progress-bar", "off", "--require-hashes", "-r", str(lock)], lock.read_text("utf-8").count("=="))
+    subprocess.run([*pip, "--quiet", "--no-build-isolation", "-e", str(ROOT)], check=True)
+    print("  compiling", flush=True)
     # of thousands of files some libraries ship a few for other Pythons, which cannot be compiled and are never imported
     everything = [str(VENV), str(ROOT / "leapstudy")]
     subprocess.run([str(PYTHON), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", *everything], check=False)
     STAMP.write_text(fingerprint(lock) + "\n", encoding="utf-8")
+
+
+def run_told(command: list[str], packages: int) -> None:
+    """Run pip, with one line for every tenth of the packages; what it complains of is printed whole."""
+    step, done = max(1, packages // 10), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace") as process:
+        for line in process.stdout or ():
+            if line.startswith("Collecting "):
+                done += 1
+                if done % step == 0:
+                    print(f"  {done} of about {packages} packages fetched", flush=True)
+            elif line.startswith("Installing "):
+                print(f"  installing {done} packages", flush=True)
+            elif line.startswith(("ERROR", "WARNING")):
+                print(line, end="", flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def check_python() -> None:

@@ -13,7 +13,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -83,6 +83,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
     chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
+    if not places:
+        chosen = [item for item in chosen if not _hidden(data, item)]
     planned = _planned(track, wanted if few else [_notebook(PUBLIC_DISTRICT), *wanted])
     check_names(_readers(treated))
     typed = typed_settings(settings, settable(planned))
@@ -96,14 +98,25 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     return runs
 
 
+def _hidden(data: StudyData, district: District) -> bool:
+    """Say whether a treated unit's own figures are not published, where the state says that such units are left out."""
+    if data.state.unit.hidden == "refuse":
+        return False
+    try:
+        build_sample(data, _spec(district.slug, {}), [district.code])
+    except BadInput:
+        return True
+    return False
+
+
 def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:
     """Return the districts asked for, each once whatever names it was given."""
     chosen = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(
-            f"{', '.join(strangers)} had no LEAP visits, so there is no effect to estimate. LEAP districts: "
-            f"{', '.join(item.slug for item in treated)}."
+            f"{', '.join(strangers)} had no {program_name()} visits, so there is no effect to estimate. "
+            f"{program_name()} districts: {', '.join(item.slug for item in treated)}."
         )
     return chosen
 

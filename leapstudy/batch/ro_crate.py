@@ -16,9 +16,11 @@ from urllib.parse import quote
 
 import leapstudy
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import PreviousRun, published
+from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, read_manifest
+from leapstudy.batch.previous_runs import PreviousRun
 from leapstudy.core.files import write_text_atomic
+from leapstudy.data.names import program_name
 from leapstudy.study.result import made
 
 NAME = "ro-crate-metadata.json"
@@ -146,7 +148,7 @@ def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.dat
     return {
         "@id": "./",
         "@type": "Dataset",
-        "name": "Did LEAP raise attendance: results of one batch",
+        "name": f"Did {program_name()} raise attendance: results of one batch",
         "description": (
             f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}."
         ),

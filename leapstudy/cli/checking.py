@@ -81,15 +81,16 @@ def _said(read: Callable[[], object]) -> str:
 
 def _check_student_files() -> None:
     from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students
+    from leapstudy.study.student_check import check_students, too_close
 
     settings = load_settings()
     if settings.simulated:
         typer.echo("Students: the SIMULATED state; name your own files in params/students.yml.")
         return
     checked = check_students(settings)
-    typer.echo(checked.text)
-    if not checked.ok:
+    reason = too_close(checked, settings)
+    typer.echo(f"{checked.text}\n{reason}".strip())
+    if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)
 
 

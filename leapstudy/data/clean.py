@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.data.schema import BOUND
 from leapstudy.data.state import Calendar, State
 from leapstudy.data.tables import Table
 
@@ -84,6 +85,38 @@ def label_edition(frame: pd.DataFrame, table: str, edition: str, running_years: 
     running = int((measure == "year_to_date").sum())
     reason = f"edition {edition}: {running} figures were year-to-date at the release"
     return frame.assign(edition=edition, measure=measure), Entry("label_edition", table, reason, len(frame), len(frame))
+
+
+def add_up(frame: pd.DataFrame, table: Table) -> Cleaned:
+    """Make one row of a unit's several rows in a year, as `add_up` of the table says; a hidden one hides the sum."""
+    rule = table.add_up
+    if rule is None:
+        return frame, Entry("add_up", table.name, "one row a unit and year already", len(frame), len(frame))
+    keys = [*(name for name in table.key if name != rule.over), *(name for name in table.constant)]
+    weight = frame[rule.denominator]
+    parts = frame.assign(
+        **{name: frame[name] for name in keys},
+        _numerator=frame[rule.numerator],
+        _denominator=weight,
+        _rate=frame["rate"] * weight,
+        _bounded=frame.get(f"rate{BOUND}", pd.Series(False, index=frame.index)),
+    )
+    groups = parts.groupby(keys, sort=False)
+    sums = groups[["_numerator", "_denominator", "_rate"]].sum()
+    hidden = (
+        parts[["_numerator", "_denominator", "_rate"]].isna().groupby([parts[name] for name in keys], sort=False).any()
+    )
+    sums = sums.mask(hidden)
+    out = pd.DataFrame(
+        {
+            rule.to: 100 * sums["_numerator"] / sums["_denominator"],
+            "students": sums["_denominator"],
+            "rate": sums["_rate"] / sums["_denominator"],
+            f"rate{BOUND}": groups["_bounded"].any(),
+        }
+    ).reset_index()
+    reason = f"rows of each {rule.over} added up by their {rule.denominator}"
+    return out, Entry("add_up", table.name, reason, len(frame), len(out))
 
 
 def drop_unusable(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:

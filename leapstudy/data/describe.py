@@ -1,57 +1,102 @@
-"""What the figures look like before any model: raw means, and how far the two editions disagree."""
+"""What the figures look like before any model: raw means, and how far two editions disagree."""
 
+import numpy as np
 import pandas as pd
 
+from leapstudy.core.errors import BadInput
+from leapstudy.data.districts import rule_mask
 from leapstudy.data.load import StudyData
+from leapstudy.data.state import State
 
-GROUP_LABELS = {
-    "leap": "LEAP districts",
-    "alliance": "Alliance districts without LEAP",
-    "others": "All other districts",
-}
+TREATED, REST = "leap", "others"
+"""Keys of the treated units, and of units that are neither treated nor in the study's own comparison group."""
 
 
-def study_group(districts: pd.DataFrame) -> pd.Series:
-    """Return each district's group by code: leap, alliance (without LEAP) or others (neither)."""
-    group = pd.Series("others", index=districts["district_code"], dtype="str")
-    group[districts["alliance"].to_numpy()] = "alliance"
-    group[districts["leap"].to_numpy()] = "leap"
+def group_labels(state: State) -> dict[str, str]:
+    """Return the groups of the raw means in order: the treated units, the study's own comparison group, the rest."""
+    own, noun = state.usual("groups"), state.unit.noun["en"][1]
+    labels = {TREATED: f"{state.program.short} {noun}", own: state.groups[own].words.long}
+    return labels if own == REST else {**labels, REST: f"All other {noun}"}
+
+
+def study_group(data: StudyData) -> pd.Series:
+    """Return each unit's group by code; see `group_labels`."""
+    units, own = data.districts, data.state.usual("groups")
+    group = pd.Series(REST, index=units["district_code"], dtype="str")
+    group[rule_mask(units, data.state.groups[own].where).to_numpy(bool)] = own
+    group[units["leap"].to_numpy(bool)] = TREATED
     return group
 
 
-def raw_means(data: StudyData, edition: str = "2022-23", group: str = "all") -> pd.DataFrame:
-    """Return the mean attendance of each group of districts by year, districts weighted equally.
+def traits_of_units(data: StudyData, *, adjust: bool = False) -> dict[str, pd.Series]:
+    """Return the declared traits by name, each a series over the units' codes; with `adjust` those of a regression."""
+    units = data.districts.set_index("district_code")
+    return {
+        name: np.log(units[trait.column]) if trait.log else units[trait.column]
+        for name, trait in data.state.unit.traits.items()
+        if trait.adjust or not adjust
+    }
 
-    Only districts with all years of the edition count, so that no mean moves because a district came or went.
+
+def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.DataFrame:
+    """Return the mean of each group of units by year, units weighted equally; the newest edition by default.
+
+    Attendance of a student group, or without one chronic absence.
+    Only units with all years of the edition count, so that no mean moves because a unit came or went.
 
     Returns
     -------
     DataFrame
         group, label, year, rate_pct (percent), n_districts.
     """
-    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == group)]
+    rows = rows_of(data.attendance, data.chronic, edition or data.state.usual("editions"), group)
     complete = rows.groupby("district_code")["year"].transform("count") == rows["year"].nunique()
-    kept = rows[complete].assign(study_group=rows["district_code"].map(study_group(data.districts)))
+    kept = rows[complete].assign(study_group=rows["district_code"].map(study_group(data)))
     means = kept.groupby(["study_group", "year"], as_index=False).agg(
         rate_pct=("rate", "mean"), n_districts=("rate", "size")
     )
-    labels = means["study_group"].map(GROUP_LABELS)
+    labels = means["study_group"].map(group_labels(data.state))
     return means.rename(columns={"study_group": "group"}).assign(label=labels, rate_pct=100 * means["rate_pct"])
 
 
+def rows_of(attendance: pd.DataFrame, chronic: pd.DataFrame, edition: str, group: str) -> pd.DataFrame:
+    """Return the rows of one student group's attendance; without a group chronic absence, `rate` a fraction."""
+    if not group:
+        return chronic.assign(rate=chronic["percent"] / 100)
+    return attendance[(attendance["edition"] == edition) & (attendance["group"] == group)]
+
+
 def edition_differences(data: StudyData) -> pd.DataFrame:
-    """Return how far the 2022-23 edition moved each figure of the 2021-22 edition, in points of attendance.
+    """Return how far the newest edition moved each figure of the one before it, in points of attendance.
 
     Returns
     -------
     DataFrame
-        district_code, district, leap, year, older_pct, newer_pct, moved_pp (newer minus older).
+        district_code, district, leap, year, older_pct, newer_pct, moved_pp (newer minus older); empty with one edition.
     """
+    columns = ["district_code", "district", "leap", "year", "older_pct", "newer_pct", "moved_pp"]
+    if len(data.state.editions) == 1:
+        return pd.DataFrame(columns=columns)
+    newer, older = list(data.state.editions)[:2]
     rows = data.attendance[data.attendance["group"] == "all"].assign(rate=lambda frame: 100 * frame["rate"])
-    wide = rows.pivot(index=["district_code", "year"], columns="edition", values="rate").dropna().reset_index()
-    wide = wide.rename(columns={"2021-22": "older_pct", "2022-23": "newer_pct"})
+    wide = rows.pivot(index=["district_code", "year"], columns="edition", values="rate")[[older, newer]]
+    wide = wide.dropna().reset_index().rename(columns={older: "older_pct", newer: "newer_pct"})
     named = wide.merge(
         data.districts[["district_code", "district", "leap"]], on="district_code", how="left", validate="many_to_one"
     )
-    named = named.assign(moved_pp=named["newer_pct"] - named["older_pct"])
-    return named[["district_code", "district", "leap", "year", "older_pct", "newer_pct", "moved_pp"]]
+    return named.assign(moved_pp=named["newer_pct"] - named["older_pct"])[columns]
+
+
+def final_in_both(state: State, years: pd.Series) -> str:
+    """Return the last of some school years that was final in the two newest editions.
+
+    Raises
+    ------
+    BadInput
+        If there is no such year.
+    """
+    running = {year for edition in list(state.editions.values())[:2] for year in edition.preliminary}
+    final = sorted(set(years) - running)
+    if not final:
+        raise BadInput("No school year is final in both editions, so that they cannot be compared.")
+    return final[-1]

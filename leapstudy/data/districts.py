@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.data.state import Unit
+from leapstudy.data.state import AtLeast, AtMost, Unit, Where, load_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     districts
         `StudyData.districts`.
     key
-        Slug (`east-hartford`), name (with or without 'School District') or code (`0430011`).
+        Slug (`east-hartford`), name (with or without what every name ends with) or code.
 
     Raises
     ------
@@ -58,12 +58,14 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     """
     text = str(key).strip()
     codes = set(districts["district_code"])
-    if text.isdigit() and text not in codes and text.zfill(7) in codes:
+    state = load_state()
+    width = len(state.unit.code.example)
+    if text.isdigit() and text not in codes and text.zfill(width) in codes:
         raise BadInput(
-            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(7)!r}? Codes are text of "
-            f"seven characters: write them in quotes."
+            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(width)!r}? Codes are text of "
+            f"{width} characters: write them in quotes."
         )
-    short = districts["district"].str.replace(r"\s+School District$", "", regex=True).str.casefold()
+    short = districts["district"].map(state.unit.short).str.casefold()
     hit = (districts["district_code"] == text) | (districts["slug"] == text.casefold())
     hit |= (districts["district"].str.casefold() == text.casefold()) | (short == text.casefold())
     if hit.sum() != 1:
@@ -71,7 +73,8 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
         near = bad_value("district", key, districts["slug"])
         suggestion = str(near).split(" Legal:")[0]
         raise BadInput(
-            f"{suggestion} Legal: the slug, name or code of a district; LEAP districts are {', '.join(treated)}. "
+            f"{suggestion} Legal: the slug, name or code of a district; {state.program.short} districts are "
+            f"{', '.join(treated)}. "
             f"`leapstudy list` shows all."
         )
     row = districts[hit].iloc[0]
@@ -85,3 +88,19 @@ def leap_districts(districts: pd.DataFrame) -> list[District]:
         District(code, name, slug)
         for code, name, slug in zip(rows["district_code"], rows["district"], rows["slug"], strict=True)
     ]
+
+
+def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
+    """Return which units meet a rule; a unit without the figure asked for does not."""
+    mask = pd.Series(True, index=units.index)
+    for column, wanted in where.items():
+        if column not in units:
+            raise bad_value("column in a rule over units", column, units.columns)
+        cells = units[column]
+        if isinstance(wanted, AtLeast):
+            mask &= (cells >= wanted.at_least).fillna(False)
+        elif isinstance(wanted, AtMost):
+            mask &= (cells <= wanted.at_most).fillna(False)
+        else:
+            mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
+    return mask

@@ -7,14 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.data.raw import read_bytes
-
-FOLDER = "leap_facts"
+from leapstudy.data.raw import checksums, read_bytes
+from leapstudy.data.state import load_state
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One frame a file of `data/raw/leap_facts/`, named after it; every row names its source."""
+    """One frame a file of the folder of the starts, named after it; every row names its source.
+
+    A frame is empty where the folder lists no such file: nothing is published of that.
+    """
 
     published_effects: pd.DataFrame
     state_chronic_long: pd.DataFrame
@@ -32,5 +34,8 @@ def load_facts(raw: Path | None = None) -> Facts:
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
-    content, _ = read_bytes(folder, f"{FOLDER}/{name}.csv")
+    place = load_state().program.starts.split("/")[0]
+    if f"{name}.csv" not in checksums(folder / place):
+        return pd.DataFrame()
+    content, _ = read_bytes(folder, f"{place}/{name}.csv")
     return pd.read_csv(BytesIO(content))

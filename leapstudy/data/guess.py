@@ -7,19 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data.intake import (
-    KEY,
-    MEASURES,
-    ONE,
-    SHORT,
-    SPAN,
-    Shape,
-    Source,
-    columns_by_year,
-    is_year,
-    number_text,
-    school_year_of,
-)
+from leapstudy.data.intake import KEY, MEASURES, Shape, Source
+from leapstudy.data.tidy import columns_by_year
+from leapstudy.data.values import ONE, SHORT, SPAN, is_year, number_text, school_year_of
 
 UNIT = r"(district|lea|school|corp|org|entity|agency|system|unit|building|site|dist)"
 CODE = rf"{UNIT}.*(code|\bid\b|number|\bnum\b|\bno\b|#|irn)|^(code|id|leaid|irn|dbn|rcdts)$"

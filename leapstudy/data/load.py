@@ -13,11 +13,12 @@ from leapstudy.data import clean
 from leapstudy.data.districts import add_slugs
 from leapstudy.data.raw import read_table
 from leapstudy.data.register import read_register
+from leapstudy.data.schema import BOUND
 from leapstudy.data.state import State, load_state
 from leapstudy.data.tables import Table
 
 ATTENDANCE_COLUMNS = ("district_code", "year", "edition", "group", "students", "rate", "measure")
-CHRONIC_COLUMNS = ("district_code", "year", "percent")
+CHRONIC_COLUMNS = ("district_code", "year", "percent", "students")
 CHRONIC = "chronic_absence"
 
 
@@ -31,7 +32,8 @@ class StudyData:
         One row a district, edition, group and year: `students` (students), `rate` (fraction), `measure` (final or
         year_to_date).
     chronic : DataFrame
-        One row a district and year: `percent` of students chronically absent.
+        One row a district and year: `percent` of students chronically absent, and `students` (NaN where the table has
+        none).
     districts : DataFrame
         One row a district, sorted by code, with slug, flags and traits before the program.
     state_attendance, state_chronic : DataFrame
@@ -44,6 +46,8 @@ class StudyData:
         What is true of the study.
     starts, ends : dict
         Code -> first school year with the program, of every unit that has one; and last one, where it ended.
+    bounded : dict
+        Edition -> share of its attendance that is published as a bound only, which is no figure.
     """
 
     attendance: pd.DataFrame
@@ -56,6 +60,7 @@ class StudyData:
     state: State
     starts: dict[str, str]
     ends: dict[str, str]
+    bounded: dict[str, float]
 
 
 def load_study(raw: Path | None = None) -> StudyData:
@@ -102,16 +107,17 @@ def _load(folder: Path, state: State) -> StudyData:
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
     chronic, state_chronic = _chronic(read, state, names, entries)
     return StudyData(
-        attendance=pd.concat([districts for districts, _ in parts], ignore_index=True),
+        attendance=pd.concat([districts for districts, _, _ in parts], ignore_index=True),
         chronic=chronic,
         districts=units,
-        state_attendance=pd.concat([state for _, state in parts], ignore_index=True),
+        state_attendance=pd.concat([state for _, state, _ in parts], ignore_index=True),
         state_chronic=state_chronic,
         ledger=clean.ledger_frame(entries),
         hashes={asked[name].file: digest for name, (_, digest) in read.items()},
         state=state,
         starts=starts,
         ends={item.code: item.end for item in register if item.end},
+        bounded={edition: share for edition, (_, _, share) in zip(state.editions, parts, strict=True)},
     )
 
 
@@ -120,25 +126,27 @@ Read = Mapping[str, tuple[pd.DataFrame, str]]
 
 def _attendance(
     read: Read, edition: str, state: State, names: Mapping[str, str], entries: list[clean.Entry]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, float]:
     declared = state.editions[edition]
     table = state.tables[declared.attendance]
     frame, renamed = clean.unify_years(read[table.name][0], table.name, state.calendar)
     frame, grouped = clean.name_groups(frame, table)
+    frame, added = clean.add_up(frame, table)
     frame, labeled = clean.label_edition(frame, table.name, edition, declared.preliminary)
     frame, whole, split = clean.split_state(frame, table.name, state)
     frame, dropped = clean.drop_unusable(frame, table.name, state, names)
     frame, breaks = clean.note_breaks(frame, table.name, state, names)
-    entries += [renamed, grouped, labeled, split, dropped, breaks]
+    entries += [renamed, grouped, *([added] if table.add_up else []), labeled, split, dropped, breaks]
+    share = float(frame[f"rate{BOUND}"].mean()) if f"rate{BOUND}" in frame else 0.0
     rate = next((column for column in table.columns if column.name == "rate"), None)
     if rate is None:  # a state that publishes chronic absence alone: the rows give enrollment
         frame, whole = frame.assign(rate=np.nan), whole.assign(rate=np.nan)
-    elif rate.suppressed or rate.blank:
+    elif rate.suppressed or rate.blank or rate.bounded:
         frame, blanks = clean.drop_blank(frame, table.name, "rate")
         entries.append(blanks)
     scale = 100.0 if rate and rate.kind == "percent" else 1.0
     done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
-    return next(done), next(done)
+    return next(done), next(done), share
 
 
 def _chronic(
@@ -147,7 +155,8 @@ def _chronic(
     """Return chronic absence by unit and year, in percent, from the newest edition that has it, wide or long."""
     table = next((state.tables[item.chronic] for item in state.editions.values() if item.chronic), None)
     if table is None or CHRONIC not in state.outcomes:
-        empty = pd.DataFrame({name: pd.Series(dtype="str") for name in CHRONIC_COLUMNS}).astype({"percent": float})
+        empty = pd.DataFrame({name: pd.Series(dtype="str") for name in CHRONIC_COLUMNS})
+        empty = empty.astype({"percent": float, "students": float})
         return empty, empty
     frame, shaped = _long(read[table.name][0], table, state)
     frame, whole, split = clean.split_state(frame, table.name, state)
@@ -159,11 +168,17 @@ def _chronic(
 
 def _long(frame: pd.DataFrame, table: Table, state: State) -> clean.Cleaned:
     if table.years:
-        return clean.chronic_long(frame, table)
+        long, entry = clean.chronic_long(frame, table)
+        return long.assign(students=float("nan")), entry
+    if table.add_up:
+        frame, _ = clean.unify_years(frame, table.name, state.calendar)
+        added, entry = clean.add_up(clean.name_groups(frame, table)[0], table)
+        return added.rename(columns={table.add_up.to: "percent"}), entry
     column = table.column(state.outcomes[CHRONIC].column or "percent")
     scale = 100.0 if column.kind == "fraction" else 1.0
     frame, entry = clean.unify_years(frame, table.name, state.calendar)
-    return frame.assign(percent=scale * frame[column.name]), entry
+    students = frame["students"] if "students" in frame else float("nan")
+    return frame.assign(percent=scale * frame[column.name], students=students), entry
 
 
 def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> pd.DataFrame:

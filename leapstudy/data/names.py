@@ -10,6 +10,9 @@ from leapstudy.core.errors import bad_value
 from leapstudy.data.register import read_register
 from leapstudy.data.state import FILE, State, load_state
 
+OWN_YEAR = "year "
+"""Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -28,11 +31,11 @@ class Names:
 
     @property
     def program(self) -> str:
-        """The program as sentences call it (``LEAP``)."""
+        """The program as sentences call it (``the program``)."""
         return self.state.program.short
 
     def units(self, n: int, kind: str = "") -> str:
-        """Return ``1 district``, ``15 districts``; with a `kind`, ``15 LEAP districts``."""
+        """Return ``1 district``, ``15 districts``; with a `kind`, ``15 treated districts``."""
         one, many = self.state.unit.noun["en"]
         return " ".join([f"{n:,}", *([kind] if kind else []), one if n == 1 else many])
 
@@ -58,7 +61,9 @@ class Names:
     def contrast(self, pre: str, post: str) -> str:
         """Return a contrast by the years that it compares, joined with plus signs on either side."""
         sides = [_side(pre, "before"), _side(post, "after")]
-        placebo = "placebo: " if post.split("+")[-1] < self.starts[0] else ""
+        last = post.split("+")[-1]
+        before = last.startswith(f"{OWN_YEAR}-") or (not last.startswith(OWN_YEAR) and last < self.starts[0])
+        placebo = "placebo: " if before else ""
         return f"{placebo}{' to '.join(sides)}"
 
     def source(self, outcome: str, edition: str) -> str:
@@ -78,6 +83,15 @@ class Names:
         first = self.state.editions[edition].source if edition in self.state.editions else self.sources
         return "; ".join(dict.fromkeys([first, *own]))
 
+    def running(self, edition: str) -> str:
+        """Return which years of an edition were not final, to follow a caption: ``; 2022-23 is year-to-date May``."""
+        years = self.state.editions[edition].preliminary if edition in self.state.editions else {}
+        return "".join(f"; {year} is {what}" for year, what in years.items())
+
+    def before_start(self) -> str:
+        """Return the last used school year before the first start."""
+        return self.state.calendar.shift(self.starts[0], -1)
+
     def _codes(self, label: str) -> list[str]:
         codes = label.split(",")
         for code in codes:
@@ -88,7 +102,26 @@ class Names:
 
 def _side(years: str, when: str) -> str:
     n = years.count("+") + 1
-    return years if n == 1 else f"both years {when}" if n == 2 else f"the {n} years {when}"
+    return year_words(years) if n == 1 else f"both years {when}" if n == 2 else f"the {n} years {when}"
+
+
+def year_words(year: str) -> str:
+    """Return a school year as it is, and a year since each unit's own start in words.
+
+    >>> year_words("2019-20"), year_words("year -1"), year_words("year 0"), year_words("year -3")
+    ('2019-20', 'the year before the start', 'the first year', '3 years before the start')
+    """
+    if not year.startswith(OWN_YEAR):
+        return year
+    offset = int(year.removeprefix(OWN_YEAR))
+    if offset >= 0:
+        return "the first year" if offset == 0 else f"year {offset + 1}"
+    return "the year before the start" if offset == -1 else f"{-offset} years before the start"
+
+
+def years_words(years: str) -> str:
+    """Return years that a plus sign joins as a sentence says them: ``2019-20 and 2020-21``."""
+    return " and ".join(map(year_words, years.split("+")))
 
 
 def study_names() -> Names:
@@ -101,6 +134,11 @@ def study_names() -> Names:
 def _names(*_files: tuple[Path, int]) -> Names:
     state = load_state()
     return Names(state, tuple(sorted({item.start for item in read_register(state)})))
+
+
+def program_name() -> str:
+    """Return the program as sentences call it, before a noun or alone; see `Names.program`."""
+    return study_names().program
 
 
 def short(name: str) -> str:

@@ -10,13 +10,14 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
-from leapstudy.data.intake import PUBLISHED, Recipe, Source, Tidy, look, read_recipes, read_source, tidy
+from leapstudy.data.intake import PUBLISHED, Recipe, Source, look, read_recipes, read_source
 from leapstudy.data.pin import Replacement, as_csv, pin, replace_pinned
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import Table
+from leapstudy.data.tidy import Tidy, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
 UNITS = "districts.csv"

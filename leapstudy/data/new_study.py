@@ -10,9 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.guess import Asked, guess_shape, is_number
-from leapstudy.data.intake import MEASURES, Recipe, Shape, Source, Tidy, tidy
+from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
 from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
+from leapstudy.data.tidy import Tidy, tidy
 from leapstudy.data.values import NUMBER, code_pattern, marks, whole_state_code
 
 WORDS = {

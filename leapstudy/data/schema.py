@@ -10,6 +10,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data.tables import Code, Column, Table
 
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
+BOUND = "_is_bounded"
+"""Ending of the column that says where a figure is published as bounds; the figure itself is then missing."""
 NUMERIC = (*RANGES, "number", "flag")
 
 
@@ -57,7 +59,8 @@ def checked(table: Table, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame,
         else:
             typed[column.name] = cells
     frame = pd.DataFrame(typed)
-    return frame, [*faults, *_value_faults(table, frame), *_repeated(table, named)]
+    bounds = {f"{item.name}{BOUND}": named[item.name].isin(item.bounded) for item in table.columns if item.bounded}
+    return frame.assign(**bounds), [*faults, *_value_faults(table, frame), *_repeated(table, named)]
 
 
 def column_fault(table: Table, text: pd.DataFrame) -> str:
@@ -88,7 +91,7 @@ def code_fault(codes: pd.Series, code: Code) -> str:
 
 def _typed(column: Column, cells: pd.Series) -> tuple[pd.Series, str]:
     """Return the cells as the column's kind, and what is wrong with them."""
-    blank = (cells == "") | cells.isin(column.suppressed)
+    blank = (cells == "") | cells.isin([*column.suppressed, *column.bounded])
     if (cells == "").any() and not column.blank:
         return cells, f"column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
     if column.kind not in NUMERIC:
@@ -162,6 +165,8 @@ def _schema(table: Table, frame: pd.DataFrame) -> Any:
             checks.append(pa.Check.in_range(*RANGES[column.kind]))
         if column.kind == "flag":
             checks.append(pa.Check.isin([0.0, 1.0]))
-        return pa.Column(None, checks, nullable=bool(column.blank or column.suppressed), title=column.means)
+        return pa.Column(
+            None, checks, nullable=bool(column.blank or column.suppressed or column.bounded), title=column.means
+        )
 
     return pa.DataFrameSchema({column.name: rule(column) for column in table.columns if column.name in frame})

@@ -19,6 +19,20 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data.tables import Code, NonEmpty, Part, SchoolYear, Table, named
 
 FILE = "state.yml"
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 
 
@@ -41,6 +55,42 @@ class Program(Part):
     starts: NonEmpty
     starts_complete: bool
     clean_until: SchoolYear
+    invented: bool = False
+
+    @property
+    def begun(self) -> str:
+        """Month and year in which it was announced, in words (``April 2021``)."""
+        year, month = self.announced.split("-")
+        return f"{MONTHS[int(month) - 1]} {year}"
+
+
+class Trait(Part):
+    """What was known of a unit before the program: a column of the table of units, as it is or as its logarithm.
+
+    `adjust` marks the traits that regression adjustment uses; all of them say how alike units are.
+    """
+
+    column: NonEmpty
+    log: bool = False
+    adjust: bool = False
+    words: NonEmpty
+
+
+class Ingredient(Part):
+    """One part of the program's cost: the row of `served.csv` that holds it, and whether it is counted, and why."""
+
+    name: NonEmpty
+    figure: str = ""
+    counted: bool = False
+    why: NonEmpty
+
+
+class Money(Part):
+    """What is published of money and visits; `served` and `launch` are rows of `served.csv` beside the starts."""
+
+    served: NonEmpty
+    launch: NonEmpty
+    ingredients: tuple[Ingredient, ...] = ()
 
 
 class KnownAs(Part):
@@ -52,12 +102,21 @@ class KnownAs(Part):
 
 
 class Unit(Part):
-    """Who has a start: districts or schools, how they are called and coded, and the table that lists them."""
+    """Who has a start: districts or schools, how they are called and coded, and the table that lists them.
+
+    `students` is the column of its enrollment before the program, `listed` are columns that a list of units shows, with
+    their headings, `traits` what was known of units before the program. `hidden` says whether a treated unit
+    without published figures is left out and named, or the question refused.
+    """
 
     table: NonEmpty
     noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
     code: Code
     strip: str = ""
+    students: NonEmpty = "students"
+    hidden: Literal["refuse", "leave out"] = "refuse"
+    listed: dict[NonEmpty, NonEmpty] = Field(default_factory=dict)
+    traits: dict[NonEmpty, Trait] = Field(default_factory=dict)
     known_as: dict[str, KnownAs] = Field(default_factory=dict)
 
     def short(self, name: str) -> str:
@@ -145,7 +204,8 @@ class LongOutcome(Part):
 class Outcome(Part):
     """What is measured, and which direction is good; without a `source` of its own it has the edition's.
 
-    `reference` is the base year of its event study, in used years since the start.
+    `reference` is the base year of its event study, in used years since the start. It is refused where more than
+    `refuse_if_bounded` of its figures are published as bounds.
     """
 
     words: NonEmpty
@@ -156,6 +216,7 @@ class Outcome(Part):
     rule: Rule | None = None
     long: LongOutcome | None = None
     reference: Annotated[int, Field(lt=0)] = -1
+    refuse_if_bounded: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
 class GroupWords(Part):
@@ -243,6 +304,7 @@ class State(Part):
     exclusions: tuple[UnitYear, ...] = ()
     breaks: tuple[UnitYear, ...] = ()
     suppression: Suppression
+    money: Money | None = None
     notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
 
@@ -268,6 +330,16 @@ class State(Part):
         for name in asked:
             if name and name not in self.tables:
                 raise ValueError(str(bad_value("table", name, self.tables)))
+        return self
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Self:
+        units = self.tables.get(self.unit.table)
+        there = [column.name for column in units.columns] if units else []
+        traits = [trait.column for trait in self.unit.traits.values()]
+        for name in [self.unit.students, *self.unit.listed, *traits] if units else []:
+            if name not in there:
+                raise ValueError(str(bad_value(f"column of the table {self.unit.table}", name, there)))
         return self
 
     @model_validator(mode="after")

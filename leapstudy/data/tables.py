@@ -48,7 +48,8 @@ class Column(Part):
     """One column: what it holds, in which unit, and which values are allowed.
 
     `name` is the study's name and `published_as` the publisher's, where it differs. `blank` says that a cell may be
-    empty and what that means, `suppressed` which marks stand for a figure that is not shown. `values` maps published
+    empty and what that means, `suppressed` which marks stand for a figure that is not shown, `bounded` which marks say
+    only between which values it lies (``{">= 95.0": [95, 100]}``). `values` maps published
     choices to the study's. `year` makes the column one year of a wide table.
     """
 
@@ -60,6 +61,7 @@ class Column(Part):
     allowed: tuple[str, ...] = ()
     values: dict[str, str] = Field(default_factory=dict)
     suppressed: tuple[str, ...] = ()
+    bounded: dict[str, tuple[float, float]] = Field(default_factory=dict)
     blank: str = ""
     year: SchoolYear | None = None
 
@@ -74,6 +76,19 @@ class Column(Part):
         return self.allowed or tuple(self.values)
 
 
+class AddUp(Part):
+    """How several rows of a unit and year become one: over which key column, and which counts make which percent.
+
+    Counts are added; `to` is ``100 * numerator / denominator``, and `students` the denominator. A rate of the table is
+    the mean of its rows by the denominator; a row that is bounded makes the sum bounded.
+    """
+
+    over: NonEmpty
+    numerator: NonEmpty
+    denominator: NonEmpty
+    to: NonEmpty
+
+
 class Table(Part):
     """One published table: its file below `data/raw/`, its key and its columns; `constant` fills columns it lacks."""
 
@@ -85,6 +100,7 @@ class Table(Part):
     key: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     constant: dict[str, str] = Field(default_factory=dict)
+    add_up: AddUp | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -98,6 +114,9 @@ class Table(Part):
         for name in self.key:
             if name not in [column.name for column in self.columns]:
                 raise ValueError(str(bad_value("key column", name, [column.name for column in self.columns])))
+        parts = [self.add_up.over, self.add_up.numerator, self.add_up.denominator] if self.add_up else []
+        for name in parts:
+            self.column(name)
         if [column.kind for column in self.columns].count("code") != 1:
             raise ValueError("A table needs exactly one column of kind code.")
         return self

@@ -1,4 +1,4 @@
-"""What the values of a column tell: the form of codes, the state's own rows, marks of figures that are not shown."""
+"""What the text of a cell or of a column tells: school years, numbers, the form of codes, marks of hidden figures."""
 
 import re
 from collections.abc import Iterable
@@ -6,12 +6,50 @@ from collections.abc import Iterable
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.data.state import school_year
 
 MOST_MARKS = 40
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 STATE = re.compile(
     r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.IGNORECASE
 )
+
+SPAN = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s*[-–/_ ]?\s*((?:19|20)?\d\d)(?!\d)")
+ONE = re.compile(r"(?<!\d)(20\d\d|19\d\d)(?!\d)")
+SHORT = re.compile(r"\b(?:SY|FY)\s*'?(\d\d)(?!\d)", re.IGNORECASE)
+
+
+def school_year_of(label: str, single: str = "spring") -> str:
+    """Return a school year as ``2008-09`` from any usual label; empty where it is none.
+
+    >>> [school_year_of(label) for label in ("2008-2009", "SY 2008-09", "200809", "2009", "FY09", "2008-10")]
+    ['2008-09', '2008-09', '2008-09', '2008-09', '2008-09', '']
+    """
+    if span := SPAN.search(label):
+        first, second = int(span[1]), int(span[2])
+        if second % 100 == (first + 1) % 100:
+            return school_year(first)
+    if one := ONE.fullmatch(label.strip()) or (None if span else ONE.search(label)):
+        return school_year(int(one[1]) - (single == "spring"))
+    if short := SHORT.search(label):
+        return school_year(2000 + int(short[1]) - 1)
+    return ""
+
+
+def number_text(cell: str) -> str:
+    """Return a number without percent sign and thousands separators; any other text as it is.
+
+    >>> [number_text(cell) for cell in ("93.1%", "1,204", "*", "<5")]
+    ['93.1', '1204', '*', '<5']
+    """
+    bare = cell.strip().removesuffix("%").strip()
+    bare = bare.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare) else bare
+    return bare if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", bare) else cell.strip()
+
+
+def is_year(text: str) -> bool:
+    """Say whether a text is a year and nothing else."""
+    return any(form.fullmatch(text) for form in (SPAN, ONE, SHORT))
 
 
 def whole_state_code(units: pd.DataFrame) -> str:

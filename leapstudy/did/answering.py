@@ -13,7 +13,7 @@ from leapstudy.core.names import (
     ALL_DISTRICTS,
 )
 from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.data.describe import GROUP_LABELS, raw_means
+from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
@@ -31,9 +31,7 @@ from leapstudy.did.sensitivity import estimate_rows as sensitivity_rows
 from leapstudy.did.spread import detectable, spread_of
 from leapstudy.did.two_by_two import difference_in_means, regression
 
-ALL_NAME = "All LEAP districts"
 CHRONIC = "chronic_absence"
-
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
 NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
@@ -106,7 +104,7 @@ def answer_all(
         If the spec asks for the published prior and there is none.
     """
     codes = [item.code for item in leap_districts(data.districts)]
-    found, names = _common(data, spec, ALL_DISTRICTS, ALL_NAME, codes, robust=robust), _names(data)
+    found, names = _common(data, spec, ALL_DISTRICTS, all_name(data), codes, robust=robust), _names(data)
     sample = found.main.sample
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
@@ -190,27 +188,31 @@ def _common(
     return Common(code, district, spec, treated, effects, reasons, studies, bent)
 
 
+def all_name(data: StudyData) -> str:
+    """Return how all treated units together are called."""
+    return f"All {data.state.program.short} {data.state.unit.noun['en'][1]}"
+
+
 def _names(data: StudyData) -> dict[str, str]:
     return dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
 
 
 def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:
     rows = data.districts[data.districts["district_code"].isin(sample.comparison)]
-    return (
-        rows[["district_code", "district", "students_2019_20", "drg"]]
-        .rename(columns={"students_2019_20": "students"})
-        .reset_index(drop=True)
-    )
+    unit = data.state.unit
+    columns = list(dict.fromkeys(["district_code", "district", unit.students, *unit.listed]))
+    return rows[columns].rename(columns={unit.students: "students"}).reset_index(drop=True)
 
 
 def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
     group = data.state.outcomes[spec.outcome].group
     means = raw_means(data, spec.edition, group)
-    parts = [_own(data.state_attendance, spec.edition, group, "state", data.state.state.name)]
+    whole = rows_of(data.state_attendance, data.state_chronic, spec.edition, group)
+    parts = [_own(whole, "state", data.state.state.name)]
     if code is not None:
-        own = data.attendance[data.attendance["district_code"] == code]
-        parts.insert(0, _own(own, spec.edition, group, "district", _names(data)[code]))
-    order = [*(["district"] if code else []), *GROUP_LABELS, "state"]
+        rows = rows_of(data.attendance, data.chronic, spec.edition, group)
+        parts.insert(0, _own(rows[rows["district_code"] == code], "district", _names(data)[code]))
+    order = [*(["district"] if code else []), *group_labels(data.state), "state"]
     measures = (
         data.attendance[data.attendance["edition"] == spec.edition].drop_duplicates("year").set_index("year")["measure"]
     )
@@ -221,10 +223,9 @@ def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
     return rows.sort_values(["order", "year"]).drop(columns="order").reset_index(drop=True)
 
 
-def _own(rows: pd.DataFrame, edition: str, group: str, name: str, label: str) -> pd.DataFrame:
-    kept = rows[(rows["edition"] == edition) & (rows["group"] == group)]
+def _own(rows: pd.DataFrame, name: str, label: str) -> pd.DataFrame:
     return pd.DataFrame(
-        {"group": name, "label": label, "year": kept["year"], "rate_pct": 100 * kept["rate"], "n_districts": 1}
+        {"group": name, "label": label, "year": rows["year"], "rate_pct": 100 * rows["rate"], "n_districts": 1}
     )
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Comparison
 from leapstudy.data import StudyData
-from leapstudy.data.state import AtLeast, AtMost, Group, State, Where
+from leapstudy.data.districts import rule_mask
+from leapstudy.data.state import Group, State
 
 
 def comparison_label(comparison: Comparison) -> str:
@@ -45,22 +46,6 @@ def group_of(data: StudyData, name: str) -> Group:
     if name not in data.state.groups:
         raise bad_value("comparison group", name, data.state.groups, "Or give a list of district codes.")
     return data.state.groups[name]
-
-
-def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
-    """Return which units meet a rule; a unit without the figure asked for does not."""
-    mask = pd.Series(True, index=units.index)
-    for column, wanted in where.items():
-        if column not in units:
-            raise bad_value("column in a rule over units", column, units.columns)
-        cells = units[column]
-        if isinstance(wanted, AtLeast):
-            mask &= (cells >= wanted.at_least).fillna(False)
-        elif isinstance(wanted, AtMost):
-            mask &= (cells <= wanted.at_most).fillna(False)
-        else:
-            mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
-    return mask
 
 
 def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
@@ -102,7 +87,7 @@ def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
                 "district code",
                 code,
                 [*sorted(known)[:3], "..."],
-                "Codes are text of seven characters, zeros included.",
+                f"Codes are text like {data.state.unit.code.example!r}, zeros included.",
             )
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:

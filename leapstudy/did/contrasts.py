@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Role
+from leapstudy.data.names import OWN_YEAR, Names
 from leapstudy.data.state import State
-
-OWN_YEAR = "year "
-"""Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +81,11 @@ def clock_of(state: State, starts: Mapping[str, str], codes: Sequence[str]) -> C
     """Return the clock of some units; units without a start take the study's first one."""
     own = sorted({starts[code] for code in codes if code in starts}) or [min(starts.values())]
     return Clock(state, tuple(own))
+
+
+def clock_from(names: Names, start: str) -> Clock:
+    """Return the clock of units whose first year with the program is called `start`: a school year, or ``year 0``."""
+    return Clock(names.state, names.starts if start.startswith(OWN_YEAR) else (start,))
 
 
 def contrasts_of(state: State, start: str) -> dict[str, Contrast]:

@@ -5,6 +5,7 @@ is what every estimator of the public track takes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,52 +90,22 @@ def sample_of_codes(
     asked = _before_ends(panel, clock, clock.usable(years), there) if years else contrast.years
     pieces = [_figures(panel, spec, (*there, *group), clock.school_years(asked, start)) for start in clock.starts]
     y, students = (np.stack(part) for part in zip(*pieces, strict=True))
-    started = np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in there])
-    keep = _full(panel, spec, there, group, asked, y, started)
-    y, students, codes = (
-        y[:, keep],
-        students[:, keep],
-        [code for code, on in zip((*there, *group), keep, strict=True) if on],
-    )
-    y = np.stack([_on_scale(part, codes, spec) for part in y])
-    sides, left_out = (
-        Sides(there, tuple(codes[len(there) :]), started),
-        (*ended, *(code for code in group if code not in codes)),
-    )
-    if not clock.is_calendar:
-        return in_own_years(spec, contrast, sides, asked, y, students, clock, left_out)
-    n = len(there)
-    return Sample(
-        spec,
-        contrast,
-        there,
-        sides.comparison,
-        asked,
-        y[0, :n],
-        y[0, n:],
-        students[0, :n],
-        students[0, n:],
-        clock.label(0),
-        left_out,
-    )
-
-
-def _full(
-    panel: Panel,
-    spec: Spec,
-    there: tuple[str, ...],
-    group: tuple[str, ...],
-    asked: Sequence[str],
-    y: np.ndarray,
-    started: np.ndarray,
-) -> np.ndarray:
-    """Return which units stay: all treated ones, with their own years, and others with every start's years."""
-    n = len(there)
-    own = y[started, np.arange(n)]
-    _refuse_treated(panel, [code for code, row in zip(there, own, strict=True) if np.isnan(row).any()], spec, asked)
+    n, started = len(there), np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in there])
+    missing = tuple(code for code, row in zip(there, y[started, np.arange(n)], strict=True) if np.isnan(row).any())
+    if missing:
+        _refuse_treated(panel, there, missing, spec, asked)
+        rest = sample_of_codes(panel, spec, tuple(code for code in there if code not in missing), group, years)
+        return replace(rest, left_out=(*ended, *missing, *rest.left_out))
     full = ~np.isnan(y[:, n:]).any(axis=(0, 2))
     _refuse_comparison(group, full, spec, asked)
-    return np.concatenate([np.ones(n, dtype=bool), full])
+    inside = tuple(code for code, there_ in zip(group, full, strict=True) if there_)
+    left_out = (*ended, *(code for code in group if code not in inside))
+    keep = np.concatenate([np.ones(n, dtype=bool), full])
+    y, students = np.stack([_on_scale(part, (*there, *inside), spec) for part in y[:, keep]]), students[:, keep]
+    if not clock.is_calendar:
+        return in_own_years(spec, contrast, Sides(there, inside, started), asked, y, students, clock, left_out)
+    sides = (y[0, :n], y[0, n:], students[0, :n], students[0, n:])
+    return Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out)
 
 
 def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -160,8 +131,11 @@ def _before_ends(panel: Panel, clock: Clock, years: Sequence[str], codes: Sequen
     return tuple(year for year in years if year not in later)
 
 
-def _refuse_treated(panel: Panel, missing: Sequence[str], spec: Spec, asked: Sequence[str]) -> None:
-    if missing:
+def _refuse_treated(
+    panel: Panel, there: Sequence[str], missing: Sequence[str], spec: Spec, asked: Sequence[str]
+) -> None:
+    """Raise unless the state says that treated units without published figures are left out, and some remain."""
+    if panel.state.unit.hidden == "refuse" or len(missing) == len(there):
         raise BadInput(
             f"District {', '.join(missing)} has no {spec.outcome!r} in one of {', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome."

@@ -8,7 +8,8 @@ import pandas as pd
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
-from leapstudy.did.answering import ALL_NAME
+from leapstudy.data.describe import TREATED, group_labels
+from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
@@ -64,7 +65,7 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
         if len(treated) == 1
         else effect.detectable
     )
-    code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, ALL_NAME)
+    code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, all_name(data))
     role = effect.sample.contrast.role
     every_year = _every_year(panel, data, spec, treated)
     reference = clock_of(data.state, data.starts, every_year.treated).label(-1)
@@ -72,7 +73,7 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
         spec,
         row(effect, code, name, "placebo" if role == "placebo" else "main"),
         found,
-        two_sides(every_year, name if len(treated) == 1 else "LEAP districts"),
+        two_sides(every_year, name if len(treated) == 1 else group_labels(data.state)[TREATED]),
         placements(effect, names),
         event_study(every_year, reference),
     )
@@ -87,7 +88,7 @@ def two_sides(sample: Sample, name: str) -> pd.DataFrame:
     group = comparison_label(sample.spec.comparison)
     sides = (
         (
-            "district" if len(sample.treated) == 1 else "leap",
+            "district" if len(sample.treated) == 1 else TREATED,
             name,
             sample.weights_treated @ sample.y_treated,
             len(sample.treated),

@@ -60,6 +60,7 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     )
     return Rebound(
         group=comparison_label(sample.spec.comparison),
+        years=around_start(sample),
         n=len(fall),
         slope=float(fit.params[1]),
         slope_se=float(robust.bse[1]),

@@ -78,15 +78,16 @@ class EventStudy:
 
 @dataclass(frozen=True, slots=True)
 class Rebound:
-    """How the change of 2021-22 goes with that of 2020-21 in districts without the program, in points.
+    """How the change of a year goes with that of the year before in districts without the program, in points.
 
-    `slope` is the change 2020-21 -> 2021-22 per point of change 2019-20 -> 2020-21 (-0.8: a point more of a fall goes
-    with 0.8 points more of a rise, whatever the districts fell and rose on average). `comparison` has a row a district:
-    district_code, district, fall_pp, rebound_pp. `treated` has the same and predicted_pp, predicted_low_pp,
-    predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
+    `slope` is the change between the last two of `years` per point of change between the first two
+    (-0.8: a point more of a fall goes with 0.8 points more of a rise, whatever the districts fell and rose on average).
+    `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same
+    and predicted_pp, predicted_low_pp, predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
     """
 
     group: str
+    years: tuple[str, str, str]
     n: int
     slope: float
     slope_se: float

@@ -192,7 +192,12 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     for what, name, legal in (("outcome", outcome, data.state.outcomes), ("edition", edition, data.state.editions)):
         if name not in legal:
             raise bad_value(what, name, legal, "params/state.yml declares them.")
-    group = data.state.outcomes[outcome].group
+    group, limit, share = data.state.outcomes[outcome].group, data.state.outcomes[outcome].refuse_if_bounded, 0.0
+    if group and (share := data.bounded.get(edition, 0.0)) > limit:
+        raise BadInput(
+            f"{outcome!r} cannot be estimated: {share:.0%} of its figures are published as bounds (such as '>= 95.0'), "
+            f"more than the {limit:.0%} that the study allows. Choose another outcome."
+        )
     if not group:
         return _chronic_panel(data, outcome, edition)
     rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == group)]
@@ -221,6 +226,9 @@ def _chronic_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < min(data.starts.values()))]
     enrollment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
     students = np.repeat(enrollment[:, None], wide.shape[1], axis=1)
+    if data.chronic["students"].notna().any():
+        own = data.chronic.pivot(index="district_code", columns="year", values="students")
+        students = own.reindex(index=wide.index, columns=wide.columns).to_numpy(float)
     return Panel(
         outcome,
         edition,

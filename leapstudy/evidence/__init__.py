@@ -3,7 +3,7 @@
 ==================== ==================================================================================
 `wwc`                effect sizes, baseline categories and corrections of the What Works Clearinghouse 5.0
 `attrition`          how much attrition a declared randomized rollout may have
-`baseline`           how alike the LEAP districts and each comparison group were before LEAP
+`baseline`           how alike the treated districts and each comparison group were before the program
 `essa`               the evidence tier of federal law, each condition ticked or "not met because ..."
 `comparison_finder`  ranks candidate comparison sets before any outcome is known, and records the choice
 `plan`               the plan of record, frozen by hash, and every deviation of a run from it

@@ -47,9 +47,6 @@ NOT_PRICED = {
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
-NO_CLUSTER_CORRECTION = (
-    "No cluster correction is needed: districts are both what was chosen for LEAP and what is analyzed."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +70,18 @@ class WwcBlock:
 class Evidence:
     """Could we have seen it, what grade does it carry, what did it cost: the blocks of `result.json`.
 
-    `reach` is what it would have taken to see the published effects, see `power.detectable_grid`.
+    `reach` is what it would have taken to see the published effects, see `power.detectable_grid`. Where nothing is
+    published of visits and money, `power` and `cost` are None and `reach` is empty.
     """
 
     district_code: str
     district: str
     verdict: Verdict
-    power: PowerBlock
+    power: PowerBlock | None
     reach: pd.DataFrame
     wwc: WwcBlock
     essa: EssaGrade
-    cost: CostBlock
+    cost: CostBlock | None
 
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
@@ -95,11 +93,11 @@ def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
         treated=_treated(data, answer.main),
         spec=answer.spec,
         detectable=answer.detectable,
-        verdict=verdict_of(answer),
+        verdict=verdict_of(answer, lower_is_better=data.state.outcomes[answer.spec.outcome].better == "down"),
     )
 
 
-def verdict_of(answer: Answer) -> Verdict:
+def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
     """Return the one verdict of an answer, from the leading test, placebo windows, earlier trends and multiplicity."""
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
@@ -110,8 +108,11 @@ def verdict_of(answer: Answer) -> Verdict:
         if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
             rows = answer.among.districts.set_index("district_code")
             adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
-    return decide(
-        main.estimate_pp,
+    ends, sign = test[:2], -1 if lower_is_better else 1
+    if lower_is_better:  # a fall is what the program is for: the verdict is on the gain, its numbers stay as they are
+        test = (_minus(test[1]), _minus(test[0]), test[2])
+    verdict = decide(
+        sign * main.estimate_pp,
         *test,
         p_floor=floor,
         windows=_windows(answer),
@@ -121,6 +122,13 @@ def verdict_of(answer: Answer) -> Verdict:
         looked_at=looked_at,
         role=main.role,
     )
+    return (
+        replace(verdict, estimate_pp=main.estimate_pp, low_pp=ends[0], high_pp=ends[1]) if lower_is_better else verdict
+    )
+
+
+def _minus(end: float | None) -> float | None:
+    return None if end is None else -end
 
 
 def _windows(answer: Answer) -> list[Window]:
@@ -154,7 +162,7 @@ def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
 
 def assess_row(
     data: StudyData,
-    figures: Program,
+    figures: Program | None,
     main: Estimate,
     *,
     treated: Sequence[str],
@@ -167,7 +175,7 @@ def assess_row(
     Parameters
     ----------
     data, figures
-        The study's tables and the program's published figures.
+        The study's tables and the program's published figures; None where there are none.
     main
         The estimate, with its interval.
     treated, spec
@@ -177,9 +185,33 @@ def assess_row(
     """
     kept = treated_codes(data, spec.comparison, treated)
     wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
-    enrolled = [figures.enrollment[code] for code in kept]
-    published = figures.published_for(main.district_code)
-    power = power_block(
+    power, reach, cost = None, pd.DataFrame(), None
+    if figures is not None:
+        published = figures.published_for(main.district_code)
+        power = _power(figures, main, kept, published, detectable, verdict)
+        reach, cost = _reach(data, spec, kept, published, figures.coverage), _cost(figures, verdict, kept, published)
+    return Evidence(
+        district_code=main.district_code,
+        district=main.district,
+        verdict=verdict,
+        power=power,
+        reach=reach,
+        wwc=wwc,
+        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict),
+        cost=cost,
+    )
+
+
+def _power(
+    figures: Program,
+    main: Estimate,
+    treated: Sequence[str],
+    published: Sequence[tuple[str, float]],
+    detectable: Detectable,
+    verdict: Verdict,
+) -> PowerBlock:
+    enrolled = [figures.enrollment[code] for code in treated]
+    return power_block(
         served=figures.served,
         enrolled=figures.enrolled,
         published=published,
@@ -187,16 +219,6 @@ def assess_row(
         estimate_pp=main.estimate_pp,
         high_pp=verdict.high_pp,
         enrollment=sum(enrolled) / len(enrolled),
-    )
-    return Evidence(
-        district_code=main.district_code,
-        district=main.district,
-        verdict=verdict,
-        power=power,
-        reach=_reach(data, spec, kept, published, figures.coverage),
-        wwc=wwc,
-        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict),
-        cost=_cost(figures, verdict, kept, published),
     )
 
 
@@ -215,22 +237,27 @@ def wwc_block(
     treated: Sequence[str],
     comparison: Comparison,
     weights: Weights = "equal",
-    edition: str = "2022-23",
+    edition: str = "",
 ) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
     groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
-    missing = [NO_EFFECT_SIZE, NO_CLUSTER_CORRECTION]
+    missing = [
+        NO_EFFECT_SIZE,
+        f"No cluster correction is needed: {data.state.unit.noun['en'][1]} are both what was chosen for "
+        f"{data.state.program.short} and what is analyzed.",
+    ]
     for group in groups:
         try:
-            rows += baseline_equivalence(data, treated, group, weights, edition)
+            rows += baseline_equivalence(data, treated, group, weights, edition or data.state.usual("editions"))
         except BadInput as error:
             if group == comparison:
                 raise
             missing.append(f"Baseline equivalence with {comparison_label(group)} is not possible: {error}")
-    category = next(row.category for row in rows if row.yardstick == COX)
+    cox = next((row for row in rows if row.yardstick == COX), None)
+    category = cox.category if cox else None
     confounding = confounding_reason(len(treated))
-    eligibility, why = _eligibility(category, confounding)
+    eligibility, why = _eligibility(category, confounding, cox.year if cox else "")
     return WwcBlock(
         statement=STATEMENT,
         eligibility=eligibility,
@@ -242,12 +269,12 @@ def wwc_block(
     )
 
 
-def _eligibility(category: Category | None, confounding: str) -> tuple[Eligibility, str]:
+def _eligibility(category: Category | None, confounding: str, year: str) -> tuple[Eligibility, str]:
     if confounding:
         return "not eligible", confounding
     if category is None:
-        return "not eligible", "The Cox index of chronic absence 2019-20 does not exist: a group's share is 0 or 100%."
-    found = f"By chronic absence 2019-20 the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"
+        return "not eligible", f"The Cox index of chronic absence {year} does not exist: a group's share is 0 or 100%."
+    found = f"By chronic absence {year} the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"
     if category == "not satisfied":
         return "not eligible", found
     if category == "satisfied":
@@ -266,7 +293,7 @@ def _essa(
     if verdict.kind == "placebo":
         return EssaGrade(None, NOT_GRADED, ())
     codes = [*treated, *comparison_codes(data, comparison)]
-    students = data.districts.set_index("district_code")["students_2019_20"].reindex(codes)
+    students = data.districts.set_index("district_code")[data.state.unit.students].reindex(codes)
     return essa_grade(
         EssaFacts(
             verdict=verdict,
@@ -275,7 +302,7 @@ def _essa(
             n_students=int(students.sum()),
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
-            rationale=True,  # research on home visits exists, and the state has LEAP evaluated
+            rationale=True,  # research on home visits exists, and the state has the program evaluated
         )
     )
 

@@ -1,7 +1,6 @@
 """How much attrition a randomized rollout may have before its estimate counts as biased.
 
-LEAP was not randomized, so none of its pages uses this. It serves a state that draws lots for who is visited first
-and declares so.
+It serves a state that draws lots for who is visited first and declares so.
 
 The boundary is the published table, not a formula: What Works Clearinghouse Standards Handbook, Version 4.0 (2017),
 table II.1, "highest differential attrition rate for a sample to maintain low attrition". It was not compared with the

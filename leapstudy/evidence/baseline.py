@@ -1,4 +1,4 @@
-"""How alike the LEAP districts and each comparison group were before LEAP.
+"""How alike the treated districts and each comparison group were before the program.
 
 Two yardsticks. Chronic absence is a yes-or-no outcome of students, so the Cox index of the two shares is what the What
 Works Clearinghouse asks for. Attendance is published as a mean of districts, without the spread of students: its
@@ -29,7 +29,7 @@ DISTRICT_DIFFERENCE = "district-level standardized difference, not comparable wi
 
 @dataclass(frozen=True, slots=True)
 class BaselineRow:
-    """One measure of one comparison group before LEAP.
+    """One measure of one comparison group before the program.
 
     Means are in percent; `index` is the measure's effect size (None where it does not exist) and `category` the WWC
     5.0 baseline category of a Cox index (None for a district-level difference, to which it does not apply).
@@ -64,9 +64,9 @@ def baseline_equivalence(
     treated: Sequence[str],
     comparison: Comparison,
     weights: Weights = "equal",
-    edition: str = "2022-23",
+    edition: str = "",
 ) -> tuple[BaselineRow, ...]:
-    """Hold LEAP districts against one comparison group before LEAP: chronic absence, then attendance by year.
+    """Hold treated districts against one comparison group before the program: chronic absence, then attendance by year.
 
     Weights are those of the effect estimate, so that the groups compared here are the groups compared there. A
     district without a figure in a year is left out of that row; `n_treated` and `n_comparison` say how many remain.
@@ -79,12 +79,16 @@ def baseline_equivalence(
     """
     kept = treated_codes(data, comparison, treated)
     group = comparison_codes(data, comparison)
+    edition = edition or data.state.usual("editions")
     chronic = build_panel(data, "chronic_absence", edition)
-    attendance = build_panel(data, "attendance_rate", edition)
     # where units started in different years, the years before the first of them: nobody had begun
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
     rows = [_row(chronic, kept, group, comparison, shift(CHRONIC_YEAR), weights)]
+    try:
+        attendance = build_panel(data, "attendance_rate", edition)
+    except BadInput:  # not published, or as bounds only
+        return tuple(rows)
     rows += [_row(attendance, kept, group, comparison, shift(k), weights) for k in ATTENDANCE_YEARS]
     return tuple(rows)
 

@@ -1,7 +1,7 @@
 """Which comparison group is fairest? Asked before any outcome is known, and recorded.
 
 Candidate sets are ranked by how like the treated districts they were before the start. Nothing here can take a figure
-of 2021-22 or later: `PrePeriod` refuses it, and the ranking takes nothing else. Likeness before does not prove that
+from the start on: `PrePeriod` refuses it, and the ranking takes nothing else. Likeness before does not prove that
 the groups would have moved alike after; a set of nearest districts is alike by construction, and where it is picked on
 a bad year it rebounds (Daw and Hatfield 2018). So the nearest sets are picked on traits and on the mean of many years,
 never on the last year alone.
@@ -18,17 +18,17 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
+from leapstudy.data.describe import traits_of_units
+from leapstudy.data.names import program_name
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import build_panel
 from leapstudy.evidence.wwc import baseline_category, cox_index
 
-TRAITS = ("log_students", "high_needs_share", "frpl_share", "wealth_decile")
 CHRONIC_MEAN = "chronic_mean_pct"
-CHRONIC_LAST = "chronic_2019_20_pct"
+CHRONIC_LAST = "chronic_last_pct"
 ATTENDANCE = "attendance_pre_pct"
-PICKED_ON = (*TRAITS, CHRONIC_MEAN)
-"""Columns that the nearest sets are picked on; `CHRONIC_LAST` and `ATTENDANCE` are only compared."""
-COMPARED = (*PICKED_ON, CHRONIC_LAST, ATTENDANCE)
+ONLY_COMPARED = (CHRONIC_LAST, ATTENDANCE)
+"""Columns that the nearest sets are not picked on: the last years before a program are what a rebound starts from."""
 MIN_TRAITS = 4
 
 
@@ -39,11 +39,13 @@ class PrePeriod:
     Attributes
     ----------
     table : DataFrame
-        Index district_code; columns `COMPARED`; NaN where unknown.
+        Index district_code; the state's traits, then chronic absence and attendance before; NaN where unknown.
     years : tuple of str
         Every school year that went into it.
     candidates : dict
         Set name -> codes without the program.
+    pool : tuple of str
+        Every code without the program.
     start : str
         The study's first school year with the program.
     """
@@ -51,13 +53,16 @@ class PrePeriod:
     table: pd.DataFrame
     years: tuple[str, ...]
     candidates: Mapping[str, tuple[str, ...]]
+    pool: tuple[str, ...]
     start: str
 
     def __post_init__(self) -> None:
         """Refuse a year in which the program ran."""
         late = [year for year in self.years if year >= self.start]
         if late:
-            raise BadInput(f"A comparison group is chosen before the outcome: {', '.join(late)} is not before LEAP.")
+            raise BadInput(
+                f"A comparison group is chosen before the outcome: {', '.join(late)} is not before {program_name()}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,8 @@ class CandidateSet:
     """One candidate set and its likeness before the program, in standard deviations between all districts.
 
     `mean_gap` and `largest_gap` are over the absolute standardized differences of the columns compared; `worst` names
-    the column of the largest. `cox` is the Cox index of chronic absence 2019-20, `category` its WWC 5.0 category.
+    the column of the largest. `cox` is the Cox index of chronic absence in the last year before,
+    `category` its WWC 5.0 category.
     """
 
     rank: int
@@ -94,24 +100,30 @@ def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
     start = min(data.starts.values())
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
-    panel = build_panel(data, "attendance_rate", edition or next(iter(data.state.editions)))
-    before = [column for column, year in enumerate(panel.years) if year < start]
-    attendance = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
-    traits = data.districts.set_index("district_code")
-    table = pd.DataFrame(
-        {
-            "log_students": np.log(traits["students_2019_20"]),
-            "high_needs_share": traits["high_needs_share"],
-            "frpl_share": traits["frpl_share"],
-            "wealth_decile": traits["wealth_decile"],
-            CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1).reindex(traits.index),
-            CHRONIC_LAST: by_year.iloc[:, -1].reindex(traits.index),
-            ATTENDANCE: attendance.reindex(traits.index),
-        }
-    )
-    years = tuple(by_year.columns) + tuple(panel.years[column] for column in before)
+    attendance, attended = _attendance_before(data, edition or data.state.usual("editions"), start)
+    units = data.districts.set_index("district_code")
+    columns = {
+        CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1),
+        CHRONIC_LAST: by_year.iloc[:, -1],
+        ATTENDANCE: attendance,
+    }
+    before_start = {name: column.reindex(units.index) for name, column in columns.items()}
+    table = pd.DataFrame({**traits_of_units(data), **before_start})
+    years = tuple(by_year.columns) + attended
     named: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
-    return PrePeriod(table, tuple(sorted(set(years))), named, start)
+    pool = tuple(code for code in units.index if code not in data.starts)
+    return PrePeriod(table, tuple(sorted(set(years))), named, pool, start)
+
+
+def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Series, tuple[str, ...]]:
+    """Return mean attendance before the start by code, and its years; nothing where it is not published as figures."""
+    try:
+        panel = build_panel(data, "attendance_rate", edition)
+    except BadInput:
+        return pd.Series(dtype=float), ()
+    before = [column for column, year in enumerate(panel.years) if year < start]
+    rates = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
+    return rates, tuple(panel.years[column] for column in before)
 
 
 def rank_comparisons(
@@ -141,7 +153,7 @@ def rank_comparisons(
     Raises
     ------
     BadInput
-        For an unknown treated district, and for a custom set that is empty or names an unknown or LEAP district.
+        For an unknown treated district, and for a custom set that is empty or names an unknown or treated district.
     """
     unknown = [code for code in treated if code not in pre.table.index]
     if unknown or not treated:
@@ -149,27 +161,29 @@ def rank_comparisons(
     z = (pre.table - pre.table.mean()) / pre.table.std()
     sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
     _check_custom(sets, pre)
-    sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.candidates["others"], k) for k in nearest}
+    sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in nearest}
     found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
     found.sort(key=lambda item: (item["mean_gap"], item["name"]))
     return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))
 
 
 def _check_custom(sets: Mapping[str, tuple[str, ...]], pre: PrePeriod) -> None:
-    allowed = set(pre.candidates["others"])
+    allowed = set(pre.pool)
     for name, codes in sets.items():
         outside = sorted(set(codes) - allowed)
         if outside or not codes:
-            raise BadInput(f"The set {name!r} needs districts without LEAP; it has {outside or 'no district'}.")
+            raise BadInput(
+                f"The set {name!r} needs districts without {program_name()}; it has {outside or 'no district'}."
+            )
 
 
 def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], k: int) -> tuple[str, ...]:
     """Return the union of the `k` districts of `pool` nearest to each treated district, sorted.
 
-    Distance is the root mean square difference over the traits that both have (at least four of `PICKED_ON`); ties go
-    to the smaller code.
+    Distance is the root mean square difference over the traits that both have (at least four, without
+    `ONLY_COMPARED`); ties go to the smaller code.
     """
-    traits = z[list(PICKED_ON)]
+    traits = z.drop(columns=list(ONLY_COMPARED))
     candidates = traits.loc[sorted(pool)]
     chosen: set[str] = set()
     for code in treated:

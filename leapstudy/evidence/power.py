@@ -1,6 +1,6 @@
 """What the design could have seen, said before what it saw.
 
-LEAP visited about one student in seventeen. A district's average moves by the effect on visited students times the
+A program visits a small share of students. A district's average moves by the effect on visited students times the
 share visited (its coverage), so a large effect on few students is a small effect on the average. All effects are in
 percentage points of attendance.
 """
@@ -26,7 +26,8 @@ STUDENT_SD_PP = 8.0
 
 COVERAGE_ASSUMPTION = (
     "Students visited are published for all districts together, not one by one: every district is taken to have the "
-    "same coverage. The count includes students visited after 2021-22, so that in that year coverage was at most this."
+    "same "
+    "coverage. The count includes students visited after the first year, so that coverage then was at most this."
 )
 
 

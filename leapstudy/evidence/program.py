@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from leapstudy.core.errors import bad_value
 from leapstudy.data import Facts, StudyData
+from leapstudy.data.names import program_name
+from leapstudy.data.state import Money
 from leapstudy.evidence.cost import Grant, Ingredient, split_grants
 
-SERVED = "students visited"
-LAUNCH = "funding at launch (GEER)"
-LATER = "funding through 2026 (American Rescue Plan)"
-TOTAL = "funding in all (a critic's total)"
 MILLION = 1e6
 
 
@@ -25,7 +23,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is published of LEAP.
+    """What is published of the program.
 
     Attributes
     ----------
@@ -57,7 +55,7 @@ class Program:
 
     @property
     def coverage(self) -> float:
-        """Students visited per student enrolled, over all LEAP districts."""
+        """Students visited per student enrolled, over all treated districts."""
         return self.served / self.enrolled
 
     def published_for(self, code: str) -> tuple[tuple[str, float], ...]:
@@ -65,7 +63,7 @@ class Program:
         return tuple((item.label, item.effect_pp) for item in self.published if item.code in (None, code))
 
     def money_and_visits(self, codes: Sequence[str]) -> tuple[float, float]:
-        """Return launch dollars and students visited of some LEAP districts.
+        """Return launch dollars and students visited of some treated districts.
 
         All of them together have the published totals. A part of them has its shares of the area grants by enrollment,
         and its enrollment times the common coverage, since visits by district are not published.
@@ -78,30 +76,34 @@ class Program:
         dollars = split_grants(self.grants, self.enrollment)
         for code in codes:
             if code not in dollars:
-                raise bad_value("LEAP district code", code, sorted(dollars), "Only districts with a grant have a cost.")
+                raise bad_value(
+                    f"{program_name()} district code", code, sorted(dollars), "Only districts with a grant have a cost."
+                )
         if set(codes) == set(dollars):
             return self.launch_dollars, self.served
         return sum(dollars[code] for code in codes), self.coverage * sum(self.enrollment[code] for code in codes)
 
 
-def program(data: StudyData, facts: Facts) -> Program:
-    """Read the program's figures from the facts and the district enrollment of its first year.
+def program(data: StudyData, facts: Facts) -> Program | None:
+    """Read the program's figures from the facts and the enrollment of its first year; None where none are declared.
 
     Raises
     ------
     BadInput
-        If a figure is missing from the facts.
+        If a figure that `money:` of the state names is missing from the facts.
     """
+    money = data.state.money
+    if money is None:
+        return None
     rows = data.attendance
-    first, edition = min(data.starts.values()), next(iter(data.state.editions))
+    first, edition = min(data.starts.values()), data.state.usual("editions")
     chosen = rows[(rows["year"] == first) & (rows["edition"] == edition) & (rows["group"] == "all")]
-    launch = _figure(facts, LAUNCH) * MILLION
     return Program(
-        served=_figure(facts, SERVED),
-        launch_dollars=launch,
+        served=_figure(facts, money.served),
+        launch_dollars=_figure(facts, money.launch) * MILLION,
         grants=_grants(facts),
         published=_published(data, facts),
-        ingredients=_ingredients(facts),
+        ingredients=_ingredients(facts, money),
         enrollment={str(code): float(n) for code, n in zip(chosen["district_code"], chosen["students"], strict=True)},
     )
 
@@ -109,7 +111,7 @@ def program(data: StudyData, facts: Facts) -> Program:
 def _figure(facts: Facts, what: str) -> float:
     found = facts.served.loc[facts.served["what"] == what, "value"]
     if len(found) != 1:
-        raise bad_value("figure of the program", what, facts.served["what"], "See data/raw/leap_facts/served.csv.")
+        raise bad_value("figure of the program", what, facts.served["what"], "served.csv beside the starts holds them.")
     return float(found.iloc[0])
 
 
@@ -132,23 +134,10 @@ def _published(data: StudyData, facts: Facts) -> tuple[Published, ...]:
     )
 
 
-def _ingredients(facts: Facts) -> tuple[Ingredient, ...]:
-    launch, later, total = (_figure(facts, what) * MILLION for what in (LAUNCH, LATER, TOTAL))
-    per_student = total / _figure(facts, SERVED)
-    return (
-        Ingredient("state grants at launch (GEER)", launch, True, "the money of the first visits, split by area"),
-        Ingredient(
-            "American Rescue Plan money through 2026", later, False, "for later years and more districts than these 15"
-        ),
-        Ingredient(
-            "both together, as a critic adds them up",
-            total,
-            False,
-            f"sets later money against earlier visits; it would be ${per_student:,.0f} a visited student",
-        ),
-        Ingredient("time of school staff beyond the grant", None, False, "not published"),
-        Ingredient(
-            "winter coats, food, shelter, translation and transport from partners", None, False, "not published"
-        ),
-        Ingredient("time of families", None, False, "not published"),
-    )
+def _ingredients(facts: Facts, money: Money) -> tuple[Ingredient, ...]:
+    served, parts = _figure(facts, money.served), []
+    for item in money.ingredients:
+        dollars = _figure(facts, item.figure) * MILLION if item.figure else None
+        why = item.why if dollars is None else item.why.replace("{per_student}", f"${dollars / served:,.0f}")
+        parts.append(Ingredient(item.name, dollars, item.counted, why))
+    return tuple(parts)

@@ -8,7 +8,7 @@ from html import escape
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, counted, number, probability
 from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.data.names import comparison_words, outcome_words
+from leapstudy.data.names import comparison_words, outcome_words, study_names
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
 from leapstudy.figures import chance, raw, trends
@@ -48,7 +48,7 @@ def look(data: StudyData, district: str, spec: Spec) -> View:
     data
         The study's tables.
     district
-        Slug, name or code of a LEAP district, or `all-districts`.
+        Slug, name or code of a treated district, or `all-districts`.
     spec
         What is asked.
 
@@ -93,5 +93,5 @@ def means(answer: Glance) -> Exhibit:
     """Draw attendance by year on the two sides that are compared, with the weights of the question."""
     labels = {answer.main.comparison: comparison_words(answer.main.comparison)}
     exhibit = raw.raw_means(replace(answer, raw_means=answer.raw_means.replace({"label": labels})))
-    what = f"Mean attendance, {WEIGHTS[answer.spec.weights]}; 2022-23 is year-to-date May 2023, 2021-22 is final"
+    what = f"Mean attendance, {WEIGHTS[answer.spec.weights]}{study_names().running(answer.spec.edition)}"
     return replace(exhibit, caption=replace(exhibit.caption, what=what))

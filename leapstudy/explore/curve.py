@@ -108,9 +108,9 @@ def _caption(curve: Curve, spec: Spec) -> Caption:
     return Caption(
         what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the "
         f"next figure shows",
-        source=study_names().source(spec.outcome, "2022-23"),
+        source=study_names().source(spec.outcome, study_names().state.usual("editions")),
         sample=f"{curve.title} against each comparison group",
-        years="2019-20 to 2022-23",
+        years="as named at each row",
         n=counted(len(curve.specs), "specification"),
     )
 

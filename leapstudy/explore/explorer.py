@@ -9,18 +9,19 @@ from leapstudy.batch.choices import Tools
 from leapstudy.core.errors import BadInput
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
-from leapstudy.core.phrases import number, percent
+from leapstudy.core.phrases import number
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, leap_districts
 from leapstudy.data.names import comparison_words, outcome_words, short, study_names
+from leapstudy.data.state import Unit
+from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import Contrast, contrasts_of
+from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
 
 PICKED = "picked"
-ALL_TITLE = "All LEAP districts together"
 WEIGHTS = {"equal": "every district the same", "students": "by enrollment before the program"}
 SCALES = {"points": "points of attendance", "logodds": "log-odds"}
 KEPT = 64
@@ -49,7 +50,7 @@ class Explorer:
         data
             The study's tables.
         district
-            Slug of a LEAP district, or `all-districts`.
+            Slug of a treated district, or `all-districts`.
         spec
             The first question.
         tools
@@ -59,7 +60,9 @@ class Explorer:
         """
         self.data, self.tools = data, tools
         self.district, self.spec = district, spec
-        self.titles = {item.slug: short(item.name) for item in leap_districts(data.districts)} | {ALL_SLUG: ALL_TITLE}
+        self.titles = {item.slug: short(item.name) for item in leap_districts(data.districts)} | {
+            ALL_SLUG: f"{all_name(data)} together"
+        }
         self.look = lru_cache(maxsize=KEPT)(lambda slug, asked: look(data, slug, asked))
         first: View = self.look(district, spec)
         self.sentence, self.raw_means = Live(first.sentence), Live(first.raw_means)
@@ -135,18 +138,18 @@ class Explorer:
 
 
 def candidates(data: StudyData) -> list[tuple[str, str]]:
-    """Return (label, code) of every district without LEAP, for the table that a comparison list is picked from."""
+    """Return (label, code) of every district without the program, to pick a comparison list from."""
     rows = data.districts[~data.districts["leap"]].sort_values("district")
-    return [(_candidate(row), str(row["district_code"])) for row in rows.to_dict("records")]
+    return [(_candidate(row, data.state.unit), str(row["district_code"])) for row in rows.to_dict("records")]
 
 
-def _candidate(row: dict[Any, Any]) -> str:
-    parts = [
-        short(str(row["district"])),
-        "Alliance" if row["alliance"] else "",
-        f"DRG {row['drg']}" if pd.notna(row["drg"]) else "",
-        f"{number(row['students_2019_20'], 0)} students" if pd.notna(row["students_2019_20"]) else "",
-        f"high needs {percent(row['high_needs_share'], 0)}" if pd.notna(row["high_needs_share"]) else "",
+def _candidate(row: dict[Any, Any], unit: Unit) -> str:
+    size = row[unit.students]
+    parts = [short(str(row["district"])), f"{number(size, 0)} students" if pd.notna(size) else ""]
+    parts += [
+        f"{heading.casefold()} {row[column]}"
+        for column, heading in unit.listed.items()
+        if column != unit.students and pd.notna(row[column])
     ]
     return " · ".join(part for part in parts if part)
 
@@ -182,7 +185,7 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
 
 def _contrasts() -> dict[str, Contrast]:
     names = study_names()
-    return contrasts_of(names.state, names.starts[0])
+    return Clock(names.state, names.starts[:1]).contrasts()
 
 
 def _comparisons() -> dict[str, str]:

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent, points, probability
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short
 from leapstudy.figures.common import Asked, caption_of, legend_below, treated_words
 from leapstudy.figures.exhibit import Exhibit, alt_text
 from leapstudy.figures.style import GRAY, MARKS, in_house_style, new_figure, zero_line
@@ -81,7 +81,10 @@ def _floor(answer: Asked) -> str:
 def _what(answer: Asked, values: np.ndarray) -> str:
     if answer.main.n_treated == 1:
         return f"Effects found with a comparison district in the place of {treated_words(answer)}"
-    return f"Effects found when the label LEAP is dealt at random, {len(values):,} times (seed {answer.spec.seed})"
+    return (
+        f"Effects found when the label {program_name()} is dealt at random, {len(values):,} times "
+        f"(seed {answer.spec.seed})"
+    )
 
 
 def _table(placebo: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:

@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, study_names
+from leapstudy.data.names import OWN_YEAR, comparison_words, study_names
 from leapstudy.did.answer import Answer as Answer  # figures take these from here, too
 from leapstudy.did.answer import contrast_rows as contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
-from leapstudy.figures.style import GRAY, MARKS, Mark, new_figure
+from leapstudy.figures.style import GRAY, GROUP_MARKS, MARKS, Mark, new_figure
 from leapstudy.figures.style import legend_below as legend_below
 from leapstudy.words.findings import treated_words as treated_words
 
@@ -36,9 +36,14 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
         what=what,
         source=study_names().source(main.outcome, main.edition),
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
-        years=years or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after",
+        years=years
+        or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after{_own(main.post)}",
         n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
     )
+
+
+def _own(post: str) -> str:
+    return " (years since each one's own start)" if post.startswith(OWN_YEAR) else ""
 
 
 def rows_of(answer: Answer) -> pd.DataFrame:
@@ -47,7 +52,10 @@ def rows_of(answer: Answer) -> pd.DataFrame:
 
 
 def mark_of(group: str) -> Mark:
-    """Return how a group or comparison is drawn; a list of codes has the look of `custom`."""
+    """Return how a group or comparison is drawn: declared groups by their place, a list of codes as `custom`."""
+    groups = [*study_names().state.groups]
+    if group in groups:
+        return GROUP_MARKS[groups.index(group) % len(GROUP_MARKS)]
     return MARKS.get(group, MARKS["custom"])
 
 

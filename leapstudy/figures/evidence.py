@@ -5,15 +5,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, missing, number, points
-from leapstudy.data.names import comparison_short, study_names
+from leapstudy.data.names import comparison_short, program_name, study_names
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.baseline import COX, BaselineRow
 from leapstudy.evidence.cost import CostBlock, Range
 from leapstudy.evidence.wwc import SATISFIED, WITH_ADJUSTMENT
-from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn, treated_words
+from leapstudy.figures.common import Answer, caption_of, legend_below, mark_of, not_drawn, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, PALE, SERIES, in_house_style, new_figure, new_panels, zero_line
 
+NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
 SHOWN_ENROLMENT = 2_000
 """Students a district at which the picture of power is drawn; the table holds the other sizes."""
 
@@ -21,7 +22,9 @@ SHOWN_ENROLMENT = 2_000
 @in_house_style
 def what_it_would_take(answer: Answer, evidence: Evidence) -> Exhibit:
     """Draw the smallest detectable effect and the coverage needed over the number of comparison districts."""
-    reach = evidence.reach
+    reach, power = evidence.reach, evidence.power
+    if power is None:
+        return not_drawn(answer, "What it would take to see the published effects", NOT_PUBLISHED)
     shown = reach[reach["enrollment"] == SHOWN_ENROLMENT]
     figure, (left, right) = new_panels(1, 2, 3.9)
     low, high = float(reach["diluted_low_pp"].iloc[0]), float(reach["diluted_high_pp"].iloc[0])
@@ -30,9 +33,11 @@ def what_it_would_take(answer: Answer, evidence: Evidence) -> Exhibit:
         label = counted(int(str(n)), "treated district")
         left.plot(rows["n_comparison"], rows["mde_pp"], label=label, **mark.keywords())
         right.plot(rows["n_comparison"], 100 * rows["coverage_for_high"], **mark.keywords())
-    today = 100 * evidence.power.coverage
+    today = 100 * power.coverage
     right.axhline(today, color=INK, linewidth=1.2)
-    right.annotate(f"LEAP: {number(today, 1)} %", (5, today), (0, -12), textcoords="offset points", fontsize=9)
+    right.annotate(
+        f"{program_name()}: {number(today, 1)} %", (5, today), (0, -12), textcoords="offset points", fontsize=9
+    )
     left.set(title="Smallest detectable effect", ylabel="points of the average", ylim=(0, None))
     right.set(title="Share visited that would show it", ylabel="percent of students", ylim=(0, None))
     for axes in (left, right):
@@ -41,7 +46,9 @@ def what_it_would_take(answer: Answer, evidence: Evidence) -> Exhibit:
     return Exhibit(
         figure=figure,
         title="What it would take to see the published effects",
-        alt=alt_text(_reach_words(shown, low, high), f"LEAP visited {number(today, 1)} percent of students."),
+        alt=alt_text(
+            _reach_words(shown, low, high), f"{program_name()} visited {number(today, 1)} percent of students."
+        ),
         caption=caption_of(
             answer,
             f"80 % power at 5 %, districts of {SHOWN_ENROLMENT:,} students, spread between districts as measured among "
@@ -83,8 +90,11 @@ def _reach_table(reach: pd.DataFrame) -> pd.DataFrame:
 
 @in_house_style
 def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
-    """Draw the Cox index of chronic absence before LEAP against each comparison group, over the WWC thresholds."""
+    """Draw the Cox index of chronic absence before the program against each group, over the WWC thresholds."""
     rows = [row for row in evidence.wwc.baseline if row.yardstick == COX and row.index is not None]
+    if not rows:
+        reason = "Chronic absence before the program is not published for both sides."
+        return not_drawn(answer, "How alike the groups were before the program", reason)
     indices = [row.index or 0.0 for row in rows]
     places = np.arange(len(rows))[::-1]
     figure, axes = new_figure(1.7 + 0.45 * len(rows))
@@ -92,7 +102,7 @@ def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
     axes.axvspan(-SATISFIED, SATISFIED, color="#CFCFCF", zorder=0.5, label="satisfied")
     zero_line(axes)
     for place, row, index in zip(places, rows, indices, strict=True):
-        mark = MARKS.get(row.comparison, MARKS["custom"])
+        mark = mark_of(row.comparison)
         axes.plot(index, place, linestyle="none", marker=mark.marker, color=mark.color, markersize=9)
         axes.annotate(number(index), (index, place), (8, 0), textcoords="offset points", va="center")
     furthest = max(0.3, *(abs(index) for index in indices))
@@ -101,13 +111,13 @@ def alike_before(answer: Answer, evidence: Evidence) -> Exhibit:
         yticklabels=[_group_words(row) for row in rows],
         ylim=(-0.6, len(rows) - 0.4),
         xlim=(-1.25 * furthest, 1.25 * furthest),
-        xlabel="Cox index of chronic absence 2019-20\n(right: more absence than in the comparison group)",
+        xlabel=f"Cox index of chronic absence {rows[0].year}\n(right: more absence than in the comparison group)",
     )
     axes.grid(False, axis="y")
     legend_below(axes, 2)
     return Exhibit(
         figure=figure,
-        title="How alike the groups were before LEAP",
+        title=f"How alike the groups were before {program_name()}",
         alt=alt_text(_alike_words(rows)),
         caption=Caption(
             what="Difference in log-odds over 1.65, held against WWC 5.0 thresholds as a self-assessment",
@@ -128,7 +138,7 @@ def _alike_words(rows: list[BaselineRow]) -> str:
     said = [f"{comparison_short(row.comparison)} {number(row.index or 0.0)}" for row in rows]
     failed = sum(row.category == "not satisfied" for row in rows)
     return (
-        f"Cox index of chronic absence before LEAP against {', '.join(said)}. "
+        f"Cox index of chronic absence before {program_name()} against {', '.join(said)}. "
         f"Outside the adjustment range of 0.25: {failed} of {counted(len(rows), 'comparison group')}."
     )
 
@@ -139,7 +149,7 @@ def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
             "Comparison group": [comparison_short(row.comparison) for row in rows],
             "Measure": [row.measure.replace("_", " ") for row in rows],
             "Year": [row.year for row in rows],
-            "LEAP, percent": [row.mean_treated_pct for row in rows],
+            f"{program_name()}, percent": [row.mean_treated_pct for row in rows],
             "Comparison, percent": [row.mean_comparison_pct for row in rows],
             "Difference": [row.index for row in rows],
             "Yardstick": [row.yardstick for row in rows],
@@ -151,9 +161,11 @@ def _alike_table(rows: tuple[BaselineRow, ...]) -> pd.DataFrame:
 @in_house_style
 def days_gained(answer: Answer, evidence: Evidence) -> Exhibit:
     """Draw the days gained per visited student with their interval beside what the published effects come to."""
-    cost, ours = evidence.cost, evidence.cost.days_visited
-    if ours is None:
-        return not_drawn(answer, "Days gained per visited student, and dollars a day", cost.visited_refusal)
+    cost = evidence.cost
+    if cost is None or cost.days_visited is None:
+        why = cost.visited_refusal if cost else NOT_PUBLISHED
+        return not_drawn(answer, "Days gained per visited student, and dollars a day", why)
+    ours = cost.days_visited
     figure, axes = new_figure(1.6 + 0.34 * (len(cost.published) + 1))
     mark, published = MARKS["pooled"], MARKS["published"]
     claims = sorted(cost.published, key=lambda item: item.days)

@@ -33,7 +33,7 @@ class Caption:
     years
         School years shown ("2019-20 to 2022-23").
     n
-        How many units ("1 LEAP and 19 comparison districts").
+        How many units ("1 the program and 19 comparison districts").
     """
 
     what: str

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
-from leapstudy.data.names import study_names
+from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -26,7 +26,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
             caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
             0.42 + ROW * len(rows),
             width=width,
-            tag=say["chart_tag"] if reading.simulated else "",
+            tag=_tag(reading, say),
         )
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
         effect_axis(picture, *_ends(rows), most=4 if width <= NARROW else 5)
@@ -40,6 +40,13 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         data=rows.set_axis([say[f"table_{name}"] for name in ("what", "value", "low", "high")], axis=1),
         framed=True,
     )
+
+
+def _tag(reading: Reading, say: dict[str, str]) -> str:
+    """Return what stands across a picture of figures or of a program that are not real."""
+    if reading.simulated:
+        return say["chart_tag"]
+    return say["chart_tag_invented"] if study_names().state.program.invented else ""
 
 
 def _title(reading: Reading, say: dict[str, str]) -> str:
@@ -121,10 +128,11 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     treated = pooled if kind(reading) == "pooled" else reading.name
     counts = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
+    own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
     return Caption(
         what=say["chart_what"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=say["chart_years"].format(pre=pre, post=post),
+        years=say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )

@@ -47,11 +47,10 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
     """
     power, finding, rows = study.evidence.power, findings.could_we_see_it(study), _designs(study)
     caption = caption_of(study.answer, "Effects on average attendance by the chance to detect them")
-    subtitle = (
-        f"Chance to detect an effect on average attendance, by its size in points. Ticks: published effects on visited "
-        f"students, times the {percent(power.coverage)} visited"
-    )
-    diluted = sorted(item.diluted_pp for item in power.published)
+    subtitle = "Chance to detect an effect on average attendance, by its size in points"
+    if power is not None:
+        subtitle += f". Ticks: published effects on visited students, times the {percent(power.coverage)} visited"
+    diluted = sorted(item.diluted_pp for item in power.published) if power else [0.0]
     end = 1.15 * max(
         [size for size in [*rows["mde_pp"], *rows["half_pp"]] if math.isfinite(size)] + [1.2 * diluted[-1]]
     )
@@ -62,23 +61,23 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
         picture = axes(figure, 0.15, width - 0.2, bottom + 0.3, top)
         picture.set(xlim=(0, end), ylim=(len(rows), 0), yticks=[])
         for place, row in enumerate(rows.itertuples()):
-            _bar(picture, place, row.design, row.half_pp, row.mde_pp, width - 0.35, power.coverage)
-            picture.vlines(diluted, place + 0.36, place + 0.64, color=INK, linewidth=2)
+            _bar(picture, place, row.design, row.half_pp, row.mde_pp, width - 0.35, power.coverage if power else None)
+            picture.vlines(diluted if power else [], place + 0.36, place + 0.64, color=INK, linewidth=2)
         _scale(picture, narrow=width <= NARROW)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows), framed=True)
 
 
 def _designs(study: Study) -> pd.DataFrame:
     """The test that leads for what was asked; of one district alone the t test's, whose half is not known."""
-    power, answer = study.evidence.power, study.answer
+    answer, detects = study.answer, study.answer.detectable
     asked = findings.treated_words(answer)
-    rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, power.half_pp, power.mde_pp)]
+    rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, detects.half_pp, detects.mde_pp)]
     if isinstance(answer, PooledAnswer):
         rows.append(("One district alone", float("nan"), float(answer.by_district["mde_pp"].median())))
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 
 
-def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float, coverage: float) -> None:
+def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float, coverage: float | None) -> None:
     """Draw one bar in its shades; above it the design, below it what 80% asks of each visited student."""
     end = axes.get_xlim()[1]
     edges = [
@@ -101,11 +100,10 @@ def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float
             )
     axes.fill_between([0, end], place + 0.36, place + 0.64, facecolor="none", edgecolor=CONTEXT, linewidth=1)
     axes.text(0, place + 0.3, name, weight="bold", size=TEXT, va="bottom")
-    said = (
-        "The test that leads cannot reject here, however large the effect"
-        if not math.isfinite(mde)
-        else (f"80% chance from {number(mde)} points: {number(mde / coverage, 0)} for each visited student")
-    )
+    said = "The test that leads cannot reject here, however large the effect"
+    if math.isfinite(mde):
+        each = f": {number(mde / coverage, 0)} for each visited student" if coverage else ""
+        said = f"80% chance from {number(mde)} points{each}"
     axes.text(0, place + 0.68, "\n".join(wrap(said, SMALL, room)), size=SMALL, color=OWN, va="top")
 
 
@@ -116,6 +114,8 @@ def _scale(axes: Axes, narrow: bool) -> None:
 
 def _table(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     power = study.evidence.power
+    if power is None:
+        return rows.set_axis(["Design", "Even chance from, points", "80% chance from, points"], axis=1)
     published = pd.DataFrame(
         {
             "Published effect": [item.label for item in power.published],

@@ -9,15 +9,22 @@ import pandas as pd
 
 from leapstudy.core.frames import extremes
 from leapstudy.core.phrases import between, counted, points
-from leapstudy.data.names import comparison_short, comparison_words, contrast_words, outcome_words, study_names
+from leapstudy.data.names import (
+    comparison_short,
+    comparison_words,
+    contrast_words,
+    outcome_words,
+    study_names,
+    years_words,
+)
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer, estimator_rows
-from leapstudy.did.contrasts import contrasts_of, years_label
+from leapstudy.did.contrasts import clock_from, years_label
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures import bars as sure
 from leapstudy.figures.common import Answer, caption_of, draw_intervals, legend_below, treated_words
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
-from leapstudy.figures.style import MARKS, in_house_style, new_figure, zero_line
+from leapstudy.figures.style import GROUP_MARKS, MARKS, in_house_style, new_figure, zero_line
 from leapstudy.study.result import jsonable
 from leapstudy.words.bounds import largest_bound
 
@@ -54,7 +61,7 @@ def told_curve(curve: pd.DataFrame, start: str) -> pd.DataFrame:
     """
     years = {
         name: (years_label(item.pre), years_label(item.post))
-        for name, item in contrasts_of(study_names().state, start).items()
+        for name, item in clock_from(study_names(), start).contrasts().items()
     }
     return curve.assign(
         comparison=curve["comparison"].map(comparison_short),
@@ -86,7 +93,9 @@ def estimators(answer: Answer) -> Exhibit:
             f"{counted(len(rows), 'estimator')} from {points(low['estimate_pp'])} ({low['label']}) to "
             f"{points(high['estimate_pp'])} ({high['label']}); {clear} of {len(rows)} intervals leave out zero."
         ),
-        caption=caption_of(answer, "Effects on the average of 2021-22 by estimator, with 95 % intervals"),
+        caption=caption_of(
+            answer, f"Effects on the average of {years_words(answer.main.post)} by estimator, with 95 % intervals"
+        ),
         data=rows[["label", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "n_comparison"]].set_axis(
             ["Estimator", "Estimate", "Standard error", "Low", "High", "p", "Comparison districts"], axis=1
         ),
@@ -97,14 +106,13 @@ def estimators(answer: Answer) -> Exhibit:
 def in_time(answer: Answer) -> Exhibit:
     """Draw what the same computation finds in years before there was a program."""
     table = answer.sensitivity.in_time
+    first = table.iloc[0]
     places = np.arange(len(table), dtype=float)[::-1]
     chronic = (table["outcome"] == "chronic_absence").to_numpy()
     figure, axes = new_figure(1.5 + 0.3 * len(table))
     ends = {"low": "low_pp", "high": "high_pp"}
     draw_intervals(axes, table[~chronic], places[~chronic], MARKS["leap"], "attendance", **ends)
-    draw_intervals(
-        axes, table[chronic], places[chronic], MARKS["alliance"], "chronic absence (a plus is worse)", **ends
-    )
+    draw_intervals(axes, table[chronic], places[chronic], GROUP_MARKS[0], "chronic absence (a plus is worse)", **ends)
     zero_line(axes)
     axes.set(
         yticks=places,
@@ -121,23 +129,28 @@ def in_time(answer: Answer) -> Exhibit:
         alt=alt_text(
             f"{away} of {len(table)} placebo effects before the program have an interval that leaves out zero, where "
             f"zero is due in all.",
-            f"Attendance 2019-20 to 2020-21: {points(table['estimate_pp'].iloc[0])} "
+            f"Attendance {first['pre']} to {first['post']}: {points(table['estimate_pp'].iloc[0])} "
             f"({between(table['low_pp'].iloc[0], table['high_pp'].iloc[0])}).",
-            f"Chronic absence: {points(table['estimate_pp'][chronic].min())} to "
-            f"{points(table['estimate_pp'][chronic].max())}.",
+            _chronic_words(table[chronic]),
         ),
         caption=Caption(
             what="Change from the two years before (attendance: the one year) to the year named, less that of the "
             "comparison districts",
             source=study_names().all_sources(answer.main.edition),
             sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
-            years=f"{table['post'].iloc[1]} to 2020-21",
+            years=f"{table['post'].iloc[min(1, len(table) - 1)]} to {first['post']}",
             n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
         ),
         data=table[["outcome", "pre", "post", "estimate_pp", "low_pp", "high_pp", "p_value"]]
         .assign(outcome=table["outcome"].map(outcome_words))
         .set_axis(["Outcome", "From", "To", "Placebo effect", "Low", "High", "p"], axis=1),
     )
+
+
+def _chronic_words(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return "Chronic absence has too few years before for a placebo."
+    return f"Chronic absence: {points(rows['estimate_pp'].min())} to {points(rows['estimate_pp'].max())}."
 
 
 def rejected(table: pd.DataFrame) -> int:
@@ -159,10 +172,11 @@ def bounds(answer: PooledAnswer) -> Exhibit:
         raise ValueError(f"This answer holds no robust bounds: {reason}")
     what = (
         "Robust 95 % intervals as trends may depart by so much: any year's change of the difference, or of its slope, "
-        "by the largest one before; chronic absence of 2019-20 is a placebo, where zero is due"
+        "by the largest one "
+        "before; a year before the program is a placebo, where zero is expected"
     )
     caption = replace(
-        caption_of(answer, what, "2011-12 to 2021-22"), source=study_names().all_sources(answer.main.edition)
+        caption_of(answer, what, "as named above each picture"), source=study_names().all_sources(answer.main.edition)
     )
     return sure.breakdown([_departure(item) for item in made], caption)
 

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, points
+from leapstudy.data.names import program_name
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.students_common import BAND, EFFECT, SINCE, n_words, refused_exhibit, student_exhibit
 from leapstudy.figures.style import BLUE, INK, MARKS, PURPLE, in_house_style, legend_below, new_figure, zero_line
@@ -49,7 +50,7 @@ def beside_published(study: StudentStudy) -> Exhibit:
         "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
         _truth_words(study),
         "Effect on visited students by month since the first visit; stars are the effects published for "
-        "Connecticut's LEAP in 2022, whose errors and method are not public",
+        f"{program_name()} as published, whose errors and method are not public",
         n_words(study.answer.design().main),
         _truth_table(study, path),
     )

@@ -61,15 +61,21 @@ class Mark:
 MARKS: dict[str, Mark] = {
     "district": Mark(BLUE, "o", "-"),
     "leap": Mark(PURPLE, "s", "-"),
-    "alliance": Mark(VERMILLION, "^", "--"),
     "others": Mark(GREEN, "D", "-."),
-    "drg_gh": Mark(PURPLE, "v", ":"),
     "custom": Mark(PURPLE, "P", ":"),
     "state": Mark(INK, "x", ":"),
     "published": Mark(PURPLE, "*", ":"),
     "placebo": Mark(GRAY, "o", "-"),
     "pooled": Mark(INK, "D", "-"),
 }
+
+GROUP_MARKS: tuple[Mark, ...] = (
+    Mark(VERMILLION, "^", "--"),
+    Mark(GREEN, "D", "-."),
+    Mark(PURPLE, "v", ":"),
+    Mark(BLUE, "X", "-"),
+)
+"""For comparison groups, in the order in which the study declares them."""
 
 SERIES: tuple[Mark, ...] = (
     Mark(BLUE, "o", "-"),

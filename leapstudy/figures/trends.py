@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.frames import extremes
 from leapstudy.core.phrases import counted, missing, number, points, probability
-from leapstudy.data.names import comparison_words, outcome_words, short, study_names
+from leapstudy.data.names import comparison_words, outcome_words, program_name, short, study_names
 from leapstudy.did.answer import EventStudy, Rebound
 from leapstudy.figures.common import Answer, caption_of, legend_below, not_drawn
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
@@ -69,8 +69,10 @@ def _bands(axes: Axes, table: pd.DataFrame, x: np.ndarray) -> None:
 
 
 def _axis_label(study: EventStudy, baseline: float | None) -> str:
-    label = f"difference in {'chronic absence' if study.outcome == 'chronic_absence' else 'attendance'}, points"
-    return label if baseline is None else f"{label}\n(LEAP mean in {study.reference}: {number(baseline, 1)} %)"
+    label = f"difference in {outcome_words(study.outcome)}, points"
+    return (
+        label if baseline is None else f"{label}\n({program_name()} mean in {study.reference}: {number(baseline, 1)} %)"
+    )
 
 
 def _finding(study: EventStudy) -> str:
@@ -100,7 +102,7 @@ def _caption(study: EventStudy) -> Caption:
         what=f"Yearly difference from the comparison districts, reference year {study.reference}; a trend that is not "
         "rejected is not shown to be parallel",
         source=study_names().source(study.outcome, study.edition),
-        sample=f"{counted(study.n_treated, 'LEAP district')} against {comparison_words(study.comparison)}",
+        sample=f"{study_names().units(study.n_treated, program_name())} against {comparison_words(study.comparison)}",
         years=f"{years.iloc[0]} to {years.iloc[-1]}",
         n=f"{study.n_treated} treated, {counted(study.n_comparison, 'comparison district')}",
     )
@@ -108,7 +110,7 @@ def _caption(study: EventStudy) -> Caption:
 
 @in_house_style
 def rebound(answer: Answer) -> Exhibit:
-    """Draw the change of 2021-22 over that of 2020-21, with the line of the comparison districts."""
+    """Draw the change of the first year over that of the year before, with the line of the comparison districts."""
     shown = answer.rebound
     if shown is None:
         return not_drawn(answer, "How a rise follows a fall", answer.not_possible[-1])
@@ -121,7 +123,7 @@ def rebound(answer: Answer) -> Exhibit:
         alpha=0.8,
         marker=MARKS["others"].marker,
         color=MARKS["others"].color,
-        label=f"districts without LEAP ({shown.n})",
+        label=f"districts without {program_name()} ({shown.n})",
     )
     axes.plot(
         shown.treated["fall_pp"],
@@ -130,28 +132,30 @@ def rebound(answer: Answer) -> Exhibit:
         markersize=7,
         marker=MARKS["leap"].marker,
         color=MARKS["leap"].color,
-        label=f"LEAP ({len(shown.treated)})",
+        label=f"{program_name()} ({len(shown.treated)})",
     )
     _line(axes, shown)
     _name_some(axes, shown.treated)
     zero_line(axes, vertical=False)
     axes.axvline(0, color=INK, linewidth=1.0, zorder=1.5)
-    axes.set(xlabel="change 2019-20 to 2020-21, points", ylabel="change 2020-21 to 2021-22, points")
+    first, fell, rose = shown.years
+    axes.set(xlabel=f"change {first} to {fell}, points", ylabel=f"change {fell} to {rose}, points")
     legend_below(axes, 3)
     return Exhibit(
         figure=figure,
-        title="Those who fall deepest rise most, with or without LEAP",
+        title=f"Those who fall deepest rise most, with or without {program_name()}",
         alt=alt_text(
             f"Each point more of a fall went with {number(-shown.slope)} points more of a rise in districts without "
-            f"LEAP. "
+            f"{program_name()}. "
             f"{_gap_words(shown)}",
         ),
         caption=caption_of(
             answer,
-            f"The line is fitted to {counted(shown.n, 'district')} without LEAP only ({comparison_words(shown.group)})",
-            "2019-20 to 2021-22",
+            f"The line is fitted to {counted(shown.n, 'district')} without {program_name()} only "
+            f"({comparison_words(shown.group)})",
+            f"{first} to {rose}",
         ),
-        data=_treated_table(shown.treated),
+        data=_treated_table(shown),
     )
 
 
@@ -183,16 +187,17 @@ def _gap_words(shown: Rebound) -> str:
             f"{points(row['predicted_high_pp'])})."
         )
     return (
-        f"LEAP districts lie {points(shown.mean_gap_pp)} points from the line on average (standard error "
+        f"{program_name()} districts lie {points(shown.mean_gap_pp)} points from the line on average (standard error "
         f"{number(shown.mean_gap_se_pp)}), so a rise after a deep fall is no effect by itself."
     )
 
 
-def _treated_table(treated: pd.DataFrame) -> pd.DataFrame:
+def _treated_table(shown: Rebound) -> pd.DataFrame:
+    treated, (_, fell, rose) = shown.treated, shown.years
     columns = {
         "district": "District",
-        "fall_pp": "Change to 2020-21",
-        "rebound_pp": "Change to 2021-22",
+        "fall_pp": f"Change to {fell}",
+        "rebound_pp": f"Change to {rose}",
         "predicted_pp": "Predicted",
         "predicted_low_pp": "Low",
         "predicted_high_pp": "High",

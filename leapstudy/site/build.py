@@ -103,7 +103,7 @@ class Build:
             (folder / name).unlink(missing_ok=True)
         there = dict.fromkeys(entry.pages, True) | self.stamps.keep_documents(entry.slug, DOCUMENTS)
         self._write_notebook(entry, notebook, there)
-        if entry.result and entry.reading:
+        if entry.result:
             self._write_result(entry, entry.result, there)
 
     def _write_failed(self, entry: Entry, run: Mapping[str, Any]) -> None:
@@ -151,7 +151,8 @@ class Build:
 
             return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), there)
 
-        self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
+        if APPENDIX in entry.pages:
+            self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
         for lang, name in PLAIN.items():
             self.stamps.write(folder / name, [digest, self._around(entry, name), there], partial(plain, lang))
 

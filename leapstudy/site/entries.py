@@ -13,7 +13,7 @@ from leapstudy.words.reading import has_answer, read_result
 
 ARTICLE = re.compile(r"^\d\d-")
 STUDENTS = "students-"
-NO_ANSWER = "no effect can be estimated; the notebook says why"
+NO_ANSWER = "too few students for an effect"
 EXPECTED = "expected"
 """State of a run that has not ended yet, for `prepare_pages`."""
 
@@ -26,11 +26,20 @@ def track_of(slug: str) -> str:
 def expected_entry(run: Mapping[str, Any]) -> Entry:
     """Return the entry of a run that will end well; its result is not looked at."""
     track = track_of(str(run["slug"]))
-    return Entry(str(run["slug"]), str(run["title"]), EXPECTED, track, "", _pages(bool(track)), None, None)
+    return Entry(
+        str(run["slug"]),
+        str(run["title"]),
+        EXPECTED,
+        track,
+        "",
+        _pages(result=bool(track), answer=bool(track)),
+        None,
+        None,
+    )
 
 
-def _pages(has_result: bool) -> tuple[str, ...]:
-    return (NOTEBOOK, *((*PLAIN.values(), APPENDIX) if has_result else ()))
+def _pages(*, result: bool, answer: bool) -> tuple[str, ...]:
+    return (NOTEBOOK, *(PLAIN.values() if result else ()), *((APPENDIX,) if answer else ()))
 
 
 def entry_of(out: Path, run: Mapping[str, Any]) -> Entry:
@@ -42,7 +51,8 @@ def entry_of(out: Path, run: Mapping[str, Any]) -> Entry:
     reading = read_result(result) if result and has_answer(result) else None
     error = error_of(run)
     told = error.get("message", error.get("error", "")) if not shown else NO_ANSWER if result and not reading else ""
-    return Entry(slug, str(run["title"]), status, track, told, _pages(bool(reading)), reading, result)
+    pages = _pages(result=bool(result), answer=bool(reading))
+    return Entry(slug, str(run["title"]), status, track, told, pages, reading, result)
 
 
 def error_of(run: Mapping[str, Any]) -> dict[str, str]:
@@ -54,10 +64,10 @@ def error_of(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def neighbors(entries: Sequence[Entry]) -> dict[str, tuple[Entry | None, Entry | None]]:
-    """Return slug -> the entry before and after it; all districts together first, then by name, tracks apart."""
+    """Return slug -> the answered entry before and after it; all districts first, then by name, tracks apart."""
     around: dict[str, tuple[Entry | None, Entry | None]] = {}
     for track in ("public", "students"):
-        own = [item for item in entries if item.track == track and PLAIN["en"] in item.pages]
+        own = [item for item in entries if item.track == track and APPENDIX in item.pages]
         own.sort(key=lambda item: (not item.slug.endswith(ALL_SLUG), item.title))
         padded: list[Entry | None] = [None, *own, None]
         around |= {item.slug: (padded[place], padded[place + 2]) for place, item in enumerate(own)}

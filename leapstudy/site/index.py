@@ -9,12 +9,11 @@ from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, counted, number, points
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.words.plain_page import plain_page
 from leapstudy.words.reading import Reading
 
-TITLE = "Did LEAP raise attendance?"
 LEAD_POINTS = ("answer", "sure", "overturn")
 HEADINGS = {"public": "District by district", "students": "Visited students, by district"}
 EARLIER = "earlier"
@@ -57,7 +56,7 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
     return render(
         "index",
         up="",
-        title=TITLE,
+        title=f"Did {program_name()} raise attendance?",
         lead=_lead(pooled),
         tables=tables,
         statuses=sorted({item.status for item in districts}),

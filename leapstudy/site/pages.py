@@ -8,14 +8,14 @@ from typing import Any
 from markupsafe import Markup
 
 from leapstudy.core.table import table_html
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short
 from leapstudy.figures.frame import NARROW
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.notebook import notebook_body, save_picture
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
 from leapstudy.words.appendix import checklist
-from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page, title
-from leapstudy.words.reading import Reading, read_result
+from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page, title, unanswered_page
+from leapstudy.words.reading import Reading, at, has_answer, read_result
 
 
 def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]:
@@ -66,19 +66,20 @@ def plain_html(
     context: Mapping[str, Any],
     there: Mapping[str, bool],
 ) -> str:
-    """Return the plain page of a result; `context` holds the neighbors."""
-    reading = read_result(result)
+    """Return the plain page of a result, in words alone where it has no answer; `context` holds the neighbors."""
+    reading = read_result(result) if has_answer(result) else None
+    page = unanswered_page(short(result["district"]["name"]), lang) if reading is None else plain_page(reading, lang)
     documents = [link(text, name) for name, text in DOCUMENTS.items() if there.get(name)]
     return render(
         "plain",
         lang=lang,
-        title=title(reading, lang),
-        page=plain_page(reading, lang),
-        chart=chart_html(reading, figures, lang),
+        title=page.title,
+        page=page,
+        chart="" if reading is None else chart_html(reading, figures, lang),
         links=section_links(lang, PLAIN[lang], there),
         documents=documents,
         footer=footer(result, date, lang),
-        simulated=reading.simulated,
+        simulated=bool(at(result, "made", "simulated")),
         **context,
     )
 
@@ -160,4 +161,4 @@ def failed_html(name: str, status: str, error: Mapping[str, str], result: Mappin
 
 def place(reading: Reading) -> str:
     """Return what a result is about: a district, or all together."""
-    return "all LEAP districts" if reading.code == "ALL" else short(reading.name)
+    return f"all {program_name()} districts" if reading.code == "ALL" else short(reading.name)

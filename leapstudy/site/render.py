@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.data.names import study_names
+from leapstudy.data.state import load_state
 from leapstudy.words.plain_page import catalog
 from leapstudy.words.reading import at
 
@@ -55,6 +56,7 @@ def render(template: str, *, lang: str = "en", up: str = "../", **context: Any) 
         What the template shows; `title` and `footer` are needed, the rest is empty where not given.
     """
     defaults: dict[str, Any] = {"links": [], "previous": None, "next": None, "simulated": False}
+    defaults["invented"] = load_state().program.invented
     page = environment().get_template(f"{template}.html.j2")
     return lean(page.render(**{**defaults, **context}, lang=lang, up=up, say=catalog(lang))) + "\n"
 

@@ -11,6 +11,7 @@ from docx.oxml.ns import qn
 from docx.shared import Inches, Pt
 
 from leapstudy.core.table import Table, cell_text, digits_of
+from leapstudy.data.state import load_state
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import plain_chart
 from leapstudy.figures.style import PRINT_DPI, png
@@ -34,6 +35,8 @@ def report_docx(result: Mapping[str, Any], date: str) -> bytes:
     document.add_heading(page.title, level=1)
     if reading.simulated:
         document.add_paragraph(catalog("en")["simulated"])
+    if load_state().program.invented:
+        document.add_paragraph(catalog("en")["invented"])
     for section in page.sections:
         document.add_heading(section.heading, level=2)
         if section.key == "chart":

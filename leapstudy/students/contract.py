@@ -15,6 +15,7 @@ Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
 
 GRADES = ("PK", "K", *(f"{grade:02d}" for grade in range(1, 13)))
 VISIT_TYPES = ("in_person", "phone", "neighborhood")
+VISIT_RESULTS = ("met", "not_home", "refused", "moved")
 SUPPORTS = ("mental_health", "coats", "food", "shelter", "translation", "transport", "activities")
 
 
@@ -217,6 +218,9 @@ VISITS = Table(
         Column(name="visit_date", kind="date", meaning="day of the attempt; empty = never tried", required=False),
         Column(name="type", kind="text", meaning="how the family was met", required=False, allowed=VISIT_TYPES),
         Column(name="completed", kind="flag", meaning="whether somebody was met"),
+        Column(name="result", kind="text", meaning="how the attempt ended", required=False, allowed=VISIT_RESULTS),
+        Column(name="language", kind="text", meaning="language of the visit, such as es", required=False),
+        Column(name="visitor", kind="text", meaning="role of who went, never a name", required=False),
         Column(
             name="supports",
             kind="text",

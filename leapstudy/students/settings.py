@@ -15,7 +15,7 @@ from leapstudy.students import contract
 from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
-TRANSLATED = ("grade", "status", "type", "high_needs", "completed")
+TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result")
 """Columns whose own values may be translated under `values:`."""
 
 
@@ -67,6 +67,7 @@ class StudentSettings(BaseModel):
     draw: str = ""
     rollout: Rollout = Field(default_factory=Rollout)
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
+    earlier_answers: Literal["published", "unpublished"] = "published"
     engine: str = "duckdb"
     memory_limit: str
     min_comparison: int = Field(ge=1)

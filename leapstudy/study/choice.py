@@ -1,4 +1,4 @@
-"""The comparison group on record: ranked by likeness before LEAP, chosen, and kept with its time and hash.
+"""The comparison group on record: ranked by likeness before the program, chosen, and kept with its time and hash.
 
 `record` is run before an outcome is looked at and writes `params/comparison.json`; `kept` reads it, refuses it where it
 was changed or no longer fits the data, and gives it to the pages.
@@ -39,7 +39,7 @@ class Choice:
 
 
 def ranked(data: StudyData) -> tuple[CandidateSet, ...]:
-    """Rank the comparison sets for all LEAP districts, from figures before LEAP alone."""
+    """Rank the comparison sets for all treated districts, from figures before the program alone."""
     return rank_comparisons(pre_period(data), _treated(data))
 
 

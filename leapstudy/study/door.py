@@ -13,9 +13,8 @@ from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG, Weights, options
 from leapstudy.data import StudyData, find_district, leap_districts, load_study
-from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.contrasts import event_time
-from leapstudy.did.design import Sample, Spec, build_panel, build_sample
+from leapstudy.did.design import Sample, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
 from leapstudy.did.frames.cohorts import AttGtResult
 from leapstudy.did.frames.read import Columns
@@ -23,7 +22,7 @@ from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.choices import Base, Choices, Control
-from leapstudy.study.public import Study, study_all, study_district
+from leapstudy.study.public import Study, ask, study_all, study_district
 from leapstudy.study.students import StudentStudy, study_students
 
 Years = Literal["contrast", "all"]
@@ -61,7 +60,8 @@ def panel(
     Returns
     -------
     DataFrame
-        `district_code` (text), `district`, `year` (school year, as text), `rate_pct` (percent), `treated` (1: had the
+        `district_code` (text), `district`, `year` (school year, as text; where starts differ, years since
+        each unit's own start, the figures being those of `did.own_years`), `rate_pct` (percent), `treated` (1: had the
         program), `post` (1: from the program's first year on), `event_time` (years since it), `weight`, `students`
         (enrollment), then the district's traits as in data/CODEBOOK.md.
 
@@ -84,9 +84,8 @@ def panel(
     if years not in options(Years):
         raise bad_value("years", years, options(Years), "The contrast's years alone, or every year of the file.")
     data = load_study()
-    asked = {"contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    spec = Spec(**given) if comparison is None else Spec(comparison=parse_comparison(comparison, data.state), **given)
+    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome}
+    spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     every = build_panel(data, spec.outcome, spec.edition).years if years == "all" else None
     return _tidy(data, build_sample(data, spec, _codes(data, district), every))
 
@@ -101,20 +100,22 @@ def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
     codes, years = [*sample.treated, *sample.comparison], list(sample.years)
     traits = data.districts.set_index("district_code").loc[codes]
     size = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
+    since = [event_time(year, sample.start) for year in years]
     rows = pd.DataFrame(
         {
             "district_code": np.repeat(codes, len(years)),
             "district": np.repeat(traits["district"].to_numpy(), len(years)),
-            "year": np.tile(years, len(codes)),
+            "year": np.tile(years if sample.by_start is None else since, len(codes)),
             "rate_pct": np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
             "treated": np.repeat([1, 0], [len(sample.treated) * len(years), len(sample.comparison) * len(years)]),
-            "post": np.tile([int(event_time(year, sample.start) >= 0) for year in years], len(codes)),
-            "event_time": np.tile([event_time(year, sample.start) for year in years], len(codes)),
+            "post": np.tile([int(offset >= 0) for offset in since], len(codes)),
+            "event_time": np.tile(since, len(codes)),
             "weight": np.repeat(size, len(years)),
             "students": np.vstack([sample.students_treated, sample.students_comparison]).ravel(),
         }
     )
-    more = traits.drop(columns=["district", "slug"]).rename_axis("district_code").reset_index()
+    more = traits.drop(columns=["slug", *traits.columns.intersection(rows.columns)]).rename_axis("district_code")
+    more = more.reset_index()
     return rows.merge(more, on="district_code", how="left", validate="many_to_one")
 
 

@@ -79,9 +79,22 @@ def load_plan() -> dict[str, Any]:
     return read_mapping(paths.params() / "plan.yml")
 
 
-def ask(comparison: str = "alliance", **names: Any) -> Spec:
-    """Return the spec that a notebook's parameters ask for; see `Spec` for the names."""
-    return Spec(comparison=parse_comparison(comparison, load_state()), **names)
+def ask(**names: Any) -> Spec:
+    """Return the spec that a notebook's parameters ask for; an empty one is what `params/study.yml` says.
+
+    See `Spec` for the names.
+    """
+    asked = {name: value for name, value in names.items() if value != ""}
+    given = {**chosen(), **asked}
+    return Spec(**{**given, "comparison": parse_comparison(given["comparison"], load_state())})
+
+
+def chosen() -> dict[str, Any]:
+    """Return what `params/study.yml` chooses, by parameter; empty where there is no such file."""
+    path = paths.params() / "study.yml"
+    if not path.is_file():
+        return {"comparison": load_state().usual("groups")}
+    return {key: entry["value"] for key, entry in read_mapping(path).items()}
 
 
 def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
@@ -105,13 +118,15 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
 
 
 def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
-    """Answer the question for all LEAP districts together; names as in `study_district`.
+    """Answer the question for all treated districts together; names as in `study_district`.
 
     The effect that would matter is the plan's; comparable programs' effects times coverage are the published prior.
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
-    published = published_prior(facts.comparable_programs, program(data, facts).coverage)
+    figures = program(data, facts)
+    known = figures is not None and not facts.comparable_programs.empty
+    published = published_prior(facts.comparable_programs, figures.coverage) if figures and known else None
     answer = answer_all(data, spec, float(plan["threshold_pp"]), published, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
 

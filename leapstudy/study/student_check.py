@@ -18,8 +18,10 @@ from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
+from leapstudy.study.student_ledger import why_refused
 
 FOLDER = "student_checks"
+MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,15 @@ class Checked:
         Districts of the files with visited students, by code.
     accounts : tuple of dict
         role, rows_in, used, aside (rule -> rows): exact, for programs.
+    sketches : tuple of dict
+        Who stands in each group, see `leapstudy.students.sketch`; none of the SIMULATED state.
     """
 
     text: str
     ok: bool
     districts: tuple[District, ...]
     accounts: tuple[dict[str, Any], ...]
+    sketches: tuple[dict[str, Any], ...] = ()
 
 
 def check_students(settings: StudentSettings) -> Checked:
@@ -60,7 +65,7 @@ def check_students(settings: StudentSettings) -> Checked:
             write_text_atomic(file, json.dumps(jsonable(_check(settings)), ensure_ascii=False))
         content = json.loads(file.read_text(encoding="utf-8"))
     districts = tuple(District(**place) for place in content["districts"])
-    return Checked(content["text"], content["ok"], districts, tuple(content["accounts"]))
+    return Checked(content["text"], content["ok"], districts, tuple(content["accounts"]), tuple(content["sketches"]))
 
 
 def require_usable(settings: StudentSettings) -> Checked:
@@ -70,7 +75,16 @@ def require_usable(settings: StudentSettings) -> Checked:
         raise BadInput(checked.text)
     if not checked.districts:
         raise BadInput(f"{checked.text}\nNobody in these files was visited, so there is no effect to estimate.")
+    if reason := too_close(checked, settings):
+        raise BadInput(f"{checked.text}\n{reason}")
     return checked
+
+
+def too_close(checked: Checked, settings: StudentSettings) -> str:
+    """Return why these files must not be answered beside those that were answered before; empty where they may."""
+    if settings.earlier_answers == "unpublished":
+        return ""
+    return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
 
 
 def _check(settings: StudentSettings) -> Checked:
@@ -78,6 +92,7 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.engine import connect
     from leapstudy.students.files import is_simulated
     from leapstudy.students.readers import open_panel, read_visits
+    from leapstudy.students.sketch import group_sketches
 
     known, how, files = load_study().districts, settings.reading, input_files(settings)
     con = connect(settings.memory_limit, engine=settings.engine)
@@ -89,16 +104,15 @@ def _check(settings: StudentSettings) -> Checked:
     told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
     reports = (report, told)
     ok = all(item.ok for item in reports)
-    codes = (
-        _visited_districts(
-            kept_rows(con, "reading the visits", log_rows, ("student", "completed")),
-            kept_rows(con, "reading the districts", rows, ("student", "district_code", "month", "days_enrolled")),
-        )
-        if ok
-        else []
-    )
+    codes, sketches = [], []
+    if ok:
+        visits = kept_rows(con, "reading the visits", log_rows, ("student", "visit_date", "completed"))
+        months = kept_rows(con, "reading the districts", rows, MONTH_COLUMNS)
+        codes = _visited_districts(visits, months)
+        sketches = [] if simulated else group_sketches(months, visits)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
-    return Checked("\n".join(item.text() for item in reports), ok, places_of(codes, settings), tuple(accounts))
+    text = "\n".join(item.text() for item in reports)
+    return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches))
 
 
 def _visited_districts(log: Any, panel: Any) -> list[str]:

@@ -21,7 +21,7 @@ from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_months import without_few, without_residue
-from leapstudy.study.student_paths import headline_row, month_rows, path_frame
+from leapstudy.study.student_paths import MONTHS_TESTED, headline_row, month_rows, path_frame
 from leapstudy.study.student_publish import nearest
 from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
 
@@ -202,7 +202,3 @@ def pre_trend(effects: Effects | None) -> PreTrend | None:
     except BadInput:
         return None
     return PreTrend(test.p_value, test.slope, len(test.key))
-
-
-MONTHS_TESTED = 6
-"""Months before the visit in the joint test: half a school year and more."""

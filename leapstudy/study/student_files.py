@@ -24,7 +24,8 @@ from leapstudy.students.groups import DIMENSIONS, VISITED
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
-from leapstudy.study.student_check import places_of, set_aside
+from leapstudy.study.student_check import places_of, require_usable, set_aside
+from leapstudy.study.student_ledger import remember
 from leapstudy.study.student_publish import published
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if not file.is_file():
+            checked = None if chosen.simulated else require_usable(chosen)
             write_text_atomic(file, json.dumps(published(_state(chosen, hashes)), allow_nan=False))
             _forget_old(folder)
+            if checked:
+                remember(checked.sketches)
     return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -13,11 +13,14 @@ from leapstudy.did.honest import breakdown, honest_bounds, honest_path
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Context, Effects, estimate_rows
-from leapstudy.study.student_designs import MONTHS_TESTED
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds
 
+MONTHS_TESTED = 6
+"""Months before the visit in the joint test: half a school year and more."""
 MONTHS_BEFORE = 9
 """Months before the visit that are shown."""
+MONTHS_TESTED = 6
+"""Months before the visit in the joint test: half a school year and more."""
 
 
 def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.DataFrame:

@@ -4,28 +4,38 @@ import pandas as pd
 
 from leapstudy.core.phrases import counted, number, percent, points
 from leapstudy.core.table import Table
-from leapstudy.data.names import comparison_words, contrast_words, outcome_words, short
+from leapstudy.data.names import (
+    OWN_YEAR,
+    comparison_words,
+    contrast_words,
+    outcome_words,
+    program_name,
+    short,
+    study_names,
+    years_words,
+)
+from leapstudy.did.contrasts import event_time
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.reading import at, evidence_at
 
 
 def estimand(source: Source) -> str:
     """What is estimated."""
-    r = source.reading
+    r, program = source.reading, program_name()
     return (
         f"The district intention-to-treat effect on {outcome_words(r.outcome)}: the mean over treated districts of "
-        f"Y(with LEAP) − Y(without LEAP) in {r.post.replace('+', ' and ')}, in percentage points, whether or not a "
-        f"student was visited."
+        f"Y(with {program}) − Y(without {program}) in {years_words(r.post)}, in percentage points, whether or not a "
+        "student was visited."
     )
 
 
 def comparison(source: Source) -> Answer:
     """The comparison group."""
-    r, rows = source.reading, source.frame("answer", "comparison_districts")
+    r, rows, groups = source.reading, source.frame("answer", "comparison_districts"), study_names().state.groups
+    why = groups[r.comparison].why.rstrip(".") if r.comparison in groups else "Chosen by hand"
     text = (
-        f"{comparison_words(r.comparison)} ({counted(r.n_comparison, 'district')}). Alliance districts are the state's "
-        "lowest-performing ones, and so the ones most like those picked for LEAP; the other groups stand beside them "
-        "as a check."
+        f"{comparison_words(r.comparison)} ({counted(r.n_comparison, 'district')}). {why}; the other groups stand "
+        "beside them as a check."
     )
     return text, None if rows is None else Table(named(rows), "The comparison districts", 0)
 
@@ -44,16 +54,18 @@ def unit(source: Source) -> str:
 def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
-        "Without LEAP, treated and comparison districts would have changed equally, on average, from the mean of the "
-        f"years before to the year after, on the scale of {at(source.result, 'params', 'scale') or 'points'}."
+        f"Without {program_name()}, treated and comparison districts would have changed equally, on average, from the "
+        "mean of the years before to the year after, on the scale of "
+        f"{at(source.result, 'params', 'scale') or 'points'}."
     )
 
 
 def anticipation(source: Source) -> str:
     """The window of anticipation."""
+    names = study_names()
     return (
-        "It is assumed that nothing changed ahead of summer 2021: LEAP was announced in April 2021 and the first "
-        "visits were made that summer, so 2020-21 is a year before the program."
+        f"It is assumed that nothing changed before the first school year of the program: {names.program} was "
+        f"announced in {names.state.program.begun}, so that {names.before_start()} is a year before the program."
     )
 
 
@@ -64,8 +76,12 @@ def raw(source: Source) -> Answer:
         return absent("raw means")
     wide = rows.pivot(index="label", columns="year", values="rate_pct").reset_index()
     wide["label"] = wide["label"].map(short)
+    running = study_names().running(source.reading.edition)
     table = Table(wide.rename(columns={"label": "Group"}), "Mean attendance by year, percent, before any model", 1)
-    return "Plotted before any model in the notebook, and here as a table; 2022-23 is year-to-date May 2023.", table
+    return (
+        f"Plotted before any model in the notebook, and here as a table{running}.",
+        table,
+    )
 
 
 def event_study(source: Source) -> Answer:
@@ -88,18 +104,31 @@ def baseline(source: Source) -> str:
     rows = source.frame("answer", "raw_means")
     if rows is None:
         return absent("raw means")
-    own = rows[(rows["group"] == rows["group"].iloc[0]) & rows["year"].isin(source.reading.pre.split("+"))]
+    own = rows[(rows["group"] == rows["group"].iloc[0]) & rows["year"].isin(_before(source))]
     return (
-        f"The treated side's mean in {source.reading.pre.replace('+', ' and ')} is "
+        f"The treated side's mean in {' and '.join(_before(source))} is "
         f"{number(own['rate_pct'].mean(), 1)}%; it stands on the axis of the event study."
     )
 
 
+def _before(source: Source) -> list[str]:
+    """Return the contrast's years before; where starts differ, those before the first start."""
+    years, names = source.reading.pre.split("+"), study_names()
+    own = [event_time(year, f"{OWN_YEAR}0") for year in years if year.startswith(OWN_YEAR)]
+    return [names.state.calendar.shift(names.starts[0], offset) for offset in own] or years
+
+
 def staggered(source: Source) -> str:
     """Staggered timing."""
+    names = study_names()
+    if len(names.starts) > 1:
+        return (
+            f"{names.program} starts in {', '.join(names.starts)}. Each district is read in its own years, and none "
+            "that ever starts is a comparison: forbidden comparisons cannot arise."
+        )
     return (
-        "All LEAP districts start in 2021-22, so no district serves as comparison after its own start: forbidden "
-        "comparisons cannot arise."
+        f"All {names.program} districts start in {names.starts[0]}, so no district serves as comparison after its own "
+        "start: forbidden comparisons cannot arise."
     )
 
 

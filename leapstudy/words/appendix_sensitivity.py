@@ -6,7 +6,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.core.table import Table
-from leapstudy.data.names import short
+from leapstudy.data.names import program_name, short, study_names, year_words
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.bounds import bound_words
 
@@ -14,8 +14,10 @@ from leapstudy.words.bounds import bound_words
 def pre_trend(source: Source) -> str:
     """The joint test of earlier trends and its power."""
     told = []
-    for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence, 2011-12 to 2019-20")):
+    for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence")):
         study = source.at("answer", name)
+        if study:
+            what = f"{what}, {study['table']['year'][0]} to {study['table']['year'][-1]}"
         if study and study["joint_p"] is None:
             told.append(f"{what}: cannot be tested, there are too few years or districts, or they moved alike.")
         elif study:
@@ -57,7 +59,7 @@ def inference(source: Source) -> Answer:
     what = (
         "Placebo permutation over the comparison districts"
         if r.single
-        else "Permutation of the label LEAP among districts"
+        else f"Permutation of the label {program_name()} among districts"
     )
     text = (
         f"{what}: {probability(r.p_value)}, 95% interval {between(r.effect.low, r.effect.high)} points; the smallest "
@@ -101,39 +103,31 @@ def others(source: Source) -> Answer:
 def covariates(source: Source) -> str:
     """With and without covariates."""
     found = source.at("answer", "sensitivity", "covariates")
+    ends = "" if not found else between(found["low_pp"], found["high_pp"])
     told = (
-        ""
-        if not found
-        else (
-            f"With them the main contrast is {points(found['estimate_pp'])} points "
-            f"({between(found['low_pp'], found['high_pp'])}). {found['note']} "
-        )
+        f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}). {found['note']} "
+        if found
+        else ""
     )
-    return (
-        "Only traits from before the program may enter: share of students with high needs and enrollment of 2019-20, "
-        "chronic absence of 2018-19. "
-        f"{told}{curve_words(source, 'covariates')}"
-    )
+    traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
+    named_ = "; ".join([*traits, "chronic absence before the program"])
+    return f"Only traits from before the program may enter: {named_}. {told}{curve_words(source, 'covariates')}"
 
 
 def placebos(source: Source) -> Answer:
     """Placebos in time and in space, and leaving one out."""
     r, rows = source.reading, source.frame("answer", "leave_one_out")
-    told = (
-        []
-        if r.placebo is None
-        else [
-            (
-                f"In time, 2019-20 to 2020-21: {points(r.placebo.value)} points "
-                f"({between(r.placebo.low, r.placebo.high)}), where zero is expected."
-            )
-        ]
-    )
     earlier = source.frame("answer", "sensitivity", "in_time")
+    told = []
+    if r.placebo is not None:
+        years = "" if earlier is None else f", {earlier['pre'].iloc[0]} to {earlier['post'].iloc[0]}"
+        ends = between(r.placebo.low, r.placebo.high)
+        told.append(f"In time{years}: {points(r.placebo.value)} points ({ends}), where zero is expected.")
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
         told.append(
-            f"With seven years of chronic absence beside it, {away} of {len(earlier)} placebo intervals exclude zero."
+            f"With {counted(len(earlier) - 1, 'year')} of chronic absence beside it, {away} of {len(earlier)} placebo "
+            "intervals exclude zero."
         )
     told.append("In space: the permutation of point 12.")
     if rows is None or rows.empty:
@@ -148,19 +142,17 @@ def rebound(source: Source) -> str:
     found, left = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
     if not found:
         return absent("rebound")
-    gap = (
-        f"{points(found['mean_gap_pp'])} points off"
-        if not left
-        else (
+    gap = f"{points(found['mean_gap_pp'])} points off"
+    if left:
+        gap = (
             f"{points(left['estimate_pp'])} points off (95% interval {between(left['low_pp'], left['high_pp'])}, "
             f"{probability(left['p_value'])})"
         )
-    )
+    first, fell, rose = map(year_words, found["years"])
     return (
-        f"Among {counted(found['n'], 'district')} without LEAP the change to 2021-22 is {number(found['slope'])} per "
-        f"point of change to 2020-21 (95% interval {between(found['slope_low'], found['slope_high'])}). Against that "
-        f"line the treated side is {gap}. A cohort picked by the same rule in an earlier year is not possible: the "
-        "state publishes attendance from 2019-20 only."
+        f"Among {counted(found['n'], 'district')} without {program_name()} the change to {rose} is "
+        f"{number(found['slope'])} per point of change from {first} to {fell} (95% interval "
+        f"{between(found['slope_low'], found['slope_high'])}). Against that line the treated side is {gap}."
     )
 
 
@@ -168,9 +160,9 @@ def together(source: Source) -> Answer:
     """All districts together."""
     rows = source.frame("answer", "by_district")
     if rows is None:
-        return (
-            "See the page of all districts together; one district's own p-value must be read with the other 14 in mind."
-        )
+        others = source.frame("answer", "among", "districts")
+        n = "others" if others is None else f"other {len(others) - 1}"
+        return f"See the page of all districts together; one district's own p-value must be read with the {n} in mind."
     shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
     if shrunken is None or not model:
         return absent("partial pooling"), _named(rows, ALONE, "Every district")
@@ -181,7 +173,7 @@ def together(source: Source) -> Answer:
         f"({number(model['tau_low_pp'])} to {number(model['tau_high_pp'])}); prior on the mean: "
         f"{model['prior']['source']}."
     )
-    return text, _named(shrunken, SHRUNKEN, "Every district on its own, adjusted for 15 looks, and shrunken")
+    return text, _named(shrunken, SHRUNKEN, f"Every district on its own, adjusted for {len(rows)} looks, and shrunken")
 
 
 ALONE = {

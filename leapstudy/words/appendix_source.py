@@ -8,7 +8,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import points
 from leapstudy.core.table import Table
-from leapstudy.data.names import short
+from leapstudy.data.names import short, study_names
 from leapstudy.words.reading import Reading, at
 
 
@@ -42,7 +42,7 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
     names = {
         "district": "District",
         "students": "Students",
-        "drg": "Reference group",
+        **study_names().state.unit.listed,
         "side": "Side",
         "estimate_pp": "Estimate",
         "placebo_pp": "Placebo effect",

@@ -24,6 +24,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
             else "but how far trends would have to depart before it includes zero cannot be said"
         )
         few = "One coefficient lies before the program, which says little about how large a departure to fear."
+        few = few if found["n_pre"] == 1 else f"{found['n_pre']} coefficients lie before the program."
         return f"{what.capitalize()}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
     change, unit = BENT[found["kind"]]
     place = found["table"]["m"].index(largest_bound(found))

@@ -4,10 +4,19 @@ import math
 import textwrap
 from dataclasses import dataclass
 
+from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
 from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
-from leapstudy.data.describe import edition_differences
-from leapstudy.data.names import comparison_words, outcome_words, short
+from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
+from leapstudy.data.names import (
+    comparison_words,
+    outcome_words,
+    program_name,
+    short,
+    study_names,
+    year_words,
+    years_words,
+)
 from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
 from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable
@@ -16,7 +25,6 @@ from leapstudy.evidence.power import PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
 
-PROGRAM = "LEAP"
 LINE = 100
 """Characters of a printed line, in a notebook and on a page."""
 ALT_LONGEST = 300
@@ -92,7 +100,7 @@ def say(finding: Finding | str) -> None:
 def treated_words(answer: Answer | Glance) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
-    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, f"{PROGRAM} district")
+    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, f"{program_name()} district")
 
 
 def moved(value: float) -> str:
@@ -151,9 +159,9 @@ def power_words(detectable: Detectable) -> str:
     )
 
 
-def best_title(value: float, low: float | None, high: float | None, program: str = PROGRAM) -> str:
+def best_title(value: float, low: float | None, high: float | None) -> str:
     """Return an effect and what else fits the data."""
-    head = f"Best estimate of {program}'s effect: {number(value)} points"
+    head = f"Best estimate of {program_name()}'s effect: {number(value)} points"
     if missing(low) or missing(high):
         return f"{head}; no range can be put around it"
     return f"{head}; the data also fit anything from {between(low, high)}"
@@ -189,15 +197,17 @@ def placebo(study: Study) -> str:
         return "No placebo could be formed for this comparison."
     row = same.iloc[0]
     return (
-        f"In the years before {PROGRAM} the same comparison should show no difference; from 2019-20 to 2020-21 it "
-        f"shows {number(row['estimate_pp'])} points ({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, "
-        f"{probability(row['p_value'])})."
+        f"In the years before {program_name()} the same comparison should show no difference; from "
+        f"{years_words(row['pre'])} to {years_words(row['post'])} it shows {number(row['estimate_pp'])} points "
+        f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
     )
 
 
 def could_we_see_it(study: Study) -> Finding:
     """Say how many of the published effects this design could have detected, and how likely the largest was."""
     power = study.evidence.power
+    if power is None:
+        return _detects_only(study)
     diluted = [item.diluted_pp for item in power.published]
     detects = (
         "can detect no effect, however large"
@@ -210,12 +220,22 @@ def could_we_see_it(study: Study) -> Finding:
     largest = max(power.published, key=lambda item: item.diluted_pp)
     where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
     detail = (
-        f"{PROGRAM} visited {percent(power.coverage)} of students, so its published effects come to "
-        f"{number(min(diluted))} to {number(max(diluted))} points of the average. With 80% power the test that leads "
-        f"{detects}. {_excluded_words(power)}{power.assumption}"
+        f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
+        f"{number(min(diluted))} to {number(max(diluted))} "
+        f"points of the average. With 80% power the test that leads {detects}. "
+        f"{_excluded_words(power)}{power.assumption}"
     )
-    title = f"{PROGRAM}'s largest published effect had {chance_of(largest.power)} to show {where}"
+    title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
+
+
+def _detects_only(study: Study) -> Finding:
+    """Say what the design detects where no effect on visited students and no coverage is published."""
+    mde = study.answer.detectable.mde_pp
+    never = "The test that leads can detect no effect here, however large"
+    title = f"An effect of {number(mde)} points had 4 chances in 5 to show" if math.isfinite(mde) else never
+    detail = f"{power_words(study.answer.detectable)} How many students were visited is not published."
+    return Finding(title, detail, mde if math.isfinite(mde) else None)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -233,16 +253,15 @@ def _excluded_words(power: PowerBlock) -> str:
 
 def raw_means(study: Study) -> str:
     """Say how the treated side and its comparison group moved, without a model."""
-    rows = study.answer.raw_means
-    groups = [rows["group"].iloc[0], *[name for name in ("alliance", "others") if name in set(rows["group"])]]
+    rows, names = study.answer.raw_means, study_names()
+    before, after = names.before_start(), names.starts[-1]
+    others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []
-    for group in groups:
+    for group in dict.fromkeys([rows["group"].iloc[0], *others]):
         own = rows[rows["group"] == group].set_index("year")["rate_pct"]
-        parts.append(
-            f"{short(rows.loc[rows['group'] == group, 'label'].iloc[0])} went from {own['2020-21']:.1f} to "
-            f"{own['2021-22']:.1f} percent"
-        )
-    return f"From 2020-21 to 2021-22, {'; '.join(parts)}."
+        label = short(rows.loc[rows["group"] == group, "label"].iloc[0])
+        parts.append(f"{label} went from {own[before]:.1f} to {own[after]:.1f} percent")
+    return f"From {before} to {after}, {'; '.join(parts)}."
 
 
 def chance(study: Study) -> Finding:
@@ -259,9 +278,10 @@ def chance(study: Study) -> Finding:
         )
     else:
         title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
-    passing = (
-        "No single district could pass a correction for 15 districts (0.0033)." if single and floor > 0.05 / 15 else ""
-    )
+    n = len(study.data.starts)
+    cut = 0.05 / n
+    passing = f"No single district could pass a correction for {n} districts ({cut:.4f})."
+    passing = passing if single and floor > cut and n > 1 else ""
     where = "comparison districts put in its place" if single else "shuffled labels"
     detail = (
         f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. "
@@ -312,17 +332,19 @@ def rebound(study: Study) -> Finding:
     if shown is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
         return Finding("Too few comparison districts fell differently to say how a rise follows a fall", reason)
-    more = "Each point more of a fall in 2020-21" if shown.slope < 0 else "Each point less of a fall in 2020-21"
+    _, fell, rose = map(year_words, shown.years)
+    more = f"Each point {'more' if shown.slope < 0 else 'less'} of a fall in {fell}"
     detail = (
-        f"{more} went with {number(abs(shown.slope))} points more of a rise in 2021-22 among "
-        f"{counted(shown.n, 'comparison district')} (slope {number(shown.slope)}, 95% CI "
-        f"{between(shown.slope_low, shown.slope_high)}). Against that line the treated side is "
+        f"{more} went with {number(abs(shown.slope))} points more of a rise in {rose} among "
+        f"{counted(shown.n, 'comparison district')} "
+        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
+        f"treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
     title = (
-        f"Districts that fell furthest in 2020-21 rose most, with or without {PROGRAM}"
+        f"Districts that fell furthest in {fell} rose most, with or without {program_name()}"
         if shown.slope_high < 0
-        else "How far a district fell in 2020-21 does not tell how far it rose the year after"
+        else f"How far a district fell in {fell} does not tell how far it rose the year after"
     )
     return Finding(title, detail, shown.slope, shown.slope_low, shown.slope_high)
 
@@ -335,6 +357,17 @@ def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
         f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, "
         f"{probability(gap.p_value)}). {gap.note}"
     ).strip()
+
+
+def caveats(study: Study) -> str:
+    """Say how days were counted in which year, where the state declares it."""
+    told = "; ".join(f"{year} {what}" for year, what in study.data.state.calendar.caveats.items())
+    return f"Days were not counted alike in all years: {told}." if told else "Days were counted alike in all years."
+
+
+def notes(study: Study, part: str) -> str:
+    """Return the study's own notes for one part of a page (`data`, `limits_district`, `limits_pooled`)."""
+    return " ".join(study.data.state.notes.get(part, ())) or "The study declares nothing else here."
 
 
 def leave_one_out(study: Study) -> Finding:
@@ -366,6 +399,8 @@ def grade(study: Study) -> str:
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
     cost = study.evidence.cost
+    if cost is None:
+        return f"{_days_on_average(study)}. What a day cost is not known: no money and no visits are published."
     average = cost.days_average
     gained = f"{points(average.value, 1)} days a year per average student ({between(average.low, average.high, 1)})"
     if cost.dollars_per_day is None:
@@ -375,6 +410,13 @@ def days(study: Study) -> str:
         f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
         f"{cost.assumption}"
     )
+
+
+def _days_on_average(study: Study) -> str:
+    main, per_point = study.evidence.verdict, SCHOOL_DAYS / 100
+    low, high = (None if end is None else per_point * end for end in (main.low_pp, main.high_pp))
+    days_each = points(per_point * main.estimate_pp, 1)
+    return f"{days_each} days a year per average student ({between(low, high, 1)})"
 
 
 def forest(answer: PooledAnswer) -> Finding:
@@ -398,16 +440,20 @@ def forest(answer: PooledAnswer) -> Finding:
 
 
 def disagreement(study: Study) -> Finding:
-    """Say how far the state's two editions disagree on 2020-21."""
-    rows = edition_differences(study.data).query("year == '2020-21'")
+    """Say how far the state's two newest editions disagree on the last year that is final in both."""
+    rows = edition_differences(study.data)
+    if rows.empty:
+        return Finding("There is one edition of the state's figures, so that none can disagree with it")
+    year = final_in_both(study.data.state, rows["year"])
+    rows = rows[rows["year"] == year]
     changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    leap = rows[rows["leap"].astype(bool)]
-    low, high = extremes(leap if len(leap) > 1 else rows, "moved_pp")
+    treated = rows[rows["leap"].astype(bool)]
+    low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
     title = (
-        f"The state moved {short(low['district'])}'s 2020-21 attendance by {points(low['moved_pp'], 1)} points and "
+        f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
         f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
     )
-    detail = f"{changed} of {len(rows)} districts' 2020-21 figures moved by a point or more between the editions."
+    detail = f"{changed} of {len(rows)} districts' {year} figures moved by a point or more between the editions."
     return Finding(title, detail, low["moved_pp"])
 
 
@@ -451,9 +497,11 @@ def specifications(answer: Answer) -> Finding:
     return Finding(title, detail, median)
 
 
-def state_curve(fewer: float, visited: float, program: str = PROGRAM) -> Finding:
+def state_curve(fewer: float, visited: float) -> Finding:
     """Say the state's fall in chronically absent students beside the students ever visited."""
-    title = f"The state's fall is {number(fewer / visited, 1)} times the number of students {program} ever visited"
+    title = (
+        f"The state's fall is {number(fewer / visited, 1)} times the number of students {program_name()} ever visited"
+    )
     return Finding(title, f"{fewer:,.0f} fewer students were chronically absent; {visited:,.0f} were visited.", fewer)
 
 
@@ -465,16 +513,15 @@ def chronic(
     high_pp: float,
     ratio_low: float,
     ratio_high: float,
-    program: str = PROGRAM,
 ) -> Finding:
     """Say how the gap in chronic absence changed, in points and in odds, since neither may stand alone."""
     by_points = "more" if difference_pp > 0 else "less"
     by_odds = "more" if odds_ratio > 1 else "less"
     same = by_points == by_odds
     how = (
-        f"{by_points} in {program} districts in points and in odds"
+        f"{by_points} in {program_name()} districts in points and in odds"
         if same
-        else (f"{by_points} in {program} districts in points, {by_odds} in odds")
+        else (f"{by_points} in {program_name()} districts in points, {by_odds} in odds")
     )
     clear = (low_pp > 0 or high_pp < 0) + (ratio_low > 1 or ratio_high < 1)
     tail = ("neither difference is", "one of the two differences is", "both differences are")[clear]

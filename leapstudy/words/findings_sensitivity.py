@@ -2,6 +2,7 @@
 
 from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
+from leapstudy.data.names import program_name
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling import FLAT, Prior
 from leapstudy.study.choice import Choice
@@ -138,10 +139,11 @@ def plan(study: Study) -> str:
 
 
 def choice(record: Choice) -> str:
-    """Say which comparison group was chosen, when, and how like the LEAP districts it was."""
+    """Say which comparison group was chosen, when, and how like the treated districts it was."""
     sets, chosen = record.sets, record.chosen_set
     others = ", ".join(f"{item.name} {number(item.mean_gap)}" for item in sets)
     return (
         f"{chosen.name} was put on record at {record.made_at} (record {record.sha256[:12]}), rank {chosen.rank} of "
-        f"{len(sets)} by likeness before LEAP; mean distance in standard deviations: {others}. {record.reason}"
+        f"{len(sets)} by likeness before {program_name()}; mean "
+        f"distance in standard deviations: {others}. {record.reason}"
     )

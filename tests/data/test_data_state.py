@@ -26,7 +26,16 @@ def _read(tmp_path, content) -> State:
 
 def _parts(node, path=()):
     """Walk over every mapping of the file that has fixed keys, as the path to it."""
-    free = {("tables",), ("editions",), ("outcomes",), ("groups",), ("contrasts",), ("notes",), ("unit", "known_as")}
+    free = {
+        ("tables",),
+        ("editions",),
+        ("outcomes",),
+        ("groups",),
+        ("contrasts",),
+        ("notes",),
+        ("unit", "known_as"),
+        ("unit", "traits"),
+    }
     if isinstance(node, dict) and path[-1:] not in {
         ("where",),
         ("columns",),
@@ -36,6 +45,7 @@ def _parts(node, path=()):
         ("plain",),
         ("caveats",),
         ("preliminary",),
+        ("listed",),
         ("shown",),
     }:
         if path not in free:

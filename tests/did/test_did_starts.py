@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.data.districts import rule_mask
 from leapstudy.data.state import load_state
-from leapstudy.did.comparison import comparison_codes, group_of, parse_comparison, rule_mask
+from leapstudy.did.comparison import comparison_codes, group_of, parse_comparison
 from leapstudy.did.contrasts import clock_of, contrasts_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit

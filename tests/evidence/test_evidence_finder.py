@@ -9,8 +9,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.comparison_finder import (
-    COMPARED,
-    PICKED_ON,
+    ONLY_COMPARED,
     PrePeriod,
     nearest_codes,
     pre_period,
@@ -28,7 +27,7 @@ def pre(study):
 
 def test_a_year_with_leap_cannot_come_in(pre):
     with pytest.raises(BadInput, match="2021-22 is not before LEAP"):
-        PrePeriod(pre.table, (*pre.years, "2021-22"), pre.candidates, pre.start)
+        PrePeriod(pre.table, (*pre.years, "2021-22"), pre.candidates, pre.pool, pre.start)
     assert list(inspect.signature(rank_comparisons).parameters) == ["pre", "treated", "nearest", "custom"]
 
 
@@ -50,7 +49,7 @@ def test_sets_are_ranked_by_mean_gap(pre):
 def test_mean_gap_by_the_long_way(pre):
     (found,) = [item for item in rank_comparisons(pre, [DANBURY]) if item.name == "alliance"]
     gaps = []
-    for column in COMPARED:
+    for column in pre.table:
         values = pre.table[column]
         group = np.nanmean([values[code] for code in found.codes])
         gaps.append(abs(values[DANBURY] - group) / values.std())
@@ -63,7 +62,7 @@ def test_nearest_equals_its_slow_twin(pre):
     pool = pre.candidates["others"]
 
     def distance(code):
-        gaps = [z[name][code] - z[name][DANBURY] for name in PICKED_ON]
+        gaps = [z[name][code] - z[name][DANBURY] for name in z.columns.difference(ONLY_COMPARED)]
         gaps = [gap for gap in gaps if not np.isnan(gap)]
         return np.sqrt(np.mean(np.square(gaps))) if len(gaps) >= 4 else np.inf
 
@@ -71,7 +70,7 @@ def test_nearest_equals_its_slow_twin(pre):
 
 
 def test_nearest_is_not_picked_on_the_last_year(pre):
-    assert not {name for name in PICKED_ON if "2019_20" in name or "attendance" in name}
+    assert not {name for name in pre.table.columns.difference(ONLY_COMPARED) if "last" in name or "attendance" in name}
 
 
 def test_a_district_without_traits_still_finds_neighbors(pre):

@@ -59,9 +59,12 @@ def test_the_index_says_what_could_have_been_seen_among_students(built):
     assert f"{reading.mde:.2f}" in [cell.get_text() for cell in row_of(built, "Hartford").find_all("td")]
 
 
-def test_a_district_of_which_nothing_can_be_said_has_its_notebook_and_no_figure(built):
+def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_figure(built):
     folder = built / "students-windham"
-    assert [path.name for path in folder.glob("*.html")] == ["notebook.html"]
+    assert sorted(path.name for path in folder.glob("*.html")) == ["notebook.html", "plain.es.html", "plain.html"]
+    page = BeautifulSoup((folder / "plain.html").read_text(encoding="utf-8"), "html.parser")
+    assert "No effect can be given for Windham" in page.find("main").get_text(" ")
+    assert not page.find("main").find("img") and "SIMULATED" in page.get_text(" ")
     row = row_of(built, "Windham, student track").get_text(" ")
     assert NO_ANSWER in row and not re.search(r"[+−]\d", row)
     assert "windham" not in (built / "students-hartford" / "plain.html").read_text(encoding="utf-8")

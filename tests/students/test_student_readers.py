@@ -197,3 +197,17 @@ def test_codebook_and_fake_data_come_from_the_declaration(table):
             assert set(made[column.name]) <= set(column.allowed)
         if column.kind == "number":
             assert made[column.name].between(column.low, column.high).all()
+
+
+def test_more_files_than_the_system_lets_be_open_at_once(tmp_path):
+    resource = pytest.importorskip("resource")
+    rows = _months()
+    for number in range(150):
+        rows.assign(student=f"~P{number:010d}").to_csv(tmp_path / f"{number}.csv", index=False)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        panel = open_panel(connect(threads=1), tmp_path, Reading()).table
+        assert panel.count().execute() == 150 * len(rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

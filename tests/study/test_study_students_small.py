@@ -1,14 +1,12 @@
 """Student files too small or too short for an answer: each ends in words and a page of what can be shown, never in a traceback."""
 
 import re
-import shutil
 
 import pandas as pd
 import pytest
-from own_files import NAMES, students, write_pair, write_settings
+from own_files import students
 from site_factory import DAY, student_run
 
-from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
 from leapstudy.site.build import build_site
@@ -64,23 +62,6 @@ CASES = {
 @pytest.fixture(scope="module")
 def own_pair():
     return students({"0640011": 250})
-
-
-@pytest.fixture
-def own_workspace(tmp_path, monkeypatch):
-    """Return a function that makes a pair of files the input of a workspace of its own."""
-    root, real = tmp_path / "workspace", paths.root()
-    for name in ("data/raw", "params"):
-        shutil.copytree(real / name, root / name)
-    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
-    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
-
-    def use(rows: pd.DataFrame, log: pd.DataFrame) -> None:
-        settings = write_pair(tmp_path / "private", rows, log)
-        columns = {ours: theirs for ours, theirs in NAMES.items() if ours in rows or ours in log}
-        write_settings(root, **{**settings, "columns": columns})
-
-    return use
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -101,7 +101,7 @@ def _refuse(sample: Sample) -> None:
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
-            "takes seconds a district. Use a comparison group of at most 40, such as 'alliance' or 'drg_gh'."
+            "takes seconds a district. Use a comparison group of at most 40."
         )
 
 

@@ -4,7 +4,7 @@
 `covariates`      regression adjustment for traits that districts had before the program
 `specifications`  the specification curve
 `trends`          in-time placebos, and one step up: a linear differential trend
-`recovery`        the effect beyond what districts without LEAP recovered by themselves
+`recovery`        the effect beyond what districts without the program recovered by themselves
 `bounds`          robust bounds on departures from parallel trends, and the departure at which the answer breaks
 `together`        `examine` puts them into one record, `estimate_rows` into rows of `estimates.csv`
 """

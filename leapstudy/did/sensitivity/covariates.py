@@ -1,28 +1,20 @@
 """Regression adjustment: what the comparison districts' changes say a district with these traits would have done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
+from leapstudy.data.describe import traits_of_units
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
 from leapstudy.did.sensitivity.record import Adjusted
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
-TRAITS = {
-    "high_needs_share": "share of students with high needs, 2019-20",
-    "chronic_2018_19_pct": "chronic absence 2018-19",
-    "log_students": "logarithm of enrollment, 2019-20",
-}
-"""Traits from before the program, none later than 2019-20.
-
-The share of students eligible for free or reduced-price meals is not among them: it goes together with high needs
-(correlation 0.98 over districts), and 51 districts have none, CREC among them.
-"""
 MOST_COLLINEAR = 1e8
 """Condition number of the traits from which their coefficients cannot be told apart."""
 LEAST_DF = 5
@@ -38,17 +30,31 @@ class Fit:
     beyond: tuple[int, ...]
 
 
+CHRONIC_TRAIT = "chronic_before_pct"
+
+
 def traits_before(data: StudyData) -> pd.DataFrame:
-    """Return the traits by district code; NaN where the state publishes none."""
-    districts = data.districts.set_index("district_code")
-    chronic = data.chronic[data.chronic["year"] == "2018-19"].set_index("district_code")["percent"]
-    return pd.DataFrame(
-        {
-            "high_needs_share": districts["high_needs_share"],
-            "chronic_2018_19_pct": chronic.reindex(districts.index),
-            "log_students": np.log(districts["students_2019_20"]),
-        }
-    )
+    """Return the declared traits by district code and chronic absence before; NaN where the state publishes none.
+
+    Chronic absence is that of the base year of its event study, counted from the first start: no unit had begun.
+    """
+    units = data.districts.set_index("district_code")
+    table = pd.DataFrame(traits_of_units(data, adjust=True), index=units.index)
+    if data.chronic.empty:
+        return table
+    chronic = data.chronic[data.chronic["year"] == chronic_year(data)].set_index("district_code")["percent"]
+    return table.assign(**{CHRONIC_TRAIT: chronic.reindex(units.index)})
+
+
+def chronic_year(data: StudyData) -> str:
+    """Return the school year of chronic absence that is a trait."""
+    return data.state.calendar.shift(min(data.starts.values()), data.state.outcomes["chronic_absence"].reference)
+
+
+def trait_words(data: StudyData) -> dict[str, str]:
+    """Return the columns of `traits_before` in words."""
+    words = {name: trait.words for name, trait in data.state.unit.traits.items() if trait.adjust}
+    return words if data.chronic.empty else {**words, CHRONIC_TRAIT: f"chronic absence {chronic_year(data)}"}
 
 
 def traits_of(traits: pd.DataFrame, codes: Sequence[str]) -> np.ndarray:
@@ -74,8 +80,8 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     lacking = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
     if lacking:
         raise BadInput(
-            f"District {', '.join(lacking)} lacks one of: {', '.join(TRAITS.values())}. Its change cannot be "
-            "predicted from them; leave the covariates out."
+            f"District {', '.join(lacking)} lacks one of the traits from before the program, so that its change cannot "
+            "be predicted from them; leave the covariates out."
         )
     there = ~np.isnan(comparison).any(axis=1)
     needed = comparison.shape[1] + 1 + LEAST_DF
@@ -166,10 +172,10 @@ def _beyond(treated: np.ndarray, comparison: np.ndarray) -> tuple[int, ...]:
     return tuple(int(place) for place in np.flatnonzero(outside))
 
 
-def adjusted(sample: Sample, traits: pd.DataFrame) -> Adjusted:
+def adjusted(sample: Sample, traits: pd.DataFrame, words: Mapping[str, str] = MappingProxyType({})) -> Adjusted:
     """Return the sample's effect with regression adjustment for `traits`, in percentage points; see `adjust`."""
     fit, kept = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
-    beyond = " and ".join(TRAITS[str(traits.columns[place])] for place in fit.beyond)
+    beyond = " and ".join(words.get(name := str(traits.columns[place]), name) for place in fit.beyond)
     note = (
         f"In {beyond} the treated side lies outside all comparison districts: the prediction goes beyond what was seen."
     )

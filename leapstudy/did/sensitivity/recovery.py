@@ -1,4 +1,4 @@
-"""Regression to the mean taken off: the change beyond what districts without LEAP recovered after a like fall."""
+"""Regression to the mean taken off: the change beyond what others recovered after a like fall."""
 
 from dataclasses import replace
 

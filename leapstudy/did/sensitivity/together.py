@@ -17,7 +17,7 @@ from leapstudy.did.effect import row_of
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.records import EventStudy
 from leapstudy.did.sensitivity.bounds import plain_bounds, robust_bounds
-from leapstudy.did.sensitivity.covariates import adjusted, traits_before
+from leapstudy.did.sensitivity.covariates import adjusted, trait_words, traits_before
 from leapstudy.did.sensitivity.record import Adjusted, Bounds, Sensitivity
 from leapstudy.did.sensitivity.recovery import beyond_recovery
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
@@ -87,7 +87,7 @@ def _years(study: EventStudy) -> list[str]:
 
 
 def _with_covariates(data: StudyData, spec: Spec, treated: Sequence[str]) -> Adjusted:
-    return adjusted(build_sample(data, spec, treated), traits_before(data))
+    return adjusted(build_sample(data, spec, treated), traits_before(data), trait_words(data))
 
 
 def _tried(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:

@@ -7,9 +7,9 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, load_study
+from leapstudy.data.districts import rule_mask
 from leapstudy.data.long_series import load_long_series
 from leapstudy.data.state import AtLeast, AtMost, Where
-from leapstudy.did.comparison import rule_mask
 from leapstudy.students.disclosure import shown
 from leapstudy.students.eligible import JOIN, Rule, eligible_ids, months
 from leapstudy.students.engine import connect

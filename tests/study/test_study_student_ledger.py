@@ -1,0 +1,99 @@
+"""Two answers whose files differ by a student: they are told apart by sums, and the second is refused."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from moments_panels import random_panel
+from own_files import students
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.engine import connect
+from leapstudy.students.settings import load_settings
+from leapstudy.students.sketch import SIGNS, group_sketches
+from leapstudy.study.student_check import check_students, require_usable
+from leapstudy.study.student_ledger import REMEMBERED, earlier, groups_too_close, remember, students_apart
+
+VISITED, OTHERS = ("ALL", True), ("ALL", False)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    panel = random_panel(3, students=240, gaps=0).assign(district_code="0640011")
+    ids = panel["student"].unique()[:90]
+    return panel, pd.DataFrame({"student": ids, "visit_date": pd.Timestamp("2021-09-14"), "completed": True})
+
+
+def sketches(panel, log):
+    con = connect(threads=1)
+    for name, frame in (("panel", panel), ("log", log)):
+        con.con.register(name, pa.Table.from_pandas(frame, preserve_index=False))
+    return group_sketches(con.table("panel"), con.table("log"))
+
+
+def corrected(panel, count):
+    ids = panel["student"].unique()[:count]
+    hit = panel["student"].isin(ids) & (panel["month"] == panel["month"].min())
+    return panel.assign(days_attended=panel["days_attended"].where(~hit, panel["days_attended"] - 1))
+
+
+def without(panel, log, ids):
+    return panel[~panel["student"].isin(ids)], log[~log["student"].isin(ids)]
+
+
+CHANGES = {
+    "a visited student is gone": (lambda p, v: without(p, v, v["student"][:1]), {VISITED}),
+    "a student who was not visited is gone": (lambda p, v: without(p, v, p["student"].unique()[-1:]), {OTHERS}),
+    "a day of one student is corrected": (lambda p, v: (corrected(p, 1), v), {VISITED}),
+    "one student is visited now": (lambda p, v: (p, v[:-1]), {VISITED, OTHERS}),
+    "a visit is on another day": (
+        lambda p, v: (p, v.assign(visit_date=v["visit_date"].where(v.index > 0, pd.Timestamp("2021-09-15")))),
+        {VISITED},
+    ),
+    "ten students are corrected": (lambda p, v: (corrected(p, 10), v), {VISITED}),
+    "rows in another order": (lambda p, v: (p[::-1], v[::-1]), set()),
+    "a month more of everybody": (lambda p, v: (p[p["month"] < p["month"].max()], v), set()),
+    "thirty visited students are gone": (lambda p, v: without(p, v, v["student"][:30]), set()),
+    "sixty students are corrected": (lambda p, v: (corrected(p, 60), v), set()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_against_anybody(pair, change):
+    other, expected = CHANGES[change]
+    close = groups_too_close(sketches(*pair), sketches(*other(*pair)))
+    assert {key for key in close if key[0] == "ALL"} == expected
+    assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
+
+
+def test_the_number_of_students_apart_is_estimated_and_zero_is_exact():
+    rng = np.random.default_rng(4)
+    signs = rng.choice([-1, 1], (400, SIGNS))
+    whole = {"students": 400, "sums": signs.sum(axis=0).tolist()}
+    assert students_apart(whole, whole) == 0
+    for gone in (1, 5, 19, 60):
+        part = {"students": 400 - gone, "sums": signs[gone:].sum(axis=0).tolist()}
+        assert students_apart(whole, part) == pytest.approx(gone, rel=0.5) and students_apart(whole, part) >= gone
+    swapped = {
+        "students": 400,
+        "sums": (signs[40:].sum(axis=0) + rng.choice([-1, 1], (40, SIGNS)).sum(axis=0)).tolist(),
+    }
+    assert 30 < students_apart(whole, swapped) < 55, "forty left and forty others came"
+
+
+@pytest.mark.slow
+def test_a_file_that_differs_by_one_student_is_refused_by_check_and_run_alike(own_workspace):
+    rows, log = students({"0640011": 260})
+    own_workspace(rows, log)
+    remember(check_students(load_settings()).sketches)
+    require_usable(load_settings())
+    gone = log[log["completed"] == "Y"]["student"].iloc[0]
+    own_workspace(rows[rows["student"] != gone], log[log["student"] != gone])
+    with pytest.raises(BadInput, match="fewer than 20 of the visited students of all districts") as refused:
+        require_usable(load_settings())
+    assert gone not in str(refused.value)
+    own_workspace(rows[rows["student"] != gone], log[log["student"] != gone], earlier_answers="unpublished")
+    assert require_usable(load_settings()).ok
+    for number in range(REMEMBERED + 3):
+        remember([{"place": "ALL", "visited": True, "students": number, "sums": [0] * SIGNS}])
+    assert len(earlier()) == REMEMBERED
