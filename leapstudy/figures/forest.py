@@ -32,7 +32,7 @@ from leapstudy.words import findings
 
 ROW = 0.25
 """Inches from one district to the next."""
-NAMES = {False: 2.4, True: 1.25}
+NAMES = {False: 2.4, True: 1.36}
 """Inches of the longest name, on a wide page and on a narrow one."""
 
 
