@@ -84,7 +84,7 @@ def predicted(comparison: pd.DataFrame, falls: np.ndarray) -> pd.DataFrame:
     comparison
         fall_pp, rebound_pp of each comparison district; see `Rebound`.
     falls
-        Changes 2019-20 to 2020-21, points.
+        Changes from the first of the years to the second, points.
 
     Returns
     -------

@@ -45,7 +45,7 @@ def look(data: StudyData, slug: str, spec: Spec) -> View:
     data
         The study's tables.
     slug
-        Slug, name or code of a LEAP district, or `all-districts`.
+        Slug, name or code of a treated district, or `all-districts`.
     spec
         What is asked.
 

@@ -24,8 +24,6 @@ from leapstudy.words.claims import PEAK, fall
 from leapstudy.words.findings import state_curve as told
 
 CURVE, BARS = 2.6, 1.35
-INCOMPLETE = "2019-20"
-"""Counted to mid-March."""
 
 
 def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
@@ -41,7 +39,7 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
     state, program = facts.state_chronic_long, study_names().program
     fewer, visited = fall(facts)
     finding, narrow = told(fewer, visited), width <= NARROW
-    source = "Education department's EdSight to 2019-20, then its releases and news of them"
+    source = "State education department: published series, then its releases and news of them"
     years = list(state["year"])
     with styled():
         figure, bottom, top = frame(
@@ -78,14 +76,16 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
 def _curve(axes: Axes, state: pd.DataFrame, program: str, narrow: bool) -> None:
     """Draw the curve with the values that matter: both ends, the last full year before, the peak."""
     years, percent = list(state["year"]), state["percent"].astype(float).to_list()
-    hollow = [year == INCOMPLETE or wording != "exact" for year, wording in zip(years, state["wording"], strict=True)]
+    start = years.index(PEAK)
+    cut_short = [place == start - 2 for place in range(len(years))]  # days were counted to mid-March
+    hollow = [cut or wording != "exact" for cut, wording in zip(cut_short, state["wording"], strict=True)]
     axes.plot(range(len(years)), percent, color=INK, linewidth=2)
     for place, (value, open_) in enumerate(zip(percent, hollow, strict=True)):
         axes.plot(place, value, "o", color=INK, markersize=5, markerfacecolor="white" if open_ else INK)
     peak, last = percent.index(max(percent)), len(years) - 1
-    for place in dict.fromkeys([0, years.index("2018-19"), peak - 1, peak, last]):
+    for place in dict.fromkeys([0, start - 3, peak - 1, peak, last]):
         about = state["wording"].iloc[place] != "exact"
-        rises = peak > place > years.index("2018-19")
+        rises = peak > place > start - 3
         axes.annotate(
             f"about {percent[place]:g}%" if about else f"{percent[place]:.1f}%",
             (place, percent[place]),
@@ -95,9 +95,8 @@ def _curve(axes: Axes, state: pd.DataFrame, program: str, narrow: bool) -> None:
             va="top" if place == last else "bottom",
             size=SMALL,
         )
-    start = years.index(PEAK) - 0.5
-    axes.axvline(start, color=INK, linewidth=1.2)
-    axes.text(start - 0.15, 1.0, f"first visits of {program},\nsummer {PEAK[:4]}", ha="right", va="bottom", size=SMALL)
+    axes.axvline(start - 0.5, color=INK, linewidth=1.2)
+    axes.text(start - 0.65, 1.0, f"first visits of {program},\nsummer {PEAK[:4]}", ha="right", va="bottom", size=SMALL)
     named = [0, years.index(PEAK) // 2, len(years) - 1] + ([] if narrow else [years.index(PEAK)])
     axes.set(xlim=(-0.7, len(years) - 0.2), ylim=(0, 1.14 * max(percent)), xticks=named, yticks=[0, 10, 20])
     axes.set_xticklabels([years[place] for place in named])
