@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.core.phrases import between, number
@@ -146,6 +147,20 @@ def contrast_rows(answer: Answer) -> pd.DataFrame:
     rows, main = to_frame(answer.estimates), answer.main
     names = ("district_code", "estimator", "edition", "outcome", "p_method")
     return rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+
+
+def outcome_rows(answer: Answer) -> pd.DataFrame:
+    """Return the other outcomes under the same question, with `p_holm`: corrected over them, the asked one kept apart.
+
+    Holm (1979): the planned outcome is tested by itself, so that what stands beside it cannot take its power.
+    """
+    rows, main = to_frame(answer.estimates), answer.main
+    names = ("district_code", "estimator", "edition", "comparison", "pre", "post", "p_method")
+    same = rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+    others = same[(same["outcome"] != main.outcome) & same["p_value"].notna()].reset_index(drop=True)
+    if others.empty:
+        return others.assign(p_holm=pd.Series(dtype=float))
+    return others.assign(p_holm=multipletests(others["p_value"].to_numpy(float), method="holm")[1])
 
 
 def estimator_rows(answer: Answer) -> pd.DataFrame:
