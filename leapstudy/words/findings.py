@@ -327,9 +327,7 @@ def outcomes(study: Study) -> str:
         f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, corrected {probability(row['p_holm'])})"
         for row in records(rows)
     )
-    return (
-        f"Beside {asked}, which was asked, {counted(len(rows), 'other outcome')} (Holm's correction): {told}."
-    )
+    return f"Beside {asked}, which was asked, {counted(len(rows), 'other outcome')} (Holm's correction): {told}."
 
 
 def editions(study: Study) -> str:
