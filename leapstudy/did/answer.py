@@ -38,7 +38,7 @@ class SharedAnswer:
     comparison_districts : DataFrame
         district_code, district, students, drg of the main sample's comparison districts.
     raw_means : DataFrame
-        group (the district, 'leap', 'alliance', 'others', 'state'), label, year, rate_pct, n_districts, measure.
+        group ('district', then the keys of `group_labels`, 'state'), label, year, rate_pct, n_districts, measure.
     permutation : DataFrame
         One row a placement: district_code, district, placebo_pp, is_treated; the main contrast. Of all districts
         together: placebo_pp, the pooled estimate under each permutation of the labels.
@@ -48,7 +48,7 @@ class SharedAnswer:
         side ('treated' or 'comparison'), district_code, district, estimate_pp, ci_low_pp, ci_high_pp without that
         district; no ends where its absence leaves no bounded interval.
     chronic : EventStudy
-        Chronic absence 2011-12 to 2019-20: nine years of pre-trend.
+        Chronic absence, over every year that the edition's table has.
     not_possible : tuple of str
         What could not be estimated, each with its reason.
     sensitivity : Sensitivity
