@@ -45,7 +45,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
     end = 1.2 * max([*found, matters])
     subtitle = (
-        f"Smallest effect on a visited student that four in five lotteries find, points of "
+        f"Smallest effect on {design.whom} that four in five lotteries find, points of "
         f"{words.outcome_words(design.chosen.outcome)}; line: the effect that would matter"
     )
     note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
@@ -64,7 +64,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
             label = number(size, 1) if visible else "none"
             picture.text((size if visible else 0) + 0.01 * end, place, label, va="center", size=SMALL, color=INK)
         picture.axvline(matters, color=INK, linewidth=1.2)
-    data = pd.DataFrame({"scenario": names, "points on a visited student": sizes})
+    data = pd.DataFrame({"scenario": names, f"points on {design.whom}": sizes})
     return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
 
 

@@ -24,6 +24,7 @@ TREE = (
     ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
     ("params/students.yml", "the student track: where the files are, how students are compared"),
     ("params/plan.yml", "the analysis plan, frozen by hash; reports list deviations"),
+    ("params/rollout.yml", "before a program: who is eligible, phases, budget, scenarios"),
     ("params/comparison.json", "comparison groups ranked before any outcome was shown"),
     ("params/simulation.yml", "the SIMULATED state: sizes, rule, effects, dirt"),
     ("data/raw/", "figures as published, read-only, with checksums and sources"),
