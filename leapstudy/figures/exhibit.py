@@ -27,11 +27,11 @@ class Caption:
     what
         What is drawn, units included; a sentence without its full stop.
     source
-        Where the figures are from, edition included ("CSDE attendance, 2022-23 edition").
+        Where the figures are from, edition included ("the agency's attendance, newest edition").
     sample
         Which districts or students.
     years
-        School years shown ("2019-20 to 2022-23").
+        School years shown.
     n
         How many units ("1 the program and 19 comparison districts").
     """

@@ -17,7 +17,15 @@ from leapstudy.data.names import (
     year_words,
     years_words,
 )
-from leapstudy.did.answer import Answer, DistrictAnswer, EventStudy, PooledAnswer, Rebound, contrast_rows
+from leapstudy.did.answer import (
+    Answer,
+    DistrictAnswer,
+    EventStudy,
+    PooledAnswer,
+    Rebound,
+    contrast_rows,
+    outcome_rows,
+)
 from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable
 from leapstudy.did.sensitivity import Adjusted
@@ -327,6 +335,19 @@ def comparisons(study: Study) -> str:
         f"{points(kept['estimate_pp'].max())} points: "
         "a single one of them, picked for its size, would mislead."
     )
+
+
+def outcomes(study: Study) -> str:
+    """Say what the same question gives for the other outcomes, corrected for their number."""
+    rows, asked = outcome_rows(study.answer), outcome_words(study.answer.main.outcome)
+    if rows.empty:
+        return f"No other outcome is published for this question: {asked} stands alone."
+    told = "; ".join(
+        f"{outcome_words(row['outcome'])} {points(row['estimate_pp'])} points "
+        f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, corrected {probability(row['p_holm'])})"
+        for row in records(rows)
+    )
+    return f"Beside {asked}, which was asked, {counted(len(rows), 'other outcome')} (Holm's correction): {told}."
 
 
 def editions(study: Study) -> str:
