@@ -309,7 +309,9 @@ def _essa(
 
 def _cost(
     figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]]
-) -> CostBlock:
+) -> CostBlock | None:
+    if not figures.has_grants(treated):  # a later start whose money nobody has published
+        return None
     dollars, served = figures.money_and_visits(treated)
     low, high = (float("nan") if end is None else end for end in (verdict.low_pp, verdict.high_pp))
     effect = Range(verdict.estimate_pp, low, high)

@@ -91,9 +91,9 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
     from leapstudy.students.contract import OUTCOMES
     from leapstudy.students.engine import connect
+    from leapstudy.students.files import is_simulated
     from leapstudy.students.outcomes import inspect_outcomes
     from leapstudy.students.readers import open_panel, read_visits
-    from leapstudy.students.simulate import is_simulated
     from leapstudy.students.sketch import group_sketches
     from leapstudy.students.sources import read
 
