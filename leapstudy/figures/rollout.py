@@ -65,7 +65,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
             picture.text((size if visible else 0) + 0.01 * end, place, label, va="center", size=SMALL, color=INK)
         picture.axvline(matters, color=INK, linewidth=1.2)
     data = pd.DataFrame({"scenario": names, f"points on {design.whom}": sizes})
-    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
 def chance(design: Design, width: float = WIDE) -> Exhibit:
@@ -89,7 +89,7 @@ def chance(design: Design, width: float = WIDE) -> Exhibit:
         if np.isfinite(best.dealt.detectable):
             picture.axvline(best.dealt.detectable, color=OWN, linewidth=1.5)
     data = pd.DataFrame({"deal": range(1, len(values) + 1), "estimate, points": values})
-    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
 def _dots(picture: Axes, values: np.ndarray, bins: int = 41) -> None:
@@ -123,4 +123,4 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
     table = pd.DataFrame(
         {"share offered": [percent(share, 0) for share in shares], "dollars": dollars, "points": sizes}
     )
-    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, table)
