@@ -217,6 +217,24 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
         _say(f"{slug}: {verdict(why)}")
 
 
+@app.command(epilog="Example: leapstudy templates for_the_vendor")
+def templates(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it may not hold files of the same names.")],
+) -> None:
+    """Write headers, schemas and a dictionary of visit log and attendance that a vendor can implement."""
+    from leapstudy.core.files import write_text_atomic
+    from leapstudy.students.settings import load_settings
+    from leapstudy.students.templates import templates as made
+
+    files = made(load_settings().supports)
+    if there := sorted(name for name in files if (folder / name).exists()):
+        raise BadInput(f"{folder.name} holds {', '.join(there)} already, and nothing is written over. Name another.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write_text_atomic(folder / name, text)
+    _say(f"{len(files)} files in {folder.name}. Give them to whoever sends the records; see docs/data-sharing.md.")
+
+
 @app.command(epilog="Example: leapstudy watch --until 2031-12-18")
 def watch(
     until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
@@ -231,7 +249,7 @@ def watch(
         _say(line)
 
 
-@app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")
+@app.command(epilog="Example: leapstudy choose GROUP --reason 'like them in every trait before the program'")
 def choose(
     group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],
     reason: Annotated[str, typer.Option(help="Why this one; pages quote it.")],

@@ -81,11 +81,14 @@ def baseline_equivalence(
     group = comparison_codes(data, comparison)
     edition = edition or data.state.usual("editions")
     chronic = build_panel(data, "chronic_absence", edition)
-    attendance = build_panel(data, "attendance_rate", edition)
     # where units started in different years, the years before the first of them: nobody had begun
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
     rows = [_row(chronic, kept, group, comparison, shift(CHRONIC_YEAR), weights)]
+    try:
+        attendance = build_panel(data, "attendance_rate", edition)
+    except BadInput:  # not published, or as bounds only
+        return tuple(rows)
     rows += [_row(attendance, kept, group, comparison, shift(k), weights) for k in ATTENDANCE_YEARS]
     return tuple(rows)
 

@@ -100,9 +100,7 @@ def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
     start = min(data.starts.values())
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
-    panel = build_panel(data, "attendance_rate", edition or next(iter(data.state.editions)))
-    before = [column for column, year in enumerate(panel.years) if year < start]
-    attendance = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
+    attendance, attended = _attendance_before(data, edition or data.state.usual("editions"), start)
     units = data.districts.set_index("district_code")
     columns = {
         CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1),
@@ -111,10 +109,21 @@ def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
     }
     before_start = {name: column.reindex(units.index) for name, column in columns.items()}
     table = pd.DataFrame({**traits_of_units(data), **before_start})
-    years = tuple(by_year.columns) + tuple(panel.years[column] for column in before)
+    years = tuple(by_year.columns) + attended
     named: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
     pool = tuple(code for code in units.index if code not in data.starts)
     return PrePeriod(table, tuple(sorted(set(years))), named, pool, start)
+
+
+def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Series, tuple[str, ...]]:
+    """Return mean attendance before the start by code, and its years; nothing where it is not published as figures."""
+    try:
+        panel = build_panel(data, "attendance_rate", edition)
+    except BadInput:
+        return pd.Series(dtype=float), ()
+    before = [column for column, year in enumerate(panel.years) if year < start]
+    rates = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
+    return rates, tuple(panel.years[column] for column in before)
 
 
 def rank_comparisons(

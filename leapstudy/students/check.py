@@ -14,6 +14,7 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.engine import connect, keep, sealed
+from leapstudy.students.files import is_simulated
 from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
 from leapstudy.students.reading import Reading
 from leapstudy.students.rules import (
@@ -29,7 +30,6 @@ from leapstudy.students.rules import (
     failures,
     marked,
 )
-from leapstudy.students.simulate import is_simulated
 from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"
@@ -307,18 +307,8 @@ def check_path(
 
     Parameters
     ----------
-    path
-        A file, a folder or a glob.
-    how
-        Names, constants and values of the files.
-    known_districts
-        The study's district codes; files that know none of them are taken by their own codes.
-    shape
-        How the attendance is kept; found from the columns if not given.
-    roster
-        School and grade by student, for the shape `ct_monthly`.
-    con
-        The engine; a new one by default.
+    path, how, known_districts, shape, roster, con
+        As in `leapstudy.students.handle.open_students`; here `shape` may be that of a visit log.
 
     Raises
     ------

@@ -15,6 +15,7 @@ Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
 
 GRADES = ("PK", "K", *(f"{grade:02d}" for grade in range(1, 13)))
 VISIT_TYPES = ("in_person", "phone", "neighborhood")
+VISIT_RESULTS = ("met", "not_home", "refused", "moved")
 SUPPORTS = ("mental_health", "coats", "food", "shelter", "translation", "transport", "activities")
 
 
@@ -217,6 +218,9 @@ VISITS = Table(
         Column(name="visit_date", kind="date", meaning="day of the attempt; empty = never tried", required=False),
         Column(name="type", kind="text", meaning="how the family was met", required=False, allowed=VISIT_TYPES),
         Column(name="completed", kind="flag", meaning="whether somebody was met"),
+        Column(name="result", kind="text", meaning="how the attempt ended", required=False, allowed=VISIT_RESULTS),
+        Column(name="language", kind="text", meaning="language of the visit, such as es", required=False),
+        Column(name="visitor", kind="text", meaning="role of who went, never a name", required=False),
         Column(
             name="supports",
             kind="text",
@@ -225,7 +229,32 @@ VISITS = Table(
         ),
     ),
 )
-TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS)
+OUTCOME_NAMES = ("chronic_absence", "incidents", "grades", "courses_failed", "enrolled")
+OUTCOMES = Table(
+    "outcomes",
+    "one row per student, outcome and period; an outcome that is not known has no row",
+    ("student", "outcome", "period_start", "period_end"),
+    (
+        STUDENT,
+        Column(name="outcome", kind="text", meaning="which outcome", allowed=OUTCOME_NAMES),
+        Column(name="period_start", kind="date", meaning="first day of the period"),
+        Column(name="period_end", kind="date", meaning="last day of the period"),
+        Column(
+            name="value",
+            kind="number",
+            meaning="0 or 1 (chronic_absence, enrolled), incidents, grade points, or courses failed",
+            high=1_000,
+        ),
+        Column(
+            name="of",
+            kind="number",
+            meaning="1 (chronic_absence, enrolled), days enrolled (incidents), highest grade, or courses taken",
+            high=1_000,
+        ),
+        STATUS,
+    ),
+)
+TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS, OUTCOMES)
 
 
 def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Context, Effects, estimate_rows
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds
 
+MONTHS_TESTED = 6
+"""Months before the visit in the joint test: half a school year and more."""
 MONTHS_BEFORE = 9
 """Months before the visit that are shown."""
 MONTHS_TESTED = 6

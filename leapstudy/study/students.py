@@ -12,6 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.sensitivity.unobserved import Strength, strength
 from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
@@ -140,6 +141,35 @@ class StudentStudy:
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
 
     @property
+    def checks(self) -> Table:
+        """The headline adjusted for a continuous history, beside unexposed schools, and for all referred."""
+        table = self.answer.checks
+        if table is None:
+            return Table(pd.DataFrame({"what": []}), "These checks are made of all districts together.")
+        shown = table[["what", "estimate_pp", "low_pp", "high_pp", "reason"]]
+        return Table(shown, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
+
+    @property
+    def outcomes(self) -> Table:
+        """What else changed for visited students, each outcome on its own clock; and the truth where it is known."""
+        table = self.answer.outcomes
+        if table is None:
+            return Table(
+                pd.DataFrame({"outcome": []}), "No table of outcomes beyond attendance is named, or none is shown here."
+            )
+        shown = table[["outcome", "unit", "estimate_pp", "low_pp", "high_pp", "p_holm", "reason"]]
+        caption = f"Effect of a visit on further outcomes, 95% CI, p-values by Holm. Source: {self.source}."
+        return Table(shown, caption)
+
+    @property
+    def unobserved(self) -> Strength | None:
+        """How strong a reason that nobody recorded must be to explain the recommended design's effect away."""
+        main = self.answer.design().main
+        if main is None or not main.se_pp:
+            return None
+        return strength(main.estimate_pp, main.se_pp, main.n_treated + main.n_comparison - 1)
+
+    @property
     def _graded(self) -> dict[str, Any]:
         """The evidence tier as pages read it; only a draw is graded."""
         return {} if self.answer.lottery is None else {"essa": self.answer.lottery.essa}
@@ -170,6 +200,7 @@ class StudentStudy:
                 "period": self.period,
                 "rows": self.rows,
                 "verdict": self.verdict,
+                "unobserved": self.unobserved,
                 "detectable": {"mde_pp": self.mde_pp},
             },
         )
@@ -256,6 +287,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     made_of = {
         **content,
         "lottery": None if lottery is None else _lottery(lottery),
+        **{name: None if content[name] is None else _frame(content[name]) for name in ("checks", "outcomes")},
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "control": None if content["control"] is None else Estimate(**content["control"]),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, counted, number, points, probability
+from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.core.table import Table
 from leapstudy.study.student_results import DESIGN_LABELS
 from leapstudy.words.appendix_source import Answer, Source, absent
@@ -41,15 +41,27 @@ def bounds(source: Source) -> Answer:
     if not found:
         return (
             "Not possible: one district's months before the visit are too noisy to measure a departure by; see all "
-            "districts together."
+            f"districts together. {_unobserved(source)}"
         )
     shown = pd.DataFrame(found["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
     text = (
         f"The largest change from month to month in {found['months']} months before the visit is "
         f"{number(found['largest_before_pp'])} points; "
-        f"{breakdown_words({**found, 'kind': 'relative_magnitudes'})}."
+        f"{breakdown_words({**found, 'kind': 'relative_magnitudes'})}. {_unobserved(source)}"
     )
     return text, Table(shown, "Robust intervals of the headline (Rambachan and Roth, relative magnitudes), points")
+
+
+def _unobserved(source: Source) -> str:
+    """How strong a reason that nobody recorded must be."""
+    found = source.at("unobserved")
+    if not found:
+        return ""
+    return (
+        f"A reason that nobody recorded brings the effect to zero if it explains {percent(found['to_zero'])} of what "
+        f"is left of who was visited and of later attendance, and lets the 95% CI include zero at "
+        f"{percent(found['to_include_zero'])} (Cinelli and Hazlett 2020)."
+    )
 
 
 def inference(source: Source) -> str:
