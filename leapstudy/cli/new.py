@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from leapstudy.data.new_study import Draft
 
 UNITS = ("district", "school")
-COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock")
+EXAMPLE = "data/examples/schools_simulated.csv"
+COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock", EXAMPLE)
 """What every workspace starts from as it is in this one, beside the notebooks."""
+LATER = ("60_plan_a_rollout",)
+"""Notebooks that need a file of their own (`params/rollout.yml`): who plans a lottery copies both."""
 
 
 def new(
@@ -85,9 +88,10 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
     own = Path(paths.__file__).parents[2]
     for name in COPIED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(own / name, folder / name)
     articles = yaml.safe_load((own / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
     (folder / "notebooks").mkdir()
     for path in sorted((own / "notebooks").glob("*.ipynb")):
-        if path.stem not in articles:
+        if path.stem not in (*articles, *LATER):
             shutil.copy(path, folder / "notebooks" / path.name)
