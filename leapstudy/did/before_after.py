@@ -1,14 +1,14 @@
 """Visited students before and after, without any comparison: what a report without a control group shows."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import NO_BASE, NO_TREATED
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
-from leapstudy.did.staggered.card import Card, Effects
+from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Cell, Choices, cells_of
-from leapstudy.did.staggered.effects import NO_FACTOR, base_words, cell_drift
-from leapstudy.students.moments.influence import clustered
+from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.students.moments.record import NEVER, Moments
 
 
@@ -63,27 +63,12 @@ def _stack(
 
 def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:
     """Return averages by event time, their mean over `events` last, with students as clusters."""
-    made = averages(att, moments.periods, "event", events=events)
-    found = clustered(moments, aggregate_influence(moments, att, made), "student")
-    treated = int((att.loading > 0).any(axis=0) @ moments.students)
-    card = Card(
-        "before_after",
-        "mean change of visited students: effect, season, year and rebound together",
-        "nobody",
-        base_words(att.choices),
-        att.choices.anticipation,
-        "cohorts by their students; shares estimated",
-        NO_FACTOR,
-        "student",
-        treated,
-        0,
+    effects = cs_effects(moments, att, events=events)
+    card = replace(
+        effects.card,
+        estimator="before_after",
+        estimand="mean change of visited students: effect, season, year and rebound together",
+        comparison="nobody",
+        n_comparison=0,
     )
-    return Effects(
-        np.append(made.key, np.nan),
-        np.append(made.estimate, made.overall),
-        found.covariance,
-        made.combination @ cell_drift(att),
-        found.df,
-        "student",
-        card,
-    )
+    return replace(effects, card=card)

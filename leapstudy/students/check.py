@@ -307,18 +307,8 @@ def check_path(
 
     Parameters
     ----------
-    path
-        A file, a folder or a glob.
-    how
-        Names, constants and values of the files.
-    known_districts
-        The study's district codes; files that know none of them are taken by their own codes.
-    shape
-        How the attendance is kept; found from the columns if not given.
-    roster
-        School and grade by student, for the shape `ct_monthly`.
-    con
-        The engine; a new one by default.
+    path, how, known_districts, shape, roster, con
+        As in `leapstudy.students.handle.open_students`; here `shape` may be that of a visit log.
 
     Raises
     ------

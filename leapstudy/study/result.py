@@ -7,19 +7,62 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.core.names import Track
 from leapstudy.core.sources import package_hash
+from leapstudy.data.districts import District
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "papermill")
+
+
+class Part(BaseModel):
+    """A part of the file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Made(Part):
+    """What the result was made with; see `made`."""
+
+    leapstudy: str
+    package_hash: str
+    lock_hash: str
+    python: str
+    packages: dict[str, str]
+    data_hashes: dict[str, str]
+    simulated: bool
+    source: str = ""
+
+
+class Result(Part):
+    """The one schema of `result.json`: `save_result` writes nothing else, and `load_result` reads nothing else.
+
+    Attributes
+    ----------
+    estimates : tuple of Estimate
+        The rows of `estimates.csv`.
+    blocks : dict
+        The frozen records behind the pages, by name: answer, evidence, plan, ... as `jsonable` writes them.
+    """
+
+    schema_: Literal[1] = Field(alias="schema")
+    track: Track
+    district: District | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    made: Made | None = None
+    estimates: tuple[Estimate, ...] = ()
+    blocks: dict[str, Any] = Field(default_factory=dict)
 
 
 def jsonable(value: Any) -> Any:
@@ -70,32 +113,35 @@ def save_result(path: str | Path, **parts: Any) -> None:
     path
         Target file, or an empty text.
     **parts
-        `track`, `district`, `params`, `made`, `estimates`, `blocks`; anything `jsonable` understands.
+        The fields of `Result`; anything `jsonable` understands.
     """
     if not str(path):
         return
-    content = json.dumps(jsonable({"schema": SCHEMA, **parts}), ensure_ascii=False, allow_nan=False)
-    write_text_atomic(Path(path), content + "\n")
+    content = jsonable({"schema": SCHEMA, **parts})
+    Result.model_validate(content)
+    write_text_atomic(Path(path), json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def load_result(path: Path) -> dict[str, Any]:
-    """Read a result file.
+    """Read a result file; its keys are the fields of `Result`.
 
     Raises
     ------
     BadInput
-        If it is missing, is no JSON, or was written in another schema.
+        If it is missing, is no JSON, was written in another schema, or does not have the fields of this one.
     """
+    where, again = f"{path.name} of {path.parent.name!r}", "Run `leapstudy run --force`."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise BadInput(
-            f"{path.name} of {path.parent.name!r} cannot be read ({error}). Run `leapstudy run --force`."
-        ) from None
-    found = content.get("schema") if isinstance(content, dict) else None
-    if found != SCHEMA:
-        raise BadInput(
-            f"{path.name} of {path.parent.name!r} has schema {found!r}; this version reads {SCHEMA}. Run `leapstudy "
-            f"run --force`."
-        )
+        raise BadInput(f"{where} cannot be read ({error}). {again}") from None
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise BadInput(f"{where} has schema {schema!r}; this version reads {SCHEMA}. {again}")
+    try:
+        Result.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{where} does not fit its schema: {field}: {first['msg']}. {again}") from None
     return content

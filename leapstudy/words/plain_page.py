@@ -236,13 +236,14 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = reading.effect
     key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
+    settle = () if reading.draw or found == "placebo" else (say["overturn_settle"],)
     if found in ("failed_placebo", "selection", "placebo"):
-        return (say[key],)
+        return (say[key], *settle)
     if found == "positive" and effect.low is not None:
-        return (say[key].format(bound=number(effect.low)),)
+        return (say[key].format(bound=number(effect.low)), *settle)
     if found == "negative" and effect.high is not None:
-        return (say[key].format(bound=number(-effect.high)),)
-    return (*_power_words(reading, say), *(() if reading.track == "students" else (say["overturn_records"],)))
+        return (say[key].format(bound=number(-effect.high)), *settle)
+    return (*_power_words(reading, say), *settle)
 
 
 def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:

@@ -45,6 +45,27 @@ def test_it_is_written_read_and_the_same_each_time(tmp_path, hartford):
     assert read["blocks"]["answer"]["main"]["estimate_pp"] == hartford.main.estimate_pp
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda content: content.update(extra=1), "extra"),
+        (lambda content: content.update(track="pupils"), "track"),
+        (lambda content: content["estimates"][0].pop("edition"), "estimates.0.edition"),
+        (lambda content: content["estimates"][0].update(estimate_pp="much"), "estimates.0.estimate_pp"),
+    ],
+)
+def test_one_schema_is_written_and_read(tmp_path, hartford, change, field):
+    path = tmp_path / "result.json"
+    save_result(path, track="public", estimates=hartford.estimates)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(BadInput, match=f"schema: {field}: .*leapstudy run"):
+        load_result(path)
+    with pytest.raises(ValueError, match="track"):
+        save_result(path, track="both")
+
+
 def test_an_empty_path_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_result("", track="public")

@@ -115,6 +115,11 @@ def test_a_single_year_before_is_said():
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_a_page_without_a_draw_names_the_command_that_plans_one(name):
+    assert ("leapstudy design" in section(ALL[name], "overturn")) == (name != "placebo")
+
+
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_nine_points_on_one_page_of_350_words(name, lang):
     page = plain_page(read_result(ALL[name]), lang)
