@@ -17,9 +17,10 @@ from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.inputs import input_hashes, signature
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import PreviousRun, forget, keep, previous_runs
+from leapstudy.batch.last_batch import forget, keep
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
+from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
 from leapstudy.batch.threads import one_thread

@@ -83,6 +83,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
     chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
+    if not places:
+        chosen = [item for item in chosen if not _hidden(data, item)]
     planned = _planned(track, wanted if few else [_notebook(PUBLIC_DISTRICT), *wanted])
     check_names(_readers(treated))
     typed = typed_settings(settings, settable(planned))
@@ -94,6 +96,17 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
         runs += _student_runs(found, pooled, typed, out)
     return runs
+
+
+def _hidden(data: StudyData, district: District) -> bool:
+    """Say whether a treated unit's own figures are not published, where the state says that such units are left out."""
+    if data.state.unit.hidden == "refuse":
+        return False
+    try:
+        build_sample(data, _spec(district.slug, {}), [district.code])
+    except BadInput:
+        return True
+    return False
 
 
 def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 import leapstudy
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import PreviousRun, published
+from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, read_manifest
+from leapstudy.batch.previous_runs import PreviousRun
 from leapstudy.core.files import write_text_atomic
 from leapstudy.data.names import program_name
 from leapstudy.study.result import made

@@ -39,8 +39,9 @@ def traits_of_units(data: StudyData, *, adjust: bool = False) -> dict[str, pd.Se
 
 
 def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.DataFrame:
-    """Return the mean attendance of each group of units by year, units weighted equally; the newest edition by default.
+    """Return the mean of each group of units by year, units weighted equally; the newest edition by default.
 
+    Attendance of a student group, or without one chronic absence.
     Only units with all years of the edition count, so that no mean moves because a unit came or went.
 
     Returns
@@ -48,8 +49,7 @@ def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.Data
     DataFrame
         group, label, year, rate_pct (percent), n_districts.
     """
-    edition = edition or data.state.usual("editions")
-    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == group)]
+    rows = rows_of(data.attendance, data.chronic, edition or data.state.usual("editions"), group)
     complete = rows.groupby("district_code")["year"].transform("count") == rows["year"].nunique()
     kept = rows[complete].assign(study_group=rows["district_code"].map(study_group(data)))
     means = kept.groupby(["study_group", "year"], as_index=False).agg(
@@ -57,6 +57,13 @@ def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.Data
     )
     labels = means["study_group"].map(group_labels(data.state))
     return means.rename(columns={"study_group": "group"}).assign(label=labels, rate_pct=100 * means["rate_pct"])
+
+
+def rows_of(attendance: pd.DataFrame, chronic: pd.DataFrame, edition: str, group: str) -> pd.DataFrame:
+    """Return the rows of one student group's attendance; without a group chronic absence, `rate` a fraction."""
+    if not group:
+        return chronic.assign(rate=chronic["percent"] / 100)
+    return attendance[(attendance["edition"] == edition) & (attendance["group"] == group)]
 
 
 def edition_differences(data: StudyData) -> pd.DataFrame:

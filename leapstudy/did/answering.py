@@ -13,7 +13,7 @@ from leapstudy.core.names import (
     ALL_DISTRICTS,
 )
 from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.data.describe import group_labels, raw_means
+from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
@@ -207,10 +207,11 @@ def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:
 def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
     group = data.state.outcomes[spec.outcome].group
     means = raw_means(data, spec.edition, group)
-    parts = [_own(data.state_attendance, spec.edition, group, "state", data.state.state.name)]
+    whole = rows_of(data.state_attendance, data.state_chronic, spec.edition, group)
+    parts = [_own(whole, "state", data.state.state.name)]
     if code is not None:
-        own = data.attendance[data.attendance["district_code"] == code]
-        parts.insert(0, _own(own, spec.edition, group, "district", _names(data)[code]))
+        rows = rows_of(data.attendance, data.chronic, spec.edition, group)
+        parts.insert(0, _own(rows[rows["district_code"] == code], "district", _names(data)[code]))
     order = [*(["district"] if code else []), *group_labels(data.state), "state"]
     measures = (
         data.attendance[data.attendance["edition"] == spec.edition].drop_duplicates("year").set_index("year")["measure"]
@@ -222,10 +223,9 @@ def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
     return rows.sort_values(["order", "year"]).drop(columns="order").reset_index(drop=True)
 
 
-def _own(rows: pd.DataFrame, edition: str, group: str, name: str, label: str) -> pd.DataFrame:
-    kept = rows[(rows["edition"] == edition) & (rows["group"] == group)]
+def _own(rows: pd.DataFrame, name: str, label: str) -> pd.DataFrame:
     return pd.DataFrame(
-        {"group": name, "label": label, "year": kept["year"], "rate_pct": 100 * kept["rate"], "n_districts": 1}
+        {"group": name, "label": label, "year": rows["year"], "rate_pct": 100 * rows["rate"], "n_districts": 1}
     )
 
 

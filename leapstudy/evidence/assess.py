@@ -93,11 +93,11 @@ def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
         treated=_treated(data, answer.main),
         spec=answer.spec,
         detectable=answer.detectable,
-        verdict=verdict_of(answer),
+        verdict=verdict_of(answer, lower_is_better=data.state.outcomes[answer.spec.outcome].better == "down"),
     )
 
 
-def verdict_of(answer: Answer) -> Verdict:
+def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
     """Return the one verdict of an answer, from the leading test, placebo windows, earlier trends and multiplicity."""
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
@@ -108,8 +108,11 @@ def verdict_of(answer: Answer) -> Verdict:
         if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
             rows = answer.among.districts.set_index("district_code")
             adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
-    return decide(
-        main.estimate_pp,
+    ends, sign = test[:2], -1 if lower_is_better else 1
+    if lower_is_better:  # a fall is what the program is for: the verdict is on the gain, its numbers stay as they are
+        test = (_minus(test[1]), _minus(test[0]), test[2])
+    verdict = decide(
+        sign * main.estimate_pp,
         *test,
         p_floor=floor,
         windows=_windows(answer),
@@ -119,6 +122,13 @@ def verdict_of(answer: Answer) -> Verdict:
         looked_at=looked_at,
         role=main.role,
     )
+    return (
+        replace(verdict, estimate_pp=main.estimate_pp, low_pp=ends[0], high_pp=ends[1]) if lower_is_better else verdict
+    )
+
+
+def _minus(end: float | None) -> float | None:
+    return None if end is None else -end
 
 
 def _windows(answer: Answer) -> list[Window]:
@@ -299,7 +309,9 @@ def _essa(
 
 def _cost(
     figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]]
-) -> CostBlock:
+) -> CostBlock | None:
+    if not figures.has_grants(treated):  # a later start whose money nobody has published
+        return None
     dollars, served = figures.money_and_visits(treated)
     low, high = (float("nan") if end is None else end for end in (verdict.low_pp, verdict.high_pp))
     effect = Range(verdict.estimate_pp, low, high)

@@ -83,12 +83,13 @@ def baseline_equivalence(
     # where units started in different years, the years before the first of them: nobody had begun
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
-    measures = (("chronic_absence", (CHRONIC_YEAR,)), ("attendance_rate", ATTENDANCE_YEARS))
     rows = []
-    for measure, offsets in measures:
-        if measure in data.state.outcomes:
+    for measure, offsets in (("chronic_absence", (CHRONIC_YEAR,)), ("attendance_rate", ATTENDANCE_YEARS)):
+        try:
             panel = build_panel(data, measure, edition)
-            rows += [_row(panel, kept, group, comparison, shift(k), weights) for k in offsets]
+        except BadInput:  # not published, or as bounds only
+            continue
+        rows += [_row(panel, kept, group, comparison, shift(k), weights) for k in offsets]
     return tuple(rows)
 
 

@@ -100,20 +100,27 @@ def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
     start, units = min(data.starts.values()), data.districts.set_index("district_code")
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
-    columns: dict[str, pd.Series] = {}
-    years = list(by_year.columns)
-    if years:
-        columns |= {CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1), CHRONIC_LAST: by_year.iloc[:, -1]}
-    if "attendance_rate" in data.state.outcomes:
-        panel = build_panel(data, "attendance_rate", edition or next(iter(data.state.editions)))
-        before = [column for column, year in enumerate(panel.years) if year < start]
-        columns[ATTENDANCE] = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
-        years += [panel.years[column] for column in before]
+    attendance, attended = _attendance_before(data, edition or data.state.usual("editions"), start)
+    columns = {ATTENDANCE: attendance}
+    if len(by_year.columns):
+        columns = {CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1), CHRONIC_LAST: by_year.iloc[:, -1]} | columns
     before_start = {name: column.reindex(units.index) for name, column in columns.items()}
     table = pd.DataFrame({**traits_of_units(data), **before_start})
+    years = tuple(by_year.columns) + attended
     named: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
     pool = tuple(code for code in units.index if code not in data.starts)
     return PrePeriod(table, tuple(sorted(set(years))), named, pool, start)
+
+
+def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Series, tuple[str, ...]]:
+    """Return mean attendance before the start by code, and its years; nothing where it is not published as figures."""
+    try:
+        panel = build_panel(data, "attendance_rate", edition)
+    except BadInput:
+        return pd.Series(dtype=float), ()
+    before = [column for column, year in enumerate(panel.years) if year < start]
+    rates = pd.Series(panel.rates[:, before].mean(axis=1), index=list(panel.codes))
+    return rates, tuple(panel.years[column] for column in before)
 
 
 def rank_comparisons(

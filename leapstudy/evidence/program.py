@@ -62,6 +62,10 @@ class Program:
         """Return label and points of the published effects that concern a district: general ones and its own."""
         return tuple((item.label, item.effect_pp) for item in self.published if item.code in (None, code))
 
+    def has_grants(self, codes: Sequence[str]) -> bool:
+        """Return whether each of these districts has a grant on record."""
+        return set(codes) <= {code for grant in self.grants for code in grant.codes}
+
     def money_and_visits(self, codes: Sequence[str]) -> tuple[float, float]:
         """Return launch dollars and students visited of some treated districts.
 

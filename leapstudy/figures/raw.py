@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.frames import extremes
 from leapstudy.core.phrases import number, points
-from leapstudy.data.names import program_name, short, study_names
+from leapstudy.data.names import outcome_words, program_name, short, study_names
 from leapstudy.figures.common import Asked, caption_of, legend_below, mark_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.style import INK, MARKS, in_house_style, new_figure
@@ -16,7 +16,7 @@ def raw_means(answer: Asked) -> Exhibit:
     """Draw mean attendance by year for the treated side and each group, before any model."""
     rows = answer.raw_means
     years = list(dict.fromkeys(rows["year"]))
-    start = _start(answer, years)
+    start, outcome = _start(answer, years), outcome_words(answer.main.outcome)
     figure, axes = new_figure(4.0)
     axes.axvspan(years.index(start) - 0.5, len(years) - 0.5, color="#F2F2F2", zorder=0)
     for group, part in rows.groupby("group", sort=False):
@@ -24,21 +24,26 @@ def raw_means(answer: Asked) -> Exhibit:
         places = [years.index(year) for year in line["year"]]
         mark = mark_of(str(group))
         axes.plot(places, line["rate_pct"], label=_series_label(line), **mark.keywords())
-    axes.set(xticks=range(len(years)), xticklabels=years, xlim=(-0.3, len(years) - 0.5), ylabel="attendance, percent")
+    axes.set(
+        xticks=range(len(years)),
+        xticklabels=years,
+        xlim=(-0.3, len(years) - 0.5),
+        ylabel=f"{outcome}, percent",
+    )
     _name_shade(axes, years.index(start), "years with visits")
     legend_below(axes, 2)
     first = rows["group"].iloc[0]
     own = rows[rows["group"] == first].set_index("year")["rate_pct"]
     return Exhibit(
         figure=figure,
-        title="Attendance before any model",
+        title=f"{outcome.capitalize()} before any model",
         alt=alt_text(
-            f"{short(str(rows['label'].iloc[0]))}: {_path(own)}.",
+            f"{short(str(rows['label'].iloc[0]))}: {outcome} of {_path(own)}.",
             f"{_beside(rows, str(first), years, start)}",
         ),
         caption=caption_of(
             answer,
-            f"Mean attendance, districts weighted equally{study_names().running(answer.main.edition)}",
+            f"Mean {outcome}, districts weighted equally{study_names().running(answer.main.edition)}",
             f"{years[0]} to {years[-1]}",
         ),
         data=_by_year(rows),
@@ -71,7 +76,7 @@ def _series_label(line: pd.DataFrame) -> str:
 
 
 def _path(own: pd.Series) -> str:
-    return "attendance of " + ", ".join(f"{number(rate, 1)} % in {year}" for year, rate in own.items())
+    return ", ".join(f"{number(rate, 1)} % in {year}" for year, rate in own.items())
 
 
 def _beside(rows: pd.DataFrame, first: str, years: list[str], start: str) -> str:

@@ -85,14 +85,17 @@ def readme(study: Study, picture: Exhibit) -> str:
     """
     return _template("README.md.j2").render(
         answer=sentences.answer(study),
-        reach=sentences.could_we_see_it(study),
+        reach=". ".join(str(sentences.could_we_see_it(study)).split(". ")[:2]) + ".",
         years="" if study.years is None else over_years.in_short(study.years),
         alt=picture.alt,
         caption=picture.caption.text(),
         times=TIMES,
-        commands=_commands(),
-        tree=_tree(),
     )
+
+
+def commands() -> str:
+    """Return the text of `docs/commands.md`: every command by its example, and what lies where."""
+    return _template("commands.md.j2").render(commands=_commands(), tree=_tree())
 
 
 def exhibits() -> str:
@@ -175,6 +178,7 @@ def main() -> None:
     write_bytes_atomic(paths.root() / "docs" / "answer.png", picture.png)
     write_text_atomic(paths.root() / "README.md", readme(study, picture))
     write_text_atomic(paths.root() / "docs" / "exhibits.md", exhibits())
+    write_text_atomic(paths.root() / "docs" / "commands.md", commands())
 
 
 if __name__ == "__main__":

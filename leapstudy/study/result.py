@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 import leapstudy
 from leapstudy.core import paths
@@ -21,15 +21,10 @@ from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.core.names import Track
 from leapstudy.core.sources import package_hash
 from leapstudy.data.districts import District
+from leapstudy.data.tables import Part
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "papermill")
-
-
-class Part(BaseModel):
-    """A part of the file; a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Made(Part):

@@ -40,6 +40,7 @@ from leapstudy.students.risk_changes import (
 )
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
+from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
     Found,
@@ -89,6 +90,7 @@ class Measured:
     simulated: bool
     period: str
     lottery: LotteryAnswer | None = None
+    checks: pd.DataFrame | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
     control, drawn = _control(data, rules, settings), _lottery(data, settings)
-    return Measured(counts, shares, rules, visited, placebo, control, data.simulated, period, drawn)
+    return Measured(counts, shares, rules, visited, placebo, control, data.simulated, period, drawn, checks(data))
 
 
 def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
@@ -235,6 +237,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     control = control_row(_recommended(measured.control, code, "", rule).effects, where)
     lottery = measured.lottery if code == ALL else None
     rows = estimate_table(designs, visited, control, where, settings.months_after)
+    table = measured.checks if code == ALL and visited[RECOMMENDED].effects is not None else None
+    if table is not None:
+        rows = (*rows, *check_rows(table, rows[0]))
     return StudentAnswer(
         code=code,
         district=district,
@@ -249,6 +254,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         parts=_parts(measured.visited, code, rule, where),
         estimates=rows if lottery is None else (*lottery.rows, *map(_beside_a_draw, rows)),
         lottery=lottery,
+        checks=table,
     )
 
 

@@ -158,6 +158,8 @@ class StudentAnswer:
         The rows of `estimates.csv`.
     lottery : LotteryAnswer or None
         Of all districts together only, where lots were drawn.
+    checks : pandas.DataFrame or None
+        Of all districts together only: the columns `student_checks.CHECK_COLUMNS`.
     """
 
     code: str
@@ -173,6 +175,7 @@ class StudentAnswer:
     parts: pd.DataFrame
     estimates: tuple[Estimate, ...]
     lottery: LotteryAnswer | None = None
+    checks: pd.DataFrame | None = None
 
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""

@@ -141,6 +141,15 @@ class StudentStudy:
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
 
     @property
+    def checks(self) -> Table:
+        """The headline adjusted for a continuous history, beside unexposed schools, and for all referred."""
+        table = self.answer.checks
+        if table is None:
+            return Table(pd.DataFrame({"what": []}), "These checks are made of all districts together.")
+        shown = table[["what", "estimate_pp", "low_pp", "high_pp", "reason"]]
+        return Table(shown, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
+
+    @property
     def unobserved(self) -> Strength | None:
         """How strong a reason that nobody recorded must be to explain the recommended design's effect away."""
         main = self.answer.design().main
@@ -266,6 +275,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     made_of = {
         **content,
         "lottery": None if lottery is None else _lottery(lottery),
+        "checks": None if content["checks"] is None else pd.DataFrame(content["checks"]),
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "control": None if content["control"] is None else Estimate(**content["control"]),

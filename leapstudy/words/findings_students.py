@@ -70,6 +70,19 @@ LOTTERY_VERDICTS = {
 """First sentence of a draw by verdict; the other kinds cannot arise."""
 
 
+def checks(study: StudentStudy) -> str:
+    """Say whether the headline holds when it is adjusted for a continuous history, and what the offer came to."""
+    table, main = study.answer.checks, study.answer.design().main
+    if table is None or main is None:
+        return "See the page of all districts together: one district has too few schools."
+    made = table[table["reason"] == ""].itertuples()
+    told = [f"{row.what}: {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)})" for row in made]
+    return (
+        f"The headline is {points(main.estimate_pp)} points. {'; '.join(told) or 'No check could be made'}. The offer "
+        "counts everybody who was referred, so that it is smaller than the effect on those who were met."
+    )
+
+
 def unobserved(study: StudentStudy) -> str:
     """Say how strong an unseen reason must be, and what those show who were picked by the same people and not met."""
     found, main = study.unobserved, study.answer.design().main

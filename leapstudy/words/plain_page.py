@@ -13,7 +13,7 @@ import yaml
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import number, points
-from leapstudy.data.names import program_name, study_names
+from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
 
@@ -74,18 +74,23 @@ def catalog(lang: str) -> dict[str, str]:
     """
     if lang not in LANGUAGES:
         raise bad_value("language", lang, LANGUAGES)
-    return _catalog(lang, program_name())
+    state = study_names().state
+    return _catalog(lang, state.program.short, *state.unit.noun[lang])
 
 
 @cache
-def _catalog(lang: str, program: str) -> dict[str, str]:
+def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
     text = files("leapstudy.words").joinpath("catalog", f"{lang}.yml").read_text(encoding="utf-8")
-    return {key: sentence.replace("{program}", program) for key, sentence in yaml.safe_load(text).items()}
+    words = {"{program}": program, "{unit}": unit, "{units}": units}
+    sentences = yaml.safe_load(text)
+    for word, own in words.items():
+        sentences = {key: sentence.replace(word, own) for key, sentence in sentences.items()}
+    return sentences
 
 
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     """Return the plain page of a result."""
-    say = catalog(lang)
+    say = words_for(reading, lang)
     found = reading.verdict.kind
     parts = {
         "question": _question(reading, say),
@@ -112,7 +117,27 @@ def unanswered_page(name: str, lang: str = "en") -> PlainPage:
 
 def title(reading: Reading, lang: str = "en") -> str:
     """Return the page's question as its title."""
-    return catalog(lang)[f"title_{kind(reading)}"].format(name=reading.name, n_treated=reading.n_treated)
+    return words_for(reading, lang)[f"title_{kind(reading)}"].format(name=reading.name, n_treated=reading.n_treated)
+
+
+def words_for(reading: Reading, lang: str) -> dict[str, str]:
+    """Return the sentences for a result: those of an outcome that should fall, where its state declares it so."""
+    say = catalog(lang)
+    if not should_fall(reading):
+        return say
+    return {**say, **{key.removesuffix("_down"): text for key, text in say.items() if key.endswith("_down")}}
+
+
+def should_fall(reading: Reading) -> bool:
+    """Say whether less of the outcome is better, as of chronic absence."""
+    outcome = study_names().state.outcomes.get(reading.outcome)
+    return reading.track == "public" and outcome is not None and outcome.better == "down"
+
+
+def _gain(reading: Reading) -> Span:
+    """Return the effect in the direction that is better."""
+    effect = reading.effect
+    return effect.minus if should_fall(reading) else effect
 
 
 def kind(reading: Reading) -> str:
@@ -149,7 +174,7 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
 
 
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    effect = reading.effect
+    effect = _gain(reading) if found == "positive" else reading.effect
     low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
     suffix = "lottery" if reading.draw else reading.track
     sentence = say.get(f"answer_{found}_{suffix}", say[f"answer_{found}"]).format(
@@ -181,6 +206,8 @@ def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 
 def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
+    if should_fall(reading):
+        return (say["days_none"],)
     days = reading.effect.times(SCHOOL_DAYS / 100)
     if reading.track == "students":
         key = "days_lottery" if reading.draw else "days_direct"
@@ -234,7 +261,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 
 
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    effect = reading.effect
+    effect = _gain(reading)
     key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
     settle = () if reading.draw or found == "placebo" else (say["overturn_settle"],)
     if found in ("failed_placebo", "selection", "placebo"):

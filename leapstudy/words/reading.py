@@ -30,6 +30,12 @@ class Span:
         """Whether the interval includes zero, or none could be formed."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
+    @property
+    def minus(self) -> "Span":
+        """The same interval with the other sign."""
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return Span(-self.value, low, high)
+
     def times(self, factor: float) -> "Span":
         """Return the same interval in another unit."""
         low, high = (None if end is None else end * factor for end in (self.low, self.high))

@@ -78,7 +78,7 @@ def test_a_parameter_file_needs_legal_keys_and_reasons(tmp_path, text, words):
 @pytest.mark.parametrize("codes", [["0020011", "0110011"], ("0020011", "0110011"), "0020011, 0110011"])
 def test_codes_may_be_a_list_a_tuple_or_a_text(workspace, codes):
     assert resolve("hartford", {"comparison": codes}).spec().comparison == ("0020011", "0110011")
-    assert ask(codes).comparison == ("0020011", "0110011")
+    assert ask(comparison=codes).comparison == ("0020011", "0110011")
 
 
 @pytest.mark.parametrize("codes", [[], [20011, 110011], "", "0020011,"])

@@ -48,3 +48,18 @@ def test_the_choice_of_a_group_is_put_on_record_anew(workspace):
     (root / "params" / "comparison.json").write_text(json.dumps({**record, "chosen": "alliance"}), encoding="utf-8")
     changed = command("check")
     assert changed.returncode == 2 and "leapstudy choose" in changed.stderr
+
+
+def test_a_start_is_one_row_and_a_new_record_of_the_choice(workspace):
+    root, command = workspace
+    starts = root / "data" / "raw" / "leap_facts" / "units.csv"
+    starts.write_text(f"{starts.read_text(encoding='utf-8')}0020011,2021-22,,INVENTED for a test\n", encoding="utf-8")
+    assert command("data", "pin", "leap_facts/units.csv").returncode == 0
+    assert "leapstudy choose" in command("check").stderr
+    assert command("choose", "alliance", "--reason", "another start").returncode == 0
+    done = command("run", "ansonia")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (root / "reports" / "ansonia" / "plain.html").read_text(encoding="utf-8")
+    assert "Ansonia" in page
+    result = json.loads((root / "reports" / "ansonia" / "result.json").read_text(encoding="utf-8"))
+    assert result["blocks"]["evidence"]["cost"] is None, "no grant of this district is published"

@@ -2,7 +2,7 @@
 
 from leapstudy.core import paths
 from leapstudy.figures.forest import forest
-from leapstudy.site.readme import KEPT, TREE, exhibits, readme
+from leapstudy.site.readme import KEPT, TREE, commands, exhibits, readme
 from leapstudy.study.public import study_all
 
 
@@ -16,6 +16,10 @@ def test_the_exhibits_are_what_is_there():
     text = exhibits()
     assert (paths.root() / "docs" / "exhibits.md").read_text(encoding="utf-8") == text
     assert "`over_years.over_years`" in text and "`power.ruler`" in text and "`forest.forest`" in text
+
+
+def test_the_commands_are_what_is_there():
+    assert (paths.root() / "docs" / "commands.md").read_text(encoding="utf-8") == commands()
 
 
 def test_the_tree_names_only_what_is_there():

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
+from leapstudy.data.tables import Part
 from leapstudy.students.contract import GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
@@ -31,11 +32,7 @@ DirtKind = Literal[
 Share = Field(ge=0, le=1)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Absence(_Part):
+class Absence(Part):
     """Log-odds of missing a day, and how days cluster."""
 
     level: float
@@ -58,7 +55,7 @@ class Absence(_Part):
         return self
 
 
-class Offer(_Part):
+class Offer(Part):
     """A lottery among the students who meet the rule at its first start: share of them offered visits, by phase.
 
     `starts` holds the first month of each phase, in order; `crossover` is the share of those who wait that are visited.
@@ -69,7 +66,7 @@ class Offer(_Part):
     crossover: float = Share
 
 
-class Visits(_Part):
+class Visits(Part):
     """Who is referred, when, and how many of the referred are met."""
 
     rule: ReferralRule
@@ -82,7 +79,7 @@ class Visits(_Part):
     offer: Offer | None = None
 
 
-class Effect(_Part):
+class Effect(Part):
     """Nominal gain in attendance, in percentage points, by months since the first visit."""
 
     path: EffectPath
@@ -96,21 +93,21 @@ class Effect(_Part):
     null_district: bool
 
 
-class Attrition(_Part):
+class Attrition(Part):
     """Chance of leaving after a month: `monthly` plus `per_absence` times the share of the month missed."""
 
     monthly: float = Share
     per_absence: float = Field(ge=0)
 
 
-class Remote(_Part):
+class Remote(Part):
     """District-months of the first year taught remotely: their share, and the shift of the log-odds."""
 
     share: float = Share
     shift: float
 
 
-class SimulationConfig(_Part):
+class SimulationConfig(Part):
     """Everything the generator needs; equal configurations give equal rows."""
 
     seed: int = Field(ge=0)

@@ -4,13 +4,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data.state import Where
+from leapstudy.data.tables import Part
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
 
@@ -19,13 +20,7 @@ Track = Literal["students", "units"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Part(BaseModel):
-    """A part of the file: frozen, and a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StudentRule(_Part):
+class StudentRule(Part):
     """Students who missed `percent` or more of their days in a `window` up to `month`; the files' last if empty."""
 
     window: str
@@ -38,21 +33,21 @@ class StudentRule(_Part):
         return Rule(self.window, self.percent)
 
 
-class Eligible(_Part):
+class Eligible(Part):
     """Who may be drawn: units by a rule over their table and figures, or students by their absence."""
 
     units: Where = Field(default_factory=dict)
     students: StudentRule
 
 
-class Strata(_Part):
+class Strata(Part):
     """Within which lots are drawn: columns of the table of units, or traits of students."""
 
     units: tuple[str, ...] = ()
     students: tuple[Stratum, ...] = ("district_code",)
 
 
-class Budget(_Part):
+class Budget(Part):
     """What there is and what a visited student costs, in dollars; the share of offered students who are met; and the
     smallest effect on a visited student that would matter, in points.
     """
@@ -63,7 +58,7 @@ class Budget(_Part):
     matters_pp: Annotated[float, Field(gt=0)]
 
 
-class Scenarios(_Part):
+class Scenarios(Part):
     """What `leapstudy design` tries: every combination of share offered, number of phases and outcome."""
 
     offered: Annotated[tuple[Share, ...], Field(min_length=1)]
@@ -73,7 +68,7 @@ class Scenarios(_Part):
     deals: Annotated[int, Field(ge=100, le=10_000)] = 300
 
 
-class Rollout(_Part):
+class Rollout(Part):
     """Everything that is decided before; see the docstring of the module."""
 
     track: Track

@@ -1,0 +1,188 @@
+"""Students in risk sets as numbers without names, for estimators that need a continuous history.
+
+One row is a student at risk in the month of a cohort: seen in the last school month before it, and not picked before.
+What is kept of the history lies before that month; the change is what came after it. The record shows none of its
+numbers, and nothing of it is written anywhere.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from ibis.expr.types import Table
+
+from leapstudy.core.errors import BadInput
+from leapstudy.students.engine import sealed
+from leapstudy.students.handle import StudentData
+from leapstudy.students.lookback import lookbacks
+from leapstudy.students.moments.expression import Event, panel_by
+from leapstudy.students.moments.traits import month_number
+from leapstudy.students.referral_rule import WINDOWS
+from leapstudy.students.visits import grade_band
+
+MOST_ROWS = 60_000
+"""Comparison rows beyond this are sampled by a hash of student and month; visited students are all kept."""
+HEX_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RiskRows:
+    """N rows; its repr shows none of them.
+
+    Attributes
+    ----------
+    change : ndarray, shape (N,)
+        Mean attendance over the months after, less that of the last school month before; points. NaN where unseen.
+    picked : ndarray of bool, shape (N,)
+    history : ndarray, shape (N, K)
+        Percent missed in each look-back window and its square, attendance of the own school's other students at risk,
+        grade band and need (missing as a column of its own), month of the risk set and district as columns.
+    student, school, district : ndarray of int, shape (N,)
+        Numbers that stand for them.
+    exposure : ndarray, shape (N,)
+        Share of the own school's students who were picked by the end of the months after.
+    """
+
+    change: np.ndarray
+    picked: np.ndarray
+    history: np.ndarray
+    student: np.ndarray
+    school: np.ndarray
+    district: np.ndarray
+    exposure: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"RiskRows({len(self.change)} rows, {self.history.shape[1]} columns of history; numbers are not shown)"
+
+
+def risk_rows(
+    data: StudentData, months: tuple[int, int], event: Event = "visit", outcome: Table | None = None
+) -> RiskRows:
+    """Return the students of all risk sets.
+
+    Parameters
+    ----------
+    data
+        From `open_students`, with its log where the event is a referral.
+    months
+        First and last month after the event whose mean is the outcome.
+    event
+        What picks a student: the first completed visit, or the first referral (intention-to-treat).
+    outcome
+        Of another outcome than attendance: student, month (in which the value was complete), y; see
+        `leapstudy.students.outcomes`. The change is then that from the last value before to the first one after.
+
+    Raises
+    ------
+    BadInput
+        If nobody is at risk, or the engine fails.
+    """
+    panel = panel_by(data, event)
+    people = panel.group_by("student").agg(ends=panel.first_visit_month.max())
+    seen = (
+        lookbacks(panel)
+        .drop("district_code")
+        .join(
+            panel.select("student", "month", "district_code", "school_code", "grade", "high_needs"),
+            ["student", "month"],
+        )
+    )
+    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
+    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
+    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
+    risk = risk.mutate(
+        picked=(risk.ends == risk.g).fill_null(False), g=month_number(risk.g), base=month_number(risk.month)
+    )
+    risk = _sampled(risk)
+    rates = _rates(panel) if outcome is None else outcome.select("student", t=month_number(outcome.month), y=outcome.y)
+    changes = _changes(risk, rates, months, last=outcome is not None)
+    table = sealed("reading the risk sets", changes.order_by(["student", "g"]).to_pandas)
+    if table.empty:
+        raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
+    return _record(table, _exposure(panel, people, table, months[1]))
+
+
+def _rates(panel: Table) -> Table:
+    rows = panel.select(
+        "student", t=month_number(panel.month), y=100 * panel.days_attended / panel.days_enrolled.nullif(0)
+    )
+    return rows.filter(rows.y.notnull())
+
+
+def _sampled(risk: Table) -> Table:
+    """Return all picked rows, and others up to `MOST_ROWS`, the same ones on every engine."""
+    others = int(sealed("counting the risk sets", risk.filter(~risk.picked).count().execute))
+    if others <= MOST_ROWS:
+        return risk
+    limit = f"{int(16**HEX_DIGITS * MOST_ROWS / others):0{HEX_DIGITS}x}"
+    text = risk.student + ":" + risk.g.cast("string")
+    return risk.filter(risk.picked | (text.hexdigest("md5").left(HEX_DIGITS) < limit))
+
+
+def _changes(risk: Table, rates: Table, months: tuple[int, int], last: bool) -> Table:
+    """Return the rows with `before`, `after` and what is kept of their history; `last` takes single values."""
+    then = risk.left_join(rates, "student", rname="{name}_of")
+    own = then.picked | then.ends.isnull() | (then.t < month_number(then.ends))
+    inside = (then.t - then.g).between(*months) & own
+    before = then.t < then.g if last else then.t == then.base
+    keys = ["student", "g"]
+    if last:
+        sums = then.group_by(keys).agg(
+            before=then.y.argmax(then.t, where=before), after=then.y.argmin(then.t, where=(then.t > then.g) & own)
+        )
+    else:
+        sums = then.group_by(keys).agg(before=then.y.mean(where=before), after=then.y.mean(where=inside))
+    rows = risk.join(sums, keys)
+    return rows.select(
+        "student",
+        "g",
+        "picked",
+        "district_code",
+        "school_code",
+        "before",
+        "after",
+        *WINDOWS,
+        band=grade_band(rows.grade),
+        need=rows.high_needs.cast("float64"),
+    )
+
+
+def _exposure(panel: Table, people: Table, table: pd.DataFrame, last: int) -> np.ndarray:
+    """Return the share of each row's school that was picked by `last` months after the month of the risk set."""
+    school = panel.group_by("student").agg(school_code=panel.school_code.argmin(panel.month)).join(people, "student")
+    school = school.mutate(ends=month_number(school.ends))
+    counts = school.group_by(["school_code", "ends"]).agg(students=school.count())
+    numbers = sealed("counting the visited by school", counts.to_pandas)
+    size = numbers.groupby("school_code", dropna=False)["students"].sum()
+    picked = numbers[numbers["ends"] > 0]  # the engine numbers a month that never came as 0
+    share = np.zeros(len(table))
+    for g in table["g"].unique():
+        rows = (table["g"] == g).to_numpy()
+        by_then = picked[picked["ends"] <= g + last].groupby("school_code")["students"].sum()
+        share[rows] = table.loc[rows, "school_code"].map(by_then / size).fillna(0.0)
+    return share
+
+
+def _record(table: pd.DataFrame, exposure: np.ndarray) -> RiskRows:
+    school = pd.factorize(table["school_code"].fillna("no school"))[0]
+    district = pd.factorize(table["district_code"])[0]
+    return RiskRows(
+        change=(table["after"] - table["before"]).to_numpy(float),
+        picked=table["picked"].to_numpy(bool),
+        history=_history(table, school, district),
+        student=pd.factorize(table["student"])[0],
+        school=school,
+        district=district,
+        exposure=exposure,
+    )
+
+
+def _history(table: pd.DataFrame, school: np.ndarray, district: np.ndarray) -> np.ndarray:
+    windows = table[list(WINDOWS)].to_numpy(float)
+    known = np.isfinite(windows)
+    filled = np.where(known, windows, np.nanmean(np.where(known, windows, np.nan), axis=0))
+    columns = [filled, np.square(filled) / 100, ~known, table[["before"]].fillna(table["before"].mean())]
+    mates = table.groupby([school, table["g"].to_numpy()])["before"].transform("mean").fillna(table["before"].mean())
+    columns += [mates.to_numpy()[:, None], pd.get_dummies(table["band"], dummy_na=True), table[["need"]].fillna(0.5)]
+    columns += [pd.get_dummies(table["g"]), pd.get_dummies(pd.Series(district))]
+    return np.column_stack([np.asarray(one, dtype=float) for one in columns])

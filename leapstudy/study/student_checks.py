@@ -1,0 +1,109 @@
+"""Does the headline hold for a continuous history, in errors by school, beside exposed schools, and for all referred?
+
+Each check is the doubly robust effect over the same months, of rows in risk sets. They stand beside the recommended
+design and lead to no claim of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
+from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
+from leapstudy.did.at_risk import HEADLINE
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.handle import StudentData
+from leapstudy.students.risk_rows import RiskRows, risk_rows
+
+VISITED, UNEXPOSED, REFERRED = "dr_visited", "dr_low_exposure", "dr_referred"
+LABELS = {
+    VISITED: "adjusted for a continuous history, errors by school",
+    UNEXPOSED: "the same, beside schools with few visits (spill-over)",
+    REFERRED: "all who were referred, met or not (intention-to-treat)",
+}
+CHECK_COLUMNS = ("what", "estimate_pp", "se_pp", "low_pp", "high_pp", "p_value", "n_treated", "n_comparison", "reason")
+
+
+def checks(data: StudentData) -> pd.DataFrame:
+    """Return the checks, one row each; one that cannot be made says why.
+
+    Parameters
+    ----------
+    data
+        The students of all districts, with their visit log.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: estimator; columns `CHECK_COLUMNS`.
+    """
+    visited = _attempt(lambda: risk_rows(data, HEADLINE))
+    referred = _attempt(lambda: risk_rows(data, HEADLINE, "referral"))
+    found = {
+        VISITED: _adjusted(visited),
+        UNEXPOSED: _adjusted(visited, beside_unexposed),
+        REFERRED: _adjusted(referred),
+    }
+    rows = [_row(name, one) for name, one in found.items()]
+    return pd.DataFrame(rows, index=list(found), columns=list(CHECK_COLUMNS))
+
+
+def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
+    try:
+        return read()
+    except BadInput as error:
+        return str(error)
+
+
+def beside_unexposed(rows: RiskRows) -> np.ndarray:
+    """Return picked rows, and of the others those in schools where at most the median share was picked."""
+    others = rows.exposure[~rows.picked]
+    return rows.picked | (rows.exposure <= np.median(others))
+
+
+def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
+    if isinstance(rows, str):
+        return rows
+    used = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
+    students = len(np.unique(rows.student[used & rows.picked]))
+    if students < MIN_GROUP or len(np.unique(rows.student[used & ~rows.picked])) < MIN_GROUP:
+        return f"Fewer than {MIN_GROUP} visited or comparison students are left."
+    try:
+        return adjusted_effect(rows.change[used], rows.picked[used], rows.history[used], rows.school[used])
+    except BadInput as error:
+        return str(error)
+
+
+def _row(name: str, found: AdjustedEffect | str) -> tuple[object, ...]:
+    if isinstance(found, str):
+        return (LABELS[name], *[np.nan] * 5, 0, 0, found)
+    numbers = (found.estimate, found.se, found.low, found.high, found.p_value)
+    return (LABELS[name], *numbers, found.n_treated, found.n_comparison, "")
+
+
+def check_rows(table: pd.DataFrame, main: Estimate | None) -> tuple[Estimate, ...]:
+    """Return the checks as rows of `estimates.csv` beside the headline; none without one."""
+    if main is None:
+        return ()
+    made = table[table["reason"] == ""]
+    return tuple(
+        replace(
+            main,
+            estimator=str(row.Index),
+            role="sensitivity",
+            estimate_pp=row.estimate_pp,
+            se_pp=row.se_pp,
+            ci_low_pp=row.low_pp,
+            ci_high_pp=row.high_pp,
+            p_value=row.p_value,
+            p_method="t, clustered by school",
+            n_treated=int(row.n_treated),
+            n_comparison=int(row.n_comparison),
+            p_floor=None,
+            seed=None,
+        )
+        for row in made.itertuples()
+    )

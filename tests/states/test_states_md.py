@@ -1,0 +1,95 @@
+"""Baltimore schools without another line of Python: rows added up, bounds kept as bounds, an INVENTED lottery."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leapstudy.core.errors import BadInput
+from leapstudy.data import load_study
+from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.effect import fit
+
+MD = Path(__file__).parent / "md"
+STARTS = {"2021-22": ("2019", "2020", "2022"), "2022-23": ("2020", "2022", "2023")}
+"""Springs of the two used years before and of the first year, by start: 2020-21 was remote and is not used."""
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    root = shutil.copytree(MD, tmp_path / "md")
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    return root
+
+
+def _rows(file):
+    with (MD / "data" / "raw" / file).open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _by_hand():
+    """Return effect and standard error from the files alone: no frame, no package."""
+    counts: dict[tuple[str, str], list[float] | None] = {}
+    for row in _rows("msde_attendance/attendance.csv"):
+        key, cells = (row["unit_code"], row["year"]), (row["chronic_absentee_cnt"], row["chronic_absentee_denom"])
+        so_far = counts.get(key, [0.0, 0.0])
+        hidden = so_far is None or not all(cell.isdigit() for cell in cells)
+        counts[key] = None if hidden else [so_far[0] + float(cells[0]), so_far[1] + float(cells[1])]
+    percent = {key: 100 * pair[0] / pair[1] for key, pair in counts.items() if pair}
+    starts = {row["unit_code"]: row["start"] for row in _rows("program/units.csv")}
+
+    def change(code, start):
+        first, second, third = (percent.get((code, year), np.nan) for year in STARTS[start])
+        return third - (first + second) / 2
+
+    schools = [row["unit_code"] for row in _rows("msde_schools/schools.csv")]
+    others = [code for code in schools if code not in starts and not any(np.isnan(change(code, s)) for s in STARTS)]
+    mean = {start: sum(change(code, start) for code in others) / len(others) for start in STARTS}
+    effects = [change(code, start) - mean[start] for code, start in starts.items()]
+    effects = [effect for effect in effects if not np.isnan(effect)]
+    kept = [start for code, start in starts.items() if not np.isnan(change(code, start))]
+    share = {start: kept.count(start) / len(kept) for start in STARTS}
+    mixed = [sum(share[start] * change(code, start) for start in STARTS) for code in others]
+    variances = [np.var(values, ddof=1) / len(values) for values in (effects, mixed)]
+    return sum(effects) / len(effects), sum(variances) ** 0.5, len(effects), len(others)
+
+
+def test_the_pooled_effect_is_that_of_the_files_and_zero_is_inside(workspace):
+    data = load_study()
+    effect = fit(build_sample(data, Spec(), list(data.starts)))
+    estimate, se, n_treated, n_comparison = _by_hand()
+    assert effect.estimate_pp == pytest.approx(estimate, abs=1e-9)
+    assert effect.se_pp == pytest.approx(se, abs=1e-9)
+    assert (len(effect.sample.treated), len(effect.sample.comparison)) == (n_treated, n_comparison) == (39, 102)
+    assert effect.ci_low_pp < 0 < effect.ci_high_pp
+    placebo = fit(build_sample(data, Spec(contrast="placebo_last"), list(data.starts)))
+    assert placebo.ci_low_pp < 0 < placebo.ci_high_pp
+
+
+def test_a_school_whose_figures_are_hidden_is_left_out_and_named(workspace):
+    data = load_study()
+    sample = build_sample(data, Spec(), list(data.starts))
+    left = set(data.starts) - set(sample.treated)
+    assert left and left <= set(sample.left_out)
+    place = workspace / "params" / "state.yml"
+    place.write_text(place.read_text(encoding="utf-8").replace("hidden: leave out", "hidden: refuse"), encoding="utf-8")
+    with pytest.raises(BadInput, match=next(iter(left))):
+        build_sample(load_study(), Spec(), list(data.starts))
+
+
+def test_a_bound_is_no_figure_and_too_many_of_them_are_refused(workspace):
+    data = load_study()
+    years = {"2018": "2017-18", "2019": "2018-19", "2020": "2019-20", "2021": "2020-21", "2022": "2021-22"}
+    bound = {
+        (row["unit_code"], years.get(row["year"], "2022-23"))
+        for row in _rows("msde_attendance/attendance.csv")
+        if row["attend_rate_pct"].startswith((">=", "<="))
+    }
+    there = set(zip(data.attendance["district_code"], data.attendance["year"], strict=True))
+    assert bound and not bound & there
+    n = len({(row["unit_code"], row["year"]) for row in _rows("msde_attendance/attendance.csv")})
+    assert data.bounded["2022-23"] == pytest.approx(len(bound) / n)
+    with pytest.raises(BadInput, match=r"8% of its figures are published as bounds"):
+        build_sample(data, Spec(outcome="attendance_rate"), list(data.starts))

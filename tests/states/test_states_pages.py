@@ -1,0 +1,70 @@
+"""Massachusetts and Baltimore by the command line: every page made, nothing of another state on any, zero inside."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leapstudy.core import paths
+
+STATES = Path(__file__).parent
+FOREIGN = re.compile(
+    r"\b(Connecticut|Hartford|Greenwich|LEAP|Alliance|CSDE|EdSight|DRG|CREC|LEARN|Goodwin|GEER|American Rescue Plan)\b"
+    r"|alliance|drg_gh|pre_mean_to_2021_22"
+)
+PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
+RUNS = {
+    "ma": ["fall-river", "springfield", "all-districts", "00-start-here", "02-the-data", "50-your-own-analysis"],
+    "md": ["arlington-elementary-middle", "western-high", "all-districts", "02-the-data", "40-explore"],
+}
+TRUTH = 0.0
+"""Both programs are INVENTED."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=RUNS)
+def workspace(request, tmp_path):
+    """Return a state's name, its workspace and a function that runs a command in it."""
+    root = shutil.copytree(STATES / request.param, tmp_path / request.param)
+    own, articles = paths.root(), re.compile(r"01_.*")
+    (root / "notebooks").mkdir()
+    for notebook in (own / "notebooks").glob("*.ipynb"):
+        if not articles.match(notebook.name):
+            shutil.copy(notebook, root / "notebooks")
+    shutil.copytree(own / "data" / "examples", root / "data" / "examples")
+    for name in ("params/students.yml", "params/simulation.yml", "requirements.lock"):
+        shutil.copy(own / name, root / name)
+    env = {**os.environ, "LEAPSTUDY_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "leapstudy.cli", *arguments]
+        return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
+
+    return request.param, root, command
+
+
+def test_every_page_is_made_and_says_whose_it_is(workspace):
+    state, root, command = workspace
+    checked = command("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    done = command("run", *RUNS[state], "--jobs", "2")
+    assert done.returncode == 0 and " 0 failed" in done.stdout, done.stdout + done.stderr
+    pages = {path: PICTURE.sub("", path.read_text(encoding="utf-8")) for path in root.glob("reports/**/*.html")}
+    assert len(pages) > 3 * len(RUNS[state])
+    assert [str(path.relative_to(root)) for path, page in pages.items() if "INVENTED" not in page] == []
+    foreign = {str(path.relative_to(root)): FOREIGN.findall(page) for path, page in pages.items()}
+    assert {name: words for name, words in foreign.items() if words} == {}
+    with (root / "reports" / "estimates.csv").open(encoding="utf-8", newline="") as file:
+        mains = [row for row in csv.DictReader(file) if row["role"] == "main"]
+    assert {row["district_code"] for row in mains} > {"ALL"}
+    pooled = next(row for row in mains if row["district_code"] == "ALL")
+    assert float(pooled["ci_low_pp"]) < TRUTH < float(pooled["ci_high_pp"])
+    verdict = json.loads((root / "reports" / "all-districts" / "result.json").read_text(encoding="utf-8"))
+    assert verdict["blocks"]["evidence"]["verdict"]["kind"] not in ("positive", "negative")
