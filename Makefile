@@ -24,7 +24,7 @@ setup: ## only set up .venv
 
 bench: ## pair us with the peers and print the ratios (about half an hour)
 	@$(BOOT) setup-test
-	@for script in $(PAIRED); do $(IN_VENV) benchmarks/$$script.py; done
+	@for script in $(PAIRED) page; do $(IN_VENV) benchmarks/$$script.py; done
 
 montecarlo: ## bias and coverage of each student design (SIMULATED data, long)
 	@$(BOOT) setup-test

@@ -5,7 +5,7 @@ import datetime
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -18,8 +18,15 @@ def machine(packages: Iterable[str] = ()) -> dict[str, object]:
         "cores": os.cpu_count(),
         "load": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
-        "versions": " ".join(f"{name} {version(name)}" for name in packages),
+        "versions": " ".join(filter(None, map(_version, packages))),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
 
 
 def append(table: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:

@@ -209,7 +209,7 @@ def at_risk_effects(
     fewest
         As given to `at_risk`.
     visited
-        All visited students, those included whom no risk set holds; the share spoken for is of them.
+        All visited students, those included whom no risk set holds; the share covered is of them.
     """
     made = found.averages
     each, used = students_behind(found)

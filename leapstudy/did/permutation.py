@@ -6,6 +6,8 @@ import numpy as np
 
 ALPHA = 0.05
 DRAWS = 9_999
+CELLS = 4_000_000
+"""Shuffles times units that are dealt at once: more would fill memory where units are many thousands."""
 # a placebo that equals the estimate but for rounding counts as equal, so that p-values do not hang on the last bit
 TIE = 1e-12
 
@@ -116,16 +118,26 @@ def shuffled(
     # in an order of their own, so that a seed means the same shuffles however the districts are listed
     listed = np.lexsort((size, changes.round(9)))
     changes, size = changes[listed], size[listed]
-    order = np.random.default_rng(seed).random((draws, len(changes))).argpartition(n_treated, axis=1)[:, :n_treated]
-    labels = np.zeros((draws + 1, len(changes)), dtype=bool)
-    np.put_along_axis(labels[1:], order, True, axis=1)
-    labels[0] = listed < n_treated
-    (on, on_variance), (off, off_variance) = (_side(labels, changes, size), _side(~labels, changes, size))
-    effects, se = on - off, np.sqrt(on_variance + off_variance)
+    rng, observed = np.random.default_rng(seed), (listed < n_treated)[None]
+    blocks: list[tuple[tuple[np.ndarray, np.ndarray], ...]] = []
+    most = max(1, CELLS // len(changes))
+    for done in range(0, max(draws, 1), most):
+        labels = _shuffled_labels(rng, (min(most, draws - done), len(changes)), n_treated)
+        labels = labels if blocks else np.concatenate([observed, labels])
+        blocks.append((_side(labels, changes, size), _side(~labels, changes, size)))
+    effects = np.concatenate([on - off for (on, _), (off, _) in blocks])
+    se = np.concatenate([np.sqrt(on + off) for (_, on), (_, off) in blocks])
     # a shuffle whose sides do not vary is as far out as can be
     scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
     p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
     return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+
+
+def _shuffled_labels(rng: np.random.Generator, shape: tuple[int, int], n_treated: int) -> np.ndarray:
+    order = rng.random(shape).argpartition(n_treated, axis=1)[:, :n_treated]
+    labels = np.zeros(shape, dtype=bool)
+    np.put_along_axis(labels, order, True, axis=1)
+    return labels
 
 
 def shuffled_starts(

@@ -14,6 +14,7 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.engine import connect, keep, sealed
+from leapstudy.students.files import is_simulated
 from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
 from leapstudy.students.reading import Reading
 from leapstudy.students.rules import (
@@ -29,7 +30,6 @@ from leapstudy.students.rules import (
     failures,
     marked,
 )
-from leapstudy.students.simulate import is_simulated
 from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"

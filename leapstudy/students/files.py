@@ -274,3 +274,11 @@ def source_columns(
 def name_key(name: str) -> str:
     """Return a column's name without what makes no difference: capital letters, spaces, hyphens."""
     return re.sub(r"[\W_]+", "_", name.strip().casefold())
+
+
+def is_simulated(path: Path | str) -> bool:
+    """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
+    place = Path(path)
+    found = [place] if place.is_file() else sorted(place.glob("*") if place.is_dir() else place.parent.glob(place.name))
+    schemas = [pq.read_schema(file) for file in found if file.suffix == ".parquet"]
+    return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)

@@ -1,8 +1,7 @@
 """A guard in the kernel: whatever would be shown with a student's pseudonym in it is withheld before it leaves."""
 
+import sys
 from typing import Any
-
-from IPython.core.getipython import get_ipython
 
 from leapstudy.students.telltale import holds_pseudonym
 
@@ -26,6 +25,10 @@ def install_guard() -> bool:
 
     All routes to a notebook (HTML, print, exception, logging, warnings, SVG) are messages of one session.
     """
+    if "IPython" not in sys.modules:  # to import it takes longer than a district's students do
+        return False
+    from IPython.core.getipython import get_ipython
+
     session = getattr(getattr(get_ipython(), "kernel", None), "session", None)
     if session is None:
         return False

@@ -14,11 +14,11 @@ from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, sealed
+from leapstudy.students.files import is_simulated
 from leapstudy.students.guard import install_guard
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
 from leapstudy.students.reading import Reading
-from leapstudy.students.simulate import is_simulated
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,8 @@ def too_close(checked: Checked, settings: StudentSettings) -> str:
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
     from leapstudy.students.engine import connect
+    from leapstudy.students.files import is_simulated
     from leapstudy.students.readers import open_panel, read_visits
-    from leapstudy.students.simulate import is_simulated
     from leapstudy.students.sketch import group_sketches
 
     known, how, files = load_study().districts, settings.reading, input_files(settings)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.state import load_state
+from leapstudy.did import permutation
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit
@@ -265,3 +266,13 @@ def test_spread_before_takes_stacks_of_panels():
     y = np.random.default_rng(2).normal(0, 1, (4, 7, 5))
     stacked = spread_before(y, np.full(7, 1 / 7))
     assert stacked == pytest.approx(np.array([spread_before(one, np.full(7, 1 / 7)) for one in y]), abs=1e-12)
+
+
+def test_shuffles_dealt_in_parts_are_the_same_shuffles(monkeypatch):
+    rng = np.random.default_rng(8)
+    treated, comparison, sizes = rng.normal(1, 1, 5), rng.normal(0, 1, 20), rng.uniform(1, 9, 25)
+    whole = permutation.shuffled(treated, comparison, 3, sizes, 200)
+    monkeypatch.setattr(permutation, "CELLS", 7 * 25)
+    parts = permutation.shuffled(treated, comparison, 3, sizes, 200)
+    np.testing.assert_allclose(parts.placebos, whole.placebos, rtol=1e-12)
+    assert len(parts.placebos) == 200 and (parts.p_value, parts.estimate) == (whole.p_value, whole.estimate)

@@ -28,9 +28,9 @@ def diff_in_diff(data: Any, columns: Columns, seed: int = SEED) -> DidResult:
 def estimate_two_sides(panel: UnitPanel, seed: int = SEED) -> DidResult:
     """Return the difference-in-differences of a panel, with the inference that fits its number of treated units."""
     sample = sample_of(panel, seed)
-    effect = fit(sample)
     if panel.columns.cluster is not None:
-        return _result(panel, sample, effect, _by_cluster(panel, sample))
+        return _result(panel, sample, fit(sample, draws=0), _by_cluster(panel, sample))
+    effect = fit(sample)
     return _result(panel, sample, effect, _one(sample) if len(sample.treated) == 1 else _several(effect))
 
 

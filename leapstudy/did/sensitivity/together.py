@@ -36,7 +36,7 @@ def examine(
     *,
     robust: bool = True,
 ) -> Sensitivity:
-    """Bend every assumption of one question.
+    """Relax every assumption of one question in turn.
 
     Parameters
     ----------

@@ -2,14 +2,13 @@
 
 from leapstudy.students.simulate.blocks import Block, simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
-from leapstudy.students.simulate.write import Simulation, default_simulation, is_simulated, write_simulation
+from leapstudy.students.simulate.write import Simulation, default_simulation, write_simulation
 
 __all__ = [
     "Block",
     "Simulation",
     "SimulationConfig",
     "default_simulation",
-    "is_simulated",
     "load_config",
     "simulate",
     "write_simulation",

@@ -140,11 +140,3 @@ def default_simulation(config: SimulationConfig | None = None, folder: Path | No
         if made.get("key") == _key(settings):
             return files
     return write_simulation(files.panel, settings)
-
-
-def is_simulated(path: Path | str) -> bool:
-    """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
-    place = Path(path)
-    found = [place] if place.is_file() else sorted(place.glob("*") if place.is_dir() else place.parent.glob(place.name))
-    schemas = [pq.read_schema(file) for file in found if file.suffix == ".parquet"]
-    return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)
