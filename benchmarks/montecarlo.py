@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
@@ -25,7 +26,8 @@ from leapstudy.did.before_after import before_after
 from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.figures import style
+from leapstudy.figures.frame import INK
+from leapstudy.figures.picture import PAGE_DPI, png
 from leapstudy.students.moments.influence import covariance
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.risk_changes import BAND_EDGES
@@ -34,6 +36,8 @@ from leapstudy.students.simulate.config import EffectPath, ReferralRule
 from leapstudy.students.simulate.referral import window
 from leapstudy.study.student_results import DESIGN_LABELS
 
+MARKERS = ("P", "^", "v", "D", "o")
+"""Of the designs, in their order."""
 RESULTS = Path(__file__).parent / "results"
 CODE = "0640011"
 MONTHS = (1, 3, 6)
@@ -275,25 +279,23 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-@style.in_house_style
 def picture(table: pd.DataFrame) -> bytes:
     """Return bias by rule and design, zero effect on the left and the LEAP path on the right, as PNG."""
-    from leapstudy.figures.students_common import DESIGN_MARKS
-
     rules = list(get_args(ReferralRule))
-    figure, panels = style.new_panels(1, 2, height=4.6, width=9.0, sharey=True)
+    figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
     for axes, path, title in zip(panels, ("zero", "leap"), ("no effect", "LEAP path"), strict=True):
-        for place, (name, mark) in enumerate(DESIGN_MARKS.items()):
+        for place, (name, marker) in enumerate(zip(DESIGN_LABELS, MARKERS, strict=True)):
             shown = table[(table["path"] == path) & (table["design"] == name) & (table["month"] == "1 to 6")]
             bias = shown.set_index("rule")["bias_pp"].reindex(rules)
             spots = np.arange(len(rules)) + 0.14 * (place - 2)
-            axes.plot(spots, bias, linestyle="none", marker=mark.marker, color=mark.color, label=DESIGN_LABELS[name])
-        style.zero_line(axes, vertical=False)
+            axes.plot(spots, bias, linestyle="none", marker=marker, color=INK, label=DESIGN_LABELS[name])
+        axes.axhline(0, color=INK, linewidth=1)
         axes.set(xticks=range(len(rules)), xticklabels=[rule.replace("_", "\n") for rule in rules], title=title)
     panels[0].set_ylabel("bias, points of attendance")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle("SIMULATED: bias of each design by referral rule", fontsize=10.5)
-    return style.png(figure)
+    return png(figure, PAGE_DPI)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats
 
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
@@ -23,7 +24,8 @@ from leapstudy.did.inference.noise import spread_before
 from leapstudy.did.inference.record import LABELS, MethodName
 from leapstudy.did.inference.synthetic import fit_rows, long_rows, placebo_p
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.figures import style
+from leapstudy.figures.frame import COMPARISON, INK, OWN
+from leapstudy.figures.picture import PAGE_DPI, png
 
 RESULTS = Path(__file__).parent / "results"
 Noise = Literal["equal", "noisy", "quiet", "noisy_small", "quiet_large"]
@@ -38,6 +40,7 @@ OWN_TIMES = {"equal": 1.0, "noisy": 4 / 3, "quiet": 2 / 3}
 SIZE_TIMES = {"noisy_small": 4 / 3, "quiet_large": 2 / 3}
 COMPARISONS = {19: "alliance", 184: "others"}
 YEARS_BEFORE = (2, 4, 7)
+MARKS = (("o", OWN), ("^", COMPARISON), ("D", INK))
 # share of a year's variance that a district of harmonic-mean size owes to its students being few
 FROM_SIZE = 0.7
 EFFECT = 2.0
@@ -182,17 +185,18 @@ def simulate(replicates: int, sdid_replicates: int, seed: int) -> pd.DataFrame:
 
 def picture(table: pd.DataFrame) -> bytes:
     """Return size by noise of the treated district (columns) and comparison districts (rows), as PNG."""
-    figure, grid = style.new_panels(2, 5, height=6.2, width=12.5, sharex=True, sharey=True)
+    figure = Figure(figsize=(12.5, 6.2), layout="constrained")
+    grid = figure.subplots(2, 5, sharex=True, sharey=True)
     methods: list[MethodName] = [name for name in LABELS if name in set(table["method"])]
     for line, n_comparison in zip(grid, COMPARISONS, strict=True):
         for axes, (noise, label) in zip(line, NOISE_LABELS.items(), strict=True):
             shown = table[(table["n_comparison"] == n_comparison) & (table["noise"] == noise)]
-            for mark, n_pre in zip(style.SERIES, YEARS_BEFORE, strict=False):
+            for (marker, color), n_pre in zip(MARKS, YEARS_BEFORE, strict=False):
                 size = shown[shown["n_pre"] == n_pre].set_index("method")["size"].reindex(methods)
                 places = np.arange(len(methods))[::-1] + 0.2 * (n_pre - 4) / 3
-                axes.plot((100 * size).clip(lower=TICKS[0]), places, linestyle="none", marker=mark.marker, color=mark.color, markersize=5,
+                axes.plot((100 * size).clip(lower=TICKS[0]), places, linestyle="none", marker=marker, color=color, markersize=5,
                           label=f"{n_pre} years before")  # fmt: skip
-            axes.axvline(100 * ALPHA, color=style.INK, linewidth=1)
+            axes.axvline(100 * ALPHA, color=INK, linewidth=1)
             axes.set(xscale="log", xlim=(0.12, 160), xticks=TICKS, xticklabels=[f"{tick:g}" for tick in TICKS])
             axes.set(yticks=range(len(methods)), yticklabels=[LABELS[name] for name in methods[::-1]])
             axes.minorticks_off()
@@ -201,7 +205,7 @@ def picture(table: pd.DataFrame) -> bytes:
         line[0].set_ylabel(f"1 against {n_comparison}")
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle("SIMULATED: true nulls rejected at 5 %, in percent (line: 5; log scale)", fontsize=10.5)
-    return style.png(figure)
+    return png(figure, PAGE_DPI)
 
 
 def main() -> None:

@@ -6,27 +6,25 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from leapstudy.core import paths
-from leapstudy.figures import chance, effects, raw, students_before, students_effects, trends
-from leapstudy.figures import power as reach
+from leapstudy.figures import ladder, power, rebound, students_before, students_effects
+from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 
 DAY = "2026-11-24"
 
 
 def exhibits(study):
-    answer = study.answer
     return [
-        reach.ruler(study),
-        raw.raw_means(answer),
-        effects.comparisons_and_contrasts(answer),
-        chance.permutation(answer),
-        trends.event_study(answer.event_study),
+        answer_chart(study),
+        power.ruler(study),
+        rebound.rebound(study),
+        ladder.ladder(study.answer),
     ]
 
 
 def student_exhibits(study):
     return [
-        students_before.funnel(study),
+        students_before.picked(study),
         students_before.raw_paths(study),
         students_effects.event_study(study),
         students_effects.designs(study),

@@ -140,7 +140,7 @@ def damage(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return in words which parts of a key differ: `params: comparison alliance -> others`."""
+    """Return in words which parts of a key differ: `params: comparison near -> others`."""
     return [_told(part, old.get(part), value) for part, value in new.items() if old.get(part) != value]
 
 

@@ -249,7 +249,7 @@ def watch(
         _say(line)
 
 
-@app.command(epilog="Example: leapstudy choose alliance --reason 'like them in every trait before the program'")
+@app.command(epilog="Example: leapstudy choose GROUP --reason 'like them in every trait before the program'")
 def choose(
     group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],
     reason: Annotated[str, typer.Option(help="Why this one; pages quote it.")],

@@ -28,11 +28,11 @@ def design(
         size = number(item.detectable_visited, 1) if item.detectable_visited <= words.LARGEST else "none"
         Say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on a "
-            f"visited student; false positives {percent(item.dealt.false_positive)}"
+            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on "
+            f"{made.whom}; false positives {percent(item.dealt.false_positive)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
-    for told in filter(None, (words.refusals(made), words.recommendation(made))):
+    for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):
         Say(str(told))
 
 

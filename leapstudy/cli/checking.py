@@ -56,12 +56,14 @@ def _parameters(space: Any, data: Any) -> "Step":
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
+    from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []
     reads: tuple[Callable[[], object], ...] = (
         lambda: check_frozen(load_plan()),
         lambda: choice.kept(data),
         load_config,
+        check_rollout,
         load_facts,
         lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports())),
     )

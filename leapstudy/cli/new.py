@@ -16,8 +16,6 @@ UNITS = ("district", "school")
 EXAMPLE = "data/examples/schools_simulated.csv"
 COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock", EXAMPLE)
 """What every workspace starts from as it is in this one, beside the notebooks."""
-LATER = ("60_plan_a_rollout",)
-"""Notebooks that need a file of their own (`params/rollout.yml`): who plans a lottery copies both."""
 
 
 def new(
@@ -93,5 +91,5 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     articles = yaml.safe_load((own / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
     (folder / "notebooks").mkdir()
     for path in sorted((own / "notebooks").glob("*.ipynb")):
-        if path.stem not in (*articles, *LATER):
+        if path.stem not in articles:
             shutil.copy(path, folder / "notebooks" / path.name)

@@ -47,7 +47,7 @@ def split_state(frame: pd.DataFrame, table: str, state: State) -> tuple[pd.DataF
 
 
 def unify_years(frame: pd.DataFrame, table: str, calendar: Calendar) -> Cleaned:
-    """Write every school year as 2019-20, in whatever form of `calendar.written` the publisher wrote it.
+    """Write every school year as 2007-08, in whatever form of `calendar.written` the publisher wrote it.
 
     Raises
     ------

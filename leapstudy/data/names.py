@@ -84,7 +84,7 @@ class Names:
         return "; ".join(dict.fromkeys([first, *own]))
 
     def running(self, edition: str) -> str:
-        """Return which years of an edition were not final, to follow a caption: ``; 2022-23 is year-to-date May``."""
+        """Return which years of an edition were not final, to follow a caption: ``; 2008-09 is year-to-date May``."""
         years = self.state.editions[edition].preliminary if edition in self.state.editions else {}
         return "".join(f"; {year} is {what}" for year, what in years.items())
 
@@ -108,8 +108,8 @@ def _side(years: str, when: str) -> str:
 def year_words(year: str) -> str:
     """Return a school year as it is, and a year since each unit's own start in words.
 
-    >>> year_words("2019-20"), year_words("year -1"), year_words("year 0"), year_words("year -3")
-    ('2019-20', 'the year before the start', 'the first year', '3 years before the start')
+    >>> year_words("2005-06"), year_words("year -1"), year_words("year 0"), year_words("year -3")
+    ('2005-06', 'the year before the start', 'the first year', '3 years before the start')
     """
     if not year.startswith(OWN_YEAR):
         return year
@@ -120,7 +120,7 @@ def year_words(year: str) -> str:
 
 
 def years_words(years: str) -> str:
-    """Return years that a plus sign joins as a sentence says them: ``2019-20 and 2020-21``."""
+    """Return years that a plus sign joins as a sentence says them: ``2005-06 and 2006-07``."""
     return " and ".join(map(year_words, years.split("+")))
 
 

@@ -153,6 +153,7 @@ def _texts(facts: dict[str, Any]) -> dict[str, str]:
         "params/state.yml": "state.yml",
         "params/study.yml": "study.yml",
         "params/plan.yml": "plan.yml",
+        "params/rollout.yml": "rollout.yml",
         "README.md": "README.md",
     }
     texts = {path: environment.get_template(f"{name}.j2").render(facts) for path, name in files.items()}

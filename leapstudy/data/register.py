@@ -62,7 +62,7 @@ def _faults(line: int, item: Start, state: State) -> list[str]:
     unit = state.unit.code
     checks = (
         (re.fullmatch(unit.pattern, item.code), f"code {item.code!r} does not have the form of {unit.example!r}"),
-        (YEAR.fullmatch(item.start), f"start {item.start!r} is no school year like '2021-22'"),
+        (YEAR.fullmatch(item.start), f"start {item.start!r} is no school year like '2009-10'"),
         (item.start not in state.calendar.gap, f"start {item.start!r} is a year that the study does not use"),
         (not item.end or YEAR.fullmatch(item.end), f"end {item.end!r} is neither blank nor a school year"),
         (not item.end or item.end >= item.start, f"end {item.end!r} lies before the start {item.start!r}"),

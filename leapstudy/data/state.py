@@ -134,7 +134,7 @@ class Calendar(Part):
     caveats: dict[SchoolYear, str] = Field(default_factory=dict)
 
     def read(self, label: str) -> str:
-        """Return a school year as ``2019-20`` from any form that the files are said to use; empty where it is none.
+        """Return a school year as ``2007-08`` from any form that the files are said to use; empty where it is none.
 
         A single year (``2020``) is the spring in which the school year ends.
         """
@@ -352,7 +352,7 @@ class State(Part):
 
 
 def school_year(first: int) -> str:
-    """Return the school year that begins in the fall of `first`, as ``2019-20``."""
+    """Return the school year that begins in the fall of `first`, as ``2007-08``."""
     return f"{first}-{(first + 1) % 100:02d}"
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.core.phrases import between, number
@@ -37,7 +38,7 @@ class SharedAnswer:
     comparison_districts : DataFrame
         district_code, district, students, drg of the main sample's comparison districts.
     raw_means : DataFrame
-        group (the district, 'leap', 'alliance', 'others', 'state'), label, year, rate_pct, n_districts, measure.
+        group ('district', then the keys of `group_labels`, 'state'), label, year, rate_pct, n_districts, measure.
     permutation : DataFrame
         One row a placement: district_code, district, placebo_pp, is_treated; the main contrast. Of all districts
         together: placebo_pp, the pooled estimate under each permutation of the labels.
@@ -47,7 +48,7 @@ class SharedAnswer:
         side ('treated' or 'comparison'), district_code, district, estimate_pp, ci_low_pp, ci_high_pp without that
         district; no ends where its absence leaves no bounded interval.
     chronic : EventStudy
-        Chronic absence 2011-12 to 2019-20: nine years of pre-trend.
+        Chronic absence, over every year that the edition's table has.
     not_possible : tuple of str
         What could not be estimated, each with its reason.
     sensitivity : Sensitivity
@@ -146,6 +147,20 @@ def contrast_rows(answer: Answer) -> pd.DataFrame:
     rows, main = to_frame(answer.estimates), answer.main
     names = ("district_code", "estimator", "edition", "outcome", "p_method")
     return rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+
+
+def outcome_rows(answer: Answer) -> pd.DataFrame:
+    """Return the other outcomes under the same question, with `p_holm`: corrected over them, the asked one kept apart.
+
+    Holm (1979): the planned outcome is tested by itself, so that what stands beside it cannot take its power.
+    """
+    rows, main = to_frame(answer.estimates), answer.main
+    names = ("district_code", "estimator", "edition", "comparison", "pre", "post", "p_method")
+    same = rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+    others = same[(same["outcome"] != main.outcome) & same["p_value"].notna()].reset_index(drop=True)
+    if others.empty:
+        return others.assign(p_holm=pd.Series(dtype=float))
+    return others.assign(p_holm=multipletests(others["p_value"].to_numpy(float), method="holm")[1])
 
 
 def estimator_rows(answer: Answer) -> pd.DataFrame:

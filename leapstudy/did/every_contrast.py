@@ -24,7 +24,7 @@ def _every_spec(data: StudyData, spec: Spec, clock: Clock, panel: GetPanel) -> I
     comparisons: list[Comparison] = [*data.state.groups]
     if spec.comparison not in comparisons:
         comparisons.append(spec.comparison)
-    outcomes = [name for name, outcome in data.state.outcomes.items() if outcome.group or name == spec.outcome]
+    outcomes = list(data.state.outcomes)
     contrasts = clock.contrasts()
     yield spec
     for outcome, edition, comparison, contrast in product(outcomes, data.state.editions, comparisons, contrasts):

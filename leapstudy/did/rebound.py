@@ -2,6 +2,8 @@
 others.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
@@ -48,15 +50,15 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     robust = fit.get_robustcov_results("HC3")
     low, high = robust.conf_int()[1]
     fall_t, back_t = _steps(sample, sample.y_treated)
-    frame = fit.get_prediction(sm.add_constant(fall_t, has_constant="add")).summary_frame(alpha=0.05)
-    predicted = frame["mean"].to_numpy()
+    line = _prediction(fit, fall_t)
+    along = line["mean_pp"].to_numpy()
     mean_row = np.array([1.0, fall_t.mean()])
     gap_variance = fit.scale / len(fall_t) + mean_row @ fit.cov_params() @ mean_row
     treated = _frame(sample.treated, names, fall_t, back_t).assign(
-        predicted_pp=predicted,
-        predicted_low_pp=frame["obs_ci_lower"].to_numpy(),
-        predicted_high_pp=frame["obs_ci_upper"].to_numpy(),
-        gap_pp=back_t - predicted,
+        predicted_pp=along,
+        predicted_low_pp=line["low_pp"].to_numpy(),
+        predicted_high_pp=line["high_pp"].to_numpy(),
+        gap_pp=back_t - along,
     )
     return Rebound(
         group=comparison_label(sample.spec.comparison),
@@ -69,9 +71,33 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
         intercept=float(fit.params[0]),
         comparison=_frame(sample.comparison, names, fall, back),
         treated=treated,
-        mean_gap_pp=float((back_t - predicted).mean()),
+        mean_gap_pp=float((back_t - along).mean()),
         mean_gap_se_pp=float(np.sqrt(gap_variance)),
     )
+
+
+def predicted(comparison: pd.DataFrame, falls: np.ndarray) -> pd.DataFrame:
+    """Return what the line of the comparison districts predicts at some falls.
+
+    Parameters
+    ----------
+    comparison
+        fall_pp, rebound_pp of each comparison district; see `Rebound`.
+    falls
+        Changes from the first of the years to the second, points.
+
+    Returns
+    -------
+    DataFrame
+        mean_pp, and low_pp and high_pp of the 95% prediction interval of a single district.
+    """
+    fit = sm.OLS(comparison["rebound_pp"].to_numpy(), sm.add_constant(comparison["fall_pp"].to_numpy())).fit()
+    return _prediction(fit, falls)
+
+
+def _prediction(fit: Any, falls: np.ndarray) -> pd.DataFrame:
+    frame = fit.get_prediction(sm.add_constant(falls, has_constant="add")).summary_frame(alpha=0.05)
+    return frame[["mean", "obs_ci_lower", "obs_ci_upper"]].set_axis(["mean_pp", "low_pp", "high_pp"], axis=1)
 
 
 def around_start(sample: Sample) -> tuple[str, str, str]:

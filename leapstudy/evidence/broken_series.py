@@ -84,12 +84,12 @@ def screen(
 
     Examples
     --------
-    >>> years = ["2017-18", "2018-19", "2019-20", "2020-21"]
+    >>> years = ["2005-06", "2006-07", "2007-08", "2008-09"]
     >>> rng = np.random.default_rng(1)
     >>> rates = pd.DataFrame(rng.normal(20, 0.5, (40, 4)), columns=years)
-    >>> rates.loc[7, "2019-20"] = 35.0
+    >>> rates.loc[7, "2007-08"] = 35.0
     >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
-    [[7, '2019-20', 'out and back', 'high']]
+    [[7, '2007-08', 'out and back', 'high']]
     """
     if rates_pct.shape[1] < 3 or len(rates_pct) < FEWEST:
         raise BadInput(

@@ -1,6 +1,6 @@
 """Suppression of small cells over all published tables together, so that no subtraction brings one back.
 
-Connecticut hides a cell whose numerator is under 6 or whose denominator is under 20. Alone this leaves about a fifth
+Many agencies hide a cell whose numerator is under 6 or whose denominator is under 20. Alone this leaves about a fifth
 of the hidden cells recoverable: all minus high needs, state minus the other districts. So the tables become one set of
 cells with every sum between them; a hidden cell that those sums determine gets company until none does
 (complementary suppression; Cox 1980, "Suppression methodology and statistical disclosure control").

@@ -2,21 +2,20 @@
 
 import math
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, counted, number, probability
 from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.data.names import comparison_words, outcome_words, study_names
+from leapstudy.data.names import comparison_words, outcome_words
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
-from leapstudy.figures import chance, raw, trends
-from leapstudy.figures.common import treated_words
+from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.words.findings import LINE, moved
-
-WEIGHTS = {"equal": "districts weighted equally", "students": "districts weighted by enrollment before the program"}
+from leapstudy.figures.permutation import permutation
+from leapstudy.study.door import panel
+from leapstudy.words.findings import LINE, moved, treated_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +30,21 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a choice shows: the estimate in words, raw means, the estimate among placebos, the event study."""
+    """What a choice shows: the estimate in words, and the districts' moves of which it is one."""
 
     answer: Glance
     sentence: Words
-    raw_means: Exhibit
-    permutation: Exhibit
-    event_study: Exhibit
+    moves: Exhibit
 
 
-def look(data: StudyData, district: str, spec: Spec) -> View:
+def look(data: StudyData, slug: str, spec: Spec) -> View:
     """Answer one question and draw it.
 
     Parameters
     ----------
     data
         The study's tables.
-    district
+    slug
         Slug, name or code of a treated district, or `all-districts`.
     spec
         What is asked.
@@ -57,9 +54,25 @@ def look(data: StudyData, district: str, spec: Spec) -> View:
     BadInput
         If the question cannot be asked of the data.
     """
-    answer = glance(data, treated_of(data, district), spec)
-    drawn = means(answer), chance.permutation(answer), trends.event_study(answer.event_study)
-    return View(answer, Words(estimate_words(answer)), *drawn)
+    answer = glance(data, treated_of(data, slug), spec)
+    return View(answer, Words(estimate_words(answer)), moves(answer, slug))
+
+
+def moves(answer: Glance, slug: str) -> Exhibit:
+    """Draw one district's path and change among those of others; of several, the estimate among shuffled labels."""
+    spec = answer.spec
+    if answer.main.n_treated > 1:
+        return permutation(answer)
+    asked = panel(
+        slug,
+        comparison=spec.comparison,
+        outcome=spec.outcome,
+        contrast=spec.contrast,
+        edition=spec.edition,
+        weights=spec.weights,
+        years="all",
+    )
+    return drawn(answer, asked)
 
 
 def treated_of(data: StudyData, district: str) -> list[str]:
@@ -87,11 +100,3 @@ def _detectable_words(answer: Glance) -> str:
         return "The preferred test could not detect any effect here, however large."
     often = f", one of {number(most)} in 80%" if math.isfinite(most) else ""
     return f"An effect of {number(half)} points would be detected in half of such studies{often}."
-
-
-def means(answer: Glance) -> Exhibit:
-    """Draw attendance by year on the two sides that are compared, with the weights of the question."""
-    labels = {answer.main.comparison: comparison_words(answer.main.comparison)}
-    exhibit = raw.raw_means(replace(answer, raw_means=answer.raw_means.replace({"label": labels})))
-    what = f"Mean attendance, {WEIGHTS[answer.spec.weights]}{study_names().running(answer.spec.edition)}"
-    return replace(exhibit, caption=replace(exhibit.caption, what=what))

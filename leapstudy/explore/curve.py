@@ -16,14 +16,11 @@ from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.contrasts import Contrast, clock_of, years_label
 from leapstudy.did.design import Spec
-from leapstudy.did.glance import glance
 from leapstudy.did.sensitivity.specifications import specification_curve
-from leapstudy.explore.ask import Words, means, treated_of
-from leapstudy.figures import bars as sure
+from leapstudy.explore.ask import Words, treated_of
 from leapstudy.figures.exhibit import Caption, Exhibit
-from leapstudy.figures.style import VERMILLION
+from leapstudy.figures.specifications import specifications
 
-CHOICES = ("group", "years", "weights", "edition", "scale", "covariates")
 KEPT = 16
 STILL = "Move along the curve while the notebook is open and running; below stands the question that was asked."
 
@@ -32,7 +29,7 @@ STILL = "Move along the curve while the notebook is open and running; below stan
 class Curve:
     """Every specification of one outcome for one district, by estimate: `specs[i]` made row i of `frame`.
 
-    `frame` has estimate_pp, low_pp, high_pp, is_main and a column per name in `CHOICES`, in words.
+    `frame` is what `did.sensitivity.specifications` gives, with `group` and `years` in words.
     """
 
     title: str
@@ -86,33 +83,16 @@ def point_words(curve: Curve, place: int) -> str:
 
 
 def draw(curve: Curve, place: int) -> Exhibit:
-    """Draw the curve with one point marked."""
+    """Draw every specification with one of them ringed."""
     spec = curve.specs[0]
-    exhibit = sure.specification_curve(curve.frame, CHOICES, _caption(curve, spec))
-    top = exhibit.figure.axes[0]
-    top.axvline(place, color=VERMILLION, linewidth=1.0, linestyle=":")
-    top.plot(
-        [place],
-        [curve.frame["estimate_pp"].iloc[place]],
-        linestyle="none",
-        marker="o",
-        markersize=11,
-        markerfacecolor="none",
-        markeredgecolor=VERMILLION,
-        markeredgewidth=2,
-    )
-    return exhibit
-
-
-def _caption(curve: Curve, spec: Spec) -> Caption:
-    return Caption(
-        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point that the "
-        f"next figure shows",
-        source=study_names().source(spec.outcome, study_names().state.usual("editions")),
+    caption = Caption(
+        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point below",
+        source=study_names().source(spec.outcome, spec.edition),
         sample=f"{curve.title} against each comparison group",
         years="as named at each row",
         n=counted(len(curve.specs), "specification"),
     )
+    return specifications(curve.frame, caption, study_names().starts[0], place=place)
 
 
 class Walk:
@@ -122,8 +102,8 @@ class Walk:
     ----------
     controls : Controls
         The slider, with words in its place where there is none.
-    picture, sentence, raw_means : Live
-        The curve with the point ringed, the point in words, and its raw means.
+    picture, sentence : Live
+        Every specification with the point ringed, and the point in words.
     """
 
     def __init__(self, data: StudyData, district: str, title: str, spec: Spec, *, live: bool = True) -> None:
@@ -133,7 +113,6 @@ class Walk:
         self.curve: Curve = self.curve_of(district, title, spec)
         start = self.curve.start
         self.picture, self.sentence = Live(draw(self.curve, start)), Live(Words(point_words(self.curve, start)))
-        self.raw_means = Live(self._means(start))
         self.slider: Any = self._slider(start) if live else None
         self.controls = Controls(self.slider, STILL)
 
@@ -151,14 +130,9 @@ class Walk:
         self.show(place)
 
     def show(self, place: int) -> None:
-        """Ring a point and show its raw means."""
+        """Ring a point and say its answer."""
         self.sentence.put(Words(point_words(self.curve, place)))
-        self.raw_means.put(self._means(place))
         self.picture.put(draw(self.curve, place))
-
-    def _means(self, place: int) -> Exhibit:
-        district, _ = self.asked
-        return means(glance(self.data, treated_of(self.data, district), self.curve.specs[place]))
 
     def _labels(self) -> list[tuple[str, int]]:
         values = self.curve.frame["estimate_pp"]

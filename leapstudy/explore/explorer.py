@@ -18,8 +18,10 @@ from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
+from leapstudy.did.glance import Glance
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
+from leapstudy.figures.choice import choice
 
 PICKED = "picked"
 WEIGHTS = {"equal": "every district the same", "students": "by enrollment before the program"}
@@ -36,8 +38,8 @@ class Explorer:
     ----------
     controls, saving : Controls
         The widgets, with words in their place where there are none.
-    sentence, raw_means, permutation, event_study, command : Live
-        What the choice shows.
+    sentence, effect, moves, command : Live
+        What the choice shows; `effect` beside the choice that was shown first.
     walk : Walk
         The specification curve of the same district and outcome.
     """
@@ -65,8 +67,9 @@ class Explorer:
         }
         self.look = lru_cache(maxsize=KEPT)(lambda slug, asked: look(data, slug, asked))
         first: View = self.look(district, spec)
-        self.sentence, self.raw_means = Live(first.sentence), Live(first.raw_means)
-        self.permutation, self.event_study = Live(first.permutation), Live(first.event_study)
+        self.recorded = spec
+        self.sentence, self.moves = Live(first.sentence), Live(first.moves)
+        self.effect = Live(choice(first.answer, first.answer))
         self.command = Live(Words(tools.command(district, spec)))
         self.walk = Walk(data, district, self.titles[district], spec, live=live)
         self.fields = _fields(data, self.titles, district, spec) if live else {}
@@ -88,13 +91,21 @@ class Explorer:
             return
         self.sentence.put(view.sentence)
         self.command.put(Words(self.tools.command(district, spec)))
-        for place in ("permutation", "raw_means", "event_study"):
-            getattr(self, place).put(getattr(view, place))
+        self.effect.put(choice(view.answer, self._on_record(view)))
+        self.moves.put(view.moves)
         self.walk.follow(district, self.titles[district], spec)
+
+    def _on_record(self, view: View) -> Glance:
+        """Return the answer to the first question for this district; where it has none, the view's own."""
+        try:
+            recorded: View = self.look(self.district, self.recorded)
+        except BadInput:
+            return view.answer
+        return recorded.answer
 
     def _refuse(self, reason: str) -> None:
         self.sentence.put(Words(f"This cannot be asked. {reason}"))
-        for place in (self.command, self.permutation, self.raw_means, self.event_study):
+        for place in (self.command, self.effect, self.moves):
             place.put(Words("Nothing to show for this choice."))
 
     def chosen(self) -> tuple[str, Spec]:

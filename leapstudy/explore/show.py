@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.frames.results import Result
-from leapstudy.figures.raw import raw_means
+from leapstudy.figures.plain import answer_chart
 from leapstudy.figures.students_effects import event_study
 from leapstudy.study.public import Study
 from leapstudy.study.students import StudentStudy
@@ -43,7 +43,7 @@ def show(result: Result | Study[Any] | StudentStudy) -> None:
         display(figure)
     elif isinstance(result, Study):
         findings.say(findings.answer(result))
-        display(raw_means(result.answer))
+        display(answer_chart(result))
     elif isinstance(result, StudentStudy):
         findings_students.say(result, findings_students.answer(result))
         display(event_study(result))

@@ -7,10 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.core.phrases import counted, points, probability
+from leapstudy.core.phrases import counted, points
 from leapstudy.data.names import comparison_words, short
-from leapstudy.did.answer import DistrictAnswer
-from leapstudy.figures.common import caption_of
+from leapstudy.figures.common import Asked, caption_of
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.frame import (
     COMPARISON,
@@ -34,7 +33,7 @@ PATHS, CHANGES = 2.9, 2.3
 BINS = 22
 
 
-def district(answer: DistrictAnswer, panel: pd.DataFrame, width: float = WIDE) -> Exhibit:
+def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit:
     """Draw the district's attendance among the comparison districts', and its change among theirs.
 
     Parameters
@@ -53,10 +52,7 @@ def district(answer: DistrictAnswer, panel: pd.DataFrame, width: float = WIDE) -
         f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} "
         f"({comparison_words(main.comparison)})"
     )
-    source = (
-        f"{caption.source}. {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}; permutation "
-        f"{probability(main.p_value or 0)}."
-    )
+    source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
     narrow = width <= NARROW
     with styled():
         figure, bottom, top = frame(title, subtitle, source, PATHS + (CHANGES + 0.2 if narrow else 0.3), width=width)
@@ -70,9 +66,7 @@ def district(answer: DistrictAnswer, panel: pd.DataFrame, width: float = WIDE) -
         )
         _paths(paths, panel, short(main.district))
         _changes(changes, answer, 3.0 if narrow else 0.36 * width)
-    return Exhibit(
-        figure, title, findings.district_title(answer) + f"; {caption.sample}.", caption, _table(answer), framed=True
-    )
+    return Exhibit(figure, title, findings.district_title(answer) + f"; {caption.sample}.", caption, _table(answer))
 
 
 def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
@@ -90,9 +84,10 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
     axes.set(
         xlim=(-0.15, len(years) - 0.85),
         ylim=(low - 1.6 * room, high + 1.6 * room),
-        xticks=range(len(years)),
-        xticklabels=years,
     )
+    across = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    every = -(-len(years) // max(int(across / 0.65), 1))
+    axes.set_xticks(range(0, len(years), every), years[::every])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axes.axvline(start, color=INK, linewidth=1.2)
@@ -104,7 +99,7 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
     axes.text(1.0, ends[1] if below else ends[0], f"average of the {others.shape[1]}", color=COMPARISON, **key)
 
 
-def _changes(axes: Axes, answer: DistrictAnswer, room: float) -> None:
+def _changes(axes: Axes, answer: Asked, room: float) -> None:
     """Draw each district's change as a dot, stacked where they are alike, with what they say in words above."""
     rows = answer.permutation.sort_values("placebo_pp")
     values, own = rows["placebo_pp"].to_numpy(float), rows["is_treated"].to_numpy(bool)
@@ -141,7 +136,7 @@ def _changes(axes: Axes, answer: DistrictAnswer, room: float) -> None:
     )
 
 
-def _table(answer: DistrictAnswer) -> pd.DataFrame:
+def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False)
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
         ["District", "Change beyond the others"], axis=1

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leapstudy.core.table import table_html
-from leapstudy.figures import style
+from leapstudy.figures.picture import PAGE_DPI, png
 
 LINE = 100
 """Characters of a printed line, in a notebook and on a page."""
@@ -27,11 +27,11 @@ class Caption:
     what
         What is drawn, units included; a sentence without its full stop.
     source
-        Where the figures are from, edition included ("CSDE attendance, 2022-23 edition").
+        Where the figures are from, edition included ("the agency's attendance, newest edition").
     sample
         Which districts or students.
     years
-        School years shown ("2019-20 to 2022-23").
+        School years shown.
     n
         How many units ("1 the program and 19 comparison districts").
     """
@@ -60,7 +60,7 @@ class Exhibit:
     Attributes
     ----------
     figure
-        A matplotlib figure made by `style.new_figure` or `style.new_panels` (no pyplot).
+        A matplotlib figure made by `frame` (no pyplot), with title and source in the picture.
     title
         What the figure shows, without a full stop.
     alt
@@ -69,8 +69,6 @@ class Exhibit:
         What, source, sample, years, N.
     data
         The numbers that are drawn, with column names that a reader understands.
-    framed
-        Whether title and source stand in the picture, so that the page need not repeat them.
     """
 
     figure: Figure
@@ -78,7 +76,6 @@ class Exhibit:
     alt: str
     caption: Caption
     data: pd.DataFrame
-    framed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an exhibit that some reader could not read."""
@@ -96,13 +93,13 @@ class Exhibit:
     @cached_property
     def png(self) -> bytes:
         """The figure as PNG, the same bytes each time."""
-        return style.png(self.figure, style.PRINT_DPI if self.framed else style.DPI)
+        return png(self.figure)
 
     def html(self) -> str:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
         source = base64.b64encode(self.png).decode("ascii")
         width, _ = self.figure.get_size_inches()
-        picture = f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * 100:.0f}">'
+        picture = f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * PAGE_DPI:.0f}">'
         return (
             f"<figure "
             f'class="exhibit">{picture}'
@@ -110,7 +107,7 @@ class Exhibit:
         )
 
     def notes(self, caption: str, summary: str, table: str) -> str:
-        """Return caption and table as they follow the picture; of a framed one both open together.
+        """Return caption and table as they follow the picture, folded.
 
         Parameters
         ----------
@@ -121,11 +118,7 @@ class Exhibit:
         table
             The table as HTML.
         """
-        title = escape(self.title)
-        head = f"<summary>{summary}: {title}</summary>"
-        if self.framed:
-            return f"<details>{head}<p>{escape(caption)}</p>{table}</details>"
-        return f"<figcaption><strong>{title}.</strong> {escape(caption)}</figcaption><details>{head}{table}</details>"
+        return f"<details><summary>{summary}: {escape(self.title)}</summary><p>{escape(caption)}</p>{table}</details>"
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

@@ -23,6 +23,7 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     effect_axis,
+    fitted,
     frame,
     styled,
     text_width,
@@ -31,6 +32,8 @@ from leapstudy.words import findings
 
 ROW = 0.25
 """Inches from one district to the next."""
+NAMES = {False: 2.4, True: 1.36}
+"""Inches of the longest name, on a wide page and on a narrow one."""
 
 
 def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
@@ -45,6 +48,10 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     """
     finding, caption = findings.forest(pooled), caption_of(pooled, "Estimates with 95% intervals")
     rows, together = _districts(pooled), _together(pooled)
+    longest = NAMES[width <= NARROW]
+    rows, together = (
+        part.assign(name=[fitted(name, 9.5, longest, "bold") for name in part["name"]]) for part in (rows, together)
+    )
     names = [*together["name"], *rows["name"]]
     subtitle = (
         f"Change in attendance beyond that of {counted(pooled.main.n_comparison, 'district')} "
@@ -64,7 +71,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
         _rows(picture, rows, together)
         effect_axis(picture, *_ends(rows, together), most=4 if width <= NARROW else 5)
         _labels(picture, rows, together, figures=width > NARROW)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together))
 
 
 def _weighted(pooled: PooledAnswer) -> str:

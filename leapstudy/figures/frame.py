@@ -77,11 +77,25 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, weight) <= 0.97 * width:  # drawn letters are rounded to pixels
+        if lines and text_width(longer, size, weight) <= 0.95 * width:  # drawn letters are rounded to pixels
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
+
+
+def fitted(text: str, size: float, width: float, weight: str = "normal") -> str:
+    """Return text that fits into `width` inches: as it is, or cut with an ellipsis; a table holds it whole.
+
+    Examples
+    --------
+    >>> fitted("Arlington Elementary/Middle School", 9, 1.5)
+    'Arlington Elementary…'
+    """
+    short = text
+    while short and text_width(short + ("" if short == text else "…"), size, weight) > width:
+        short = short[:-1]
+    return text if short == text else f"{short.rstrip()}…"
 
 
 def frame(

@@ -57,7 +57,7 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
     source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(answer), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
 
 
 def _table(answer: OverYears) -> pd.DataFrame:

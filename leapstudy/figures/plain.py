@@ -1,5 +1,7 @@
 """The answer as one picture, from a result alone: the interval of this study over what was published."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -7,8 +9,10 @@ from leapstudy.core.phrases import number, points
 from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
 from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
+from leapstudy.study.public import Study
+from leapstudy.study.result import jsonable
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
-from leapstudy.words.reading import Reading
+from leapstudy.words.reading import Reading, read_result
 
 ROW = 0.52
 """Inches of a bar with its name above."""
@@ -38,8 +42,12 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         alt=_alt(reading, say),
         caption=caption,
         data=rows.set_axis([say[f"table_{name}"] for name in ("what", "value", "low", "high")], axis=1),
-        framed=True,
     )
+
+
+def answer_chart(study: Study[Any], lang: str = "en", width: float = WIDE) -> Exhibit:
+    """Draw the same of a study that is at hand; see `plain_chart`."""
+    return plain_chart(read_result(jsonable({**study.parts, "made": {}})), lang, width)
 
 
 def _tag(reading: Reading, say: dict[str, str]) -> str:

@@ -64,7 +64,7 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
             _bar(picture, place, row.design, row.half_pp, row.mde_pp, width - 0.35, power.coverage if power else None)
             picture.vlines(diluted if power else [], place + 0.36, place + 0.64, color=INK, linewidth=2)
         _scale(picture, narrow=width <= NARROW)
-    return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows), framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows))
 
 
 def _designs(study: Study) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
     end = 1.2 * max([*found, matters])
     subtitle = (
-        f"Smallest effect on a visited student that four in five lotteries find, points of "
+        f"Smallest effect on {design.whom} that four in five lotteries find, points of "
         f"{words.outcome_words(design.chosen.outcome)}; line: the effect that would matter"
     )
     note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
@@ -64,8 +64,8 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
             label = number(size, 1) if visible else "none"
             picture.text((size if visible else 0) + 0.01 * end, place, label, va="center", size=SMALL, color=INK)
         picture.axvline(matters, color=INK, linewidth=1.2)
-    data = pd.DataFrame({"scenario": names, "points on a visited student": sizes})
-    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+    data = pd.DataFrame({"scenario": names, f"points on {design.whom}": sizes})
+    return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
 def chance(design: Design, width: float = WIDE) -> Exhibit:
@@ -89,7 +89,7 @@ def chance(design: Design, width: float = WIDE) -> Exhibit:
         if np.isfinite(best.dealt.detectable):
             picture.axvline(best.dealt.detectable, color=OWN, linewidth=1.5)
     data = pd.DataFrame({"deal": range(1, len(values) + 1), "estimate, points": values})
-    return Exhibit(figure, finding.title, finding.alt, caption, data, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
 def _dots(picture: Axes, values: np.ndarray, bins: int = 41) -> None:
@@ -123,4 +123,4 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
     table = pd.DataFrame(
         {"share offered": [percent(share, 0) for share in shares], "dollars": dollars, "points": sizes}
     )
-    return Exhibit(figure, finding.title, finding.alt, caption, table, framed=True)
+    return Exhibit(figure, finding.title, finding.alt, caption, table)

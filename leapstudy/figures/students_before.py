@@ -1,185 +1,206 @@
-"""Before any effect: who was reached, by which rule, and what picking absent students gives by itself."""
+"""Before any effect: how the program chooses, what picking absent students gives by itself, and the raw paths."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
 
 from leapstudy.core.phrases import number, percent, points
+from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.students_common import GROUP_MARKS, NEVER_MARK, mark_visit, refused_exhibit, student_exhibit
-from leapstudy.figures.style import BLUE, GRAY, PALE, in_house_style, legend_below, new_figure
-from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
+from leapstudy.figures.frame import (
+    BAND,
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    TINT,
+    WIDE,
+    axes,
+    styled,
+    wrap,
+)
+from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
+from leapstudy.students.referral_rule import WORDS
 from leapstudy.study.student_raw import NEVER_VISITED
 from leapstudy.study.students import StudentStudy
+from leapstudy.words import findings_students as words
+
+PANEL, BARS = 2.3, 1.75
 
 
-@in_house_style
-def funnel(study: StudentStudy) -> Exhibit:
-    """Draw how many students the program reached, step by step; small counts are hidden."""
-    steps = study.funnel
-    figure, axes = new_figure(0.6 + 0.5 * len(steps))
-    places, values = np.arange(len(steps)), steps["students"].to_numpy(float)
-    axes.barh(places, np.nan_to_num(values), color=[PALE, *[BLUE] * (len(steps) - 1)], edgecolor=GRAY, linewidth=0.6)
-    for place, value in zip(places, values, strict=True):
-        axes.annotate(_count(value), (np.nan_to_num(value), place), (5, 0), textcoords="offset points", va="center")
-    axes.set(
-        yticks=places,
-        yticklabels=steps["step"],
-        xlabel="students",
-        xlim=(0, 1.16 * max(np.nan_to_num(values).max(), 1.0)),
-    )
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.grid(visible=False, axis="y")
-    reached = dict(zip(steps["step"], values, strict=True))
-    return student_exhibit(
-        study,
-        figure,
-        "Who was reached",
-        [
-            f"Of {_count(reached['enrolled'])} students, {_count(reached['referred'])} were referred and "
-            f"{_count(reached['visited'])} were visited at least once.",
-            f"{_count(reached['visited twice or more'])} were visited twice or more.",
-        ],
-        "Students by how far the program got with them; counts that could point to a few students are hidden",
-        f"{_count(reached['enrolled'])} students",
-        steps.set_axis(["Step", "Students"], axis=1),
-    )
+def picked(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw who was referred, met and met again, and how much the referred and the others at risk had missed.
+
+    Parameters
+    ----------
+    study
+        Its `funnel` holds the steps (small counts hidden), its `rule_shares` the shares by days missed.
+    width
+        `WIDE` or `NARROW`, inches; narrow, the panels stand one above the other.
+    """
+    finding, rule, narrow = words.picked(study), study.answer.rule, width <= NARROW
+    if rule is None or not rule.referred:
+        return refused_exhibit(study, finding.title, [finding.detail], width)
+    what = f"Of {_count(_steps(study)['enrolled'])} students enrolled; days missed {WORDS[rule.window]}"
+    with styled():
+        figure, bottom, top = student_frame(
+            study, finding, what, BARS + PANEL + 0.75 if narrow else PANEL + 0.45, width, "Small counts are hidden."
+        )
+        if narrow:
+            left = axes(figure, 0.1, width - 0.1, top - BARS - 0.3, top - 0.3)
+            right = axes(figure, 0.45, width - 0.9, bottom + 0.42, bottom + PANEL)
+        else:
+            left = axes(figure, 0.1, 0.42 * width, top - BARS - 0.3, top - 0.3)
+            right = axes(figure, 0.53 * width, width - 0.95, bottom + 0.42, top - 0.35)
+        _funnel(left, study)
+        _shares(right, study)
+    table = study.rule_shares.assign(
+        referred_share=100 * study.rule_shares["referred_share"], others_share=100 * study.rule_shares["others_share"]
+    ).set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1)
+    return student_exhibit(study, figure, finding, what, f"about {rule.referred:,} referred students", table)
+
+
+def _steps(study: StudentStudy) -> dict[str, float]:
+    return dict(zip(study.funnel["step"], study.funnel["students"].astype(float), strict=True))
 
 
 def _count(value: float) -> str:
     return "hidden" if np.isnan(value) else f"{value:,.0f}"
 
 
-@in_house_style
-def referral_rule(study: StudentStudy) -> Exhibit:
-    """Draw how much of the time before a referral the referred and the others at risk had missed."""
+def _funnel(axes: Axes, study: StudentStudy) -> None:
+    """Draw each step of the program as a share of the referred, with its share of the step before."""
+    steps = _steps(study)
+    shown = [name for name in steps if name != "enrolled"]
+    if steps.get("tried") == steps.get("referred"):
+        shown = [name for name in shown if name != "tried"]
+    whole = steps["referred"]
+    axes.set(xlim=(0, 1.02), ylim=(len(shown), 0), xticks=[], yticks=[])
+    axes.spines["bottom"].set_visible(False)
+    axes.set_title("Referred, met, met again", loc="left", size=TEXT, weight="bold")
+    before = ""
+    for place, (name, color) in enumerate(zip(shown, (BAND, TINT, OWN, OWN), strict=False)):
+        share = steps[name] / whole
+        axes.fill_between([0, 0 if np.isnan(share) else share], place + 0.5, place + 0.85, color=color, linewidth=0)
+        of = steps[name] / steps[before] if before else float("nan")
+        told = f"{name}: {_count(steps[name])}" + ("" if np.isnan(of) else f", {percent(of, 0)} of those {before}")
+        axes.text(0, place + 0.44, told, va="bottom", size=SMALL + 0.5)
+        before = name
+
+
+def _shares(axes: Axes, study: StudentStudy) -> None:
+    """Draw the share who had missed at least so much, referred and others at risk, with the rule as an ink line."""
     shares, rule = study.rule_shares, study.answer.rule
-    if rule is None:
-        return refused_exhibit(study, "The rule that the log follows", ())
-    if not rule.referred:
-        return refused_exhibit(
-            study, "The rule that the log follows", (NO_REFERRAL,), "No referral to look at", "no referred students"
-        )
-    figure, axes = new_figure(3.4)
-    x = np.arange(len(shares))
-    for offset, column, color, label in (
-        (-0.2, "referred_share", BLUE, "referred"),
-        (0.2, "others_share", PALE, "others at risk in the same months"),
+    ends = []
+    for column, color, name, weight in (
+        ("referred_share", OWN, "referred", "bold"),
+        ("others_share", COMPARISON, "others\nat risk", "normal"),
     ):
-        axes.bar(x + offset, 100 * shares[column], 0.38, color=color, edgecolor=GRAY, linewidth=0.6, label=label)
-    axes.set(
-        xticks=x,
-        xticklabels=[f"{cut} % or more" for cut in shares["cut"]],
-        ylabel="percent of student-months",
-        xlabel=f"days missed {WORDS[rule.window]}",
-        ylim=(0, 108),
-    )
-    legend_below(axes, 2)
-    return student_exhibit(
-        study,
-        figure,
-        "The rule that the log follows",
-        [_rule_words(study)],
-        f"Share of students who had missed at least so much {WORDS[rule.window]}, the window that tells the two apart "
-        f"best",
-        f"about {rule.referred:,} referred students",
-        shares.assign(
-            referred_share=100 * shares["referred_share"], others_share=100 * shares["others_share"]
-        ).set_axis(["Missed at least (%)", "Referred (%)", "Others at risk (%)"], axis=1),
-    )
+        axes.plot(shares["cut"], 100 * shares[column], color=color, linewidth=2.4)
+        ends.append((float(100 * shares[column].iloc[-1]), name, color, weight))
+    axes.set(ylim=(0, 108), yticks=[0, 50, 100], xlim=(0, float(shares["cut"].max()) + 1))
+    axes.set_yticklabels(["0", "50", "100%"], color=COMPARISON)
+    axes.set_xticks([10, 20, 30], ["10%", "20%", "30%"])
+    axes.set_title("Share who had missed so much", loc="left", size=TEXT, weight="bold")
+    axes.set_xlabel("days missed, at least", size=SMALL, color=COMPARISON)
+    if rule is not None and rule.found:
+        axes.axvline(rule.percent, color=INK, linewidth=1.2)
+        axes.text(rule.percent + 0.7, 107, f"rule: {rule.percent}%", size=SMALL, color=INK, va="top")
+    end_labels(axes, ends)
 
 
-def _rule_words(study: StudentStudy) -> str:
-    rule = study.answer.rule
-    if rule is None or not rule.found:
-        return "The log follows no rule on absence: referred students had missed about as much as the others at risk."
-    return (
-        f"{percent(rule.caught, 0)} of the referred, and {percent(rule.flagged, 0)} of the others at risk, had "
-        f"{rule.words().replace(' of days missed', ' of days missed', 1)}."
-    )
-
-
-@in_house_style
-def rebound(study: StudentStudy) -> Exhibit:
-    """Draw the attendance of students whom the rule would have picked before there was any visit."""
-    table = study.answer.rebound
+def rebound(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw the attendance of students whom the rule would have picked before there was any visit, beside all others."""
+    table, finding = study.answer.rebound, words.rebound(study)
     if table.empty or not (table["event_time"] < 0).any():
-        return refused_exhibit(study, "What picking absent students gives by itself", ())
-    figure, axes = new_figure(3.6)
-    for column, mark, label in (
-        ("picked_pct", GROUP_MARKS[1], "picked by the rule, not visited"),
-        ("others_pct", NEVER_MARK, "all other students, same months"),
-    ):
-        axes.plot(table["event_time"], table[column], label=label, **mark.keywords())
-    mark_visit(axes)
-    axes.set(xlabel="months since the rule would have picked them", ylabel="attendance, percent")
-    legend_below(axes, 2)
-    lowest, later = _before_and_after(table)
+        return refused_exhibit(study, finding.title, [finding.detail], width)
+    what = "Mean attendance around the month in which the rule would have picked a student, before the first visit"
+    narrow = width <= NARROW
+    with styled():
+        figure, bottom, top = student_frame(study, finding, what, 2.9, width)
+        picture = axes(figure, 0.5, width - (0.75 if narrow else 1.5), bottom + 0.42, top - 0.1)
+        picture.plot(table["event_time"], table["others_pct"], color=CONTEXT, linewidth=2)
+        picture.plot(table["event_time"], table["picked_pct"], color=OWN, linewidth=2.6)
+        low, high = float(table["picked_pct"].min()), float(table["others_pct"].max())
+        picture.set(ylim=(low - 0.12 * (high - low), high + 0.12 * (high - low)))
+        picture.axvline(-0.5, color=INK, linewidth=1.2)
+        picture.locator_params(axis="y", nbins=5)
+        picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+        picture.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}".replace("-", "\N{MINUS SIGN}"))
+        picture.set_xlabel("months since the rule would have picked them", size=SMALL, color=COMPARISON)
+        _rise(picture, study, table)
+        names = ("picked", "others") if narrow else ("picked by the rule,\nnot visited", "all other students")
+        ends = [
+            (float(table["picked_pct"].iloc[-1]), names[0], OWN, "bold"),
+            (float(table["others_pct"].iloc[-1]), names[1], COMPARISON, "normal"),
+        ]
+        end_labels(picture, ends)
     return student_exhibit(
         study,
         figure,
-        "What picking absent students gives by itself",
-        [
-            f"Without any visit, attendance of the picked rises from {number(lowest, 1)} % just before to "
-            f"{number(later, 1)} % three months after, {points(later - lowest, 1)} points.",
-            "A before-and-after figure would call that an effect.",
-        ],
-        "Mean attendance around the month in which the district's own rule would have picked a student, in months "
-        "before the first visit anywhere",
+        finding,
+        what,
         f"{study.placebo_students} picked students",
         table.set_axis(["Months since", "Picked (%)", "Others (%)"], axis=1),
     )
 
 
-def _before_and_after(table: pd.DataFrame) -> tuple[float, float]:
-    """Return attendance in the last month before and three months after."""
-    rates = table.set_index("event_time")["picked_pct"]
-    before, after = rates[rates.index < 0], rates[rates.index >= 0]
-    return float(before.iloc[-1]), float(after.iloc[min(3, len(after) - 1)])
+def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
+    """Write the day of picking, the lowest value before it, and the mean rise over the headline's months."""
+    before = table[table["event_time"] < 0].iloc[-1]
+    low, high = axes.get_ylim()
+    axes.text(-0.6, high, "picked", ha="right", va="top", size=SMALL)
+    value = float(before["picked_pct"])
+    shift: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "top", "size": SMALL, "color": OWN}
+    axes.annotate(f"{number(value, 1)}%", (before["event_time"], value), (-6, -2), **shift)
+    placebo = study.answer.design("before_after").placebo
+    if placebo is None:
+        return
+    first, last = HEADLINE
+    under = table["picked_pct"][table["event_time"].between(first, last)].min() - 0.1 * (high - low)
+    axes.hlines(under, first, last, color=OWN, linewidth=1.5)
+    told = f"{points(placebo.estimate_pp, 1)} points on average"
+    axes.text(first, under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
 
 
-@in_house_style
-def raw_paths(study: StudentStudy) -> Exhibit:
-    """Draw mean attendance by month for each season of first visits and for the never visited."""
-    rows = study.answer.raw_paths
+def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw mean attendance by month for each season of first visits and for the never visited, before any model."""
+    rows, finding = study.answer.raw_paths, words.raw_paths(study)
     if rows.empty:
-        return refused_exhibit(study, "Attendance before any model", ())
-    months = sorted(rows["month"].unique())
-    figure, axes = new_figure(4.0)
-    groups = [group for group in rows["group"].unique() if group != NEVER_VISITED]
-    for group, mark in [*zip(sorted(groups, key=_in_time), GROUP_MARKS, strict=False), (NEVER_VISITED, NEVER_MARK)]:
-        line = rows[rows["group"] == group]
-        label = group if group == NEVER_VISITED else f"first visit {group}"
-        axes.plot([months.index(month) for month in line["month"]], line["rate_pct"], label=label, **mark.keywords())
-    _month_axis(axes, months)
-    axes.set(ylabel="attendance, percent")
-    legend_below(axes, 2)
-    last = rows[rows["month"] == months[-1]].set_index("group")["rate_pct"]
-    return student_exhibit(
-        study,
-        figure,
-        "Attendance before any model",
-        [
-            f"In {months[-1]} attendance was "
-            + ", ".join(f"{number(rate, 1)} % ({group})" for group, rate in last.items())
-            + ".",
-            "Each visited group falls before its first visit and rises after it.",
-        ],
-        "Mean attendance by month; groups are seasons of the first visit, and groups too small to be shown are left "
-        "out",
-        study.sizes,
-        rows.pivot(index="month", columns="group", values="rate_pct").reset_index().rename(columns={"month": "Month"}),
+        return refused_exhibit(study, finding.title, [finding.detail], width)
+    months, narrow = sorted(rows["month"].unique()), width <= NARROW
+    what = "Mean attendance by month, before any model; groups are seasons of the first visit"
+    with styled():
+        figure, bottom, top = student_frame(
+            study, finding, what, 2.9, width, "Groups too small to be shown are left out."
+        )
+        picture = axes(figure, 0.5, width - (0.85 if narrow else 1.25), bottom + 0.3, top - 0.1)
+        seasons = sorted((group for group in rows["group"].unique() if group != NEVER_VISITED), key=_in_time)
+        colors = dict(zip([NEVER_VISITED, *seasons], (COMPARISON, OWN, TINT, "#5A94C8", "#2F7AB9"), strict=False))
+        ends = []
+        for group, color in colors.items():
+            line = rows[rows["group"] == group]
+            if line.empty:
+                continue
+            picture.plot([months.index(month) for month in line["month"]], line["rate_pct"], color=color, linewidth=2)
+            ink = COMPARISON if group == NEVER_VISITED else OWN
+            ends.append((float(line["rate_pct"].iloc[-1]), "\n".join(wrap(group, SMALL, 0.8)), ink, "normal"))
+        named = [0, len(months) // 2, len(months) - 1]
+        picture.set_xticks(named, [months[place] for place in named])
+        picture.locator_params(axis="y", nbins=5)
+        picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+        end_labels(picture, ends)
+    table = (
+        rows.pivot(index="month", columns="group", values="rate_pct").reset_index().rename(columns={"month": "Month"})
     )
+    return student_exhibit(study, figure, finding, what, study.sizes, table)
 
 
 def _in_time(season: str) -> tuple[str, int]:
     year, name = season.split()
     return year, ("spring", "summer", "autumn").index(name)
-
-
-def _month_axis(axes: Axes, months: list[str]) -> None:
-    every = max(1, len(months) // 10)
-    axes.set(xticks=range(0, len(months), every), xticklabels=months[::every])
-    axes.tick_params(axis="x", rotation=40)

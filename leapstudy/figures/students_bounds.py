@@ -1,30 +1,54 @@
 """How far trends may depart before the effect on visited students can no longer be told from none."""
 
-from leapstudy.core.phrases import number
-from leapstudy.figures import bars as sure
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.students_common import refused_exhibit, student_caption, student_exhibit
-from leapstudy.figures.style import in_house_style
+from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, signed, styled
+from leapstudy.figures.students_common import refused_exhibit, student_exhibit, student_frame
 from leapstudy.study.students import StudentStudy
-
-TITLE = "How far may trends depart before the answer changes"
-ALONE = (
-    "Robust bounds are made for all districts together, where months before the visit are seen clearly; see that page."
-)
+from leapstudy.words import findings_students as words
 
 
-@in_house_style
-def bounds(study: StudentStudy) -> Exhibit:
-    """Draw the robust interval of the headline as the difference may depart from month to month."""
-    found = study.answer.bounds
-    if found is None:
-        return refused_exhibit(study, TITLE, [ALONE], "Made for all districts together", study.sizes)
+def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw the robust interval of the headline as the difference may depart from month to month.
+
+    Parameters
+    ----------
+    study
+        Its `answer.bounds` holds the intervals; there are none for one district, or where none is needed.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    bent, finding = study.answer.bounds, words.bounds(study)
+    if bent is None:
+        return refused_exhibit(study, finding.title, [finding.detail], width)
     what = (
-        f"Robust 95 % interval of the mean effect over {study.headline_words} as the difference may depart from one "
-        f"month to the next by so much; the largest change in {found.months} months before the visit was "
-        f"{number(found.largest_before_pp)} points"
+        f"Robust 95% CI of the mean effect over {study.headline_words}, percentage points, by how much the difference "
+        f"may change from month to month, in multiples of the largest change before the visit"
     )
-    drawn = sure.breakdown(
-        [sure.Departure(study.headline_words, found.table, found.breakdown)], student_caption(study, what, study.sizes)
-    )
-    return student_exhibit(study, drawn.figure, TITLE, [drawn.alt], what, study.sizes, drawn.data)
+    rows = bent.table
+    with styled():
+        figure, bottom, top = student_frame(study, finding, what, 2.6, width)
+        picture = axes(figure, 0.5, width - 0.25, bottom + 0.42, top - 0.1)
+        picture.fill_between(rows["m"], rows["low_pp"], rows["high_pp"], color=BAND, linewidth=0)
+        for end in ("low_pp", "high_pp"):
+            picture.plot(rows["m"], rows[end], color=OWN, linewidth=1.8, marker="o", markersize=4)
+        picture.axhline(0, color=INK, linewidth=1.1)
+        low, high = min(float(rows["low_pp"].min()), 0.0), max(float(rows["high_pp"].max()), 0.0)
+        picture.set(xlim=(0, float(rows["m"].max())), ylim=(low - 0.12 * (high - low), high + 0.1 * (high - low)))
+        if bent.breakdown:
+            picture.axvline(bent.breakdown, color=INK, linewidth=1.2, linestyle="--")
+            picture.annotate(
+                f"breaks down at {bent.breakdown:.2f}",
+                (bent.breakdown, 1.0),
+                (-4, -2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                size=SMALL,
+            )
+        picture.locator_params(nbins=5)
+        picture.yaxis.set_major_formatter(lambda value, _: signed(value))
+        picture.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        picture.set_xlabel("times the largest change before", size=SMALL, color=COMPARISON)
+    table = rows[["m", "low_pp", "high_pp"]].set_axis(["Departure", "Low", "High"], axis=1)
+    return student_exhibit(study, figure, finding, what, study.sizes, table)

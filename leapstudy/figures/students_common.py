@@ -1,7 +1,6 @@
-"""What the student track's figures share: the mark SIMULATED on every one, captions, and how a path is drawn."""
+"""What the student track's figures share: SIMULATED on every one, and an exhibit that says why nothing is drawn."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,75 +9,43 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.figures.exhibit import ALT_SHORTEST, Caption, Exhibit, alt_text
-from leapstudy.figures.style import BLUE, GRAY, GREEN, INK, PURPLE, VERMILLION, Mark, new_figure
-from leapstudy.study.student_results import DESIGN_LABELS, DesignName
+from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, frame, signed, styled
 from leapstudy.study.students import StudentStudy
+from leapstudy.words.findings import Finding
+from leapstudy.words.findings_students import SIMULATED
 
-SIMULATED = "SIMULATED"
 SINCE = "months since the first visit"
-EFFECT = "effect, points of attendance"
-BAND = "#D3E4F0"
-"""Pale blue without transparency, so that few colors of the small palette go into it."""
+GAP = "#EFEFEF"
+"""A month that is partly before and partly after."""
 
-DESIGN_MARKS: dict[DesignName, Mark] = {
-    "before_after": Mark(GRAY, "P", ":"),
-    "never": Mark(VERMILLION, "^", "--"),
-    "not_yet": Mark(PURPLE, "v", "-."),
-    "early": Mark(GREEN, "D", "--"),
-    "at_risk": Mark(BLUE, "o", "-"),
-}
-GROUP_MARKS: tuple[Mark, ...] = (
-    Mark(BLUE, "o", "-"),
-    Mark(VERMILLION, "^", "--"),
-    Mark(GREEN, "D", "-."),
-    Mark(PURPLE, "v", ":"),
-)
-NEVER_MARK = Mark(INK, "s", "-")
+
+def student_frame(
+    study: StudentStudy, finding: Finding, what: str, height: float, width: float, note: str = ""
+) -> tuple[Figure, float, float]:
+    """Return a frame whose title is the finding; made from SIMULATED students it says so above."""
+    source = f"{study.source}; {study.sizes}. {note}".strip()
+    return frame(finding.title, what, source, height, width=width, tag=SIMULATED if study.simulated else "")
 
 
 def student_exhibit(
-    study: StudentStudy, figure: Figure, title: str, finding: Sequence[str], what: str, n: str, data: pd.DataFrame
+    study: StudentStudy, figure: Figure, finding: Finding, what: str, n: str, data: pd.DataFrame
 ) -> Exhibit:
-    """Return the figure as an exhibit; made from SIMULATED students it says so in picture, alt text and caption."""
-    said = finding[0] if len(finding[0]) >= ALT_SHORTEST else f"{title}. {finding[0]}"
-    if study.simulated:
-        figure.text(0.995, 0.998, SIMULATED, ha="right", va="top", fontsize=7, color=GRAY, weight="bold")
-    return Exhibit(
-        figure, title, alt_text(f"{_mark(study)}{said}", *finding[1:]), student_caption(study, what, n), data
-    )
+    """Return the figure as an exhibit; made from SIMULATED students its alternative text and caption say so too."""
+    mark = f"{SIMULATED}: " if study.simulated else ""
+    alt = Finding(f"{mark}{finding.title}", finding.detail).alt
+    caption = Caption(f"{mark}{what}", study.source, study.sample, study.period, n)
+    return Exhibit(figure, finding.title, alt, caption, data)
 
 
-def student_caption(study: StudentStudy, what: str, n: str) -> Caption:
-    """Return what stands under a figure of the student track."""
-    return Caption(f"{_mark(study)}{what}", study.source, study.sample, study.period, n)
-
-
-def _mark(study: StudentStudy) -> str:
-    return f"{SIMULATED}: " if study.simulated else ""
-
-
-def refused_exhibit(
-    study: StudentStudy,
-    title: str,
-    reasons: Sequence[str],
-    said: str = "Refused: too few students to be shown",
-    n: str = "too few students",
-) -> Exhibit:
+def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
-    figure, axes = new_figure(1.4)
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, said, ha="center", va="center", color=GRAY)
-    told = list(reasons) or ["too few students are left"]
-    return student_exhibit(
-        study,
-        figure,
-        title,
-        [f"Nothing is drawn here: {told[0]}"],
-        "Nothing is drawn, for the reason in the table",
-        n,
-        pd.DataFrame({"Why nothing is drawn": told}),
-    )
+    told = list(reasons) or ["Too few students are left to be shown."]
+    finding = Finding(title, f"Nothing is drawn here: {told[0]}")
+    with styled():
+        figure, _, _ = student_frame(study, finding, finding.detail, 0.05, width)
+    table = pd.DataFrame({"Why nothing is drawn": told})
+    return student_exhibit(study, figure, finding, "Nothing is drawn, for the reason that is given", study.sizes, table)
 
 
 def n_words(main: Estimate | None) -> str:
@@ -89,19 +56,57 @@ def n_words(main: Estimate | None) -> str:
     return f"{main.n_treated:,} visited students{against}"
 
 
-def design_label(name: str) -> str:
-    """Return a design as a reader knows it."""
-    return {str(key): label for key, label in DESIGN_LABELS.items()}[name]
-
-
-def draw_path(axes: Axes, path: pd.DataFrame, mark: Mark, label: str, **keywords: Any) -> None:
+def draw_path(axes: Axes, path: pd.DataFrame, color: str, **keywords: object) -> None:
     """Draw estimates by event time as a line; months that are missing leave a gap."""
     times = np.arange(path["event_time"].min(), path["event_time"].max() + 1)
     whole = path.set_index("event_time")["estimate_pp"].reindex(times)
-    axes.plot(times, whole.to_numpy(float), label=label, **{**mark.keywords(), **keywords})
+    axes.plot(times, whole.to_numpy(float), color=color, **keywords)  # type: ignore[arg-type]
 
 
-def mark_visit(axes: Axes) -> None:
-    """Draw the month of the first visit, and months as whole numbers."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.axvline(0, color=GRAY, linewidth=1.0, linestyle=":", zorder=1.5)
+def draw_band(axes: Axes, path: pd.DataFrame) -> None:
+    """Draw band, line and dots, apart where a month is missing; the base month is a hollow square."""
+    times = np.arange(path["event_time"].min(), path["event_time"].max() + 1)
+    whole = path.set_index("event_time").reindex(times).astype(float)
+    axes.fill_between(times, whole["low_sup_pp"], whole["high_sup_pp"], color=BAND, linewidth=0, zorder=0.5)
+    axes.plot(times, whole["estimate_pp"], color=OWN, linewidth=2.4, marker="o", markersize=5, markeredgecolor="white")
+    if times[0] < -1 and -1 not in set(path["event_time"]):
+        axes.plot(-1, 0, "s", markerfacecolor="white", markeredgecolor=INK, markersize=6, zorder=3)
+    low, high = float(whole["low_sup_pp"].min()), float(whole["high_sup_pp"].max())
+    axes.set(xlim=(times[0] - 0.5, times[-1] + 0.2), ylim=(low - 0.14 * (high - low), high + 0.16 * (high - low)))
+    if times[0] < 0:
+        told = "before: expected to be zero"
+        axes.text(0.01, 0.015, told, transform=axes.transAxes, size=SMALL, color=COMPARISON, va="bottom")
+
+
+def month_axis(axes: Axes, words: str = SINCE, ticks: int = 7) -> None:
+    """Lay out months since a visit across, effects up: the month of the visit in gray, zero as an ink line."""
+    axes.axvspan(-0.5, 0.5, color=GAP, linewidth=0, zorder=0)
+    axes.axhline(0, color=INK, linewidth=1.1, zorder=1.2)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, steps=[1, 2, 3, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}".replace("-", "\N{MINUS SIGN}"))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 4, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda value, _: signed(value))
+    axes.set_xlabel(words, size=SMALL, color=COMPARISON)
+
+
+def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str, str]], size: float = SMALL) -> None:
+    """Write each line's name beside its end (value, name, color, weight), apart where they would meet."""
+    low, high = axes.get_ylim()
+    inches = axes.get_position().height * axes.figure.get_size_inches()[1]  # type: ignore[union-attr]
+    line = size * 1.35 / 72 / inches * (high - low)
+    lowest = high + line
+    for value, name, color, weight in sorted(ends, reverse=True):
+        tall = line * (name.count("\n") + 1)
+        middle = min(value, lowest - tall / 2 - 0.1 * line)
+        axes.annotate(
+            name,
+            (1.0, middle),
+            (5, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            weight=weight,
+            size=size,
+        )
+        lowest = middle - tall / 2

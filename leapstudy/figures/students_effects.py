@@ -1,229 +1,265 @@
-"""The effect on visited students: by month since the visit, by design beside its placebo, and by part."""
+"""The effect on visited students: by month since the visit, by design beside its placebo, and month by month."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, number, points
+from leapstudy.core.frames import records
+from leapstudy.core.phrases import between, points
 from leapstudy.core.table import Table
+from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    BAND,
+    COMPARISON,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    WIDE,
+    axes,
+    effect_axis,
+    styled,
+    text_width,
+    wrap,
+)
 from leapstudy.figures.students_common import (
-    DESIGN_MARKS,
-    EFFECT,
-    SINCE,
-    design_label,
+    draw_band,
     draw_path,
-    mark_visit,
+    end_labels,
+    month_axis,
     n_words,
     refused_exhibit,
     student_exhibit,
+    student_frame,
 )
-from leapstudy.figures.style import (
-    BLUE,
-    GRAY,
-    INK,
-    in_house_style,
-    legend_below,
-    new_figure,
-    new_panels,
-    zero_line,
-)
-from leapstudy.study.student_results import DesignAnswer
+from leapstudy.study.student_results import RECOMMENDED
 from leapstudy.study.students import StudentStudy
+from leapstudy.words import findings_students as words
+
+ROW, ABOVE = 0.42, 0.56
+"""Inches of a design whose name stands beside it, and of one whose name stands above."""
+PANEL = 1.5
 
 
-@in_house_style
-def event_study(study: StudentStudy) -> Exhibit:
-    """Draw the recommended design by month since the first visit, with pointwise and simultaneous bands."""
-    design = study.answer.design()
-    path = design.path
-    if path.empty:
-        return refused_exhibit(study, "The effect by month since the first visit", design.refused)
-    figure, axes = new_figure(3.8)
-    times = path["event_time"].to_numpy(float)
-    axes.vlines(
-        times, path["low_sup_pp"], path["high_sup_pp"], color=BLUE, linewidth=1.3, label="95 % band, all months at once"
+def event_study(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw the recommended design month by month with its simultaneous band, beside its placebo.
+
+    Parameters
+    ----------
+    study
+        The path of its recommended design is drawn; where it is empty, the reason is shown.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    design, finding = study.answer.design(), words.effect(study)
+    if design.path.empty:
+        return refused_exhibit(study, finding.title, design.refused, width)
+    what = (
+        "Attendance of visited students beyond that of students at risk in the same month with the same absence "
+        "before, percentage points; band: 95%, all months at once"
     )
-    axes.vlines(
-        times, path["low_pp"], path["high_pp"], color=BLUE, linewidth=5, alpha=0.55, label="95 % interval, one month"
+    with styled():
+        figure, bottom, top = student_frame(
+            study, finding, what, 3.2, width, "Square: base, the last month before. Gray column: month of the visit."
+        )
+        right = 0.8 if width <= NARROW else 1.45
+        picture = axes(figure, 0.45, width - right, bottom + 0.42, top - 0.1)
+        month_axis(picture)
+        draw_band(picture, design.path)
+        ends = [(float(design.path["estimate_pp"].iloc[-1]), _own(width), OWN, "bold")]
+        if not design.placebo_path.empty:
+            draw_path(picture, design.placebo_path, COMPARISON, linewidth=1.3)
+            ends.append((float(design.placebo_path["estimate_pp"].iloc[-1]), _none(width), COMPARISON, "normal"))
+        _average(picture, design.main, design.path)
+        end_labels(picture, ends)
+    table = design.path.set_axis(
+        ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1
     )
-    axes.plot(times, path["estimate_pp"], linestyle="none", marker="o", color=INK, zorder=4)
-    zero_line(axes, vertical=False)
-    mark_visit(axes)
-    axes.set(xlabel=SINCE, ylabel=EFFECT)
-    legend_below(axes, 2)
-    last = path.iloc[-1]
-    return student_exhibit(
-        study,
-        figure,
-        "The effect by month since the first visit",
-        [
-            f"At month {int(last['event_time'])} the estimate is {points(last['estimate_pp'])} points "
-            f"({between(last['low_pp'], last['high_pp'])}).",
-            _before_words(path),
-        ],
-        f"Recommended design ({design_label(design.name)}); months before the visit should be near zero",
-        n_words(design.main),
-        path.set_axis(
-            ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1
-        ),
+    return student_exhibit(study, figure, finding, what, n_words(design.main), table)
+
+
+def _own(width: float) -> str:
+    return "visited" if width <= NARROW else "visited students"
+
+
+def _none(width: float) -> str:
+    return "nobody\nvisited" if width <= NARROW else "same rule, before\nany visit"
+
+
+def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
+    """Write the headline's average above the months that it is of."""
+    if main is None:
+        return
+    first, last = HEADLINE
+    inside = path[path["event_time"].between(first, last)]
+    low, high = axes.get_ylim()
+    place = min(float(inside["high_sup_pp"].max()) + 0.03 * (high - low), high - 0.09 * (high - low))
+    axes.hlines(place, first, last, color=OWN, linewidth=1.5)
+    interval = between(main.ci_low_pp, main.ci_high_pp, 1)
+    axes.text(
+        last,
+        place + 0.015 * (high - low),
+        f"months {first} to {last}: {points(main.estimate_pp, 1)} ({interval})",
+        ha="right",
+        va="bottom",
+        color=OWN,
+        weight="bold",
+        size=SMALL,
     )
 
 
-def _before_words(path: pd.DataFrame) -> str:
-    before = path[path["event_time"] < 0]
-    if before.empty:
-        return ""
-    return f"Before the visit no estimate is farther from zero than {number(before['estimate_pp'].abs().max())}."
+def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw every design's estimate, filled, beside what it finds where nobody was visited, hollow.
+
+    Parameters
+    ----------
+    study
+        The recommended design stands on top, the others by how far their placebo lies from zero; last the students who
+        were referred and not met, for whom zero is expected.
+    width
+        `WIDE` or `NARROW`, inches; narrow, names stand above their rows.
+    """
+    rows, finding, narrow = _designs_table(study), words.designs(study), width <= NARROW
+    what = f"Mean effect over {study.headline_words}, percentage points, 95% CI; hollow: nobody was visited"
+    step = ABOVE if narrow else ROW
+    names = ["\n".join(wrap(str(name), SMALL + 0.5, 3.0 if narrow else 1.9)) for name in rows["design"]]
+    longest = max(text_width(line, SMALL + 0.5, "bold") for name in names for line in name.split("\n"))
+    left = 0.15 if narrow else 0.3 + longest
+    ends = rows.drop(columns="design").to_numpy(float).ravel()
+    if np.isnan(ends).all():
+        return refused_exhibit(study, finding.title, study.answer.design().refused, width)
+    with styled():
+        figure, bottom, top = student_frame(study, finding, what, step * (len(rows) + 0.4) + 0.65, width)
+        picture = axes(figure, left, width - 0.2, bottom + 0.3, top - 0.2)
+        picture.set(ylim=(len(rows) - 0.4, -0.75), yticks=[])
+        effect_axis(picture, float(np.nanmin(ends)), float(np.nanmax(ends)))
+        picture.axhspan(-0.45 if not narrow else -0.72, 0.45 if not narrow else 0.25, color=BAND, linewidth=0, zorder=0)
+        if study.true_headline is not None:
+            picture.axvline(study.true_headline, color=INK, linewidth=1.2, linestyle="--", zorder=1)
+        _rows(picture, rows, names, narrow)
+        _first_words(picture, rows.iloc[0], study.true_headline)
+    table = rows.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1)
+    return student_exhibit(study, figure, finding, what, study.sizes, table)
 
 
-@in_house_style
-def designs(study: StudentStudy) -> Exhibit:
-    """Draw every design's estimate beside what the same design finds where nobody was visited."""
-    table = _designs_table(study)
-    figure, axes = new_figure(3.9)
-    for shift, column, color, marker, label in (
-        (-0.14, "estimate", BLUE, "o", "visited students"),
-        (0.14, "placebo", GRAY, "D", "zero expected: nobody was visited"),
-    ):
-        places = np.arange(len(table)) + shift
-        axes.hlines(places, table[f"{column}_low"], table[f"{column}_high"], color=color, linewidth=1.8)
-        axes.plot(table[column], places, linestyle="none", marker=marker, color=color, label=label)
-    zero_line(axes)
-    axes.set(
-        yticks=range(len(table)), yticklabels=[label.replace(", ", ",\n") for label in table["design"]], xlabel=EFFECT
-    )
-    axes.invert_yaxis()
-    legend_below(axes, 2)
-    return student_exhibit(
-        study,
-        figure,
-        "Each design beside its placebo",
-        _designs_words(study),
-        f"Mean effect over {study.headline_words}; the placebo puts the referral rule by lot to months before any "
-        "visit and tests whether the rebound is removed; students referred and not met show how staff picked",
-        study.sizes,
-        table.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1),
-    )
+def _rows(axes: Axes, rows: pd.DataFrame, names: list[str], narrow: bool) -> None:
+    across = blended_transform_factory(axes.transAxes, axes.transData)
+    for place, (row, name) in enumerate(zip(records(rows), names, strict=True)):
+        color = OWN if place == 0 else COMPARISON
+        for kind, face in (("estimate", color), ("placebo", "white")):
+            axes.hlines(place, row[f"{kind}_low"], row[f"{kind}_high"], color=color, linewidth=3 if place == 0 else 1.6)
+            axes.plot(row[kind], place, "o", color=color, markerfacecolor=face, markersize=7, zorder=3)
+        look: dict[str, Any] = {"color": color, "weight": "bold" if place == 0 else "normal", "size": SMALL + 0.5}
+        if narrow:
+            paper = {"facecolor": BAND if place == 0 else "white", "edgecolor": "none", "pad": 0.6}
+            axes.text(0.01, place - 0.28, name.replace("\n", " "), transform=across, va="bottom", bbox=paper, **look)
+        else:
+            look |= {"xycoords": across, "textcoords": "offset points", "ha": "right", "va": "center"}
+            axes.annotate(name, (0, place), (-8, 0), **look)
+
+
+def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None:
+    """Name both dots and the dashed line at the top, kept apart by where they stand."""
+    told = [(row["placebo"], "nobody visited", OWN, "right"), (row["estimate"], "visited", OWN, "left")]
+    if truth is not None:
+        told = [told[0], (truth, f"visited; truth {points(truth, 1)}", INK, "left")]
+    for value, name, color, side in told:
+        if not np.isnan(value):
+            axes.annotate(
+                name,
+                (value, 1.0),
+                (8 if side == "right" else -8, 3),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha=side,
+                va="bottom",
+                size=SMALL,
+                color=color,
+            )
 
 
 def _designs_table(study: StudentStudy) -> pd.DataFrame:
     rows = []
-    for item in study.answer.designs:
-        row: dict[str, object] = {"design": design_label(item.name)}
-        for name, estimate in (("estimate", item.main), ("placebo", item.placebo)):
-            row |= {
-                name: np.nan if estimate is None else estimate.estimate_pp,
-                f"{name}_low": np.nan if estimate is None else estimate.ci_low_pp,
-                f"{name}_high": np.nan if estimate is None else estimate.ci_high_pp,
-            }
-        rows.append(row)
-    control = study.answer.control
-    if control is not None:
-        ends = {"placebo": control.estimate_pp, "placebo_low": control.ci_low_pp, "placebo_high": control.ci_high_pp}
-        nothing = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
-        rows.append({"design": "recommended design, referred and not met", **nothing, **ends})
+    for item in sorted(study.answer.designs, key=lambda item: (item.name != RECOMMENDED, _off(item.placebo))):
+        rows.append({"design": words.design_label(item.name), **_ends(item.main, "estimate"), **_ends(item.placebo)})
+    if study.answer.control is not None:
+        rows.append({"design": "referred and not met", **_ends(None, "estimate"), **_ends(study.answer.control)})
     return pd.DataFrame(rows)
 
 
-def _designs_words(study: StudentStudy) -> list[str]:
-    own = study.answer.design()
-    textbook = study.answer.design("never")
-    return [
-        f"The recommended design finds {_value(own.main)} points, and {_value(own.placebo)} where nobody was visited.",
-        f"The textbook comparison with never visited students finds {_value(textbook.main)}, and "
-        f"{_value(textbook.placebo)} where nobody was visited.",
-        f"Students who were referred and not met: {_value(study.answer.control)}, where zero is expected.",
-    ]
+def _off(placebo: Estimate | None) -> float:
+    return float("inf") if placebo is None else abs(placebo.estimate_pp)
 
 
-def _value(estimate: Estimate | None) -> str:
-    return "nothing (refused)" if estimate is None else points(estimate.estimate_pp)
+def _ends(estimate: Estimate | None, name: str = "placebo") -> dict[str, float]:
+    """Return an estimate and its ends as three columns; empty where it was refused."""
+    nothing = float("nan")
+    if estimate is None:
+        return {name: nothing, f"{name}_low": nothing, f"{name}_high": nothing}
+    low, high = (nothing if end is None else end for end in (estimate.ci_low_pp, estimate.ci_high_pp))
+    return {name: estimate.estimate_pp, f"{name}_low": low, f"{name}_high": high}
 
 
-@in_house_style
-def placebo_paths(study: StudentStudy) -> Exhibit:
-    """Draw month by month what each design finds for students picked by the rule when nobody was visited."""
-    table = _paths_table(study.answer.designs)
-    if table.empty:
-        return refused_exhibit(study, "What each design would have found without any visit", ())
-    figure, (left, right) = new_panels(1, 2, height=4.2, sharey=True)
-    for axes, column, title in (
-        (left, "placebo_path", "placebo: nobody was visited"),
-        (right, "path", "visited students"),
-    ):
-        for item in study.answer.designs:
-            path = getattr(item, column)
-            if len(path):
-                draw_path(axes, path, DESIGN_MARKS[item.name], design_label(item.name), markersize=4)
-        zero_line(axes, vertical=False)
-        mark_visit(axes)
-        axes.set(xlabel="months since picked" if column == "placebo_path" else SINCE, title=title)
-    left.set_ylabel(EFFECT)
-    legend_below(right, 2)
-    return student_exhibit(
-        study,
-        figure,
-        "What each design would have found without any visit",
-        _farthest(study.answer.designs),
-        "Left: the district's own rule applied before the first visit. Right: visited students. A design whose left "
-        "path rises like its right one shows rebound",
-        study.sizes,
-        table,
-    )
+def placebo_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw month by month what each design finds for the visited, and in gray where nobody was visited.
+
+    Parameters
+    ----------
+    study
+        One small panel a design, the recommended one first.
+    width
+        `WIDE` or `NARROW`, inches; five panels in two rows, or in three.
+    """
+    finding, shown = words.paths(study), [item for item in study.answer.designs if len(item.path)]
+    if not shown:
+        return refused_exhibit(study, finding.title, study.answer.design().refused, width)
+    shown.sort(key=lambda item: item.name != RECOMMENDED)
+    columns = 2 if width <= NARROW else 3
+    lines = -(-len(shown) // columns)
+    what = "Percentage points by month; blue: visited students, gray: same rule before any visit, expected to be zero"
+    across = (width - 0.55) / columns
+    with styled():
+        figure, _, top = student_frame(study, finding, what, lines * (PANEL + 0.65), width)
+        ends = pd.concat([path["estimate_pp"] for item in shown for path in (item.path, item.placebo_path)])
+        low, high = float(ends.min()), float(ends.max())
+        for place, item in enumerate(shown):
+            line, column = divmod(place, columns)
+            ceiling = top - line * (PANEL + 0.65) - 0.4
+            panel = axes(
+                figure, 0.4 + column * across, 0.4 + (column + 1) * across - 0.2, ceiling - PANEL + 0.1, ceiling
+            )
+            month_axis(panel, "", 4)
+            panel.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+            if len(item.placebo_path):
+                draw_path(panel, item.placebo_path, COMPARISON, linewidth=1.6)
+            draw_path(panel, item.path, OWN, linewidth=2)
+            name = "\n".join(wrap(words.design_label(item.name), SMALL, across - 0.25)[:3])
+            panel.tick_params(axis="y", labelleft=column == 0)
+            panel.set_title(name, loc="left", size=SMALL, weight="bold" if place == 0 else "normal", pad=4)
+    return student_exhibit(study, figure, finding, what, study.sizes, _paths_table(study))
 
 
-def _farthest(found: tuple[DesignAnswer, ...]) -> list[str]:
-    ends = {item.name: item.placebo.estimate_pp for item in found if item.placebo is not None}
-    if not ends:
-        return ["No placebo could be formed: the file has too few months before the first visit."]
-    worst, best = max(ends, key=lambda name: abs(ends[name])), min(ends, key=lambda name: abs(ends[name]))
-    return [
-        f"Where nobody was visited, the design '{design_label(worst)}' still finds {points(ends[worst])} points; "
-        f"nearest to zero is '{design_label(best)}' with {points(ends[best])}.",
-    ]
-
-
-def _paths_table(found: tuple[DesignAnswer, ...]) -> pd.DataFrame:
+def _paths_table(study: StudentStudy) -> pd.DataFrame:
     parts = {}
-    for item in found:
+    for item in study.answer.designs:
         for path, of in ((item.path, "visited"), (item.placebo_path, "placebo")):
             if len(path):
-                parts[f"{design_label(item.name)} ({of})"] = path.set_index("event_time")["estimate_pp"]
+                label = f"{words.design_label(item.name)} ({of})"
+                parts[label] = path.set_index("event_time")["estimate_pp"]
     return pd.DataFrame(parts).sort_index().rename_axis("Month").reset_index()
 
 
-@in_house_style
-def parts(study: StudentStudy) -> Exhibit:
-    """Draw the recommended design among some of the visited only: by grade band and by number of visits."""
-    table = study.answer.parts.copy()
-    figure, axes = new_figure(1.2 + 0.42 * len(table))
-    places = np.arange(len(table))
-    axes.hlines(places, table["low_pp"], table["high_pp"], color=BLUE, linewidth=1.8)
-    axes.plot(table["estimate_pp"], places, linestyle="none", marker="o", color=BLUE)
-    for place in np.flatnonzero(table["estimate_pp"].isna()):
-        axes.annotate(
-            "too few students", (0, place), (6, 0), textcoords="offset points", va="center", color=GRAY, fontsize=9
-        )
-    zero_line(axes)
-    axes.set(
-        yticks=places,
-        yticklabels=table["dimension"] + ": " + table["group"],
-        xlabel=EFFECT,
-        ylim=(len(table) - 0.5, -0.5),
+def parts(study: StudentStudy) -> Table:
+    """Return the recommended design among some of the visited only, by grade band and by number of visits."""
+    rows = study.answer.parts.set_axis(
+        ["Split", "Group", "Estimate", "Standard error", "Low", "High", "Why none"], axis=1
     )
-    shown = table.dropna(subset=["estimate_pp"])
-    said = [f"{row['dimension']} {row['group']}: {points(row['estimate_pp'])}" for row in shown.to_dict("records")]
-    return student_exhibit(
-        study,
-        figure,
-        "Exploratory: by grade band and number of visits",
-        [f"{one}." for one in said] or ["No part has enough students."],
-        f"Recommended design, mean over {study.headline_words}, among some of the visited. Who was visited more often "
-        "was not drawn by lot: differences between numbers of visits are no effects of visits",
-        study.sizes,
-        table.drop(columns="reason").set_axis(["Split", "Group", "Estimate", "Standard error", "Low", "High"], axis=1),
-    )
+    return Table(rows, f"{_mark(study)}Exploratory: effects over {study.headline_words} by grade band and visits")
 
 
 def estimand_card(study: StudentStudy) -> Table:
@@ -231,5 +267,8 @@ def estimand_card(study: StudentStudy) -> Table:
     rows = pd.DataFrame(
         study.answer.design().card or [("Refused", "nothing was estimated")], columns=["", "In this study"]
     )
-    mark = "SIMULATED. " if study.simulated else ""
-    return Table(rows, f"{mark}What the recommended design estimates, and how")
+    return Table(rows, f"{_mark(study)}What the recommended design estimates, and how")
+
+
+def _mark(study: StudentStudy) -> str:
+    return f"{words.SIMULATED}. " if study.simulated else ""

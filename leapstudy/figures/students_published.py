@@ -1,110 +1,87 @@
 """The recommended design beside the published effects and, where the students are SIMULATED, beside the truth."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, points
-from leapstudy.data.names import program_name
+from leapstudy.core.phrases import points
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.students_common import BAND, EFFECT, SINCE, n_words, refused_exhibit, student_exhibit
-from leapstudy.figures.style import BLUE, INK, MARKS, PURPLE, in_house_style, legend_below, new_figure, zero_line
+from leapstudy.figures.frame import INK, NARROW, OWN, SMALL, WIDE, axes, styled
+from leapstudy.figures.students_common import (
+    draw_band,
+    end_labels,
+    month_axis,
+    n_words,
+    refused_exhibit,
+    student_exhibit,
+    student_frame,
+)
 from leapstudy.study.students import StudentStudy
+from leapstudy.words import findings_students as words
 
 
-@in_house_style
-def beside_published(study: StudentStudy) -> Exhibit:
-    """Draw the recommended design beside the published effects and, where SIMULATED, beside the truth."""
-    path = study.answer.design().path
+def beside_published(study: StudentStudy, width: float = WIDE) -> Exhibit:
+    """Draw the recommended design from the visit on, the published effects as stars, and the truth where it is known.
+
+    Parameters
+    ----------
+    study
+        `published` has a row a published effect: who, month, effect_pp; `truth` is drawn where it is not None.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    path, finding, narrow = study.answer.design().path, words.published(study), width <= NARROW
     path = path[path["event_time"] >= 0]
     if path.empty:
-        return refused_exhibit(study, "Beside the published effects", study.answer.design().refused)
-    figure, axes = new_figure(4.2)
-    times = path["event_time"].to_numpy(float)
-    axes.fill_between(
-        times,
-        path["low_sup_pp"].to_numpy(float),
-        path["high_sup_pp"].to_numpy(float),
-        color=BAND,
-        zorder=0.5,
-        linewidth=0,
-    )
-    axes.plot(times, path["estimate_pp"], color=BLUE, marker="o", label="estimate, 95 % band over all months")
-    if study.truth is not None:
-        axes.plot(
-            study.truth["event_time"],
-            study.truth["effect_pp"],
-            color=INK,
-            linestyle="--",
-            marker="s",
-            markersize=4,
-            label="true effect of the SIMULATED visits",
-        )
-    _published(axes, study.published)
-    zero_line(axes, vertical=False)
-    axes.set(xlabel=SINCE, ylabel=EFFECT)
-    legend_below(axes, 2)
-    return student_exhibit(
-        study,
-        figure,
-        "Beside the published effects" + (" and the truth" if study.truth is not None else ""),
-        _truth_words(study),
-        "Effect on visited students by month since the first visit; stars are the effects published for "
-        f"{program_name()} as published, whose errors and method are not public",
-        n_words(study.answer.design().main),
-        _truth_table(study, path),
-    )
-
-
-def _published(axes: Axes, published: pd.DataFrame) -> None:
-    mark = MARKS["published"]
-    axes.plot(
-        published["month"],
-        published["effect_pp"],
-        linestyle="none",
-        marker=mark.marker,
-        markersize=10,
-        color=PURPLE,
-        label="published effect",
-    )
-    for who, month, effect in zip(published["who"], published["month"], published["effect_pp"], strict=True):
-        shift, side = _beside(int(month), float(effect))
-        axes.annotate(
-            who, (month, effect), shift, textcoords="offset points", ha=side, va="center", fontsize=8, color=PURPLE
-        )
-    last = published["month"].max()
-    axes.set(xlim=(-0.5, last + 1.6), xticks=range(int(last) + 1))
-
-
-def _beside(month: int, effect: float) -> tuple[tuple[int, int], str]:
-    """Return where a published effect's name goes: clear of the paths, which rise from the lower left."""
-    if month == 1:
-        return (8, -12), "left"
-    if month == 6:
-        return ((0, -14), "center") if effect < 10 else ((-9, 0), "right")
-    return (9, 0), "left"
-
-
-def _truth_words(study: StudentStudy) -> list[str]:
+        return refused_exhibit(study, finding.title, study.answer.design().refused, width)
+    what = "Effect on visited students, percentage points, by month; band: 95%, all months at once; stars: published"
+    with styled():
+        figure, bottom, top = student_frame(study, finding, what, 3.3, width, f"{_named(study.published)}")
+        picture = axes(figure, 0.45, width - (0.85 if narrow else 1.5), bottom + 0.42, top - 0.1)
+        month_axis(picture)
+        draw_band(picture, path)
+        _stars(picture, study.published)
+        highest = float(np.nanmax([*study.published["effect_pp"], *path["high_sup_pp"]]))
+        last = max([int(path["event_time"].max()), *study.published["month"].astype(int)])
+        picture.set(xlim=(-0.5, last + 0.4), ylim=(min(0.0, float(path["low_sup_pp"].min())) - 1.2, 1.08 * highest))
+        ends = [(float(path["estimate_pp"].iloc[-1]), "estimate", OWN, "bold")]
+        if study.truth is not None:
+            truth = study.truth
+            picture.plot(truth["event_time"], truth["effect_pp"], color=INK, linestyle="--", linewidth=1.6)
+            ends.append((float(truth["effect_pp"].iloc[-1]), "truth" if narrow else "true effect", INK, "normal"))
+        end_labels(picture, ends)
     main = study.answer.design().main
-    estimate = (
-        "The recommended design was refused."
-        if main is None
-        else (
-            f"Over {study.headline_words} the estimate is {points(main.estimate_pp)} points "
-            f"({between(main.ci_low_pp, main.ci_high_pp)})."
+    return student_exhibit(study, figure, finding, what, n_words(main), _truth_table(study, path))
+
+
+def _stars(axes: Axes, published: pd.DataFrame) -> None:
+    """Draw the published effects with their number; who they are of stands in the note."""
+    axes.plot(published["month"], published["effect_pp"], "*", color=INK, markersize=10, zorder=4)
+    for month, effect in zip(published["month"], published["effect_pp"], strict=True):
+        axes.annotate(
+            points(float(effect), 0),
+            (month, effect),
+            (-7, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=SMALL,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+            zorder=3.5,
         )
-    )
-    if study.true_headline is None:
-        return [estimate]
-    verdict = "inside" if _holds(main, study.true_headline) else "outside"
-    return [estimate, f"The true effect is {points(study.true_headline)}, {verdict} the interval."]
 
 
-def _holds(estimate: Estimate | None, value: float) -> bool:
-    if estimate is None or estimate.ci_low_pp is None or estimate.ci_high_pp is None:
-        return False
-    return estimate.ci_low_pp <= value <= estimate.ci_high_pp
+def _named(published: pd.DataFrame) -> str:
+    """Say which published effect each star is, month by month."""
+    if published.empty:
+        return "No effect is published."
+    parts = []
+    for month, rows in published.sort_values(["month", "effect_pp"]).groupby("month"):
+        told = ", ".join(
+            f"{points(float(effect), 0)} {who}" for effect, who in zip(rows["effect_pp"], rows["who"], strict=True)
+        )
+        parts.append(f"month {month}: {told}")
+    return f"Stars, {'; '.join(parts)}. Their errors and method are not public."
 
 
 def _truth_table(study: StudentStudy, path: pd.DataFrame) -> pd.DataFrame:

@@ -249,7 +249,8 @@ def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:
 def _move_picture(picture: Tag, figures: Path, up: str) -> None:
     found = DATA_URI.match(str(picture.get("src", "")))
     if not picture.get("alt"):
-        picture["alt"] = NO_ALT
+        heading = picture.find_previous(HEADINGS)
+        picture["alt"] = NO_ALT if heading is None else f"Picture of the analyst's own: {heading.get_text(strip=True)}"
     if found:
         name = save_picture(base64.b64decode(found.group(1)), figures)
         picture["src"] = f"{up}assets/figures/{name}"

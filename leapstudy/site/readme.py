@@ -11,9 +11,8 @@ from leapstudy.core import paths
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.data.raw import as_text
 from leapstudy.data.state import load_state
-from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.forest import forest
+from leapstudy.figures.plain import answer_chart
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
 from leapstudy.words import over_years
@@ -24,6 +23,7 @@ TREE = (
     ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
     ("params/students.yml", "the student track: where the files are, how students are compared"),
     ("params/plan.yml", "the analysis plan, frozen by hash; reports list deviations"),
+    ("params/rollout.yml", "before a program: who is eligible, phases, budget, scenarios"),
     ("params/comparison.json", "comparison groups ranked before any outcome was shown"),
     ("params/simulation.yml", "the SIMULATED state: sizes, rule, effects, dirt"),
     ("data/raw/", "figures as published, read-only, with checksums and sources"),
@@ -68,8 +68,11 @@ KEPT = (
     ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),
 )
 FIGURE_CALL = re.compile(r"^(?:study\.\w+ and )?(\w+)\.(\w+)\(", re.MULTILINE)
+FIGURES = "from leapstudy.figures import"
 IMPORTED = re.compile(r"(?<=[ ,])(\w+)(?: as (\w+))?(?=,|$)", re.MULTILINE)
 """Modules of figures as a notebook's imports call them."""
+DIRECT = re.compile(r"from leapstudy\.figures\.(\w+) import (\w+)(?: as (\w+))?")
+DIRECT_CALL = re.compile(r"^(\w+)\(", re.MULTILINE)
 MODULES = {path.stem for path in (Path(__file__).parents[1] / "figures").glob("*.py")}
 
 
@@ -147,15 +150,19 @@ def _exhibits() -> str:
     for path in sorted(paths.notebooks().glob("*.ipynb")):
         heading = ""
         known: dict[str, str] = {}
+        direct: dict[str, tuple[str, str]] = {}
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 heading = next(
-                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("## ")), heading
+                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith(("# ", "## "))), heading
                 )
                 continue
-            names = {alias or module: module for module, alias in IMPORTED.findall(cell.source) if module in MODULES}
+            lines = "\n".join(line for line in cell.source.splitlines() if line.startswith(FIGURES))
+            names = {alias or module: module for module, alias in IMPORTED.findall(lines) if module in MODULES}
             known |= names
             calls = [(known[module], name) for module, name in FIGURE_CALL.findall(cell.source) if module in known]
+            direct |= {alias or name: (module, name) for module, name, alias in DIRECT.findall(cell.source)}
+            calls += [direct[name] for name in DIRECT_CALL.findall(cell.source) if name in direct]
             rows += [f"| {heading} | `notebooks/{path.name}` | `{module}.{name}` |" for module, name in calls]
     return "\n".join(rows)
 
@@ -173,8 +180,7 @@ def _sources() -> str:
 def main() -> None:
     """Write README.md and its figure."""
     study = study_all(robust=False)
-    assert isinstance(study.answer, PooledAnswer)
-    picture = forest(study.answer)
+    picture = answer_chart(study)
     write_bytes_atomic(paths.root() / "docs" / "answer.png", picture.png)
     write_text_atomic(paths.root() / "README.md", readme(study, picture))
     write_text_atomic(paths.root() / "docs" / "exhibits.md", exhibits())

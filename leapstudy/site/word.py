@@ -14,7 +14,6 @@ from leapstudy.core.table import Table, cell_text, digits_of
 from leapstudy.data.state import load_state
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import plain_chart
-from leapstudy.figures.style import PRINT_DPI, png
 from leapstudy.site.render import footer
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import catalog, plain_page
@@ -61,7 +60,7 @@ def _add_appendix(document: DocumentType, result: Mapping[str, Any]) -> None:
 
 
 def _add_exhibit(document: DocumentType, exhibit: Exhibit) -> None:
-    picture = document.add_picture(BytesIO(png(exhibit.figure, PRINT_DPI)), width=CHART_WIDTH)
+    picture = document.add_picture(BytesIO(exhibit.png), width=CHART_WIDTH)
     described = picture._inline.docPr
     described.set("descr", exhibit.alt)
     described.set("title", exhibit.title)

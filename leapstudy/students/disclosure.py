@@ -1,7 +1,7 @@
 """The state's rule for small cells, and how a count is shown under it."""
 
 MIN_COUNT = 6
-"""A numerator below this is not shown (Connecticut's rule)."""
+"""A numerator below this is not shown (a common rule)."""
 
 MIN_GROUP = 20
 """Nor is anything about a group smaller than this."""

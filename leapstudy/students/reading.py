@@ -42,7 +42,7 @@ class Reading:
     columns
         The contract's column name -> the file's own; two names may read one column.
     constants
-        Columns that the files lack and that are the same in every row: ``{"district_code": "0640011"}``.
+        Columns that the files lack and that are the same in every row: ``{"district_code": "06400"}``.
     values
         Column -> the file's own value -> the contract's.
     categories

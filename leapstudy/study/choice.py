@@ -49,7 +49,7 @@ def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path |
     Parameters
     ----------
     data
-        The study's tables; nothing of 2021-22 or later is read.
+        The study's tables; nothing from the start on is read.
     chosen
         Name of a ranked set.
     made_at

@@ -52,21 +52,24 @@ class Study(Generic[AnswerT]):
 
     def save(self, result_path: str) -> None:
         """Write the result file; an empty path writes nothing."""
-        save_result(
-            result_path,
-            track="public",
-            district=self.district,
-            params=self.params,
-            made=made(self.data.hashes),
-            estimates=(*self.answer.estimates, *(self.years.estimates if self.years else ())),
-            blocks={
+        save_result(result_path, made=made(self.data.hashes), **self.parts)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the result file holds but for how it was made."""
+        return {
+            "track": "public",
+            "district": self.district,
+            "params": self.params,
+            "estimates": (*self.answer.estimates, *(self.years.estimates if self.years else ())),
+            "blocks": {
                 "answer": self.answer,
                 "evidence": self.evidence,
                 "plan": self.plan,
                 "standings": self.standings,
                 "years": self.years,
             },
-        )
+        }
 
 
 def params_of(spec: Spec) -> dict[str, Any]:

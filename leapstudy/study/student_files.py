@@ -223,6 +223,11 @@ def _of(truth: pd.DataFrame, code: str) -> pd.DataFrame:
 
 
 def _published(slug: str) -> pd.DataFrame:
+    """Return the published effects: general ones, and those of a single district on its own page and that of all."""
     table = load_facts().published_effects
+    if table.empty:
+        return pd.DataFrame({"who": [], "month": [], "effect_pp": []})
+    units = load_study().districts
+    own = table["who"].map(dict(zip(units["district"].map(short), units["slug"], strict=True)))
     table = table.rename(columns={"months_after_first_visit": "month"})[["who", "month", "effect_pp"]]
-    return table[(table["who"] != "Hartford") | (slug in ("hartford", ALL_SLUG))].reset_index(drop=True)
+    return table[own.isna() | (own == slug) | (slug == ALL_SLUG)].reset_index(drop=True)

@@ -22,6 +22,17 @@ class Verdict:
     verdict: str
 
 
+PEAK, AFTER = "2021-22", "2022-23"
+"""The school year of the state's peak, which is the first with visits, and the one after."""
+
+
+def fall(facts: Facts) -> tuple[int, int]:
+    """Return by how many students chronic absence fell in the year after the peak, and how many were ever visited."""
+    students = facts.state_chronic_long.set_index("year")["students"]
+    visited = facts.served.set_index("what")["value"]["students visited"]
+    return int(students[PEAK] - students[AFTER]), int(visited)
+
+
 def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     """Return one verdict a claim, in the order of the claims.
 
@@ -35,7 +46,7 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     state = facts.state_chronic_long.set_index("year")
     percent, students = state["percent"], state["students"]
     served = facts.served.set_index("what")["value"]
-    visited, back = int(served["students visited"]), int(students["2021-22"] - students["2022-23"])
+    back, visited = fall(facts)
     before = percent[:"2019-20"]
     said = {"2018-19": 10.0, "2021-22": 23.7, "2022-23": 20.0}
     close = {year: bool(abs(percent[year] - claim) <= tolerance_points) for year, claim in said.items()}
@@ -76,7 +87,7 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     )
     rows = records(facts.claims.sort_values("number"))
     return tuple(
-        Verdict(row["number"], row["claim"], row["who_said_it"], *verdict)
+        Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
         for row, verdict in zip(rows, found, strict=True)
     )
 

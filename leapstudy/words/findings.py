@@ -17,7 +17,15 @@ from leapstudy.data.names import (
     year_words,
     years_words,
 )
-from leapstudy.did.answer import Answer, EventStudy, PooledAnswer, Rebound, contrast_rows
+from leapstudy.did.answer import (
+    Answer,
+    DistrictAnswer,
+    EventStudy,
+    PooledAnswer,
+    Rebound,
+    contrast_rows,
+    outcome_rows,
+)
 from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable
 from leapstudy.did.sensitivity import Adjusted
@@ -130,19 +138,20 @@ def chance_of(power: float) -> str:
         return "at least 4 chances in 5"
     if power >= 0.45:
         return "about an even chance" if power < 0.55 else "somewhat more than an even chance"
+    if power < 0.05:
+        return "no chance" if power < 0.005 else "less than 1 chance in 20"
     return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
 
 
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
-    low, high = main.ci_low_pp, main.ci_high_pp
+    low, high, _ = leading(study.answer)
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
         f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
-        f"({comparison_words(main.comparison)}; {interval_words(low, high)}, "
-        f"{probability(main.p_value)}){_headline(study.answer)}. {VERDICTS[verdict.kind]} "
+        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -167,7 +176,7 @@ def best_title(value: float, low: float | None, high: float | None) -> str:
     return f"{head}; the data also fit anything from {between(low, high)}"
 
 
-def district_title(answer: Answer) -> str:
+def district_title(answer: Answer | Glance) -> str:
     """Return how far one district moved beside how far comparison districts move themselves."""
     main, rows = answer.main, answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"].abs()
@@ -182,11 +191,18 @@ def district_title(answer: Answer) -> str:
     return f"{short(main.district)} moved {much} than comparison districts, {beside}"
 
 
-def _headline(answer: Answer) -> str:
-    """Add the p-value of the test that leads, where another than the permutation of the estimate does."""
-    if isinstance(answer, PooledAnswer) or answer.headline.name == "permutation":
-        return ""
-    return f", and {probability(answer.headline.p_value)} by the test that leads here ({answer.headline.label.lower()})"
+def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
+    """Return low, high and p of the test that leads: the one interval that pages and figures show of an answer."""
+    if isinstance(answer, DistrictAnswer):
+        return answer.headline.low_pp, answer.headline.high_pp, answer.headline.p_value
+    return answer.main.ci_low_pp, answer.main.ci_high_pp, answer.main.p_value
+
+
+def leading_words(answer: Answer | Glance) -> str:
+    """Say interval and p-value of the test that leads, and which test that is where it is not the permutation."""
+    low, high, p = leading(answer)
+    by = f", {answer.headline.label.lower()}" if isinstance(answer, DistrictAnswer) else ""
+    return f"{interval_words(low, high)}{'' if p is None else f', {probability(p)}'}{by}"
 
 
 def placebo(study: Study) -> str:
@@ -268,9 +284,14 @@ def raw_means(study: Study) -> str:
 
 def chance(study: Study) -> Finding:
     """Say how often the same computation finds as much where nothing was done, and the least p-value possible."""
-    main, floor = study.answer.main, study.answer.detectable.floor
+    return chance_of_answer(study.answer, len(study.data.starts))
+
+
+def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
+    """Say it of an answer, of which there are `n` alike; see `chance`."""
+    main, floor = answer.main, answer.detectable.floor
     single = main.n_treated == 1
-    rows = study.answer.permutation
+    rows = answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"] if single else rows["placebo_pp"]
     as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
     if single:
@@ -280,7 +301,6 @@ def chance(study: Study) -> Finding:
         )
     else:
         title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
-    n = len(study.data.starts)
     cut = 0.05 / n
     passing = f"No single district could pass a correction for {n} districts ({cut:.4f})."
     passing = passing if single and floor > cut and n > 1 else ""
@@ -317,6 +337,19 @@ def comparisons(study: Study) -> str:
         f"{points(kept['estimate_pp'].max())} points: "
         "a single one of them, picked for its size, would mislead."
     )
+
+
+def outcomes(study: Study) -> str:
+    """Say what the same question gives for the other outcomes, corrected for their number."""
+    rows, asked = outcome_rows(study.answer), outcome_words(study.answer.main.outcome)
+    if rows.empty:
+        return f"No other outcome is published for this question: {asked} stands alone."
+    told = "; ".join(
+        f"{outcome_words(row['outcome'])} {points(row['estimate_pp'])} points "
+        f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, corrected {probability(row['p_holm'])})"
+        for row in records(rows)
+    )
+    return f"Beside {asked}, which was asked, {counted(len(rows), 'other outcome')} (Holm's correction): {told}."
 
 
 def editions(study: Study) -> str:
@@ -457,46 +490,6 @@ def disagreement(study: Study) -> Finding:
     )
     detail = f"{changed} of {len(rows)} districts' {year} figures moved by a point or more between the editions."
     return Finding(title, detail, low["moved_pp"])
-
-
-def ladder(answer: Answer) -> Finding:
-    """Say whether changing one choice at a time changes what the interval says of zero."""
-    rows = contrast_rows(answer)
-    others = rows[(rows["role"] == "sensitivity")]
-    clear = int(((others["ci_low_pp"] > 0) | (others["ci_high_pp"] < 0)).sum())
-    main = answer.main
-    excludes = "not" not in zero_words(main.ci_low_pp, main.ci_high_pp)
-    flips = len(others) - clear if excludes else clear
-    what = "brings zero into the interval" if excludes else "takes the interval off zero"
-    title = (
-        f"Changing one choice at a time "
-        f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
-    )
-    if not answer.leave_one_out.empty:
-        gaps = (answer.leave_one_out["estimate_pp"] - main.estimate_pp).abs()
-        most = records(answer.leave_one_out.loc[[gaps.idxmax()]])[0]
-        title += f"; without {short(most['district'])} the estimate is {number(most['estimate_pp'])}"
-    low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
-    return Finding(title, f"The other choices give {between(low, high)} points.", main.estimate_pp, low, high)
-
-
-def specifications(answer: Answer) -> Finding:
-    """Say where the specifications that exclude zero come from."""
-    curve = answer.sensitivity.curve
-    clear = curve[(curve["low_pp"] > 0) | (curve["high_pp"] < 0)]
-    fair = int(clear["fair_before"].astype(bool).sum())
-    if clear.empty:
-        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
-    elif fair == 0:
-        title = f"All {len(clear)} of {len(curve)} specifications that exclude zero fail their own placebo"
-    else:
-        title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
-    median = float(curve["estimate_pp"].median())
-    detail = (
-        f"The median is {number(median)} points, the range "
-        f"{between(curve['estimate_pp'].min(), curve['estimate_pp'].max())}."
-    )
-    return Finding(title, detail, median)
 
 
 def state_curve(fewer: float, visited: float) -> Finding:

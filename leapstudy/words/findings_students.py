@@ -1,4 +1,4 @@
-"""What notebook 20 prints under an exhibit: one sentence each, by rule; SIMULATED stands first where it is so."""
+"""What the exhibits of the student track show, by rule: title and sentence; SIMULATED stands first where it is so."""
 
 import textwrap
 
@@ -6,19 +6,21 @@ import numpy as np
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
-from leapstudy.figures.exhibit import LINE
-from leapstudy.figures.students_common import SIMULATED, design_label
+from leapstudy.evidence.verdict import rejects
 from leapstudy.students.disclosure import MIN_GROUP
-from leapstudy.students.referral_rule import NO_REFERRAL
+from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
-from leapstudy.study.student_results import DesignAnswer, StudentBounds
+from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, StudentBounds
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.bounds import breakdown_words
+from leapstudy.words.findings import LINE, Finding
+
+SIMULATED = "SIMULATED"
 
 
-def say(study: StudentStudy, text: str) -> None:
-    """Print a sentence in lines that fit a page; made from SIMULATED students it begins by saying so."""
-    print(textwrap.fill(f"{SIMULATED}: {text}" if study.simulated else text, LINE))
+def say(study: StudentStudy, text: Finding | str) -> None:
+    """Print a finding in lines that fit a page; made from SIMULATED students it begins by saying so."""
+    print(textwrap.fill(f"{SIMULATED}: {text}" if study.simulated else str(text), LINE))
 
 
 def answer(study: StudentStudy) -> str:
@@ -83,6 +85,24 @@ def checks(study: StudentStudy) -> str:
     )
 
 
+def outcomes(study: StudentStudy) -> str:
+    """Say which further outcomes moved, once their number is counted."""
+    table = study.answer.outcomes
+    if table is None:
+        return "Attendance is the only outcome here. Name a table of others under `outcomes:` in params/students.yml."
+    made = table[table["reason"] == ""]
+    moved = [row for row in made.itertuples() if rejects(row.p_holm)]
+    told = [f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({row.unit})" for row in moved]
+    said = f"Distinguishable from zero: {'; '.join(told)}" if told else NONE_MOVED
+    return (
+        f"Attendance is the primary outcome. Beside it stand {counted(len(made), 'secondary outcome')}, corrected for "
+        f"their number (Holm). {said}."
+    )
+
+
+NONE_MOVED = "None of them is statistically distinguishable from zero"
+
+
 def unobserved(study: StudentStudy) -> str:
     """Say how strong an unseen reason must be, and what those show who were picked by the same people and not met."""
     found, main = study.unobserved, study.answer.design().main
@@ -137,6 +157,49 @@ def _refusals(design: DesignAnswer) -> str:
     return design.refused[0] if design.refused else "No visited student is seen before and after a visit."
 
 
+def design_label(name: str) -> str:
+    """Return a design as a reader knows it."""
+    return {str(key): label for key, label in DESIGN_LABELS.items()}[name]
+
+
+def effect(study: StudentStudy) -> Finding:
+    """Say the effect beside what the same design finds where nobody was visited, and whether it may be claimed."""
+    design, verdict = study.answer.design(), study.verdict
+    main, placebo = design.main, design.placebo
+    if main is None or verdict is None:
+        return Finding(f"No effect on the students of {study.name} can be estimated", _refusals(design))
+    much = number(abs(main.estimate_pp), 1)
+    moved = f"Visited students' attendance {'rose' if main.estimate_pp > 0 else 'fell'} {much} points more"
+    if _includes_zero(main):
+        moved += ", not distinguishable from zero"
+    beside = (
+        "" if placebo is None else f"; the same design finds {number(placebo.estimate_pp, 1)} where nobody was visited"
+    )
+    refused = {
+        "failed_placebo": ", so no effect may be claimed",
+        "selection": "; how students were picked may explain it",
+    }
+    title = f"{moved}{beside}{refused.get(verdict.kind, '')}"
+    detail = f"95% CI {between(main.ci_low_pp, main.ci_high_pp)} over {study.headline_words}. {trends(study)}"
+    return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+
+
+def picked(study: StudentStudy) -> Finding:
+    """Say what those who were referred had missed, and how many of the others had missed as much."""
+    rule = study.answer.rule
+    if rule is None or not rule.referred or not rule.found:
+        return Finding("The log shows no rule on absence by which students were picked", referral_rule(study))
+    title = (
+        f"{_share(rule.caught)} referred had missed {rule.percent}% or more {WORDS[rule.window]}; so had "
+        f"{percent(rule.flagged, 0)} of the others"
+    )
+    return Finding(title, f"{funnel(study)} {referral_rule(study)}")
+
+
+def _share(share: float) -> str:
+    return "Everyone" if share >= 0.995 else f"{percent(share, 0)} of those"
+
+
 def funnel(study: StudentStudy) -> str:
     """Say how many were reached."""
     steps = dict(zip(study.funnel["step"], study.funnel["students"], strict=True))
@@ -146,7 +209,7 @@ def funnel(study: StudentStudy) -> str:
         f"{steps['referred']:,.0f} of {steps['enrolled']:,.0f} students were referred "
         f"({percent(steps['referred'] / steps['enrolled'])}) and {steps['visited']:,.0f} of those were met "
         f"({percent(steps['visited'] / steps['referred'])}). Who is met is selected once more: the effect is that on "
-        "students who were met."
+        f"students who were met."
     )
 
 
@@ -171,26 +234,35 @@ def referral_rule(study: StudentStudy) -> str:
     )
 
 
-def rebound(study: StudentStudy) -> str:
+def rebound(study: StudentStudy) -> Finding:
     """Say how far attendance comes back by itself."""
-    design = study.answer.design("before_after")
-    if design.placebo is None:
-        return "The file has too few months before the first visit to show the rebound."
-    return (
-        "Students whom this rule would have picked before there was any visit rise by "
-        f"{_with_interval(design.placebo)} points on average over {study.headline_words} after it. A bad month ends "
-        "by itself; whoever picks students in a bad month sees them rise."
+    placebo = study.answer.design("before_after").placebo
+    if placebo is None:
+        return Finding(
+            "What picking absent students gives by itself cannot be shown",
+            "The file has too few months before the first visit to show the rebound.",
+        )
+    rises = f"rise {number(placebo.estimate_pp, 1)} points" if placebo.estimate_pp > 0 else "do not rise"
+    return Finding(
+        f"Picked students {rises} with no visit at all",
+        f"Students whom this rule would have picked before there was any visit change by {_with_interval(placebo)} "
+        f"points on average over {study.headline_words} after it. A bad month ends by itself; whoever picks students "
+        f"in a bad month sees them rise.",
+        placebo.estimate_pp,
+        placebo.ci_low_pp,
+        placebo.ci_high_pp,
     )
 
 
-def raw_paths(study: StudentStudy) -> str:
+def raw_paths(study: StudentStudy) -> Finding:
     """Say what to look for in the raw paths."""
     groups = [group for group in study.answer.raw_paths["group"].unique() if group != "never visited"]
     if not groups:
-        return "Every season of first visits has too few students to be shown."
-    return (
+        return Finding("Every season of first visits has too few students to be shown")
+    return Finding(
+        "Attendance falls before a first visit and rises after it, part of which is rebound",
         f"{counted(len(groups), 'season')} of first visits can be shown. The fall before a visit is the referral rule "
-        "at work, so the rise after it is in part rebound."
+        f"at work.",
     )
 
 
@@ -207,39 +279,89 @@ def trends(study: StudentStudy) -> str:
     )
 
 
-def bounds(study: StudentStudy) -> str:
+def bounds(study: StudentStudy) -> Finding:
     """Say how far trends may depart before the effect can no longer be told from none."""
-    found = study.answer.bounds
-    if found is None:
-        return (
-            "Robust bounds are made for all districts together; one district's months before the visit are too "
-            "noisy to measure by."
+    bent = study.answer.bounds
+    if bent is None:
+        return Finding(
+            "Robust bounds are made for all districts together",
+            "One district's months before the visit are too noisy to measure a departure by.",
         )
-    robust = found.table.iloc[-1]
-    return (
-        f"If from month to month the difference may depart by as much as it did at most in {found.months} months "
-        f"before the visit ({number(found.largest_before_pp)} points), the effect over {study.headline_words} lies "
-        f"within {between(robust['low_pp'], robust['high_pp'])}; {_broken(found)}. Months before the visit differ by "
-        "chance as well, so that this is a severe yardstick."
+    robust = bent.table.iloc[-1]
+    until = "at any drift shown" if bent.breakdown is None else f"until drift reaches {number(bent.breakdown)} times"
+    held = f"The answer holds {until}" + ("" if bent.breakdown is None else " the largest seen before")
+    title = held if bent.breakdown != 0 else "The interval includes zero without any drift"
+    detail = (
+        f"If from month to month the difference may depart by as much as it did at most in {bent.months} months before "
+        f"the visit ({number(bent.largest_before_pp)} points), the effect over {study.headline_words} lies within "
+        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(bent)}. Months before the visit differ by chance as "
+        f"well, so that this is a severe yardstick."
     )
+    return Finding(title, detail)
 
 
 def _broken(found: StudentBounds) -> str:
     return breakdown_words({**jsonable(found), "kind": "relative_magnitudes"})
 
 
-def designs(study: StudentStudy) -> str:
-    """Say which designs pass their placebo."""
+def designs(study: StudentStudy) -> Finding:
+    """Say which designs find an effect where nobody was visited."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     if not judged:
-        return "No design can be held against a placebo here."
+        return Finding("No design can be held against a placebo here")
+    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
+    off = len(judged) - len(passed)
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
-    return (
-        f"{len(passed)} of {len(judged)} designs find nothing where nobody was visited"
-        f"{' (' + '; '.join(passed) + ')' if passed else ''}. The farthest off is '{design_label(biggest.name)}' with "
-        f"{_value(biggest.placebo)}: so much of the {_value(biggest.main)} that it says of visited students is rebound."
+    detail = (
+        f"Not distinguishable from zero there: {'; '.join(passed) or 'none'}. The farthest off is "
+        f"'{design_label(biggest.name)}' with {_value(biggest.placebo)}: so much of the {_value(biggest.main)} that it "
+        f"says of visited students is rebound. {_control_words(study.answer.control)}"
     )
+    of = f"{_count(off)} of {_count(len(judged)).lower()} designs"
+    return Finding(f"{of} find an effect where nobody was visited", detail)
+
+
+COUNTS = {0: "None", 1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six"}
+
+
+def _count(n: int) -> str:
+    return COUNTS.get(n, str(n))
+
+
+def paths(study: StudentStudy) -> Finding:
+    """Say which design stays nearest to zero, month by month, where nobody was visited."""
+    off = {
+        item.name: float(item.placebo_path["estimate_pp"].abs().mean())
+        for item in study.answer.designs
+        if len(item.placebo_path)
+    }
+    if not off:
+        return Finding("No placebo path could be formed: the file has too few months before the first visit")
+    best, worst = min(off, key=lambda name: off[name]), max(off, key=lambda name: off[name])
+    return Finding(
+        f"Nearest to zero where nobody was visited: {design_label(best)}",
+        f"On average it lies {number(off[best], 1)} points off; '{design_label(worst)}' {number(off[worst], 1)}.",
+    )
+
+
+def published(study: StudentStudy) -> Finding:
+    """Say whether the design recovers the true path, where it is known, and how published effects lie beside it."""
+    path = study.answer.design().path
+    if path.empty:
+        return Finding("No path can be set beside the published effects", _refusals(study.answer.design()))
+    bands = path.set_index("event_time")
+    rows = study.published[study.published["month"].isin(bands.index)]
+    above = int((rows["effect_pp"] > bands.loc[rows["month"], "high_sup_pp"].to_numpy()).sum())
+    if rows.empty:
+        return Finding("No effect is published beside which the estimate could be set", truth(study))
+    beside = f"{_count(above)} of {_count(len(rows)).lower()} published effects lie above its band"
+    if study.truth is None:
+        return Finding(beside, truth(study))
+    inside = study.truth[study.truth["event_time"].isin(bands.index)]
+    band = bands.loc[inside["event_time"]]
+    held = inside["effect_pp"].between(band["low_sup_pp"].to_numpy(), band["high_sup_pp"].to_numpy()).all()
+    head = "The design recovers the true path" if held else "The true path leaves the design's band"
+    return Finding(f"{head}; {beside[0].lower()}{beside[1:]}", truth(study))
 
 
 def _includes_zero(estimate: Estimate | None) -> bool:

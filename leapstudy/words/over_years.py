@@ -17,7 +17,7 @@ def side_words(answer: OverYears) -> str:
 
 
 def comparison_side(answer: OverYears) -> str:
-    """Return the comparison side with its number: ``19 Alliance districts without the program``."""
+    """Return the comparison side with its number: ``19 districts without the program``."""
     return f"{answer.n_comparison} {comparison_words(answer.comparison)}"
 
 

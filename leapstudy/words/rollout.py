@@ -1,7 +1,7 @@
 """What a design of a rollout says in words: who may be drawn, what would be found, what the money reaches."""
 
 from leapstudy.core.phrases import counted, number, percent
-from leapstudy.study.rollout.scenarios import Design, Scenario
+from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
 from leapstudy.words.findings import Finding
 
 OUTCOMES = {"attendance": "attendance", "chronic_absence": "chronic absence"}
@@ -41,6 +41,8 @@ def eligible(design: Design) -> Finding:
 def money(design: Design) -> Finding:
     """Return what the budget reaches."""
     budget, reach = design.chosen.budget, design.reach
+    if design.whom == AVERAGE:
+        return Finding("The study's tables have no number of students, so that no budget can be set against them")
     offered = (
         f", offered to {reach.offered:,} because {percent(budget.met, 0)} of the families are met"
         if design.chosen.track == "students"
@@ -59,9 +61,9 @@ def recommendation(design: Design) -> Finding:
     enough = size <= matters
     title = (
         f"Offer visits to {percent(best.offered, 0)} of them by lot, {phase_words(best.phases)}: an effect of "
-        f"{number(size, 1)} points on a visited student would be found"
+        f"{number(size, 1)} points on {design.whom} would be found"
         if enough
-        else f"No scenario within the budget finds an effect of {number(matters, 1)} points on a visited student"
+        else f"No scenario within the budget finds an effect of {number(matters, 1)} points on {design.whom}"
     )
     least = "none, however large" if size > LARGEST else f"{number(size, 1)} points"
     detail = (
@@ -81,6 +83,22 @@ def false_alarms(item: Scenario) -> str:
         f"in {percent(planned)}, an ordinary 95% CI in {percent(ordinary)}."
     )
     return told + (" Do not trust the latter with so few units." if ordinary > 0.08 else "")
+
+
+def why_by_lot(design: Design) -> Finding:
+    """Return what picking the worst off instead would show though nothing was done."""
+    best = design.best
+    size, better = number(abs(best.picked_pp), 1), best.picked_pp > 0
+    why = (
+        "Whoever is picked in a bad spell is better off afterwards without any visit"
+        if better
+        else "The worst off moved away from the others without any program"
+    )
+    return Finding(
+        f"Picking the {percent(best.offered, 0)} worst off instead would show {outcome_words(best.outcome)} "
+        f"{'better' if better else 'worse'} by {size} points though nothing was done",
+        f"{_mark(design)}{why}: the same comparison, in the same past periods. A lottery shows 0 on average.",
+    )
 
 
 def refusals(design: Design) -> Finding | None:

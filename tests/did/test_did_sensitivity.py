@@ -93,8 +93,9 @@ def test_missing_traits_are_refused_on_the_treated_side_and_left_out_on_the_othe
 
 
 def test_the_note_says_where_the_prediction_goes_beyond_what_was_seen(study, traits):
-    far = covariates.adjusted(build_sample(study, Spec(), [HARTFORD]), traits)
-    near = covariates.adjusted(build_sample(study, Spec(), [EAST_HARTFORD]), traits)
+    words = covariates.trait_words(study)
+    far = covariates.adjusted(build_sample(study, Spec(), [HARTFORD]), traits, words)
+    near = covariates.adjusted(build_sample(study, Spec(), [EAST_HARTFORD]), traits, words)
     assert "high needs" in far.note and near.note == ""
 
 

@@ -1,16 +1,17 @@
 """The explorer: every choice shows what the batch would answer, at once, and nothing is written before it is asked for."""
 
-from itertools import count
-
 import pytest
+from layout import overlaps
 
 from leapstudy.batch.choices import TOOLS, Tools
 from leapstudy.core.live import WIDGET, Live
 from leapstudy.core.names import ALL_SLUG
+from leapstudy.data.state import load_state
 from leapstudy.did.answering import answer_district
+from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec
-from leapstudy.explore.ask import Words, look
-from leapstudy.explore.curve import Walk, curve_of, draw
+from leapstudy.explore.ask import Words
+from leapstudy.explore.curve import Walk, curve_of
 from leapstudy.explore.explorer import Explorer, candidates
 
 HARTFORD = "0640011"
@@ -67,7 +68,7 @@ def test_what_cannot_be_asked_is_said_and_the_next_choice_works(explorer):
     explorer.fields["district"].value = "crec"
     explorer.fields["comparison"].value = "drg_gh"
     assert "holds no peer for it" in explorer.sentence.content.text
-    assert explorer.permutation.content == Words("Nothing to show for this choice.")
+    assert explorer.moves.content == Words("Nothing to show for this choice.")
     explorer.fields["comparison"].value = "alliance"
     assert explorer.sentence.content.text.startswith("CREC: attendance")
 
@@ -116,13 +117,16 @@ def test_a_place_changes_only_where_it_is_shown(monkeypatch):
     assert seen == [Words("three")] and place.content == Words("three")
 
 
-def test_the_means_use_the_weights_that_the_caption_names(study):
-    equal, weighted = (
-        look(study, "hartford", Spec(comparison="others", weights=name)) for name in ("equal", "students")
-    )
-    assert "weighted by enrollment" in weighted.raw_means.caption.what and "equally" in equal.raw_means.caption.what
-    own, other = (view.answer.raw_means.set_index(["group", "year"])["rate_pct"] for view in (equal, weighted))
-    assert (own["district"] == other["district"]).all() and (own["others"] != other["others"]).all()
+@pytest.mark.parametrize("contrast", contrasts_of(load_state(), "2021-22"))
+@pytest.mark.parametrize("district", ["hartford", ALL_SLUG])
+def test_every_choice_of_years_is_drawn_beside_the_one_on_record(study, contrast, district):
+    explorer = Explorer(study, district, Spec(), TOOLS, live=False)
+    explorer.ask(district, Spec(contrast=contrast))
+    rows = explorer.effect.content.data.set_index("Choice")["Estimate"]
+    assert rows["on record"] == explorer.look(district, Spec()).answer.main.estimate_pp
+    assert rows["this choice"] == explorer.look(district, Spec(contrast=contrast)).answer.main.estimate_pp
+    for exhibit in (explorer.effect.content, explorer.moves.content):
+        assert overlaps(exhibit.figure) == []
 
 
 def test_the_curve_holds_the_batchs_own_estimates(study):
@@ -142,15 +146,13 @@ def test_a_placebo_is_no_point_of_the_curve_and_the_walk_starts_at_its_first(stu
     assert walk.curve.start == 0 and walk.sentence.content.text.startswith("Point 1 of")
 
 
-def test_walking_along_the_curve_shows_the_points_raw_means(explorer, study):
+def test_walking_along_the_curve_says_the_point_and_rings_it(explorer, study):
     walk = explorer.walk
     place = next(place for place, spec in enumerate(walk.curve.specs) if spec.edition == "2021-22")
+    before = walk.picture.content.png
     walk.slider.index = place
     assert walk.sentence.content.text.startswith(f"Point {place + 1} of {len(walk.curve.specs)}: ")
-    assert len(walk.raw_means.content.data.columns.difference(["Group", "Districts"])) == 3, "three years"
-    marked = draw(walk.curve, place).figure.axes[0].lines[-1]
-    assert marked.get_xdata()[0] == place
-    assert marked.get_ydata()[0] == walk.curve.frame["estimate_pp"].iloc[place]
+    assert walk.picture.content.png != before and overlaps(walk.picture.content.figure) == []
 
 
 def test_the_curve_follows_the_district_and_keeps_its_points_for_another_weighting(explorer):
@@ -161,16 +163,3 @@ def test_the_curve_follows_the_district_and_keeps_its_points_for_another_weighti
     assert walk.curve.frame["is_main"].to_numpy().argmax() == walk.slider.index
     explorer.fields["district"].value = "danbury"
     assert walk.curve.title == "Danbury" and len(walk.slider.options) == len(walk.curve.specs)
-
-
-def test_a_choice_brings_its_three_pictures(explorer):
-    view = look(explorer.data, "danbury", Spec())
-    assert all(len(exhibit.png) > 1_000 for exhibit in (view.permutation, view.raw_means, view.event_study))
-
-
-def test_a_choice_made_before_is_there_at_once(study, monkeypatch):
-    calls = count()
-    explorer = Explorer(study, "hartford", Spec(), TOOLS)
-    monkeypatch.setattr("leapstudy.explore.explorer.look", lambda *asked: next(calls) and pytest.fail("asked twice"))
-    explorer.ask("hartford", Spec())
-    assert next(calls) == 0

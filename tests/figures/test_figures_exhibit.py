@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.table import cell_text, table_html
-from leapstudy.figures import style
+from leapstudy.figures import frame, picture
 from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
 
 CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
@@ -15,15 +15,16 @@ ALT = "The second district lies one point above the first one."
 
 
 def exhibit(alt=ALT, title="Two points", data=None):
-    figure, axes = style.new_figure(2.0)
-    axes.plot([0, 1], [1, 2], **style.MARKS["leap"].keywords())
-    frame = pd.DataFrame({"District": ["A <b>", "B"], "Rate, %": [91.234, float("nan")]}) if data is None else data
-    return Exhibit(figure, title, alt, CAPTION, frame)
+    with frame.styled():
+        figure, bottom, top = frame.frame(title, "what", "where from", 1.0)
+        frame.axes(figure, 1, 6, bottom + 0.3, top).plot([0, 1], [1, 2], color=frame.OWN)
+    rows = pd.DataFrame({"District": ["A <b>", "B"], "Rate, %": [91.234, float("nan")]}) if data is None else data
+    return Exhibit(figure, title, alt, CAPTION, rows)
 
 
 def test_the_same_figure_gives_the_same_bytes():
     assert exhibit().png == exhibit().png
-    assert style.svg(exhibit().figure) == style.svg(exhibit().figure)
+    assert picture.svg(exhibit().figure) == picture.svg(exhibit().figure)
 
 
 def test_the_notebook_keeps_alt_caption_and_table():
@@ -63,18 +64,12 @@ def test_the_house_style_leaves_the_callers_settings_alone():
     assert dict(mpl.rcParams) == before
 
 
-@pytest.mark.parametrize("mark", [*style.MARKS.values(), *style.SERIES])
-def test_every_mark_stands_out_on_white(mark):
-    channels = [int(mark.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+@pytest.mark.parametrize("color", [frame.OWN, frame.COMPARISON, frame.INK, frame.WARNING])
+def test_type_in_every_color_reads_on_white(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    assert 1.05 / (luminance + 0.05) >= 3  # WCAG 2.1, 1.4.11
-
-
-def test_series_differ_in_marker_as_well_as_in_color():
-    assert (
-        len({mark.marker for mark in style.SERIES}) == len({mark.color for mark in style.SERIES}) == len(style.SERIES)
-    )
+    assert 1.05 / (luminance + 0.05) >= 5
 
 
 @pytest.mark.parametrize(

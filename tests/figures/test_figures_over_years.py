@@ -1,7 +1,8 @@
 """Chronic absence over thirteen years as a picture: nothing is cut and nothing meets anything, at both widths."""
 
 import pytest
-from test_figures_frame import WIDTHS, overlaps
+from layout import overlaps
+from test_figures_frame import WIDTHS
 
 from leapstudy.did.sample import Spec
 from leapstudy.figures.over_years import over_years as picture

@@ -1,14 +1,14 @@
 """The README is what the workspace makes of itself."""
 
 from leapstudy.core import paths
-from leapstudy.figures.forest import forest
+from leapstudy.figures.plain import answer_chart
 from leapstudy.site.readme import KEPT, TREE, commands, exhibits, readme
 from leapstudy.study.public import study_all
 
 
 def test_the_readme_is_what_the_study_says():
     study = study_all(robust=False)
-    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, forest(study.answer))
+    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, answer_chart(study))
     assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
 
 

@@ -6,7 +6,9 @@ from PIL import Image, ImageColor
 
 from leapstudy.core import paths
 from leapstudy.data import leap_districts, load_study
-from leapstudy.figures import raw, style
+from leapstudy.figures import frame
+from leapstudy.figures.picture import png
+from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 from leapstudy.site.notebook import save_picture
 from leapstudy.study.public import study_district
@@ -29,15 +31,17 @@ def test_a_district_takes_its_fifteenth_of_four_megabytes(tmp_path):
 
 
 def test_fills_and_house_colors_come_through_to_the_last_digit():
-    figure, axes = style.new_figure(3.0)
-    axes.axvspan(0.2, 0.5, color="#EFEFEF")
-    axes.axvspan(0.5, 0.6, color="#CFCFCF")
-    for place, color in enumerate((style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)):
-        axes.plot([place / 4], [0.5], marker="o", color=color)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="a label, whose letters have gray edges", title="a title")
-    found = Image.open(BytesIO(style.png(figure))).convert("RGB").getcolors()
+    colors = (frame.OWN, frame.TINT, frame.BAND, frame.COMPARISON, frame.CONTEXT, frame.WARNING)
+    with frame.styled():
+        figure, bottom, top = frame.frame("a title, whose letters have gray edges", "what", "source", 2.0)
+        axes = frame.axes(figure, 0.5, 6.5, bottom + 0.4, top)
+        axes.axvspan(0.2, 0.5, color="#EFEFEF")
+        for place, color in enumerate(colors):
+            axes.plot([place / 6], [0.5], marker="o", color=color)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="a label")
+    found = Image.open(BytesIO(png(figure))).convert("RGB").getcolors()
     counts = {color: count for count, color in found}
-    for name in ("#FFFFFF", "#EFEFEF", "#CFCFCF", style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.INK):
+    for name in ("#FFFFFF", "#EFEFEF", *colors, frame.INK):
         assert counts.get(ImageColor.getrgb(name), 0) >= 15, name
     grays = [color for color in counts if max(color) - min(color) == 0 and 110 < color[0] < 190]
     assert grays, "the letters' edges need a gray of their own, or they take a color's tint"
@@ -45,6 +49,6 @@ def test_fills_and_house_colors_come_through_to_the_last_digit():
 
 
 def test_the_picture_that_a_page_shows_is_the_figure_without_loss(tmp_path):
-    png = raw.raw_means(study_district("hartford").answer).png
-    kept = Image.open(tmp_path / save_picture(png, tmp_path)).convert("RGB")
-    assert kept.tobytes() == Image.open(BytesIO(png)).convert("RGB").tobytes()
+    shown = answer_chart(study_district("hartford")).png
+    kept = Image.open(tmp_path / save_picture(shown, tmp_path)).convert("RGB")
+    assert kept.tobytes() == Image.open(BytesIO(shown)).convert("RGB").tobytes()

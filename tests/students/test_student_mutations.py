@@ -1,8 +1,11 @@
 """Files broken in every way we could think of: whatever is said or written of them holds no cell of a student's row."""
 
+import gzip
+import io
 import shutil
 import sys
 import traceback
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,6 +172,61 @@ def test_no_cell_of_a_broken_visit_log_is_ever_said_or_written(private, said):
         "one enormous cell",
     }
     assert set(codes.values()) == {0, 2}
+
+
+def _parquet(rows: pd.DataFrame) -> bytes:
+    kept = io.BytesIO()
+    rows.to_parquet(kept)
+    return kept.getvalue()
+
+
+def _zip(content: bytes) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as archive:
+        archive.writestr("attendance.csv", content)
+    return kept.getvalue()
+
+
+PACKAGES: dict[str, Callable[[pd.DataFrame, bytes], bytes]] = {
+    "no header.csv.gz": lambda _, text: gzip.compress(text.split(b"\n", 1)[1]),
+    "cut off.csv.gz": lambda _, text: gzip.compress(text)[:-40],
+    "not compressed.csv.gz": lambda _, text: text,
+    "compressed.csv": lambda _, text: gzip.compress(text),
+    "an archive.csv": lambda _, text: _zip(text),
+    "text.parquet": lambda _, text: text,
+    "a table.csv": lambda rows, _: _parquet(rows),
+    "cut off.parquet": lambda rows, _: _parquet(rows)[:-60],
+    "days as words.parquet": lambda rows, _: _parquet(rows.assign(**{"Days Present": WORD})),
+    "months as words.parquet": lambda rows, _: _parquet(rows.assign(**{"Reporting Month": WORD})),
+    "ids in lists.parquet": lambda rows, _: _parquet(rows.assign(SASID=[[item] for item in rows["SASID"]])),
+    "ids as bytes.parquet": lambda rows, _: _parquet(rows.assign(SASID=rows["SASID"].str.encode("utf-8"))),
+    "a record in a cell.parquet": lambda rows, _: _parquet(
+        rows.assign(**{"Membership Days": [{"name": PERSON, "days": 18}] * len(rows)})
+    ),
+    "ids as names of columns.parquet": lambda rows, _: _parquet(
+        rows.drop_duplicates("SASID").head(9).set_index("SASID").T.astype(str)
+    ),
+    "fixed width.txt": lambda _, text: text.replace(b",", b"  "),
+}
+
+
+def test_no_cell_of_a_broken_package_is_ever_said_or_written(private, said):
+    root, folder, lines = private
+    text = "\n".join(lines["attendance.csv"]).encode()
+    codes = dict.fromkeys(("SASID", "Reporting District", "Sch", "Grade Level"), "str")
+    rows = pd.read_csv(io.BytesIO(text), dtype=codes, parse_dates=["Reporting Month"])
+    (folder / "whole.parquet").write_bytes(_parquet(rows))
+    (folder / "whole.csv.gz").write_bytes(gzip.compress(text))
+    for name in ("whole.parquet", "whole.csv.gz"):
+        code, told = said("check", str(folder / name))
+        assert code == 0, told
+        (folder / name).unlink()
+    for name, write in PACKAGES.items():
+        (folder / name).write_bytes(write(rows, text))
+        code, told = said("check", str(folder / name))
+        _require_no_cell(told, root, name)
+        assert code == 2, f"{name} is no attendance file, and check ends with {code}"
+        (folder / name).unlink()
 
 
 NO_KERNEL = 99

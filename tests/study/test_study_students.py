@@ -3,10 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from itertools import product
 
 import nbformat
 import numpy as np
 import pytest
+from layout import overlaps
 from nbclient import NotebookClient
 
 from leapstudy.core.errors import BadInput
@@ -14,6 +16,7 @@ from leapstudy.core.estimate import COLUMNS, to_frame
 from leapstudy.evidence.scan import holds_student, scan_folder
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
 from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import NARROW, WIDE
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study import student_estimates as student_measure
@@ -25,12 +28,13 @@ from leapstudy.words.reading import read_result
 
 pytestmark = pytest.mark.slow
 FIGURES = (
-    students_before.funnel, students_before.referral_rule, students_before.rebound, students_before.raw_paths,
-    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths, students_effects.parts,
+    students_before.picked, students_before.rebound, students_before.raw_paths,
+    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths,
     students_published.beside_published,
 )  # fmt: skip
 SENTENCES = (
-    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,
+    words.answer, words.effect, words.picked, words.paths, words.published,
+    words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,
     words.refused, words.parts, words.supports, words.days, words.truth,
 )  # fmt: skip
 LEAKS = """
@@ -56,7 +60,7 @@ def study(workspace, request):
 def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
     found, main = study.answer.bounds, study.answer.design().main
     if study.slug != "all-districts":
-        assert found is None and "all districts together" in words.bounds(study)
+        assert found is None and "all districts together" in words.bounds(study).title
         return
     first, last = found.table.iloc[0], found.table.iloc[-1]
     assert [first["low_pp"], first["high_pp"]] == pytest.approx([main.ci_low_pp, main.ci_high_pp])
@@ -67,9 +71,9 @@ def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
 
 
 def test_every_figure_says_simulated_and_states_its_finding(study):
-    for draw in FIGURES:
-        shown = draw(study)
-        assert isinstance(shown, Exhibit) and len(shown.png) > 500
+    for draw, width in product(FIGURES, (WIDE, NARROW)):
+        shown = draw(study, width)
+        assert isinstance(shown, Exhibit) and overlaps(shown.figure) == [], draw.__name__
         assert shown.alt.startswith("SIMULATED: ") and "SIMULATED" in shown.caption.text()
 
 
@@ -90,10 +94,10 @@ def test_a_study_of_which_every_count_is_hidden_is_drawn_and_told(workspace, slu
         study, answer=answer, funnel=study.funnel.assign(students=np.nan),
         rule_shares=study.rule_shares.assign(referred_share=np.nan, others_share=np.nan),
     )  # fmt: skip
-    for draw in FIGURES:
-        assert len(draw(empty).png) > 500, draw.__name__
+    for draw, width in product(FIGURES, (WIDE, NARROW)):
+        assert overlaps(draw(empty, width).figure) == [], draw.__name__
     for sentence in SENTENCES:
-        assert not {"nan", "None"} & set(re.findall(r"\w+", sentence(empty))), sentence.__name__
+        assert not {"nan", "None"} & set(re.findall(r"\w+", str(sentence(empty)))), sentence.__name__
 
 
 def test_every_sentence_says_simulated_and_has_no_hole(study, capsys):

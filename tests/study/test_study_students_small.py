@@ -1,14 +1,17 @@
 """Student files too small or too short for an answer: each ends in words and a page of what can be shown, never in a traceback."""
 
 import re
+from itertools import product
 
 import pandas as pd
 import pytest
+from layout import overlaps
 from own_files import students
 from site_factory import DAY, student_run
 
 from leapstudy.core.errors import BadInput
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
+from leapstudy.figures.frame import NARROW, WIDE
 from leapstudy.site.build import build_site
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -18,12 +21,13 @@ from leapstudy.words import findings_students as words
 
 pytestmark = pytest.mark.slow
 FIGURES = (
-    students_before.funnel, students_before.referral_rule, students_before.rebound, students_before.raw_paths,
+    students_before.picked, students_before.rebound, students_before.raw_paths,
     students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths,
-    students_effects.parts, students_effects.estimand_card, students_published.beside_published,
+    students_published.beside_published,
 )  # fmt: skip
 SENTENCES = (
-    words.answer, words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds,
+    words.answer, words.effect, words.picked, words.paths, words.published,
+    words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds,
     words.designs, words.refused, words.parts, words.supports, words.days, words.truth,
 )  # fmt: skip
 Pair = tuple[pd.DataFrame, pd.DataFrame]
@@ -72,10 +76,10 @@ def test_what_is_too_small_is_refused_in_words_and_has_its_page(own_pair, own_wo
     assert [item["answer"]["code"] for item in stored_state()] == [*codes, "ALL"]
     study = study_students("hartford")
     assert study.answer.design().main is None and study.answer.design().refused[0].startswith(reason)
-    for draw in FIGURES:
-        draw(study)
+    for draw, width in product(FIGURES, (WIDE, NARROW)):
+        assert overlaps(draw(study, width).figure) == [], draw.__name__
     for sentence in SENTENCES:
-        assert not {"nan", "None", "inf"} & set(re.findall(r"\w+", sentence(study))), sentence.__name__
+        assert not {"nan", "None", "inf"} & set(re.findall(r"\w+", str(sentence(study)))), sentence.__name__
     assert reason in words.answer(study)
     build_site(tmp_path / "site", [student_run(tmp_path / "site", study)], DAY)
     assert (tmp_path / "site" / "students-hartford" / "notebook.html").is_file()

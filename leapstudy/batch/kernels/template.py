@@ -51,7 +51,12 @@ def become_kernel(request: dict[str, Any]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     # ipykernel ends with the process that this names; a forked kernel's parent is the template
-    arguments = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
+    # pyplot may be imported already, and would no longer tell the kernel to show what a cell draws
+    arguments = [
+        *request["arguments"],
+        f"--IPKernelApp.parent_handle={os.getppid()}",
+        "--IPKernelApp.matplotlib=inline",
+    ]
     sys.argv = ["ipykernel_launcher", *arguments]
     IPKernelApp.launch_instance(argv=arguments)
 

@@ -87,7 +87,7 @@ def headline(inference: Inference) -> tuple[Method, str]:
 
     Notes
     -----
-    The rule was set from the simulation kept in benchmarks/results/size_power.csv, on panels shaped like Connecticut's:
+    The rule rests on the simulation in benchmarks/results/size_power.csv, on panels shaped like published ones:
     only the permutation studentized by the district's own noise before the program rejects a true null in about 5 of
     100 cases whether the treated district varies more than the others, as much, or less. It takes two years before.
     With one, the permutation studentized by enrollment leads, which is right where noise comes from size; where nothing

@@ -62,8 +62,12 @@ class Dealt:
     false_positive_t: float
 
 
+Windows = Sequence[tuple[np.ndarray, np.ndarray]]
+"""Stretches of past periods: outcome, shape (units, periods), and stratum of each unit."""
+
+
 def deal(
-    windows: Sequence[tuple[np.ndarray, np.ndarray]],
+    windows: Windows,
     phases: Mapping[int, float],
     seed: int,
     *,
@@ -149,6 +153,37 @@ def _critical(far: np.ndarray) -> float:
     ordered = np.sort(far)[::-1]
     reached = (far[None, :] >= ordered[:, None] - TIE).mean(axis=1)
     return float(ordered[reached <= ALPHA + TIE][-1]) if reached[0] <= ALPHA + TIE else np.inf
+
+
+def picked(windows: Windows, share: float) -> float:
+    """Return what a comparison would show if those with the lowest outcome before were picked, without any effect.
+
+    Parameters
+    ----------
+    windows
+        As in `deal`; the last period of each is the one after.
+    share
+        Of the units that are picked, 0 to 1.
+
+    Returns
+    -------
+    float
+        Change of the picked from the first to the last period less that of the others, averaged over the windows. A low
+        figure is partly a bad spell, which ends by itself.
+
+    Examples
+    --------
+    >>> y = np.array([[80.0, 84.0], [85.0, 86.0], [90.0, 90.0], [95.0, 93.0]])
+    >>> picked([(y, np.zeros(4, dtype=int))], 0.5)
+    3.5
+    """
+    shown = []
+    for outcome, _ in windows:
+        change, lowest = outcome[:, -1] - outcome[:, 0], np.argsort(outcome[:, 0], kind="stable")
+        first = lowest[: max(round(share * len(outcome)), 1)]
+        others = np.setdiff1d(lowest, first)
+        shown.append(change[first].mean() - change[others].mean())
+    return float(np.mean(shown))
 
 
 def planned_starts(

@@ -35,7 +35,7 @@ def plain_bounds(study: EventStudy) -> Bounds:
 def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = TIMES) -> Bounds:
     """Return robust bounds for the year after the reference year of an event study.
 
-    For chronic absence that year (2019-20) lies before the program, so that zero is expected: it shows how the method
+    For chronic absence that year may lie before the program, so that zero is expected: it shows how the method
     fares where nine years of trends are known. For attendance it is the program's first year, with one change before.
 
     Parameters

@@ -8,6 +8,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, load_study
 from leapstudy.data.districts import rule_mask
+from leapstudy.data.load import CHRONIC
 from leapstudy.data.long_series import load_long_series
 from leapstudy.data.state import AtLeast, AtMost, Where
 from leapstudy.students.disclosure import shown
@@ -33,6 +34,8 @@ def rates(data: StudyData, outcome: str) -> pd.DataFrame:
     if declared.long is not None:
         series = load_long_series(data.state, outcome, pd.Index(data.districts["district_code"]))
         return series.rates.drop(columns=[year for year in declared.long.shown if year in series.rates])
+    if outcome == CHRONIC:
+        return data.chronic.pivot(index="district_code", columns="year", values="percent")
     rows = data.attendance
     rows = rows[(rows["edition"] == data.state.usual("editions")) & (rows["group"] == declared.group)]
     rows = rows[rows["measure"].str.startswith("final")]
@@ -113,17 +116,23 @@ def own_numbers(settings: StudentSettings, wanted: frozenset[str]) -> dict[str, 
     return own_ids(panel.table, wanted)
 
 
+def enrolled(data: StudyData, units: pd.DataFrame) -> tuple[float, str]:
+    """Return the students of the units in the newest year that has them, and that year; 0 and no year if none has."""
+    rows = data.attendance[data.attendance["group"] == "all"].dropna(subset=["students"])
+    if rows.empty:
+        return 0.0, ""
+    year = str(rows["year"].max())
+    newest = rows[rows["year"] == year].drop_duplicates("district_code").set_index("district_code")
+    return float(newest["students"].reindex(units["district_code"]).sum()), year
+
+
 def units_sentence(data: StudyData, where: Where) -> str:
     """Return how many units and students meet the rule, in a sentence."""
     found = eligible_units(data, where)
-    one, many = data.state.unit.noun["en"]
-    rows = data.attendance[data.attendance["group"] == "all"].dropna(subset=["students"])
-    newest = rows[rows["year"] == rows["year"].max()].drop_duplicates("district_code").set_index("district_code")
-    enrolled = newest["students"].reindex(found["district_code"]).sum()
-    return (
-        f"{counted(len(found), one, many)} with {enrolled:,.0f} students ({rows['year'].max()}) may be drawn: "
-        f"{rule_words(where)}; without a start until now."
-    )
+    students, year = enrolled(data, found)
+    size = f" with {students:,.0f} students ({year})" if students else ""
+    units = counted(len(found), *data.state.unit.noun["en"])
+    return f"{units}{size} may be drawn: {rule_words(where)}; without a start until now."
 
 
 def students_sentence(data: StudentData, rule: Rule, month: str) -> str:

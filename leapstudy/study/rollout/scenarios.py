@@ -10,7 +10,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted, percent
 from leapstudy.data import StudyData, load_study
-from leapstudy.did.lottery.dealt import Dealt, deal
+from leapstudy.did.lottery.dealt import Dealt, Windows, deal, picked
 from leapstudy.evidence.budget import Reach, on_visited, reach
 from leapstudy.students.chronic import CONNECTICUT
 from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions
@@ -19,6 +19,7 @@ from leapstudy.students.settings import StudentSettings
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import (
     eligible_units,
+    enrolled,
     rates,
     students_before,
     students_sentence,
@@ -26,6 +27,7 @@ from leapstudy.study.rollout.eligibility import (
     units_sentence,
 )
 
+VISITED, AVERAGE = "a visited student", "the average of all offered"
 WINDOWS = 3
 """Past decisions that are dealt into, the latest ones: more would hold the same students again."""
 
@@ -46,6 +48,8 @@ class Scenario:
         Share of the students of those offered who are visited.
     detectable_visited : float
         Smallest detectable effect on a visited student, points; above 100 no effect could be found.
+    picked_pp : float
+        What picking those with the lowest outcome instead would show without any effect, points.
     dealt : Dealt
         Sizes, smallest detectable effect of the offer (points of the outcome), false-positive rate.
     """
@@ -57,6 +61,7 @@ class Scenario:
     affordable: bool
     coverage: float
     detectable_visited: float
+    picked_pp: float
     dealt: Dealt
 
 
@@ -78,6 +83,8 @@ class Design:
     refused : tuple of str
         Scenarios that cannot be tried, and why.
     simulated : bool
+    whom : str
+        Whose effect `detectable_visited` is: the average of all offered where nothing is known of their number.
     """
 
     chosen: Rollout
@@ -88,6 +95,7 @@ class Design:
     scenarios: tuple[Scenario, ...]
     refused: tuple[str, ...]
     simulated: bool
+    whom: str = VISITED
 
     @property
     def best(self) -> Scenario:
@@ -107,9 +115,6 @@ class Design:
             }
             rows.append({**own, **sizes})
         return pd.DataFrame(rows)
-
-
-Windows = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 def design(chosen: Rollout, settings: StudentSettings | None = None) -> Design:
@@ -171,7 +176,8 @@ def _tries(
     for outcome, phases, share in product(outcomes, tries.phases, tries.offered):
         starts = {1 + k: share / phases for k in range(phases)}
         try:
-            dealt = deal(windows(outcome, phases), starts, chosen.seed_number, deals=tries.deals)
+            past_ones = windows(outcome, phases)
+            dealt = deal(past_ones, starts, chosen.seed_number, deals=tries.deals)
         except BadInput as error:
             refused.append(f"{outcome}, {percent(share, 0)} offered in {counted(phases, 'phase')}: {error}")
             continue
@@ -184,6 +190,7 @@ def _tries(
                 affordable=affordable(share),
                 coverage=coverage(share),
                 detectable_visited=on_visited(dealt.detectable, coverage(share)),
+                picked_pp=picked(past_ones, share),
                 dealt=dealt,
             )
         )
@@ -204,7 +211,7 @@ def _alike(item: Past, outcome: str, phases: int, n: int, seed: int) -> tuple[np
 def _of_units(chosen: Rollout) -> Design:
     data, budget = load_study(), chosen.budget
     units = eligible_units(data, chosen.eligible.units)
-    strata, students = unit_strata(units, chosen.strata.units), _students(data, units)
+    strata, students = unit_strata(units, chosen.strata.units), enrolled(data, units)[0]
     bought = reach(budget.dollars, budget.per_visited_student, 1.0, max(int(students), 1))
     if not chosen.scenarios.units:
         raise bad_value("list of outcomes under scenarios:", (), data.state.outcomes, "Name one or more.")
@@ -212,7 +219,7 @@ def _of_units(chosen: Rollout) -> Design:
         chosen,
         chosen.scenarios.units,
         lambda outcome, phases: _past_years(data, outcome, strata, phases),
-        coverage=lambda share: min(bought.visited / (share * students), 1.0),
+        coverage=lambda share: min(bought.visited / (share * students), 1.0) if students else 1.0,
         affordable=lambda share: bought.visited > 0,
     )
     last = data.state.program.clean_until
@@ -226,14 +233,8 @@ def _of_units(chosen: Rollout) -> Design:
         scenarios=tried,
         refused=refused,
         simulated=False,
+        whom=VISITED if students else AVERAGE,
     )
-
-
-def _students(data: StudyData, units: pd.DataFrame) -> float:
-    """Return the students of the units, in the newest year that has them."""
-    rows = data.attendance[data.attendance["group"] == "all"].dropna(subset=["students"])
-    newest = rows[rows["year"] == rows["year"].max()].drop_duplicates("district_code").set_index("district_code")
-    return float(newest["students"].reindex(units["district_code"]).sum())
 
 
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:

@@ -13,6 +13,7 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
 from leapstudy.evidence.plan import PlanAge, age, plan_hash
 from leapstudy.students.eligible import months
+from leapstudy.study.rollout import choices
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import rates, students_before
 from leapstudy.study.rollout.records import draws
@@ -94,6 +95,20 @@ def kept_plan(path: Path | None = None) -> dict[str, Any]:
     if plan.get("frozen") != plan_hash(plan):
         raise BadInput(f"{file.name} was changed after it was frozen. Restore it from version control.")
     return plan
+
+
+def check_rollout() -> None:
+    """Read what is decided before a program starts, its plan and the draws; nothing where no program is planned.
+
+    Raises
+    ------
+    BadInput
+        As `load_rollout`, `kept_plan` and `records.draws`.
+    """
+    if (paths.params() / choices.FILE).is_file():
+        choices.load_rollout()
+    kept_plan()
+    draws()
 
 
 def plan_for(chosen: Rollout) -> dict[str, Any]:

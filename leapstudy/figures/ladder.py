@@ -1,0 +1,168 @@
+"""Which single choice changes the answer: the main estimate, and one row a choice that is changed."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from leapstudy.core.frames import records
+from leapstudy.core.phrases import between, counted, number, probability
+from leapstudy.data.names import outcome_words
+from leapstudy.did.answer import Answer, DistrictAnswer
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    BAND,
+    COMPARISON,
+    INK,
+    NARROW,
+    OWN,
+    WIDE,
+    axes,
+    effect_axis,
+    fitted,
+    frame,
+    styled,
+    text_width,
+)
+from leapstudy.words import ladder as words
+
+ROW, ABOVE = 0.235, 0.4
+"""Inches of a row whose name stands beside it, and of one whose name stands above."""
+NAME, LONGEST = 9.0, 2.6
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+"""Keeps the line of zero out of the words that stand on it."""
+
+
+def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
+    """Draw the main estimate with its interval as a band, and every choice changed one at a time.
+
+    Parameters
+    ----------
+    answer
+        Of one district: its tests make a block of their own.
+    width
+        `WIDE` or `NARROW`, inches; where it is narrow a row's name and number stand above it.
+    """
+    rows, finding, narrow = words.ladder_rows(answer), words.ladder(answer), width <= NARROW
+    rows["place"] = _places(rows, narrow)
+    rows["name"] = [fitted(name, NAME, LONGEST, "bold") for name in rows["name"]]
+    caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
+    left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["name"], *rows["block"]})
+    right = 0.15 if narrow else 0.3 + max(text_width(_figure(row), NAME, "bold") for row in records(rows))
+    with styled():
+        figure, bottom, top = frame(
+            finding.title,
+            f"Effect on average {outcome_words(answer.spec.outcome)}, percentage points, 95% CI; one choice changed "
+            f"at a time",
+            f"{caption.source} unless named. {_note(answer)}",
+            float(rows["place"].max()) + 0.7,
+            width=width,
+        )
+        picture = axes(figure, left, width - right, bottom + 0.3, top)
+        picture.set(ylim=(top - bottom - 0.3, 0), yticks=[])
+        _intervals(picture, rows)
+        for row in records(rows):
+            _name(picture, row, narrow, _leads(answer) == row["name"])
+        _blocks(picture, rows, narrow)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(rows))
+
+
+def _places(rows: pd.DataFrame, narrow: bool) -> list[float]:
+    """Inches from the top of the picture to each row; a new block has room for its name."""
+    places, place, block = [], 0.0, words.MAIN
+    for name in rows["block"]:
+        place += (ABOVE if narrow else ROW) + (0.32 if name != block else 0.0)
+        places.append(place)
+        block = name
+    return places
+
+
+def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the intervals; one without an end runs through the picture with an arrowhead at both ends."""
+    ends = rows[["estimate_pp", "low_pp", "high_pp"]].to_numpy().ravel()
+    ends = ends[~pd.isna(ends)]
+    effect_axis(axes, float(ends.min()), float(ends.max()))
+    main = rows.iloc[0]
+    if not pd.isna(main["low_pp"]):
+        axes.axvspan(main["low_pp"], main["high_pp"], color=BAND, linewidth=0, zorder=0)
+    edges = axes.get_xlim()
+    for row in records(rows):
+        own = row["block"] == words.MAIN
+        color = OWN if own else COMPARISON if row["block"] == words.BEFORE else INK
+        endless = pd.isna(row["low_pp"]) or pd.isna(row["high_pp"])
+        low, high = edges if endless else (row["low_pp"], row["high_pp"])
+        axes.hlines(row["place"], low, high, color=color, linewidth=3.2 if own else 1.3, zorder=2)
+        if endless:
+            axes.plot(edges[0], row["place"], "<", color=color, markersize=6, clip_on=False)
+            axes.plot(edges[1], row["place"], ">", color=color, markersize=6, clip_on=False)
+        face = "white" if row["block"] == words.BEFORE else color
+        mark, size = ("D", 8) if own else ("o", 5.5)
+        axes.plot(
+            row["estimate_pp"],
+            row["place"],
+            mark,
+            markerfacecolor=face,
+            markeredgecolor=color,
+            markersize=size,
+            zorder=3,
+        )
+    axes.tick_params(axis="x", labelcolor=COMPARISON)
+
+
+def _name(axes: Axes, row: dict[str, object], narrow: bool, leads: bool) -> None:
+    """Write a row's name and number beside it, or above it where there is no room."""
+    own = row["block"] == words.MAIN or leads
+    look = {"color": OWN if row["block"] == words.MAIN else INK, "weight": "bold" if own else "normal", "size": NAME}
+    across = blended_transform_factory(axes.transAxes, axes.transData)
+    if narrow:
+        told = f"{row['name']}: {_figure(row)}"
+        axes.text(0, row["place"] - 0.08, told, transform=across, va="bottom", bbox=PAPER, **look)  # type: ignore[arg-type, operator]
+        return
+    shift = {"xycoords": across, "textcoords": "offset points", "va": "center", **look}
+    axes.annotate(str(row["name"]), (0, row["place"]), (-10, 0), ha="right", **shift)  # type: ignore[arg-type]
+    axes.annotate(_figure(row), (1, row["place"]), (12, 0), ha="left", **shift)  # type: ignore[arg-type]
+
+
+def _figure(row: dict[str, object]) -> str:
+    """Return a row's number as it stands beside it; a test has its p-value."""
+    value = number(float(row["estimate_pp"]))  # type: ignore[arg-type]
+    p = row["p_value"]
+    return f"{value}, {probability(float(p))}" if row["block"] == words.TESTS and not pd.isna(p) else value  # type: ignore[arg-type]
+
+
+def _blocks(axes: Axes, rows: pd.DataFrame, narrow: bool) -> None:
+    across = blended_transform_factory(axes.transAxes, axes.transData)
+    for block, part in rows[rows["block"] != words.MAIN].groupby("block", sort=False):
+        axes.annotate(
+            str(block),
+            (0, float(part["place"].min()) - (0.36 if narrow else 0.25)),
+            (0 if narrow else -10, 0),
+            xycoords=across,
+            textcoords="offset points",
+            ha="left" if narrow else "right",
+            va="center",
+            size=NAME,
+            weight="bold",
+            color=COMPARISON,
+            bbox=PAPER if narrow else None,
+        )
+
+
+def _leads(answer: Answer) -> str:
+    return answer.headline.label if isinstance(answer, DistrictAnswer) else ""
+
+
+def _note(answer: Answer) -> str:
+    """Say what the figure leaves out, and whose intervals they are."""
+    out, told = answer.leave_one_out, ""
+    if len(out) > 2:
+        rest = out.drop([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])["estimate_pp"]
+        told = f"Without one of the {counted(len(rest), 'other district')}: {between(rest.min(), rest.max())}."
+    if isinstance(answer, DistrictAnswer):
+        return f"{told} In bold the test that leads; intervals of other choices are the permutation's.".strip()
+    return told
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    names = ["What is changed", "To", "Estimate", "Low", "High", "p"]
+    return rows.drop(columns="place").replace({"block": {words.MAIN: "nothing"}}).set_axis(names, axis=1)

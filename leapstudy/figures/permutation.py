@@ -1,0 +1,60 @@
+"""How often shuffled labels give as much: the estimate among those of all ways to deal the program at random."""
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.phrases import points
+from leapstudy.did.answer import PooledAnswer
+from leapstudy.did.glance import Glance
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE, axes, effect_axis, frame, styled
+from leapstudy.words import findings
+
+HEIGHT, BINS = 1.6, 60
+QUANTILES = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
+
+
+def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
+    """Draw the estimates under shuffled labels, those as far from zero as the estimate in the program's color.
+
+    Parameters
+    ----------
+    answer
+        Of several treated districts; its `permutation` has a row a shuffle.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    values, estimate = answer.permutation["placebo_pp"].to_numpy(float), answer.main.estimate_pp
+    finding = findings.chance_of_answer(answer)
+    caption = caption_of(answer, f"Estimates when the program's label is dealt at random (seed {answer.spec.seed})")
+    far = np.abs(values) >= abs(estimate) - 1e-12
+    with styled():
+        figure, bottom, top = frame(
+            finding.title,
+            f"Estimates of {len(values):,} random relabelings, percentage points; blue: as far from zero as ours",
+            f"{caption.source}. {finding.detail}",
+            HEIGHT + 0.6,
+            width=width,
+        )
+        picture = axes(figure, 0.2, width - 0.2, bottom + 0.3, top - 0.28)
+        picture.hist([values[far], values[~far]], bins=BINS, stacked=True, color=[OWN, CONTEXT], linewidth=0)
+        picture.set_yticks([])
+        effect_axis(picture, float(values.min()), float(values.max()))
+        picture.axvline(estimate, color=OWN, linewidth=2.2)
+        left = estimate > sum(picture.get_xlim()) / 2
+        picture.annotate(
+            f"this study: {points(estimate)}",
+            (estimate, 1.0),
+            (-5 if left else 5, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="bottom",
+            color=OWN,
+            weight="bold",
+            size=TEXT,
+        )
+        picture.tick_params(axis="x", labelcolor=COMPARISON, labelsize=SMALL)
+    table = pd.DataFrame({"Share of relabelings below": QUANTILES, "Estimate": np.quantile(values, QUANTILES)})
+    return Exhibit(figure, finding.title, finding.alt, caption, table)

@@ -1,0 +1,77 @@
+"""A figure as a file: PNG in a few colors for notebooks and documents, SVG with its type as text for pages.
+
+The same figure gives the same bytes: fonts ship with the package, and neither date nor version is written into the
+file.
+"""
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageColor
+
+from leapstudy.figures import frame
+
+PAGE_DPI, PRINT_DPI = 100, 200
+"""Pixels an inch as a page counts them, and as a picture has them: sharp on a fine screen and in print."""
+SHADES, APART = 3, 60
+"""How many colors a picture has beside its fills and the house's own, for smooth edges; how far apart, of 255."""
+FILL, ALIKE = 100, 12
+"""One pixel in so many makes a color a fill, which keeps its color; fills less far apart, of 255, are one."""
+EDGE = ImageColor.getrgb("#9C9C9C")
+"""Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's."""
+HOUSE = [
+    ImageColor.getrgb(name)
+    for name in (frame.OWN, frame.TINT, frame.BAND, frame.COMPARISON, frame.CONTEXT, frame.INK, frame.WARNING)
+]
+
+
+def png(figure: Figure, dpi: int = PRINT_DPI) -> bytes:
+    """Return the figure as PNG bytes, the same bytes each time."""
+    with frame.styled():
+        figure.set_dpi(dpi)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # ``savefig`` would draw twice
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    out = BytesIO()
+    _few_colors(picture).save(
+        out, format="png"
+    )  # a page's own format packs closer; to optimize takes ten times as long
+    return out.getvalue()
+
+
+def _few_colors(picture: Image.Image) -> Image.Image:
+    """Return the picture in its fills, its house colors and a few shades between: half the size, nothing shifted.
+
+    A palette chosen by coverage or by count alone loses the shading behind a plot, or the color of a small marker;
+    the shades of smooth edges, of which there are hundreds, are what a file is large for.
+    """
+    size = picture.width * picture.height
+    counted: list[tuple[int, Any]] = sorted(picture.getcolors(maxcolors=size) or [], reverse=True)
+    frequent = [color for _, color in counted]
+    fills = [color for count, color in counted if count * FILL >= size]
+    chosen = list(_apart([*fills, *(color for color in HOUSE if color in frequent), EDGE], [], ALIKE))
+    chosen += islice(_apart(frequent, list(chosen), APART), SHADES)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for color in chosen for part in color])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _apart(colors: Iterable[Any], taken: list[Any], least: int) -> Iterator[Any]:
+    """Yield the colors, in order, that differ in a channel by `least` or more from those taken, and take them."""
+    for color in colors:
+        if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) >= least for other in taken):
+            taken.append(color)
+            yield color
+
+
+def svg(figure: Figure) -> str:
+    """Return the figure as SVG text, the same text each time; the type stays text."""
+    buffer = BytesIO()
+    with frame.styled():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue().decode("utf-8")

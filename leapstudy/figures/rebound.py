@@ -1,0 +1,210 @@
+"""Did they rise more than their fall alone predicts: the line of the comparison districts, and what lies beyond it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leapstudy.core.phrases import counted
+from leapstudy.data.names import comparison_words, short, study_names, year_words
+from leapstudy.did.answer import Rebound
+from leapstudy.did.rebound import predicted
+from leapstudy.figures.common import caption_of, not_drawn
+from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import (
+    COMPARISON,
+    CONTEXT,
+    INK,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    WARNING,
+    WIDE,
+    axes,
+    effect_axis,
+    fitted,
+    frame,
+    signed,
+    styled,
+    text_width,
+    wrap,
+)
+from leapstudy.study.public import Study
+from leapstudy.words import findings
+
+PANEL, ROW, LONGEST = 2.9, 0.165, 1.4
+"""Inches of the scatter, from one name to the next, and of the longest name."""
+SHADE = "#EFEFEF"
+
+
+def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
+    """Draw the rise over the fall with the line of the comparison districts, and how far each treated one lies from it.
+
+    Parameters
+    ----------
+    study
+        Its `answer.rebound` holds the line; where there is none, the reason is shown.
+    width
+        `WIDE` or `NARROW`, inches; narrow, what lies beyond the line comes first.
+    """
+    answer, finding, shown = study.answer, findings.rebound(study), study.answer.rebound
+    if shown is None:
+        return not_drawn(answer, finding.title, finding.detail, width)
+    narrow, rows = width <= NARROW, beyond(shown)
+    first, fell, rose = map(year_words, shown.years)
+    flagged = _flagged(study)
+    caption = caption_of(answer, "Change of attendance from year to year", f"{first} to {rose}")
+    tall = ROW * (len(rows) + 1.5) + 0.55
+    height = tall + PANEL + 0.5 if narrow else max(tall, PANEL) + 0.2
+    with styled():
+        figure, bottom, top = frame(
+            finding.title,
+            f"Change in attendance, percentage points. Gray: line and 95% prediction from "
+            f"{counted(shown.n, 'district')} alone ({comparison_words(shown.group)})",
+            f"{caption.source}. Both axes use {fell}, so that an error in that year alone makes such a line.",
+            height,
+            width=width,
+        )
+        names = 0.2 + max(text_width(name, SMALL, "bold") for name in [*rows["name"], f"{_average(shown)}, 95% CI"])
+        if narrow:
+            right = axes(figure, names, width - 0.15, top - tall + 0.25, top - 0.25)
+            left = axes(figure, 0.4, width - 0.15, bottom + 0.45, bottom + PANEL - 0.05)
+        else:
+            left = axes(figure, 0.4, 0.52 * width, bottom + 0.45, top - 0.25)
+            right = axes(figure, 0.55 * width + names, width - 0.15, bottom + 0.45, top - 0.25)
+        _scatter(left, shown, flagged)
+        _residuals(right, shown, rows, flagged, study.answer.sensitivity.recovery)
+    return Exhibit(figure, finding.title, finding.alt, caption, _table(shown))
+
+
+def beyond(shown: Rebound) -> pd.DataFrame:
+    """Return name, gap_pp and own of the districts on the right: the treated; with one of them, the others too."""
+    rows = shown.treated.assign(own=True)
+    if len(rows) == 1:
+        gap = shown.comparison["rebound_pp"] - shown.intercept - shown.slope * shown.comparison["fall_pp"]
+        rows = pd.concat([rows, shown.comparison.assign(gap_pp=gap, own=False)])
+    names = [fitted(short(name), SMALL, LONGEST) for name in rows["district"]]
+    return rows.assign(name=names).sort_values("gap_pp", ascending=False, ignore_index=True)
+
+
+def _flagged(study: Study[Any]) -> set[str]:
+    """Return the codes of districts whose figures of the year look broken."""
+    return set() if study.years is None else set(", ".join(study.years.unflagged["units"]).split(", "))
+
+
+def _average(shown: Rebound) -> str:
+    if len(shown.treated) > 1:
+        return f"Average of {len(shown.treated)}"
+    return fitted(short(shown.treated["district"].iloc[0]), SMALL, LONGEST - 0.4, "bold")
+
+
+def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
+    """Draw both sides, the comparison districts' line with its prediction, and the way from it to each treated."""
+    falls = pd.concat([shown.comparison["fall_pp"], shown.treated["fall_pp"]])
+    at = np.linspace(falls.min() - 0.3, falls.max() + 0.3, 40)
+    line = predicted(shown.comparison, at)
+    axes.fill_between(at, line["low_pp"], line["high_pp"], color=SHADE, linewidth=0, zorder=0)
+    axes.plot(at, line["mean_pp"], color=COMPARISON, linewidth=1.6)
+    own = shown.treated.assign(color=[WARNING if code in flagged else OWN for code in shown.treated["district_code"]])
+    axes.vlines(own["fall_pp"], own["predicted_pp"], own["rebound_pp"], color=own["color"], linewidth=1)
+    others = shown.comparison[["fall_pp", "rebound_pp"]].to_numpy().T
+    axes.plot(*others, "o", color=COMPARISON, markersize=4.5, markerfacecolor="white")
+    axes.scatter(own["fall_pp"], own["rebound_pp"], color=own["color"], s=26, zorder=3)
+    axes.axhline(0, color=CONTEXT, linewidth=0.8, zorder=0.5)
+    backs = pd.concat([shown.comparison["rebound_pp"], shown.treated["rebound_pp"]])
+    room = 0.08 * float(backs.max() - backs.min())
+    axes.set(xlim=(at[0], at[-1]), ylim=(backs.min() - 2.2 * room, backs.max() + 1.8 * room))
+    axes.locator_params(nbins=5)
+    axes.xaxis.set_major_formatter(lambda value, _: signed(value))
+    axes.yaxis.set_major_formatter(lambda value, _: signed(value))
+    first, fell, rose = map(year_words, shown.years)
+    room = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    axes.set_title("\n".join(wrap(f"Rise, {fell} to {rose}", TEXT, room, "bold")), loc="left", size=TEXT, weight="bold")
+    axes.set_xlabel("\n".join(wrap(f"change {first} to {fell}", SMALL, room)), size=SMALL, color=COMPARISON)
+    _key(axes, shown)
+    for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
+        _label(axes, own.loc[place])
+
+
+def _key(axes: Axes, shown: Rebound) -> None:
+    """Say which dots are which, where no dot can be: below the line's lower left end."""
+    own = (
+        fitted(short(shown.treated["district"].iloc[0]), SMALL, LONGEST, "bold")
+        if len(shown.treated) == 1
+        else _program(shown)
+    )
+    axes.text(0.02, 0.09, own, transform=axes.transAxes, color=OWN, weight="bold", size=SMALL)
+    axes.text(0.02, 0.02, f"{shown.n} without", transform=axes.transAxes, color=COMPARISON, size=SMALL)
+
+
+def _program(shown: Rebound) -> str:
+    return f"{len(shown.treated)} {study_names().program}"
+
+
+def _label(axes: Axes, row: "pd.Series[Any]") -> None:
+    """Name a treated district, on the side of its dot where the picture has room."""
+    left = row["fall_pp"] > sum(axes.get_xlim()) / 2
+    up = row["rebound_pp"] < row["predicted_pp"] - 1
+    axes.annotate(
+        fitted(short(row["district"]), SMALL, LONGEST, "bold"),
+        (row["fall_pp"], row["rebound_pp"]),
+        (-6 if left else 6, 0 if up else 7),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center" if up else "bottom",
+        size=SMALL,
+        color=row["color"],
+        weight="bold",
+    )
+
+
+def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str], average: Any) -> None:
+    """Draw how far each district lies from what its fall predicts, every one by its name; the average on top."""
+    many, places = len(shown.treated) > 1, np.arange(len(rows)) + 1.6
+    colors = [
+        WARNING if code in flagged and own else OWN if own else CONTEXT
+        for code, own in zip(rows["district_code"], rows["own"], strict=True)
+    ]
+    axes.hlines(places, 0, rows["gap_pp"], color=colors, linewidth=1.4)
+    axes.scatter(rows["gap_pp"], places, color=colors, s=20, zorder=3)
+    ends = [*rows["gap_pp"]]
+    if average is not None:
+        axes.hlines(0.2, average.low_pp, average.high_pp, color=OWN, linewidth=3.2)
+        axes.plot(average.estimate_pp, 0.2, "D", color=OWN, markersize=7)
+        ends += [average.low_pp, average.high_pp]
+    effect_axis(axes, min(ends), max(ends), most=4)
+    axes.set(ylim=(len(rows) + 1.2, -0.8), yticks=[])
+    axes.set_title("Beyond what the fall predicts", x=1, ha="right", size=TEXT, weight="bold")
+    axes.tick_params(axis="x", labelcolor=COMPARISON)
+    named = [(0.2, f"{_average(shown)}{'' if many else ', 95% CI'}", OWN, "bold")] if average is not None else []
+    for place, name, color in zip(places, rows["name"], colors, strict=True):
+        named.append((float(place), name, INK if color == OWN else COMPARISON if color == CONTEXT else color, "normal"))
+    for place, name, color, weight in named:
+        axes.annotate(
+            name,
+            (0, place),
+            (-6, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=SMALL,
+            color=color,
+            weight=weight,
+        )
+
+
+def _table(shown: Rebound) -> pd.DataFrame:
+    _, fell, rose = map(year_words, shown.years)
+    columns = {
+        "district": "District",
+        "fall_pp": f"Change to {fell}",
+        "rebound_pp": f"Change to {rose}",
+        "predicted_pp": "Predicted",
+        "predicted_low_pp": "Low",
+        "predicted_high_pp": "High",
+        "gap_pp": "Actual minus predicted",
+    }
+    return shown.treated.assign(district=shown.treated["district"].map(short))[list(columns)].rename(columns=columns)

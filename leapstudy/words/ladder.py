@@ -1,0 +1,138 @@
+"""One choice changed at a time, and every choice at once: the rows of both figures, and what they show."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.frames import records
+from leapstudy.core.phrases import between, counted, missing, number, points
+from leapstudy.data.names import comparison_short, contrast_words, short
+from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
+from leapstudy.words.findings import Finding
+
+MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = (
+    "",
+    "Compared with",
+    "Between which years",
+    "Which edition",
+    "Which model",
+    "Leaving one district out",
+    "Which test",
+    "Before: expected to be zero",
+)
+"""The blocks of the ladder, in order; the first holds the main estimate alone."""
+COLUMNS = ["block", "name", "estimate_pp", "low_pp", "high_pp", "p_value"]
+
+
+def ladder_rows(answer: Answer) -> pd.DataFrame:
+    """Return the main estimate, and one row a choice that is changed, all others as they were.
+
+    Returns
+    -------
+    DataFrame
+        block, name, estimate_pp, low_pp, high_pp (empty where the interval has no end), p_value.
+    """
+    main, ends = answer.main, ("estimate_pp", "ci_low_pp", "ci_high_pp", "p_value")
+    rows: list[tuple[object, ...]] = [(MAIN, "Main estimate", *(getattr(main, name) for name in ends))]
+    for row in records(contrast_rows(answer)):
+        name = f"{comparison_short(row['comparison'])} ({row['n_comparison']})"
+        if row["comparison"] != main.comparison and (row["pre"], row["post"]) == (main.pre, main.post):
+            rows.append((GROUPS, name, *(row[end] for end in ends)))
+    for row in records(contrast_rows(answer)):
+        if row["comparison"] == main.comparison and (row["pre"], row["post"]) != (main.pre, main.post):
+            words = contrast_words(row["pre"], row["post"]).removeprefix("placebo: ")
+            rows.append((BEFORE if row["role"] == "placebo" else YEARS, words, *(row[end] for end in ends)))
+    for row in records(answer.editions):
+        if row["edition"] != main.edition:
+            rows.append((FILES, f"{row['edition']} edition", *(row[end] for end in ends)))
+    for row in records(estimator_rows(answer)):
+        if not row["is_main"]:
+            rows.append((MODELS, row["label"], *(row[end] for end in ends)))
+    rows += [(OUT, *row) for row in _extremes(answer)]
+    if isinstance(answer, DistrictAnswer):
+        rows += [(TESTS, row["method"], *(row[end] for end in ends)) for row in records(answer.methods)]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame[COLUMNS[2:]] = frame[COLUMNS[2:]].astype(float).replace([math.inf, -math.inf], math.nan)
+    order = {block: place for place, block in enumerate((MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE))}
+    return frame.sort_values("block", key=lambda blocks: blocks.map(order), kind="stable", ignore_index=True)
+
+
+def _extremes(answer: Answer) -> list[tuple[object, ...]]:
+    """The two districts whose absence moves the estimate most, down and up; the rest lies between."""
+    out = answer.leave_one_out
+    if out.empty:
+        return []
+    places = dict.fromkeys([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])
+    return [
+        (f"without {short(row['district'])}", row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], math.nan)
+        for row in records(out.loc[list(places)])
+    ]
+
+
+def excludes_zero(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows have an interval on one side of zero; one without an end never has."""
+    return (rows["low_pp"] > 0) | (rows["high_pp"] < 0)
+
+
+def ladder(answer: Answer) -> Finding:
+    """Say whether changing one choice at a time changes what the interval says of zero."""
+    rows, main = ladder_rows(answer), answer.main
+    others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
+    clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
+    flips = len(others) - changed if clear else changed
+    what = "brings zero into the interval" if clear else "takes the interval off zero"
+    title = (
+        f"Changing one choice at a time "
+        f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
+    )
+    out = rows[rows["block"] == OUT]
+    if not out.empty:
+        most = records(out.loc[[(out["estimate_pp"] - main.estimate_pp).abs().idxmax()]])[0]
+        title += f"; {most['name']} the estimate is {number(most['estimate_pp'])}"
+    if others.empty:
+        return Finding("No choice can be changed here: this is the only way to ask", "", main.estimate_pp)
+    low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
+    detail = f"{counted(len(others), 'other choice')} give {between(low, high)} points. {_before(rows)}".strip()
+    return Finding(title, detail, main.estimate_pp, low, high)
+
+
+def _before(rows: pd.DataFrame) -> str:
+    told = [
+        f"{number(row['estimate_pp'])} ({between(row['low_pp'], row['high_pp'])})"
+        for row in records(rows[rows["block"] == BEFORE])
+    ]
+    return f"Before the program, where zero is expected, the same comparison gives {'; '.join(told)}." if told else ""
+
+
+def specifications(curve: pd.DataFrame) -> Finding:
+    """Say where the specifications that exclude zero come from.
+
+    Parameters
+    ----------
+    curve
+        One row a specification: comparison, estimate_pp, low_pp, high_pp (may be empty), fair_before.
+    """
+    clear = curve[excludes_zero(curve)]
+    fair = int(clear["fair_before"].astype(bool).sum())
+    groups = clear["comparison"].unique()
+    if clear.empty:
+        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
+    elif fair == 0:
+        where = f", use one comparison ({comparison_short(groups[0])})" if len(groups) == 1 else ""
+        title = f"All {len(clear)} of {len(curve)} specifications that exclude zero{where} fail their own placebo"
+        title = title if not where else title.replace(") fail", ") and fail")
+    else:
+        title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
+    shown = curve["estimate_pp"]
+    above = int((shown > 0).sum())
+    detail = (
+        f"{above} lie above zero, {int((shown < 0).sum())} below; the median is {points(float(np.median(shown)))} "
+        f"points, the range {between(shown.min(), shown.max())}."
+    )
+    return Finding(title, detail, float(shown.median()))
+
+
+def bounded(low: float | None, high: float | None) -> bool:
+    """Return whether an interval has two ends."""
+    return not missing(low) and not missing(high) and math.isfinite(low or 0.0) and math.isfinite(high or 0.0)

@@ -1,0 +1,98 @@
+"""Every exhibit of the public track at both widths: nothing is cut, nothing meets anything, the finding is the title."""
+
+from dataclasses import replace
+
+import pytest
+from layout import overlaps
+from test_figures_frame import WIDTHS, one  # noqa: F401
+
+from leapstudy.did.answer import contrast_rows
+from leapstudy.figures.claims import state_curve
+from leapstudy.figures.common import caption_of
+from leapstudy.figures.editions import editions
+from leapstudy.figures.ladder import ladder
+from leapstudy.figures.permutation import permutation
+from leapstudy.figures.plain import answer_chart
+from leapstudy.figures.rebound import beyond, rebound
+from leapstudy.figures.specifications import specifications
+from leapstudy.words import findings
+from leapstudy.words import ladder as words
+
+
+def every_way(study, width):
+    answer = study.answer
+    return specifications(answer.sensitivity.curve, caption_of(answer, "x"), answer.event_study.start, width, place=7)
+
+
+OF_A_STUDY = {
+    "answer": lambda study, width: answer_chart(study, "en", width),
+    "ladder": lambda study, width: ladder(study.answer, width),
+    "rebound": rebound,
+    "specifications": every_way,
+}
+
+
+@WIDTHS
+@pytest.mark.parametrize("name", OF_A_STUDY)
+@pytest.mark.parametrize("which", ["whole", "one"])
+def test_an_exhibit_of_one_or_of_all_fits_and_reads(request, which, name, width):
+    exhibit = OF_A_STUDY[name](request.getfixturevalue(which), width)
+    assert overlaps(exhibit.figure) == []
+    shown = " ".join(text.get_text() for text in exhibit.figure.texts)
+    assert exhibit.title in shown and exhibit.alt.startswith(("SIMULATED: ", exhibit.title[:40], "The estimate"))
+
+
+@WIDTHS
+def test_an_exhibit_of_all_or_of_the_data_fits(whole, width):
+    for exhibit in (permutation(whole.answer, width), editions(whole, width), state_curve(whole.facts, width)):
+        assert overlaps(exhibit.figure) == []
+
+
+@WIDTHS
+def test_what_cannot_be_drawn_says_why(whole, width):
+    answer = replace(whole.answer, rebound=None, not_possible=("How a rise follows a fall cannot be said: too few.",))
+    exhibit = rebound(replace(whole, answer=answer), width)
+    assert overlaps(exhibit.figure) == [] and "too few" in exhibit.data.to_string()
+
+
+def test_the_ladder_has_a_row_for_each_choice_that_is_changed_alone(whole, one):  # noqa: F811
+    for study in (whole, one):
+        rows, main = words.ladder_rows(study.answer), study.answer.main
+        assert rows["block"].iloc[0] == words.MAIN and rows["estimate_pp"].iloc[0] == main.estimate_pp
+        alone = contrast_rows(study.answer).query("comparison == @main.comparison and post != @main.post")
+        drawn = rows[rows["block"].isin([words.YEARS, words.BEFORE])]["estimate_pp"]
+        assert set(alone["estimate_pp"]) <= set(drawn)
+        out = rows[rows["block"] == words.OUT]["estimate_pp"]
+        assert out.min() == study.answer.leave_one_out["estimate_pp"].min()
+    assert (words.ladder_rows(one.answer)["block"] == words.TESTS).sum() == len(one.answer.methods)
+
+
+def test_the_ladders_title_counts_what_its_rows_show(whole):
+    answer = whole.answer
+    assert words.ladder(answer).title.startswith("Changing one choice at a time never takes the interval off zero")
+    editions_off = answer.editions.assign(ci_low_pp=-2.0, ci_high_pp=-1.0)
+    assert "off zero in 1 of" in words.ladder(replace(answer, editions=editions_off)).title
+    clear = replace(answer, main=replace(answer.main, ci_low_pp=-0.9, ci_high_pp=-0.1))
+    assert "brings zero into the interval" in words.ladder(clear).title
+
+
+def test_beside_one_district_stand_the_others_and_what_lies_beyond_the_line(one, whole):  # noqa: F811
+    rows = beyond(one.answer.rebound)
+    assert rows["own"].sum() == 1 and len(rows) == one.answer.rebound.n + 1
+    assert rows.loc[~rows["own"], "gap_pp"].sum() == pytest.approx(0, abs=1e-9), "residuals of a fitted line"
+    assert beyond(whole.answer.rebound)["own"].all()
+
+
+def test_a_districts_figure_and_sentence_carry_the_interval_of_the_test_that_leads(one):  # noqa: F811
+    headline = one.answer.headline
+    assert findings.leading(one.answer) == (headline.low_pp, headline.high_pp, headline.p_value)
+    told = findings.leading_words(one.answer)
+    assert told in str(findings.answer(one)) and headline.label.lower() in told
+    assert one.evidence.verdict.p_value == headline.p_value, "what the plain page says"
+
+
+@pytest.mark.parametrize(
+    ("power", "said"), [(0.0, "no chance"), (0.03, "less than 1 chance in 20"), (0.1, "about 1 chance in 10")]
+)
+def test_a_chance_is_never_told_larger_than_it_is(power, said):
+    assert findings.chance_of(power) == said
