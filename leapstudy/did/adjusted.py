@@ -111,10 +111,10 @@ def _full_rank(covariates: np.ndarray) -> np.ndarray:
 def _chance(d: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's fitted chance to be visited, and the inverse information a row."""
     try:
-        fit = sm.GLM(d, x, family=sm.families.Binomial()).fit()
-    except PerfectSeparationError:
+        fit = sm.Logit(d, x).fit(method="newton", maxiter=60, disp=0, warn_convergence=False)
+    except (PerfectSeparationError, np.linalg.LinAlgError):
         raise BadInput(NO_LIKE) from None
-    chance = np.clip(fit.fittedvalues, 1e-12, 1 - 1e-12)
+    chance = np.clip(fit.predict(), 1e-12, 1 - 1e-12)
     return chance, np.asarray(fit.cov_params()) * len(d)
 
 

@@ -229,7 +229,32 @@ VISITS = Table(
         ),
     ),
 )
-TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS)
+OUTCOME_NAMES = ("chronic_absence", "incidents", "grades", "courses_failed", "enrolled")
+OUTCOMES = Table(
+    "outcomes",
+    "one row per student, outcome and period; an outcome that is not known has no row",
+    ("student", "outcome", "period_start", "period_end"),
+    (
+        STUDENT,
+        Column(name="outcome", kind="text", meaning="which outcome", allowed=OUTCOME_NAMES),
+        Column(name="period_start", kind="date", meaning="first day of the period"),
+        Column(name="period_end", kind="date", meaning="last day of the period"),
+        Column(
+            name="value",
+            kind="number",
+            meaning="0 or 1 (chronic_absence, enrolled), incidents, grade points, or courses failed",
+            high=1_000,
+        ),
+        Column(
+            name="of",
+            kind="number",
+            meaning="1 (chronic_absence, enrolled), days enrolled (incidents), highest grade, or courses taken",
+            high=1_000,
+        ),
+        STATUS,
+    ),
+)
+TABLES = (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS, OUTCOMES)
 
 
 def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequence[str]) -> None:

@@ -6,13 +6,14 @@ numbers, and nothing of it is written anywhere.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, Table
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import sealed
+from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.expression import Event, panel_by
@@ -23,6 +24,8 @@ from leapstudy.students.visits import grade_band
 MOST_ROWS = 60_000
 """Comparison rows beyond this are sampled by a hash of student and month; visited students are all kept."""
 HEX_DIGITS = 6
+WITHIN = 6
+"""Months after the month of a visit within which the last value of an outcome counts."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,51 +58,76 @@ class RiskRows:
         return f"RiskRows({len(self.change)} rows, {self.history.shape[1]} columns of history; numbers are not shown)"
 
 
-def risk_rows(
-    data: StudentData, months: tuple[int, int], event: Event = "visit", outcome: Table | None = None
-) -> RiskRows:
-    """Return the students of all risk sets.
+@dataclass(frozen=True, slots=True, repr=False)
+class RiskSets:
+    """The students of all risk sets with their history, kept in the engine; its repr holds no row."""
+
+    panel: Table
+    people: Table
+    rows: Table
+
+    def __repr__(self) -> str:
+        return "RiskSets(rows stay in the engine)"
+
+
+def risk_sets(data: StudentData, event: Event = "visit") -> RiskSets:
+    """Form the risk sets once, with the history of their students; several outcomes may be read of them.
 
     Parameters
     ----------
     data
         From `open_students`, with its log where the event is a referral.
-    months
-        First and last month after the event whose mean is the outcome.
     event
         What picks a student: the first completed visit, or the first referral (intention-to-treat).
+
+    Raises
+    ------
+    BadInput
+        If the engine fails.
+    """
+    panel = panel_by(data, event)
+    people = panel.group_by("student").agg(ends=panel.first_visit_month.max())
+    places = panel.select("student", "month", "district_code", "school_code", "grade", "high_needs")
+    seen = lookbacks(panel).drop("district_code").join(places, ["student", "month"])
+    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
+    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
+    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
+    picked = (risk.ends == risk.g).fill_null(False)
+    risk = risk.mutate(picked=picked, g=month_number(risk.g), base=month_number(risk.month))
+    return RiskSets(panel, people, keep(panel.get_backend(), "forming the risk sets", _sampled(risk)))
+
+
+def risk_rows(
+    sets: RiskSets, months: tuple[int, int], outcome: Table | None = None, take: Literal["first", "last"] = "first"
+) -> RiskRows:
+    """Return the students of all risk sets with what changed for them.
+
+    Parameters
+    ----------
+    sets
+        From `risk_sets`.
+    months
+        First and last month after the event whose mean is the outcome.
     outcome
-        Of another outcome than attendance: student, month (in which the value was complete), y; see
-        `leapstudy.students.outcomes`. The change is then that from the last value before to the first one after.
+        Of another outcome than attendance: student, start, month, y of `leapstudy.students.outcomes.outcome_points`.
+        The change is then that from the last period that ended before to one that began after.
+    take
+        Which one: the first, or the last that ended within `months`.
 
     Raises
     ------
     BadInput
         If nobody is at risk, or the engine fails.
     """
-    panel = panel_by(data, event)
-    people = panel.group_by("student").agg(ends=panel.first_visit_month.max())
-    seen = (
-        lookbacks(panel)
-        .drop("district_code")
-        .join(
-            panel.select("student", "month", "district_code", "school_code", "grade", "high_needs"),
-            ["student", "month"],
-        )
-    )
-    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
-    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
-    risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
-    risk = risk.mutate(
-        picked=(risk.ends == risk.g).fill_null(False), g=month_number(risk.g), base=month_number(risk.month)
-    )
-    risk = _sampled(risk)
-    rates = _rates(panel) if outcome is None else outcome.select("student", t=month_number(outcome.month), y=outcome.y)
-    changes = _changes(risk, rates, months, last=outcome is not None)
-    table = sealed("reading the risk sets", changes.order_by(["student", "g"]).to_pandas)
+    risk = sets.rows
+    if outcome is None:
+        changes = risk.join(_attendance(risk, _rates(sets.panel), months), ["student", "g"])
+    else:
+        changes = risk.join(_single_values(risk, outcome, months[1], take), ["student", "g"])
+    table = sealed("reading the risk sets", _shown(changes).order_by(["student", "g"]).to_pandas)
     if table.empty:
         raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
-    return _record(table, _exposure(panel, people, table, months[1]))
+    return _record(table, _exposure(sets.panel, sets.people, table, months[1]))
 
 
 def _rates(panel: Table) -> Table:
@@ -119,20 +147,33 @@ def _sampled(risk: Table) -> Table:
     return risk.filter(risk.picked | (text.hexdigest("md5").left(HEX_DIGITS) < limit))
 
 
-def _changes(risk: Table, rates: Table, months: tuple[int, int], last: bool) -> Table:
-    """Return the rows with `before`, `after` and what is kept of their history; `last` takes single values."""
-    then = risk.left_join(rates, "student", rname="{name}_of")
-    own = then.picked | then.ends.isnull() | (then.t < month_number(then.ends))
-    inside = (then.t - then.g).between(*months) & own
-    before = then.t < then.g if last else then.t == then.base
-    keys = ["student", "g"]
-    if last:
-        sums = then.group_by(keys).agg(
-            before=then.y.argmax(then.t, where=before), after=then.y.argmin(then.t, where=(then.t > then.g) & own)
-        )
-    else:
-        sums = then.group_by(keys).agg(before=then.y.mean(where=before), after=then.y.mean(where=inside))
-    rows = risk.join(sums, keys)
+def _attendance(risk: Table, rates: Table, months: tuple[int, int]) -> Table:
+    """Return student, g, before (attendance in the base month) and after (its mean, up to an own visit)."""
+    then = risk.join(rates, "student", rname="{name}_of")
+    inside = (then.t - then.g).between(*months) & _own(then)
+    return then.group_by(["student", "g"]).agg(
+        before=then.y.mean(where=then.t == then.base), after=then.y.mean(where=inside)
+    )
+
+
+def _single_values(risk: Table, outcome: Table, within: int, take: Literal["first", "last"]) -> Table:
+    """Return student, g, before (last period ended before g) and after (a period begun after g, up to an own visit)."""
+    values = outcome.select("student", s=month_number(outcome.start), t=month_number(outcome.month), y=outcome.y)
+    then = risk.join(values, "student", rname="{name}_of")
+    later = (then.s > then.g) & _own(then)
+    last = then.y.argmax(then.t, where=later & (then.t - then.g <= within))
+    return then.group_by(["student", "g"]).agg(
+        before=then.y.argmax(then.t, where=then.t < then.g),
+        after=then.y.argmin(then.t, where=later) if take == "first" else last,
+    )
+
+
+def _own(then: Table) -> BooleanValue:
+    """Return which values still tell of the side on which a student stands in the risk set."""
+    return then.picked | then.ends.isnull() | (then.t < month_number(then.ends))
+
+
+def _shown(rows: Table) -> Table:
     return rows.select(
         "student",
         "g",

@@ -400,6 +400,14 @@ VISIT_RULES: tuple[Rule, ...] = (
         f"params/students.yml.",
     ),
     Rule(
+        "unknown_result",
+        "error",
+        lambda t, _: ~_one_of(t.result, contract.VISIT_RESULTS),
+        "refused",
+        f"How an attempt ended is none of {', '.join(contract.VISIT_RESULTS)}. Translate it under `values:` in "
+        f"params/students.yml.",
+    ),
+    Rule(
         "unknown_support",
         "error",
         lambda t, limits: ~_supports(t, limits),

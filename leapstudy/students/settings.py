@@ -15,7 +15,7 @@ from leapstudy.students import contract
 from leapstudy.students.reading import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
-TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result")
+TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
 """Columns whose own values may be translated under `values:`."""
 
 
@@ -55,6 +55,7 @@ class StudentSettings(BaseModel):
     input: str
     visits: str
     roster: str
+    outcomes: str = ""
     shape: Literal[""] | contract.Shape
     columns: dict[str, str]
     source: str = "student files, not published"
@@ -144,13 +145,18 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
         from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
 
         made = default_simulation()
-        return {"attendance": made.panel, "visits": made.visits}
+        return {"attendance": made.panel, "visits": made.visits, "outcomes": made.outcomes}
     if not settings.visits and not before:
         raise BadInput(
             "params/students.yml names attendance and no visit log, which says who was referred, tried and met. Give it"
             " under `visits:`; before a program starts, leapstudy design and draw do without."
         )
-    roles = {"attendance": settings.input, "visits": settings.visits, "roster": settings.roster}
+    roles = {
+        "attendance": settings.input,
+        "visits": settings.visits,
+        "roster": settings.roster,
+        "outcomes": settings.outcomes,
+    }
     return {role: Path(text).expanduser() for role, text in roles.items() if text}
 
 

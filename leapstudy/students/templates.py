@@ -3,7 +3,16 @@
 import json
 from collections.abc import Sequence
 
-from leapstudy.students.contract import ENROLLMENT, STUDENT_DAY, STUDENT_MONTH, SUPPORTS, VISITS, Column, Table
+from leapstudy.students.contract import (
+    ENROLLMENT,
+    OUTCOMES,
+    STUDENT_DAY,
+    STUDENT_MONTH,
+    SUPPORTS,
+    VISITS,
+    Column,
+    Table,
+)
 
 SENT = ("first_visit_month",)
 """Columns that the workspace fills itself; no vendor sends them."""
@@ -30,6 +39,11 @@ EXAMPLES = {
     "language": "es",
     "visitor": "community health worker",
     "supports": "food;transport",
+    "outcome": "courses_failed",
+    "period_start": "YYYY-09-01",
+    "period_end": "YYYY-01-31",
+    "value": "1",
+    "of": "6",
 }
 """One INVENTED cell a column."""
 TABLES: dict[str, Table] = {
@@ -37,6 +51,7 @@ TABLES: dict[str, Table] = {
     "attendance_by_month": STUDENT_MONTH,
     "attendance_by_day": STUDENT_DAY,
     "enrollment": ENROLLMENT,
+    "outcomes": OUTCOMES,
 }
 
 

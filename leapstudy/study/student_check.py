@@ -89,10 +89,13 @@ def too_close(checked: Checked, settings: StudentSettings) -> str:
 
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
+    from leapstudy.students.contract import OUTCOMES
     from leapstudy.students.engine import connect
     from leapstudy.students.files import is_simulated
+    from leapstudy.students.outcomes import inspect_outcomes
     from leapstudy.students.readers import open_panel, read_visits
     from leapstudy.students.sketch import group_sketches
+    from leapstudy.students.sources import read
 
     known, how, files = load_study().districts, settings.reading, input_files(settings)
     con = connect(settings.memory_limit, engine=settings.engine)
@@ -102,7 +105,10 @@ def _check(settings: StudentSettings) -> Checked:
     report, rows = inspect_attendance(panel, limits, files["attendance"].name, simulated)
     log = read_visits(con, files["visits"], how)
     told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
-    reports = (report, told)
+    reports = [report, told]
+    if "outcomes" in files and not simulated:
+        source = read(con, files["outcomes"], OUTCOMES, how)
+        reports.append(inspect_outcomes(source, panel.table, limits, files["outcomes"].name, simulated)[0])
     ok = all(item.ok for item in reports)
     codes, sketches = [], []
     if ok:

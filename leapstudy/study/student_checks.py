@@ -16,7 +16,7 @@ from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
-from leapstudy.students.risk_rows import RiskRows, risk_rows
+from leapstudy.students.risk_rows import RiskRows, RiskSets, risk_rows, risk_sets
 
 VISITED, UNEXPOSED, REFERRED = "dr_visited", "dr_low_exposure", "dr_referred"
 LABELS = {
@@ -27,21 +27,23 @@ LABELS = {
 CHECK_COLUMNS = ("what", "estimate_pp", "se_pp", "low_pp", "high_pp", "p_value", "n_treated", "n_comparison", "reason")
 
 
-def checks(data: StudentData) -> pd.DataFrame:
+def checks(data: StudentData, sets: RiskSets) -> pd.DataFrame:
     """Return the checks, one row each; one that cannot be made says why.
 
     Parameters
     ----------
     data
         The students of all districts, with their visit log.
+    sets
+        Their risk sets by first visit.
 
     Returns
     -------
     pandas.DataFrame
         Index: estimator; columns `CHECK_COLUMNS`.
     """
-    visited = _attempt(lambda: risk_rows(data, HEADLINE))
-    referred = _attempt(lambda: risk_rows(data, HEADLINE, "referral"))
+    visited = _attempt(lambda: risk_rows(sets, HEADLINE))
+    referred = _attempt(lambda: risk_rows(risk_sets(data, "referral"), HEADLINE))
     found = {
         VISITED: _adjusted(visited),
         UNEXPOSED: _adjusted(visited, beside_unexposed),

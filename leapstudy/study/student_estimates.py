@@ -38,6 +38,7 @@ from leapstudy.students.risk_changes import (
     influence_products,
     risk_changes,
 )
+from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.student_checks import check_rows, checks
@@ -54,6 +55,7 @@ from leapstudy.study.student_designs import (
 )
 from leapstudy.study.student_lottery import lottery_answer
 from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
+from leapstudy.study.student_outcomes import outcome_effects, outcome_estimates
 from leapstudy.study.student_paths import headline_bounds, headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, StudentAnswer
@@ -91,6 +93,7 @@ class Measured:
     period: str
     lottery: LotteryAnswer | None = None
     checks: pd.DataFrame | None = None
+    outcomes: pd.DataFrame | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -117,8 +120,21 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = None
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
+    sets = risk_sets(data)
     control, drawn = _control(data, rules, settings), _lottery(data, settings)
-    return Measured(counts, shares, rules, visited, placebo, control, data.simulated, period, drawn, checks(data))
+    return Measured(
+        counts,
+        shares,
+        rules,
+        visited,
+        placebo,
+        control,
+        data.simulated,
+        period,
+        drawn,
+        checks(data, sets),
+        outcome_effects(data, sets, settings),
+    )
 
 
 def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
@@ -240,6 +256,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     table = measured.checks if code == ALL and visited[RECOMMENDED].effects is not None else None
     if table is not None:
         rows = (*rows, *check_rows(table, rows[0]))
+    others = measured.outcomes if table is not None else None
+    if others is not None:
+        rows = (*rows, *outcome_estimates(others, rows[0]))
     return StudentAnswer(
         code=code,
         district=district,
@@ -255,6 +274,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         estimates=rows if lottery is None else (*lottery.rows, *map(_beside_a_draw, rows)),
         lottery=lottery,
         checks=table,
+        outcomes=others,
     )
 
 

@@ -50,4 +50,4 @@ def _rounded(plain: Any, name: str) -> Any:
         return plain
     if name in COUNTS:
         return nearest(plain)
-    return round(plain, P_DIGITS if name == "p_value" else DIGITS) if isinstance(plain, float) else plain
+    return round(plain, P_DIGITS if name in ("p_value", "p_holm") else DIGITS) if isinstance(plain, float) else plain

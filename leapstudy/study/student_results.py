@@ -160,6 +160,8 @@ class StudentAnswer:
         Of all districts together only, where lots were drawn.
     checks : pandas.DataFrame or None
         Of all districts together only: the columns `student_checks.CHECK_COLUMNS`.
+    outcomes : pandas.DataFrame or None
+        The same for outcomes beyond attendance: the columns `student_outcomes.OUTCOME_COLUMNS`.
     """
 
     code: str
@@ -176,6 +178,7 @@ class StudentAnswer:
     estimates: tuple[Estimate, ...]
     lottery: LotteryAnswer | None = None
     checks: pd.DataFrame | None = None
+    outcomes: pd.DataFrame | None = None
 
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""

@@ -150,6 +150,18 @@ class StudentStudy:
         return Table(shown, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
 
     @property
+    def outcomes(self) -> Table:
+        """What else changed for visited students, each outcome on its own clock; and the truth where it is known."""
+        table = self.answer.outcomes
+        if table is None:
+            return Table(
+                pd.DataFrame({"outcome": []}), "No table of outcomes beyond attendance is named, or none is shown here."
+            )
+        shown = table[["outcome", "unit", "estimate_pp", "low_pp", "high_pp", "p_holm", "reason"]]
+        caption = f"Effect of a visit on further outcomes, 95% CI, p-values by Holm. Source: {self.source}."
+        return Table(shown, caption)
+
+    @property
     def unobserved(self) -> Strength | None:
         """How strong a reason that nobody recorded must be to explain the recommended design's effect away."""
         main = self.answer.design().main
@@ -275,7 +287,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     made_of = {
         **content,
         "lottery": None if lottery is None else _lottery(lottery),
-        "checks": None if content["checks"] is None else pd.DataFrame(content["checks"]),
+        **{name: None if content[name] is None else _frame(content[name]) for name in ("checks", "outcomes")},
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
         "control": None if content["control"] is None else Estimate(**content["control"]),

@@ -6,6 +6,7 @@ import numpy as np
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
+from leapstudy.evidence.verdict import rejects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
@@ -82,6 +83,24 @@ def checks(study: StudentStudy) -> str:
         f"The headline is {points(main.estimate_pp)} points. {'; '.join(told) or 'No check could be made'}. The offer "
         "counts everybody who was referred, so that it is smaller than the effect on those who were met."
     )
+
+
+def outcomes(study: StudentStudy) -> str:
+    """Say which further outcomes moved, once their number is counted."""
+    table = study.answer.outcomes
+    if table is None:
+        return "Attendance is the only outcome here. Name a table of others under `outcomes:` in params/students.yml."
+    made = table[table["reason"] == ""]
+    moved = [row for row in made.itertuples() if rejects(row.p_holm)]
+    told = [f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({row.unit})" for row in moved]
+    said = f"Distinguishable from zero: {'; '.join(told)}" if told else NONE_MOVED
+    return (
+        f"Attendance is the primary outcome. Beside it stand {counted(len(made), 'secondary outcome')}, corrected for "
+        f"their number (Holm). {said}."
+    )
+
+
+NONE_MOVED = "None of them is statistically distinguishable from zero"
 
 
 def unobserved(study: StudentStudy) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.students import risk_rows as module
 from leapstudy.students.handle import open_students
-from leapstudy.students.risk_rows import risk_rows
+from leapstudy.students.risk_rows import risk_rows, risk_sets
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study.student_checks import REFERRED, VISITED, check_rows, checks
 
@@ -26,7 +26,7 @@ def _number(day) -> int:
 
 def test_rows_and_changes_are_those_of_a_slow_twin(opened):
     files, data = opened
-    rows = risk_rows(data, (1, 6))
+    rows = risk_rows(risk_sets(data), (1, 6))
     panel = pd.read_parquet(files.panel)
     panel["t"] = [_number(day) for day in panel["month"]]
     panel["y"] = 100 * panel["days_attended"] / panel["days_enrolled"]
@@ -52,21 +52,21 @@ def test_rows_and_changes_are_those_of_a_slow_twin(opened):
 
 def test_referrals_begin_before_who_is_met_is_known(opened):
     _, data = opened
-    assert risk_rows(data, (1, 6), "referral").picked.sum() > risk_rows(data, (1, 6)).picked.sum()
+    assert risk_rows(risk_sets(data, "referral"), (1, 6)).picked.sum() > risk_rows(risk_sets(data), (1, 6)).picked.sum()
 
 
 def test_a_sample_keeps_every_visited_student(opened, monkeypatch):
     _, data = opened
-    whole = risk_rows(data, (1, 6))
+    whole = risk_rows(risk_sets(data), (1, 6))
     monkeypatch.setattr(module, "MOST_ROWS", 2_000)
-    some, again = risk_rows(data, (1, 6)), risk_rows(data, (1, 6))
+    some, again = risk_rows(risk_sets(data), (1, 6)), risk_rows(risk_sets(data), (1, 6))
     assert some.picked.sum() == whole.picked.sum()
     assert 1_600 < (~some.picked).sum() < 2_400 and np.array_equal(some.change, again.change, equal_nan=True)
 
 
 def test_the_checks_stand_beside_the_headline(opened):
     files, data = opened
-    table = checks(data)
+    table = checks(data, risk_sets(data))
     truth = pd.read_csv(files.truth, dtype={"district_code": "str"})
     inside = truth[(truth["district_code"] == "ALL") & truth["event_time"].between(1, 6)]
     effect = np.average(inside["effect_pp"], weights=inside["students"])

@@ -9,6 +9,7 @@ from own_files import students, write_pair
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
@@ -120,6 +121,9 @@ def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path
     }  # fmt: skip
     record, drawn = read_draw(made.path)
     assert len(drawn) == record.n_units == len({item.unit for item in drawn})
+    # the analysis after the program reads the same list
+    starts = {"autumn": "2022-09", "spring": "2023-01"}
+    assert list(read_lottery(made.path, "student", starts).units["phase"]) == [item.phase for item in drawn]
     _hold_to_the_rule(rows, (out / "draw_1_own_numbers.csv").read_text().splitlines()[1:])
     shown = capsys.readouterr().out + "".join(
         path.read_text() for path in (root / "params").iterdir() if path.is_file()

@@ -17,6 +17,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
 from leapstudy.students.simulate.dirt import spoil
+from leapstudy.students.simulate.outcomes import outcome_rows, outcome_truth
 from leapstudy.students.simulate.rows import draw_list, student_months, truth_sums, truth_table, visit_log
 
 MARK = {b"leapstudy": b"SIMULATED"}
@@ -48,6 +49,19 @@ VISIT_LOG = pa.schema(
     metadata=MARK,
 )
 
+OUTCOMES = pa.schema(
+    [
+        ("student", TEXT),
+        ("outcome", TEXT),
+        ("period_start", pa.date32()),
+        ("period_end", pa.date32()),
+        ("value", pa.float32()),
+        ("of", pa.float32()),
+        ("status", TEXT),
+    ],
+    metadata=MARK,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
@@ -61,6 +75,8 @@ class Simulation:
     truth: Path
     manifest: Path
     draw: Path
+    outcomes: Path
+    outcome_truth: Path
 
     @classmethod
     def at(cls, panel: Path) -> "Simulation":
@@ -71,6 +87,8 @@ class Simulation:
             panel.with_suffix(".truth.csv"),
             panel.with_suffix(".manifest.json"),
             panel.with_suffix(".draw.csv"),
+            panel.with_suffix(".outcomes.parquet"),
+            panel.with_suffix(".outcome_truth.csv"),
         )
 
 
@@ -110,17 +128,25 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
         raise BadInput(f"The folder {str(out.parent)!r} cannot be made: {error.strerror}. Choose another.") from None
     files, sums, faults, totals = Simulation.at(out), [], Counter[str](), Counter[str]()
     drawn = []
-    with _parquet(files.panel, PANEL) as add_rows, _parquet(files.visits, VISIT_LOG) as add_visits:
+    gains = []
+    with (
+        _parquet(files.panel, PANEL) as add_rows,
+        _parquet(files.visits, VISIT_LOG) as add_visits,
+        _parquet(files.outcomes, OUTCOMES) as add_outcomes,
+    ):
         for number, block in enumerate(simulate(config)):
             rows, counts = spoil(student_months(block, config), config.dirt, [config.seed, 4, number])
             add_rows(rows)
             add_visits(visit_log(block, config))
+            add_outcomes(outcome_rows(block, config, block.absent))
+            gains.append(outcome_truth(block, config))
             sums.append(truth_sums(block, config))
             drawn.append(draw_list(block, config))
             faults.update(counts)
             totals.update(rows=len(rows), students=len(block.student), visited=int(block.referrals.completed.sum()))
     truth = truth_table(pd.concat(sums)).assign(simulated=True)
     write_text_atomic(files.truth, truth.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    _write_outcome_truth(files.outcome_truth, pd.concat(gains))
     files.draw.unlink(missing_ok=True)
     if config.visits.offer is not None:
         write_text_atomic(files.draw, "# SIMULATED\n" + pd.concat(drawn).to_csv(index=False, lineterminator="\n"))
@@ -130,11 +156,17 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
     return files
 
 
+def _write_outcome_truth(path: Path, sums: pd.DataFrame) -> None:
+    table = sums.groupby("outcome", as_index=False)[["students", "sum_pp"]].sum()
+    table = table.assign(effect_pp=table["sum_pp"] / table["students"], simulated=True).drop(columns="sum_pp")
+    write_text_atomic(path, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
 def default_simulation(config: SimulationConfig | None = None, folder: Path | None = None) -> Simulation:
     """Return the simulated state that is the student track's default input; made anew only if something changed."""
     settings = config or load_config()
     files = Simulation.at((folder or paths.derived() / "simulated") / "students.parquet")
-    parts = (files.panel, files.visits, files.truth, files.manifest)
+    parts = (files.panel, files.visits, files.truth, files.manifest, files.outcomes, files.outcome_truth)
     if all(part.is_file() for part in parts):
         made = json.loads(files.manifest.read_text(encoding="utf-8"))
         if made.get("key") == _key(settings):
