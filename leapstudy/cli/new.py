@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from leapstudy.data.new_study import Draft
 
 UNITS = ("district", "school")
-COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock")
+EXAMPLE = "data/examples/schools_simulated.csv"
+COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock", EXAMPLE)
 """What every workspace starts from as it is in this one, beside the notebooks."""
 
 
@@ -85,6 +86,7 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
     own = Path(paths.__file__).parents[2]
     for name in COPIED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(own / name, folder / name)
     articles = yaml.safe_load((own / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
     (folder / "notebooks").mkdir()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
 from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
 from leapstudy.data.tidy import Tidy, tidy
-from leapstudy.data.values import NUMBER, code_pattern, marks, whole_state_code
+from leapstudy.data.values import NUMBER, bounds_of, code_pattern, marks, whole_state_code
 
 WORDS = {
     "students": "Students enrolled",
@@ -44,6 +44,7 @@ class Column:
     means: str
     blank: bool
     marks: list[str]
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def draft(looked: Looked, asked: Asked, name: str) -> Draft:
@@ -115,16 +116,21 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
         "measured": measured,
         "groups": sorted(table["group"].unique()),
         "units": [_trait(name, units[name]) for name in units.columns[1:]],
+        "has_students": bool((units["students"] != "").any()),
         "outcome": "attendance_rate" if "rate" in measured else "chronic_absence",
     }
 
 
 def _measure(name: str, cells: pd.Series) -> Column:
-    kind, unit = "count", "students"
-    if name != "students":
-        numbers = pd.to_numeric(cells, errors="coerce")
-        kind, unit = ("percent", "percent 0 to 100") if numbers.max() > 1 else ("fraction", "fraction 0 to 1")
-    return Column(name, kind, unit, WORDS[name], bool((cells == "").any()), marks(cells))
+    """Return a column of figures: its unit by its largest value, and what its cells that are no numbers are."""
+    blank, hidden = bool((cells == "").any()), marks(cells)
+    if name == "students":
+        return Column(name, "count", "students", WORDS[name], blank, hidden)
+    is_percent = pd.to_numeric(cells, errors="coerce").max() > 1
+    kind, unit = ("percent", "percent 0 to 100") if is_percent else ("fraction", "fraction 0 to 1")
+    found = {mark: bounds_of(mark, 100 if is_percent else 1) for mark in hidden}
+    bounds = {mark: ends for mark, ends in found.items() if ends}
+    return Column(name, kind, unit, WORDS[name], blank, [mark for mark in hidden if mark not in bounds], bounds)
 
 
 def _trait(name: str, cells: pd.Series) -> Column:
@@ -174,8 +180,9 @@ def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
     lines += [
         f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
     ]
-    hidden = sorted({mark for item in facts["measures"] for mark in item.marks})
-    lines.append(f"marks of figures that are not shown: {', '.join(hidden) or 'none'}")
+    for what, part in (("not shown", "marks"), ("published as bounds", "bounds")):
+        found = sorted({mark for item in facts["measures"] for mark in getattr(item, part)})
+        lines.append(f"marks of figures that are {what}: {', '.join(found) or 'none'}")
     return lines
 
 

@@ -85,3 +85,15 @@ def marks(cells: pd.Series) -> list[str]:
     if len(odd) > MOST_MARKS:
         raise BadInput(f"A column of figures holds {len(odd)} different cells that are none, {odd[0]!r} for example.")
     return odd
+
+
+def bounds_of(mark: str, top: float) -> tuple[float, float] | None:
+    """Return between which values a figure lies that is published as a bound, from 0 to `top`; None for other marks.
+
+    >>> bounds_of(">= 95.0", 100), bounds_of("<5%", 100), bounds_of("*", 100)
+    ((95.0, 100), (0.0, 5.0), None)
+    """
+    hit = re.fullmatch(r"(<|>|≤|≥|<=|>=)\s*(\d+\.?\d*)\s*%?", mark.strip())
+    if not hit or float(hit[2]) > top:
+        return None
+    return (0.0, float(hit[2])) if hit[1] in "<=≤" else (float(hit[2]), top)

@@ -80,16 +80,16 @@ def baseline_equivalence(
     kept = treated_codes(data, comparison, treated)
     group = comparison_codes(data, comparison)
     edition = edition or data.state.usual("editions")
-    chronic = build_panel(data, "chronic_absence", edition)
     # where units started in different years, the years before the first of them: nobody had begun
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
-    rows = [_row(chronic, kept, group, comparison, shift(CHRONIC_YEAR), weights)]
-    try:
-        attendance = build_panel(data, "attendance_rate", edition)
-    except BadInput:  # not published, or as bounds only
-        return tuple(rows)
-    rows += [_row(attendance, kept, group, comparison, shift(k), weights) for k in ATTENDANCE_YEARS]
+    rows = []
+    for measure, offsets in (("chronic_absence", (CHRONIC_YEAR,)), ("attendance_rate", ATTENDANCE_YEARS)):
+        try:
+            panel = build_panel(data, measure, edition)
+        except BadInput:  # not published, or as bounds only
+            continue
+        rows += [_row(panel, kept, group, comparison, shift(k), weights) for k in offsets]
     return tuple(rows)
 
 
@@ -97,6 +97,8 @@ def _row(
     panel: Panel, treated: Sequence[str], group: Sequence[str], comparison: Comparison, year: str, weights: Weights
 ) -> BaselineRow:
     measure, chronic = panel.outcome, panel.outcome == "chronic_absence"
+    if year not in panel.years:
+        raise BadInput(f"No figures of {measure} for {year}, a year before the program. Choose another edition.")
     own, others = (_group(panel, codes, year) for codes in (treated, group))
     if not len(own.rates) or not len(others.rates):
         raise BadInput(f"One side has no {measure} for {year}. Choose another comparison group or edition.")
@@ -120,7 +122,8 @@ def _group(panel: Panel, codes: Sequence[str], year: str) -> Group:
     rows = [panel.codes.index(code) for code in codes if code in panel.codes]
     column = panel.years.index(year)
     rates, students = panel.rates[rows, column], panel.students[rows, column]
-    there = ~np.isnan(rates) & ~np.isnan(students)
+    # a state that publishes no enrollment at all is compared without it
+    there = ~np.isnan(rates) & (~np.isnan(students) | np.isnan(panel.students).all())
     return Group(rates[there], students[there])
 
 

@@ -96,17 +96,14 @@ class ChoiceRecord:
 
 
 def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
-    """Cut the study's tables down to what was known before the program."""
-    start = min(data.starts.values())
+    """Cut the study's tables down to what was known before the program, of the outcomes that the study has."""
+    start, units = min(data.starts.values()), data.districts.set_index("district_code")
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
     attendance, attended = _attendance_before(data, edition or data.state.usual("editions"), start)
-    units = data.districts.set_index("district_code")
-    columns = {
-        CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1),
-        CHRONIC_LAST: by_year.iloc[:, -1],
-        ATTENDANCE: attendance,
-    }
+    columns = {ATTENDANCE: attendance}
+    if len(by_year.columns):
+        columns = {CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1), CHRONIC_LAST: by_year.iloc[:, -1]} | columns
     before_start = {name: column.reindex(units.index) for name, column in columns.items()}
     table = pd.DataFrame({**traits_of_units(data), **before_start})
     years = tuple(by_year.columns) + attended
@@ -161,7 +158,8 @@ def rank_comparisons(
     z = (pre.table - pre.table.mean()) / pre.table.std()
     sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
     _check_custom(sets, pre)
-    sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in nearest}
+    if _to_pick_on(z).notna().to_numpy().any():
+        sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in nearest}
     found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
     found.sort(key=lambda item: (item["mean_gap"], item["name"]))
     return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))
@@ -183,7 +181,7 @@ def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], 
     Distance is the root mean square difference over the traits that both have (at least four, without
     `ONLY_COMPARED`); ties go to the smaller code.
     """
-    traits = z.drop(columns=list(ONLY_COMPARED))
+    traits = _to_pick_on(z)
     candidates = traits.loc[sorted(pool)]
     chosen: set[str] = set()
     for code in treated:
@@ -195,11 +193,17 @@ def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], 
     return tuple(sorted(chosen))
 
 
+def _to_pick_on(z: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that nearest sets are picked on."""
+    return z.drop(columns=[name for name in ONLY_COMPARED if name in z])
+
+
 def _candidate(
     name: str, codes: tuple[str, ...], table: pd.DataFrame, z: pd.DataFrame, treated: Sequence[str]
 ) -> dict[str, Any]:
     gaps = (z.loc[list(treated)].mean() - z.loc[list(codes)].mean()).abs().dropna()
-    shares = [float(table.loc[list(side), CHRONIC_LAST].mean()) / 100 for side in (treated, codes)]
+    last = table[CHRONIC_LAST] if CHRONIC_LAST in table else pd.Series(np.nan, index=table.index)
+    shares = [float(last[list(side)].mean()) / 100 for side in (treated, codes)]
     cox = None if np.isnan(shares).any() else cox_index(shares[0], shares[1])
     return {
         "name": name,

@@ -101,6 +101,8 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
         if not isinstance(item, dict) or sorted(item) != sorted(ADDED):
             raise BadInput(f"An addition to the plan needs {', '.join(ADDED)} and nothing else, got {item!r}.")
     digest = plan_hash(plan)
+    if not plan["frozen"]:
+        raise BadInput(f"The plan is not frozen yet. Once it is whole, write its hash into it: frozen: {digest!r}.")
     if plan["frozen"] != digest:
         raise BadInput(
             f"The plan was changed after it was frozen: it says {plan['frozen']!r}, its text gives {digest!r}. "

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, missing, number
-from leapstudy.data.names import comparison_words, short
+from leapstudy.data.names import comparison_words, outcome_words, short
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit
@@ -54,8 +54,9 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     )
     names = [*together["name"], *rows["name"]]
     subtitle = (
-        f"Change in attendance beyond that of {counted(pooled.main.n_comparison, 'district')} "
-        f"({comparison_words(pooled.main.comparison)}), percentage points, 95% CI"
+        f"Change in {outcome_words(pooled.main.outcome)} beyond that of "
+        f"{counted(pooled.main.n_comparison, 'district')} ({comparison_words(pooled.main.comparison)}), "
+        "percentage points, 95% CI"
     )
     with styled():
         figure, bottom, top = frame(

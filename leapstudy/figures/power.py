@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent
+from leapstudy.data.names import outcome_words
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit
@@ -46,8 +47,9 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches.
     """
     power, finding, rows = study.evidence.power, findings.could_we_see_it(study), _designs(study)
-    caption = caption_of(study.answer, "Effects on average attendance by the chance to detect them")
-    subtitle = "Chance to detect an effect on average attendance, by its size in points"
+    outcome = outcome_words(study.answer.main.outcome)
+    caption = caption_of(study.answer, f"Effects on average {outcome} by the chance to detect them")
+    subtitle = f"Chance to detect an effect on average {outcome}, by its size in points"
     if power is not None:
         subtitle += f". Ticks: published effects on visited students, times the {percent(power.coverage)} visited"
     diluted = sorted(item.diluted_pp for item in power.published) if power else [0.0]

@@ -30,6 +30,7 @@ from leapstudy.did.sensitivity.bounds import robust_bounds
 from leapstudy.did.sensitivity.record import Bounds
 from leapstudy.evidence.broken_series import screen
 
+FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 DRAWS = 1_999
 """Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
 
@@ -154,15 +155,18 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
     """
     state = data.state
     attendance, students = _attendance(data)
-    tables = {"attendance_rate": screen(attendance, students)}
+    published = attendance.notna().to_numpy().any() and students.notna().any()
+    tables = {"attendance_rate": screen(attendance, students)} if published else {}
     for outcome, item in state.outcomes.items():
         if item.long is not None:
             rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
             tables[outcome] = screen(rates, students.reindex(rates.index), companion_pct=attendance)
+    if not tables:
+        return pd.DataFrame(columns=list(FLAG_COLUMNS))
     flags = pd.concat([table.assign(outcome=outcome) for outcome, table in tables.items()], ignore_index=True)
     names = data.districts.set_index("district_code")["district"].map(short)
     flags = flags.assign(district=flags["unit"].map(names))
-    return flags[["outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure"]]
+    return flags[list(FLAG_COLUMNS)]
 
 
 def _attendance(data: StudyData) -> tuple[pd.DataFrame, pd.Series]:

@@ -24,9 +24,9 @@ class Source:
         return at(self.result.get("blocks"), *path)
 
     def frame(self, *path: str) -> pd.DataFrame | None:
-        """Return a frame of the result, or None."""
-        columns = self.at(*path)
-        return pd.DataFrame(columns) if columns else None
+        """Return a frame of the result, or None where there is none or it has no rows."""
+        rows = pd.DataFrame(self.at(*path) or {})
+        return None if rows.empty else rows
 
 
 Answer = str | tuple[str, Table | None]

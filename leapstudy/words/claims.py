@@ -24,6 +24,8 @@ class Verdict:
 
 PEAK, AFTER = "2021-22", "2022-23"
 """The school year of the state's peak, which is the first with visits, and the one after."""
+SAID_PCT = {"2018-19": 10.0, PEAK: 23.7, AFTER: 20.0}
+"""Chronic absence of the whole state as the coverage gives it."""
 
 
 def fall(facts: Facts) -> tuple[int, int]:
@@ -43,33 +45,51 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     tolerance_points
         How far a rounded percentage may lie from the published one.
     """
+    rows = records(facts.claims.sort_values("number"))
+    found = (*_rates(facts, tolerance_points), *_others(facts))
+    return tuple(
+        Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
+        for row, verdict in zip(rows, found, strict=True)
+    )
+
+
+def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
+    """Return figures, whether they carry the claim, and the verdict, of the three claims about the state's rate."""
     state = facts.state_chronic_long.set_index("year")
     percent, students = state["percent"], state["students"]
-    served = facts.served.set_index("what")["value"]
     back, visited = fall(facts)
+    early = next(iter(SAID_PCT))
     before = percent[:"2019-20"]
-    said = {"2018-19": 10.0, "2021-22": 23.7, "2022-23": 20.0}
-    close = {year: bool(abs(percent[year] - claim) <= tolerance_points) for year, claim in said.items()}
-    rates = {
-        year: "agrees"
-        if near
-        else f"is {number(abs(percent[year] - said[year]), 1)} points off, more than {tolerance_points:g}"
-        for year, near in close.items()
+    off = {year: float(abs(percent[year] - said)) for year, said in SAID_PCT.items()}
+    close = {year: gap <= tolerance for year, gap in off.items()}
+    told = {
+        year: f"The rate {'agrees' if close[year] else f'is {number(gap, 1)} points off, more than {tolerance:g}'}."
+        for year, gap in off.items()
     }
-    found = (
+    rate = {year: f"{percent[year]:.1f}% in {year}" for year in SAID_PCT}
+    fewer = f"{int(students[PEAK]):,} - {int(students[AFTER]):,} = {back:,} students fewer in the whole state"
+    credit = (
+        f"The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom LEAP visited: "
+        "the claim credits LEAP with all of it."
+    )
+    over = f"{before.min():.1f} to {before.max():.1f}% over nine years"
+    return [
+        (f"{rate[early]}; {over}", close[early], told[early]),
+        (rate[PEAK], close[PEAK], told[PEAK]),
         (
-            f"{percent['2018-19']:.1f}% in 2018-19; {before.min():.1f} to {before.max():.1f}% over nine years",
-            close["2018-19"],
-            f"The rate {rates['2018-19']}.",
+            f"{rate[AFTER]}; {fewer}; LEAP visited {visited:,}",
+            close[AFTER] and back <= visited,
+            f"{told[AFTER]} {credit}",
         ),
-        (f"{percent['2021-22']:.1f}% in 2021-22", close["2021-22"], f"The rate {rates['2021-22']}."),
-        (
-            f"{percent['2022-23']:.1f}% in 2022-23; {int(students['2021-22']):,} - {int(students['2022-23']):,} = "
-            f"{back:,} students fewer in the whole state; LEAP visited {visited:,}",
-            close["2022-23"] and back <= visited,
-            f"The rate {rates['2022-23']}. The {back:,} students are the whole state's fall, {back / visited:.1f} "
-            f"times the students whom LEAP visited: the claim credits LEAP with all of it.",
-        ),
+    ]
+
+
+def _others(facts: Facts) -> list[tuple[str, bool, str]]:
+    """Return the same of the claims about the program itself."""
+    dollars = facts.served.set_index("what")["value"]
+    launch = dollars["funding at launch (GEER)"]
+    later = dollars["funding through 2026 (American Rescue Plan)"]
+    return [
         (
             "15 districts were in the original program; an evaluation found effects in 14 of 15 and no source names "
             "the other",
@@ -77,19 +97,13 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
             "15 districts took part; 14 is the number with an effect in one evaluation.",
         ),
         (
-            f"${served['funding at launch (GEER)']:.1f} million at launch and "
-            f"${served['funding through 2026 (American Rescue Plan)']:.0f} million through 2026",
+            f"${launch:.1f} million at launch and ${later:.0f} million through 2026",
             True,
             "Agrees with the figure in the news; the launch money comes on top.",
         ),
         ("no list of states is public", False, "Officials' word; it cannot be checked."),
         ("announced in April 2021, first visits in summer 2021", True, "Agrees."),
-    )
-    rows = records(facts.claims.sort_values("number"))
-    return tuple(
-        Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
-        for row, verdict in zip(rows, found, strict=True)
-    )
+    ]
 
 
 def sentences(verdicts: tuple[Verdict, ...]) -> list[str]:

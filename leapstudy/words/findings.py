@@ -270,6 +270,8 @@ def _excluded_words(power: PowerBlock) -> str:
 def raw_means(study: Study) -> str:
     """Say how the treated side and its comparison group moved, without a model."""
     rows, names = study.answer.raw_means, study_names()
+    if rows.empty:
+        return "No attendance rate is published, so no raw means of it are shown."
     before, after = names.before_start(), names.starts[-1]
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []

@@ -69,7 +69,7 @@ def recommendation(design: Design) -> Finding:
     detail = (
         f"{_mark(design)}{'' if enough else f'The best, {scenario_words(best)}, finds {least}. '}"
         f"Outcome: {outcome_words(best.outcome)}; {dealt.n_offered:,} of {dealt.n_units:,} offered, the others wait. "
-        f"Four in five such lotteries find it, or {number(dealt.detectable, 1)} points on the average of all offered. "
+        f"Four in five such lotteries find {number(dealt.detectable, 1)} points on the average of all offered. "
         f"The effect that would matter is {number(matters, 1)} points. {false_alarms(best)}"
     )
     return Finding(title, detail, size)

@@ -169,7 +169,7 @@ def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_pa
         lines.writelines(f"{code},2021-22,,INVENTED\n" for code in codes)
     assert _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")[0] == 0
     code, told = _run(monkeypatch, capsys, "--study", study, "check")
-    assert code == 2 and "6 Contrasts: last_to_first: 6 against 11" in told and "Step 7 of 7" in told, told
+    assert code == 2 and "; last_to_first: 6 against 11" in told and "Step 7 of 7" in told, told
     code, told = _run(monkeypatch, capsys, "--study", study, "design", "--track", "units")
     assert code == 0 and told.startswith(f"{n - 6} districts") and "nan" not in told and "false positives" in told, told
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))

@@ -13,12 +13,13 @@ from spark_cluster import cluster, has_java
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
 from leapstudy.students.engine import connect
-from leapstudy.students.handle import open_students
+from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.moments.expression import moments_of_panel
 from leapstudy.students.progress import progress
 from leapstudy.students.readers import open_panel
 from leapstudy.students.reading import Reading
 from leapstudy.students.settings import load_settings
+from leapstudy.students.sketch import group_sketches
 from leapstudy.study.student_estimates import measure
 
 CLOSE = 1e-9
@@ -88,11 +89,16 @@ def _same(one, other, at="measured"):
         assert np.all(one == other), at
 
 
+def _sketches(data):
+    return group_sketches(engine_table(data), visit_table(data))
+
+
 def test_the_whole_track_gives_the_same_on_a_cluster(both):
     here, there = both
     assert there.size == here.size and here.size.visited > 20
     for one, other in zip(here.reports, there.reports, strict=True):
         assert other.text() == one.text()
+    assert _sketches(there) == _sketches(here)
     settings = load_settings()
     found = measure(here, settings)
     assert any(effects.effects is not None for effects in found.visited.at_risk.values()) and found.control
