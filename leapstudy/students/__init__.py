@@ -5,7 +5,6 @@
 `engine`       DuckDB through ibis, with its messages sealed
 `sources`      files to typed tables; `readers`: every shape of file to one panel of student-months
 `rules`        what can be wrong with a row; `check` counts it, `handle` repairs it
-`chronic`      chronic absence as a parameter object, in whole numbers
 `handle`       the opaque handle that the study works with; `open_students` makes it
 `pseudonyms`   keyed pseudonyms; `telltale`: the prefix that tells them; `guard` withholds them in a kernel
 `disclosure`   how a small count is shown

@@ -12,7 +12,6 @@ from ibis.expr.types import NumericScalar, StringValue, Table
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
-from leapstudy.students.chronic import ChronicRule
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks, school_months
@@ -23,6 +22,8 @@ Stratum = Literal["district_code", "school_code", "grade_band", "high_needs"]
 """Traits in the month that the rule ends with, within which lots are drawn."""
 
 Outcome = Literal["attendance", "chronic_absence"]
+CHRONIC_PERCENT = 10
+"""A student who missed this share of the enrolled days, or more, is chronically absent."""
 JOIN = " / "
 BEFORE = 6
 """School months up to the decision whose attendance stands for the time before."""
@@ -71,7 +72,7 @@ class Past:
     missed: np.ndarray
     strata: np.ndarray
 
-    def outcome(self, name: str, blocks: int, chronic: ChronicRule) -> tuple[np.ndarray, np.ndarray]:
+    def outcome(self, name: str, blocks: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the outcome before and in `blocks` equal parts of the months after, and the strata.
 
         Shape (students, 1 + blocks), in points, higher is better: attendance, or the negative of being chronically
@@ -89,8 +90,22 @@ class Past:
         first = [0, *(1 + -(-after * k // blocks) for k in range(blocks))]
         enrolled, missed = (np.add.reduceat(days, first, axis=1) for days in (self.enrolled, self.missed))
         stay = (enrolled > 0).all(axis=1)
-        share = 100 * missed[stay] / enrolled[stay]
-        return (100 - share if name == "attendance" else -100.0 * (share >= chronic.percent)), self.strata[stay]
+        if name == "chronic_absence":
+            return -100.0 * is_chronic(missed[stay], enrolled[stay]), self.strata[stay]
+        return 100 - 100 * missed[stay] / enrolled[stay], self.strata[stay]
+
+
+def is_chronic(missed: np.ndarray, enrolled: np.ndarray) -> np.ndarray:
+    """Return who missed `CHRONIC_PERCENT` or more of the enrolled days, as booleans; days in any shape.
+
+    In whole hundredths of a day: as floats 17.1 of 19 days attended are less than a tenth missed.
+
+    Examples
+    --------
+    >>> is_chronic(np.array([19 - 17.1, 19 - 17.2]), np.array([19.0, 19.0])).tolist()
+    [True, False]
+    """
+    return 100 * np.rint(100 * missed) >= CHRONIC_PERCENT * np.rint(100 * enrolled)
 
 
 def months(data: StudentData) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 import ibis
 import pandas as pd
-from ibis.expr.types import FloatingValue, NumericValue, Table
+from ibis.expr.types import FloatingValue, IntegerValue, NumericValue, Table
 
-from leapstudy.students.chronic import hundredths, school_year
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.referral_rule import WINDOWS
@@ -104,3 +103,13 @@ def _histogram(rows: Table, window: str) -> Table:
     return counts.mutate(window=ibis.literal(window)).select(
         "district_code", "window", "percent", "at_risk", "referred"
     )
+
+
+def hundredths(days: NumericValue) -> IntegerValue:
+    """Return days in whole hundredths, in which shares and thresholds are exact."""
+    return (days.cast("float64") * 100).round().cast("int64")
+
+
+def school_year(panel: Table) -> IntegerValue:
+    """Return the calendar year in which a row's school year began (July counts to the new one)."""
+    return panel.month.year() - ibis.ifelse(panel.month.month() < 7, 1, 0)

@@ -9,8 +9,7 @@ from own_files import NAMES, SCHOOL_MONTHS, students, write_pair
 from leapstudy.cli import before
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.rollout import rollout
-from leapstudy.students.chronic import CONNECTICUT
-from leapstudy.students.eligible import Rule, eligible_ids, past, past_decisions
+from leapstudy.students.eligible import Rule, eligible_ids, is_chronic, past, past_decisions
 from leapstudy.students.handle import open_students
 from leapstudy.students.reading import Reading
 from leapstudy.students.settings import StudentSettings, load_settings
@@ -61,11 +60,11 @@ def test_the_past_is_that_of_the_students_who_met_the_rule_one_by_one(own, data)
     twins = [_twin(own[0], month, 5) for month in ("2020-11", "2021-03")]
     items = past(data, RULE, ["2020-11", "2021-03"], 5, ["district_code"])
     for item, twin in zip(items, twins, strict=True):
-        attended, strata = item.outcome("attendance", 1, CONNECTICUT)
+        attended, strata = item.outcome("attendance", 1)
         np.testing.assert_allclose(np.sort(100 - attended, axis=0), np.sort(twin, axis=0))
-        chronic, _ = item.outcome("chronic_absence", 1, CONNECTICUT)
+        chronic, _ = item.outcome("chronic_absence", 1)
         assert chronic.sum() == -100 * (twin >= 10).sum() and set(strata) == {"0640011", "0770011"}
-        halves, _ = item.outcome("attendance", 2, CONNECTICUT)
+        halves, _ = item.outcome("attendance", 2)
         # months 1 to 3 and 4 to 5 after: days are equal, so that they weigh three and two
         np.testing.assert_allclose((3 * halves[:, 1] + 2 * halves[:, 2]) / 5, attended[:, 1])
     assert len(eligible_ids(data, RULE, "2021-03", ())) == len(twins[1])
@@ -74,7 +73,7 @@ def test_the_past_is_that_of_the_students_who_met_the_rule_one_by_one(own, data)
 
 def test_what_cannot_be_dealt_is_refused_in_words(data):
     with pytest.raises(BadInput, match="cannot be cut into 6"):
-        past(data, RULE, ["2020-11"], 5, ())[0].outcome("attendance", 6, CONNECTICUT)
+        past(data, RULE, ["2020-11"], 5, ())[0].outcome("attendance", 6)
     with pytest.raises(BadInput, match="20 school months come before the first visit"):
         past_decisions(data, 24, RULE.window)
     with pytest.raises(BadInput, match="'2019-01'"):
@@ -105,9 +104,7 @@ def test_scenarios_are_every_combination_and_the_planned_test_keeps_its_size(mad
 
 def test_an_effect_of_the_size_told_is_found_four_times_in_five(data, made):
     item = next(s for s in made["students"].scenarios if (s.outcome, s.offered, s.phases) == ("attendance", 0.5, 1))
-    before_after, _ = past(data, RULE, past_decisions(data, 5, RULE.window)[-1:], 5, ())[0].outcome(
-        "attendance", 1, CONNECTICUT
-    )
+    before_after, _ = past(data, RULE, past_decisions(data, 5, RULE.window)[-1:], 5, ())[0].outcome("attendance", 1)
     assert len(before_after) >= item.dealt.n_units
     before_after = before_after[: item.dealt.n_units]
     rng, found = np.random.default_rng(4), 0
@@ -148,3 +145,10 @@ def test_choices_are_checked(tmp_path):
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BadInput, match=told):
             load_rollout(path)
+
+
+def test_a_student_who_missed_exactly_a_tenth_is_chronic():
+    enrolled = np.arange(1.0, 181.0)
+    attended = np.round(0.9 * enrolled, 1)  # tenths of a day: as floats a third of these are less than a tenth missed
+    assert is_chronic(enrolled - attended, enrolled).all()
+    assert not is_chronic(enrolled - attended - 0.01, enrolled).any()

@@ -12,7 +12,6 @@ from leapstudy.core.phrases import counted, percent
 from leapstudy.data import StudyData, load_study
 from leapstudy.did.lottery.dealt import Dealt, Windows, deal, picked
 from leapstudy.evidence.budget import Reach, on_visited, reach
-from leapstudy.students.chronic import CONNECTICUT
 from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions
 from leapstudy.students.handle import StudentData
 from leapstudy.students.settings import StudentSettings
@@ -201,7 +200,7 @@ def _tries(
 
 def _alike(item: Past, outcome: str, phases: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return outcome and strata of as many students as the coming lottery has, where the past had more."""
-    values, strata = item.outcome(outcome, phases, CONNECTICUT)
+    values, strata = item.outcome(outcome, phases)
     if len(values) > n:
         some = np.sort(np.random.default_rng(seed).permutation(len(values))[:n])
         values, strata = values[some], strata[some]
