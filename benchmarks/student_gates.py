@@ -92,6 +92,18 @@ def summary(rows: list[dict[str, Any]], **stamp: Any) -> pd.DataFrame:
     return table.reset_index().assign(date=datetime.date.today().isoformat(), **stamp)
 
 
+def lines(table: pd.DataFrame) -> str:
+    """Return the table of `docs/method.md`."""
+    head = ("picked by", "claims a rise", "effect", "placebo", "control", "before", "effect, points", "control, points")
+    told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in table.to_dict("records"):
+        names = ("claims_rise", "effect_rejects", "placebo_rejects", "control_rejects", "pre_trend_rejects")
+        shares = [f"{row[name]:.0%}" for name in names]
+        points = [f"{row[name]:+.1f}".replace("-", "−") for name in ("effect_pp", "control_pp")]
+        told.append(f"| {' | '.join([row['pick'], *shares, *points])} |")
+    return "\n".join(told)
+
+
 def main() -> None:
     """Run the replicates and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -23,7 +23,15 @@ from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_months import without_few, without_residue
 from leapstudy.study.student_paths import MONTHS_TESTED, headline_row, month_rows, path_frame
 from leapstudy.study.student_publish import nearest
-from leapstudy.study.student_results import DESIGN_LABELS, PATH_COLUMNS, RECOMMENDED, DesignAnswer, DesignName, PreTrend
+from leapstudy.study.student_results import (
+    DESIGN_LABELS,
+    HEADLINE_ONLY,
+    PATH_COLUMNS,
+    RECOMMENDED,
+    DesignAnswer,
+    DesignName,
+    PreTrend,
+)
 
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
 
@@ -133,8 +141,10 @@ def _design(
     effects, empty = visited.effects, pd.DataFrame(columns=list(PATH_COLUMNS), dtype=float)
     return DesignAnswer(
         name=name,
-        path=empty if effects is None else path_frame(effects, months_after, drawn),
-        placebo_path=empty if placebo.effects is None else path_frame(placebo.effects, months_after, drawn),
+        path=empty if effects is None or name in HEADLINE_ONLY else path_frame(effects, months_after, drawn),
+        placebo_path=empty
+        if placebo.effects is None or name in HEADLINE_ONLY
+        else path_frame(placebo.effects, months_after, drawn),
         main=None if effects is None else headline_row(effects, _context(name, where, "main")),
         placebo=None
         if placebo.effects is None
@@ -181,7 +191,8 @@ def estimate_table(
     rows += [] if control is None else [control]
     for item in heads:
         effects = visited[item.name].effects
-        rows += [] if effects is None else month_rows(effects, _context(item.name, where, "main"), months_after)
+        if effects is not None and item.name not in HEADLINE_ONLY:
+            rows += month_rows(effects, _context(item.name, where, "main"), months_after)
     return tuple(rows)
 
 

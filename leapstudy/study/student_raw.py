@@ -18,6 +18,21 @@ def _sums(moments: Moments, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return students, (mean + moments.shift) * students
 
 
+def _may_be_shown(students: np.ndarray) -> np.ndarray:
+    """Return where a group of all districts may be shown, from its students by district, shapes (D, T) to (T,).
+
+    The districts in which it may not be shown are what all have more than those shown: nobody, or a group.
+    """
+    hidden = np.where(students < MIN_GROUP, students, 0).sum(axis=0)
+    return (students.sum(axis=0) >= MIN_GROUP) & ((hidden == 0) | (hidden >= MIN_GROUP))
+
+
+def _by_district(moments: Moments, rows: np.ndarray) -> np.ndarray:
+    """Return the students of some cells by district and period, shape (D, T)."""
+    places = np.unique(moments.district)
+    return np.array([_sums(moments, rows & (moments.district == place))[0] for place in places])
+
+
 def raw_paths(moments: Moments) -> pd.DataFrame:
     """Return mean attendance by month for each season of first visits and for the never visited.
 
@@ -39,7 +54,7 @@ def raw_paths(moments: Moments) -> pd.DataFrame:
     ]
     for group in sorted(set(groups)):
         students, summed = _sums(moments, groups == group)
-        shown = students >= MIN_GROUP
+        shown = _may_be_shown(_by_district(moments, groups == group))
         months = [f"{period // 12}-{period % 12 + 1:02d}" for period in moments.periods[shown]]
         parts.append(pd.DataFrame({"month": months, "group": group, "rate_pct": summed[shown] / students[shown]}))
     return pd.concat(parts, ignore_index=True)
@@ -57,19 +72,22 @@ def rebound(placebo: Moments) -> pd.DataFrame:
     -------
     pandas.DataFrame
         event_time, picked_pct, others_pct. The others are averaged over the same months, with the picked students'
-        numbers as weights. Event times with too few picked students to be shown are left out.
+        numbers as weights. Months with too few others, and event times with too few picked, are left out.
     """
     others_n, others_sum = _sums(placebo, placebo.cohort == NEVER)
-    others = np.divide(others_sum, others_n, out=np.full(len(others_n), np.nan), where=others_n > 0)
-    rows = []
+    enough = others_n >= MIN_GROUP
+    others = np.divide(others_sum, others_n, out=np.zeros(len(others_n)), where=enough)
+    rows, counts = [], []
     for cohort in np.unique(placebo.cohort[placebo.cohort < NEVER]):
-        students, summed = _sums(placebo, placebo.cohort == cohort)
+        own = placebo.cohort == cohort
+        students, summed = (part * enough for part in _sums(placebo, own))
         since = (placebo.periods - cohort).astype(int)
         rows.append(pd.DataFrame({"event_time": since, "n": students, "picked": summed, "others": others * students}))
+        counts.append(pd.DataFrame((_by_district(placebo, own) * enough).T, index=since))
     if not rows:
         return pd.DataFrame(columns=["event_time", "picked_pct", "others_pct"], dtype=float)
     table = pd.concat(rows).groupby("event_time", as_index=False).sum()
-    table = table[table["n"] >= MIN_GROUP]
+    table = table[_may_be_shown(pd.concat(counts).groupby(level=0).sum().to_numpy().T)]
     return pd.DataFrame(
         {
             "event_time": table["event_time"],

@@ -23,6 +23,10 @@ DESIGN_LABELS: dict[DesignName, str] = {
     "at_risk": "at risk in the same month, same absence before",
 }
 
+HEADLINE_ONLY: tuple[DesignName, ...] = ("early",)
+"""Designs of which no month is shown, only the mean: two bases of the same students differ from month to month by those
+who are no longer followed, and so would tell the attendance of one who is alone in that."""
+
 PATH_COLUMNS = ("event_time", "estimate_pp", "se_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp")
 """Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once.
 """
@@ -37,7 +41,8 @@ class DesignAnswer:
     name : str
         Key of `DESIGN_LABELS`.
     path, placebo_path : pandas.DataFrame
-        The columns `PATH_COLUMNS`, one row per event time; no row where nothing can be estimated.
+        The columns `PATH_COLUMNS`, one row per event time; no row where nothing can be estimated, and of the designs in
+        `HEADLINE_ONLY`.
     main, placebo : Estimate or None
         Mean over the months of the headline; None where refused.
     overlap : float

@@ -1,10 +1,14 @@
 """A small Monte Carlo: with no effect at all the textbook design finds one, the recommended design hardly."""
 
+from typing import get_args
+
 import montecarlo
 import pandas as pd
 import pytest
+import student_gates
 
 from leapstudy.core import paths
+from leapstudy.students.simulate.config import Pick
 
 
 @pytest.mark.slow
@@ -25,6 +29,17 @@ def test_coverage_is_of_the_mean_effect_and_realized_coverage_of_each_replicates
     table = montecarlo.summary(pd.DataFrame(rows)).iloc[0]
     assert table["truth_pp"] == 2 and table["bias_pp"] == 0
     assert table["coverage"] == 1 and table["coverage_realized"] == 0
+
+
+def test_no_page_claims_a_rise_where_visits_do_nothing_and_each_gate_keeps_its_size_under_lot():
+    table = pd.read_csv(paths.root() / "benchmarks" / "results" / "student_gates.csv")
+    assert list(table["pick"]) == list(get_args(Pick)) and (table["replicates"] >= 100).all()
+    assert (table["claims_rise"] == 0).all()
+    lot = table.set_index("pick").loc["lot"]
+    gates = ["effect_rejects", "placebo_rejects", "control_rejects", "pre_trend_rejects"]
+    assert lot[gates].between(0.01, 0.10).all(), "5 in 100, give or take what 100 replicates can tell"
+    assert lot[["effect_pp", "placebo_pp", "control_pp"]].abs().max() < 0.4
+    assert student_gates.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
 
 
 def test_the_kept_table_is_whole_and_says_what_the_readme_may_say():
