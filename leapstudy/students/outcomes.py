@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import ibis
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import bad_value
@@ -143,7 +143,7 @@ def open_outcomes(data: StudentData, path: Path | str, how: Reading) -> Table:
         In the words of the check, where a rule of severity error fails; no message holds a cell.
     """
     panel = engine_table(data)
-    con: Backend = panel.get_backend()
+    con: BaseBackend = panel.get_backend()
     source = read(con, path, contract.OUTCOMES, how)
     if has_raw_ids(source.table):
         source = Source(pseudonymize(con, source.table, load_key()), source.files, source.unparsed)

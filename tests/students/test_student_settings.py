@@ -18,7 +18,7 @@ def _load(folder, **changes):
 
 def test_the_default_input_is_the_simulated_state():
     assert load_settings().simulated
-    assert set(input_files(load_settings())) == {"attendance", "visits"}
+    assert set(input_files(load_settings())) == {"attendance", "visits", "outcomes"}
     assert set(input_hashes()) == {"params/students.yml", "params/simulation.yml"}
 
 
