@@ -1,12 +1,17 @@
 """A small site with every kind of page, made without a kernel: for the tests of pages and browser."""
 
+import base64
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from leapstudy.core import paths
 from leapstudy.figures import ladder, power, rebound, students_before, students_effects
+from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 
@@ -50,13 +55,19 @@ def notebook_of(name: str, shown_in_it, table, path: Path) -> Path:
     """Write a notebook as papermill would leave it: prose, code, exhibits, printed text, a plain frame."""
     cells = [new_markdown_cell(f"# Did it work in {name}?\n\n[claims](01_the_claims.ipynb), [gone](99_gone.ipynb)")]
     for count, exhibit in enumerate(shown_in_it, start=1):
-        data, metadata = exhibit._repr_mimebundle_()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(FOR_PAGES, "1")
+            data, metadata = exhibit._repr_mimebundle_()
         shown = new_output("execute_result", data=data, metadata=metadata, execution_count=count)
         said = new_output("stream", text=exhibit.alt + "\n")
         cells += [
             new_markdown_cell(f"### {exhibit.title}?"),
             new_code_cell("exhibit", execution_count=count, outputs=[shown, said]),
         ]
+    for count in (1, 2):
+        picture = {"image/png": base64.b64encode(_picture(count)).decode("ascii")}
+        shown = new_output("display_data", data=picture)
+        cells += [new_markdown_cell(f"### A plot, {count}"), new_code_cell("plot", execution_count=8, outputs=[shown])]
     frame = table.to_html()
     cells.append(
         new_code_cell(
@@ -67,6 +78,12 @@ def notebook_of(name: str, shown_in_it, table, path: Path) -> Path:
     )
     nbformat.write(new_notebook(cells=cells), str(path))
     return path
+
+
+def _picture(shade: int) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (400, 300), (shade, 80, 120)).save(out, format="png")
+    return out.getvalue()
 
 
 def small_site(out: Path, studies, student_studies=()) -> Path:

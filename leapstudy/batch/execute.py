@@ -29,6 +29,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.live import WIDGET
 from leapstudy.core.sources import package_hash
+from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.site.entries import track_of
 from leapstudy.study.result import load_result
 
@@ -78,6 +79,7 @@ def execute(
         If a file cannot be written: the disk is full, say.
     """
     offer()
+    os.environ.setdefault(FOR_PAGES, "1")
     watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(run.track, own_files(run))
     try:
         clear(folder)

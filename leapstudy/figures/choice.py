@@ -6,7 +6,7 @@ from leapstudy.core.phrases import counted
 from leapstudy.data.names import comparison_words, outcome_words
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import COMPARISON, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.words import findings
 
@@ -15,6 +15,7 @@ ROW = 0.52
 NOW, RECORD = "this choice", "on record"
 
 
+@at_both_widths
 def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
     """Draw the interval of a choice over that of the recorded choice for the same district.
 

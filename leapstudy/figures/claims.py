@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from leapstudy.core.phrases import counted
 from leapstudy.data import Facts
 from leapstudy.data.names import study_names
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -26,6 +26,7 @@ from leapstudy.words.findings import state_curve as told
 CURVE, BARS = 2.6, 1.35
 
 
+@at_both_widths
 def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
     """Draw chronic absence in the whole state, and the fall since its peak in students beside those ever visited.
 

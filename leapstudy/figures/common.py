@@ -6,7 +6,7 @@ from leapstudy.core.phrases import counted
 from leapstudy.data.names import OWN_YEAR, comparison_words, study_names
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
-from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import WIDE, frame, styled
 from leapstudy.words.findings import treated_words
 
@@ -14,6 +14,7 @@ Asked = Answer | Glance
 """Whatever answers the one contrast that was asked."""
 
 
+@at_both_widths
 def not_drawn(answer: Asked, title: str, reason: str, width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
     caption = caption_of(answer, "Nothing is drawn, for the reason that is given")

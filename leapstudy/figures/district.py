@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from leapstudy.core.phrases import counted, points
 from leapstudy.data.names import comparison_words, short
 from leapstudy.figures.common import Asked, caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -33,6 +33,7 @@ PATHS, CHANGES = 2.9, 2.3
 BINS = 22
 
 
+@at_both_widths
 def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit:
     """Draw the district's attendance among the comparison districts', and its change among theirs.
 

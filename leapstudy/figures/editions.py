@@ -10,7 +10,7 @@ from leapstudy.core.phrases import counted, points
 from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.figures.common import not_drawn
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -34,6 +34,7 @@ TELL = 1.0
 """Points from which a move is written beside its district."""
 
 
+@at_both_widths
 def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     """Draw each district's older figure hollow and its newer one filled, the districts compared in the study alone."""
     finding, names, differences = findings.disagreement(study), study_names(), edition_differences(study.data)

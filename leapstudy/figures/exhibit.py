@@ -1,18 +1,30 @@
 """A figure with all that makes it readable: a title, its finding in words, its source, and its numbers as a table."""
 
 import base64
-from dataclasses import dataclass, fields
-from functools import cached_property
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial, wraps
 from html import escape
+from inspect import signature
+from typing import ParamSpec
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from leapstudy.core.table import table_html
-from leapstudy.figures.picture import PAGE_DPI, png
+from leapstudy.figures.frame import NARROW
+from leapstudy.figures.picture import PAGE_DPI, png, svg
+
+P = ParamSpec("P")
 
 LINE = 100
 """Characters of a printed line, in a notebook and on a page."""
+
+FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
+"""Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it."""
+PAGE = "application/vnd.leapstudy.exhibit"
+"""How an exhibit for a page stands in a notebook's outputs; no front end shows it."""
 
 ALT_SHORTEST, ALT_LONGEST = 30, 300
 """Characters of alternative text: enough to state the finding, short enough to be heard in one breath."""
@@ -44,7 +56,7 @@ class Caption:
 
     def __post_init__(self) -> None:
         """Refuse a caption with a piece missing."""
-        empty = [field.name for field in fields(self) if not str(getattr(self, field.name)).strip()]
+        empty = [item.name for item in fields(self) if not str(getattr(self, item.name)).strip()]
         if empty:
             raise ValueError(f"A caption needs {', '.join(empty)}.")
 
@@ -69,6 +81,8 @@ class Exhibit:
         What, source, sample, years, N.
     data
         The numbers that are drawn, with column names that a reader understands.
+    narrow
+        Draws the same for a phone; None where there is one width.
     """
 
     figure: Figure
@@ -76,6 +90,7 @@ class Exhibit:
     alt: str
     caption: Caption
     data: pd.DataFrame
+    narrow: "Callable[[], Exhibit] | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse an exhibit that some reader could not read."""
@@ -106,6 +121,13 @@ class Exhibit:
             f"{self.notes(self.caption.text(), 'Table', table_html(self.data, self.title))}</figure>"
         )
 
+    def drawings(self) -> str:
+        """Return the picture as a page shows it: one drawing for a wide page and one for a phone, the type as text."""
+        wide = svg(self.figure, self.alt)
+        if self.narrow is None:
+            return wide
+        return f'<div class="wide">{wide}</div><div class="narrow">{svg(self.narrow().figure, self.alt)}</div>'
+
     def notes(self, caption: str, summary: str, table: str) -> str:
         """Return caption and table as they follow the picture, folded.
 
@@ -129,6 +151,9 @@ class Exhibit:
             "image/png": base64.b64encode(self.png).decode("ascii"),
             "text/plain": f"{self.title}. {self.alt}",
         }
+        if os.environ.get(FOR_PAGES):
+            notes = self.notes(self.caption.text(), "Table", table_html(self.data, self.title))
+            bundle[PAGE] = f'<figure class="exhibit">{self.drawings()}{notes}</figure>'
         return bundle, {"image/png": {"alt": self.alt}}
 
     def show(self) -> None:
@@ -136,6 +161,21 @@ class Exhibit:
         from IPython.display import display  # only a notebook needs it
 
         display(self)
+
+
+def at_both_widths(function: Callable[P, Exhibit]) -> Callable[P, Exhibit]:
+    """Decorate a function that draws at a `width`: what it draws for a wide page knows how it is drawn for a phone."""
+
+    @wraps(function)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Exhibit:
+        exhibit, asked = function(*args, **kwargs), signature(function).bind(*args, **kwargs)
+        asked.apply_defaults()
+        if asked.arguments["width"] <= NARROW:
+            return exhibit
+        asked.arguments["width"] = NARROW
+        return replace(exhibit, narrow=partial(function, *asked.args, **asked.kwargs))
+
+    return drawn
 
 
 def alt_text(finding: str, *details: str) -> str:

@@ -9,7 +9,7 @@ from leapstudy.core.phrases import between, counted, missing, number
 from leapstudy.data.names import comparison_words, outcome_words, short
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     BAND,
     COMPARISON,
@@ -36,6 +36,7 @@ NAMES = {False: 2.4, True: 1.36}
 """Inches of the longest name, on a wide page and on a narrow one."""
 
 
+@at_both_widths
 def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     """Draw all districts together, without the one that moves them most, and each alone and partially pooled.
 

@@ -9,7 +9,7 @@ from leapstudy.core.phrases import between, counted, number, probability
 from leapstudy.data.names import outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     BAND,
     COMPARISON,
@@ -33,6 +33,7 @@ PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 """Keeps the line of zero out of the words that stand on it."""
 
 
+@at_both_widths
 def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     """Draw the main estimate with its interval as a band, and every choice changed one at a time.
 

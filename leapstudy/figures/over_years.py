@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import study_names
 from leapstudy.did.records import EventStudy
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -34,6 +34,7 @@ LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
 """Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
 
+@at_both_widths
 def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit:
     """Draw the levels on top and the differences from the base year below, in points and in odds.
 

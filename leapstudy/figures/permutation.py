@@ -7,7 +7,7 @@ from leapstudy.core.phrases import points
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE, axes, effect_axis, frame, styled
 from leapstudy.words import findings
 
@@ -15,6 +15,7 @@ HEIGHT, BINS = 1.6, 60
 QUANTILES = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
 
 
+@at_both_widths
 def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
     """Draw the estimates under shuffled labels, those as far from zero as the estimate in the program's color.
 

@@ -4,7 +4,9 @@ The same figure gives the same bytes: fonts ship with the package, and neither d
 file.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from html import escape
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -14,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
+from leapstudy.core.files import sha256_bytes
 from leapstudy.figures import frame
 
 PAGE_DPI, PRINT_DPI = 100, 200
@@ -69,9 +72,42 @@ def _apart(colors: Iterable[Any], taken: list[Any], least: int) -> Iterator[Any]
             yield color
 
 
-def svg(figure: Figure) -> str:
-    """Return the figure as SVG text, the same text each time; the type stays text."""
+def svg(figure: Figure, label: str) -> str:
+    """Return the figure as an SVG element for a page, the same text each time; the type stays text.
+
+    Parameters
+    ----------
+    figure
+        In the house's face, which the page brings.
+    label
+        What a screen reader says.
+    """
     buffer = BytesIO()
     with frame.styled():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue().decode("utf-8")
+    text = buffer.getvalue().decode("utf-8")
+    drawing = LEFT_OUT.sub("", text[text.index("<svg") : text.rindex("</svg>") + 6])
+    drawing = TAG.sub(_short, drawing.replace("\n", " "))
+    used = dict.fromkeys(USED.findall(drawing))
+    mark = sha256_bytes(drawing.encode())[:6]
+    names = {name: f"{mark}{place}" for place, name in enumerate(used)}
+    drawing = IDENTITY.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", drawing)
+    drawing = USED.sub(lambda found: f"#{names[found[1]]}", drawing)
+    return re.sub(r">\s+<", "><", drawing).replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+
+
+LEFT_OUT = re.compile(
+    r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->| transform=\"rotate\(-0 [^\"]*\""
+    r"| xmlns:xlink=\"[^\"]*\"| xmlns=\"[^\"]*\"| version=\"1.1\"| font-family: 'Public Sans', 'DejaVu Sans';"
+    r"|(?<=<svg) width=\"[^\"]*\"| height=\"[\d.]*pt\"| width=\"[\d.]*pt\"",
+    re.DOTALL,
+)
+"""What a page has no need of, since it says it once for all its drawings."""
+TAG, NUMBER = re.compile(r"<[^<>]+>"), re.compile(r"\d+\.\d{2,}")
+IDENTITY, USED = re.compile(r' id="([^"]*)"'), re.compile(r"(?<=[\"(])#([\w.]+)(?=[\")])")
+
+
+def _short(tag: re.Match[str]) -> str:
+    """Return a tag with places to a tenth of a point, and without spaces that say nothing."""
+    text = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), tag[0].replace("xlink:href", "href"))
+    return re.sub(r"\s+(?=[\"z>/])", "", re.sub(r"([MLCQ]) ", r"\1", re.sub(r"\s+", " ", text)))

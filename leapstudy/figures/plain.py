@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import OWN_YEAR, study_names
-from leapstudy.figures.exhibit import Caption, Exhibit, alt_text
+from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
@@ -18,6 +18,7 @@ ROW = 0.52
 """Inches of a bar with its name above."""
 
 
+@at_both_widths
 def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhibit:
     """Draw the estimate with its interval over the range of the published effects, on one axis."""
     say = catalog(lang)
@@ -45,6 +46,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
     )
 
 
+@at_both_widths
 def answer_chart(study: Study[Any], lang: str = "en", width: float = WIDE) -> Exhibit:
     """Draw the same of a study that is at hand; see `plain_chart`."""
     return plain_chart(read_result(jsonable({**study.parts, "made": {}})), lang, width)

@@ -10,7 +10,7 @@ from leapstudy.core.phrases import number, percent
 from leapstudy.data.names import outcome_words
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -36,6 +36,7 @@ SHADES = ("white", TINT, OWN)
 """Below an even chance, up to 80%, and from there on."""
 
 
+@at_both_widths
 def ruler(study: Study, width: float = WIDE) -> Exhibit:
     """Draw a bar for the design asked, and one for a single district, with the published effects as ticks across.
 

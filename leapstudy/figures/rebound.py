@@ -11,7 +11,7 @@ from leapstudy.data.names import comparison_words, short, study_names, year_word
 from leapstudy.did.answer import Rebound
 from leapstudy.did.rebound import predicted
 from leapstudy.figures.common import caption_of, not_drawn
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -39,6 +39,7 @@ PANEL, ROW, LONGEST = 2.9, 0.165, 1.4
 SHADE = "#EFEFEF"
 
 
+@at_both_widths
 def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
     """Draw the rise over the fall with the line of the comparison districts, and how far each treated one lies from it.
 

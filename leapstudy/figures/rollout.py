@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, number, percent
 from leapstudy.evidence.budget import detectable_at, on_visited
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE, axes, frame, styled, text_width
 from leapstudy.study.rollout.scenarios import Design
 from leapstudy.words import rollout as words
@@ -36,6 +36,7 @@ def _tag(design: Design) -> str:
     return "SIMULATED" if design.simulated else ""
 
 
+@at_both_widths
 def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student, by scenario, for the outcome that is primary."""
     finding, matters = words.recommendation(design), design.chosen.budget.matters_pp
@@ -68,6 +69,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
+@at_both_widths
 def chance(design: Design, width: float = WIDE) -> Exhibit:
     """Draw what deals without an effect found in the best scenario, and where the smallest detectable effect lies."""
     best = design.best
@@ -100,6 +102,7 @@ def _dots(picture: Axes, values: np.ndarray, bins: int = 41) -> None:
     picture.set(yticks=[], ylim=(0, 1.1 * counts.max()))
 
 
+@at_both_widths
 def money(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student against the budget, for lotteries of students."""
     best, budget, n = design.best, design.chosen.budget, design.n_eligible

@@ -9,7 +9,7 @@ from leapstudy.core.phrases import counted, number
 from leapstudy.data.names import comparison_short, contrast_words, study_names
 from leapstudy.did.contrasts import clock_from, years_label
 from leapstudy.did.sensitivity.specifications import CHOICES
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,
     CONTEXT,
@@ -32,6 +32,7 @@ DOT = 0.078
 """Inches from one dot of a stack to the next."""
 
 
+@at_both_widths
 def specifications(curve: pd.DataFrame, caption: Caption, start: str, width: float = WIDE, place: int = -1) -> Exhibit:
     """Draw every specification as a dot, hollow where the same choices find a difference before the program.
 

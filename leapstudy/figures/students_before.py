@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent, points
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     BAND,
     COMPARISON,
@@ -33,6 +33,7 @@ from leapstudy.words import findings_students as words
 PANEL, BARS = 2.3, 1.75
 
 
+@at_both_widths
 def picked(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw who was referred, met and met again, and how much the referred and the others at risk had missed.
 
@@ -114,6 +115,7 @@ def _shares(axes: Axes, study: StudentStudy) -> None:
     end_labels(axes, ends)
 
 
+@at_both_widths
 def rebound(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw the attendance of students whom the rule would have picked before there was any visit, beside all others."""
     table, finding = study.answer.rebound, words.rebound(study)
@@ -168,6 +170,7 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     axes.text(first, under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
 
 
+@at_both_widths
 def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw mean attendance by month for each season of first visits and for the never visited, before any model."""
     rows, finding = study.answer.raw_paths, words.raw_paths(study)

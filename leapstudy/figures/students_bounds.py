@@ -1,12 +1,13 @@
 """How far trends may depart before the effect on visited students can no longer be told from none."""
 
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, signed, styled
 from leapstudy.figures.students_common import refused_exhibit, student_exhibit, student_frame
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
 
+@at_both_widths
 def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw the robust interval of the headline as the difference may depart from month to month.
 

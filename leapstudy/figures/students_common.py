@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, frame, signed, styled
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings import Finding
@@ -38,6 +38,7 @@ def student_exhibit(
     return Exhibit(figure, finding.title, alt, caption, data)
 
 
+@at_both_widths
 def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
     told = list(reasons) or ["Too few students are left to be shown."]

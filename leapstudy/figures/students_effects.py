@@ -12,7 +12,7 @@ from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, points
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     BAND,
     COMPARISON,
@@ -46,6 +46,7 @@ ROW, ABOVE = 0.42, 0.56
 PANEL = 1.5
 
 
+@at_both_widths
 def event_study(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw the recommended design month by month with its simultaneous band, beside its placebo.
 
@@ -113,6 +114,7 @@ def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
     )
 
 
+@at_both_widths
 def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw every design's estimate, filled, beside what it finds where nobody was visited, hollow.
 
@@ -205,6 +207,7 @@ def _ends(estimate: Estimate | None, name: str = "placebo") -> dict[str, float]:
     return {name: estimate.estimate_pp, f"{name}_low": low, f"{name}_high": high}
 
 
+@at_both_widths
 def placebo_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw month by month what each design finds for the visited, and in gray where nobody was visited.
 

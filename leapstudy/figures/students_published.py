@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import points
-from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import INK, NARROW, OWN, SMALL, WIDE, axes, styled
 from leapstudy.figures.students_common import (
     draw_band,
@@ -20,6 +20,7 @@ from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
 
+@at_both_widths
 def beside_published(study: StudentStudy, width: float = WIDE) -> Exhibit:
     """Draw the recommended design from the visit on, the published effects as stars, and the truth where it is known.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.core.table import text_columns
+from leapstudy.figures.exhibit import PAGE
 from leapstudy.site.sanitize import may_act, sanitize
 from leapstudy.words.findings import LINE
 
@@ -35,6 +37,8 @@ NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|
 WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
 """Boxes of nbconvert's that mean nothing on a page."""
 NO_ALT = "Picture without a description."
+REFEREE = "For the referee"
+"""The heading of what a page folds away."""
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -59,6 +63,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
+    _fold_referee(tree)
     _mend_links(tree, links)
     for picture in tree.find_all("img"):
         _move_picture(picture, figures, up)
@@ -106,7 +111,8 @@ def _without_blank_end(text: str) -> str:
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Leave out the default parameters where a run's own were injected below them: only these hold on the page.
 
-    The path of the result is a matter of the machine that ran it, and stays out too.
+    The path of the result is a matter of the machine that ran it, and stays out too. An exhibit that was drawn for
+    pages is shown as it was drawn for them.
     """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in own for own in tags):
@@ -116,6 +122,10 @@ def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 lines = cell.source.splitlines()
                 cell.source = "\n".join(line for line in lines if not line.startswith("result_path = "))
         notebook.cells = [cell for cell, own in kept if "parameters" not in own]
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if PAGE in output.get("data", {}):
+                output["data"]["text/html"] = output["data"].pop(PAGE)
     return notebook
 
 
@@ -183,6 +193,16 @@ def _order_headings(tree: BeautifulSoup) -> None:
         wanted = int(heading.name[1])
         allowed = 1 if level == 0 else max(2, min(wanted, level + 1))
         heading.name, level = f"h{allowed}", allowed
+
+
+def _fold_referee(tree: BeautifulSoup) -> None:
+    """Fold the part for the referee: its heading opens it."""
+    for heading in tree.find_all("h2", string=REFEREE):
+        details, summary = tree.new_tag("details", attrs={"class": "referee"}), tree.new_tag("summary")
+        inside = list(takewhile(lambda item: getattr(item, "name", None) != "h2", heading.next_siblings))
+        heading.replace_with(details)
+        summary.append(heading)
+        details.extend([summary, *(item.extract() for item in inside)])
 
 
 def _number_tables(tree: BeautifulSoup, exhibits: Sequence[str]) -> list[str]:

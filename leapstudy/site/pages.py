@@ -9,9 +9,8 @@ from markupsafe import Markup
 
 from leapstudy.core.table import table_html
 from leapstudy.data.names import program_name, short
-from leapstudy.figures.frame import NARROW
 from leapstudy.figures.plain import plain_chart
-from leapstudy.site.notebook import notebook_body, save_picture
+from leapstudy.site.notebook import notebook_body
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page, title, unanswered_page
@@ -42,18 +41,14 @@ def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]
     return [top, *(link(text, name, here=name == here, lang=mark) for text, name, mark in wanted if there.get(name))]
 
 
-def chart_html(reading: Reading, figures: Path, lang: str) -> Markup:
-    """Return the answer as an HTML figure whose pictures are files, one drawn for a wide page and one for a phone."""
+def chart_html(reading: Reading, lang: str) -> Markup:
+    """Return the answer as an HTML figure, drawn for a wide page and for a phone."""
     say, exhibit = catalog(lang), plain_chart(reading, lang)
-    phone = save_picture(plain_chart(reading, lang, NARROW).png, figures)
-    name = save_picture(exhibit.png, figures)
     names = {key: say[f"cap_{key}"] for key in ("source", "sample", "years", "n")}
-    width, height = (round(100 * inches) for inches in exhibit.figure.get_size_inches())
     table = table_html(exhibit.data, f"{say['table']}: {exhibit.title}")
     region = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(exhibit.title)}">{table}</div>'
     return Markup(
-        f'<figure role="group"><picture><source media="(max-width: 30rem)" srcset="../assets/figures/{phone} 2x">'
-        f'<img src="../assets/figures/{name}" alt="{escape(exhibit.alt)}" width="{width}" height="{height}"></picture>'
+        f'<figure role="group">{exhibit.drawings()}'
         f"{exhibit.notes(exhibit.caption.text(**names), say['table'], region)}</figure>"
     )
 
@@ -75,7 +70,7 @@ def plain_html(
         lang=lang,
         title=page.title,
         page=page,
-        chart="" if reading is None else chart_html(reading, figures, lang),
+        chart="" if reading is None else chart_html(reading, lang),
         links=section_links(lang, PLAIN[lang], there),
         documents=documents,
         footer=footer(result, date, lang),
@@ -105,7 +100,7 @@ def report_html(result: Mapping[str, Any], figures: Path, date: str) -> str:
         "report",
         title=title(reading),
         page=plain_page(reading),
-        chart=chart_html(reading, figures, "en"),
+        chart=chart_html(reading, "en"),
         points=_points(result),
         footer=footer(result, date),
         simulated=reading.simulated,

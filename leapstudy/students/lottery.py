@@ -19,6 +19,7 @@ from leapstudy.students.settings import Level, StudentSettings
 from leapstudy.students.telltale import PATTERN
 
 COLUMNS = ("unit", "stratum", "phase")
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _HOMES = {"school": "school_code", "district": "district_code"}
 
 
@@ -65,7 +66,7 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
     level
         What the units are. Students' own numbers become pseudonyms under the key of the workspace.
     starts
-        Phase -> first month of its visits, ``YYYY-MM``.
+        Phase -> first month of its visits, ``YYYY-MM``; phases that are named by it need none.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
     if missing:
         raise BadInput(f"{path.name} lacks the columns {missing}; the list of a draw has {', '.join(COLUMNS)}.")
     units = table[list(COLUMNS)]
+    starts = dict(starts) or {phase: phase for phase in units["phase"].unique() if MONTH.fullmatch(phase)}
     _check(units, path.name, starts)
     if level == "student" and not units["unit"].str.fullmatch(PATTERN).all():
         key = load_key()
@@ -97,7 +99,7 @@ def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str]) -> None:
         if phase != WAITING and phase not in starts:
             raise bad_value("phase of the draw", phase, starts, "Give its first month under `starts:` in `rollout:`.")
     for phase, month in starts.items():
-        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        if not MONTH.fullmatch(month):
             raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month as YYYY-MM.")
         if phase not in set(units["phase"]):
             raise BadInput(f"`starts:` names the phase {phase!r}, which nobody drew. Take it out.")

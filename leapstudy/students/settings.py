@@ -82,8 +82,6 @@ class StudentSettings(BaseModel):
             raise ValueError("visits need input: a visit log alone says nothing of attendance")
         if not self.early[0] >= self.early[1] >= 1:
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
-        if self.draw and not self.rollout.starts:
-            raise ValueError("draw needs the first month of each phase: `rollout: { starts: { phase: YYYY-MM } }`")
         return self
 
     @property

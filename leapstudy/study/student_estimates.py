@@ -41,6 +41,7 @@ from leapstudy.students.risk_changes import (
 from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
+from leapstudy.study.rollout.choices import promised
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -138,12 +139,12 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
 
 
 def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
-    lottery, plan = lottery_of(settings), settings.rollout
+    lottery = lottery_of(settings)
     if lottery is None:
         return None
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
     outcomes = lottery_outcomes(data, lottery)
-    return lottery_answer(outcomes, edition, plan.outcomes_from, plan.promised, settings.seed)
+    return lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:

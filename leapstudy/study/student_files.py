@@ -24,6 +24,7 @@ from leapstudy.students.groups import DIMENSIONS, VISITED
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
+from leapstudy.study.rollout.choices import promised
 from leapstudy.study.student_check import places_of, require_usable, set_aside
 from leapstudy.study.student_ledger import remember
 from leapstudy.study.student_publish import published
@@ -109,7 +110,7 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
     from leapstudy.study.student_estimates import measure, student_answer  # imports the engine
 
     if settings.draw:
-        require_outcomes_open(settings.rollout.outcomes_from, date.today())
+        require_outcomes_open(promised(settings.rollout)[0], date.today())
     data = open_own(settings)
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)

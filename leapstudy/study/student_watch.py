@@ -7,6 +7,7 @@ from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_ope
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.progress import progress
 from leapstudy.students.settings import Rollout, load_settings
+from leapstudy.study.rollout.choices import promised
 from leapstudy.study.student_files import open_own
 
 
@@ -27,7 +28,7 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
     """
     settings = load_settings()
     if outcomes:
-        require_outcomes_open(settings.rollout.outcomes_from, date.today())
+        require_outcomes_open(promised(settings.rollout)[0], date.today())
         return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
     day = _day(until)
     counts = progress(open_own(settings), day, lottery_of(settings))

@@ -50,7 +50,7 @@ def lottery(study: StudentStudy) -> str:
             "`leapstudy draw` draws lots for the next visits."
         )
     offer = drawn.offer
-    promised = drawn.promised or offer.outcome.replace("_", " ")
+    promised = drawn.promised.rstrip("?. ") or offer.outcome.replace("_", " ")
     return (
         f"{LOTTERY_VERDICTS[drawn.verdict.kind]} Over {offer.post} attendance of students who were offered visits by "
         f"lot changed by {_with_interval(offer)} points more than that of students who waited "

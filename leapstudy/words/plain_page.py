@@ -193,8 +193,8 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
     if reading.draw is None:
         return ""
     first, _, last = reading.post.partition(" to ")
-    default = say["promised_default"].format(first=first, last=last, outcomes_from=reading.draw.outcomes_from)
-    return say["promised"].format(promised=reading.draw.promised or default)
+    own = reading.draw.promised.rstrip("?. ") or say["promised_default"].format(first=first, last=last)
+    return say["promised"].format(promised=own, outcomes_from=reading.draw.outcomes_from)
 
 
 def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:

@@ -124,13 +124,16 @@ def test_every_picture_states_its_finding(still):
     for picture in page.locator("img").all():
         picture.scroll_into_view_if_needed()
         assert 30 <= len(picture.get_attribute("alt")) <= 300
+        assert picture.evaluate("(item) => item.decode().then(() => item.naturalWidth)") > 300
+    assert page.evaluate("document.fonts.check(`16px 'Public Sans'`)")
+    for picture in page.locator("figure svg:visible").all():
+        assert 30 <= len(picture.get_attribute("aria-label")) <= 300
         figure = picture.locator("xpath=ancestor::figure")
-        # a framed picture says its finding itself, so that caption and table open together
         caption = figure.locator("figcaption, details > p").first.text_content()
         source, *others = ("Fuente", "Muestra", "Años") if ".es." in name else ("Source", "Sample", "Years")
         assert all(f"{word}:" in caption for word in (source, *others, "N"))
         assert figure.locator("table").count() == 1
-        assert picture.evaluate("(item) => item.decode().then(() => item.naturalWidth)") > 300
+        assert figure.locator("svg:visible").count() == 1, "one of the two widths"
 
 
 def test_headings_have_one_top_and_skip_no_level(still):

@@ -7,7 +7,7 @@ import textwrap
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from site_factory import DAY, executed_notebook, small_site
 
 from leapstudy.site.build import build_site, prepare_pages
@@ -20,7 +20,7 @@ from leapstudy.study.result import load_result
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import LINE
 
-OUTSIDE = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import|url\((?!data:)""")
+OUTSIDE = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import|url\((?!["']?(?:data:|#))""")
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +153,31 @@ def test_a_neighbor_that_fails_after_all_is_no_longer_linked(tmp_path, hartford_
     assert "bristol" not in page.read_text(encoding="utf-8")
 
 
-def test_figures_are_files_with_their_alt_text(built):
+def test_exhibits_are_drawn_at_both_widths_and_other_pictures_are_files(built):
     page = (built / "hartford" / "notebook.html").read_text(encoding="utf-8")
     assert "data:image" not in page
-    for name in re.findall(r"assets/figures/([0-9a-f]+\.webp)", page):
-        assert (built / "assets" / "figures" / name).is_file()
-    assert len(re.findall(r'<img [^>]*alt="[^"]{30,300}"', page)) == 5
+    names = re.findall(r"assets/figures/([0-9a-f]+\.webp)", page)
+    assert len(names) == 2 and all((built / "assets" / "figures" / name).is_file() for name in names)
+    assert len(re.findall(r'<img [^>]*alt="Picture of the analyst\'s own: [^"]+"', page)) == 2
+    drawn = re.findall(r'<div class="?(wide|narrow)"?><svg [^>]*aria-label="([^"]{30,300})"', page)
+    assert [width for width, _ in drawn] == ["wide", "narrow"] * 4
+    names = re.findall(r'<\w+ id="?([\w.]+)', page)
+    assert len(set(names)) == len(names), "drawings beside each other must not share a name"
+
+
+def test_the_part_for_the_referee_opens_by_its_heading(tmp_path):
+    cells = [new_markdown_cell(text) for text in ("# Title", "## For the referee\n\nEvery test.", "## Limits\n\nnone")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "x.ipynb")
+    tree = BeautifulSoup(notebook_body(tmp_path / "x.ipynb", tmp_path, "../", {}), "lxml")
+    folded = tree.find("details", class_="referee")
+    assert folded.find("summary").get_text() == "For the referee" and "Every test." in folded.get_text()
+    assert "Limits" not in folded.get_text() and "none" in tree.get_text()
+
+
+def test_the_face_of_drawings_comes_with_the_style(built):
+    style = (built / "assets" / "style.css").read_text(encoding="utf-8")
+    assert style.count("@font-face") == 2 and style.count("data:font/ttf;base64,") == 2
+    assert "font-src data:" in (built / "index.html").read_text(encoding="utf-8")
 
 
 def test_links_between_notebooks_become_links_between_pages(built):

@@ -26,7 +26,7 @@ def test_a_district_takes_its_fifteenth_of_four_megabytes(tmp_path):
     build_site(tmp_path, [run])
     pages = list(folder.glob("*.html"))
     pictures = list((tmp_path / "assets" / "figures").iterdir())
-    assert len(pages) == 4 and len(pictures) >= 12
+    assert len(pages) == 4 and len(pictures) >= 5
     assert count * sum(path.stat().st_size for path in [*pages, *pictures]) <= LIMIT
 
 

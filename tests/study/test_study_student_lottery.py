@@ -17,9 +17,10 @@ from leapstudy.did.lottery.rollout import rollout
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.lottery_outcomes import LotteryOutcomes, lottery_outcomes
-from leapstudy.students.settings import load_settings
+from leapstudy.students.settings import Rollout, load_settings
 from leapstudy.students.simulate import default_simulation, load_config, write_simulation
 from leapstudy.students.simulate.blocks import simulate
+from leapstudy.study.rollout.choices import load_rollout, promised
 from leapstudy.study.student_files import stored_state
 from leapstudy.study.student_lottery import DOSE, OFFER, VISITED, lottery_answer
 from leapstudy.study.students import study_students
@@ -227,7 +228,7 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
     assert first.n_treated % 5 == 0
-    assert "Promised beforehand: attendance rate, closed until 2022-07-01" in findings_students.answer(study)
+    assert "Promised beforehand: Do home visits raise attendance" in findings_students.answer(study)
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
     study.save(str(tmp_path / "result.json"))
     reading = read_result(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
@@ -236,3 +237,15 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
         assert "2022-07-01" in page["answer"] and "LEAP" not in page["question"]
         assert len(plain_page(reading, lang).text.split()) <= 350
     assert page and reading.tier == "1"
+
+
+def test_a_draw_of_this_workspace_is_not_told_twice(tmp_path):
+    path = tmp_path / "draw_1.csv"
+    pd.DataFrame(
+        {"unit": ["a", "b", "c"], "stratum": "s", "rank": [1, 2, 3], "phase": ["2022-09", "2023-01", WAITING]}
+    ).to_csv(path, index=False)
+    assert read_lottery(path, "school", {}).starts == {"2022-09": "2022-09", "2023-01": "2023-01"}
+    plan = load_rollout()
+    assert promised(Rollout()) == (date.fromisoformat(plan.analysis_from), plan.question)
+    own = Rollout(outcomes_from=OUTCOMES_FROM, promised="grades in spring")
+    assert promised(own) == (OUTCOMES_FROM, "grades in spring")

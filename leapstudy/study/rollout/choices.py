@@ -14,6 +14,7 @@ from leapstudy.data.state import Where
 from leapstudy.data.tables import Part
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
+from leapstudy.students.settings import Rollout as StudentRollout
 
 FILE = "rollout.yml"
 Track = Literal["students", "units"]
@@ -112,6 +113,18 @@ class Rollout(Part):
     def shares(self, n: int) -> list[float]:
         """Return the share of a list of `n` that each phase gets."""
         return [places / n for places in self.places(n).values()]
+
+
+def promised(students: StudentRollout) -> tuple[date | None, str]:
+    """Return the day until which outcomes by arm stay closed, and the question that was fixed beforehand.
+
+    Those of `params/students.yml`; where it is silent, those of `params/rollout.yml`, from which the draw was made.
+    """
+    opened, question = students.outcomes_from, students.promised
+    if (opened and question) or not (paths.params() / FILE).is_file():
+        return opened, question
+    plan = load_rollout()
+    return opened or (date.fromisoformat(plan.analysis_from) if plan.analysis_from else None), question or plan.question
 
 
 def load_rollout(path: Path | None = None) -> Rollout:
