@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from leapstudy.students.telltale import holds_pseudonym
 ARCHIVE = b"PK\x03\x04"
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
+PNG = b"\x89PNG\r\n\x1a\n"
+PDF = b"%PDF-"
+STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
 WORD = re.compile(r"[0-9A-Za-z]+")
 DEEPEST = 4
@@ -50,7 +54,7 @@ def holds_student(text: str, raw_ids: Collection[str] = frozenset()) -> bool:
 
 def _holds(content: bytes, ids: frozenset[str], depth: int) -> bool:
     return any(_names(text, ids, depth) for text in _texts(content)) or any(
-        _holds(part, ids, depth - 1) for part in _parts(content, depth)
+        _holds(part, ids, max(depth - 1, 0)) for part in _parts(content, depth)
     )
 
 
@@ -85,6 +89,10 @@ def _parts(content: bytes, depth: int) -> Iterable[bytes]:
     Unreadable
         If it is packed too deep or broken, so that nobody can say what is in it.
     """
+    if content.startswith(PDF):
+        yield from _pdf_streams(content)
+    if content.startswith(PNG):
+        yield from _png_texts(content)
     if not content.startswith((ARCHIVE, GZIP, PARQUET)):
         return
     if depth == 0:
@@ -105,6 +113,27 @@ def _parts(content: bytes, depth: int) -> Iterable[bytes]:
         raise Unreadable from None
 
 
+def _pdf_streams(content: bytes) -> Iterable[bytes]:
+    """Return the compressed streams of a PDF; others stand in its bytes as they are, or are pictures."""
+    for stream in STREAM.findall(content):
+        with suppress(zlib.error):
+            yield zlib.decompressobj().decompress(stream)
+
+
+def _png_texts(content: bytes) -> Iterable[bytes]:
+    """Return the compressed text chunks of a picture."""
+    place = len(PNG)
+    while place + 8 <= len(content):
+        size, kind = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
+        data = content[place + 8 : place + 8 + size]
+        if kind in (b"zTXt", b"iTXt"):
+            packed = data.partition(b"\0")[2]
+            packed = packed[1:] if kind == b"zTXt" else packed[2:].split(b"\0", 2)[-1]
+            with suppress(zlib.error):  # an iTXt that is not compressed stands in the bytes as it is
+                yield zlib.decompress(packed)
+        place += size + 12
+
+
 class Unreadable(Exception):
     """A file that cannot be opened to its last byte."""
 
@@ -120,8 +149,8 @@ def _leaks(file: Path, name: str, ids: frozenset[str]) -> bool:
 def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     """Read every byte of every file under `folder`, and the files' names; archives, gzip and parquet are opened.
 
-    What cannot be read to its end is named like a leak. What is compressed inside a PDF or a picture, or encoded by a
-    user on purpose, is not seen.
+    What cannot be read to its end is named like a leak. What a picture shows, what a PDF writes with a font's own
+    numbers of letters, and what a user encodes on purpose is not seen.
 
     Parameters
     ----------

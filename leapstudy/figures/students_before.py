@@ -193,7 +193,7 @@ def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
             picture.plot([months.index(month) for month in line["month"]], line["rate_pct"], color=color, linewidth=2)
             ink = COMPARISON if group == NEVER_VISITED else OWN
             ends.append((float(line["rate_pct"].iloc[-1]), "\n".join(wrap(group, SMALL, 0.8)), ink, "normal"))
-        named = [0, len(months) // 2, len(months) - 1]
+        named = sorted({0, len(months) // 2, len(months) - 1} if len(months) > 2 else {0, len(months) - 1})
         picture.set_xticks(named, [months[place] for place in named])
         picture.locator_params(axis="y", nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")

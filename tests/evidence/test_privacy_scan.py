@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import zipfile
+import zlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,6 +69,19 @@ def _zipped(text, name="a.xml"):
     return buffer.getvalue()
 
 
+def _chunk(kind, data):
+    return len(data).to_bytes(4) + kind + data + bytes(4)
+
+
+def _png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join([_chunk(b"IHDR", bytes(13)), *chunks, _chunk(b"IEND", b"")])
+
+
+def _pdf(text):
+    packed = zlib.compress(f"BT ({text}) Tj ET".encode())
+    return b"%PDF-1.7\n1 0 obj <</Filter/FlateDecode>> stream\n" + packed + b"\nendstream endobj"
+
+
 ROUTES = {
     "table.CSV": str.encode, "table.tsv": str.encode, "page.pdf": str.encode, "no_ending": str.encode, "x.PNG": str.encode,
     "log.gz": lambda text: gzip.compress(text.encode()), "rows.parquet": _parquet, "page.docx": _zipped,
@@ -75,6 +89,11 @@ ROUTES = {
     "utf16.txt": lambda text: text.encode("utf-16"), "utf16be.txt": lambda text: b"x" + text.encode("utf-16-be"),
     "encoded.txt": lambda text: base64.b64encode(f"row {text} end".encode()),
     "short.txt": lambda text: base64.b64encode(text.encode()).rstrip(b"="),
+    "plain.png": lambda text: _png(_chunk(b"tEXt", b"Title\0" + text.encode())),
+    "packed.png": lambda text: _png(_chunk(b"zTXt", b"Title\0\0" + zlib.compress(text.encode()))),
+    "world.png": lambda text: _png(_chunk(b"iTXt", b"Title\0\1\0en\0\0" + zlib.compress(text.encode()))),
+    "packed.pdf": _pdf, "page_with_picture.html": lambda text: b"<img src='data:image/png;base64," + base64.b64encode(
+        _png(_chunk(b"zTXt", b"Title\0\0" + zlib.compress(text.encode())))) + b"'>",
     "name_inside.zip": lambda text: _zipped("nothing", f"{text}.svg"),
 }  # fmt: skip
 

@@ -154,12 +154,28 @@ plt.figure(figsize=(2, 1)); plt.title(rows.student[0]); plt.show()
 import ibis
 ibis.options.interactive = True
 engine_table(data)
+--- descriptor
+import os, time
+os.write(1, (rows.student[0] + "\\n").encode()); time.sleep(0.5)
+--- c
+import ctypes
+c = ctypes.CDLL(None); c.puts(rows.student[0].encode()); c.fflush(None); time.sleep(0.5)
+--- child
+import subprocess
+subprocess.run(["echo", rows.student[0]]); time.sleep(0.5)
+--- pieces
+for piece in (rows.student[0][:6], rows.student[0][6:]):
+    print(piece, end="", flush=True); time.sleep(0.5)
+--- key
+print(os.environ.get("LEAPSTUDY_STUDENT_KEY"))
 --- harmless
 print(len(rows), "rows")
 """
 
 
-def test_no_route_puts_a_student_into_an_executed_notebook(files):
+def test_no_route_puts_a_student_into_an_executed_notebook(files, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it a kernel leaves descriptors 1 and 2 alone
     cells = ROUTES.replace("PANEL", repr(str(files.panel))).split("\n---")
     names = ["handle", *(cell.split()[0] for cell in cells[1:])]
     sources = [cells[0], *(cell.split("\n", 1)[1] for cell in cells[1:])]
@@ -170,7 +186,7 @@ def test_no_route_puts_a_student_into_an_executed_notebook(files):
             book, timeout=120, allow_errors=True, resources={"metadata": {"path": os.fspath(files.panel.parent)}}
         ).execute()
     outputs = dict(zip(names, (json.dumps(cell["outputs"]) for cell in book.cells), strict=True))
-    assert not holds_pseudonym(json.dumps(book["cells"]))
+    assert not holds_pseudonym(json.dumps(book["cells"])) and KEY not in json.dumps([c["outputs"] for c in book.cells])
     assert "SIMULATED" in outputs["handle"] and "3 rows" in outputs["harmless"]
     silent = [name for name, text in outputs.items() if name not in ("handle", "harmless") and "withheld" not in text]
     assert silent == []

@@ -31,7 +31,7 @@ def test_the_best_title_never_hides_a_missing_interval():
 
 
 @pytest.mark.parametrize(("power", "words"), [
-    (0.02, "about 1 chance in 10"), (0.31, "about 3 chances in 10"), (0.5, "about an even chance"), (0.93, "at least 4 chances in 5"),
+    (0.02, "less than 1 chance in 20"), (0.31, "about 3 chances in 10"), (0.5, "about an even chance"), (0.93, "at least 4 chances in 5"),
 ])  # fmt: skip
 def test_power_is_said_as_a_chance(power, words):
     assert findings.chance_of(power) == words
