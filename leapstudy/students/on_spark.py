@@ -3,6 +3,7 @@
 Every worker must see the files under the same path. No code of Python runs there, so that workers need Java only.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from functools import reduce
@@ -21,6 +22,9 @@ from pyspark.sql import SparkSession
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import sealed, spill_folder
 from leapstudy.students.files import Dialect
+
+PYTHON_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
+"""PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to."""
 
 SESSION = {
     "spark.sql.session.timeZone": "UTC",
@@ -66,6 +70,8 @@ def connect(master: str, memory_limit: str) -> Backend:
         kind = type(error).__name__
     else:
         session.sparkContext.setLogLevel("OFF")
+        for name in PYTHON_LOGGERS:
+            logging.getLogger(name).disabled = True
         for name, value in SESSION.items():
             session.conf.set(name, value)
         return ibis.pyspark.connect(session)

@@ -128,7 +128,9 @@ def inspect_outcomes(
     there = panel.select("student").distinct()
     rows = rows.left_join(there, "student", rname="{name}_there")
     rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
-    rows = rows.mutate(repeated=_repeated(rows), mixed=rows.status.nunique().over(ibis.window()) > 1)
+    whole = ibis.window()  # Spark counts no distinct values in a window
+    mixed = rows.status.max().over(whole) != rows.status.min().over(whole)
+    rows = rows.mutate(repeated=_repeated(rows), mixed=mixed.fill_null(False))
     rows = failures(rows, OUTCOME_RULES, limits)
     account, findings = count_failures(rows, OUTCOME_RULES, limits, "outcomes", source.unparsed)
     return CheckReport(name, "outcomes", simulated, (account,), tuple(findings), source.files.left_out), rows

@@ -151,9 +151,10 @@ def test_an_instant_is_the_date_on_its_own_clock(spark, tmp_path, zone, unit):
     assert str(panel.month.to_pandas()[0])[:7] == "2021-09"
 
 
-def test_spark_says_nothing_of_a_row_in_an_error(spark, tmp_path):
+def test_spark_says_nothing_of_a_row_in_an_error(spark, tmp_path, capfd):
     random_panel(43, students=5).assign(spoilt="~Psecretstudent").to_parquet(tmp_path / "panel.parquet")
     panel = spark.read_parquet(str(tmp_path / "panel.parquet"))
     with pytest.raises(BadInput, match="The engine failed") as caught:
         moments_of_panel(panel.mutate(days_enrolled=panel.spoilt.cast("float64")))
     assert "secret" not in str(caught.value) and caught.value.__context__ is None
+    assert "secret" not in "".join(capfd.readouterr())
