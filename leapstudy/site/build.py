@@ -103,7 +103,7 @@ class Build:
             (folder / name).unlink(missing_ok=True)
         there = dict.fromkeys(entry.pages, True) | self.stamps.keep_documents(entry.slug, DOCUMENTS)
         self._write_notebook(entry, notebook, there)
-        if entry.result:
+        if entry.result and PLAIN["en"] in entry.pages:
             self._write_result(entry, entry.result, there)
 
     def _write_failed(self, entry: Entry, run: Mapping[str, Any]) -> None:

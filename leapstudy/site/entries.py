@@ -51,7 +51,7 @@ def entry_of(out: Path, run: Mapping[str, Any]) -> Entry:
     reading = read_result(result) if result and has_answer(result) else None
     error = error_of(run)
     told = error.get("message", error.get("error", "")) if not shown else NO_ANSWER if result and not reading else ""
-    pages = _pages(result=bool(result), answer=bool(reading))
+    pages = _pages(result=bool(reading) or (bool(result) and track == "students"), answer=bool(reading))
     return Entry(slug, str(run["title"]), status, track, told, pages, reading, result)
 
 

@@ -15,7 +15,7 @@ from leapstudy.core import paths
 
 RESULT_CELL = """import pathlib
 if result_path:
-    pathlib.Path(result_path).write_text('{"schema": 1, "estimates": [], "made": {}}', encoding="utf-8")"""
+    pathlib.Path(result_path).write_text('{"schema": 1, "track": "public", "estimates": []}', encoding="utf-8")"""
 DISTRICT_CELLS = (
     'district = "hartford"\ncomparison = "alliance"\nweights = "equal"\nscale = "points"\nseed = 1\nresult_path = ""',
     'if district == "windham":\n    raise ValueError("no figures for Windham")',
@@ -62,7 +62,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
 TINY_CELLS = (
     'word = "a"\nresult_path = ""',
     "from pathlib import Path\ntext = f'{word * 3}'\nprint(text)",
-    """Path(result_path).write_text('{"schema": 1, "estimates": []}', encoding="utf-8")""",
+    """Path(result_path).write_text('{"schema": 1, "track": "public", "estimates": []}', encoding="utf-8")""",
 )
 
 

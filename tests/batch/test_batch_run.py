@@ -66,7 +66,7 @@ RESULT_CELLS = (
     "Image.new('RGB', (len(district), 8)).save(made, 'png')\nShown(made.getvalue())",
     "import json\nfrom pathlib import Path\n"
     f"row = {{**{asdict(Estimate(**ROW))}, 'district_code': district}}\n"
-    "Path(result_path).write_text(json.dumps({'schema': 1, 'estimates': [row]}), encoding='utf-8')",
+    "Path(result_path).write_text(json.dumps({'schema': 1, 'track': 'public', 'estimates': [row]}), encoding='utf-8')",
 )
 
 
