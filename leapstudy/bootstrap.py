@@ -85,7 +85,7 @@ def run_told(command: list[str], packages: int) -> None:
                     print(f"  {done} of about {packages} packages fetched", flush=True)
             elif line.startswith("Installing "):
                 print(f"  installing {done} packages", flush=True)
-            elif line.startswith(("ERROR", "WARNING")):
+            elif line.startswith("ERROR"):
                 print(line, end="", flush=True)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)

@@ -158,8 +158,10 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     low, high = axes.get_ylim()
     axes.text(-0.6, high, "picked", ha="right", va="top", size=SMALL)
     value = float(before["picked_pct"])
-    shift: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "top", "size": SMALL, "color": OWN}
-    axes.annotate(f"{number(value, 1)}%", (before["event_time"], value), (-6, -2), **shift)
+    edge = before["event_time"] <= table["event_time"].min() + 1  # else it would run into the axis
+    shift: dict[str, Any] = {"textcoords": "offset points", "va": "top", "size": SMALL, "color": OWN}
+    shift["ha"] = "left" if edge else "right"
+    axes.annotate(f"{number(value, 1)}%", (before["event_time"], value), (6 if edge else -6, -2), **shift)
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return

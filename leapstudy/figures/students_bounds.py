@@ -37,13 +37,14 @@ def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
         picture.set(xlim=(0, float(rows["m"].max())), ylim=(low - 0.12 * (high - low), high + 0.1 * (high - low)))
         if bent.breakdown:
             picture.axvline(bent.breakdown, color=INK, linewidth=1.2, linestyle="--")
+            right = bent.breakdown > float(rows["m"].max()) / 2  # the words stand where there is room
             picture.annotate(
                 f"breaks down at {bent.breakdown:.2f}",
                 (bent.breakdown, 1.0),
-                (-4, -2),
+                (-4 if right else 4, -2),
                 xycoords=("data", "axes fraction"),
                 textcoords="offset points",
-                ha="right",
+                ha="right" if right else "left",
                 va="top",
                 size=SMALL,
             )

@@ -170,6 +170,8 @@ def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None
     told = [(row["placebo"], "nobody visited", OWN, "right"), (row["estimate"], "visited", OWN, "left")]
     if truth is not None:
         told = [told[0], (truth, f"visited; truth {points(truth, 1)}", INK, "left")]
+    if told[0][0] > told[1][0]:  # each text runs away from the other one's dot
+        told = [(*told[0][:3], "left"), (*told[1][:3], "right")]
     for value, name, color, side in told:
         if not np.isnan(value):
             axes.annotate(

@@ -23,7 +23,7 @@ DISTRICT = (
 if district != "hartford":
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(301)"])
     time.sleep(300)
-pathlib.Path(result_path).write_text('{"schema": 1, "estimates": [], "made": {}}', encoding="utf-8")""",
+pathlib.Path(result_path).write_text('{"schema": 1, "track": "public", "estimates": []}', encoding="utf-8")""",
 )
 LAB = """
 import sys

@@ -24,7 +24,7 @@ def exhibit(alt=ALT, title="Two points", data=None):
 
 def test_the_same_figure_gives_the_same_bytes():
     assert exhibit().png == exhibit().png
-    assert picture.svg(exhibit().figure) == picture.svg(exhibit().figure)
+    assert picture.svg(exhibit().figure, "a label") == picture.svg(exhibit().figure, "a label")
 
 
 def test_the_notebook_keeps_alt_caption_and_table():

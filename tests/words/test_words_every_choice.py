@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data.names import study_names
 from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
-from leapstudy.words import findings, findings_sensitivity
+from leapstudy.words import findings, findings_sensitivity, ladder
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, plain_page
 from leapstudy.words.reading import read_result
@@ -59,7 +59,8 @@ def everything_said(study) -> list[str]:
         findings_sensitivity.grade_conditions, findings_sensitivity.plan,
     )]  # fmt: skip
     said += [findings.trends(item) for item in (answer.event_study, answer.chronic)]
-    shared = (findings.ladder, findings.specifications, findings_sensitivity.curve, findings_sensitivity.in_time,
+    said.append(ladder.ladder(answer))
+    shared = (findings_sensitivity.curve, findings_sensitivity.in_time,
               findings_sensitivity.estimators, findings_sensitivity.bounds)  # fmt: skip
     own = (findings.forest, findings_sensitivity.pooled) if pooled else (findings_sensitivity.tests,)
     said += [say(answer) for say in (*shared, *own)]

@@ -22,8 +22,8 @@ def one():
 def test_the_answer_never_stands_without_interval_placebo_and_reach(pooled, one):
     for study in (pooled, one):
         text = str(sentences.answer(study))
-        main = study.answer.main
-        for number in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp):
+        low, high, _ = sentences.leading(study.answer)
+        for number in (study.answer.main.estimate_pp, low, high):
             assert f"{abs(number):.2f}" in text
         assert "should show no difference" in text and "p = " in text
 
