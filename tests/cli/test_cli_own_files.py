@@ -49,6 +49,9 @@ def test_fifteen_districts_of_another_state_go_through(workspace, tmp_path):
     # a corrected file under the same name is another input
     rows.loc[0, "days_attended"] = 0
     write_pair(tmp_path / "private", rows, log)
+    refused = command("status", "--track", "students")
+    assert refused.returncode == 2 and "earlier" in refused.stderr, "one student's difference would be published"
+    write_settings(root, earlier_answers="unpublished")
     assert "attendance" in command("status", "--track", "students").stdout
 
 
