@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections import deque
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,8 @@ SUPPORTED = ((3, 11), (3, 14))
 SHARE = ROOT / "leapstudy" / "batch" / "kernels" / "share"
 NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
 """The study's own; one that a person adds under another name is theirs."""
+LAST = 30
+"""Lines of pip that are shown where it fails."""
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
 
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
@@ -75,19 +78,23 @@ def install(lock: Path) -> None:
 
 
 def run_told(command: list[str], packages: int) -> None:
-    """Run pip, with one line for every tenth of the packages; what it complains of is printed whole."""
+    """Run pip, with one line for every tenth of the packages; what it said last is printed only if it fails."""
     step, done = max(1, packages // 10), 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace") as process:
+    last: deque[str] = deque(maxlen=LAST)
+    pipe = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+    )
+    with pipe as process:
         for line in process.stdout or ():
+            last.append(line)
             if line.startswith("Collecting "):
                 done += 1
                 if done % step == 0:
                     print(f"  {done} of about {packages} packages fetched", flush=True)
             elif line.startswith("Installing "):
                 print(f"  installing {done} packages", flush=True)
-            elif line.startswith("ERROR"):
-                print(line, end="", flush=True)
     if process.returncode:
+        print(*last, sep="", end="", flush=True)
         raise subprocess.CalledProcessError(process.returncode, command)
 
 
