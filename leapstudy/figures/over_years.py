@@ -56,7 +56,8 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
         n=f"{answer.n_treated} treated, {answer.n_comparison} comparison districts",
     )
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
-    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year."
+    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by district); "
+    source += "sentences give those of the test that leads."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import OWN_YEAR, study_names
+from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
 from leapstudy.study.public import Study
@@ -14,6 +15,8 @@ from leapstudy.study.result import jsonable
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
 from leapstudy.words.reading import Reading, read_result
 
+UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
+"""Verdicts under which a number with its interval is no finding."""
 ROW = 0.52
 """Inches of a bar with its name above."""
 
@@ -62,6 +65,8 @@ def _tag(reading: Reading, say: dict[str, str]) -> str:
 def _title(reading: Reading, say: dict[str, str]) -> str:
     effect = reading.effect
     key = "chart_finding" if effect.bounded else "chart_finding_open"
+    if effect.bounded and reading.verdict.kind in UNCLAIMED:
+        key = "chart_finding_unclaimed"
     low, high = (number(end) if end is not None else "" for end in (effect.low, effect.high))
     return say[key].format(effect=number(effect.value), low=low, high=high)
 

@@ -93,11 +93,11 @@ class StudentStudy:
         return Table(self.rows, f"Rows of the files: each is used or set aside by one rule. Source: {self.source}.")
 
     @property
-    def draw(self) -> Table:
-        """How the draw was analyzed, line by line, with each condition of the strongest evidence tier."""
+    def draw(self) -> Table | None:
+        """How the draw was analyzed, line by line, with each condition of the strongest tier; None without a draw."""
         lottery = self.answer.lottery
         if lottery is None:
-            return Table(pd.DataFrame({"what": [], "how": []}), "Nobody drew lots for who was visited.")
+            return None
         conditions = [(item.name, item.reason) for item in lottery.essa.conditions if 1 in item.tiers]
         rows = pd.DataFrame([*lottery.card, *conditions], columns=["what", "how"])
         return Table(rows, f"The draw, and the conditions of tier 1. Source: {self.source}.")

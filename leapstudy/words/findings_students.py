@@ -36,8 +36,8 @@ def answer(study: StudentStudy) -> str:
         f"{lead} Over {design.main.post} since the first visit attendance of visited students changed by "
         f"{_with_interval(design.main)} points more than that of students at risk in the same month with the same "
         f"absence before. {_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison "
-        f"with never visited students gives {_value(textbook.main)}, and {_value(textbook.placebo)} where nobody was "
-        "visited."
+        f"with never visited students gives {_value(textbook.main)}, and "
+        f"{_value(textbook.placebo)} where nobody was visited."
     )
 
 
@@ -47,7 +47,7 @@ def lottery(study: StudentStudy) -> str:
     if drawn is None:
         return (
             "Nobody drew lots, so that every comparison on this page rests on students who look alike in the figures. "
-            "`leapstudy draw` draws lots for the next visits."
+            "The command leapstudy draw draws lots for the next visits."
         )
     offer = drawn.offer
     promised = drawn.promised.rstrip("?. ") or offer.outcome.replace("_", " ")
@@ -92,7 +92,10 @@ def outcomes(study: StudentStudy) -> str:
         return "Attendance is the only outcome here. Name a table of others under `outcomes:` in params/students.yml."
     made = table[table["reason"] == ""]
     moved = [row for row in made.itertuples() if rejects(row.p_holm)]
-    told = [f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({row.unit})" for row in moved]
+    told = [
+        f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)}) {row.unit}"
+        for row in moved
+    ]
     said = f"Distinguishable from zero: {'; '.join(told)}" if told else NONE_MOVED
     return (
         f"Attendance is the primary outcome. Beside it stand {counted(len(made), 'secondary outcome')}, corrected for "
@@ -133,7 +136,7 @@ def _with_interval(estimate: Estimate) -> str:
 
 
 def _value(estimate: Estimate | None) -> str:
-    return "nothing, since it is refused" if estimate is None else f"{points(estimate.estimate_pp)} points"
+    return "nothing, since it is refused" if estimate is None else f"{_with_interval(estimate)} points"
 
 
 def _placebo_words(design: DesignAnswer) -> str:

@@ -4,10 +4,11 @@ headline.
 
 import math
 
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, points
 from leapstudy.data.names import comparison_words, outcome_words, study_names
 from leapstudy.study.over_years import OverYears
-from leapstudy.words.findings import Finding
+from leapstudy.words.findings import Finding, interval_words
 
 
 def side_words(answer: OverYears) -> str:
@@ -28,7 +29,7 @@ def over_years(answer: OverYears) -> Finding:
     moved = "rose" if levels[answer.after[-1]] >= levels[answer.before[-1]] else "fell"
     told = [_more(table["estimate_pp"].tolist(), moved) for table in (in_points, in_odds)]
     how = f"{told[0]} in points and in odds" if told[0] == told[1] else f"{told[0]} in points, {told[1]} in odds"
-    clear = [bool(((table["low_pp"] > 0) | (table["high_pp"] < 0)).any()) for table in (in_points, in_odds)]
+    clear = [any(map(_excludes_zero, published(answer, name).values())) for name in ("did", "did_logodds")]
     tail = {
         (False, False): "no later year is distinguishable from zero",
         (True, True): "some later years exclude zero on both scales",
@@ -39,21 +40,29 @@ def over_years(answer: OverYears) -> Finding:
         f"{outcome_words(answer.outcome).capitalize()} {moved} {how} in {side_words(answer)} than in the "
         f"comparison; {tail}"
     )
-    return Finding(title, _detail(answer), *_last(in_points))
+    last = published(answer)[answer.after[-1]]
+    return Finding(title, _detail(answer), last.estimate_pp, last.ci_low_pp, last.ci_high_pp)
+
+
+def published(answer: OverYears, estimator: str = "did") -> dict[str, Estimate]:
+    """Return each later year's row of `estimates.csv`: its interval is that of the test that leads."""
+    base = answer.before[-1]
+    own = (row for row in answer.estimates if row.estimator == estimator and row.comparison == answer.comparison)
+    return {row.post: row for row in own if row.pre == base and row.post in answer.after}
+
+
+def _excludes_zero(row: Estimate) -> bool:
+    return (row.ci_low_pp or 0) > 0 or (row.ci_high_pp or 0) < 0
 
 
 def in_short(answer: OverYears) -> str:
     """Say in two sentences what the first and the last later year show since the last year before the program."""
-    base, ends = answer.before[-1], {answer.after[0], answer.after[-1]}
-    rows = [
-        row
-        for row in answer.estimates
-        if row.estimator == "did" and row.comparison == answer.comparison and row.pre == base and row.post in ends
-    ]
+    base, ends = answer.before[-1], (answer.after[0], answer.after[-1])
+    rows = [row for year, row in published(answer).items() if year in ends]
     told = " and ".join(
-        f"{points(row.estimate_pp)} (95% CI {between(row.ci_low_pp, row.ci_high_pp)}) by {row.post}" for row in rows
+        f"{points(row.estimate_pp)} ({interval_words(row.ci_low_pp, row.ci_high_pp)}) by {row.post}" for row in rows
     )
-    apart = any((row.ci_low_pp or 0) > 0 or (row.ci_high_pp or 0) < 0 for row in rows)
+    apart = any(map(_excludes_zero, rows))
     verdict = "at least one interval excludes zero" if apart else "neither is statistically distinguishable from zero"
     return (
         f"{outcome_words(answer.outcome).capitalize()}, where more is worse, was added after the plan. From {base} it "
@@ -70,20 +79,15 @@ def _more(values: list[float], moved: str) -> str:
     return "more" if (up > 0) == (moved == "rose") else "less"
 
 
-def _last(table: object) -> tuple[float, float, float]:
-    row = table.iloc[-1]  # type: ignore[attr-defined]
-    return float(row["estimate_pp"]), float(row["low_pp"]), float(row["high_pp"])
-
-
 def _detail(answer: OverYears) -> str:
     odds = answer.odds.table.set_index("year")
     sentences = []
-    for row in answer.points.table[answer.points.table["event_time"] >= 0].itertuples():
-        its = odds.loc[row.year]
+    for year, row in published(answer).items():
+        its = odds.loc[year]
         ratio = ", ".join(f"×{math.exp(its[name]):.2f}" for name in ("estimate_pp", "low_pp", "high_pp"))
         first, low, high = ratio.split(", ")
         sentences.append(
-            f"{row.year}: {points(row.estimate_pp)} points (95% CI {between(row.low_pp, row.high_pp)}), odds {first} "
+            f"{year}: {points(row.estimate_pp)} points ({interval_words(row.ci_low_pp, row.ci_high_pp)}), odds {first} "
             f"({low} to {high})"
         )
     told = f"Change since {answer.before[-1]} beyond {comparison_side(answer)}, more is worse. {'. '.join(sentences)}."
@@ -107,7 +111,7 @@ def flagged_headline(answer: OverYears) -> Finding | None:
     if not answer.headline_without:
         return None
     told = "; ".join(
-        f"{row.district} {points(row.estimate_pp)} points (95% CI {between(row.ci_low_pp, row.ci_high_pp)})"
+        f"{row.district} {points(row.estimate_pp)} points ({interval_words(row.ci_low_pp, row.ci_high_pp)})"
         for row in answer.headline_without
     )
     return Finding(

@@ -1,12 +1,19 @@
 """One sentence an exhibit, with the number and its uncertainty, on the real figures."""
 
 from dataclasses import replace
+from math import isfinite
+from typing import get_args
 
 import pytest
 
+from leapstudy.core.phrases import between, points
+from leapstudy.evidence.verdict import Kind
+from leapstudy.figures.plain import UNCLAIMED, plain_chart
 from leapstudy.study.public import study_all, study_district
-from leapstudy.words import claims
+from leapstudy.study.result import jsonable
+from leapstudy.words import claims, over_years
 from leapstudy.words import findings as sentences
+from leapstudy.words.reading import read_result
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +30,9 @@ def test_the_answer_never_stands_without_interval_placebo_and_reach(pooled, one)
     for study in (pooled, one):
         text = str(sentences.answer(study))
         low, high, _ = sentences.leading(study.answer)
-        for number in (study.answer.main.estimate_pp, low, high):
-            assert f"{abs(number):.2f}" in text
+        assert f"{abs(study.answer.main.estimate_pp):.2f}" in text
+        bounded = low is not None and high is not None and isfinite(low) and isfinite(high)
+        assert (f"95% CI {between(low, high)}" if bounded else "no bounded 95% CI") in text
         assert "should show no difference" in text and "p = " in text
 
 
@@ -62,3 +70,23 @@ def test_claims_are_held_against_the_figures(pooled):
     for item in (*audit, *strict):
         if item.number in (1, 2):
             assert ("agrees" in item.verdict) == item.holds
+
+
+def test_an_outcome_over_years_has_one_interval_wherever_it_is_said(pooled):
+    rows = over_years.published(pooled.years)
+    assert list(rows) == ["2021-22", "2022-23", "2023-24", "2024-25"]
+    detail, short = over_years.over_years(pooled.years).detail, over_years.in_short(pooled.years)
+    for year, row in rows.items():
+        told = f"{points(row.estimate_pp)} points (95% CI {between(row.ci_low_pp, row.ci_high_pp)})"
+        assert f"{year}: {told}" in detail
+    for year in ("2021-22", "2024-25"):
+        row = rows[year]
+        told = f"{points(row.estimate_pp)} (95% CI {between(row.ci_low_pp, row.ci_high_pp)}) by {year}"
+        assert told in short
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_picture_calls_nothing_an_effect_that_its_verdict_does_not(pooled, kind):
+    reading = read_result(jsonable({**pooled.parts, "made": {}}))
+    title = plain_chart(replace(reading, verdict=replace(reading.verdict, kind=kind))).title
+    assert ("cannot be read as an effect" in title) == (kind in UNCLAIMED)
