@@ -5,7 +5,6 @@ design and lead to no claim of their own.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from leapstudy.did.at_risk import HEADLINE
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
 from leapstudy.students.risk_rows import RiskRows, RiskSets, risk_rows, risk_sets
+from leapstudy.study.student_results import beside
 
 VISITED, UNEXPOSED, REFERRED = "dr_visited", "dr_low_exposure", "dr_referred"
 LABELS = {
@@ -92,20 +92,6 @@ def check_rows(table: pd.DataFrame, main: Estimate | None) -> tuple[Estimate, ..
         return ()
     made = table[table["reason"] == ""]
     return tuple(
-        replace(
-            main,
-            estimator=str(row.Index),
-            role="sensitivity",
-            estimate_pp=row.estimate_pp,
-            se_pp=row.se_pp,
-            ci_low_pp=row.low_pp,
-            ci_high_pp=row.high_pp,
-            p_value=row.p_value,
-            p_method="t, clustered by school",
-            n_treated=int(row.n_treated),
-            n_comparison=int(row.n_comparison),
-            p_floor=None,
-            seed=None,
-        )
+        beside(main, row, estimator=str(row.Index), p_value=row.p_value, p_method="t, clustered by school")
         for row in made.itertuples()
     )

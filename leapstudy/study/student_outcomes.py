@@ -3,8 +3,6 @@
 Attendance is the primary outcome, by plan. The others are secondary: their p-values are Holm's, over all of them.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from ibis.expr.types import Table
@@ -18,6 +16,7 @@ from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
 from leapstudy.students.risk_rows import WITHIN, RiskSets, risk_rows
 from leapstudy.students.settings import StudentSettings, input_files
+from leapstudy.study.student_results import beside
 
 OUTCOME_COLUMNS = (
     "outcome",
@@ -89,25 +88,17 @@ def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
 def outcome_estimates(table: pd.DataFrame, main: Estimate) -> tuple[Estimate, ...]:
     """Return the secondary outcomes as rows of `estimates.csv`."""
     return tuple(
-        replace(
+        beside(
             main,
+            row,
             outcome=row.outcome,
             estimator=ESTIMATOR,
-            role="sensitivity",
             pre="last period before the month",
             post="last value within six months"
             if KINDS[row.outcome].take == "last"
             else "first period begun after the month",
-            estimate_pp=row.estimate_pp,
-            se_pp=row.se_pp,
-            ci_low_pp=row.low_pp,
-            ci_high_pp=row.high_pp,
             p_value=row.p_holm,
             p_method="t, clustered by school; Holm over secondary outcomes",
-            n_treated=int(row.n_treated),
-            n_comparison=int(row.n_comparison),
-            p_floor=None,
-            seed=None,
         )
         for row in table[table["reason"] == ""].itertuples()
     )

@@ -1,7 +1,7 @@
 """The student track's answer for one district or for all together: one frozen record, made of aggregates only."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -188,3 +188,30 @@ class StudentAnswer:
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""
         return next(item for item in self.designs if item.name == name)
+
+
+def beside(main: Estimate, row: Any, **own: Any) -> Estimate:
+    """Return a further estimate as a row of `estimates.csv` beside the headline.
+
+    Parameters
+    ----------
+    main
+        The headline; what `row` and `own` do not say is as there.
+    row
+        A row with estimate_pp, se_pp, low_pp, high_pp, n_treated and n_comparison.
+    own
+        Further fields of `Estimate`.
+    """
+    return replace(
+        main,
+        role="sensitivity",
+        estimate_pp=row.estimate_pp,
+        se_pp=row.se_pp,
+        ci_low_pp=row.low_pp,
+        ci_high_pp=row.high_pp,
+        n_treated=int(row.n_treated),
+        n_comparison=int(row.n_comparison),
+        p_floor=None,
+        seed=None,
+        **own,
+    )
