@@ -129,7 +129,8 @@ def rebound(study: StudentStudy, width: float = WIDE) -> Exhibit:
         picture.plot(table["event_time"], table["others_pct"], color=CONTEXT, linewidth=2)
         picture.plot(table["event_time"], table["picked_pct"], color=OWN, linewidth=2.6)
         low, high = float(table["picked_pct"].min()), float(table["others_pct"].max())
-        picture.set(ylim=(low - 0.12 * (high - low), high + 0.12 * (high - low)))
+        margin = 0.12 * (high - low) or 1.0  # everybody alike: one line, in the middle of the picture
+        picture.set(ylim=(low - margin, high + margin))
         picture.axvline(-0.5, color=INK, linewidth=1.2)
         picture.locator_params(axis="y", nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")

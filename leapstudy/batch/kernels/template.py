@@ -31,6 +31,9 @@ def preload(names: list[str]) -> None:
             importlib.import_module(name)
         except ImportError:
             continue
+    if "pandas" in sys.modules:
+        # pandas asks at its import whether it is in a notebook, and would take the template for a terminal
+        sys.modules["pandas"].set_option("display.max_columns", 20)
     gc.collect()
     # what is imported is never freed: keeps the collector from copying its pages in every child
     gc.freeze()
