@@ -14,10 +14,10 @@ import urllib.request
 
 import nbformat
 import pytest
+from estimates_file import read_estimates
 
 from leapstudy.bootstrap import TASKS
 from leapstudy.core import paths
-from leapstudy.core.estimate import read_estimates
 from leapstudy.core.phrases import number
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
