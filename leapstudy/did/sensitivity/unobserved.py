@@ -34,7 +34,7 @@ class Strength:
     alone: float
 
 
-def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Strength:
+def strength(estimate: float, se: float, df: float) -> Strength:
     """Return how strong an unobserved reason must be.
 
     Parameters
@@ -43,8 +43,6 @@ def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Str
         An effect and its standard error.
     df
         Degrees of freedom.
-    alpha
-        Level of the test that the interval inverts.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Str
     if not se > 0 or not df >= 2:
         raise BadInput(f"A standard error above 0 and 2 degrees of freedom or more are needed; got {se} and {df}.")
     f = abs(estimate / se) / math.sqrt(df)
-    critical = float(stats.t.ppf(1 - alpha / 2, df - 1)) / math.sqrt(df - 1)
+    critical = float(stats.t.ppf(1 - ALPHA / 2, df - 1)) / math.sqrt(df - 1)
     return Strength(_value(f), _included(f, critical), f**2 / (1 + f**2))
 
 
@@ -76,30 +74,3 @@ def _included(f: float, critical: float) -> float:
     if f > 1 / critical:  # so strong that the loss of precision no longer matters
         return (f**2 - critical**2) / (1 + f**2)
     return _value(f - critical)
-
-
-def explained(estimate: float, se: float, df: float, picked: float, outcome: float) -> tuple[float, float]:
-    """Return estimate and standard error as they would be with a reason of given strength taken into account.
-
-    Parameters
-    ----------
-    estimate, se, df
-        As in `strength`.
-    picked, outcome
-        Share that the reason explains of what is left of who was visited (below 1), and of the outcome.
-
-    Raises
-    ------
-    BadInput
-        For shares that are none.
-
-    Examples
-    --------
-    >>> "{:.3f} ({:.3f})".format(*explained(0.09732, 0.02326, 783, 0.00916, 0.12464))
-    '0.075 (0.022)'
-    """
-    if not 0 <= picked < 1 or not 0 <= outcome <= 1:
-        raise BadInput(f"Shares of variance lie from 0 to 1, of who was visited below 1; got {picked} and {outcome}.")
-    bias = se * math.sqrt(df * outcome * picked / (1 - picked))
-    spread = se * math.sqrt((1 - outcome) / (1 - picked) * df / (df - 1))
-    return math.copysign(1, estimate) * (abs(estimate) - bias), spread
