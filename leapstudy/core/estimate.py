@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import Role, Track
 
@@ -62,12 +61,6 @@ def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:
     return frame.astype(kinds)
 
 
-def from_frame(frame: pd.DataFrame) -> list[Estimate]:
-    """Return the rows of a frame made by `to_frame` or `read_estimates` as records."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [Estimate(**{str(name): value for name, value in row.items()}) for row in rows]
-
-
 def write_estimates(frame: pd.DataFrame, path: Path) -> None:
     """Write the contract's CSV atomically; numbers keep 10 significant digits, no text is a spreadsheet's formula."""
     safe = frame[list(COLUMNS)].assign(
@@ -79,25 +72,3 @@ def write_estimates(frame: pd.DataFrame, path: Path) -> None:
 def _as_text(cell: str) -> str:
     """Return a text that a spreadsheet takes for one: an apostrophe before what would begin a formula."""
     return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
-
-
-def _without_mark(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
-
-
-def read_estimates(path: Path) -> pd.DataFrame:
-    """Read `estimates.csv` with codes as text.
-
-    Raises
-    ------
-    BadInput
-        If a column of the contract is missing.
-    """
-    text = pd.read_csv(path, dtype="str", keep_default_na=False)
-    missing = [name for name in COLUMNS if name not in text.columns]
-    if missing:
-        raise BadInput(f"{path.name} lacks the columns {missing}. Run `leapstudy run` to build it again.")
-    numbers = {name: pd.to_numeric(text[name]) for name in COLUMNS if name not in TEXTS}
-    texts = {name: text[name].map(_without_mark) for name in COLUMNS if name in TEXTS}
-    frame = text.assign(**numbers, **texts)[list(COLUMNS)]
-    return frame.astype(dict.fromkeys(INTEGERS, "Int64"))

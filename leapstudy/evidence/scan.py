@@ -47,23 +47,19 @@ class ScanReport:
         )
 
 
-def holds_student(text: str, raw_ids: Collection[str] = frozenset()) -> bool:
-    """Say whether a text holds a pseudonym or one of `raw_ids` as a word, also where base64 or UTF-16 hides it."""
-    return _holds(text.encode("utf-8"), frozenset(raw_ids), DEEPEST)
-
-
-def _holds(content: bytes, ids: frozenset[str], depth: int) -> bool:
+def holds_student(content: bytes, ids: Collection[str] = frozenset(), depth: int = DEEPEST) -> bool:
+    """Say whether bytes hold a pseudonym or one of `ids` as a word, also where base64, UTF-16, archives hide it."""
     return any(_names(text, ids, depth) for text in _texts(content)) or any(
-        _holds(part, ids, max(depth - 1, 0)) for part in _parts(content, depth)
+        holds_student(part, ids, max(depth - 1, 0)) for part in _parts(content, depth)
     )
 
 
-def _names(text: str, ids: frozenset[str], depth: int) -> bool:
-    if holds_pseudonym(text) or not ids.isdisjoint(WORD.findall(text)):
+def _names(text: str, ids: Collection[str], depth: int) -> bool:
+    if holds_pseudonym(text) or not frozenset(WORD.findall(text)).isdisjoint(ids):
         return True
     if depth == 0:
         return False
-    return any(_holds(_decoded(found), ids, 0) for found in ENCODED.findall(text))
+    return any(holds_student(_decoded(found), ids, 0) for found in ENCODED.findall(text))
 
 
 def _texts(content: bytes) -> Iterable[str]:
@@ -141,7 +137,7 @@ class Unreadable(Exception):
 def _leaks(file: Path, name: str, ids: frozenset[str]) -> bool:
     """Say whether a file or its name holds an id; what cannot be read counts as holding one."""
     try:
-        return _holds(name.encode("utf-8", "surrogateescape"), ids, DEEPEST) or _holds(file.read_bytes(), ids, DEEPEST)
+        return holds_student(name.encode("utf-8", "surrogateescape"), ids) or holds_student(file.read_bytes(), ids)
     except (Unreadable, OSError):
         return True
 

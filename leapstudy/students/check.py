@@ -98,11 +98,6 @@ class CheckReport:
         return self.accounts[0].rows_in
 
     @property
-    def rows_out(self) -> int:
-        """Rows of the first table that stay."""
-        return self.accounts[0].used
-
-    @property
     def counts(self) -> pd.DataFrame:
         """One row per rule and district with failures: role, rule, severity, district_code, rows; exact."""
         names = ["role", "rule", "severity", "district_code", "rows"]

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict
 
 import pytest
+from estimates_file import read_estimates
 from filelock import FileLock
 from rich.console import Console
 
@@ -22,7 +23,7 @@ from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reas
 from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.batch.progress import failure_table
 from leapstudy.core.errors import BadInput
-from leapstudy.core.estimate import Estimate, read_estimates
+from leapstudy.core.estimate import Estimate
 
 QUIET = Console(quiet=True)
 pytestmark = pytest.mark.slow

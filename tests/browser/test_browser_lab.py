@@ -14,10 +14,10 @@ import urllib.request
 
 import nbformat
 import pytest
+from estimates_file import read_estimates
 
 from leapstudy.bootstrap import TASKS
 from leapstudy.core import paths
-from leapstudy.core.estimate import read_estimates
 from leapstudy.core.phrases import number
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -180,11 +180,11 @@ def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, worksp
     _runs_to_the_end(page, workspace, "40_explore")
     before = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
     assert before.group(2) == "19"
-    assert page.get_by_text("There is no batch yet").count() == 1
+    page.get_by_text("There is no batch yet").wait_for()
     page.get_by_label("Compared with").select_option(label="all districts without LEAP")
     page.get_by_text(re.compile(r"points (more|less) than in 18\d comparison districts")).wait_for()
     after = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
-    assert page.get_by_text("leapstudy run east-hartford --set comparison=others").count() == 1
+    page.get_by_text("leapstudy run east-hartford --set comparison=others").wait_for()
     assert run.wait(timeout=SECONDS) == 0, run.stdout.read()
     rows = read_estimates(workspace / "by-command" / "estimates.csv")
     main = rows[rows["role"] == "main"].iloc[0]

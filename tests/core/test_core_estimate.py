@@ -4,9 +4,9 @@ import csv
 from dataclasses import replace
 
 import pytest
+from estimates_file import from_frame, read_estimates
 
-from leapstudy.core.errors import BadInput
-from leapstudy.core.estimate import COLUMNS, Estimate, from_frame, read_estimates, to_frame, write_estimates
+from leapstudy.core.estimate import COLUMNS, Estimate, to_frame, write_estimates
 
 CONTRACT = (
     "track, district_code, district, outcome, comparison, n_treated, n_comparison, edition, pre, post, event_time, "
@@ -38,10 +38,3 @@ def test_a_text_is_never_a_formula_and_comes_back_as_it_was(tmp_path, name):
     with path.open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert not row["district"].startswith(("=", "+", "-", "@", "\t", "\r")) and row["estimate_pp"].startswith("-")
-
-
-def test_missing_column_is_named(tmp_path):
-    path = tmp_path / "estimates.csv"
-    path.write_text("track,district_code\npublic,0430011\n", encoding="utf-8")
-    with pytest.raises(BadInput, match="estimate_pp"):
-        read_estimates(path)

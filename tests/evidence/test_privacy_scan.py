@@ -30,17 +30,17 @@ ID = pseudonym("1234567890", b"k" * 32)
     ],
 )
 def test_a_pseudonym_is_found_in_every_dress(text):
-    assert holds_student(text)
+    assert holds_student(text.encode())
 
 
 def test_ordinary_text_and_pictures_are_not_taken_for_one():
     noise = base64.b64encode(bytes(range(256)) * 400).decode()
-    assert not holds_student(f"about ~Students and ~Plans; 3 ~P values; {noise}")
+    assert not holds_student(f"about ~Students and ~Plans; 3 ~P values; {noise}".encode())
 
 
 def test_raw_ids_are_found_as_whole_words():
-    assert holds_student("row 1234567890, 3 days", {"1234567890"})
-    assert not holds_student("row 91234567890", {"1234567890"})
+    assert holds_student(b"row 1234567890, 3 days", {"1234567890"})
+    assert not holds_student(b"row 91234567890", {"1234567890"})
 
 
 def test_a_folder_is_clean_or_its_files_are_named(tmp_path):

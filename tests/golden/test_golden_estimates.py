@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from estimates_file import read_estimates
 
-from leapstudy.core.estimate import read_estimates, to_frame, write_estimates
+from leapstudy.core.estimate import to_frame, write_estimates
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 

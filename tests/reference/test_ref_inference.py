@@ -6,25 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leapstudy.data import leap_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.inference import infer
 from leapstudy.did.inference.synthetic import fit_rows, long_rows
 from leapstudy.did.permutation import exact
-from leapstudy.did.pooling.shrinkage import reml
 
 pytestmark = pytest.mark.reference
 sp = pytest.importorskip("statspai")
-
-# trials of the BCG vaccine (Colditz et al. 1994): tuberculosis yes and no among vaccinated, yes and no among controls
-BCG = np.array(
-    [
-        [4, 119, 11, 128], [6, 300, 29, 274], [3, 228, 11, 209], [62, 13536, 248, 12619], [33, 5036, 47, 5761],
-        [180, 1361, 372, 1079], [8, 2537, 10, 619], [505, 87886, 499, 87892], [29, 7470, 45, 7232],
-        [17, 1699, 65, 1600], [186, 50448, 141, 27197], [5, 2493, 3, 2338], [27, 16886, 29, 17825],
-    ],
-    float,
-)  # fmt: skip
 
 
 def panel(sample):
@@ -89,22 +77,3 @@ def test_synthetic_did_of_proposition_99():
     years = tuple(str(int(year)) for year in wide.columns)
     fitted = fit_rows(long_rows(wide.to_numpy(), tuple(wide.index), years), tuple(y for y in years if y >= "1989"))
     assert fitted.att == pytest.approx(-15.60383, abs=1e-4)
-
-
-def test_reml_of_the_bcg_trials():
-    """Viechtbauer (2010), Journal of Statistical Software 36(3): tau^2 0.3132 for the log relative risks."""
-    vaccinated, controls = BCG[:, :2].sum(axis=1), BCG[:, 2:].sum(axis=1)
-    y = np.log(BCG[:, 0] / vaccinated) - np.log(BCG[:, 2] / controls)
-    v = 1 / BCG[:, 0] - 1 / vaccinated + 1 / BCG[:, 2] - 1 / controls
-    assert reml(y, v) ** 2 == pytest.approx(0.3132, abs=5e-5)
-
-
-def test_reml_is_statsmodels_iterated_estimate_where_variances_are_equal(study):
-    """Paule and Mandel's estimate and REML are the same equation there."""
-    from statsmodels.stats.meta_analysis import combine_effects
-
-    codes = [item.code for item in leap_districts(study.districts)]
-    sample = build_sample(study, Spec(), codes)
-    y = sample.change_treated - sample.change_comparison.mean()
-    v = np.full(len(y), np.var(sample.change_comparison, ddof=1))
-    assert reml(y, v) ** 2 == pytest.approx(combine_effects(y, v, method_re="iterated", atol=1e-12).tau2, abs=1e-6)

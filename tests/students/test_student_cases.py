@@ -52,7 +52,7 @@ def _rules(report) -> dict[str, int]:
 )
 def test_what_each_file_is_found_to_be(name, rows_in, used, rules):
     report = check_path(FILES / name, known_districts=KNOWN, con=connect(threads=1))
-    assert (report.rows_in, report.rows_out) == (rows_in, used)
+    assert (report.rows_in, report.accounts[0].used) == (rows_in, used)
     found = _rules(report)
     assert {rule: found.get(rule) for rule in rules} == rules
     assert bool(rules) or report.text().endswith("Nothing to report: every rule holds for every row.")
@@ -76,7 +76,7 @@ def test_own_names_are_read_by_the_parameters():
     names = {"student": "StudentID", "district_code": "DistrictCode", "school_code": "SchoolCode"}
     days = {"days_enrolled": "DaysEnrolled", "days_attended": "DaysPresent", "grade": "GradeLevel"}
     report = check_path(FILES / "names_camel.csv", Reading({**names, **days}), KNOWN)
-    assert report.ok and report.rows_out == 160
+    assert report.ok and report.accounts[0].used == 160
 
 
 def test_ids_as_text_in_one_file_and_as_numbers_in_the_next_are_refused(tmp_path):

@@ -89,8 +89,10 @@ def test_rows_in_and_out_add_up(dirty):
     con = connect(threads=1)
     report = check_path(files.panel, known_districts=KNOWN, con=con)
     kinds = ("over_by_more", "zero_membership", "repeated", "lost_zeros", "unknown_district", "stopped_feed")
-    assert report.rows_in - report.rows_out == sum(injected[kind] for kind in kinds) + 2 * injected["conflicting"]
-    assert _clean(con, files.panel, KNOWN).count().to_pandas() == report.rows_out - injected["two_districts"]
+    assert (
+        report.rows_in - report.accounts[0].used == sum(injected[kind] for kind in kinds) + 2 * injected["conflicting"]
+    )
+    assert _clean(con, files.panel, KNOWN).count().to_pandas() == report.accounts[0].used - injected["two_districts"]
     account = report.accounts[0]
     assert sum(account.aside.values()) + account.used == account.rows_in == len(pd.read_parquet(files.panel))
 
@@ -108,7 +110,7 @@ def test_the_clean_panel_is_capped_and_has_one_row_per_student_and_month(dirty):
 def test_a_clean_file_has_nothing_to_report(check_rows):
     report = check_rows({}, {"month": "2020-10"})
     assert report.ok and report.counts.empty
-    assert (report.rows_in, report.rows_out) == (2, 2)
+    assert (report.rows_in, report.accounts[0].used) == (2, 2)
     assert "Nothing to report" in report.text()
 
 

@@ -173,7 +173,7 @@ def test_the_executed_notebook_holds_no_student_whatever_its_cells_try(workspace
     ]
     assert errors == ["ValueError"], "only the last leak fails, and it fails in silence about rows"
     text = nbformat.writes(notebook)
-    assert "withheld" in text and not holds_student(text)
+    assert "withheld" in text and not holds_student(text.encode())
     assert np.sum([cell.cell_type == "code" for cell in notebook.cells]) > 20
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
@@ -27,10 +26,8 @@ class Shrinkage:
     threshold_pp : float
     mu_pp, mu_low_pp, mu_high_pp, mu_above_zero : float
         Mean effect over districts, its interval, and the probability that it is above zero.
-    tau_reml_pp : float
-        Between-district standard deviation by restricted maximum likelihood; often exactly zero.
     tau_pp, tau_low_pp, tau_high_pp : float
-        Its posterior median and 95% interval.
+        Between-district standard deviation: posterior median and 95% interval.
     prior : Prior
         On the mean effect.
     """
@@ -45,7 +42,6 @@ class Shrinkage:
     mu_low_pp: float
     mu_high_pp: float
     mu_above_zero: float
-    tau_reml_pp: float
     tau_pp: float
     tau_low_pp: float
     tau_high_pp: float
@@ -118,7 +114,6 @@ def shrink(
         mu[0],
         mu[1],
         float(weight @ ndtr(given.mu / np.sqrt(given.mu_variance))),
-        reml(effects, variances),
         tau_median,
         tau_low,
         tau_high,
@@ -187,20 +182,6 @@ def _of_mean(estimate: np.ndarray, w: np.ndarray, prior: Prior) -> np.ndarray:
         return 0.5 * np.log(w)
     around = w + prior.sd_pp**2
     return 0.5 * np.log(w / around) - 0.5 * (estimate - prior.mean_pp) ** 2 / around
-
-
-def reml(effects: np.ndarray, variances: np.ndarray) -> float:
-    """Return the between-district standard deviation by restricted maximum likelihood (Viechtbauer 2005).
-
-    What all estimates share moves only their common mean, which the restricted likelihood leaves out.
-    """
-
-    def loss(tau2: float) -> float:
-        return -float(given_tau(effects, variances, 0.0, np.array([np.sqrt(tau2)]), FLAT).log_density[0])
-
-    top = _widest(effects, variances) ** 2
-    found = optimize.minimize_scalar(loss, bounds=(0, top), method="bounded", options={"xatol": 1e-10 * top})
-    return 0.0 if loss(0.0) <= found.fun else float(np.sqrt(found.x))
 
 
 def _above(value: float, given: Given, weight: np.ndarray) -> np.ndarray:

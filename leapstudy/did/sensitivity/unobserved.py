@@ -76,30 +76,3 @@ def _included(f: float, critical: float) -> float:
     if f > 1 / critical:  # so strong that the loss of precision no longer matters
         return (f**2 - critical**2) / (1 + f**2)
     return _value(f - critical)
-
-
-def explained(estimate: float, se: float, df: float, picked: float, outcome: float) -> tuple[float, float]:
-    """Return estimate and standard error as they would be with a reason of given strength taken into account.
-
-    Parameters
-    ----------
-    estimate, se, df
-        As in `strength`.
-    picked, outcome
-        Share that the reason explains of what is left of who was visited (below 1), and of the outcome.
-
-    Raises
-    ------
-    BadInput
-        For shares that are none.
-
-    Examples
-    --------
-    >>> "{:.3f} ({:.3f})".format(*explained(0.09732, 0.02326, 783, 0.00916, 0.12464))
-    '0.075 (0.022)'
-    """
-    if not 0 <= picked < 1 or not 0 <= outcome <= 1:
-        raise BadInput(f"Shares of variance lie from 0 to 1, of who was visited below 1; got {picked} and {outcome}.")
-    bias = se * math.sqrt(df * outcome * picked / (1 - picked))
-    spread = se * math.sqrt((1 - outcome) / (1 - picked) * df / (df - 1))
-    return math.copysign(1, estimate) * (abs(estimate) - bias), spread

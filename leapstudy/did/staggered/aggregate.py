@@ -22,13 +22,20 @@ class GroupTime(Protocol):
     """What an average needs of K estimates: cohort, month, value and the size of the cohort, each of shape (K,)."""
 
     @property
-    def cohort(self) -> np.ndarray: ...
+    def cohort(self) -> np.ndarray:
+        """First treated period of each estimate."""
+
     @property
-    def period(self) -> np.ndarray: ...
+    def period(self) -> np.ndarray:
+        """Period that it is about."""
+
     @property
-    def estimate(self) -> np.ndarray: ...
+    def estimate(self) -> np.ndarray:
+        """ATT(g,t)."""
+
     @property
-    def cohort_weight(self) -> np.ndarray: ...
+    def cohort_weight(self) -> np.ndarray:
+        """Size of the cohort."""
 
 
 @dataclass(frozen=True, slots=True)
