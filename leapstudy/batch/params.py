@@ -16,17 +16,15 @@ from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.design import Spec
 
 
-def check_names(readers: Mapping[str, Collection[str]], folder: Path | None = None) -> None:
+def check_names(readers: Mapping[str, Collection[str]]) -> None:
     """Raise `BadInput` for a file of `params/districts/`, or a key in one, that no run would read.
 
     Parameters
     ----------
     readers
         Slug of every run that may have a file of its own -> the parameters that its notebook reads.
-    folder
-        Where parameters are; the workspace's own by default.
     """
-    for path in sorted(((folder or paths.params()) / "districts").glob("*")):
+    for path in sorted((paths.params() / "districts").glob("*")):
         if path.name.startswith(".") or path.name == "README.md":
             continue
         if path.suffix != ".yml" or path.stem not in readers:

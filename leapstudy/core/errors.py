@@ -30,10 +30,10 @@ class FolderBusy(BadInput):
     """Another batch holds the output folder."""
 
 
-def closest(value: object, legal: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` legal spellings that resemble `value`, best first."""
+def closest(value: object, legal: Iterable[str]) -> list[str]:
+    """Return up to three legal spellings that resemble `value`, best first."""
     by_folded = {item.casefold(): item for item in legal}
-    return [by_folded[hit] for hit in difflib.get_close_matches(str(value).casefold(), by_folded, n=n, cutoff=0.55)]
+    return [by_folded[hit] for hit in difflib.get_close_matches(str(value).casefold(), by_folded, n=3, cutoff=0.55)]
 
 
 def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "") -> BadInput:

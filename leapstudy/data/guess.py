@@ -22,9 +22,6 @@ LEVELS = {
     "school": r"^(school|campus|building|s$)",
 }
 ALL = re.compile(r"(all|total|overall)\b.*|state total", re.IGNORECASE)
-STATE = re.compile(
-    r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.I
-)
 RATE = r"rate|percent|pct|%|share|proportion"
 CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership"
 PRESENT, ENROLLED = r"present|attended|in attendance", r"enrolled|member|possible|enrollment"

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -52,7 +51,7 @@ class LongSeries:
         return tuple(year for year in self.rates.columns if year >= start and year not in self.declared.shown)
 
 
-def load_long_series(state: State, outcome: str, units: pd.Index, raw: Path | None = None) -> LongSeries:
+def load_long_series(state: State, outcome: str, units: pd.Index) -> LongSeries:
     """Read, verify and join the tables of a long outcome.
 
     Parameters
@@ -63,8 +62,6 @@ def load_long_series(state: State, outcome: str, units: pd.Index, raw: Path | No
         Name of an outcome that is declared `long`.
     units
         Codes of the study's units; figures of others are set aside.
-    raw
-        Folder of the published figures; the workspace's own by default.
 
     Raises
     ------
@@ -75,7 +72,7 @@ def load_long_series(state: State, outcome: str, units: pd.Index, raw: Path | No
     if declared is None:
         legal = [name for name, item in state.outcomes.items() if item.long is not None]
         raise bad_value("outcome over many years", outcome, legal, "params/state.yml declares them under `long:`.")
-    folder, tables, hashes = raw or paths.raw(), [], {}
+    folder, tables, hashes = paths.raw(), [], {}
     for series in declared.series:
         content, hashes[series.file] = read_bytes(folder, series.file)
         tables.append(_long(as_text(content), series))

@@ -108,7 +108,7 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
         overlap,
         pairs["base"].to_numpy(),
         cells,
-        averages(found, np.unique(found.period), "event", events=HEADLINE),
+        averages(found, "event", events=HEADLINE),
         _refusals(strata, fewest),
     )
 

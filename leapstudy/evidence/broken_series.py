@@ -46,9 +46,7 @@ class Noise:
     sampling: float
 
 
-def screen(
-    rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None, cut: float = CUT
-) -> pd.DataFrame:
+def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the district-years that depart from their series.
 
     Parameters
@@ -61,8 +59,6 @@ def screen(
     companion_pct : DataFrame, optional
         A second outcome of the same districts (attendance beside chronic absence), for the contradictions. Its years
         may be fewer.
-    cut
-        Standard deviations for *out and back*.
 
     Returns
     -------
@@ -97,7 +93,7 @@ def screen(
             f"{rates_pct.shape[1]} and {len(rates_pct)}."
         )
     changes = _changes(rates_pct, students)
-    flags = [_out_and_back(changes, list(rates_pct.columns), cut)]
+    flags = [_out_and_back(changes, list(rates_pct.columns))]
     if companion_pct is not None:
         flags.append(_contradictions(rates_pct, companion_pct, students))
     rows = pd.concat(flags, ignore_index=True)
@@ -154,11 +150,11 @@ def _z(change: pd.Series, variance: pd.Series, year: pd.Series) -> np.ndarray:
     return (change / np.sqrt(year.map(noise.by_year) + noise.sampling * variance)).to_numpy()
 
 
-def _out_and_back(changes: pd.DataFrame, years: list[str], cut: float) -> pd.DataFrame:
+def _out_and_back(changes: pd.DataFrame, years: list[str]) -> pd.DataFrame:
     before = dict(zip(years[1:], years[:-1], strict=True))
     out = changes.assign(year=changes["year"].map(before)).drop(columns="variance")
     both = changes.merge(out, on=["unit", "year"], suffixes=("_in", "_out"))
-    flagged = (np.sign(both["z_in"]) == -np.sign(both["z_out"])) & (both[["z_in", "z_out"]].abs().min(axis=1) >= cut)
+    flagged = (np.sign(both["z_in"]) == -np.sign(both["z_out"])) & (both[["z_in", "z_out"]].abs().min(axis=1) >= CUT)
     rows = both[flagged]
     return rows.assign(
         pattern="out and back",

@@ -30,6 +30,8 @@ ATTENDANCE = "attendance_pre_pct"
 ONLY_COMPARED = (CHRONIC_LAST, ATTENDANCE)
 """Columns that the nearest sets are not picked on: the last years before a program are what a rebound starts from."""
 MIN_TRAITS = 4
+NEAREST = (10, 20)
+"""Sizes k of the sets of the k comparison districts nearest to each treated district, taken together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,12 @@ class ChoiceRecord:
     sha256: str
 
 
-def pre_period(data: StudyData, edition: str | None = None) -> PrePeriod:
+def pre_period(data: StudyData) -> PrePeriod:
     """Cut the study's tables down to what was known before the program, of the outcomes that the study has."""
     start, units = min(data.starts.values()), data.districts.set_index("district_code")
     chronic = data.chronic[data.chronic["year"] < start]
     by_year = chronic.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
-    attendance, attended = _attendance_before(data, edition or data.state.usual("editions"), start)
+    attendance, attended = _attendance_before(data, data.state.usual("editions"), start)
     columns = {ATTENDANCE: attendance}
     if len(by_year.columns):
         columns = {CHRONIC_MEAN: by_year.iloc[:, :-1].mean(axis=1), CHRONIC_LAST: by_year.iloc[:, -1]} | columns
@@ -126,7 +128,6 @@ def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Se
 def rank_comparisons(
     pre: PrePeriod,
     treated: Sequence[str],
-    nearest: Sequence[int] = (10, 20),
     custom: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[CandidateSet, ...]:
     """Rank candidate comparison sets, the most alike first.
@@ -137,8 +138,6 @@ def rank_comparisons(
         What was known before the program; there is no way to hand in an outcome.
     treated
         Codes of the treated districts; all of them stay treated in every set.
-    nearest
-        Sizes k: the k comparison districts nearest to each treated district, taken together.
     custom
         Sets of one's own: name -> codes without the program.
 
@@ -159,7 +158,7 @@ def rank_comparisons(
     sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
     _check_custom(sets, pre)
     if _to_pick_on(z).notna().to_numpy().any():
-        sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in nearest}
+        sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in NEAREST}
     found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
     found.sort(key=lambda item: (item["mean_gap"], item["name"]))
     return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))

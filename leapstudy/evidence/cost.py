@@ -81,9 +81,9 @@ class CostBlock:
     published: tuple[PublishedCost, ...]
 
 
-def days(effect_pp: float, school_days: int = SCHOOL_DAYS) -> float:
+def days(effect_pp: float) -> float:
     """Return school days a year that an effect in percentage points of attendance is worth: pp / 100 x 180."""
-    return effect_pp / 100 * school_days
+    return effect_pp / 100 * SCHOOL_DAYS
 
 
 def dollars_per_served(dollars: float, served: float) -> float:
@@ -91,12 +91,6 @@ def dollars_per_served(dollars: float, served: float) -> float:
     if served <= 0 or dollars < 0:
         raise BadInput(f"Need students visited above 0 and dollars of at least 0; got {served!r} and {dollars!r}.")
     return dollars / served
-
-
-def dollars_per_day(per_served: float, effect_on_visited_pp: float, school_days: int = SCHOOL_DAYS) -> float | None:
-    """Return dollars an extra day of a visited student, or None where no day was gained."""
-    gained = days(effect_on_visited_pp, school_days)
-    return per_served / gained if gained > 0 else None
 
 
 def split_grants(grants: Sequence[Grant], enrollment: Mapping[str, float]) -> dict[str, float]:
@@ -138,7 +132,7 @@ def ratio_from_interval(cost: float, gained: Range) -> tuple[Range | None, str]:
     return Range(cost / gained.value, cost / gained.high, cost / gained.low), ""
 
 
-def impossible_days(visited: Range, school_days: int = SCHOOL_DAYS) -> str:
+def impossible_days(visited: Range) -> str:
     """Return why days a visited student cannot be as many as the ratio says, or an empty text where they can.
 
     Examples
@@ -149,11 +143,11 @@ def impossible_days(visited: Range, school_days: int = SCHOOL_DAYS) -> str:
     ''
     """
     numbers = [end for end in (visited.value, visited.low, visited.high) if math.isfinite(end)]
-    if all(abs(days_) <= school_days for days_ in numbers):
+    if all(abs(days_) <= SCHOOL_DAYS for days_ in numbers):
         return ""
     ends = f" ({between(visited.low, visited.high, 0)})" if len(numbers) == 3 else ""
     return (
-        f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {school_days}, which "
+        f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {SCHOOL_DAYS}, which "
         f"cannot be: "
         "the share visited, or this estimate, is off."
     )
@@ -171,7 +165,6 @@ def cost_block(
     effect_pp: Range,
     published: Sequence[tuple[str, float]],
     ingredients: Sequence[Ingredient],
-    school_days: int = SCHOOL_DAYS,
     refusal: str = "",
 ) -> CostBlock:
     """Collect what the money bought for one district or for all together.
@@ -188,20 +181,18 @@ def cost_block(
         Published effects on visited students: label and points.
     ingredients
         What is counted as cost, and what is only named.
-    school_days
-        Days of a school year.
     refusal
         Why nothing may be priced whatever the interval: a comparison that failed its placebo, a contrast before the
         program.
     """
     per_served = dollars_per_served(dollars, served)
-    average = scaled(effect_pp, school_days / 100)
+    average = scaled(effect_pp, SCHOOL_DAYS / 100)
     visited = scaled(average, 1 / coverage)
-    impossible = impossible_days(visited, school_days)
+    impossible = impossible_days(visited)
     per_day, unbounded = ratio_from_interval(per_served, visited)
     refusal = refusal or impossible or unbounded
     rows = tuple(
-        PublishedCost(label, effect, days(effect, school_days), per_served / days(effect, school_days))
+        PublishedCost(label, effect, days(effect), per_served / days(effect))
         for label, effect in published
         if effect > 0
     )

@@ -141,7 +141,7 @@ def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> f
     return mde_factor(df) * district_sd_pp * math.sqrt(1 / n_treated + 1 / n_comparison)
 
 
-def spread_at(district_sd_pp: float, typical: float, students: float, student_sd_pp: float = STUDENT_SD_PP) -> float:
+def spread_at(district_sd_pp: float, typical: float, students: float) -> float:
     """Return the spread of changes between districts, points, if each had `students` students.
 
     Parameters
@@ -150,16 +150,14 @@ def spread_at(district_sd_pp: float, typical: float, students: float, student_sd
         The spread as measured, points.
     typical, students
         Enrollment of the districts it was measured among, and the enrollment asked about.
-    student_sd_pp
-        Spread of attendance between students, points; an assumption.
 
     Notes
     -----
     ``sd(n)^2 = sd^2 + 2 s^2 (1/n - 1/typical)``, never below the sampling part ``2 s^2 / n`` alone: s is the spread of
-    students, and the 2 takes the students of the two years as different ones, which makes the most of what larger
-    districts would gain.
+    students (`STUDENT_SD_PP`, an assumption), and the 2 takes the students of the two years as different ones, which
+    makes the most of what larger districts would gain.
     """
-    sampling, measured = (2 * sampling_sd_pp(size, student_sd_pp) ** 2 for size in (students, typical))
+    sampling, measured = (2 * sampling_sd_pp(size) ** 2 for size in (students, typical))
     return math.sqrt(max(district_sd_pp**2 - measured, 0.0) + sampling)
 
 

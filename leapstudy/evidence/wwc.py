@@ -70,7 +70,7 @@ def baseline_category(effect_size: float) -> Category:
     return "not satisfied"
 
 
-def confounding_reason(n_treated_units: int, unit: str = "district") -> str:
+def confounding_reason(n_treated_units: int) -> str:
     """Return why the handbook's confounding rule fails the design, or an empty text where it does not.
 
     Where one side of the comparison is a single unit, the program and all else that is peculiar to that unit cannot
@@ -79,6 +79,6 @@ def confounding_reason(n_treated_units: int, unit: str = "district") -> str:
     if n_treated_units > 1:
         return ""
     return (
-        f"Only one {unit} is treated, so the program and everything else that is special about that {unit} cannot "
+        "Only one district is treated, so the program and everything else that is special about that district cannot "
         "be told apart: a confounding factor under WWC 5.0, whatever the p-value. Only the pooled estimate is eligible."
     )

@@ -18,9 +18,6 @@ from leapstudy.figures.picture import PAGE_DPI, png, svg
 
 P = ParamSpec("P")
 
-LINE = 100
-"""Characters of a printed line, in a notebook and on a page."""
-
 FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
 """Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it."""
 PAGE = "application/vnd.leapstudy.exhibit"

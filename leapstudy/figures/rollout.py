@@ -94,9 +94,9 @@ def chance(design: Design, width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
-def _dots(picture: Axes, values: np.ndarray, bins: int = 41) -> None:
+def _dots(picture: Axes, values: np.ndarray) -> None:
     """Stack the estimates as dots, each at the middle of its bin."""
-    counts, edges = np.histogram(values, bins)
+    counts, edges = np.histogram(values, 41)
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         picture.plot(np.full(count, (left + right) / 2), np.arange(count) + 0.5, ".", color=COMPARISON, markersize=3)
     picture.set(yticks=[], ylim=(0, 1.1 * counts.max()))

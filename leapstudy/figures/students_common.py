@@ -90,11 +90,11 @@ def month_axis(axes: Axes, words: str = SINCE, ticks: int = 7) -> None:
     axes.set_xlabel(words, size=SMALL, color=COMPARISON)
 
 
-def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str, str]], size: float = SMALL) -> None:
+def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str, str]]) -> None:
     """Write each line's name beside its end (value, name, color, weight), apart where they would meet."""
     low, high = axes.get_ylim()
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]  # type: ignore[union-attr]
-    line = size * 1.35 / 72 / inches * (high - low)
+    line = SMALL * 1.35 / 72 / inches * (high - low)
     lowest = high + line
     for value, name, color, weight in sorted(ends, reverse=True):
         tall = line * (name.count("\n") + 1)
@@ -108,6 +108,6 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str, str]], size: fl
             va="center",
             color=color,
             weight=weight,
-            size=size,
+            size=SMALL,
         )
         lowest = middle - tall / 2

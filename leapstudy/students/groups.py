@@ -5,7 +5,6 @@ from leapstudy.students.contract import SUPPORTS
 VISITED = "visited"
 STATUSES = ("not referred", "referred, not tried", "tried, not met", VISITED)
 """How far the program got with a student; each student has exactly one, so that the counts add up."""
-
 VISIT_COUNTS = ("1", "2", "3 or more")
 """Completed visits of a visited student."""
 

@@ -5,7 +5,6 @@ look-back window and the cut that best tell the referred from the others at risk
 diagnostic tests").
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,25 +88,23 @@ class ReferralRule:
         return f"{self.percent}% or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
 
 
-def find_rules(shares: pd.DataFrame, cuts: Sequence[int] = CUTS) -> tuple[ReferralRule, ...]:
+def find_rules(shares: pd.DataFrame) -> tuple[ReferralRule, ...]:
     """Return the rule of each district with a referral, in order of code, then of all together (`ALL`).
 
     Parameters
     ----------
     shares
         From `leapstudy.students.lookback.at_risk_shares`.
-    cuts
-        Percentages to try.
     """
     named = [(str(code), rows) for code, rows in shares.groupby("district_code") if rows["referred"].sum() > 0]
-    return tuple(_best(code, rows, cuts) for code, rows in [*named, (ALL, shares)])
+    return tuple(_best(code, rows) for code, rows in [*named, (ALL, shares)])
 
 
-def _best(code: str, shares: pd.DataFrame, cuts: Sequence[int]) -> ReferralRule:
+def _best(code: str, shares: pd.DataFrame) -> ReferralRule:
     windows = {str(window): rows for window, rows in shares.groupby("window")}
     if shares.empty:
         return ReferralRule(code, WINDOWS[0], 0, 0.0, 0.0, 0.0, 0)  # no referral has a school month before it
-    tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in cuts]
+    tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in CUTS]
     best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
     return best if best.fit >= CLEAR_FIT else _judge(code, windows[best.window], best.window, 0)
 

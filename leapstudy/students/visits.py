@@ -11,7 +11,7 @@ from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.contract import GRADES, SUPPORTS
 from leapstudy.students.engine import keep, sealed
-from leapstudy.students.groups import DIMENSIONS, VISIT_COUNTS, VISITED
+from leapstudy.students.groups import DIMENSIONS, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 
 _OF_ALL: tuple[tuple[str, ...], ...] = ((), ("status",))
@@ -53,10 +53,10 @@ def _students(panel: Table, visits: Table) -> Table:
     )
     both = own.left_join(_log_by_student(visits), "student", rname="{name}_log")
     status = ibis.cases(
-        (both.first.notnull(), VISITED),
-        (both.tried, "tried, not met"),
-        (both.student_log.notnull(), "referred, not tried"),
-        else_="not referred",
+        (both.first.notnull(), STATUSES[3]),
+        (both.tried, STATUSES[2]),
+        (both.student_log.notnull(), STATUSES[1]),
+        else_=STATUSES[0],
     )
     many = ibis.ifelse(both.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], both.met.cast("string"))
     supports = {name: ibis.ifelse(both[name].fill_null(False), "yes", "no") for name in SUPPORTS}

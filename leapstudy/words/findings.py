@@ -498,32 +498,3 @@ def state_curve(fewer: float, visited: float) -> Finding:
         f"The state's fall is {number(fewer / visited, 1)} times the number of students {program_name()} ever visited"
     )
     return Finding(title, f"{fewer:,.0f} fewer students were chronically absent; {visited:,.0f} were visited.", fewer)
-
-
-def chronic(
-    difference_pp: float,
-    odds_ratio: float,
-    *,
-    low_pp: float,
-    high_pp: float,
-    ratio_low: float,
-    ratio_high: float,
-) -> Finding:
-    """Say how the gap in chronic absence changed, in points and in odds, since neither may stand alone."""
-    by_points = "more" if difference_pp > 0 else "less"
-    by_odds = "more" if odds_ratio > 1 else "less"
-    same = by_points == by_odds
-    how = (
-        f"{by_points} in {program_name()} districts in points and in odds"
-        if same
-        else (f"{by_points} in {program_name()} districts in points, {by_odds} in odds")
-    )
-    clear = (low_pp > 0 or high_pp < 0) + (ratio_low > 1 or ratio_high < 1)
-    tail = ("neither difference is", "one of the two differences is", "both differences are")[clear]
-    detail = (
-        f"{points(difference_pp)} points (95% CI {between(low_pp, high_pp)}); odds x{odds_ratio:.2f} "
-        f"(x{ratio_low:.2f} to x{ratio_high:.2f})."
-    )
-    return Finding(
-        f"Chronic absence rose {how}; {tail} distinguishable from zero", detail, difference_pp, low_pp, high_pp
-    )

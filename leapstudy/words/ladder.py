@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, missing, number, points
+from leapstudy.core.phrases import between, counted, number, points
 from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
 from leapstudy.words.findings import Finding
@@ -131,8 +131,3 @@ def specifications(curve: pd.DataFrame) -> Finding:
         f"points, the range {between(shown.min(), shown.max())}."
     )
     return Finding(title, detail, float(shown.median()))
-
-
-def bounded(low: float | None, high: float | None) -> bool:
-    """Return whether an interval has two ends."""
-    return not missing(low) and not missing(high) and math.isfinite(low or 0.0) and math.isfinite(high or 0.0)

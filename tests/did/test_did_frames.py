@@ -86,7 +86,7 @@ def _share(panel, moments, deal):
     from leapstudy.did.staggered.choices import Choices
 
     att = att_gt(moments, Choices())
-    slope = att.influence(averages(att, moments.periods, "simple").combination[-1:]).slope[0]
+    slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]
     added = (panel.y - moments.shift) @ slope.T
     t = np.array([_t(added, np.array(order), moments.students) for order in set(permutations(deal))])
     own_t = _t(added, np.array(deal), moments.students)

@@ -8,7 +8,7 @@ import pytest
 from moments_twin import moments_of, random_rows
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.staggered.aggregate import aggregate_influence, averages, event_time
+from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import NO_BASE, NO_COMPARISON, att_gt
 from leapstudy.did.staggered.choices import Choices, cells_of
 from leapstudy.students.moments.influence import covariance
@@ -46,13 +46,13 @@ def test_two_cohorts_by_hand():
 def test_averages_by_hand():
     moments = moments_of(_panel(BY_HAND))
     att = att_gt(moments, Choices())
-    simple, events = averages(att, moments.periods, "simple"), averages(att, moments.periods, "event")
+    simple, events = averages(att, "simple"), averages(att, "event")
     assert simple.overall == pytest.approx((2 + 1 + 2 * 6) / 4)
     assert events.key.tolist() == [-1, 0, 1]
     assert events.estimate == pytest.approx([-1, (2 + 2 * 6) / 3, 1])
     assert events.overall == pytest.approx((14 / 3 + 1) / 2)
-    assert averages(att, moments.periods, "event", events=(1, 6)).overall == pytest.approx(1)
-    group, calendar = averages(att, moments.periods, "group"), averages(att, moments.periods, "calendar")
+    assert averages(att, "event", events=(1, 6)).overall == pytest.approx(1)
+    group, calendar = averages(att, "group"), averages(att, "calendar")
     assert (group.estimate, group.overall) == (pytest.approx([1.5, 6]), pytest.approx((1.5 + 2 * 6) / 3))
     assert (calendar.estimate, calendar.overall) == (pytest.approx([2, 13 / 3]), pytest.approx((2 + 13 / 3) / 2))
 
@@ -125,7 +125,7 @@ DEFAULT = Choices()
 def _event_path(rows: pd.DataFrame, choices: Choices = DEFAULT, shift: float = 80.0) -> tuple[np.ndarray, np.ndarray]:
     moments = moments_of(rows, shift)
     att = att_gt(moments, choices)
-    made = averages(att, moments.periods, "event")
+    made = averages(att, "event")
     return np.append(made.estimate, made.overall), covariance(moments, aggregate_influence(moments, att, made))
 
 
@@ -150,7 +150,7 @@ def test_adding_to_visited_months_adds_to_the_effects():
     before, variance = _event_path(rows, Choices(base="universal"))
     moved, same = _event_path(rows.assign(y=rows["y"] + 2.5 * after), Choices(base="universal"))
     moments = moments_of(rows)
-    keys = averages(att_gt(moments, Choices(base="universal")), moments.periods, "event").key
+    keys = averages(att_gt(moments, Choices(base="universal")), "event").key
     np.testing.assert_allclose(moved - before, 2.5 * np.append(keys >= 0, 1), atol=1e-10)
     np.testing.assert_allclose(same, variance, atol=1e-10)
 
@@ -166,7 +166,7 @@ def test_the_moments_are_not_changed():
     moments = moments_of(random_rows(13, gaps=0.1))
     copies = {f.name: np.copy(getattr(moments, f.name)) for f in dataclasses.fields(Moments)}
     att = att_gt(moments, Choices(control="not_yet"))
-    aggregate_influence(moments, att, averages(att, moments.periods, "event"))
+    aggregate_influence(moments, att, averages(att, "event"))
     assert all(np.array_equal(copies[name], getattr(moments, name)) for name in copies)
 
 
@@ -184,7 +184,7 @@ def test_a_stratum_without_comparison_is_refused_in_words():
     assert [r.treated_share for r in att.refused] == pytest.approx([2 / 3, 2 / 3])
     with pytest.raises(BadInput, match="No month after a first visit"):
         stricter = att_gt(moments_of(rows), Choices(by_stratum=True, min_comparison=2))
-        averages(stricter, np.array([1, 2, 3]), "simple")
+        averages(stricter, "simple")
 
 
 def test_a_cohort_without_a_month_before_its_visit_is_refused():
@@ -196,8 +196,6 @@ def test_a_summer_cohort_starts_from_the_last_month_of_school():
     periods = np.array([4, 5, 6, 9, 10])
     base = {c.period: c.base for c in cells_of(7.0, periods, Choices(base="universal"))}
     assert base == {4: (6,), 5: (6,), 9: (6,), 10: (6,)}
-    assert event_time(np.array([7.0, 7.0]), np.array([9, 6]), periods).tolist() == [2, -1]
-    assert event_time(np.array([7.0, 7.0]), np.array([9, 6]), periods, "instructional").tolist() == [0, -1]
     early = {c.period: c.base for c in cells_of(10.0, periods, Choices(early=(6, 4)))}
     assert early == {9: (4, 5, 6), 10: (4, 5, 6)}
 

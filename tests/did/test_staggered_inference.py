@@ -127,14 +127,6 @@ def test_instructional_months_leave_the_summer_out():
     calendar = att_gt(moments, UNIVERSAL)
     with pytest.raises(BadInput, match="one apart"):
         honest_path(cs_effects(moments, calendar), (-3, 2), (1, 2))
-    school = rows.assign(period=rows["period"].where(rows["period"] < 7, rows["period"] - 2))
-    # a visit in month 8 counts from month 9 on, as one in month 9 does
-    school["cohort"] = rows["cohort"].replace({8: 7, 9: 7})
-    again = moments_of(school, shift=80)
-    effects = cs_effects(again, att_gt(again, UNIVERSAL))
-    assert effects.key.tolist()[:-1] == [-6, -5, -4, -3, -2, 0, 1, 2, 3, 4, 5, 6][: len(effects.key) - 1]
-    made = averages(calendar, moments.periods, "event", clock="instructional")
-    np.testing.assert_allclose(made.estimate, effects.estimate[:-1])
 
 
 def test_cards_and_rows_say_what_was_done(moments, effects):
@@ -161,7 +153,7 @@ def test_averages_by_cohort_are_no_rows_of_the_table(moments):
 
 def test_the_overall_is_the_influence_of_the_overall(moments):
     att = att_gt(moments, UNIVERSAL)
-    made = averages(att, moments.periods, "event")
+    made = averages(att, "event")
     variance = clustered(moments, aggregate_influence(moments, att, made)).covariance
     np.testing.assert_allclose(cs_effects(moments, att).covariance, variance)
 

@@ -28,7 +28,7 @@ def pre(study):
 def test_a_year_with_leap_cannot_come_in(pre):
     with pytest.raises(BadInput, match="2021-22 is not before LEAP"):
         PrePeriod(pre.table, (*pre.years, "2021-22"), pre.candidates, pre.pool, pre.start)
-    assert list(inspect.signature(rank_comparisons).parameters) == ["pre", "treated", "nearest", "custom"]
+    assert list(inspect.signature(rank_comparisons).parameters) == ["pre", "treated", "custom"]
 
 
 def test_later_figures_change_nothing(study, pre):

@@ -34,7 +34,7 @@ def test_weight_one_is_callaway_and_santanna_with_those_not_yet_treated():
     peer = moments_of(
         pd.DataFrame({"unit": rows["county"], "period": rows["year"], "y": rows["lemp"], "cohort": cohort})
     )
-    expected = averages(att_gt(peer, Choices(control="not_yet")), peer.periods, "simple").overall
+    expected = averages(att_gt(peer, Choices(control="not_yet")), "simple").overall
     done = rollout(wide.to_numpy(), start, adjustment="did", most=1)
     assert done.estimate == pytest.approx(expected, rel=1e-10) and done.pairs == 7
 

@@ -30,7 +30,7 @@ def mpdta():
 
 def _overall(moments, kind):
     att = att_gt(moments, Choices())
-    made = averages(att, moments.periods, kind)
+    made = averages(att, kind)
     return made.overall, np.sqrt(covariance(moments, aggregate_influence(moments, att, made))[-1, -1])
 
 
@@ -79,7 +79,7 @@ def test_equals_csdid_on_random_panels(choices, periods, cohorts):
     np.testing.assert_allclose(att.estimate, results["att"][kept], atol=1e-12)
     np.testing.assert_allclose(np.sqrt(np.diag(covariance(moments, att.influence()))), results["se"][kept], atol=1e-12)
     for kind, theirs_ in averaged.items():
-        made = averages(att, moments.periods, kind)
+        made = averages(att, kind)
         se = np.sqrt(np.diag(covariance(moments, aggregate_influence(moments, att, made))))
         assert made.overall == pytest.approx(theirs_["overall_att"], abs=1e-12)
         assert se[-1] == pytest.approx(float(theirs_["overall_se"]), abs=1e-12)

@@ -59,7 +59,7 @@ def test_averages_and_errors_equal_influence_summed_over_rows(effects):
     rows = at_risk_rows(attendance(block), months, cohort, strata, FEWEST)
     near = rows.period - rows.cohort <= 9
     rows = type(rows)(*(getattr(rows, name)[near] for name in rows.__slots__))
-    made = averages(rows, months, "event", events=(1, 6))
+    made = averages(rows, "event", events=(1, 6))
     influence = made.combination @ rows.influence + made.share_slope @ (rows.cohort[:, None] == cohort)
     after = effects.key >= 0
     assert np.allclose(effects.estimate[after], made.estimate, atol=1e-9)

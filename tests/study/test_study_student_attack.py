@@ -121,7 +121,7 @@ class Attack:
 
 def weights_of_design(att, moments, program):
     """Yield key and weights of each average of a design that comes out of cells, the headline last with key None."""
-    made = averages(att, moments.periods, "event", events=HEADLINE)
+    made = averages(att, "event", events=HEADLINE)
     seen = program.outcome.reindex(columns=moments.periods).notna().to_numpy()
     cells = zip(moments.district, moments.cohort, map(tuple, moments.seen), strict=True)
     cell_of = {cell: place for place, cell in enumerate(cells)}

@@ -276,7 +276,7 @@ def _dealt(panel: UnitPanel, moments: Moments, att: AttGt, unit_cell: np.ndarray
     """
     if panel.weights is not None or panel.cluster is not None or panel.stratum is not None:
         return float("nan")
-    slope = att.influence(averages(att, moments.periods, "simple").combination[-1:]).slope[0]
+    slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]
     # what every unit would add with the combination of every cohort, shape (U, C)
     added = (panel.y - moments.shift) @ slope.T
     dealt = np.random.default_rng(seed).permuted(np.tile(unit_cell, (DRAWS, 1)), axis=1)

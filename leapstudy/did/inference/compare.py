@@ -10,7 +10,6 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.names import Role
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
@@ -133,7 +132,7 @@ def methods_table(inference: Inference) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
 
 
-def estimate_rows(inference: Inference, sample: Sample, district: str, role: Role = "sensitivity") -> list[Estimate]:
+def estimate_rows(inference: Inference, sample: Sample, district: str) -> list[Estimate]:
     """Return the methods that gave an answer as rows of `estimates.csv`, told apart by `p_method` (and `estimator`).
 
     The permutation of the estimate is left out: it is the row that `effect.row` makes.
@@ -145,7 +144,7 @@ def estimate_rows(inference: Inference, sample: Sample, district: str, role: Rol
             district,
             SYNTHETIC.get(method.name) or own_estimator(sample),
             (method.estimate_pp, method.se_pp, method.low_pp, method.high_pp),
-            role,
+            "sensitivity",
             p_value=method.p_value,
             p_method=method.name,
             p_floor=method.p_floor,

@@ -48,7 +48,7 @@ class PooledDistricts:
     seed: int
 
 
-def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, draws: int = DRAWS) -> PooledDistricts:
+def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> PooledDistricts:
     """Look at every treated district at once.
 
     Parameters
@@ -59,8 +59,6 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
         The effect that would matter (`threshold_pp` of params/plan.yml).
     prior
         On the mean effect, `FLAT` or `published_prior`.
-    draws
-        Shuffles for Romano and Wolf's p-values, seeded by the sample's spec.
 
     Raises
     ------
@@ -87,7 +85,7 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
     shrunk = shrink(effects, variance, shared, threshold_pp, prior)
     tests = [leading_test(one)[1] for one in each_alone(sample)]
     p, noise = np.array([test.p_value for test in tests]), _noise(sample)
-    null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed, draws)
+    null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed)
     se, reach = _interval(sample)
     table = pd.DataFrame(
         {
@@ -107,7 +105,7 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT, dra
             "p_above_threshold": shrunk.p_above_threshold,
         }
     )
-    return PooledDistricts(table, shrunk, len(changes), draws, sample.spec.seed)
+    return PooledDistricts(table, shrunk, len(changes), DRAWS, sample.spec.seed)
 
 
 def _noise(sample: Sample) -> np.ndarray:
@@ -130,7 +128,7 @@ def _interval(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 
 
 def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return the districts as `report.figures.sure.caterpillar` draws them, with the column district by `names`."""
+    """Return the districts as `figures.forest` draws them, with the column district by `names`."""
     return pooled.districts.assign(district=pooled.districts["district_code"].map(dict(names)))
 
 

@@ -34,7 +34,7 @@ class Strength:
     alone: float
 
 
-def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Strength:
+def strength(estimate: float, se: float, df: float) -> Strength:
     """Return how strong an unobserved reason must be.
 
     Parameters
@@ -43,8 +43,6 @@ def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Str
         An effect and its standard error.
     df
         Degrees of freedom.
-    alpha
-        Level of the test that the interval inverts.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def strength(estimate: float, se: float, df: float, alpha: float = ALPHA) -> Str
     if not se > 0 or not df >= 2:
         raise BadInput(f"A standard error above 0 and 2 degrees of freedom or more are needed; got {se} and {df}.")
     f = abs(estimate / se) / math.sqrt(df)
-    critical = float(stats.t.ppf(1 - alpha / 2, df - 1)) / math.sqrt(df - 1)
+    critical = float(stats.t.ppf(1 - ALPHA / 2, df - 1)) / math.sqrt(df - 1)
     return Strength(_value(f), _included(f, critical), f**2 / (1 + f**2))
 
 

@@ -14,9 +14,6 @@ from leapstudy.students.moments.record import Moments
 Kind = Literal["simple", "group", "calendar", "event"]
 """One number; by cohort; by calendar month; by time since the first visit."""
 
-Clock = Literal["calendar", "instructional"]
-"""Event time in calendar months, or in months with membership (summer does not count)."""
-
 
 class GroupTime(Protocol):
     """What an average needs of K estimates: cohort, month, value and the size of the cohort, each of shape (K,)."""
@@ -65,34 +62,15 @@ class Averages:
     share_slope: np.ndarray
 
 
-def event_time(cohort: np.ndarray, period: np.ndarray, periods: np.ndarray, clock: Clock = "calendar") -> np.ndarray:
-    """Return months since the first visit, shape (K,); instructional months from the first period at or after it."""
-    check_option("clock of event time", clock, Clock)
-    if clock == "calendar":
-        return period - cohort
-    return (np.searchsorted(periods, period) - np.searchsorted(periods, cohort)).astype(float)
-
-
-def averages(
-    att: GroupTime,
-    periods: np.ndarray,
-    kind: Kind,
-    *,
-    clock: Clock = "calendar",
-    events: tuple[int, int] | None = None,
-) -> Averages:
+def averages(att: GroupTime, kind: Kind, *, events: tuple[int, int] | None = None) -> Averages:
     """Average ATT(g,t).
 
     Parameters
     ----------
     att
         Estimates by cohort and month.
-    periods
-        Every period of the panel, for the instructional clock.
     kind
         How to average.
-    clock
-        Of event time.
     events
         First and last event time of the overall mean (kind "event"); from 0 to the last by default.
 
@@ -107,7 +85,7 @@ def averages(
     weights of all their students.
     """
     check_option("aggregate", kind, Kind)
-    multipliers, keys, chosen = _plan(att, periods, kind, clock, events)
+    multipliers, keys, chosen = _plan(att, kind, events)
     rows = [_average(att, row) for row in multipliers]
     combination, slope = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
     if chosen is not None:
@@ -128,7 +106,7 @@ def aggregate_influence(moments: Moments, att: AttGt, made: Averages) -> Influen
 
 
 def _plan(
-    att: GroupTime, periods: np.ndarray, kind: Kind, clock: Clock, events: tuple[int, int] | None
+    att: GroupTime, kind: Kind, events: tuple[int, int] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return multipliers on cohort sizes by row, the keys, and the rows whose plain mean is the overall."""
     after = att.period >= att.cohort
@@ -147,7 +125,7 @@ def _plan(
     if kind == "calendar":
         keys = np.unique(att.period[after])
         return ((att.period == keys[:, None]) & after).astype(float), keys, np.ones(len(keys), dtype=bool)
-    since = event_time(att.cohort, att.period, periods, clock)
+    since = att.period - att.cohort
     keys = np.unique(since)
     first, last = (0, np.inf) if events is None else events
     chosen = (keys >= first) & (keys <= last)

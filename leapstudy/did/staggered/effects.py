@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leapstudy.did.staggered.aggregate import Averages, Clock, Kind, aggregate_influence, averages
+from leapstudy.did.staggered.aggregate import Averages, Kind, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.did.staggered.card import Card, Effects
 from leapstudy.did.staggered.choices import Choices
@@ -21,11 +21,10 @@ def cs_effects(
     kind: Kind = "event",
     cluster: Cluster = "student",
     *,
-    clock: Clock = "calendar",
     events: tuple[int, int] | None = None,
 ) -> Effects:
     """Return averages of Callaway and Sant'Anna's ATT(g,t), the overall last; see `averages` for the options."""
-    made = averages(att, moments.periods, kind, clock=clock, events=events)
+    made = averages(att, kind, events=events)
     found = clustered(moments, aggregate_influence(moments, att, made), cluster)
     treated, compared = (((att.loading * sign) > 0).any(axis=0) @ moments.students for sign in (1, -1))
     card = cs_card("cs", att.choices, cluster, int(treated), int(compared), average_overlap(att, made))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Literal
 
 import ibis
 from ibis.expr.types import DateValue, IntegerValue, Table
@@ -11,9 +10,6 @@ from ibis.expr.types import DateValue, IntegerValue, Table
 from leapstudy.core.errors import bad_value
 from leapstudy.students.contract import GRADES
 from leapstudy.students.groups import GRADE_BANDS
-
-Stratum = Literal["grade_band", "high_needs"]
-"""Traits that can make strata."""
 
 STRATA: dict[str, tuple[str, ...]] = {
     "grade_band": (*GRADE_BANDS, "no grade"),

@@ -6,9 +6,6 @@ import numpy as np
 
 from leapstudy.students.simulate.config import Offer, Pick, ReferralRule, SimulationConfig
 
-CUT = 0.10
-"""Share of days missed from which the rules `last_year`, `year_to_date` and `last_two_months` refer a student."""
-
 
 @dataclass(frozen=True, slots=True)
 class Referrals:
