@@ -1,74 +1,123 @@
-"""Bias and coverage of the adjusted checks under every picking rule, on SIMULATED students: one row a rule and path.
+"""Bias and coverage of the adjusted checks and of the outcomes beyond attendance, on SIMULATED students.
 
-python benchmarks/student_checks.py --replicates 12 --out benchmarks/results/student_checks.csv
+Run it by `python benchmarks/student_checks.py`. The checks are made under every way in which staff pick, with and
+without an effect; the outcomes where a lot picks and visits work. The table is kept in
+benchmarks/results/student_checks.csv with its date and seed after every replicate.
 """
 
 import argparse
+import datetime
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.did.adjusted import adjusted_effect
+from leapstudy.core.files import write_text_atomic
 from leapstudy.did.at_risk import HEADLINE
+from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
-from leapstudy.students.risk_rows import risk_rows, risk_sets
-from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.study.student_checks import VISITED
+from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.referral_rule import find_rules
+from leapstudy.students.risk_rows import risk_sets
+from leapstudy.students.settings import load_settings
+from leapstudy.students.simulate import SimulationConfig, load_config, simulate, write_simulation
+from leapstudy.students.simulate.config import EffectPath, Pick
+from leapstudy.study.student_checks import REFERRED, UNEXPOSED, VISITED, checks
+from leapstudy.study.student_outcomes import outcome_effects
 
-PICKS = ("lot", "severity", "trouble", "improvement", "trait")
+OUT = Path(__file__).parent / "results" / "student_checks.csv"
+REPLICATES, OF_OUTCOMES, SEED = 10, 24, 20261128
 DISTRICTS = {"0640011": 2000}
+NUMBERS = ["estimate_pp", "se_pp", "low_pp", "high_pp"]
 
 
-def replicate(pick: str, path: str, seed: int) -> list[dict[str, object]]:
-    """Return estimate, error and truth of each check on one SIMULATED state."""
-    changes = {"seed": seed, "districts": DISTRICTS, "visits__pick": pick, "effect__path": path, "school_size": 100}
-    config = load_config().with_changes(**changes, effect__null_district=False)
+def truths(config: SimulationConfig) -> dict[str, float]:
+    """Return the true mean effect on the visited and on the referred: each student's own mean over the months."""
+    gains: dict[str, list[np.ndarray]] = {VISITED: [], REFERRED: []}
+    for block in simulate(config):
+        gain = np.where(block.present, 100 * (block.absent_without - block.absent) / block.days, np.nan)
+        since = (config.months[None, :] - config.visit_months[block.referrals.month][:, None]).astype(int)
+        inside = np.where((since >= HEADLINE[0]) & (since <= HEADLINE[1]), gain, np.nan)
+        for name, who in ((VISITED, block.referrals.completed), (REFERRED, block.referrals.month >= 0)):
+            own = inside[who]
+            gains[name].append(np.nanmean(own[np.isfinite(own).any(axis=1)], axis=1))
+    means = {name: float(np.concatenate(parts).mean()) for name, parts in gains.items()}
+    return {**means, UNEXPOSED: means[VISITED]}
+
+
+def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFrame:
+    """Return estimate, error and truth of each check, or of each outcome, on one SIMULATED district."""
+    config = load_config().with_changes(
+        seed=seed,
+        districts=DISTRICTS,
+        school_size=60,
+        visits__pick=pick,
+        effect__path=path,
+        effect__null_district=False,
+    )
     with tempfile.TemporaryDirectory() as folder:
         files = write_simulation(Path(folder) / "students.parquet", config)
-        rows = risk_rows(risk_sets(open_students(files.panel, files.visits)), HEADLINE)
-        used = np.isfinite(rows.change)
-        found = adjusted_effect(rows.change[used], rows.picked[used], rows.history[used], rows.school[used])
-        truth = pd.read_csv(files.truth, dtype={"district_code": "str"})
-    inside = truth[(truth["district_code"] == "ALL") & truth["event_time"].between(1, 6)]
-    effect = float(np.average(inside["effect_pp"], weights=inside["students"]))
-    return [
-        {
-            "pick": pick,
-            "path": path,
-            "check": VISITED,
-            "truth": effect,
-            "estimate": found.estimate,
-            "se": found.se,
-            "low": found.low,
-            "high": found.high,
-        }
-    ]
+        data = open_students(files.panel, files.visits, con=connect(threads=1))
+        rules = find_rules(at_risk_shares(data))
+        if outcomes:
+            settings = load_settings().model_copy(
+                update={"input": str(files.panel), "visits": str(files.visits), "outcomes": str(files.outcomes)}
+            )
+            made = outcome_effects(data, risk_sets(data, rules), settings)
+            truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
+            made = made.set_index("outcome") if made is not None else pd.DataFrame(columns=NUMBERS)
+        else:
+            made, truth = checks(data, risk_sets(data, rules), rules), pd.Series(truths(config))
+    told = made[NUMBERS].assign(truth=truth, path=path, pick=pick, seed=seed)
+    return told.rename_axis("what").reset_index()
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return bias, spread, mean error and coverage by rule, path and check."""
-    rows = rows.assign(gap=rows["estimate"] - rows["truth"], covered=rows["truth"].between(rows["low"], rows["high"]))
-    made = rows.groupby(["path", "pick", "check"]).agg(
-        replicates=("gap", "size"), truth_pp=("truth", "mean"), bias_pp=("gap", "mean"), sd_pp=("gap", "std"),
-        mean_se_pp=("se", "mean"), coverage=("covered", "mean"),
+    """Return bias, spread, mean error and coverage by path, rule and quantity; refused ones are counted apart."""
+    rows = rows.assign(gap=rows["estimate_pp"] - rows["truth"])
+    rows["covered"] = rows["truth"].between(rows["low_pp"], rows["high_pp"]).astype(float).where(rows["gap"].notna())
+    made = rows.groupby(["path", "pick", "what"], sort=False).agg(
+        replicates=("gap", "count"), refused=("gap", lambda gap: int(gap.isna().sum())), truth_pp=("truth", "mean"),
+        bias_pp=("gap", "mean"), sd_pp=("gap", "std"), mean_se_pp=("se_pp", "mean"), coverage=("covered", "mean"),
     )  # fmt: skip
-    return made.round(3).reset_index()
+    return made.reset_index()
+
+
+def lines(table: pd.DataFrame) -> str:
+    """Return the table of `docs/method.md`."""
+    head = ("visits", "picked by", "what", "districts", "truth", "bias", "standard error", "coverage")
+    told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in table.to_dict("records"):
+        numbers = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
+        work = "do nothing" if row["path"] == "zero" else "work"
+        cells = [work, row["pick"], row["what"], str(row["replicates"]), *numbers, f"{row['mean_se_pp']:.2f}"]
+        told.append(f"| {' | '.join(cells)} | {row['coverage']:.0%} |")
+    return "\n".join(told)
 
 
 def main() -> None:
-    """Run all rules and write the table."""
+    """Run the replicates and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=12)
-    parser.add_argument("--out", type=Path, required=True)
-    chosen = parser.parse_args()
-    rows: list[dict[str, object]] = []
-    for seed in range(chosen.replicates):
-        for path in ("zero", "leap"):
-            for pick in PICKS:
-                rows += replicate(pick, path, seed)
-        summary(pd.DataFrame(rows)).to_csv(chosen.out, index=False, lineterminator="\n")
+    parser.add_argument("--replicates", type=int, default=REPLICATES)
+    parser.add_argument("--of-outcomes", type=int, default=OF_OUTCOMES)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    rows: list[pd.DataFrame] = []
+    for number in range(max(given.replicates, given.of_outcomes)):
+        seed = given.seed + number
+        if number < given.replicates:
+            ways = [(path, pick) for path in get_args(EffectPath) for pick in get_args(Pick)]
+            rows += [replicate(pick, path, seed, outcomes=False) for path, pick in ways]
+        if number < given.of_outcomes:
+            rows.append(replicate("lot", "leap", seed, outcomes=True))
+        table = summary(pd.concat(rows, ignore_index=True))
+        table = table.assign(seed=given.seed, date=datetime.date.today().isoformat())
+        write_text_atomic(given.out, table.to_csv(index=False, float_format="%.4f"))
+        print(number, flush=True)
+    print(table.round(2).to_string(), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ it is right if either of the two is. statsmodels fits both. Rows are students in
 stand in several; errors are of the sums by cluster.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import statsmodels.api as sm
 from scipy import stats
-from statsmodels.tools.sm_exceptions import PerfectSeparationError
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
@@ -48,7 +49,7 @@ class AdjustedEffect:
 
 
 def adjusted_effect(
-    change: np.ndarray, visited: np.ndarray, covariates: np.ndarray, cluster: np.ndarray
+    change: np.ndarray, visited: np.ndarray, covariates: np.ndarray, cluster: np.ndarray, weight: np.ndarray
 ) -> AdjustedEffect:
     """Estimate the effect on the visited.
 
@@ -62,6 +63,9 @@ def adjusted_effect(
         Without a constant. Columns that do not vary, or that others add up to, are left out.
     cluster : ndarray of int, shape (rows,)
         Within which rows may move together, such as a school.
+    weight : ndarray, shape (rows,)
+        Rows that each stands for, above zero: of a comparison row whose like were lost to later visits more than 1. It
+        is taken as known, which makes errors a little too large where it was estimated.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def adjusted_effect(
     Without covariates it is the difference of means:
 
     >>> y, d = np.array([3.0, 5, 4, 1, 2, 3, 2, 2, 1, 1]), np.repeat([True, False], [3, 7])
-    >>> adjusted_effect(y, d, np.empty((10, 0)), np.arange(10)).estimate.round(4)
+    >>> adjusted_effect(y, d, np.empty((10, 0)), np.arange(10), np.ones(10)).estimate.round(4)
     np.float64(2.2857)
     """
     d, x = visited.astype(float), _full_rank(covariates)
@@ -81,21 +85,22 @@ def adjusted_effect(
     groups = np.unique(cluster, return_inverse=True)[1]
     if min(d.sum(), n - d.sum()) <= k or groups.max() + 1 < FEWEST_CLUSTERS:
         raise BadInput("Visited or comparison students, or their schools, are too few to be adjusted for a history.")
-    chance, hessian = _chance(d, x)
+    w = weight / weight.mean()
+    chance, hessian = _chance(d, x, w)
     if (chance[visited] >= MOST).mean() > 1 / 2:
         raise BadInput(NO_LIKE)
     used = (d == 1) | (chance < MOST)
-    other = np.where(used, 1 - d, 0.0)
-    fit = sm.OLS(change[other == 1], x[other == 1]).fit(method="qr")
+    other = np.where(used, (1 - d) * w, 0.0)
+    fit = sm.WLS(change[other > 0], x[other > 0], other[other > 0]).fit(method="qr")
     gap = change - x @ fit.params
-    on, off = d, other * chance / (1 - chance)
+    on, off = d * w, other * chance / (1 - chance)
     effect, background = on @ gap / on.sum(), off @ gap / off.sum()
     slope = (other * gap)[:, None] * x @ np.linalg.inv((other[:, None] * x).T @ x / n)
-    score = (d - chance)[:, None] * x @ hessian
+    score = (w * (d - chance))[:, None] * x @ hessian
     treated = (on * (gap - effect) - slope @ (on[:, None] * x).mean(axis=0)) / on.mean()
     tilt = score @ (off[:, None] * (gap - background)[:, None] * x).mean(axis=0)
     compared = (off * (gap - background) + tilt - slope @ (off[:, None] * x).mean(axis=0)) / off.mean()
-    return _result(effect - background, (treated - compared) / n, groups, d, other)
+    return _result(effect - background, (treated - compared) / n, groups, d, other > 0)
 
 
 def _full_rank(covariates: np.ndarray) -> np.ndarray:
@@ -108,14 +113,16 @@ def _full_rank(covariates: np.ndarray) -> np.ndarray:
     return scaled[:, pivots > 1e-8 * pivots[0]]
 
 
-def _chance(d: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _chance(d: np.ndarray, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's fitted chance to be visited, and the inverse information a row."""
     try:
-        fit = sm.Logit(d, x).fit(method="newton", maxiter=60, disp=0, warn_convergence=False)
-    except (PerfectSeparationError, np.linalg.LinAlgError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PerfectSeparationWarning)
+            fit = sm.GLM(d, x, sm.families.Binomial(), freq_weights=weight).fit(maxiter=60)
+    except (PerfectSeparationWarning, np.linalg.LinAlgError):
         raise BadInput(NO_LIKE) from None
-    chance = np.clip(fit.predict(), 1e-12, 1 - 1e-12)
-    return chance, np.asarray(fit.cov_params()) * len(d)
+    chance = np.clip(fit.fittedvalues, 1e-12, 1 - 1e-12)
+    return chance, np.asarray(fit.normalized_cov_params) * len(d)
 
 
 def _result(

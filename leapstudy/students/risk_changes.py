@@ -111,13 +111,13 @@ def _sets(rows: Table, people: Table, rules: Sequence[ReferralRule]) -> Table:
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
     risk = risk.join(people.drop("student"), risk.student == people.who)
     risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
-    share = _window_share(risk, rules)
+    share = window_share(risk, rules)
     return risk.filter(share.notnull()).select(
         "who",
         "district_code",
         g=month_number(risk.g),
         base=month_number(risk.month),
-        band=_band(share),
+        band=absence_band(share),
         waiting=(risk.referral < risk.g).fill_null(False),
         cohort=month_number(risk.cohort).nullif(0),
         ends=month_number(risk.ends).nullif(0),
@@ -129,13 +129,18 @@ def _stay(sets: Table, rates: Table) -> Table:
 
     The chance is the share of the stratum that is not picked in the month; a whole one that is leaves nobody to weigh.
     """
-    left = (sets.ends == sets.g).fill_null(False).cast("float64")
-    share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
-    picks = sets.select("who", t=sets.g, log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
+    picks = log_chances(sets).select("who", "log", t="g")
     months = rates.select("who", "t", log=ibis.literal(0.0))
     each = picks.union(months).group_by(["who", "t"]).agg(log=lambda rows: rows.log.sum())
     order = ibis.cumulative_window(group_by=each.who, order_by=each.t)
     return each.select("who", "t", stayed=each.log.sum().over(order))
+
+
+def log_chances(sets: Table) -> Table:
+    """Add `log`, the log-chance not to be picked in the month g of a risk set: that of the whole stratum."""
+    left = (sets.ends == sets.g).fill_null(False).cast("float64")
+    share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
+    return sets.mutate(log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
 
 
 def _people(panel: Table, data: StudentData) -> Table:
@@ -150,10 +155,10 @@ def _people(panel: Table, data: StudentData) -> Table:
     order = ibis.window(order_by=[students.district_code, students.student])
     students = students.mutate(who=ibis.row_number().over(order).cast("int64"))
     students = students.left_join(_visits(data), "student", rname="{name}_log").drop("student_log")
-    return students.left_join(_referrals(data), "student", rname="{name}_log").drop("student_log")
+    return students.left_join(first_referrals(data), "student", rname="{name}_log").drop("student_log")
 
 
-def _referrals(data: StudentData) -> Table:
+def first_referrals(data: StudentData) -> Table:
     """Return student and month of the first referral; in a program without a log nobody waits."""
     if not data.has_log:
         return engine_table(data).select("student", referral="month").limit(0)
@@ -161,13 +166,15 @@ def _referrals(data: StudentData) -> Table:
     return log.group_by("student").agg(referral=log.referral_date.min().truncate("M"))
 
 
-def _window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
+def window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
+    """Return the percent missed in the window that the own district's rule looks at."""
     own = [(rows.district_code == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
     common = rows[rules[-1].window]
     return ibis.cases(*own, else_=common) if own else common
 
 
-def _band(share: FloatingValue) -> IntegerValue:
+def absence_band(share: FloatingValue) -> IntegerValue:
+    """Return the number of the band that a percent missed falls in, from 0."""
     number = ibis.literal(0, "int64")
     for edge in BAND_EDGES:
         number = number + (share >= edge).cast("int64")

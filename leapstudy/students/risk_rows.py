@@ -3,14 +3,20 @@
 One row is a student at risk in the month of a cohort: seen in the last school month before it, and not picked before.
 What is kept of the history lies before that month; the change is what came after it. The record shows none of its
 numbers, and nothing of it is written anywhere.
+
+Who stays unvisited until an outcome is known is no lot: a rule picks whoever comes to be absent, so that those who are
+left come to miss little. A comparison row counts only where its student stayed to the end of what is compared, and
+stands there for those alike who did not, by the inverse of the chance to have stayed (Robins and Finkelstein 2000).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import ibis
 import numpy as np
 import pandas as pd
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import keep, sealed
@@ -18,7 +24,8 @@ from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.expression import Event, panel_by
 from leapstudy.students.moments.traits import month_number
-from leapstudy.students.referral_rule import WINDOWS
+from leapstudy.students.referral_rule import WINDOWS, ReferralRule
+from leapstudy.students.risk_changes import STRATUM, absence_band, first_referrals, log_chances, window_share
 from leapstudy.students.visits import grade_band
 
 MOST_ROWS = 60_000
@@ -35,11 +42,15 @@ class RiskRows:
     Attributes
     ----------
     change : ndarray, shape (N,)
-        Mean attendance over the months after, less that of the last school month before; points. NaN where unseen.
+        Mean attendance over the months after, less that of the last school month before; points. NaN where unseen,
+        and where a comparison student was picked before the end of the months after.
+    weight : ndarray, shape (N,)
+        Inverse of a comparison student's chance to have stayed unpicked to that end; 1 for the picked.
     picked : ndarray of bool, shape (N,)
     history : ndarray, shape (N, K)
-        Percent missed in each look-back window and its square, attendance of the own school's other students at risk,
-        grade band and need (missing as a column of its own), month of the risk set and district as columns.
+        Percent missed in each look-back window, its square and the rule's absence band; attendance of the own school's
+        other students at risk; grade band and need (missing as a column of its own); month of the risk set and
+        district. Bands in which nobody was ever picked have nobody alike, and no rows.
     student, school, district : ndarray of int, shape (N,)
         Numbers that stand for them.
     exposure : ndarray, shape (N,)
@@ -47,6 +58,7 @@ class RiskRows:
     """
 
     change: np.ndarray
+    weight: np.ndarray
     picked: np.ndarray
     history: np.ndarray
     student: np.ndarray
@@ -60,23 +72,29 @@ class RiskRows:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RiskSets:
-    """The students of all risk sets with their history, kept in the engine; its repr holds no row."""
+    """The students of all risk sets with their history, kept in the engine; its repr holds no row.
+
+    `stays` holds, for the students of `rows`, the log-chance not to be picked in each month at risk: student, h, log.
+    """
 
     panel: Table
     people: Table
     rows: Table
+    stays: Table
 
     def __repr__(self) -> str:
         return "RiskSets(rows stay in the engine)"
 
 
-def risk_sets(data: StudentData, event: Event = "visit") -> RiskSets:
+def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "visit") -> RiskSets:
     """Form the risk sets once, with the history of their students; several outcomes may be read of them.
 
     Parameters
     ----------
     data
         From `open_students`, with its log where the event is a referral.
+    rules
+        From `find_rules`: who is alike in the chance to be picked follows from their windows.
     event
         What picks a student: the first completed visit, or the first referral (intention-to-treat).
 
@@ -87,14 +105,36 @@ def risk_sets(data: StudentData, event: Event = "visit") -> RiskSets:
     """
     panel = panel_by(data, event)
     people = panel.group_by("student").agg(ends=panel.first_visit_month.max())
+    risk = _with_stratum(_at_risk(panel, people), data, rules, event)
+    con, alike = panel.get_backend(), ibis.window(group_by=[risk[name] for name in STRATUM])
+    risk = risk.mutate(ever=risk.picked.cast("int8").max().over(alike)).filter(ibis._.ever == 1)
+    rows = keep(con, "forming the risk sets", _sampled(risk))
+    chances = log_chances(risk.select("student", "g", "ends", *STRATUM)).semi_join(rows, "student")
+    return RiskSets(panel, people, rows, keep(con, "weighing who stayed", chances.select("student", "log", h="g")))
+
+
+def _at_risk(panel: Table, people: Table) -> Table:
+    """Return who was seen in the last school month before a cohort month g, not picked before it; `ends` is when."""
     places = panel.select("student", "month", "district_code", "school_code", "grade", "high_needs")
     seen = lookbacks(panel).drop("district_code").join(places, ["student", "month"])
     cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
     risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
-    picked = (risk.ends == risk.g).fill_null(False)
-    risk = risk.mutate(picked=picked, g=month_number(risk.g), base=month_number(risk.month))
-    return RiskSets(panel, people, keep(panel.get_backend(), "forming the risk sets", _sampled(risk)))
+    return risk.mutate(picked=(risk.ends == risk.g).fill_null(False))
+
+
+def _with_stratum(risk: Table, data: StudentData, rules: Sequence[ReferralRule], event: Event) -> Table:
+    """Add what tells who is alike in the chance to be picked, `STRATUM`, and months as numbers."""
+    risk = risk.left_join(first_referrals(data), "student", rname="{name}_log").drop("student_log")
+    waiting = (risk.referral < risk.g).fill_null(False) & (event == "visit")
+    risk = risk.mutate(waiting=waiting, share=window_share(risk, rules))
+    risk = risk.filter(risk.share.notnull())
+    return risk.mutate(
+        band=absence_band(risk.share),
+        g=month_number(risk.g),
+        base=month_number(risk.month),
+        ends=month_number(risk.ends).nullif(0),
+    )
 
 
 def risk_rows(
@@ -112,7 +152,8 @@ def risk_rows(
         Of another outcome than attendance: student, start, month, y of `leapstudy.students.outcomes.outcome_points`.
         The change is then that from the last period that ended before to one that began after.
     take
-        Which one: the first, or the last that ended within `months`.
+        Which one: the first, or the last that ended within `months`. A comparison student counts where unpicked to the
+        end of the first, or of `months`.
 
     Raises
     ------
@@ -124,6 +165,7 @@ def risk_rows(
         changes = risk.join(_attendance(risk, _rates(sets.panel), months), ["student", "g"])
     else:
         changes = risk.join(_single_values(risk, outcome, months[1], take), ["student", "g"])
+    changes = changes.left_join(_stayed(changes, sets.stays), ["student", "g"], rname="{name}_of")
     table = sealed("reading the risk sets", _shown(changes).order_by(["student", "g"]).to_pandas)
     if table.empty:
         raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
@@ -148,29 +190,37 @@ def _sampled(risk: Table) -> Table:
 
 
 def _attendance(risk: Table, rates: Table, months: tuple[int, int]) -> Table:
-    """Return student, g, before (attendance in the base month) and after (its mean, up to an own visit)."""
+    """Return student, g, before (attendance in the base month), after (its mean over the months) and until."""
     then = risk.join(rates, "student", rname="{name}_of")
-    inside = (then.t - then.g).between(*months) & _own(then)
+    inside = (then.t - then.g).between(*months) & _own(then, then.g + months[1])
     return then.group_by(["student", "g"]).agg(
-        before=then.y.mean(where=then.t == then.base), after=then.y.mean(where=inside)
+        before=then.y.mean(where=then.t == then.base), after=then.y.mean(where=inside), until=then.g.max() + months[1]
     )
 
 
 def _single_values(risk: Table, outcome: Table, within: int, take: Literal["first", "last"]) -> Table:
-    """Return student, g, before (last period ended before g) and after (a period begun after g, up to an own visit)."""
+    """Return student, g, before (last period ended before g), after (of a period begun after g) and until."""
     values = outcome.select("student", s=month_number(outcome.start), t=month_number(outcome.month), y=outcome.y)
     then = risk.join(values, "student", rname="{name}_of")
-    later = (then.s > then.g) & _own(then)
-    last = then.y.argmax(then.t, where=later & (then.t - then.g <= within))
+    later = then.s > then.g
+    first, last = later & _own(then, then.t), later & (then.t - then.g <= within) & _own(then, then.g + within)
     return then.group_by(["student", "g"]).agg(
         before=then.y.argmax(then.t, where=then.t < then.g),
-        after=then.y.argmin(then.t, where=later) if take == "first" else last,
+        after=then.y.argmin(then.t, where=first) if take == "first" else then.y.argmax(then.t, where=last),
+        until=then.t.min(where=first) if take == "first" else then.g.max() + within,
     )
 
 
-def _own(then: Table) -> BooleanValue:
-    """Return which values still tell of the side on which a student stands in the risk set."""
-    return then.picked | then.ends.isnull() | (then.t < month_number(then.ends))
+def _own(then: Table, until: IntegerValue) -> BooleanValue:
+    """Return which students are on their side of the risk set to the end of the month `until`."""
+    return then.picked | then.ends.isnull() | (until < then.ends)
+
+
+def _stayed(changes: Table, stays: Table) -> Table:
+    """Return student, g and the log-chance to have stayed after g up to `until`; no row where nobody was picked."""
+    later = changes.select("student", "g", "until").join(stays, "student", rname="{name}_of")
+    later = later.filter((later.h > later.g) & (later.h <= later.until))
+    return later.group_by(["student", "g"]).agg(stayed=later.log.sum())
 
 
 def _shown(rows: Table) -> Table:
@@ -178,11 +228,14 @@ def _shown(rows: Table) -> Table:
         "student",
         "g",
         "picked",
+        "waiting",
         "district_code",
         "school_code",
         "before",
         "after",
         *WINDOWS,
+        weight=ibis.ifelse(rows.picked, 1.0, (-rows.stayed.fill_null(0.0)).exp()),
+        absence=rows.band,
         band=grade_band(rows.grade),
         need=rows.high_needs.cast("float64"),
     )
@@ -209,6 +262,7 @@ def _record(table: pd.DataFrame, exposure: np.ndarray) -> RiskRows:
     district = pd.factorize(table["district_code"])[0]
     return RiskRows(
         change=(table["after"] - table["before"]).to_numpy(float),
+        weight=table["weight"].to_numpy(float),
         picked=table["picked"].to_numpy(bool),
         history=_history(table, school, district),
         student=pd.factorize(table["student"])[0],
@@ -225,5 +279,6 @@ def _history(table: pd.DataFrame, school: np.ndarray, district: np.ndarray) -> n
     columns = [filled, np.square(filled) / 100, ~known, table[["before"]].fillna(table["before"].mean())]
     mates = table.groupby([school, table["g"].to_numpy()])["before"].transform("mean").fillna(table["before"].mean())
     columns += [mates.to_numpy()[:, None], pd.get_dummies(table["band"], dummy_na=True), table[["need"]].fillna(0.5)]
+    columns += [table[["waiting"]], pd.get_dummies(table["absence"])]
     columns += [pd.get_dummies(table["g"]), pd.get_dummies(pd.Series(district))]
     return np.column_stack([np.asarray(one, dtype=float) for one in columns])

@@ -4,7 +4,7 @@ Each check is the doubly robust effect over the same months, of rows in risk set
 design and lead to no claim of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
+from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_rows import RiskRows, RiskSets, risk_rows, risk_sets
 from leapstudy.study.student_results import beside
 
@@ -24,10 +25,11 @@ LABELS = {
     UNEXPOSED: "the same, beside schools with few visits (spill-over)",
     REFERRED: "all who were referred, met or not (intention-to-treat)",
 }
+FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
 CHECK_COLUMNS = ("what", "estimate_pp", "se_pp", "low_pp", "high_pp", "p_value", "n_treated", "n_comparison", "reason")
 
 
-def checks(data: StudentData, sets: RiskSets) -> pd.DataFrame:
+def checks(data: StudentData, sets: RiskSets, rules: Sequence[ReferralRule]) -> pd.DataFrame:
     """Return the checks, one row each; one that cannot be made says why.
 
     Parameters
@@ -36,6 +38,8 @@ def checks(data: StudentData, sets: RiskSets) -> pd.DataFrame:
         The students of all districts, with their visit log.
     sets
         Their risk sets by first visit.
+    rules
+        The districts' referral rules, from `find_rules`.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def checks(data: StudentData, sets: RiskSets) -> pd.DataFrame:
         Index: estimator; columns `CHECK_COLUMNS`.
     """
     visited = _attempt(lambda: risk_rows(sets, HEADLINE))
-    referred = _attempt(lambda: risk_rows(risk_sets(data, "referral"), HEADLINE))
+    referred = _attempt(lambda: risk_rows(risk_sets(data, rules, "referral"), HEADLINE))
     found = {
         VISITED: _adjusted(visited),
         UNEXPOSED: _adjusted(visited, beside_unexposed),
@@ -69,12 +73,27 @@ def beside_unexposed(rows: RiskRows) -> np.ndarray:
 def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
     if isinstance(rows, str):
         return rows
-    used = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
-    students = len(np.unique(rows.student[used & rows.picked]))
-    if students < MIN_GROUP or len(np.unique(rows.student[used & ~rows.picked])) < MIN_GROUP:
-        return f"Fewer than {MIN_GROUP} visited or comparison students are left."
+    return effect_of_rows(rows, chosen(rows) if chosen else np.ones(len(rows.change), dtype=bool), FEW)
+
+
+def effect_of_rows(rows: RiskRows, chosen: np.ndarray, few: str) -> AdjustedEffect | str:
+    """Return the doubly robust effect on chosen rows with a change, or why there is none.
+
+    Parameters
+    ----------
+    rows
+        From `risk_rows`.
+    chosen : ndarray of bool, shape (N,)
+        Which of them may be used.
+    few
+        What is said where a side has fewer than `MIN_GROUP` students.
+    """
+    used = chosen & np.isfinite(rows.change)
+    if min(len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked)) < MIN_GROUP:
+        return few
+    parts = (rows.change, rows.picked, rows.history, rows.school, rows.weight)
     try:
-        return adjusted_effect(rows.change[used], rows.picked[used], rows.history[used], rows.school[used])
+        return adjusted_effect(*(part[used] for part in parts))
     except BadInput as error:
         return str(error)
 

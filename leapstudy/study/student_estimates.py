@@ -121,7 +121,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = None
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
-    sets = risk_sets(data)
+    sets = risk_sets(data, rules)
     control, drawn = _control(data, rules, settings), _lottery(data, settings)
     return Measured(
         counts,
@@ -133,7 +133,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         data.simulated,
         period,
         drawn,
-        checks(data, sets),
+        checks(data, sets, rules),
         outcome_effects(data, sets, settings),
     )
 

@@ -9,13 +9,14 @@ from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
+from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.evidence.verdict import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
 from leapstudy.students.risk_rows import WITHIN, RiskSets, risk_rows
 from leapstudy.students.settings import StudentSettings, input_files
+from leapstudy.study.student_checks import effect_of_rows
 from leapstudy.study.student_results import beside
 
 OUTCOME_COLUMNS = (
@@ -32,6 +33,7 @@ OUTCOME_COLUMNS = (
     "reason",
 )
 ESTIMATOR = "dr_outcome"
+FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
 
 
 def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings) -> pd.DataFrame | None:
@@ -76,13 +78,9 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
 def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
     try:
         rows = risk_rows(sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
-        used = np.isfinite(rows.change)
-        sides = [len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked)]
-        if min(sides) < MIN_GROUP:
-            return f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
-        return adjusted_effect(rows.change[used], rows.picked[used], rows.history[used], rows.school[used])
     except BadInput as error:
         return str(error)
+    return effect_of_rows(rows, np.ones(len(rows.change), dtype=bool), FEW)
 
 
 def outcome_estimates(table: pd.DataFrame, main: Estimate) -> tuple[Estimate, ...]:

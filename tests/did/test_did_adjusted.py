@@ -5,7 +5,7 @@ import pytest
 from drdid.drdid import drdid_panel
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.adjusted import adjusted_effect
+from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
 
 
 def _rows(n=600, seed=0, effect=2.0):
@@ -18,25 +18,40 @@ def _rows(n=600, seed=0, effect=2.0):
     return change, visited, x, school
 
 
+def _unweighted(change, visited, x, school) -> AdjustedEffect:
+    return adjusted_effect(change, visited, x, school, np.ones(len(change)))
+
+
 def test_two_strata_by_hand():
     """Saturated in one stratum: the visited weigh; stratum 0 gains 3 - 1, stratum 1 gains 6 - 4, in shares 1/3 and 2/3."""
     change = np.array([3.0, 1, 1, 1, 5, 7, 3, 4, 5], dtype=float)
     visited = np.array([1, 0, 0, 0, 1, 1, 0, 0, 0], dtype=bool)
     stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
-    assert adjusted_effect(change, visited, stratum[:, None], np.arange(9)).estimate == pytest.approx(2.0)
+    assert _unweighted(change, visited, stratum[:, None], np.arange(9)).estimate == pytest.approx(2.0)
 
 
-def test_it_is_the_reference_s_estimate_and_error():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_it_is_the_reference_s_estimate_and_error(weighted):
     change, visited, x, _ = _rows()
-    ours = adjusted_effect(change, visited, x, np.arange(len(change)))
-    theirs = drdid_panel(
-        change, np.zeros(len(change)), visited.astype(float), np.column_stack([np.ones(len(change)), x])
-    )
+    n = len(change)
+    weight = np.random.default_rng(4).uniform(0.5, 3, n) if weighted else np.ones(n)
+    ours = adjusted_effect(change, visited, x, np.arange(n), weight)
+    both = np.column_stack([np.ones(n), x])
+    theirs = drdid_panel(change, np.zeros(n), visited.astype(float), both, i_weights=weight)
     assert ours.estimate == pytest.approx(theirs[0] if isinstance(theirs, tuple) else theirs["att"], abs=1e-8)
     reference = theirs[1] if isinstance(theirs, tuple) else theirs["se"]
-    reference = reference if np.isscalar(reference) else np.std(reference) / np.sqrt(len(change))
-    n = len(change)
+    reference = reference if np.isscalar(reference) else np.std(reference) / np.sqrt(n)
     assert ours.se == pytest.approx(float(reference) * np.sqrt(n / (n - 1)), rel=2e-3)
+
+
+def test_a_whole_weight_is_that_many_rows():
+    """Weights are rows: a row of weight 3 gives the estimate of the same row three times."""
+    change, visited, x, school = _rows(300, 2)
+    weight = np.where(visited, 1, np.random.default_rng(6).integers(1, 4, 300))
+    rows = np.repeat(np.arange(300), weight)
+    one = adjusted_effect(change, visited, x, school, weight.astype(float))
+    assert one.estimate == pytest.approx(_unweighted(change[rows], visited[rows], x[rows], school[rows]).estimate)
+    assert one.se == pytest.approx(_unweighted(change[rows], visited[rows], x[rows], school[rows]).se)
 
 
 def test_errors_by_school_are_those_of_a_bootstrap_of_schools():
@@ -44,28 +59,28 @@ def test_errors_by_school_are_those_of_a_bootstrap_of_schools():
     rng, again = np.random.default_rng(1), []
     for _ in range(150):
         rows = np.concatenate([np.flatnonzero(school == one) for one in rng.integers(0, 30, 30)])
-        again.append(adjusted_effect(change[rows], visited[rows], x[rows], np.arange(len(rows))).estimate)
-    assert adjusted_effect(change, visited, x, school).se == pytest.approx(np.std(again, ddof=1), rel=0.25)
+        again.append(_unweighted(change[rows], visited[rows], x[rows], np.arange(len(rows))).estimate)
+    assert _unweighted(change, visited, x, school).se == pytest.approx(np.std(again, ddof=1), rel=0.25)
 
 
 def test_columns_that_add_nothing_change_nothing():
     change, visited, x, school = _rows()
     more = np.column_stack([x, np.ones(len(x)), x[:, 0] * 2 - 1, x.sum(axis=1)])
-    assert adjusted_effect(change, visited, more, school).estimate == pytest.approx(
-        adjusted_effect(change, visited, x, school).estimate
+    assert _unweighted(change, visited, more, school).estimate == pytest.approx(
+        _unweighted(change, visited, x, school).estimate
     )
 
 
 def test_without_anybody_alike_or_with_few_clusters_it_refuses():
     change, visited, x, school = _rows()
     with pytest.raises(BadInput, match="too few to be adjusted"):
-        adjusted_effect(change, visited, x, school % 3)
+        _unweighted(change, visited, x, school % 3)
     with pytest.raises(BadInput, match="no like among the others"):
-        adjusted_effect(change, visited, visited[:, None].astype(float), school)
+        _unweighted(change, visited, visited[:, None].astype(float), school)
 
 
 def test_bias_and_coverage_in_a_small_monte_carlo():
-    found = [adjusted_effect(*_rows(400, seed, effect=0.0)) for seed in range(60)]
+    found = [_unweighted(*_rows(400, seed, effect=0.0)) for seed in range(60)]
     estimates = np.array([one.estimate for one in found])
     assert abs(estimates.mean()) < 3 * estimates.std() / np.sqrt(60) + 0.02
     covered = np.mean([one.low <= 0 <= one.high for one in found])

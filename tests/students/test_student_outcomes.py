@@ -7,8 +7,10 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import OUTCOME_NAMES
 from leapstudy.students.handle import open_students
+from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.outcomes import KINDS, OUTCOME_RULES, open_outcomes, outcome_points
 from leapstudy.students.reading import Reading
+from leapstudy.students.referral_rule import find_rules
 from leapstudy.students.risk_rows import WITHIN, risk_rows, risk_sets
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import load_config, write_simulation
@@ -62,7 +64,7 @@ def test_what_is_no_outcome_is_refused_without_showing_a_cell(opened, tmp_path, 
 def test_before_and_after_are_those_of_a_slow_twin(opened, name):
     files, data = opened
     rows = risk_rows(
-        risk_sets(data),
+        risk_sets(data, find_rules(at_risk_shares(data))),
         (1, WITHIN),
         outcome=outcome_points(open_outcomes(data, files.outcomes, Reading()), name),
         take=KINDS[name].take,
@@ -98,7 +100,9 @@ def test_before_and_after_are_those_of_a_slow_twin(opened, name):
 def test_effects_cover_the_truth_and_are_corrected(opened, monkeypatch):
     files, data = opened
     monkeypatch.setattr(student_outcomes, "input_files", lambda _: {"outcomes": files.outcomes})
-    table = outcome_effects(data, risk_sets(data), load_settings()).set_index("outcome")
+    table = outcome_effects(data, risk_sets(data, find_rules(at_risk_shares(data))), load_settings()).set_index(
+        "outcome"
+    )
     truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
     assert truth["grades"] > 1 and truth["chronic_absence"] < 0 and truth["enrolled"] == 0
     made = table[table["reason"] == ""]

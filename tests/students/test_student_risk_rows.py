@@ -6,6 +6,9 @@ import pytest
 
 from leapstudy.students import risk_rows as module
 from leapstudy.students.handle import open_students
+from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.referral_rule import ReferralRule, find_rules
+from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.risk_rows import risk_rows, risk_sets
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study.student_checks import REFERRED, VISITED, check_rows, checks
@@ -20,53 +23,84 @@ def opened(tmp_path_factory):
     return files, open_students(files.panel, files.visits)
 
 
+def _rules(data):
+    return find_rules(at_risk_shares(data))
+
+
 def _number(day) -> int:
     return 12 * day.year + day.month - 1
 
 
-def test_rows_and_changes_are_those_of_a_slow_twin(opened):
-    files, data = opened
-    rows = risk_rows(risk_sets(data), (1, 6))
-    panel = pd.read_parquet(files.panel)
+def _twin(files) -> pd.DataFrame:
+    """Return who is at risk when, in plain loops: student, g, ends, band, waiting, rates, base.
+
+    One rule for all: its window is the last two school months.
+    """
+    panel, log = pd.read_parquet(files.panel), pd.read_parquet(files.visits)
     panel["t"] = [_number(day) for day in panel["month"]]
-    panel["y"] = 100 * panel["days_attended"] / panel["days_enrolled"]
     first = panel.groupby("student", observed=True)["first_visit_month"].first().dropna().map(_number)
-    rates = {
-        student: dict(zip(own["t"], own["y"], strict=True)) for student, own in panel.groupby("student", observed=True)
-    }
-    months, picked, changes = sorted(panel["t"].unique()), 0, []
-    for g in sorted(first.unique()):
-        base = max((t for t in months if t < g), default=None)
-        for student, own in rates.items():
+    referral = log.groupby("student", observed=True)["referral_date"].min().map(_number)
+    months, rows = sorted(panel["t"].unique()), []
+    for (student, code), own in panel.groupby(["student", "district_code"], observed=True):
+        days = {
+            t: (enrolled, attended) for t, enrolled, attended in own[["t", "days_enrolled", "days_attended"]].to_numpy()
+        }
+        for g in sorted(first.unique()):
+            base = max((t for t in months if t < g), default=None)
             ends = first.get(student, np.inf)
-            if base not in own or ends < g:
-                continue
-            picked += ends == g
-            after = [y for t, y in own.items() if g + 1 <= t <= g + 6 and (ends == g or t < ends)]
-            changes.append(np.mean(after) - own[base] if after else np.nan)
-    assert rows.picked.sum() == picked and len(rows.change) == len(changes)
-    assert np.nansum(rows.change) == pytest.approx(np.nansum(changes))
-    assert np.isnan(rows.change).sum() == np.isnan(changes).sum()
+            if base in days and ends >= g:
+                seen = [days[t] for t in months[: months.index(base) + 1][-2:] if t in days]
+                enrolled, attended = np.sum(seen, axis=0)
+                band = np.digitize(100 * (enrolled - attended) / enrolled, BAND_EDGES)
+                rates = {t: 100 * there / of for t, (of, there) in days.items()}
+                rows.append((student, code, g, base, ends, band, referral.get(student, np.inf) < g, rates))
+    columns = ["student", "code", "g", "base", "ends", "band", "waiting", "rates"]
+    return pd.DataFrame(rows, columns=columns).assign(picked=lambda made: made["ends"] == made["g"])
+
+
+def test_rows_changes_and_weights_are_those_of_a_slow_twin(opened):
+    files, data = opened
+    rule = ReferralRule("ALL", "last_two_months", 10, 1.0, 0.0, 0.1, 100)
+    rows, twin = risk_rows(risk_sets(data, [rule]), (1, 6)), _twin(files)
+    stratum = ["code", "band", "waiting"]
+    chances = twin.groupby(["g", *stratum])["picked"].mean()
+    twin = twin[twin.groupby(stratum)["picked"].transform("any")]
+    changes, weights = [], []
+    for row in twin.itertuples():
+        after = [y for t, y in row.rates.items() if row.g + 1 <= t <= row.g + 6]
+        stays = row.picked or row.ends > row.g + 6
+        changes.append(np.mean(after) - row.rates[row.base] if after and stays else np.nan)
+        later = twin[(twin["student"] == row.student) & (twin["g"] > row.g) & (twin["g"] <= row.g + 6)]
+        chance = [1 - chances[tuple(one)] for one in later[["g", *stratum]].to_numpy()]
+        weights.append(1 / np.prod([one for one in chance if one > 0]) if stays and not row.picked else 1.0)
+    used = np.isfinite(changes)
+    assert rows.picked.sum() == twin["picked"].sum() and len(rows.change) == len(twin)
+    assert np.isfinite(rows.change).sum() == used.sum()
+    seen = np.isfinite(rows.change)
+    assert rows.change[seen].sum() == pytest.approx(np.array(changes)[used].sum())
+    assert (rows.weight * rows.change)[seen].sum() == pytest.approx((np.array(weights) * changes)[used].sum())
+    assert rows.weight[seen & ~rows.picked].max() > 1.2 and (rows.weight[rows.picked] == 1).all()
     assert 0 < rows.exposure.max() < 1 and "numbers are not shown" in repr(rows)
 
 
 def test_referrals_begin_before_who_is_met_is_known(opened):
     _, data = opened
-    assert risk_rows(risk_sets(data, "referral"), (1, 6)).picked.sum() > risk_rows(risk_sets(data), (1, 6)).picked.sum()
+    referred, visited = (risk_rows(risk_sets(data, _rules(data), event), (1, 6)) for event in ("referral", "visit"))
+    assert referred.picked.sum() > visited.picked.sum()
 
 
 def test_a_sample_keeps_every_visited_student(opened, monkeypatch):
     _, data = opened
-    whole = risk_rows(risk_sets(data), (1, 6))
-    monkeypatch.setattr(module, "MOST_ROWS", 2_000)
-    some, again = risk_rows(risk_sets(data), (1, 6)), risk_rows(risk_sets(data), (1, 6))
+    whole = risk_rows(risk_sets(data, _rules(data)), (1, 6))
+    monkeypatch.setattr(module, "MOST_ROWS", 400)
+    some, again = risk_rows(risk_sets(data, _rules(data)), (1, 6)), risk_rows(risk_sets(data, _rules(data)), (1, 6))
     assert some.picked.sum() == whole.picked.sum()
-    assert 1_600 < (~some.picked).sum() < 2_400 and np.array_equal(some.change, again.change, equal_nan=True)
+    assert 300 < (~some.picked).sum() < 500 and np.array_equal(some.change, again.change, equal_nan=True)
 
 
 def test_the_checks_stand_beside_the_headline(opened):
     files, data = opened
-    table = checks(data, risk_sets(data))
+    table = checks(data, risk_sets(data, _rules(data)), _rules(data))
     truth = pd.read_csv(files.truth, dtype={"district_code": "str"})
     inside = truth[(truth["district_code"] == "ALL") & truth["event_time"].between(1, 6)]
     effect = np.average(inside["effect_pp"], weights=inside["students"])

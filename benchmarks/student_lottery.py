@@ -1,0 +1,159 @@
+"""Size, bias and coverage of the analysis of a draw, on SIMULATED students whose true effects are known.
+
+Run it by `python benchmarks/student_lottery.py`. A replicate is one draw among the students who meet the referral rule,
+in two districts and two phases. Arrays go straight to the estimators. The table is kept in
+benchmarks/results/student_lottery.csv with its date and seed.
+"""
+
+import argparse
+import datetime
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from leapstudy.core.files import write_text_atomic
+from leapstudy.did.lottery.leavers import lee_bounds
+from leapstudy.did.lottery.rollout import rollout
+from leapstudy.did.lottery.visited import complier_effect
+from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
+from leapstudy.students.simulate.config import EffectPath
+
+OUT = Path(__file__).parent / "results" / "student_lottery.csv"
+DRAWS, SEED, REDRAWS, RESAMPLES = 400, 20261128, 399, 199
+DISTRICTS = {"0640011": 1500, "0770011": 1200}
+STARTS = {"first": "2021-09", "second": "2022-01"}
+OFFER = {"starts": STARTS, "share": 0.6, "crossover": 0.03}
+EDGES = (0, 10, 14, 20)
+"""School months at which periods begin: before the first start, from each start on; and one past the last."""
+LEAVING = 0.6
+"""Chance to leave before the last figure, a share missed in the last period: visits keep students, so Lee is needed."""
+WHAT = {
+    "offer": "effect of the offer",
+    "visited": "effect of being visited (Anderson-Rubin)",
+    "leavers": "effect on those who stay either way (Lee bounds)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """N students drawn, with and without visits: attendance in points, shape (N, periods); who is visited by when."""
+
+    outcome: np.ndarray
+    without: np.ndarray
+    visited: np.ndarray
+    start: np.ndarray
+    strata: np.ndarray
+
+
+def drawn(config: SimulationConfig) -> Drawn:
+    """Return the students of a draw."""
+    parts = [_drawn_of(block, config) for block in simulate(config)]
+    strata = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    return Drawn(*(np.concatenate(one) for one in zip(*parts, strict=True)), strata)
+
+
+def _drawn_of(block: Block, config: SimulationConfig) -> tuple[np.ndarray, ...]:
+    rows = block.referrals.phase >= 0
+    spans = [slice(*ends) for ends in pairwise(EDGES)]
+    rates = [
+        np.stack([100 * (1 - days[rows][:, span].sum(axis=1) / block.days[span].sum()) for span in spans], axis=1)
+        for days in (block.absent, block.absent_without)
+    ]
+    ends = [config.months[span.stop - 1] for span in spans]
+    visited = np.stack([block.cohort[rows] <= end for end in ends], axis=1).astype(float)
+    return *rates, visited, block.referrals.phase[rows] + 1
+
+
+def truths(data: Drawn) -> tuple[float, float]:
+    """Return the effect of the offer and of being visited, averaged as the estimators average them."""
+    gain, pairs = data.outcome - data.without, []
+    for stratum in np.unique(data.strata):
+        for place in range(1, len(STARTS) + 1):
+            for period in range(place, len(STARTS) + 1):
+                own = data.strata == stratum
+                on, off = own & (data.start == place), own & (data.start > period)
+                means = [one[on, period].mean() - one[off, period].mean() for one in (gain, data.visited)]
+                pairs.append((*means, on.sum()))
+    gains, seen, sizes = np.array(pairs).T
+    return float(np.average(gains, weights=sizes)), float(
+        np.average(gains, weights=sizes) / np.average(seen, weights=sizes)
+    )
+
+
+def replicate(path: str, seed: int) -> list[dict[str, object]]:
+    """Return estimate, interval and truth of each quantity of one draw."""
+    config = load_config().with_changes(
+        seed=seed, districts=DISTRICTS, visits__offer=OFFER, effect__path=path, attrition__monthly=0.0,
+        effect__null_district=False,
+    )  # fmt: skip
+    data = drawn(config)
+    offer, visited = truths(data)
+    one = rollout(data.outcome, data.start, data.strata, seed=seed, most=REDRAWS)
+    moved = complier_effect(data.outcome, data.visited, data.start, data.strata)
+    rows = [
+        ("offer", offer, one.estimate, one.redraw_low, one.redraw_high, one.p_value <= 0.05),
+        ("visited", visited, moved.estimate, moved.low, moved.high, not moved.low <= 0 <= moved.high),
+        _leavers(data, seed),
+    ]
+    columns = ("what", "truth", "estimate", "low", "high", "rejects")
+    return [{"path": path, **dict(zip(columns, row, strict=True))} for row in rows]
+
+
+def _leavers(data: Drawn, seed: int) -> tuple[str, float, float, float, float, bool]:
+    """Return the middle of Lee's bounds and their interval, beside the effect on the offered who stay either way."""
+    chance = np.random.default_rng([seed, 1]).random(len(data.start))
+    stays, would = (chance >= LEAVING * (1 - rates[:, -1] / 100) for rates in (data.outcome, data.without))
+    change, offered = data.outcome[:, -1] - data.outcome[:, 0], data.start <= len(STARTS)
+    bounds = lee_bounds(np.where(stays, change, np.nan), offered, seed, RESAMPLES)
+    always = offered & stays & would
+    truth = float((data.outcome - data.without)[always, -1].mean())
+    outside = not bounds.low <= 0 <= bounds.high
+    return "leavers", truth, (bounds.lower + bounds.upper) / 2, bounds.low, bounds.high, outside
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return bias, spread, coverage and rejections of zero by path and quantity."""
+    rows = rows.assign(gap=rows["estimate"] - rows["truth"], covered=rows["truth"].between(rows["low"], rows["high"]))
+    return rows.groupby(["path", "what"], sort=False).agg(
+        draws=("gap", "size"), truth_pp=("truth", "mean"), bias_pp=("gap", "mean"), sd_pp=("gap", "std"),
+        coverage=("covered", "mean"), rejects=("rejects", "mean"),
+    ).reset_index()  # fmt: skip
+
+
+def lines(table: pd.DataFrame) -> str:
+    """Return the table of `docs/method.md`."""
+    head = ("visits", "quantity", "truth, points", "bias, points", "coverage", "rejects zero")
+    told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in table.to_dict("records"):
+        points = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
+        work = "do nothing" if row["path"] == "zero" else "work"
+        told.append(
+            f"| {work} | {WHAT[row['what']]} | {' | '.join(points)} | {row['coverage']:.1%} | {row['rejects']:.1%} |"
+        )
+    return "\n".join(told)
+
+
+def main() -> None:
+    """Run the draws and keep the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    rows = [
+        row
+        for path in get_args(EffectPath)
+        for number in range(given.draws)
+        for row in replicate(path, given.seed + number)
+    ]
+    table = summary(pd.DataFrame(rows)).assign(seed=given.seed, date=datetime.date.today().isoformat())
+    write_text_atomic(given.out, table.to_csv(index=False, float_format="%.4f"))
+    print(table.round(3).to_string(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
