@@ -94,7 +94,7 @@ def fitted(text: str, size: float, width: float, weight: str = "normal") -> str:
     Examples
     --------
     >>> fitted("Arlington Elementary/Middle School", 9, 1.5)
-    'Arlington Elementary…'
+    'Arlington Elementary/M…'
     """
     short = text
     while short and text_width(short + ("" if short == text else "…"), size, weight) > width:
