@@ -29,6 +29,10 @@ def between(low: Any, high: Any, digits: int = 2) -> str:
     """Return an interval in words; one that could not be formed is said, not hidden."""
     if missing(low) or missing(high):
         return "no interval can be formed"
+    if math.isinf(low) and math.isinf(high):
+        return "no bounded interval"
+    if math.isinf(low) or math.isinf(high):
+        return f"{number(high, digits)} or less" if math.isinf(low) else f"{number(low, digits)} or more"
     return f"{number(low, digits)} to {number(high, digits)}"
 
 

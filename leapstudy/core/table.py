@@ -8,15 +8,19 @@ from typing import Any
 
 import pandas as pd
 
+from leapstudy.core.phrases import number
+
 
 def cell_text(value: Any, decimals: int = 2) -> str:
-    """Return a value as a reader sees it: missing is a dash, numbers are rounded, minus is a real minus."""
+    """Return a value as a reader sees it: missing is a dash, no bound is none, minus is a real minus."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "–"
+    if isinstance(value, float) and math.isinf(value):
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.{decimals}f}".replace("-", "−")
+        return number(value, decimals)
     return str(value).replace("-", "−") if isinstance(value, int) else str(value)
 
 

@@ -1,6 +1,7 @@
 """An outcome over many years: both sides' levels, and the difference on both scales, never one without the other."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -286,7 +287,7 @@ def _direction(after: pd.DataFrame, scale: str) -> str:
 
 def _effect_ticks(axes: Axes, reach: float, scale: str) -> None:
     if scale == "points":
-        step = next(step for step in (1, 2, 4, 5, 10, 20) if reach / step <= 2.6)
+        step = next(size * 10**power for power in count() for size in (1, 2, 4, 5) if reach / (size * 10**power) <= 2.6)
         ticks = np.arange(-2, 3) * step
         ticks = ticks[np.abs(ticks) <= reach]
         axes.set_yticks(ticks, [signed(float(tick)) for tick in ticks])

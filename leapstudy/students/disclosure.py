@@ -1,4 +1,6 @@
-"""The state's rule for small cells, and how a count is shown under it."""
+"""The state's rule for small cells, and how a count or a mean is shown under it."""
+
+import numpy as np
 
 MIN_COUNT = 6
 """A numerator below this is not shown (a common rule)."""
@@ -15,3 +17,27 @@ def shown(count: int) -> str:
 def rounded(count: int) -> str:
     """Return a count to the nearest ten, so that a small difference between two of them stays hidden."""
     return f"about {round(count, -1):,}"
+
+
+OPEN_POINTS = 20
+"""How far the month of one student stays open, in points, to who knows everybody else behind a published mean."""
+
+_UNITS = np.array([0.01, 0.1, 0.2, 0.5, 1.0])
+
+
+def unit_of_mean(students: np.ndarray) -> np.ndarray:
+    """Return to what a mean over so many students is rounded, in points: times the students it is `OPEN_POINTS`."""
+    needed = OPEN_POINTS / np.asarray(students, dtype=float)
+    return _UNITS[np.minimum(np.searchsorted(_UNITS, needed - 1e-9), len(_UNITS) - 1)]
+
+
+def rounded_mean(mean: np.ndarray, students: np.ndarray) -> np.ndarray:
+    """Return means over `students` as they are shown, in points: the fewer students, the coarser.
+
+    Examples
+    --------
+    >>> rounded_mean(np.array([91.27, 91.27, 91.27]), np.array([20, 150, 5000]))
+    array([91.  , 91.2 , 91.27])
+    """
+    unit = unit_of_mean(students)
+    return np.round(np.round(np.asarray(mean) / unit) * unit, 2)

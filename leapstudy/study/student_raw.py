@@ -1,9 +1,13 @@
-"""Mean attendance before any model: by month and season of first visit, and around the month of being picked."""
+"""Mean attendance before any model: by month and season of first visit, and around the month of being picked.
+
+Means are rounded by the number of students behind them (`leapstudy.students.disclosure`): beside the placebo's changes,
+levels to a hundredth of a point would tell the single month of a student to who knows those never visited.
+"""
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.disclosure import MIN_GROUP, rounded_mean
 from leapstudy.students.groups import season
 from leapstudy.students.moments.record import NEVER, Moments
 
@@ -56,7 +60,8 @@ def raw_paths(moments: Moments) -> pd.DataFrame:
         students, summed = _sums(moments, groups == group)
         shown = _may_be_shown(_by_district(moments, groups == group))
         months = [f"{period // 12}-{period % 12 + 1:02d}" for period in moments.periods[shown]]
-        parts.append(pd.DataFrame({"month": months, "group": group, "rate_pct": summed[shown] / students[shown]}))
+        rates = rounded_mean(summed[shown] / students[shown], students[shown])
+        parts.append(pd.DataFrame({"month": months, "group": group, "rate_pct": rates}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -82,16 +87,22 @@ def rebound(placebo: Moments) -> pd.DataFrame:
         own = placebo.cohort == cohort
         students, summed = (part * enough for part in _sums(placebo, own))
         since = (placebo.periods - cohort).astype(int)
-        rows.append(pd.DataFrame({"event_time": since, "n": students, "picked": summed, "others": others * students}))
+        own_sums = {"event_time": since, "n": students, "picked": summed, "others": others * students}
+        # a student's weight among the others is at most that of the month with the fewest of them
+        rows.append(pd.DataFrame({**own_sums, "fewest": np.where(students > 0, others_n, np.inf)}))
         counts.append(pd.DataFrame((_by_district(placebo, own) * enough).T, index=since))
     if not rows:
         return pd.DataFrame(columns=["event_time", "picked_pct", "others_pct"], dtype=float)
-    table = pd.concat(rows).groupby("event_time", as_index=False).sum()
+    table = (
+        pd.concat(rows)
+        .groupby("event_time", as_index=False)
+        .agg({"n": "sum", "picked": "sum", "others": "sum", "fewest": "min"})
+    )
     table = table[_may_be_shown(pd.concat(counts).groupby(level=0).sum().to_numpy().T)]
     return pd.DataFrame(
         {
             "event_time": table["event_time"],
-            "picked_pct": table["picked"] / table["n"],
-            "others_pct": table["others"] / table["n"],
+            "picked_pct": rounded_mean(table["picked"] / table["n"], table["n"]),
+            "others_pct": rounded_mean(table["others"] / table["n"], table["fewest"]),
         }
     ).reset_index(drop=True)

@@ -12,6 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.study.door import PANEL_COLUMNS
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
+PLACEBO, PLACEBO_YEARS = "placebo_2019_20_to_2020_21", ("2019-20", "2020-21")
 
 
 def test_importing_loads_nothing_heavy():
@@ -61,6 +62,9 @@ def test_a_regression_that_anybody_can_write_gives_the_published_numbers(pooled,
     for district, answer in ((None, pooled), ("hartford", hartford)):
         model = smf.ols(FORMULA, ls.panel(district)).fit()
         assert model.params["treated:post"] == pytest.approx(answer.main.estimate_pp, abs=1e-10)
+        placebo = smf.ols(FORMULA, ls.panel(district, contrast=PLACEBO)).fit()
+        row = next(row for row in answer.estimates if (row.role, row.pre, row.post) == ("placebo", *PLACEBO_YEARS))
+        assert placebo.params["treated:post"] == pytest.approx(row.estimate_pp, abs=1e-10)
     by_students = ls.panel(weights="students")
     model = smf.wls(FORMULA, by_students, weights=by_students["weight"]).fit()
     assert model.params["treated:post"] == pytest.approx(ls.diff_in_diff(by_students).estimate, abs=1e-10)

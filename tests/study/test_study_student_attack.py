@@ -16,6 +16,7 @@ from scipy.optimize import linprog
 
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.staggered.aggregate import averages
+from leapstudy.students.disclosure import unit_of_mean
 from leapstudy.students.engine import connect
 from leapstudy.students.groups import season
 from leapstudy.students.handle import engine_table, open_students
@@ -30,7 +31,7 @@ from leapstudy.study.student_raw import NEVER_VISITED
 
 pytestmark = pytest.mark.slow
 SIZES = {"0640011": 260, "0770011": 190, "0800011": 170, "1630011": 50}
-HALF = 0.5 * 10**-DIGITS + 1e-7
+UNIT = 10**-DIGITS
 CELL = ["g", "t", "treated", "district_code", "band", "waiting", "part"]
 
 
@@ -63,17 +64,17 @@ class Attack:
     withheld: list = field(default_factory=list)
     figures: int = 0
 
-    def rounded(self, weights):
-        """Return an equation whose value is rounded as it is published."""
+    def rounded(self, weights, unit=UNIT):
+        """Return an equation: the weights, the value as it is published, and to what it is rounded."""
         outcome = self.main.outcome
         row = weights.reindex(index=outcome.index, columns=outcome.columns).fillna(0.0).to_numpy()
-        return row.ravel(), published(float(np.nansum(row * outcome.to_numpy())))
+        return row.ravel(), unit * round(float(np.nansum(row * outcome.to_numpy())) / unit), unit
 
-    def tell(self, weights, value):
+    def tell(self, weights, value, unit=UNIT):
         """Add a published figure; the equation must be that figure."""
-        row, own = self.rounded(weights)
-        assert abs(own - published(value)) < 1.5 * 10**-DIGITS
-        (self.told if weights.columns[-1] >= self.first else self.of_placebo).append((row, own))
+        row, own, unit = self.rounded(weights, unit)
+        assert abs(own - published(value)) < 0.5 * UNIT + unit
+        (self.told if weights.columns[-1] >= self.first else self.of_placebo).append((row, own, unit))
 
     @property
     def first(self):
@@ -90,11 +91,11 @@ class Attack:
         seen = self.main.outcome.notna().to_numpy().ravel()
         unknown = self.unknown(who)
         y = np.nan_to_num(self.main.outcome.to_numpy().ravel())
-        weights = np.array([one for one, _ in equations])
+        weights, values, units = map(np.array, zip(*equations, strict=True))
         known = weights[:, seen & ~unknown] @ y[seen & ~unknown]
-        rest = np.array([value for _, value in equations]) - known
+        rest, half = values - known, units / 2 + 1e-7
         own = weights[:, unknown]
-        bounds = np.vstack([own, -own]), np.concatenate([rest + HALF, HALF - rest])
+        bounds = np.vstack([own, -own]), np.concatenate([rest + half, half - rest])
         ends = [linprog(sign * row, *bounds, bounds=(0, 100), method="highs").fun for sign in (1, -1)]
         return -ends[1] - ends[0]
 
@@ -109,7 +110,7 @@ class Attack:
         """
         unknown = self.unknown(hidden)
         who = np.repeat(np.arange(len(self.main.outcome)), self.main.outcome.shape[1])[unknown]
-        _, size, rows = np.linalg.svd(np.array([row for row, _ in equations])[:, unknown], full_matrices=False)
+        _, size, rows = np.linalg.svd(np.array([one[0] for one in equations])[:, unknown], full_matrices=False)
         rows = rows[size > size[0] * 1e-9]
         for student in np.unique(who):
             _, share, months = np.linalg.svd(rows[:, who == student], full_matrices=False)
@@ -194,7 +195,8 @@ def tell_raw(attack, answer, places, placebo_places):
     for row in answer.raw_paths.itertuples():
         chosen = pd.DataFrame(False, main.outcome.index, main.outcome.columns)
         chosen[number(pd.Timestamp(f"{row.month}-01"))] = (group == row.group) & main.place.isin(places)
-        attack.tell(mean_of(main.outcome, chosen), row.rate_pct)
+        students = (chosen & main.outcome.notna()).to_numpy().sum()
+        attack.tell(mean_of(main.outcome, chosen), row.rate_pct, float(unit_of_mean(students)))
     own, months = placebo.place.isin(placebo_places), placebo.outcome.columns
     for row in answer.rebound.itertuples():
         event = months.to_numpy()[None, :] == (placebo.cohort.to_numpy() + row.event_time)[:, None]
@@ -202,8 +204,9 @@ def tell_raw(attack, answer, places, placebo_places):
         others = pd.DataFrame(np.tile((own & (placebo.cohort == NEVER)).to_numpy()[:, None], len(months)),
                               placebo.outcome.index, months) & placebo.outcome.notna()  # fmt: skip
         share = picked.sum() / picked.to_numpy().sum()
-        attack.tell(mean_of(placebo.outcome, picked), row.picked_pct)
-        attack.tell(others / others.sum() * share, row.others_pct)
+        students, fewest = picked.to_numpy().sum(), others.sum()[share > 0].min()
+        attack.tell(mean_of(placebo.outcome, picked), row.picked_pct, float(unit_of_mean(students)))
+        attack.tell(others / others.sum() * share, row.others_pct, float(unit_of_mean(fewest)))
     attack.figures += len(answer.raw_paths) + 2 * len(answer.rebound)
 
 
@@ -274,6 +277,20 @@ def widths(attack, equations, hidden, most):
 def test_no_visited_students_attendance_is_determined_by_all_figures_of_the_program_together(attack):
     """Also where the attendance of everybody who was not visited is known."""
     assert min(widths(attack, attack.told, attack.main.cohort < NEVER, 3)) > 15
+
+
+def single_months(attack, equations, hidden):
+    """Return what is left of each month of one student that the equations span by itself, in points."""
+    unknown = attack.unknown(hidden)
+    _, size, rows = np.linalg.svd(np.array([row for row, *_ in equations])[:, unknown], full_matrices=False)
+    spanned = (rows[size > size[0] * 1e-9] ** 2).sum(axis=0) > 0.99
+    return [attack.width(one, equations, hidden) for one in np.eye(unknown.sum())[spanned]]
+
+
+def test_no_single_month_is_determined_by_the_placebo_and_all_other_figures_together(attack):
+    """Levels around the placebo's month, to a hundredth of a point, gave four months of visited students away."""
+    widths_of_months = single_months(attack, attack.told + attack.of_placebo, attack.main.cohort < NEVER)
+    assert len(widths_of_months) > 3 and min(widths_of_months) > 15, "a day of a month is five"
 
 
 def test_months_of_a_second_base_would_determine_a_student(attack):

@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import linprog
 
 from leapstudy.core.estimate import Estimate
+from leapstudy.students.disclosure import MIN_GROUP, OPEN_POINTS, rounded_mean, unit_of_mean
 from leapstudy.students.groups import DIMENSIONS, VISITED
 from leapstudy.study.student_files import funnel, protected
 from leapstudy.study.student_publish import COUNT_UNIT, nearest, published
@@ -93,3 +94,10 @@ def test_taking_districts_from_their_sum_knows_a_count_only_within_several_stude
         for parts in ((33, 41), (32, 43))
     }
     assert max(ends) - min(ends) >= COUNT_UNIT - 1
+
+
+def test_a_mean_over_few_students_is_rounded_so_that_one_month_stays_open():
+    students = np.arange(MIN_GROUP, 30_000)
+    assert (unit_of_mean(students) * students >= OPEN_POINTS - 1e-9).all()
+    means = np.linspace(0, 100, len(students))
+    assert (np.abs(rounded_mean(means, students) - means) <= unit_of_mean(students) / 2 + 1e-9).all()
