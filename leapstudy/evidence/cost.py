@@ -148,8 +148,7 @@ def impossible_days(visited: Range) -> str:
     ends = f" ({between(visited.low, visited.high, 0)})" if len(numbers) == 3 else ""
     return (
         f"Per visited student this would be {number(visited.value, 0)} days{ends} in a year of {SCHOOL_DAYS}, which "
-        f"cannot be: "
-        "the share visited, or this estimate, is off."
+        "cannot be: the share visited, or this estimate, is off."
     )
 
 

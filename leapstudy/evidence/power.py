@@ -26,8 +26,7 @@ STUDENT_SD_PP = 8.0
 
 COVERAGE_ASSUMPTION = (
     "Students visited are published for all districts together, not one by one: every district is taken to have the "
-    "same "
-    "coverage. The count includes students visited after the first year, so that coverage then was at most this."
+    "same coverage. The count includes students visited after the first year, so that coverage then was at most this."
 )
 
 

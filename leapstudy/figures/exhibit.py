@@ -94,8 +94,7 @@ class Exhibit:
         if not ALT_SHORTEST <= len(self.alt) <= ALT_LONGEST:
             raise ValueError(
                 f"Alternative text needs {ALT_SHORTEST} to {ALT_LONGEST} characters; {self.title!r} has "
-                f"{len(self.alt)}: "
-                f"{self.alt!r}"
+                f"{len(self.alt)}: {self.alt!r}"
             )
         if not self.title.strip():
             raise ValueError("An exhibit needs a title.")

@@ -152,7 +152,7 @@ def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
         (lambda rows: rows[rows["t"] == 2000], "one 't'"),
         (lambda rows: rows.assign(t=rows["t"].map({2000: "a", 2001: "b", 2002: "c", 2003: "d"})), "order of the times"),
         (lambda rows: rows.assign(id=rows["id"].astype(object).where(rows["id"] > 3, "x")), "mixes numbers and text"),
-        (lambda rows: rows.assign(d=0), "same in every time"),
+        (lambda rows: rows.assign(d=0), "No unit is treated"),
         (lambda rows: rows.assign(d=(rows["id"] < 3).astype(int)), "same in every time"),
         (lambda rows: rows.assign(d=rows["d"] * 2), "must be 0 or 1"),
         (lambda rows: rows.assign(d=rows["d"] * (rows["t"] != 2003)), "later untreated again"),

@@ -279,17 +279,15 @@ def _first(
     if columns.post is not None:
         status = status & _flags(frame, columns.post)
     by_time = _matrix(status, cell, (units, len(times))).astype(bool)
-    if columns.post is None and (by_time == by_time[:, :1]).all():
+    if columns.post is None and by_time.any() and (by_time == by_time[:, :1]).all():
         raise BadInput(
             f"Column {columns.treated!r} is the same in every time of a unit, so that nothing says when the treatment "
-            f"began. "
-            "Name the column that does: post= (0 before, 1 from the start on) or first_treated=."
+            f"began. Name the column that does: post= (0 before, 1 from the start on) or first_treated=."
         )
     if (np.diff(by_time.astype(int), axis=1) < 0).any():
         raise BadInput(
             f"{int((np.diff(by_time.astype(int), axis=1) < 0).any(axis=1).sum()):,} units are treated and later "
-            f"untreated again. "
-            "Only treatments that stay are estimated: end those units' rows where the treatment ends."
+            f"untreated again. Only treatments that stay are estimated: end those units' rows where the treatment ends."
         )
     began = by_time.any(axis=1)
     return np.where(began, clock[by_time.argmax(axis=1)].astype(float), NEVER)

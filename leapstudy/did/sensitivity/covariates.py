@@ -88,8 +88,7 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     if there.sum() < needed:
         raise BadInput(
             f"{there.sum()} comparison districts have every trait, and {comparison.shape[1]} covariates take at least "
-            f"{needed}. "
-            "Choose a larger comparison group or leave the covariates out."
+            f"{needed}. Choose a larger comparison group or leave the covariates out."
         )
     kept = sample if there.all() else _kept(sample, there)
     return regression_adjusted(kept, treated, comparison[there]), kept
