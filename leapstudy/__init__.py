@@ -10,6 +10,8 @@ core, data, students, did, evidence, study, words, figures, site, batch, explore
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from leapstudy.students.guard import install_guard
+
 if TYPE_CHECKING:
     from leapstudy.explore.show import show
     from leapstudy.study.door import (
@@ -38,6 +40,7 @@ __all__ = [
     "show",
 ]
 
+install_guard()
 _HOMES = dict.fromkeys(__all__, "leapstudy.study.door") | {"show": "leapstudy.explore.show"}
 
 

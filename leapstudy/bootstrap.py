@@ -27,6 +27,8 @@ NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/
 LAST = 30
 """Lines of pip that are shown where it fails."""
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
+TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+"""Two workers, a module at a time, in the order of tests/conftest.py."""
 
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),
@@ -40,9 +42,9 @@ TASKS: dict[str, tuple[Path, list[list[str]]]] = {
             ["-m", "ruff", "format", "--check", "."],
             ["-m", "mypy"],
             ["-m", "leapstudy", "check"],
-            ["-m", "pytest", "-p", "no:nbval", "-n", "2", "--dist", "loadscope"],
+            ["-m", "pytest", "-p", "no:nbval", *TWO],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
-            ["-m", "pytest", "--nbval-lax", *WARM, "-n", "2", "--dist", "loadscope", *NOTEBOOKS],
+            ["-m", "pytest", "--nbval-lax", *WARM, *TWO, *NOTEBOOKS],
         ],
     ),
 }

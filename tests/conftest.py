@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import gc
 import os
 import shutil
 
@@ -17,6 +18,17 @@ from leapstudy.did.design import Spec
 from leapstudy.evidence.assess import assess
 from leapstudy.study.public import Study, study_all
 from leapstudy.study.student_files import stored_state
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules of slow tests: a worker that ends on one of them leaves the other idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Take all that is loaded by now out of later collections, which some libraries ask for at every call."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ NAMES = {
     "completed": "Met",
     "type": "How",
 }
+STUDENT_KEY = "an invented key of forty characters, no more"
 EFFECT_PP = 6.0
 """What a visit adds to the visited students' attendance rate, in points."""
 
@@ -81,7 +82,7 @@ def workspace_at(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     env = {
         **os.environ,
         "LEAPSTUDY_ROOT": str(root),
-        "LEAPSTUDY_STUDENT_KEY": "an invented key of forty characters, no more",
+        "LEAPSTUDY_STUDENT_KEY": STUDENT_KEY,
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 

@@ -29,7 +29,9 @@ from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.entries import EXPECTED, track_of
+from leapstudy.students.settings import load_settings
 from leapstudy.study.result import load_result
+from leapstudy.study.student_files import told_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,15 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
         gather(out, [item.run.slug for item in outcomes] + [item.slug for item in kept if item.sound])
         index = build_site(out, [*pages, *(item.page(out) for item in kept)])
         write_record(out, [item.run for item in outcomes], kept, started, anew=any(item.reran for item in outcomes))
-        return Batch(tuple(outcomes), index, scan_folder(out))
+        return Batch(tuple(outcomes), index, scan_folder(out, _own_numbers(outcomes)))
     except OSError as failure:
         raise CannotWrite("the pages", failure) from failure
+
+
+def _own_numbers(outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """Return the students' own numbers where their files were read anew; pseudonyms are looked for in any case."""
+    read = [one for one in outcomes if one.reran and one.run.track == "students" and one.manifest.state == "done"]
+    return told_numbers(load_settings()) if read else frozenset()
 
 
 def _fresh(out: Path, run: Run) -> Manifest:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.telltale import holds_pseudonym
+from leapstudy.students.telltale import holds_key, holds_pseudonym
 
 ARCHIVE = b"PK\x03\x04"
 GZIP = b"\x1f\x8b"
@@ -21,7 +21,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-"
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
-WORD = re.compile(r"[0-9A-Za-z]+")
+WORD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9A-Za-z]+")
+"""A word; the digits behind a decimal point are none."""
 DEEPEST = 4
 """Archives inside archives and texts inside texts that are opened; what is packed deeper counts as unreadable."""
 
@@ -54,8 +55,15 @@ def holds_student(content: bytes, ids: Collection[str] = frozenset(), depth: int
     )
 
 
+def _plain(word: str) -> str:
+    """Return a student's number without what a program changes: capital letters, zeros in front."""
+    return word.casefold().lstrip("0")
+
+
 def _names(text: str, ids: Collection[str], depth: int) -> bool:
-    if holds_pseudonym(text) or not frozenset(WORD.findall(text)).isdisjoint(ids):
+    if holds_pseudonym(text) or holds_key(text):
+        return True
+    if ids and not frozenset(map(_plain, WORD.findall(text))).isdisjoint(ids):
         return True
     if depth == 0:
         return False
@@ -153,7 +161,8 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     folder
         What is about to be published.
     raw_ids
-        The state's own numbers, where they are at hand; pseudonyms are found without.
+        The state's own numbers, where they are at hand, found also in other letters (capital or small) or without the
+        zeros in front; pseudonyms and the key are found without.
 
     Raises
     ------
@@ -162,7 +171,7 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {str(folder)!r} to scan.")
-    ids = frozenset(raw_ids)
+    ids = frozenset(map(_plain, raw_ids))
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     names = {file: file.relative_to(folder).as_posix() for file in files}
     leaking = tuple(names[file] for file in files if _leaks(file, names[file], ids))

@@ -1,12 +1,10 @@
 """A guard in the kernel: whatever would be shown with a student's pseudonym in it is withheld before it leaves."""
 
-import os
 import re
 import sys
 from typing import Any
 
-from leapstudy.students.pseudonyms import KEY_VARIABLE
-from leapstudy.students.telltale import PREFIX, holds_pseudonym
+from leapstudy.students.telltale import PREFIX, holds_key, holds_pseudonym
 
 WITHHELD = "[withheld: this output holds a student's id; ask for counts, rates or moments]"
 _MARK = "_guards_students"
@@ -29,15 +27,10 @@ class Streams:
         return WITHHELD if crossing else text
 
 
-def _is_secret(text: str) -> bool:
-    key = os.environ.get(KEY_VARIABLE, "")
-    return holds_pseudonym(text) or (bool(key) and key in text)
-
-
 def censored(content: Any) -> Any:
     """Return a message's content with every text that holds a pseudonym or the key replaced; the rest as it is."""
     if isinstance(content, str):
-        return WITHHELD if _is_secret(content) else content
+        return WITHHELD if holds_pseudonym(content) or holds_key(content) else content
     if isinstance(content, dict):
         return {key: censored(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -48,7 +41,8 @@ def censored(content: Any) -> Any:
 def install_guard() -> bool:
     """Censor every message of the running Jupyter kernel; returns False where there is no kernel.
 
-    All routes to a notebook (HTML, print, exception, logging, warnings, SVG) are messages of one session.
+    It is done when the package is imported, before any file is opened. All routes to a notebook (HTML, print,
+    exception, logging, warnings, SVG, metadata) are messages of one session.
     """
     if "IPython" not in sys.modules:  # to import it takes longer than a district's students do
         return False

@@ -15,7 +15,6 @@ from leapstudy.students.check import CheckReport, inspect_attendance, inspect_vi
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.files import is_simulated
-from leapstudy.students.guard import install_guard
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
 from leapstudy.students.reading import Reading
@@ -117,7 +116,7 @@ def open_students(
     """Open confidential attendance files behind an opaque handle: checked, cleaned, pseudonymized, in the engine.
 
     The cleaned panel is materialized in the engine once (it spills to disk beyond the memory limit). In a notebook
-    the kernel is guarded from here on, see `leapstudy.students.guard`.
+    the kernel is guarded, see `leapstudy.students.guard`.
 
     Parameters
     ----------
@@ -143,7 +142,6 @@ def open_students(
     BadInput
         If a rule of severity error fails, with the words of `leapstudy check`; or nothing usable is there.
     """
-    install_guard()
     engine, reading = con or connect(), how or Reading()
     panel = open_panel(engine, path, reading, shape, roster)
     limits = limits_for(panel.table, known_districts, reading)

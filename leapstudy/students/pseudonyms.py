@@ -14,11 +14,8 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_text
 from leapstudy.students.engine import lend, sealed
-from leapstudy.students.telltale import DIGITS, PATTERN, PREFIX
+from leapstudy.students.telltale import DIGITS, KEY_FILE_VARIABLE, KEY_VARIABLE, PATTERN, PREFIX, SHORTEST_KEY
 
-KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
-KEY_FILE_VARIABLE = "LEAPSTUDY_STUDENT_KEY_FILE"
-SHORTEST_KEY = 32
 FEWEST_LETTERS = 8
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from leapstudy.students.handle import StudentData
 
 FOLDER = "student_answers"
+SHORTEST_TOLD = 9
+"""Letters of a student's own number from which on it is looked for on pages."""
 KEPT = 3
 """Answers of earlier files or parameters that are kept beside the newest."""
 
@@ -104,6 +106,30 @@ def open_own(settings: StudentSettings) -> "StudentData":
         roster=files.get("roster"),
         con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
+    )
+
+
+def told_numbers(settings: StudentSettings) -> frozenset[str]:
+    """Return the students' own numbers in the files that no page can hold by chance, for the last look at the pages.
+
+    Shorter than `SHORTEST_TOLD`, or without a digit, a number may be any word or count.
+    """
+    if settings.simulated:
+        return frozenset()
+    from leapstudy.students.engine import connect, sealed
+    from leapstudy.students.readers import open_panel, read_visits
+    from leapstudy.students.telltale import holds_pseudonym
+
+    files, how = input_files(settings), settings.reading
+    con = connect(settings.memory_limit, engine=settings.engine)
+    panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster")).table
+    tables = panel, read_visits(con, files["visits"], how).table
+    listed = [sealed("listing the ids", table.select("student").distinct().to_pyarrow)["student"] for table in tables]
+    numbers = {str(number) for column in listed for number in column.to_pylist() if number is not None}
+    return frozenset(
+        number
+        for number in numbers
+        if len(number) >= SHORTEST_TOLD and any(map(str.isdigit, number)) and not holds_pseudonym(number)
     )
 
 

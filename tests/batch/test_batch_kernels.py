@@ -133,7 +133,7 @@ def test_a_kernel_of_another_interpreter_starts_cold(tmp_path):
 
 STARTED = """
 import subprocess, sys, os
-long = [sys.executable, "-c", "import time; time.sleep(300)"]
+long = [sys.executable, "-c", "import time; time.sleep(303)"]
 children = [subprocess.Popen(long), subprocess.Popen(long, start_new_session=True)]
 if os.fork() == 0:
     os.setsid()
@@ -157,7 +157,7 @@ def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer
     text = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []))
     assert len(text.split()) == 3 and all(_gone(int(pid)) for pid in text.split())
     assert not any(
-        "time.sleep(300)" in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+        "time.sleep(303)" in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from leapstudy.batch.batch import run_batch
+from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
 from leapstudy.batch.job import Run
 from leapstudy.batch.last_batch import asked, kept_plan, reasons, untouched
 from leapstudy.batch.manifest import Manifest, verdict
@@ -59,6 +59,17 @@ def test_a_student_in_a_page_is_found_named_by_file_and_never_kept(workspace, li
     batch = run_batch(plan, out, 1, console=QUIET, question="q")
     assert not batch.scan.ok and "60-leak/notebook.ipynb" in batch.scan.leaking
     assert name not in batch.scan.text() and kept_plan(out, "q") is None
+
+
+@pytest.mark.parametrize(
+    ("reran", "state", "looked_for"), [(True, "done", True), (False, "done", False), (True, "failed", False)]
+)
+def test_the_states_own_numbers_are_looked_for_where_student_files_were_read(monkeypatch, reran, state, looked_for):
+    """Files that could not be read are not opened a second time."""
+    numbers = frozenset({"9000000001"})
+    monkeypatch.setattr("leapstudy.batch.batch.told_numbers", lambda _: numbers)
+    run = Run("students-hartford", Path("20_students.ipynb"), {}, "Hartford", "students")
+    assert _own_numbers((Outcome(run, Manifest(state, {}), reran),)) == (numbers if looked_for else frozenset())
 
 
 def test_identical_failures_share_a_line():

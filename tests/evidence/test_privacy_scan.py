@@ -14,6 +14,7 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.scan import holds_student, scan_folder
 from leapstudy.students.pseudonyms import pseudonym
+from leapstudy.students.telltale import KEY_FILE_VARIABLE
 
 ID = pseudonym("1234567890", b"k" * 32)
 
@@ -22,6 +23,8 @@ ID = pseudonym("1234567890", b"k" * 32)
     "text",
     [
         f"<td>{ID}</td>",
+        f"<td>{ID.upper()}</td>",
+        "~paa2bbccdd3",
         f"&#126;{ID[1:]}",
         f"?student=%7E{ID[1:]}",
         json.dumps({"a": ID}),
@@ -41,6 +44,25 @@ def test_ordinary_text_and_pictures_are_not_taken_for_one():
 def test_raw_ids_are_found_as_whole_words():
     assert holds_student(b"row 1234567890, 3 days", {"1234567890"})
     assert not holds_student(b"row 91234567890", {"1234567890"})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("0ab0123456", True), ("AB0123456", True), ("ab0123456.0", True), ("0.ab0123456", False), ("ab01234567", False)],
+)
+def test_raw_ids_are_found_as_a_program_may_have_changed_them(tmp_path, text, found):
+    """In capitals or without zeros in front; digits behind a decimal point are no number of a student."""
+    (tmp_path / "page.html").write_text(f"<td>{text}</td>")
+    assert scan_folder(tmp_path, {"0aB0123456"}).ok is not found
+
+
+def test_the_key_is_found_wherever_it_is_given(tmp_path, monkeypatch):
+    key = "an invented key of forty characters, no more"
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.log").write_text(f"environment: {key}")
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(tmp_path / "key"))
+    assert scan_folder(tmp_path / "out").leaking == ("run.log",)
 
 
 def test_a_folder_is_clean_or_its_files_are_named(tmp_path):

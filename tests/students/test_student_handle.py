@@ -168,6 +168,27 @@ for piece in (rows.student[0][:6], rows.student[0][6:]):
     print(piece, end="", flush=True); time.sleep(0.5)
 --- key
 print(os.environ.get("LEAPSTUDY_STUDENT_KEY"))
+--- key by file
+print(open(os.environ["LEAPSTUDY_STUDENT_KEY_FILE"]).read())
+--- capitals
+print(rows.student[0].upper())
+--- environment
+print(dict(os.environ))
+--- nothing found
+raise KeyError({"row": {"student": rows.student[0]}})
+--- chained
+try:
+    {}[rows.student[0]]
+except KeyError as error:
+    raise ValueError("bad row") from error
+--- widget data
+from IPython.display import display
+display({"application/json": {"a": [{"b": rows.student[0]}]}, "text/plain": "row"}, raw=True)
+--- metadata
+display({"text/plain": "row"}, metadata={"text/plain": {"alt": rows.student[0]}}, raw=True)
+--- title of a page
+from IPython.display import HTML
+HTML(f"<a href='?s={rows.student[0].replace('~', '%7E')}'>row</a>")
 --- harmless
 print(len(rows), "rows")
 """
@@ -175,9 +196,12 @@ print(len(rows), "rows")
 
 def test_no_route_puts_a_student_into_an_executed_notebook(files, monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
+    key_file = files.panel.parent / "key"
+    key_file.write_text(KEY[::-1] + "\n")
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(key_file))
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it a kernel leaves descriptors 1 and 2 alone
     cells = ROUTES.replace("PANEL", repr(str(files.panel))).split("\n---")
-    names = ["handle", *(cell.split()[0] for cell in cells[1:])]
+    names = ["handle", *(cell.split("\n")[0].strip() for cell in cells[1:])]
     sources = [cells[0], *(cell.split("\n", 1)[1] for cell in cells[1:])]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     with warnings.catch_warnings():
@@ -186,7 +210,8 @@ def test_no_route_puts_a_student_into_an_executed_notebook(files, monkeypatch):
             book, timeout=120, allow_errors=True, resources={"metadata": {"path": os.fspath(files.panel.parent)}}
         ).execute()
     outputs = dict(zip(names, (json.dumps(cell["outputs"]) for cell in book.cells), strict=True))
-    assert not holds_pseudonym(json.dumps(book["cells"])) and KEY not in json.dumps([c["outputs"] for c in book.cells])
+    told = json.dumps([cell["outputs"] for cell in book.cells])
+    assert not holds_pseudonym(json.dumps(book["cells"])) and KEY not in told and KEY[::-1] not in told
     assert "SIMULATED" in outputs["handle"] and "3 rows" in outputs["harmless"]
     silent = [name for name, text in outputs.items() if name not in ("handle", "harmless") and "withheld" not in text]
     assert silent == []
