@@ -127,7 +127,7 @@ def require_table(primary: str, settings: StudentSettings) -> None:
 def primary_outcome() -> str:
     """Return the outcome of students that was named as primary: by the frozen plan, or by params/rollout.yml.
 
-    Attendance where neither speaks of students.
+    Attendance where neither names one for students.
 
     Raises
     ------
