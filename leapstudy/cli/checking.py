@@ -1,4 +1,4 @@
-"""The command that leads to the first page: numbered steps, all faults of a step together, the next step said."""
+"""The command that leads to the first page: numbered steps, all faults of all steps together, the next step said."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,48 +10,83 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from leapstudy.data.steps import Step
+    from leapstudy.data.steps import Step, Workspace
 
 
 def check(
     path: Annotated[Path | None, typer.Argument(help="A student file; the workspace itself if none is given.")] = None,
 ) -> None:
-    """Validate data and parameters step by step without running anything; a step's faults are told together."""
+    """Validate data and parameters step by step without running anything; all faults are told together."""
     if path is not None:
         raise typer.Exit(_check_students(path))
     from leapstudy.batch.plan import others
 
-    for step in _steps():
+    faulty = []
+    for step, todo in _steps():
         if step.faults:
-            raise BadInput(step.text())
-        typer.echo(f"{step.number} {step.name.capitalize()}: {step.told}.")
+            faulty.append(step.text())
+        else:
+            typer.echo(f"{step.number} {step.name.capitalize()}: {step.told}.")
+        if todo:  # questions that are still open are asked step by step
+            break
+    if faulty:
+        raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     _check_student_files()
     if own := others():
         typer.echo(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
     typer.echo("Every step is done. Next: leapstudy run")
 
 
-def _steps() -> Iterator["Step"]:
-    from leapstudy.batch.params import read_params
-    from leapstudy.data import load_study
+def _steps() -> Iterator[tuple["Step", bool]]:
+    """Walk over all steps, each with whether it still has a TODO."""
     from leapstudy.data.steps import look_at, steps
     from leapstudy.study.steps import later_steps
 
     space = look_at(paths.raw(), paths.params())
-    yield from steps(space)
-    asked = read_params(paths.params() / "study.yml", required=True)
-    names = ("contrast", "edition", "outcome")
-    data = load_study() if space.state else None
-    yield from later_steps(space, data, {name: str(asked[name]) for name in names if name in asked})
-    yield _parameters(space, data)
+    faulty = False
+    for step in steps(space):
+        faulty |= bool(step.faults)
+        yield step, step.name in space.todo
+    data, unread = _data(space)
+    if unread and not (faulty or space.by_step["groups"] or space.by_step["contrasts"]):
+        raise BadInput(unread)  # a fault that no step knows
+    for step in later_steps(space, data, _asked()):
+        yield step, step.name in space.todo
+    yield _parameters(space, data, unread), False
 
 
-def _parameters(space: Any, data: Any) -> "Step":
-    """Return the last step: what runs read only later, each once."""
+def _data(space: "Workspace") -> tuple[Any, str]:
+    """Return the study's tables, of their sound rows where some are not, and why they cannot be read as they are."""
+    from leapstudy.data import load_study
+    from leapstudy.data.sound import sound_study
+
+    try:
+        return load_study(), ""
+    except BadInput as error:
+        unread = str(error)
+    try:
+        return sound_study(space.raw, space.state) if space.state else None, unread
+    except BadInput:
+        return None, unread
+
+
+def _asked() -> dict[str, str]:
+    """Return what `params/study.yml` asks; nothing where it cannot be read, which the last step tells."""
+    from leapstudy.batch.params import read_params
+
+    try:
+        asked = read_params(paths.params() / "study.yml", required=True)
+    except BadInput:
+        return {}
+    return {name: str(asked[name]) for name in ("contrast", "edition", "outcome") if name in asked}
+
+
+def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
+    """Return the last step: what runs read only later, each once; what is wrong with the data is told before."""
+    from leapstudy.batch.params import read_params
     from leapstudy.batch.plan import make_plan
-    from leapstudy.core.parameter_file import read_mapping
     from leapstudy.data import load_facts
-    from leapstudy.data.steps import Step, todos
+    from leapstudy.data.steps import WAITS, Step
     from leapstudy.evidence.plan import check_frozen
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
@@ -59,18 +94,35 @@ def _parameters(space: Any, data: Any) -> "Step":
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []
-    reads: tuple[Callable[[], object], ...] = (
+    reads: list[Callable[[], object]] = [
+        lambda: read_params(paths.params() / "study.yml", required=True),
         lambda: check_frozen(load_plan()),
-        lambda: choice.kept(data),
         load_config,
         check_rollout,
         load_facts,
-        lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports())),
+    ]
+    if data is not None:
+        reads += [lambda: choice.kept(data), lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
+    left, said = _open_todos()
+    said += [] if left else map(_said, reads)
+    faults = tuple(
+        dict.fromkeys([*space.by_step["parameters"], *left, *(fault for fault in said if fault not in ("", unread))])
     )
-    files = [path for name in ("study.yml", "plan.yml") if (path := paths.params() / name).is_file()]
-    left = [f"{path.name}, {place}: {text}" for path in files for place, text in todos(read_mapping(path))]
-    faults = [*space.by_step["parameters"], *(left or [fault for read in reads if (fault := _said(read))])]
-    return Step("parameters", f"{len(runs)} runs have legal parameters", tuple(dict.fromkeys(faults)))
+    return Step("parameters", f"{len(runs)} runs have legal parameters" if runs else WAITS, faults)
+
+
+def _open_todos() -> tuple[list[str], list[str]]:
+    """Return the TODOs of what is chosen and planned, and what is wrong with the files."""
+    from leapstudy.core.parameter_file import read_mapping
+    from leapstudy.data.steps import todos
+
+    left, faults = [], []
+    for path in [place for name in ("study.yml", "plan.yml") if (place := paths.params() / name).is_file()]:
+        try:
+            left += [f"{path.name}, {place}: {text}" for place, text in todos(read_mapping(path))]
+        except BadInput as error:
+            faults.append(str(error))
+    return left, faults
 
 
 def _said(read: Callable[[], object]) -> str:

@@ -1,6 +1,6 @@
 """The public track's data: verified, validated, cleaned, with a ledger of everything that was changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data import clean
 from leapstudy.data.districts import add_slugs
 from leapstudy.data.raw import read_table
-from leapstudy.data.register import read_register
+from leapstudy.data.register import Start, read_register
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import State, load_state
 from leapstudy.data.tables import Table
@@ -93,14 +93,18 @@ _LOADED: dict[tuple[int, object], StudyData] = {}
 
 
 def _load(folder: Path, state: State) -> StudyData:
-    register = read_register(state, folder)
+    return assemble(state, read_register(state, folder), lambda table: read_table(folder, table, state.unit.code))
+
+
+def assemble(state: State, register: Sequence[Start], reader: Callable[[Table], tuple[pd.DataFrame, str]]) -> StudyData:
+    """Return the study's clean frames from its starts and a reader of its tables (frame and SHA-256)."""
     starts = {item.code: item.start for item in register}
     names_of = (
         state.unit.table,
         *(name for item in state.editions.values() for name in (item.attendance, item.chronic)),
     )
     asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
-    read = {name: read_table(folder, table, state.unit.code) for name, table in asked.items()}
+    read = {name: reader(table) for name, table in asked.items()}
     units = _districts(read[state.unit.table][0], starts, state)
     names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []

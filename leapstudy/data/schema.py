@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import counted
 from leapstudy.data.tables import Code, Column, Table
 
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
@@ -84,7 +85,7 @@ def code_fault(codes: pd.Series, code: Code) -> str:
     whole = value.zfill(len(code.example))
     hint = f" Did it lose its leading zeros? Then it was {whole!r}." if value != whole and code.fits(whole) else ""
     return (
-        f"code {value!r} does not have the form of {code.example!r} ({len(bad)} such rows).{hint} "
+        f"code {value!r} does not have the form of {code.example!r} ({counted(len(bad), 'such row')}).{hint} "
         "Read and write codes as text, never as numbers."
     )
 

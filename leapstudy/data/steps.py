@@ -1,6 +1,6 @@
-"""The first steps from a state's files to a study: files, columns, codes, starts; all faults of a step at once.
+"""The first steps from a state's files to a study: files, columns, codes, starts; all faults at once.
 
-Each step is held against the files as they are, whatever is still wrong further on.
+Each step is held against the files as they are, whatever is wrong before it or further on.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.phrases import counted
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, read_recipes
 from leapstudy.data.raw import as_text, read_bytes
@@ -35,6 +36,9 @@ PLACES = {
 OF_FILES = ("file", "title", "source", "rights")
 """What a table says of its file."""
 TODO = "TODO"
+WAITS = "waits until the steps above are mended"
+PARTS = ("groups", "contrasts", "outcomes")
+"""Parts of the file whose single entries may be set aside while they are not legal."""
 NEXT = {
     "files": "say what the files are in params/state.yml; put back what changed, or `leapstudy data pin FILE` your own",
     "columns": "mend `tables:` and `suppression:` in params/state.yml, or how the files are read in params/intake.yml",
@@ -64,14 +68,15 @@ class Step:
         n = len(self.faults)
         head = f"Step {self.number} of {len(STEPS)}, {self.name}: {n} fault{'' if n == 1 else 's'}."
         faults = [f"- {fault}" for fault in self.faults]
-        return "\n".join([head, *faults, f"Next: {NEXT[self.name]}. Then leapstudy check again."])
+        return "\n".join([head, *faults, f"Next: {NEXT[self.name]}."])
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """What the steps look at: the folders, the file of what is true as a mapping, and its faults by step.
 
-    `tables` are those whose declaration is legal; `state` is None while anything in the file is not.
+    `tables` are those whose declaration is legal; `state` is without the groups, contrasts and outcomes that are not,
+    and None while anything else in the file is not; `todo` says which steps still have a TODO.
     """
 
     raw: Path
@@ -80,6 +85,7 @@ class Workspace:
     state: State | None
     by_step: Mapping[str, tuple[str, ...]]
     tables: Mapping[str, Table]
+    todo: frozenset[str]
 
 
 def look_at(raw: Path, params: Path) -> Workspace:
@@ -100,7 +106,17 @@ def look_at(raw: Path, params: Path) -> Workspace:
     parts = values.get("tables")
     declared = parts.items() if isinstance(parts, dict) else ()
     tables = {name: _part(Table, {"name": name, **part}) for name, part in declared if isinstance(part, dict)}
-    return Workspace(raw, params, values, state, by_step, {name: table for name, table in tables.items() if table})
+    legal = {name: table for name, table in tables.items() if table}
+    state = state or _part(State, _without(values, [place for place, _ in faults]))
+    return Workspace(raw, params, values, state, by_step, legal, frozenset(map(_step_of, todo)))
+
+
+def _without(values: Mapping[str, Any], places: list[str]) -> dict[str, Any]:
+    """Return the file without the groups, contrasts and outcomes in which a fault lies."""
+    odd = {tuple(place.split(".")[:2]) for place in places}
+    inside = {part: values[part] for part in PARTS if isinstance(values.get(part), dict)}
+    legal = {part: {key: item for key, item in of.items() if (part, key) not in odd} for part, of in inside.items()}
+    return {**values, **legal}
 
 
 def todos(values: Any, place: str = "") -> Iterator[tuple[str, str]]:
@@ -166,18 +182,27 @@ def _text_at(values: Mapping[str, Any], part: str, key: str) -> str:
     return str(inside.get(key, "")) if isinstance(inside, dict) else ""
 
 
-def text_of(space: Workspace, table: Table) -> pd.DataFrame:
-    """Return a table's cells as text."""
-    return as_text(read_bytes(space.raw, table.file)[0])
+def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the cells of every table that is there as text, pinned or not, and what is wrong with the others."""
+    texts, faults = {}, []
+    for name, table in space.tables.items():
+        if not (space.raw / table.file).is_file():
+            continue  # the first step says so
+        try:
+            texts[name] = as_text((space.raw / table.file).read_bytes())
+        except BadInput as error:
+            faults.append(f"{table.file}: {error}")
+    return texts, faults
 
 
 def _columns(space: Workspace) -> Checked:
     """Every table has its columns, and every cell is what its column says; codes come in the next step."""
     any_code = Code(pattern="(?s:.*)", example="any")
-    faults = [
-        f"{table.file}: {fault}"
-        for table in space.tables.values()
-        for fault in checked(table, text_of(space, table), any_code)[1]
+    texts, faults = _texts(space)
+    faults += [
+        f"{space.tables[name].file}: {fault}"
+        for name, text in texts.items()
+        for fault in checked(space.tables[name], text, any_code)[1]
     ]
     n = sum(len(table.columns) for table in space.tables.values())
     return f"{n} columns of {len(space.tables)} tables hold what they say", faults
@@ -187,32 +212,57 @@ def _codes(space: Workspace) -> Checked:
     """Every code has the declared form, and every unit of a table of figures is in the table of units."""
     unit = _part(Unit, space.values.get("unit"))
     if unit is None:
-        return "", []
+        return WAITS, []
     if unit.table not in space.tables:
-        return "", [f"unit.table: {unit.table!r} is none of the tables ({', '.join(space.tables)})"]
-    codes = {name: _code_cells(space, table) for name, table in space.tables.items()}
+        return WAITS, [f"unit.table: {unit.table!r} is none of the tables ({', '.join(space.tables)})"]
+    codes = _cells(space, "code")
     wrong = {name: code_fault(cells, unit.code) for name, cells in codes.items()}
     faults = [f"{space.tables[name].file}: {fault}" for name, fault in wrong.items() if fault]
+    faults += _year_faults(space)
+    if unit.table not in codes:
+        return WAITS, faults
     known = {*codes[unit.table], unit.code.whole_state}
     strangers = {name: len(set(cells) - known) for name, cells in codes.items()}
-    aside = [f"{n} codes of {name} are not among them" for name, n in strangers.items() if n]
+    aside = [f"{counted(n, 'code')} of {name} not among them" for name, n in strangers.items() if n]
     return "; ".join([f"{len(codes[unit.table])} {unit.noun['en'][1]}", *aside]), faults
 
 
-def _code_cells(space: Workspace, table: Table) -> pd.Series:
-    name = next(column.source_name for column in table.columns if column.kind == "code")
-    return text_of(space, table)[name]
+def _cells(space: Workspace, kind: str) -> dict[str, pd.Series]:
+    """Return the cells of every table's column of one kind, where the table has it and can be read."""
+    own = {
+        name: next((column.source_name for column in space.tables[name].columns if column.kind == kind), "")
+        for name in space.tables
+    }
+    return {name: text[own[name]] for name, text in _texts(space)[0].items() if own[name] in text}
+
+
+def _year_faults(space: Workspace) -> list[str]:
+    """Return every year that no form of `calendar.written` reads; what `allowed` refuses is told with the columns."""
+    calendar = _part(Calendar, space.values.get("calendar"))
+    if calendar is None:
+        return []
+    odd = {
+        name: sorted({label for label in cells if not calendar.read(label)})
+        for name, cells in _cells(space, "year").items()
+    }
+    forms = ", ".join(calendar.written)
+    return [
+        f"{space.tables[name].file}: {', '.join(map(repr, labels))} is no school year as the files write them ({forms})"
+        for name, labels in odd.items()
+        if labels
+    ]
 
 
 def _starts(space: Workspace) -> Checked:
     """Every start is a unit of the table, in a year that the study uses and has figures of."""
     unit, calendar = _part(Unit, space.values.get("unit")), _part(Calendar, space.values.get("calendar"))
     file = _text_at(space.values, "program", "starts")
-    if not (unit and calendar and file):
-        return "", []
+    if not (unit and calendar and file and (space.raw / file).is_file()):
+        return WAITS, []
     few = State.model_construct(program=Program.model_construct(starts=file), unit=unit, calendar=calendar)
-    starts, wrong = checked_starts(as_text(read_bytes(space.raw, file)[0]), few)
-    listed = set(_code_cells(space, space.tables[unit.table]))
+    starts, wrong = checked_starts(as_text((space.raw / file).read_bytes()), few)
+    codes = _cells(space, "code")
+    listed = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
     faults = [f"{file}: {fault}" for fault in wrong]
     strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in listed]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData
-from leapstudy.data.steps import Step, Workspace
+from leapstudy.data.steps import WAITS, Step, Workspace
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 
@@ -21,15 +22,15 @@ def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, st
     Parameters
     ----------
     space
-        The workspace, whose earlier steps are in order.
+        The workspace.
     data
-        The study's tables; None while `params/state.yml` has faults, which are then told step by step.
+        The study's tables, of their sound rows where some are not; None while they cannot be read at all.
     asked
         What `params/study.yml` asks: contrast, edition and outcome by name.
     """
     if data is None:
-        yield Step("groups", "", space.by_step["groups"])
-        yield Step("contrasts", "", space.by_step["contrasts"])
+        yield Step("groups", WAITS, space.by_step["groups"])
+        yield Step("contrasts", WAITS, space.by_step["contrasts"])
         return
     yield _groups(space, data)
     yield _contrasts(space, data, asked)
@@ -44,10 +45,17 @@ def _groups(space: Workspace, data: StudyData) -> Step:
             faults.append(f"{name}: {error}")
             continue
         if n < FEWEST:
-            faults.append(f"{name}: {n} units meet its rule; at least {FEWEST} are needed. Widen `where`.")
+            faults.append(f"{name}: {counted(n, 'unit')} in its rule; at least {FEWEST} are needed. Widen `where`.")
         floor = f" (p of one unit alone at least {1 / (n + 1):.2f})" if n < SIGNIFICANT else ""
         told.append(f"{name} {n}{floor}")
     return Step("groups", ", ".join(told), (*space.by_step["groups"], *faults))
+
+
+def _size(data: StudyData, group: str) -> int:
+    try:
+        return len(comparison_codes(data, group))
+    except BadInput:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Formed:
 
 def tried(data: StudyData) -> list[Formed]:
     """Return every contrast of every outcome, edition and start, formed or not."""
-    group = data.state.usual("groups")
+    group = next((name for name in data.state.groups if _size(data, name) >= FEWEST), data.state.usual("groups"))
     asked = [(outcome, edition) for outcome in data.state.outcomes for edition in data.state.editions]
     return [
         _formed(data, Spec(comparison=group, contrast=contrast, edition=edition, outcome=outcome), start)

@@ -219,41 +219,48 @@ def test_what_cannot_be_guessed_is_asked_with_the_columns(tmp_path, monkeypatch,
     assert _run(monkeypatch, capsys, "new", tmp_path / "s", "--from", file, *said)[0] == 0
 
 
-def test_one_check_names_every_planted_fault_of_a_step(tmp_path, monkeypatch, capsys):
-    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
-    shutil.copy(Path(__file__).parents[2] / "params" / "study.yml", study / "params")
-    raw = study / "data" / "raw"
-    figures = raw / "dese_attendance/attendance.csv"
-    text = figures.read_text(encoding="utf-8")
-    figures.write_text(text.replace("0.9509", "DS").replace("00030000,2017-18", "30000,2017-18"), encoding="utf-8")
-    code, told = _run(monkeypatch, capsys, "--study", study, "check")
-    assert code == 2 and "Step 1 of 7" in told and "was changed" in told
-    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
-    code, told = _run(monkeypatch, capsys, "--study", study, "check")
-    assert "Step 2 of 7" in told and "'DS' (" in told
-    figures.write_text(text.replace("00030000,2017-18", "30000,2017-18"), encoding="utf-8")
-    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
-    assert "Step 3 of 7" in (told := _run(monkeypatch, capsys, "--study", study, "check")[1]) and "'00030000'" in told
-    figures.write_text(text, encoding="utf-8")
-    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
-    register = raw / "program/units.csv"
-    starts = register.read_text(encoding="utf-8")
-    register.write_text(starts + "99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n", encoding="utf-8")
-    _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")
-    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
-    assert "Step 4 of 7, who started when: 2 faults" in told and "99990000 is not in" in told and "'2017'" in told
-    register.write_text(starts, encoding="utf-8")
-    _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")
-    place = study / "params" / "state.yml"
-    state = place.read_text(encoding="utf-8")
+def _planted(study):
+    """Plant one fault of every kind into Massachusetts: files, columns, codes, years, starts, groups, contrasts."""
+    raw, place = study / "data" / "raw", study / "params" / "state.yml"
+    figures, register = raw / "dese_attendance/attendance.csv", raw / "program/units.csv"
+    text = figures.read_text(encoding="utf-8").replace("0.9509", "DS").replace("00030000,2017-18", "30000,2017-18")
+    figures.write_text(text.replace("00030000,2018-19", "00030000,2018-2019"), encoding="utf-8")
+    with register.open("a", encoding="utf-8") as lines:
+        lines.write("99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n01370000,2024-25,,INVENTED\n")
+        lines.write("00090000,2025-26,,INVENTED\n")
     few = "  few: { where: { students: { at_least: 30000 } }, why: x, words: { long: few, short: few, plain: { en: few } } }\n"
     odd = few.replace("few:", "odd:").replace("students:", "size:")
-    place.write_text(state.replace("groups:\n", "groups:\n" + few + odd), encoding="utf-8")
-    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
-    assert "Step 5 of 7, groups: 2 faults" in told and "few: " in told and "'size'" in told
-    place.write_text(
-        state.replace("contrasts:\n", "contrasts:\n  far: { pre: [-9], post: [0], role: sensitivity }\n"),
-        encoding="utf-8",
+    state = place.read_text(encoding="utf-8").replace("groups:\n", "groups:\n" + few + odd)
+    far = (
+        "contrasts:\n  far: { pre: [-9], post: [0], role: sensitivity }\n  back: { pre: [0], post: [-1], role: main }\n"
     )
-    told = _run(monkeypatch, capsys, "--study", study, "check")[1]
-    assert "Step 6 of 7" in told and "far can be formed of nothing" in told
+    place.write_text(state.replace("contrasts:\n", far), encoding="utf-8")
+
+
+def test_one_check_names_all_planted_faults_of_all_steps(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    _planted(study)
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    by_step = dict(zip(*[iter(re.split(r"Step (\d) of 7", told)[1:])] * 2, strict=True))
+    named = {
+        "1": ["attendance.csv was changed", "units.csv was changed"],
+        "2": ["'DS' (", "'2018-2019'"],
+        "3": ["'00030000'", "'2018-2019' is no school year"],
+        "4": ["99990000 is not in", "'2017' is no school year", "01370000 has more than one start"],
+        "5": ["few: 1 unit in its rule", "'size'"],
+        "6": ["back: ", "far can be formed of nothing", "for the start 2025-26"],
+    }
+    assert code == 2 and set(named) <= set(by_step), told
+    assert {word: step for step, words in named.items() for word in words if word not in by_step[step]} == {}, told
+    assert told.endswith("Then leapstudy check again.\n") and "Traceback" not in told
+
+
+def test_a_step_that_needs_a_faulty_one_waits_for_it(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    figures = study / "data/raw/dese_attendance/attendance.csv"
+    figures.write_text(figures.read_text(encoding="utf-8").replace("attendance_rate", "rate"), encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "missing columns ['attendance_rate']" in told
+    assert (
+        "5 Groups: waits until" in told and "6 Contrasts: waits until" in told and "4 Who started when: 6 start" in told
+    )
