@@ -1,7 +1,8 @@
 """One estimate as one frozen record: the row of `reports/estimates.csv`, the same for both tracks."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -50,13 +51,14 @@ TEXTS = (
     *("track", "district_code", "district", "outcome", "comparison", "edition", "pre", "post"),
     *("estimator", "role", "p_method"),
 )
+_cells = attrgetter(*COLUMNS)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a cell that a spreadsheet computes."""
 
 
 def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:
     """Return the estimates as a frame with the contract's columns and types (text ids, nullable integers)."""
-    frame = pd.DataFrame([asdict(item) for item in estimates], columns=list(COLUMNS))
+    frame = pd.DataFrame([_cells(item) for item in estimates], columns=list(COLUMNS))
     kinds = {name: "Int64" if name in INTEGERS else "str" if name in TEXTS else "float64" for name in COLUMNS}
     return frame.astype(kinds)
 

@@ -1,6 +1,7 @@
 """The whole answer of the public track: for one district, and for all of them together."""
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
@@ -144,9 +145,13 @@ Answer = DistrictAnswer | PooledAnswer
 
 def contrast_rows(answer: Answer) -> pd.DataFrame:
     """Return the rows that differ from the main one in nothing but comparison group and contrast."""
-    rows, main = to_frame(answer.estimates), answer.main
-    names = ("district_code", "estimator", "edition", "outcome", "p_method")
-    return rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
+    return _like_main(answer, "district_code", "estimator", "edition", "outcome", "p_method")
+
+
+def _like_main(answer: Answer, *names: str) -> pd.DataFrame:
+    """Return the rows that are as the main one in these columns."""
+    same = attrgetter(*names)
+    return to_frame(item for item in answer.estimates if same(item) == same(answer.main))
 
 
 def outcome_rows(answer: Answer) -> pd.DataFrame:
@@ -154,10 +159,8 @@ def outcome_rows(answer: Answer) -> pd.DataFrame:
 
     Holm (1979): the planned outcome is tested by itself, so that what stands beside it cannot take its power.
     """
-    rows, main = to_frame(answer.estimates), answer.main
-    names = ("district_code", "estimator", "edition", "comparison", "pre", "post", "p_method")
-    same = rows[pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)]
-    others = same[(same["outcome"] != main.outcome) & same["p_value"].notna()].reset_index(drop=True)
+    same = _like_main(answer, "district_code", "estimator", "edition", "comparison", "pre", "post", "p_method")
+    others = same[(same["outcome"] != answer.main.outcome) & same["p_value"].notna()].reset_index(drop=True)
     if others.empty:
         return others.assign(p_holm=pd.Series(dtype=float))
     return others.assign(p_holm=multipletests(others["p_value"].to_numpy(float), method="holm")[1])
@@ -165,10 +168,9 @@ def outcome_rows(answer: Answer) -> pd.DataFrame:
 
 def estimator_rows(answer: Answer) -> pd.DataFrame:
     """Return one row an estimator of the contrast that was asked, and of no other: label, is_main, `estimates.csv`."""
-    rows, main = to_frame(answer.estimates), answer.main
-    names = ("district_code", "outcome", "edition", "comparison", "pre", "post")
-    same = pd.concat([rows[name] == getattr(main, name) for name in names], axis=1).all(axis=1)
-    own = rows[same & rows["event_time"].isna()]
+    main = answer.main
+    rows = _like_main(answer, "district_code", "outcome", "edition", "comparison", "pre", "post")
+    own = rows[rows["event_time"].isna()]
     is_main = (own["role"] == main.role) & (own["estimator"] == main.estimator) & (own["p_method"] == main.p_method)
     others = own["estimator"].isin(
         [name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"]

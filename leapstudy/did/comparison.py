@@ -112,8 +112,9 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
         For an unknown code, no district at all, and where none has a peer (with the reason).
     """
     codes = data.districts["district_code"]
+    known = set(codes)
     for code in treated:
-        if code not in set(codes):
+        if code not in known:
             raise bad_value("district code", code, [*codes[:3], "..."], "Codes are text, zeros included.")
     if not treated:
         raise BadInput("No treated district was given. Name at least one district.")

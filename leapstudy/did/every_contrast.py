@@ -27,18 +27,20 @@ def _every_spec(data: StudyData, spec: Spec, clock: Clock, panel: GetPanel) -> I
     outcomes = list(data.state.outcomes)
     contrasts = clock.contrasts()
     yield spec
-    for outcome, edition, comparison, contrast in product(outcomes, data.state.editions, comparisons, contrasts):
-        other = replace(spec, outcome=outcome, edition=edition, comparison=comparison, contrast=contrast)
-        if other != spec and _has_years(panel, outcome, edition, clock, contrasts[contrast].years):
-            yield other
+    for outcome, edition in product(outcomes, data.state.editions):
+        years = _years(panel, outcome, edition, clock)
+        for comparison, contrast in product(comparisons, contrasts):
+            other = replace(spec, outcome=outcome, edition=edition, comparison=comparison, contrast=contrast)
+            if other != spec and years.issuperset(contrasts[contrast].years):
+                yield other
 
 
-def _has_years(panel: GetPanel, outcome: str, edition: str, clock: Clock, years: tuple[str, ...]) -> bool:
-    """Say whether an edition was published with the outcome and the contrast's years."""
+def _years(panel: GetPanel, outcome: str, edition: str, clock: Clock) -> frozenset[str]:
+    """Return the years of an outcome that an edition was published with; none where it was not."""
     try:
-        return set(years) <= set(clock.usable(panel(outcome, edition).years))
+        return frozenset(clock.usable(panel(outcome, edition).years))
     except BadInput:
-        return False
+        return frozenset()
 
 
 def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:

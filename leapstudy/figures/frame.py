@@ -4,6 +4,7 @@ The frame grows with its text, so that type and margins never scale: a figure is
 have one meaning each, and fill, size and a label beside the mark say the same without color.
 """
 
+from bisect import bisect_right
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,15 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     ['Together 0.20 points, not', 'distinguishable from zero']
     """
     lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, weight) <= 0.95 * width:  # drawn letters are rounded to pixels
-            lines[-1] = longer
-        else:
-            lines.append(word)
+    words = text.split()
+    while words:
+        # measuring is what a picture's words cost: a line's end is found by halving, not word by word
+        room = 0.95 * width  # drawn letters are rounded to pixels
+        more = bisect_right(
+            range(2, len(words) + 1), room, key=lambda count: text_width(" ".join(words[:count]), size, weight)
+        )
+        lines.append(" ".join(words[: 1 + more]))
+        del words[: 1 + more]
     return lines
 
 
@@ -90,7 +94,7 @@ def fitted(text: str, size: float, width: float, weight: str = "normal") -> str:
     Examples
     --------
     >>> fitted("Arlington Elementary/Middle School", 9, 1.5)
-    'Arlington Elementary…'
+    'Arlington Elementary/M…'
     """
     short = text
     while short and text_width(short + ("" if short == text else "…"), size, weight) > width:
