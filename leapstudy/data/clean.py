@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import counted
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import Calendar, State
 from leapstudy.data.tables import Table
@@ -38,7 +39,7 @@ def split_state(frame: pd.DataFrame, table: str, state: State) -> tuple[pd.DataF
     entry = Entry(
         "split_state",
         table,
-        "the state's row is no district; kept apart for the charts",
+        f"the state's row is no {state.unit.noun['en'][0]}; kept apart for the charts",
         len(frame),
         len(districts),
         state.state.name if is_state.any() else "",
@@ -130,11 +131,11 @@ def drop_unusable(frame: pd.DataFrame, table: str, state: State, names: Mapping[
     return frame[~bad].reset_index(drop=True), entry
 
 
-def drop_blank(frame: pd.DataFrame, table: str, value: str) -> Cleaned:
-    """Drop cells that the state left blank: suppressed (numerator under 6, denominator under 20) or not listed."""
+def drop_blank(frame: pd.DataFrame, table: str, value: str, noun: tuple[str, str]) -> Cleaned:
+    """Drop cells that the state left blank: suppressed by its rule or not listed."""
     there = frame[value].notna()
     codes = sorted(set(frame.loc[~there, "district_code"]))
-    named = f"{len(codes)} districts, among them {', '.join(codes[:3])}" if codes else ""
+    named = f"{counted(len(codes), *noun)}, among them {', '.join(codes[:3])}" if codes else ""
     return frame[there].reset_index(drop=True), Entry(
         "drop_blank", table, "blank in the source: suppressed or not listed", len(frame), int(there.sum()), named
     )

@@ -146,7 +146,7 @@ def _attendance(
     if rate is None:  # a state that publishes chronic absence alone: the rows give enrollment
         frame, whole = frame.assign(rate=np.nan), whole.assign(rate=np.nan)
     elif rate.suppressed or rate.blank or rate.bounded:
-        frame, blanks = clean.drop_blank(frame, table.name, "rate")
+        frame, blanks = clean.drop_blank(frame, table.name, "rate", state.unit.noun["en"])
         entries.append(blanks)
     scale = 100.0 if rate and rate.kind == "percent" else 1.0
     done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
@@ -164,7 +164,7 @@ def _chronic(
         return empty, empty
     frame, shaped = _long(read[table.name][0], table, state)
     frame, whole, split = clean.split_state(frame, table.name, state)
-    frame, blanks = clean.drop_blank(frame, table.name, "percent")
+    frame, blanks = clean.drop_blank(frame, table.name, "percent", state.unit.noun["en"])
     frame, dropped = clean.drop_unusable(frame, table.name, state, names)
     entries += [shaped, split, blanks, dropped]
     return clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS)

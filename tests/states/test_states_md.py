@@ -96,8 +96,9 @@ def test_a_bound_is_no_figure_and_too_many_of_them_are_refused(workspace):
         build_sample(data, Spec(outcome="attendance_rate"), list(data.starts))
 
 
-def test_refusals_speak_of_schools(workspace):
+def test_refusals_and_the_ledger_speak_of_schools(workspace):
     data = load_study()
+    assert "district" not in data.ledger[["reason", "districts"]].to_csv(header=False, index=False)
     with pytest.raises(BadInput, match="one school cannot show how far schools vary"):
         build_sample(data, Spec(comparison=("30-0004",)), list(data.starts))
 
