@@ -7,6 +7,7 @@ every published file must be the calm batch's. Results are appended to `benchmar
 """
 
 import argparse
+import contextlib
 import json
 import random
 import signal
@@ -66,17 +67,18 @@ class Attack:
         """Start a batch, disturb it at a random moment, and look at what it left."""
         process = self.batch(self.out)
         time.sleep(self.chance.uniform(0.5, self.longest))
+        if process.poll() is not None:
+            self.recover()
+            return
         family = _family(process)
         number, victim = self.chance.choice(
             [(signal.SIGKILL, process), (signal.SIGKILL, self.chance.choice([process, *family])),
              (signal.SIGTERM, process), (signal.SIGINT, process)]
         )  # fmt: skip
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             victim.send_signal(number)
             self.told["kills"] += 1
             self.told[f"{number.name} {'batch' if victim is process else 'child'}"] += 1
-        except psutil.NoSuchProcess:
-            self.recover()
         try:
             process.wait(6 * self.longest + WAIT_SECONDS)
         except psutil.TimeoutExpired:

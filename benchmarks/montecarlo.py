@@ -246,7 +246,7 @@ def replicate(rule: str, path: str, students: int, seed: int) -> list[dict[str, 
     designs["at_risk"] = at_risk_rows(outcome, months, cohort, strata, FEWEST)
     rows = []
     for name, att in designs.items():
-        made = averages(att, months, "event", events=HEADLINE)
+        made = averages(att, "event", events=HEADLINE)
         if name == "at_risk":
             influence = made.combination @ att.influence
             influence += made.share_slope @ (att.cohort[:, None] == cohort)

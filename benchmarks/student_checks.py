@@ -65,7 +65,7 @@ def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFram
             settings = load_settings().model_copy(
                 update={"input": str(files.panel), "visits": str(files.visits), "outcomes": str(files.outcomes)}
             )
-            made = outcome_effects(data, risk_sets(data, rules), settings)
+            made = outcome_effects(data, risk_sets(data, rules), settings, "attendance")
             truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
             made = made.set_index("outcome") if made is not None else pd.DataFrame(columns=NUMBERS)
         else:

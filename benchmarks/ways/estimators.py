@@ -58,7 +58,7 @@ def ours(limit: str, estimate: str) -> Way:
         cohort = np.where(np.isinf(moments.cohort), np.inf, place)
         moments = replace(moments, periods=np.arange(len(moments.periods)), cohort=cohort)
         att = att_gt(moments, Choices())
-        made = averages(att, moments.periods, "simple")
+        made = averages(att, "simple")
         variance = covariance(moments, aggregate_influence(moments, att, made))[-1, -1]
         return float(made.overall), float(np.sqrt(variance))
 

@@ -12,14 +12,16 @@ from leapstudy.core.sources import package_files
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
 ONLY_STUDENTS = {"simulation.yml", "students.yml"}
-BEFORE = {"rollout.yml", "rollout_plan.yml", "draws.json"}
-"""What is decided before a program starts: only the notebook that names one of them reads it."""
+PLANNED = {"rollout.yml", "rollout_plan.yml"}
+"""What is decided before a program starts: of it the student track takes its primary outcome and what was promised."""
+DRAWS = "draws.json"
+"""Of the draws only the notebook that names the file reads it."""
 Signature = tuple[tuple[str, int, int], ...]
 
 
 def shared_files(track: Track) -> list[Path]:
     """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
-    skipped = {RESOLVED, *BEFORE} if track == "students" else {RESOLVED, *BEFORE, *ONLY_STUDENTS}
+    skipped = {RESOLVED, DRAWS} | (set() if track == "students" else PLANNED | ONLY_STUDENTS)
     found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
     return sorted(path for path in found if path.is_file() and _is_read(path))
 

@@ -51,18 +51,31 @@ def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Seq
     """
     panel = build_panel(data, spec.outcome, spec.edition)
     if years is None:
-        _refuse_only_before(panel, spec, clock_of(data.state, data.starts, treated).starts[0])
+        _refuse_only_before(data, panel, spec, clock_of(data.state, data.starts, treated).starts[0])
     return sample_from_panel(panel, data, spec, treated, years)
 
 
-def _refuse_only_before(panel: Panel, spec: Spec, start: str) -> None:
+def _refuse_only_before(data: StudyData, panel: Panel, spec: Spec, start: str) -> None:
     if panel.years[-1] < start:
-        others = [name for name in panel.state.outcomes if name != spec.outcome]
+        others = [name for name in data.state.outcomes if name != spec.outcome]
+        further = [repr(name) for name in others if _reaches(data, name, spec, start)]
+        instead = f"use the outcome {' or '.join(further)}" if further else "add a later year's figures"
+        longer = data.state.outcomes[spec.outcome].long is not None
+        series = " Its longer series is answered on the page of `leapstudy run all-districts`." if longer else ""
         raise BadInput(
             f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
-            f"{panel.years[-1]}, before {panel.state.program.short} began ({start}). They serve as {len(panel.years)} "
-            f"years of pre-trend in the event study; for an effect use the outcome {' or '.join(map(repr, others))}."
+            f"{panel.years[-1]} in the edition {panel.edition!r}, before {panel.state.program.short} began ({start}). "
+            f"They serve as {len(panel.years)} "
+            f"years of pre-trend in the event study; for an effect {instead}.{series}"
         )
+
+
+def _reaches(data: StudyData, outcome: str, spec: Spec, start: str) -> bool:
+    """Say whether an outcome can be estimated and has a figure of the first year or later."""
+    try:
+        return build_panel(data, outcome, spec.edition).years[-1] >= start
+    except BadInput:
+        return False
 
 
 def sample_from_panel(
@@ -97,7 +110,7 @@ def sample_of_codes(
         rest = sample_of_codes(panel, spec, tuple(code for code in there if code not in missing), group, years)
         return replace(rest, left_out=(*ended, *missing, *rest.left_out))
     full = ~np.isnan(y[:, n:]).any(axis=(0, 2))
-    _refuse_comparison(group, full, spec, asked)
+    _refuse_comparison(panel.state.unit.noun["en"], group, full, spec, asked)
     inside = tuple(code for code, there_ in zip(group, full, strict=True) if there_)
     left_out = (*ended, *(code for code, there_ in zip(group, full, strict=True) if not there_))
     keep = np.concatenate([np.ones(n, dtype=bool), full])
@@ -137,22 +150,25 @@ def _refuse_treated(
     """Raise unless the state says that treated units without published figures are left out, and some remain."""
     if panel.state.unit.hidden == "refuse" or len(missing) == len(there):
         raise BadInput(
-            f"District {', '.join(missing)} has no {spec.outcome!r} in one of {', '.join(asked)} "
+            f"{panel.state.unit.noun['en'][0].capitalize()} {', '.join(missing)} has no {spec.outcome!r} in one of "
+            f"{', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome."
         )
 
 
-def _refuse_comparison(group: tuple[str, ...], full: np.ndarray, spec: Spec, asked: Sequence[str]) -> None:
+def _refuse_comparison(
+    noun: tuple[str, str], group: tuple[str, ...], full: np.ndarray, spec: Spec, asked: Sequence[str]
+) -> None:
     name = comparison_label(spec.comparison)
     if not full.any():
         raise BadInput(
-            f"No district of the comparison group {name!r} has figures in all of "
+            f"No {noun[0]} of the comparison group {name!r} has figures in all of "
             f"{', '.join(asked)}. Choose another group, contrast or edition."
         )
     if full.sum() == 1:
         raise BadInput(
             f"Only {group[int(full.argmax())]} of the comparison group {name!r} has figures in all of "
-            f"{asked[0]} to {asked[-1]}: one district cannot show how far districts vary. Add districts to the group."
+            f"{asked[0]} to {asked[-1]}: one {noun[0]} cannot show how far {noun[1]} vary. Add {noun[1]} to the group."
         )
 
 

@@ -48,7 +48,8 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
     -----
     Rambachan and Roth (2023, Review of Economic Studies 90). Relative magnitudes are read off a grid: their ends are
     known to about 0.04 standard errors. A bound takes 0.4 s (smoothness) to 1 s, and the first one a second more to
-    import the solvers. The same figures give the same bounds.
+    import the solvers. The same figures give the same bounds, which are remembered for
+    the next who asks.
     """
     _check(problem, kind)
     found = [_interval(problem, kind, float(bound)) for bound in grid]

@@ -1,6 +1,7 @@
 """Robust sets from `moderndid`, the only module that knows its ways: units, versions, grids and what it prints."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from types import ModuleType
 
@@ -19,10 +20,13 @@ REACH, COARSE, FINE = 20, 0.5, 0.04
 WIDEST = 64
 """Times the first reach at which the search for an end stops: beyond it the set is said to have no end."""
 
+REMEMBERED = 128
+"""Answers kept of each kind: another contrast of the same event study asks the same again, and each takes seconds."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """An event study and the average of its effects that is bounded.
+    """An event study and the average of its effects that is bounded; two of the same figures are equal.
 
     Attributes
     ----------
@@ -43,12 +47,23 @@ class Problem:
     weights: np.ndarray
     unit: float = 1.0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._figures() == other._figures()
+
+    def __hash__(self) -> int:
+        return hash(self._figures())
+
+    def _figures(self) -> tuple[object, ...]:
+        arrays = (self.estimate, self.covariance, self.weights)
+        return (*(np.asarray(item, float).tobytes() for item in arrays), self.n_pre, self.n_post, self.unit)
+
     def scaled(self) -> "Problem":
         """Return the problem in the unit in which its largest standard error is `UNIT`."""
         unit = float(np.sqrt(np.diag(self.covariance).max())) / UNIT
         return replace(self, estimate=self.estimate / unit, covariance=self.covariance / unit**2, unit=self.unit * unit)
 
 
+@lru_cache(REMEMBERED)
 def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
     """Return the fixed-length interval where the slope changes by at most `m` a period, both in the estimates' unit."""
     p = problem.scaled()
@@ -59,6 +74,7 @@ def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
     return p.unit * float(found["lb"][0]), p.unit * float(found["ub"][0])
 
 
+@lru_cache(REMEMBERED)
 def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
 
@@ -95,6 +111,7 @@ def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> 
     return max(low - step / finer, start), min(high + step / finer, start + 2 * reach)
 
 
+@lru_cache(REMEMBERED)
 def magnitudes_include_zero(problem: Problem, m_bar: float) -> bool:
     """Return whether zero is in the set of `magnitudes_interval`; the package wants two values, and gets zero twice."""
     return bool(np.isfinite(_kept(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))

@@ -73,22 +73,24 @@ def beside_unexposed(rows: RiskRows) -> np.ndarray:
 def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
     if isinstance(rows, str):
         return rows
-    return effect_of_rows(rows, chosen(rows) if chosen else np.ones(len(rows.change), dtype=bool), FEW)
+    return effect_of_rows(rows, FEW, chosen)
 
 
-def effect_of_rows(rows: RiskRows, chosen: np.ndarray, few: str) -> AdjustedEffect | str:
-    """Return the doubly robust effect on chosen rows with a change, or why there is none.
+def effect_of_rows(
+    rows: RiskRows, few: str, chosen: Callable[[RiskRows], np.ndarray] | None = None
+) -> AdjustedEffect | str:
+    """Return the doubly robust effect of rows with a change, or why there is none.
 
     Parameters
     ----------
     rows
         From `risk_rows`.
-    chosen : ndarray of bool, shape (N,)
-        Which of them may be used.
     few
         What is said where a side has fewer than `MIN_GROUP` students.
+    chosen
+        Says which rows may be used; all of them by default.
     """
-    used = chosen & np.isfinite(rows.change)
+    used = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
     if min(len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked)) < MIN_GROUP:
         return few
     parts = (rows.change, rows.picked, rows.history, rows.school, rows.weight)

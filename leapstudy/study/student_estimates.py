@@ -42,6 +42,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.written_plan import primary_outcome
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -134,7 +135,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         period,
         drawn,
         checks(data, sets, rules),
-        outcome_effects(data, sets, settings),
+        outcome_effects(data, sets, settings, primary_outcome()),
     )
 
 

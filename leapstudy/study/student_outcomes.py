@@ -1,6 +1,7 @@
 """What else changed for visited students: each outcome on its own clock, doubly robust, corrected for their number.
 
-Attendance is the primary outcome, by plan. The others are secondary: their p-values are Holm's, over all of them.
+The plan names the primary outcome, attendance where it names none. The others are secondary: their p-values are
+Holm's, over all of them, attendance included where it is one of them.
 """
 
 import numpy as np
@@ -10,17 +11,20 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.adjusted import AdjustedEffect
+from leapstudy.did.at_risk import HEADLINE
 from leapstudy.evidence.verdict import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
 from leapstudy.students.risk_rows import WITHIN, RiskSets, risk_rows
 from leapstudy.students.settings import StudentSettings, input_files
+from leapstudy.study.rollout.written_plan import ATTENDANCE, require_table
 from leapstudy.study.student_checks import effect_of_rows
 from leapstudy.study.student_results import beside
 
 OUTCOME_COLUMNS = (
     "outcome",
+    "primary",
     "unit",
     "estimate_pp",
     "se_pp",
@@ -36,7 +40,7 @@ ESTIMATOR = "dr_outcome"
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
 
 
-def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings) -> pd.DataFrame | None:
+def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings, primary: str) -> pd.DataFrame | None:
     """Return the effect of a visit on each outcome of the table of outcomes; None without one.
 
     Parameters
@@ -47,6 +51,8 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
         Their risk sets by first visit.
     settings
         Where the table is, and how it is read.
+    primary
+        The outcome that the plan names as primary. Unless it is attendance, attendance is a row like the others.
 
     Returns
     -------
@@ -58,21 +64,29 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
     BadInput
         If the table cannot be used, in the words of its check.
     """
+    require_table(primary, settings)
     path = input_files(settings).get("outcomes")
     if path is None:
         return None
     table = open_outcomes(data, path, settings.reading)
-    found = {name: _effect(sets, table, name) for name in KINDS}
-    made = {name: one for name, one in found.items() if isinstance(one, AdjustedEffect)}
-    corrected = dict(zip(made, holm([one.p_value for one in made.values()]), strict=True))
-    rows = []
-    for name, one in found.items():
-        if isinstance(one, str):
-            rows.append((name, KINDS[name].unit, *[np.nan] * 6, 0, 0, one))
-            continue
-        numbers = (one.estimate, one.se, one.low, one.high, one.p_value, float(corrected[name]))
-        rows.append((name, KINDS[name].unit, *numbers, one.n_treated, one.n_comparison, ""))
+    effects = {name: _effect(sets, table, name) for name in KINDS}
+    if primary != ATTENDANCE:
+        if isinstance(effects[primary], str):
+            raise BadInput(f"The plan names {primary} as the primary outcome: {effects[primary]}")
+        effects = {primary: effects.pop(primary), ATTENDANCE: effect_of_rows(risk_rows(sets, HEADLINE), FEW), **effects}
+    secondary = [(name, one.p_value) for name, one in effects.items() if not isinstance(one, str) and name != primary]
+    corrected = dict(zip((name for name, _ in secondary), holm([p for _, p in secondary]), strict=True))
+    rows = [_row(name, one, name == primary, corrected.get(name)) for name, one in effects.items()]
     return pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
+
+
+def _row(name: str, one: AdjustedEffect | str, primary: bool, p_holm: float | None) -> tuple[object, ...]:
+    head = (name, primary, KINDS[name].unit if name in KINDS else "points")
+    if isinstance(one, str):
+        return (*head, *[np.nan] * 6, 0, 0, one)
+    p_corrected = one.p_value if p_holm is None else float(p_holm)
+    numbers = (one.estimate, one.se, one.low, one.high, one.p_value, p_corrected)
+    return (*head, *numbers, one.n_treated, one.n_comparison, "")
 
 
 def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
@@ -80,11 +94,11 @@ def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
         rows = risk_rows(sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
     except BadInput as error:
         return str(error)
-    return effect_of_rows(rows, np.ones(len(rows.change), dtype=bool), FEW)
+    return effect_of_rows(rows, FEW)
 
 
 def outcome_estimates(table: pd.DataFrame, main: Estimate) -> tuple[Estimate, ...]:
-    """Return the secondary outcomes as rows of `estimates.csv`."""
+    """Return the outcomes beyond attendance as rows of `estimates.csv`; attendance itself is there already."""
     return tuple(
         beside(
             main,
@@ -96,7 +110,7 @@ def outcome_estimates(table: pd.DataFrame, main: Estimate) -> tuple[Estimate, ..
             if KINDS[row.outcome].take == "last"
             else "first period begun after the month",
             p_value=row.p_holm,
-            p_method="t, clustered by school; Holm over secondary outcomes",
+            p_method="t, clustered by school" + ("" if row.primary else "; Holm over secondary outcomes"),
         )
-        for row in table[table["reason"] == ""].itertuples()
+        for row in table[(table["reason"] == "") & (table["outcome"] != ATTENDANCE)].itertuples()
     )

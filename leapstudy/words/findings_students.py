@@ -1,6 +1,7 @@
 """What the exhibits of the student track show, by rule: title and sentence; SIMULATED stands first where it is so."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 
@@ -90,17 +91,20 @@ def outcomes(study: StudentStudy) -> str:
     table = study.answer.outcomes
     if table is None:
         return "Attendance is the only outcome here. Name a table of others under `outcomes:` in params/students.yml."
-    made = table[table["reason"] == ""]
+    primary = table[table["primary"]]
+    made = table[(table["reason"] == "") & ~table["primary"]]
     moved = [row for row in made.itertuples() if rejects(row.p_holm)]
-    told = [
-        f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)}) {row.unit}"
-        for row in moved
-    ]
+    told = [_outcome(row) for row in moved]
+    first = next((f"The primary outcome, by plan, is {_outcome(row)}" for row in primary.itertuples()), "")
     said = f"Distinguishable from zero: {'; '.join(told)}" if told else NONE_MOVED
     return (
-        f"Attendance is the primary outcome. Beside it stand {counted(len(made), 'secondary outcome')}, corrected for "
-        f"their number (Holm). {said}."
+        f"{first or 'Attendance is the primary outcome'}. Beside it stand {counted(len(made), 'secondary outcome')}, "
+        f"corrected for their number (Holm). {said}."
     )
+
+
+def _outcome(row: Any) -> str:
+    return f"{row.outcome.replace('_', ' ')} {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)}) {row.unit}"
 
 
 NONE_MOVED = "None of them is statistically distinguishable from zero"

@@ -55,9 +55,9 @@ def _wanted(name):
     """Return the runs that a file is an input of."""
     if name.startswith("notebooks/"):
         return {"10": {"hartford", "windham"}, "20": STUDENTS, "30": {ALL_SLUG}, "60": {"60-article"}}[name[10:12]]
-    if name in ("params/students.yml", "params/simulation.yml", "attendance.csv", "visits.csv"):
+    if name in ("params/students.yml", "params/simulation.yml", "params/rollout.yml", "attendance.csv", "visits.csv"):
         return STUDENTS
-    if name in ("params/study.yml", "params/rollout.yml") or name.endswith((".md", "districts/windham.yml")):
+    if name == "params/study.yml" or name.endswith((".md", "districts/windham.yml")):
         return set()
     return PUBLIC | STUDENTS
 

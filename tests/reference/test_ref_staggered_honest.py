@@ -1,5 +1,6 @@
 """Robust bounds meet the published table of the Medicaid example, from our own event study on the rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.honest import breakdown, honest_bounds
-from leapstudy.did.robust_sets import Problem, magnitudes_interval
+from leapstudy.did.robust_sets import Problem, magnitudes_interval, smoothness_interval
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
@@ -111,3 +112,12 @@ def test_a_set_wider_than_the_first_grid_is_not_cut():
     low, high = magnitudes_interval(problem, 1.0)
     assert (low, high) == pytest.approx((-10.05, 16.05), abs=0.15)
     assert low <= -10.05 and high >= 16.05  # ends are rounded outward
+
+
+@pytest.mark.parametrize("part", ["estimate", "covariance", "weights"])
+def test_what_is_remembered_is_of_the_very_same_figures(medicaid, part):
+    one, same = Problem(*medicaid, 5, 2, FIRST), Problem(*(item.copy() for item in medicaid), 5, 2, FIRST.copy())
+    assert one == same and hash(one) == hash(same)
+    assert smoothness_interval(one, 0.01) == smoothness_interval.__wrapped__(same, 0.01)
+    moved = replace(one, **{part: getattr(one, part) * (1 + 1e-15)})
+    assert moved != one and replace(one, n_pre=4, n_post=3) != one

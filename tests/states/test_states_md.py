@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,15 @@ def test_a_bound_is_no_figure_and_too_many_of_them_are_refused(workspace):
     assert data.bounded["2022-23"] == pytest.approx(len(bound) / n)
     with pytest.raises(BadInput, match=r"8% of its figures are published as bounds"):
         build_sample(data, Spec(outcome="attendance_rate"), list(data.starts))
+
+
+def test_refusals_speak_of_schools(workspace):
+    data = load_study()
+    with pytest.raises(BadInput, match="one school cannot show how far schools vary"):
+        build_sample(data, Spec(comparison=("30-0004",)), list(data.starts))
+
+
+def test_an_outcome_that_ends_before_the_start_names_no_other_that_does(workspace):
+    data = replace(load_study(), starts={"30-0205": "2023-24"})
+    with pytest.raises(BadInput, match="for an effect add a later year's figures"):
+        build_sample(data, Spec(contrast="last_to_first"), ["30-0205"])

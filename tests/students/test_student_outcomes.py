@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.evidence.verdict import holm
 from leapstudy.students.contract import OUTCOME_NAMES
 from leapstudy.students.handle import open_students
 from leapstudy.students.lookback import at_risk_shares
@@ -100,17 +101,20 @@ def test_before_and_after_are_those_of_a_slow_twin(opened, name):
 def test_effects_cover_the_truth_and_are_corrected(opened, monkeypatch):
     files, data = opened
     monkeypatch.setattr(student_outcomes, "input_files", lambda _: {"outcomes": files.outcomes})
-    table = outcome_effects(data, risk_sets(data, find_rules(at_risk_shares(data))), load_settings()).set_index(
-        "outcome"
-    )
+    sets = risk_sets(data, find_rules(at_risk_shares(data)))
+    table = outcome_effects(data, sets, load_settings(), "attendance").set_index("outcome")
     truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
     assert truth["grades"] > 1 and truth["chronic_absence"] < 0 and truth["enrolled"] == 0
-    made = table[table["reason"] == ""]
-    assert {"grades", "courses_failed", "incidents", "enrolled"} <= set(made.index)
-    assert (made["p_holm"] >= made["p_value"]).all()
-    for name, row in made.iterrows():
-        reach = 1.3 * (row["high_pp"] - row["low_pp"]) / 2
-        assert abs(row["estimate_pp"] - truth[name]) < reach, name
+    assert set(table.index[table["reason"] == ""]) == set(KINDS)
+    assert (table["p_holm"] >= table["p_value"]).all() and not table["primary"].any()
+    assert table["p_holm"].tolist() == pytest.approx(holm(table["p_value"]))
+    for name, row in table.iterrows():
+        assert row["low_pp"] < truth[name] < row["high_pp"], name
+    planned = outcome_effects(data, sets, load_settings(), "chronic_absence").set_index("outcome")
+    first, others = planned.loc["chronic_absence"], planned.drop("chronic_absence")
+    assert planned.index[0] == "chronic_absence" and first["p_holm"] == first["p_value"]
+    assert set(others.index) == {"attendance", *KINDS} - {"chronic_absence"}
+    assert others["p_holm"].tolist() == pytest.approx(holm(others["p_value"]))
 
 
 def test_graduation_is_refused_with_the_reason():

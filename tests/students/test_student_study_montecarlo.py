@@ -6,6 +6,7 @@ import montecarlo
 import pandas as pd
 import pytest
 import student_gates
+import student_lottery
 
 from leapstudy.core import paths
 from leapstudy.students.simulate.config import Pick
@@ -40,6 +41,22 @@ def test_no_page_claims_a_rise_where_visits_do_nothing_and_each_gate_keeps_its_s
     assert lot[gates].between(0.01, 0.10).all(), "5 in 100, give or take what 100 replicates can tell"
     assert lot[["effect_pp", "placebo_pp", "control_pp"]].abs().max() < 0.4
     assert student_gates.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
+
+
+def test_the_analysis_of_a_draw_keeps_its_size_and_covers_the_truth():
+    table = pd.read_csv(paths.root() / "benchmarks" / "results" / "student_lottery.csv")
+    assert (table["draws"] >= 200).all() and set(table["what"]) == set(student_lottery.WHAT)
+    named = table[table["what"] != "leavers"]
+    assert named["coverage"].between(0.92, 0.98).all() and named["bias_pp"].abs().max() < 0.15
+    assert named.loc[named["path"] == "zero", "rejects"].between(0.02, 0.08).all()
+    assert table.loc[table["what"] == "leavers", "coverage"].min() >= 0.95, "bounds are wider than an interval need be"
+    assert student_lottery.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
+
+
+def test_a_draw_without_effect_in_the_benchmark_has_a_truth_of_zero_and_leavers_only_by_attendance():
+    rows = {row["what"]: row for row in student_lottery.replicate("zero", 5)}
+    assert all(row["truth"] == 0 for row in rows.values())
+    assert all(row["low"] < row["estimate"] < row["high"] for row in rows.values())
 
 
 def test_the_kept_table_is_whole_and_says_what_the_readme_may_say():

@@ -15,6 +15,7 @@ from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
 from leapstudy.study.rollout.lots import hold, read_draw
 from leapstudy.study.rollout.records import draws
+from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
 UNITS = {"track": "units", "outcome": "chronic_absence", "strata": {"units": ["org_type"]}, "phases": {"2026-27": 8}}
@@ -103,6 +104,27 @@ def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
     assert hold(choices(phases={"2026-27": 9}), None, "").record.plan_sha256 == again["frozen"]
     with pytest.raises(BadInput, match="cannot be changed after"):
         written_plan.freeze(chosen, "too late")
+
+
+def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choices(own):
+    root, choices = own
+    chosen = choices(track="students", outcome="chronic_absence")
+    assert primary_outcome() == "chronic_absence", "until a plan is frozen the choices name it"
+    choices(track="units", outcome="chronic_absence")
+    assert primary_outcome() == "attendance", "a plan for districts says nothing of students"
+    choices(track="students", outcome="chronic_absence")
+    written_plan.freeze(chosen, "")
+    written_plan.check_rollout()
+    choices(outcome="attendance")
+    assert primary_outcome() == "chronic_absence", "a later choice does not move what was frozen"
+    with pytest.raises(BadInput, match="another 'outcome'"):
+        written_plan.check_rollout()
+    choices(outcome="chronic_absence")
+    settings = root / "params" / "students.yml"
+    content = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    settings.write_text(yaml.safe_dump({**content, "input": "a.csv", "visits": "v.csv"}), encoding="utf-8")
+    with pytest.raises(BadInput, match="chronic_absence as the primary outcome of students"):
+        written_plan.check_rollout()
 
 
 def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path, monkeypatch, capsys):

@@ -13,12 +13,14 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
 from leapstudy.evidence.plan import PlanAge, age, plan_hash
 from leapstudy.students.eligible import months
+from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import rates, students_before
 from leapstudy.study.rollout.records import draws
 
 FILE = "rollout_plan.yml"
+ATTENDANCE = "attendance"
 LATER = ("seed", "announced")
 """Known only after the plan: where the seed comes from is announced, the number itself falls on a later day."""
 
@@ -103,12 +105,43 @@ def check_rollout() -> None:
     Raises
     ------
     BadInput
-        As `load_rollout`, `kept_plan` and `records.draws`.
+        As `load_rollout`, `plan_for`, `records.draws`, `require_table`: a frozen plan and the choices may not differ,
+        and the primary outcome must be among those that the files hold.
     """
     if (paths.params() / choices.FILE).is_file():
-        choices.load_rollout()
-    kept_plan()
+        plan_for(choices.load_rollout())
     draws()
+    require_table(primary_outcome(), load_settings())
+
+
+def require_table(primary: str, settings: StudentSettings) -> None:
+    """Refuse a primary outcome of students that no file holds."""
+    if primary == ATTENDANCE or settings.simulated or settings.outcomes:
+        return
+    raise BadInput(
+        f"The plan names {primary} as the primary outcome of students, and params/students.yml names no table of "
+        "`outcomes:` that holds it. Name the table, or freeze another plan: leapstudy plan --freeze --reason TEXT"
+    )
+
+
+def primary_outcome() -> str:
+    """Return the outcome of students that was named as primary: by the frozen plan, or by params/rollout.yml.
+
+    Attendance where neither names one for students.
+
+    Raises
+    ------
+    BadInput
+        As `kept_plan` and `load_rollout`.
+    """
+    plan = kept_plan()
+    if plan and plan["choices"]["track"] == "students":
+        return str(plan["choices"]["outcome"])
+    if not plan and (paths.params() / choices.FILE).is_file():
+        chosen = choices.load_rollout()
+        if chosen.track == "students":
+            return chosen.outcome
+    return ATTENDANCE
 
 
 def plan_for(chosen: Rollout) -> dict[str, Any]:
