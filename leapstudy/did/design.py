@@ -112,7 +112,7 @@ def sample_of_codes(
     full = ~np.isnan(y[:, n:]).any(axis=(0, 2))
     _refuse_comparison(panel.state.unit.noun["en"], group, full, spec, asked)
     inside = tuple(code for code, there_ in zip(group, full, strict=True) if there_)
-    left_out = (*ended, *(code for code in group if code not in inside))
+    left_out = (*ended, *(code for code, there_ in zip(group, full, strict=True) if not there_))
     keep = np.concatenate([np.ones(n, dtype=bool), full])
     y, students = np.stack([_on_scale(part, (*there, *inside), spec) for part in y[:, keep]]), students[:, keep]
     if not clock.is_calendar:
@@ -175,7 +175,8 @@ def _refuse_comparison(
 def _figures(panel: Panel, spec: Spec, codes: Sequence[str], years: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and enrollment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
     require_years(years, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
-    rows = np.array([panel.codes.index(code) if code in panel.codes else -1 for code in codes])
+    places = {code: place for place, code in enumerate(panel.codes)}
+    rows = np.array([places.get(code, -1) for code in codes])
     columns = np.array([panel.years.index(year) for year in years])
     rates = np.where(rows[:, None] < 0, np.nan, panel.rates[np.ix_(rows, columns)])
     students = np.where(rows[:, None] < 0, np.nan, panel.students[np.ix_(rows, columns)])
