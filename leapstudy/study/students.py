@@ -9,13 +9,14 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, number
+from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.sensitivity.unobserved import Strength, strength
 from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
+from leapstudy.students.outcomes import KINDS
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
 from leapstudy.study.student_results import DesignAnswer, LotteryAnswer, PreTrend, StudentAnswer, StudentBounds
@@ -157,9 +158,19 @@ class StudentStudy:
             return Table(
                 pd.DataFrame({"outcome": []}), "No table of outcomes beyond attendance is named, or none is shown here."
             )
-        shown = table[["outcome", "unit", "estimate_pp", "low_pp", "high_pp", "p_holm", "reason"]]
-        caption = f"Effect of a visit on further outcomes, 95% CI, p-values by Holm. Source: {self.source}."
-        return Table(shown, caption)
+        kinds = [KINDS[name] for name in table["outcome"]]
+        shown = pd.DataFrame(
+            {
+                "Outcome": table["outcome"].str.replace("_", " "),
+                "Better": ["higher" if kind.more_is_better else "lower" for kind in kinds],
+                "Unit": table["unit"],
+                "Effect": table["estimate_pp"],
+                "95% CI": [between(low, high) for low, high in zip(table["low_pp"], table["high_pp"], strict=True)],
+                "p (Holm)": [probability(p) for p in table["p_holm"]],
+                "Read with care": table["reason"].where(table["reason"] != "", [kind.trap for kind in kinds]),
+            }
+        )
+        return Table(shown, f"Effect of a visit on further outcomes. Source: {self.source}.")
 
     @property
     def unobserved(self) -> Strength | None:

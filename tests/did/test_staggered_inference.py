@@ -133,7 +133,7 @@ def test_cards_and_rows_say_what_was_done(moments, effects):
     card = dict(effects.card.lines())
     assert card["Comparison students"] == "never visited" and card["Base months"] == "last month before the visit"
     assert effects.card.n_treated + effects.card.n_comparison == moments.students.sum()
-    assert (card["Share of visited students spoken for"], card["Small-sample factor"]) == ("100%", "none")
+    assert (card["Share of visited students covered"], card["Small-sample factor"]) == ("100%", "none")
     frame = to_frame(estimate_rows(effects, PLACE))
     assert set(frame["track"]) == {"students"} and set(frame["p_method"]) == {"student_clustered"}
     assert frame["event_time"].isna().tolist() == np.isnan(effects.key).tolist()

@@ -23,7 +23,7 @@ LABELS = {
     "clustering": "Errors clustered by",
     "n_treated": "Visited students",
     "n_comparison": "Comparison students (number)",
-    "overlap": "Share of visited students spoken for",
+    "overlap": "Share of visited students covered",
 }
 
 

@@ -187,5 +187,5 @@ def load_config(path: Path | None = None) -> SimulationConfig:
     """
     source = path or paths.params() / "simulation.yml"
     if not source.is_file():
-        raise BadInput(f"There is no file {str(source)!r}. Give a YAML file like params/simulation.yml.")
+        raise BadInput(f"There is no file {source.name!r}. Give a YAML file like params/simulation.yml.")
     return _checked(read_mapping(source))
