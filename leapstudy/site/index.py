@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, counted, number, points
-from leapstudy.data.names import program_name, short
+from leapstudy.data.names import program_name, short, study_names
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
-from leapstudy.words.plain_page import plain_page
+from leapstudy.words.plain_page import catalog, plain_page
 from leapstudy.words.reading import Reading
 
 LEAD_POINTS = ("answer", "sure", "overturn")
-HEADINGS = {"public": "District by district", "students": "Visited students, by district"}
+TRACKS = ("public", "students")
 EARLIER = "earlier"
 """State of a run that another batch left in the folder."""
 SHOWN = ("done", "fresh", "stale", EARLIER)
@@ -48,7 +48,7 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
     districts = [item for item in entries if item.track]
     tables = [
         _table(track, [item for item in districts if item.track == track])
-        for track in HEADINGS
+        for track in TRACKS
         if any(item.track == track for item in districts)
     ]
     pooled = next((item for item in districts if item.slug == ALL_SLUG and item.reading), None)
@@ -62,24 +62,27 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
         statuses=sorted({item.status for item in districts}),
         articles=[_article(item) for item in entries if not item.track],
         estimates=(out / "estimates.csv").is_file(),
-        links=[link("All districts", "index.html", here=True)],
+        links=[link(catalog("en")["chrome_all"], "index.html", here=True)],
         footer=footer(first.result if first else None, date),
     )
 
 
 def _lead(pooled: Entry | None) -> list[str]:
     if pooled is None or pooled.reading is None:
-        return ["This build holds no result for all districts together."]
+        return ["This build holds no result for all together."]
     page = plain_page(pooled.reading)
     return [section.text for section in page.sections if section.key in LEAD_POINTS]
 
 
 def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    unit = study_names().state.unit.noun["en"][0] if track == "public" else "district"
+    heading = f"{unit.capitalize()} by {unit}" if track == "public" else f"Visited students, by {unit}"
     readings = [item.reading for item in entries if item.reading]
     low, high = _axis(readings)
     pooled_first = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
     return {
-        "heading": HEADINGS[track],
+        "heading": heading,
+        "first": unit.capitalize(),
         "caption": (
             f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points of attendance; "
             "a dot with its line is the estimate with its 95% interval, the thin line is zero."

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from leapstudy.core.table import table_html
-from leapstudy.data.names import program_name, short
+from leapstudy.data.names import short, study_names
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.notebook import notebook_body
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
@@ -155,5 +155,7 @@ def failed_html(name: str, status: str, error: Mapping[str, str], result: Mappin
 
 
 def place(reading: Reading) -> str:
-    """Return what a result is about: a district, or all together."""
-    return f"all {program_name()} districts" if reading.code == "ALL" else short(reading.name)
+    """Return what a result is about: one unit, or all together."""
+    names = study_names()
+    everybody = f"all {names.program} {names.state.unit.noun['en'][1]}"
+    return everybody if reading.code == "ALL" else short(reading.name)
