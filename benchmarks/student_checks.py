@@ -85,14 +85,19 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return made.reset_index()
 
 
+WHAT = {VISITED: "(1)", UNEXPOSED: "(2)", REFERRED: "(3)"}
+
+
 def lines(table: pd.DataFrame) -> str:
-    """Return the table of `docs/method.md`."""
+    """Return the table of `docs/method.md`: all where a lot picks, the first check where staff do and visits do nothing."""
     head = ("visits", "picked by", "what", "districts", "truth", "bias", "standard error", "coverage")
     told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for row in table.to_dict("records"):
+    shown = table[(table["pick"] == "lot") | ((table["path"] == "zero") & (table["what"] == VISITED))]
+    for row in shown.to_dict("records"):
         numbers = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
         work = "do nothing" if row["path"] == "zero" else "work"
-        cells = [work, row["pick"], row["what"], str(row["replicates"]), *numbers, f"{row['mean_se_pp']:.2f}"]
+        what = WHAT.get(row["what"], row["what"].replace("_", " "))
+        cells = [work, row["pick"], what, str(row["replicates"]), *numbers, f"{row['mean_se_pp']:.2f}"]
         told.append(f"| {' | '.join(cells)} | {row['coverage']:.0%} |")
     return "\n".join(told)
 

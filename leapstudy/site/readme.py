@@ -65,6 +65,7 @@ KEPT = (
         "false claims of a rise by how students were picked, true effect zero (SIMULATED)",
     ),
     ("student_lottery.csv", "student_lottery.py", "size, bias and coverage of the analysis of a draw (SIMULATED)"),
+    ("student_checks.csv", "student_checks.py", "bias and coverage of adjusted checks and other outcomes (SIMULATED)"),
     ("placebo_programs.csv", "placebo_programs.py", "size of the pooled test in each study's own figures"),
     ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
     ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),

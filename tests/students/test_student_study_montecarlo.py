@@ -5,11 +5,13 @@ from typing import get_args
 import montecarlo
 import pandas as pd
 import pytest
+import student_checks
 import student_gates
 import student_lottery
 
 from leapstudy.core import paths
 from leapstudy.students.simulate.config import Pick
+from leapstudy.study.student_checks import VISITED
 
 
 @pytest.mark.slow
@@ -51,6 +53,14 @@ def test_the_analysis_of_a_draw_keeps_its_size_and_covers_the_truth():
     assert named.loc[named["path"] == "zero", "rejects"].between(0.02, 0.08).all()
     assert table.loc[table["what"] == "leavers", "coverage"].min() >= 0.95, "bounds are wider than an interval need be"
     assert student_lottery.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
+
+
+def test_adjusted_checks_are_unbiased_under_lot_and_are_told_not_to_be_where_staff_pick():
+    table = pd.read_csv(paths.root() / "benchmarks" / "results" / "student_checks.csv")
+    assert set(table.loc[table["what"] == VISITED, "pick"]) == set(get_args(Pick)) and (table["refused"] == 0).all()
+    lot = table[(table["pick"] == "lot") & table["what"].isin(student_checks.WHAT)]
+    assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5).all() and len(lot) == 6
+    assert student_checks.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
 
 
 def test_a_draw_without_effect_in_the_benchmark_has_a_truth_of_zero_and_leavers_only_by_attendance():
