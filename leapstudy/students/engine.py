@@ -4,14 +4,8 @@ What differs between the two stands in `on_duckdb` and `on_spark`: to open, to k
 else is one expression for both. An engine's error messages quote cells, so none of them gets out.
 """
 
-import atexit
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -24,7 +18,6 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 
-SPILL = "leapstudy-spill-"
 Result = TypeVar("Result")
 MEMORY_ERRORS = ("OutOfMemoryException",)
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
@@ -68,34 +61,6 @@ def on(con: BaseBackend) -> ModuleType:
     from leapstudy.students import on_spark
 
     return on_spark
-
-
-@cache
-def spill_folder() -> Path:
-    """Return this process's private folder for what does not fit in memory; it is removed when the process ends.
-
-    Folders of processes that were killed are removed first: they may hold rows. The name is not to be guessed, so that
-    nobody can lay a link in its place.
-    """
-    base = Path(tempfile.gettempdir())
-    for stale in base.glob(f"{SPILL}*"):
-        owner = stale.name.removeprefix(SPILL).split("-")[0]
-        mine = stale.is_dir() and not stale.is_symlink() and stale.stat().st_uid == os.getuid()
-        if mine and owner.isdigit() and not _runs(int(owner)):
-            shutil.rmtree(stale, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{SPILL}{os.getpid()}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def keep(con: BaseBackend, doing: str, rows: Table) -> Table:

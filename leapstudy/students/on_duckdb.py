@@ -15,8 +15,9 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table, TimestampValue
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import sealed, spill_folder
+from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
+from leapstudy.students.spill import spill_folder
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))

@@ -20,8 +20,9 @@ from ibis.expr.types import BooleanValue, Table, TimestampValue
 from pyspark.sql import SparkSession
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import sealed, spill_folder
+from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
+from leapstudy.students.spill import spill_folder
 
 PYTHON_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 """PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to."""

@@ -10,11 +10,12 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
-from leapstudy.students.engine import SPILL, connect, sealed
+from leapstudy.students.engine import connect, sealed
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
+from leapstudy.students.spill import SPILL
 
 GOOD = "an invented key of forty characters, no more"
-OPENS = "from leapstudy.students.engine import connect, spill_folder; connect(); print(spill_folder(), oct(spill_folder().stat().st_mode)[-3:])"
+OPENS = "from leapstudy.students.engine import connect; from leapstudy.students.spill import spill_folder; connect(); print(spill_folder(), oct(spill_folder().stat().st_mode)[-3:])"
 
 
 def test_the_spill_folder_is_private_unguessable_and_gone_afterwards(tmp_path):
