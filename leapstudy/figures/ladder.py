@@ -1,5 +1,7 @@
 """Which single choice changes the answer: the main estimate, and one row a choice that is changed."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
@@ -110,25 +112,29 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     axes.tick_params(axis="x", labelcolor=COMPARISON)
 
 
-def _name(axes: Axes, row: dict[str, object], narrow: bool, leads: bool) -> None:
+def _name(axes: Axes, row: dict[str, Any], narrow: bool, leads: bool) -> None:
     """Write a row's name and number beside it, or above it where there is no room."""
     own = row["block"] == words.MAIN or leads
-    look = {"color": OWN if row["block"] == words.MAIN else INK, "weight": "bold" if own else "normal", "size": NAME}
+    look: dict[str, Any] = {
+        "color": OWN if row["block"] == words.MAIN else INK,
+        "weight": "bold" if own else "normal",
+        "size": NAME,
+    }
     across = blended_transform_factory(axes.transAxes, axes.transData)
     if narrow:
         told = f"{row['name']}: {_figure(row)}"
-        axes.text(0, row["place"] - 0.08, told, transform=across, va="bottom", bbox=PAPER, **look)  # type: ignore[arg-type, operator]
+        axes.text(0, row["place"] - 0.08, told, transform=across, va="bottom", bbox=PAPER, **look)
         return
-    shift = {"xycoords": across, "textcoords": "offset points", "va": "center", **look}
-    axes.annotate(str(row["name"]), (0, row["place"]), (-10, 0), ha="right", **shift)  # type: ignore[arg-type]
-    axes.annotate(_figure(row), (1, row["place"]), (12, 0), ha="left", **shift)  # type: ignore[arg-type]
+    shift: dict[str, Any] = {"xycoords": across, "textcoords": "offset points", "va": "center", **look}
+    axes.annotate(str(row["name"]), (0, row["place"]), (-10, 0), ha="right", **shift)
+    axes.annotate(_figure(row), (1, row["place"]), (12, 0), ha="left", **shift)
 
 
-def _figure(row: dict[str, object]) -> str:
+def _figure(row: dict[str, Any]) -> str:
     """Return a row's number as it stands beside it; a test has its p-value."""
-    value = number(float(row["estimate_pp"]))  # type: ignore[arg-type]
+    value = number(float(row["estimate_pp"]))
     p = row["p_value"]
-    return f"{value}, {probability(float(p))}" if row["block"] == words.TESTS and not pd.isna(p) else value  # type: ignore[arg-type]
+    return f"{value}, {probability(float(p))}" if row["block"] == words.TESTS and not pd.isna(p) else value
 
 
 def _blocks(axes: Axes, rows: pd.DataFrame, narrow: bool) -> None:
