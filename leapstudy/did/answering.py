@@ -15,7 +15,7 @@ from leapstudy.core.names import (
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.contrasts import clock_of
+from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import event_study
@@ -34,6 +34,7 @@ from leapstudy.did.two_by_two import difference_in_means, regression
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
+NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
 NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
 
 
@@ -125,7 +126,7 @@ def _leading(spec: Spec, published: Prior | None) -> Prior:
     if spec.prior == "flat":
         return FLAT
     if published is None:
-        raise BadInput("No published effects were given to form the prior 'published' from; use the prior 'flat'.")
+        raise BadInput(NO_PRIOR)
     return published
 
 
@@ -256,10 +257,15 @@ def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple
 
 
 def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
+    """Return the event study over all years but those of which no treated unit has a figure."""
     panel = build_panel(data, spec.outcome, spec.edition)
-    sample = sample_from_panel(panel, data, spec, treated, panel.years)
+    own = panel.rates[np.isin(panel.codes, list(treated))]
+    years = [year for year, there in zip(panel.years, ~np.isnan(own).all(axis=0), strict=True) if there]
+    sample = sample_from_panel(panel, data, spec, treated, years or panel.years)
     clock = clock_of(data.state, data.starts, sample.treated)
-    return event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
+    before = [year for year in sample.years if event_time(year, sample.start) < 0]
+    reference = clock.label(data.state.outcomes[spec.outcome].reference)
+    return event_study(sample, reference if reference in sample.years or not before else before[-1])
 
 
 def _rebound(

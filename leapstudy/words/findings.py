@@ -30,7 +30,7 @@ from leapstudy.did.glance import Glance
 from leapstudy.did.records import Detectable
 from leapstudy.did.sensitivity import Adjusted
 from leapstudy.evidence.power import PowerBlock
-from leapstudy.evidence.verdict import Kind
+from leapstudy.evidence.verdict import SMALL_PP, Kind, Verdict
 from leapstudy.study.public import Study
 
 LINE = 100
@@ -38,9 +38,9 @@ LINE = 100
 ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
 VERDICTS: dict[Kind, str] = {
-    "positive": "These figures show a rise that chance does not explain.",
-    "negative": "These figures show that attendance rose less, or fell more, than chance explains.",
-    "precise_null": "These figures show little or no difference: less than a day a year either way.",
+    "positive": "These figures show that {outcome} {gained} more, or {lost} less, than chance explains.",
+    "negative": "These figures show that {outcome} {gained} less, or {lost} more, than chance explains.",
+    "precise_null": "These figures show little or no difference: less than {small} either way.",
     "imprecise_null": "These figures cannot tell an effect from none.",
     "no_interval": (
         "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
@@ -52,7 +52,7 @@ VERDICTS: dict[Kind, str] = {
     ),
     "placebo": "This contrast lies before the program, where zero is expected.",
 }
-"""The verdict in one sentence, the same wherever a notebook says it."""
+"""The verdict in one sentence, the same wherever a notebook says it; see `verdict_words`."""
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
@@ -143,6 +143,13 @@ def chance_of(power: float) -> str:
     return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
 
 
+def verdict_words(verdict: Verdict, outcome: str) -> str:
+    """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
+    small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
+    gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
+    return VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+
+
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
@@ -151,7 +158,7 @@ def answer(study: Study) -> Finding:
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
         f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
-        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
+        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {verdict_words(verdict, main.outcome)} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -312,6 +319,11 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     return Finding(title, detail.strip(), main.p_value)
 
 
+def movement(answer: Answer) -> str:
+    """Say of the outcome that was asked, and of chronic absence, whether the two sides moved together before."""
+    return " ".join(dict.fromkeys(map(trends, (answer.event_study, answer.chronic))))
+
+
 def trends(study: EventStudy) -> str:
     """Say whether the two sides moved together before, and what drift would have been found."""
     if math.isnan(study.joint_p):
@@ -434,6 +446,9 @@ def grade(study: Study) -> str:
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
     cost = study.evidence.cost
+    if study.evidence.verdict.lower_is_better:
+        what = outcome_words(study.answer.main.outcome).capitalize()
+        return f"{what} counts students, not days, so that no day has a price."
     if cost is None:
         return f"{_days_on_average(study)}. What a day cost is not known: no money and no visits are published."
     average = cost.days_average

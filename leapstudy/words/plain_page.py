@@ -61,7 +61,12 @@ class PlainPage:
     @property
     def text(self) -> str:
         """Everything that is read aloud, without the chart."""
-        return " ".join([f"{self.title}", *(f"{item.heading}. {item.text}" for item in self.sections)])
+        parts = (text for item in self.sections if item.text for text in (_closed(item.heading), item.text))
+        return " ".join([self.title, *parts])
+
+
+def _closed(heading: str) -> str:
+    return heading if heading.endswith("?") else f"{heading}."
 
 
 def catalog(lang: str) -> dict[str, str]:
@@ -230,7 +235,7 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
     if reading.chance_above is not None:
         key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
         chance = say[key].format(chance=chance_words(reading.chance_above, say))
-    return (chance, say["sure_one_period"]) if reading.one_period else (chance,)
+    return (chance, say["sure_untested"]) if reading.untested else (chance,)
 
 
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
@@ -291,6 +296,8 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
 
 
 def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if should_fall(reading):
+        return (say["cost_no_days"],)
     if f"cost_{found}" in say:
         return (say[f"cost_{found}"],)
     if reading.effect.includes_zero:

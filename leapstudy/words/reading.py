@@ -130,9 +130,9 @@ class Reading:
         return self.n_treated == 1 and self.track == "public"
 
     @property
-    def one_period(self) -> bool:
-        """Whether only one year lies before the program, so that earlier trends cannot be compared."""
-        return "+" not in self.pre and self.track == "public"
+    def untested(self) -> bool:
+        """Whether no earlier change of both sides could be compared."""
+        return self.verdict.before == "untested" and self.track == "public"
 
 
 def read_result(result: Mapping[str, Any]) -> Reading:

@@ -13,7 +13,7 @@ SHOWN_ENROLLMENT = 2_000
 """Students a district at which power is shown."""
 
 
-NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
+NOT_PUBLISHED = "No effect of this program on visited students that this outcome could be held against is published."
 
 
 def _none(caption: str, reason: str) -> Table:
