@@ -19,7 +19,7 @@ class EventStudy:
     `table` has one row a year: year, event_time, estimate_pp, se_pp, low_pp, high_pp (pointwise), low_sup_pp,
     high_sup_pp (simultaneous), mde_pp, is_reference; the reference year is a row of zeros with empty se.
     `df` are the degrees of freedom of the covariance, `joint_p` tests that every coefficient before the program is
-    zero, `slope_mde_pp` is the linear differential trend (points a year) that this test would have found with 80% power.
+    zero, `slope_mde_pp` is the linear differential trend (points a year) that this test finds with 80% power.
     """
 
     outcome: str
