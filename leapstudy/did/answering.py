@@ -18,16 +18,16 @@ from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
-from leapstudy.did.eventstudy import event_study
+from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference import estimate_rows, headline, infer, leading_test, methods_table
+from leapstudy.did.inference.compare import estimate_rows, headline, infer, leading_test, methods_table
 from leapstudy.did.own_years import each_alone, without_unit
-from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
-from leapstudy.did.pooling import estimate_rows as pooled_rows
-from leapstudy.did.rebound import YEARS, rebound
-from leapstudy.did.records import EventStudy, Rebound
-from leapstudy.did.sensitivity import Sensitivity, examine
-from leapstudy.did.sensitivity import estimate_rows as sensitivity_rows
+from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
+from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
+from leapstudy.did.pooling.prior import FLAT, Prior
+from leapstudy.did.rebound import YEARS, Rebound, rebound
+from leapstudy.did.sensitivity.together import Sensitivity, examine
+from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.spread import detectable, spread_of
 from leapstudy.did.two_by_two import difference_in_means, regression
 

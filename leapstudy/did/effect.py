@@ -13,8 +13,7 @@ from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
-from leapstudy.did.records import Detectable
-from leapstudy.did.spread import Spread, detectable, spread_of
+from leapstudy.did.spread import Detectable, Spread, detectable, spread_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,49 @@
 """The event study over school years, with simultaneous bands and what its joint test could have found."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import event_time
+from leapstudy.did.contrasts import event_time, start_of
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.records import EventStudy
 from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
 
 BAND_DRAWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventStudy:
+    """An event study over years, in percentage points.
+
+    `table` has one row a year: year, event_time, estimate_pp, se_pp, low_pp, high_pp (pointwise), low_sup_pp,
+    high_sup_pp (simultaneous), mde_pp, is_reference; the reference year is a row of zeros with empty se.
+    `joint_p` tests that every coefficient before the program is zero, `slope_mde_pp` is the linear differential
+    trend (points a year) that this test would have found with 80% power.
+    """
+
+    outcome: str
+    comparison: str
+    edition: str
+    n_treated: int
+    n_comparison: int
+    reference: str
+    table: pd.DataFrame
+    sup_t: float
+    joint_f: float
+    joint_df: tuple[float, float]
+    joint_p: float
+    slope_mde_pp: float
+    covariance: pd.DataFrame
+
+    @property
+    def start(self) -> str:
+        """The treated districts' first school year with the program, also where the table ends before it."""
+        first = self.table.iloc[0]
+        return start_of(str(first["year"]), int(first["event_time"]))
 
 
 def event_study(sample: Sample, reference: str) -> EventStudy:

@@ -14,10 +14,9 @@ from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
 from leapstudy.did.effect import fit, placements, points_per_unit, row
-from leapstudy.did.eventstudy import event_study
-from leapstudy.did.inference import leading_test
-from leapstudy.did.records import Detectable, EventStudy
-from leapstudy.did.spread import detectable, spread_of
+from leapstudy.did.eventstudy import EventStudy, event_study
+from leapstudy.did.inference.compare import leading_test
+from leapstudy.did.spread import Detectable, detectable, spread_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,12 @@ from leapstudy.data.names import (
     year_words,
     years_words,
 )
-from leapstudy.did.answer import (
-    Answer,
-    DistrictAnswer,
-    EventStudy,
-    PooledAnswer,
-    Rebound,
-    contrast_rows,
-    outcome_rows,
-)
+from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
-from leapstudy.did.records import Detectable
-from leapstudy.did.sensitivity import Adjusted
+from leapstudy.did.rebound import Rebound
+from leapstudy.did.sensitivity.covariates import Adjusted
+from leapstudy.did.spread import Detectable
 from leapstudy.evidence.power import PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study

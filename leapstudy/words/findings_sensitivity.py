@@ -4,7 +4,7 @@ from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
 from leapstudy.data.names import program_name
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
-from leapstudy.did.pooling import FLAT, Prior
+from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.study.choice import Choice
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable

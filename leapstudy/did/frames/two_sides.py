@@ -11,7 +11,7 @@ from leapstudy.did.contrasts import Contrast
 from leapstudy.did.effect import Effect, fit
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import DidResult, EventStudyResult
-from leapstudy.did.inference import headline, infer, methods_table
+from leapstudy.did.inference.compare import headline, infer, methods_table
 from leapstudy.did.sample import Sample, Spec
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
