@@ -6,19 +6,14 @@ Validation (`schema.py`), `data/CODEBOOK.md` (`codebook.py`) and the tests' fake
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from leapstudy.core.errors import bad_value
+from leapstudy.core.parameter_file import Part
 
 Kind = Literal["code", "text", "year", "choice", "flag", "count", "fraction", "percent", "number"]
 SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 NonEmpty = Annotated[str, Field(min_length=1)]
-
-
-class Part(BaseModel):
-    """A part of the file: frozen, and a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Code(Part):
