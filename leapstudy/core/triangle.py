@@ -50,7 +50,7 @@ def triangle(rows: np.ndarray, weight: np.ndarray | None = None, last: np.ndarra
             own[:, -1] = last[part]
         if weight is not None:
             own *= np.sqrt(weight[part])[:, None]
-        joined = np.linalg.qr(block, mode="r")
+        joined = np.asarray(np.linalg.qr(block, mode="r"))
     return joined
 
 
