@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, missing, number, percent, points, probability
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
@@ -112,13 +112,6 @@ def moved(value: float) -> str:
     if round(value, 2) == 0:
         return "as much"
     return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
-
-
-def interval_words(low: float | None, high: float | None) -> str:
-    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
-    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
-        return "no bounded 95% CI"
-    return f"95% CI {between(low, high)}"
 
 
 def zero_words(low: float | None, high: float | None) -> str:
