@@ -35,6 +35,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import yaml
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.figure import Figure
 from results_table import RESULTS, append, machine
 
 from leapstudy.batch.cells import read_cells
@@ -45,7 +46,6 @@ from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, leap_districts, load_study
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.picture import svg
 from leapstudy.site.pages import appendix_html, plain_html, report_html
 from leapstudy.students.simulate.config import EffectPath, Pick, ReferralRule
 from leapstudy.study.result import load_result
@@ -73,7 +73,7 @@ NOTEBOOKS = ("00-start-here", "02-the-data", "10", "all-districts", "40-explore"
 MANY = 8
 """Codes in the longest comparison group chosen by hand."""
 EVERY = 4
-"""One choice of so many is drawn for a phone and printed, too."""
+"""One choice of so many is drawn and printed; of the others the texts of each figure are read."""
 STUDENTS = {
     "min_comparison": [1, 6, 200], "early": [[6, 4], [1, 1], [12, 1]], "months_after": [1, 9, 24], "seed": [0, 20261124],
     "visits__rule": [*get_args(ReferralRule)], "visits__pick": [*get_args(Pick)], "effect__path": [*get_args(EffectPath)],
@@ -245,7 +245,7 @@ def _change(file: Path, given: Mapping[str, Any]) -> None:
 def executed(notebook: Path, given: Mapping[str, Any], folder: Path, *, every: bool) -> tuple[list[str], list[str]]:
     """Run a notebook and make its pages; return what is broken in them, and what was printed and said.
 
-    With `every` the narrow drawings and the printed report are made, too; they say nothing that the others do not.
+    With `every` all figures are drawn at both widths, and the printed report is made, too.
     """
     folder.mkdir(parents=True)
     path = folder / "result.json"
@@ -259,7 +259,7 @@ def executed(notebook: Path, given: Mapping[str, Any], folder: Path, *, every: b
 
 
 def _cells(notebook: Path, given: Mapping[str, Any], *, phone: bool) -> Iterator[str]:
-    """Run a notebook cell by cell, and return what each shows, as HTML; with `phone` as a narrow page draws it, too."""
+    """Run a notebook cell by cell, and return what each shows, as HTML; with `phone` drawn for both widths."""
     space: dict[str, Any] = {"__name__": "__main__"}
     show, shown = DisplayFormatter(), list[Any]()
     IPython.display.display = lambda *values, **_: shown.extend(values)
@@ -274,17 +274,21 @@ def _cells(notebook: Path, given: Mapping[str, Any], *, phone: bool) -> Iterator
         for number in plt.get_fignums():
             figure = plt.figure(number)
             figure.savefig(io.BytesIO(), format="png", dpi=20)
-            yield from (html.escape(text.get_text()) for text in figure.findobj(matplotlib.text.Text))
+            yield from _texts(figure)
         plt.close("all")
         for one in [value, *shown]:
             yield from _html(one, show, phone=phone)
         shown.clear()
 
 
+def _texts(figure: Figure) -> list[str]:
+    return [html.escape(text.get_text()) for text in figure.findobj(matplotlib.text.Text)]
+
+
 def _html(value: Any, show: DisplayFormatter, *, phone: bool) -> Iterator[str]:
     """Return what a value shows in a notebook, as HTML."""
     if isinstance(value, Exhibit):
-        yield value.drawings() if phone else svg(value.figure, value.alt)
+        yield value.drawings() if phone else "<br>".join(_texts(value.figure))
         table = table_html(value.data, value.title)
         yield value.notes(value.caption.text(), "Table", table) + html.escape(value.alt)
     elif isinstance(value, str):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
@@ -221,9 +220,7 @@ def every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[Sam
     reference that is.
     """
     panel = build_panel(data, spec.outcome, spec.edition)
-    own = panel.rates[np.isin(panel.codes, list(treated))]
-    years = [year for year, there in zip(panel.years, ~np.isnan(own).all(axis=0), strict=True) if there]
-    sample = sample_from_panel(panel, data, spec, treated, years or panel.years)
+    sample = sample_from_panel(panel, data, spec, treated, panel.years_of(treated))
     clock = clock_of(data.state, data.starts, sample.treated)
     before = [year for year in sample.years if event_time(year, sample.start) < 0]
     reference = clock.label(data.state.outcomes[spec.outcome].reference)

@@ -93,7 +93,7 @@ def _randomized(facts: EssaFacts) -> Condition:
         "visits were assigned by lot, with low attrition",
         "too many of those who were drawn are lost to follow-up"
         if facts.drawn
-        else "nobody drew lots: districts were picked for their absence",
+        else "this comparison does not rest on a draw by lot",
     )
 
 

@@ -18,6 +18,7 @@ from leapstudy.data.names import (
     years_words,
 )
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
 from leapstudy.did.rebound import Rebound
@@ -203,16 +204,31 @@ def leading_words(answer: Answer | Glance) -> str:
 
 def placebo(study: Study) -> str:
     """Say what the same comparison finds before the program."""
-    rows = contrast_rows(study.answer)
-    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == study.answer.main.comparison)]
+    rows, main = contrast_rows(study.answer), study.answer.main
+    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == main.comparison)]
+    same = same[(same["pre"] != main.pre) | (same["post"] != main.post)]
     if same.empty:
-        return "No placebo could be formed for this comparison."
+        return "The contrast that was asked is the placebo itself." if main.role == "placebo" else no_placebo(study)
     row = same.iloc[0]
     return (
         f"In the years before {program_name()} the same comparison should show no difference; from "
         f"{years_words(row['pre'])} to {years_words(row['post'])} it shows {number(row['estimate_pp'])} points "
         f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
     )
+
+
+def no_placebo(study: Study) -> str:
+    """Say why the same comparison cannot be made before the program."""
+    shown = study.answer.event_study
+    contrasts = clock_from(study_names(), shown.start).contrasts().values()
+    needed = {year for item in contrasts if item.role == "placebo" for year in item.years}
+    if not needed:
+        return "No placebo is made: the study declares no contrast of years before the program."
+    lacking = sorted(needed - set(shown.table["year"]), key=lambda year: event_time(year, shown.start))
+    where = (
+        f"figures of {' and '.join(map(year_words, lacking))} are lacking" if lacking else "too few have its figures"
+    )
+    return f"No placebo could be formed for this comparison: {where}."
 
 
 def could_we_see_it(study: Study) -> Finding:
@@ -244,10 +260,13 @@ def could_we_see_it(study: Study) -> Finding:
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
     mde = study.answer.detectable.mde_pp
-    never = "The test that leads can detect no effect here, however large"
-    title = f"An effect of {number(mde)} points had 4 chances in 5 to show" if math.isfinite(mde) else never
-    detail = f"{power_words(study.answer.detectable)} How many students were visited is not published."
-    return Finding(title, detail, mde if math.isfinite(mde) else None)
+    main, unknown = study.answer.main, "How many students were visited is not published."
+    if study.evidence.verdict.lower_is_better:
+        unknown = f"No published effect can be held against {outcome_words(main.outcome)}."
+    if not math.isfinite(mde):
+        return Finding("The test that leads can detect no effect here, however large", unknown)
+    title = f"An effect of {number(mde)} points had 4 chances in 5 to show"
+    return Finding(title, f"{power_words(study.answer.detectable)} {unknown}", mde)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -429,7 +448,8 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
+    graded = f"ESSA {label}, by the study's own count" if evidence.essa.conditions else f"ESSA: {label}"
+    return f"{graded}. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:

@@ -166,8 +166,12 @@ def synthetic(answer: OverYears) -> Finding | None:
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
     if answer is None:
+        state = study_names().state
+        if not any(outcome.long for outcome in state.outcomes.values()):
+            return "The study declares no outcome over many years."
+        unit = state.unit.noun["en"][0]
         return (
-            "The outcome over many years cannot be formed for this question: a district lacks figures, or has no peer."
+            f"The outcome over many years cannot be formed for this question: a {unit} lacks figures, or has no peer."
         )
     findings = (over_years(answer), synthetic(answer), flagged_headline(answer), flagged_district(answer))
     return " ".join(str(finding) for finding in findings if finding is not None)
