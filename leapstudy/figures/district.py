@@ -23,6 +23,7 @@ from leapstudy.figures.frame import (
     axes,
     effect_axis,
     frame,
+    inches_across,
     styled,
     wrap,
 )
@@ -86,8 +87,7 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
         xlim=(-0.15, len(years) - 0.85),
         ylim=(low - 1.6 * room, high + 1.6 * room),
     )
-    across = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
-    every = -(-len(years) // max(int(across / 0.65), 1))
+    every = -(-len(years) // max(int(inches_across(axes) / 0.65), 1))
     axes.set_xticks(range(0, len(years), every), years[::every])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
@@ -117,16 +117,8 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
         f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison "
         f"districts moved as far."
     )
-    axes.text(
-        0,
-        1.02,
-        "\n".join([f"{short(main.district)} {points(main.estimate_pp)}"]),
-        transform=axes.transAxes,
-        color=OWN,
-        weight="bold",
-        va="bottom",
-        size=TEXT,
-    )
+    own_words = f"{short(main.district)} {points(main.estimate_pp)}"
+    axes.text(0, 1.02, own_words, transform=axes.transAxes, color=OWN, weight="bold", va="bottom", size=TEXT)
     axes.figure.text(
         axes.get_position().x0,
         axes.get_position().y1 + 0.32 / axes.figure.get_size_inches()[1],  # type: ignore[union-attr]

@@ -22,6 +22,7 @@ from leapstudy.figures.frame import (
     axes,
     fitted,
     frame,
+    label,
     styled,
     text_width,
 )
@@ -92,16 +93,10 @@ def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:
     axes.locator_params(axis="x", nbins=ticks, integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.tick_params(axis="x", labelcolor=COMPARISON)
-    across: dict[str, Any] = {
-        "xycoords": ("axes fraction", "data"),
-        "textcoords": "offset points",
-        "va": "center",
-        "size": SMALL,
-    }
     for place, row in zip(places, rows.itertuples(), strict=True):
         far = abs(round(float(row.moved_pp), 6)) >= TELL
         look: dict[str, Any] = {"color": OWN if row.leap else INK, "weight": "bold" if far else "normal"}
-        axes.annotate(str(row.name), (0, place), (-6, 0), ha="right", **across, **look)
+        label(axes, str(row.name), (0, place), (-6, 0), x="axes fraction", **look)
         if far:
-            axes.annotate(points(float(row.moved_pp), 1), (1, place), (4, 0), ha="left", **across, **look)
+            label(axes, points(float(row.moved_pp), 1), (1, place), (4, 0), x="axes fraction", **look)
         axes.axhline(float(place), color=CONTEXT, linewidth=0.3, zorder=0)

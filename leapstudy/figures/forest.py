@@ -25,6 +25,7 @@ from leapstudy.figures.frame import (
     effect_axis,
     fitted,
     frame,
+    mark,
     styled,
     text_width,
 )
@@ -119,16 +120,7 @@ def _rows(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame) -> None:
     pooled = "shrunken_pp" in rows
     if pooled:
         axes.hlines(places, rows["shrunken_low_pp"], rows["shrunken_high_pp"], color=TINT, linewidth=5, zorder=1.8)
-    axes.plot(
-        rows["estimate_pp"],
-        places,
-        linestyle="none",
-        marker="o",
-        markersize=5.5,
-        color="white",
-        markeredgecolor=COMPARISON,
-        markeredgewidth=1.4,
-    )
+    mark(axes, rows["estimate_pp"], places, "o", COMPARISON, 5.5, hollow=True, zorder=2, markeredgewidth=1.4)
     if pooled:
         axes.plot(rows["shrunken_pp"], places, linestyle="none", marker="o", markersize=5.5, color=OWN)
 
