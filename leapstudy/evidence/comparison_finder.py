@@ -19,7 +19,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
 from leapstudy.data.describe import traits_of_units
-from leapstudy.data.names import program_name
+from leapstudy.data.names import program_name, unit_nouns
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import build_panel
 from leapstudy.evidence.wwc import baseline_category, cox_index
@@ -153,7 +153,7 @@ def rank_comparisons(
     """
     unknown = [code for code in treated if code not in pre.table.index]
     if unknown or not treated:
-        raise BadInput(f"Cannot rank for {unknown or 'no district'}: give the codes of treated districts.")
+        raise BadInput(f"Cannot rank for {unknown or 'nobody'}: give the codes of treated units.")
     z = (pre.table - pre.table.mean()) / pre.table.std()
     sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
     _check_custom(sets, pre)
@@ -170,7 +170,7 @@ def _check_custom(sets: Mapping[str, tuple[str, ...]], pre: PrePeriod) -> None:
         outside = sorted(set(codes) - allowed)
         if outside or not codes:
             raise BadInput(
-                f"The set {name!r} needs districts without {program_name()}; it has {outside or 'no district'}."
+                f"The set {name!r} needs {unit_nouns()} without {program_name()}; it has {outside or 'none'}."
             )
 
 

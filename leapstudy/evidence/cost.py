@@ -12,7 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import between, number
 
-SPLIT_RULE = "Grants shared by several districts are split by enrollment."
+SPLIT_RULE = "Grants shared by several are split by enrollment."
 VISITED_ASSUMPTION = (
     "Per visited student: the effect on the average divided by the share of students visited, which assumes that "
     "visits moved nobody else."
@@ -106,7 +106,7 @@ def split_grants(grants: Sequence[Grant], enrollment: Mapping[str, float]) -> di
         missing = [code for code in grant.codes if not enrollment.get(code, 0) > 0]
         if missing or not grant.codes:
             raise BadInput(
-                f"The grant of {grant.area!r} cannot be split: no enrollment for {missing or 'any district'}."
+                f"The grant of {grant.area!r} cannot be split: no enrollment for {missing or 'any of its codes'}."
             )
         total = sum(enrollment[code] for code in grant.codes)
         for code in grant.codes:

@@ -11,7 +11,7 @@ from leapstudy.did.rebound import LEAST_DISTRICTS, around_start
 from leapstudy.did.sensitivity.covariates import in_points, regression_adjusted
 from leapstudy.did.sensitivity.record import Adjusted
 
-BEYOND = "It fell further than any comparison district, or less far: the line goes beyond what was seen."
+BEYOND = "It fell further than any comparison unit, or less far: the line goes beyond what was seen."
 
 
 def beyond_recovery(sample: Sample) -> Adjusted:
@@ -31,7 +31,7 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     """
     if len(sample.comparison) < LEAST_DISTRICTS:
         raise BadInput(
-            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here "
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison units or more; here "
             f"are {len(sample.comparison)}."
         )
     _, last, first = around_start(sample)
