@@ -15,7 +15,7 @@ from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.records import Detectable
+from leapstudy.did.spread import Detectable
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade

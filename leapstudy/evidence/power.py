@@ -17,8 +17,7 @@ from scipy.special import comb
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.records import Detectable
-from leapstudy.did.spread import mde_factor
+from leapstudy.did.spread import Detectable, mde_factor
 
 STUDENT_SD_PP = 8.0
 """Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).

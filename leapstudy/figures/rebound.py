@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.data.names import comparison_words, counted_units, short, study_names, unit_noun, year_words
-from leapstudy.did.answer import Rebound
-from leapstudy.did.rebound import predicted
+from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, missing, number, percent, points, probability
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
@@ -20,18 +20,12 @@ from leapstudy.data.names import (
     year_words,
     years_words,
 )
-from leapstudy.did.answer import (
-    Answer,
-    DistrictAnswer,
-    EventStudy,
-    PooledAnswer,
-    Rebound,
-    contrast_rows,
-    outcome_rows,
-)
+from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
-from leapstudy.did.records import Detectable
-from leapstudy.did.sensitivity import Adjusted
+from leapstudy.did.rebound import Rebound
+from leapstudy.did.sensitivity.covariates import Adjusted
+from leapstudy.did.spread import Detectable
 from leapstudy.evidence.power import PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
@@ -119,13 +113,6 @@ def moved(value: float) -> str:
     if round(value, 2) == 0:
         return "as much"
     return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
-
-
-def interval_words(low: float | None, high: float | None) -> str:
-    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
-    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
-        return "no bounded 95% CI"
-    return f"95% CI {between(low, high)}"
 
 
 def zero_words(low: float | None, high: float | None) -> str:

@@ -8,7 +8,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.data import leap_districts, load_facts
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.records import Detectable
+from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import assess_row
 from leapstudy.evidence.power import design_mde_pp
 from leapstudy.evidence.program import program
