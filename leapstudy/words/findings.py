@@ -26,7 +26,9 @@ from leapstudy.did.glance import Glance
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
-from leapstudy.evidence.power import PowerBlock
+from leapstudy.evidence.assess import STATEMENT
+from leapstudy.evidence.cost import VISITED_ASSUMPTION
+from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
 
@@ -231,7 +233,7 @@ def could_we_see_it(study: Study) -> Finding:
         f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
         f"{number(min(diluted))} to {number(max(diluted))} "
         f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{power.assumption}"
+        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}"
     )
     title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -420,7 +422,7 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {evidence.wwc.statement} {evidence.wwc.why}"
+    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
@@ -435,7 +437,7 @@ def days(study: Study) -> str:
     money = cost.dollars_per_day
     return (
         f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
-        f"{cost.assumption}"
+        f"{VISITED_ASSUMPTION}"
     )
 
 
