@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.core.phrases import counted, points
-from leapstudy.data.names import comparison_words, short
+from leapstudy.core.phrases import points
+from leapstudy.data.names import comparison_words, counted_units, short, unit_noun, unit_nouns
 from leapstudy.figures.common import Asked, caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
@@ -49,9 +49,9 @@ def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit
         `WIDE` or `NARROW`, inches.
     """
     main, title = answer.main, findings.district_title(answer)
-    caption = caption_of(answer, "Attendance by year, and the change of each district beyond the others'")
+    caption = caption_of(answer, f"Attendance by year, and the change of each {unit_noun()} beyond the others'")
     subtitle = (
-        f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} "
+        f"Attendance: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
         f"({comparison_words(main.comparison)})"
     )
     source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
@@ -115,7 +115,7 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
     far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
     words = (
         f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison "
-        f"districts moved as far."
+        f"{unit_nouns()} moved as far."
     )
     own_words = f"{short(main.district)} {points(main.estimate_pp)}"
     axes.text(0, 1.02, own_words, transform=axes.transAxes, color=OWN, weight="bold", va="bottom", size=TEXT)
@@ -132,5 +132,5 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
 def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False)
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
-        ["District", "Change beyond the others"], axis=1
+        [unit_noun().capitalize(), "Change beyond the others"], axis=1
     )

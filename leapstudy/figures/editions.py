@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import counted, points
+from leapstudy.core.phrases import points
 from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.figures.common import not_drawn
@@ -48,7 +48,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     right = 0.15 + text_width("+00.0", SMALL, "bold")
     moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
     source = (
-        f"{names.sources}. Of the {counted(len(rest), 'other district')} in both editions {moved} moved by "
+        f"{names.sources}. Of the {names.units(len(rest), 'other')} in both editions {moved} moved by "
         f"{TELL:g} point or more."
     )
     with styled():
@@ -64,12 +64,14 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     caption = Caption(
         what=f"Attendance {year} in both editions of the state's file",
         source=names.sources,
-        sample=f"{names.program} districts and {comparison_words(study.answer.main.comparison)}",
+        sample=f"{names.program} {names.many} and {comparison_words(study.answer.main.comparison)}",
         years=year,
-        n=counted(len(rows), "district"),
+        n=names.units(len(rows)),
     )
     table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
-    table.columns = pd.Index(["District", names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"])
+    table.columns = pd.Index(
+        [names.one.capitalize(), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
+    )
     return Exhibit(figure, finding.title, finding.alt, caption, table)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import between, counted, missing, number
-from leapstudy.data.names import comparison_words, outcome_words, short
+from leapstudy.core.phrases import between, missing, number
+from leapstudy.data.names import comparison_words, counted_units, outcome_words, short, unit_noun, unit_nouns
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -57,7 +57,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     names = [*together["name"], *rows["name"]]
     subtitle = (
         f"Change in {outcome_words(pooled.main.outcome)} beyond that of "
-        f"{counted(pooled.main.n_comparison, 'district')} ({comparison_words(pooled.main.comparison)}), "
+        f"{counted_units(pooled.main.n_comparison)} ({comparison_words(pooled.main.comparison)}), "
         "percentage points, 95% CI"
     )
     with styled():
@@ -78,7 +78,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
 
 
 def _weighted(pooled: PooledAnswer) -> str:
-    return f"districts weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
+    return f"{unit_nouns()} weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
 
 
 def _together(pooled: PooledAnswer) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def _written(value: float, low: float, high: float) -> str:
 
 def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     names = {
-        "name": "District",
+        "name": unit_noun().capitalize(),
         "estimate_pp": "Estimate",
         "ci_low_pp": "Low",
         "ci_high_pp": "High",

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, number, probability
-from leapstudy.data.names import outcome_words
+from leapstudy.core.phrases import between, number, probability
+from leapstudy.data.names import counted_units, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -144,7 +144,7 @@ def _note(answer: Answer) -> str:
     out, told = answer.leave_one_out, ""
     if len(out) > 2:
         rest = out.drop([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])["estimate_pp"]
-        told = f"Without one of the {counted(len(rest), 'other district')}: {between(rest.min(), rest.max())}."
+        told = f"Without one of the {counted_units(len(rest), 'other')}: {between(rest.min(), rest.max())}."
     if isinstance(answer, DistrictAnswer):
         return f"{told} In bold the test that leads; intervals of other choices are the permutation's.".strip()
     return told

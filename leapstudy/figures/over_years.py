@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from leapstudy.data.names import study_names
+from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
@@ -58,10 +58,10 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
         source=answer.source,
         sample=f"{sides[0]} against {sides[1]}",
         years=f"{answer.before[0]} to {answer.before[-1]} before, {answer.after[0]} to {answer.after[-1]} after",
-        n=f"{answer.n_treated} treated, {answer.n_comparison} comparison districts",
+        n=f"{answer.n_treated} treated, {counted_units(answer.n_comparison, 'comparison')}",
     )
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
-    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by district); "
+    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by {unit_noun()}); "
     source += "sentences give those of the test that leads."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))

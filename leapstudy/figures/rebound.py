@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, short, study_names, year_words
+from leapstudy.data.names import comparison_words, counted_units, short, study_names, unit_noun, year_words
 from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -64,7 +63,7 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
         figure, bottom, top = frame(
             finding.title,
             f"Change in attendance, percentage points. Gray: line and 95% prediction from "
-            f"{counted(shown.n, 'district')} alone ({comparison_words(shown.group)})",
+            f"{counted_units(shown.n)} alone ({comparison_words(shown.group)})",
             f"{caption.source}. Both axes use {fell}, so that an error in that year alone makes such a line.",
             height,
             width=width,
@@ -182,7 +181,7 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
 def _table(shown: Rebound) -> pd.DataFrame:
     _, fell, rose = map(year_words, shown.years)
     columns = {
-        "district": "District",
+        "district": unit_noun().capitalize(),
         "fall_pp": f"Change to {fell}",
         "rebound_pp": f"Change to {rose}",
         "predicted_pp": "Predicted",
