@@ -32,7 +32,7 @@ CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
 NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
-NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
+NO_POOLING = "Partial pooling and adjusted p-values one by one are not made: {}"
 
 
 def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:

@@ -105,14 +105,14 @@ def _favorable(facts: EssaFacts) -> Condition:
     p = probability(verdict.p_value)
     result = f"the estimate is {points(verdict.estimate_pp)} points with {p} by the test that leads"
     if verdict.kind == "one_of_many":
-        result += f", and {probability(verdict.p_adjusted)} once all districts looked at are counted"
+        result += f", and {probability(verdict.p_adjusted)} once all that were looked at are counted"
     met = verdict.gain_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
     return _condition(name, (1, 2, 3), met, result, result)
 
 
 def _confounding(facts: EssaFacts) -> Condition:
     reason = confounding_reason(facts.n_treated_sites)
-    yes = f"{facts.n_treated_sites} districts are treated"
+    yes = f"{facts.n_treated_sites} sites are treated"
     return _condition("no confounding factor", (1, 2), not reason, yes, reason[:1].lower() + reason[1:])
 
 
@@ -125,7 +125,7 @@ def _equivalent(facts: EssaFacts) -> Condition:
 
 
 def _large(facts: EssaFacts) -> Condition:
-    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} districts"
+    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} sites"
     met = facts.n_students >= LARGE_STUDENTS or facts.n_groups >= LARGE_GROUPS
     no = f"{size}, below {LARGE_STUDENTS} students or {LARGE_GROUPS} groups"
     return _condition("a large sample", (1, 2), met, size, no)
@@ -133,12 +133,12 @@ def _large(facts: EssaFacts) -> Condition:
 
 def _multi_site(facts: EssaFacts) -> Condition:
     met = facts.n_treated_sites > 1
-    sites = f"{facts.n_treated_sites} treated {'districts' if met else 'district'}"
+    sites = f"{facts.n_treated_sites} treated {'sites' if met else 'site'}"
     return _condition("more than one site", (1, 2), met, sites, f"there is {sites}")
 
 
 def _selection(facts: EssaFacts) -> Condition:
-    how = "differences between districts and between years are removed"
+    how = "differences between units and between years are removed"
     yes = f"{how}, and no earlier contrast is rejected (which is not proof)"
     no = (
         "no earlier contrast could be tested"
