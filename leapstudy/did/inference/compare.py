@@ -210,7 +210,7 @@ def _studentized_noise(sample: Sample) -> Method:
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
-    size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
+    size = f"variance of a change {_three(fitted.common)} + {_three(fitted.by_student)} / students"
     note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
@@ -287,3 +287,8 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
 
 def _cluster_robust(sample: Sample) -> Method:
     return Method("cluster_robust", p_value=cluster_robust(sample)[1])
+
+
+def _three(value: float) -> str:
+    """Return a variance with three digits that count, and no power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
