@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.errors import BadInput, LeapstudyError
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
@@ -142,7 +142,7 @@ def _robust(attendance: EventStudy, chronic: EventStudy, n_treated: int, reasons
         yield robust_bounds(attendance, "relative_magnitudes")
         yield robust_bounds(chronic, "relative_magnitudes")
         yield robust_bounds(chronic, "smoothness")
-    except LeapstudyError as reason:
+    except BadInput as reason:
         reasons.append(str(reason))
 
 
