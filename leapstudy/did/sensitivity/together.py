@@ -17,8 +17,7 @@ from leapstudy.did.effect import row_of
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.sensitivity.bounds import Bounds, plain_bounds, robust_bounds
-from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, trait_words, traits_before
-from leapstudy.did.sensitivity.recovery import beyond_recovery
+from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, beyond_recovery, trait_words, traits_before
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
