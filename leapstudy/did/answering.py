@@ -31,7 +31,7 @@ from leapstudy.did.two_by_two import regression
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
-NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
+NO_POOLING = "Partial pooling and adjusted p-values one by one are not made: {}"
 
 
 def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:

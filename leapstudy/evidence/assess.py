@@ -42,7 +42,7 @@ NOT_PRICED = {
     ),
     "failed_placebo": "Cost per extra day cannot be bounded: the comparison shows a difference where zero is expected.",
     "one_of_many": (
-        "Cost per extra day is not named: the effect does not stand out once all districts looked at are counted."
+        "Cost per extra day is not named: the effect does not stand out once all that were looked at are counted."
     ),
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }

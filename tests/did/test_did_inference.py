@@ -163,7 +163,7 @@ def test_the_table_is_what_the_figure_takes(study):
 def test_many_donors_and_many_treated_are_refused(study):
     many = infer(build_sample(study, Spec(comparison="others"), [HARTFORD]), synthetic=True)
     assert "donors are not fitted" in many.method("sdid_placebo").refusal
-    with pytest.raises(BadInput, match="one treated district"):
+    with pytest.raises(BadInput, match="one treated unit"):
         infer(build_sample(study, Spec(), [HARTFORD, "0150011"]))
 
 

@@ -50,7 +50,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     """
     if len(sample.treated) != 1:
         raise BadInput(
-            f"These tests are for one treated district; the sample has {len(sample.treated)}. "
+            f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
             "Use leapstudy.did.pooling for all of them together."
         )
     made = [
@@ -102,12 +102,11 @@ def _why(name: MethodName, n_pre: int) -> str:
     if name == "studentized_noise":
         power = " With two years before it finds few true effects, so the others stand beside it." if n_pre == 2 else ""
         return (
-            "It keeps its size in simulations whether the district varies more than the others, as much, or less."
-            + power
+            "It keeps its size in simulations whether the unit varies more than the others, as much, or less." + power
         )
     if name == "studentized_enrollment":
-        return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
-    return "No noise can be measured; this one keeps its size only if the district varies as much as the others."
+        return "The unit's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
+    return "No noise can be measured; this one keeps its size only if the unit varies as much as the others."
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
@@ -173,26 +172,26 @@ def _of_test(name: MethodName, sample: Sample, test: Permutation, note: str) -> 
 
 
 def _permutation(sample: Sample) -> Method:
-    return _of_test("permutation", sample, _permuted(sample), "Right if the district varies as much as the others.")
+    return _of_test("permutation", sample, _permuted(sample), "Right if the unit varies as much as the others.")
 
 
 def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
-        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the "
-        "comparison districts on average (root mean square)."
+        f"Over {len(sample.contrast.pre)} years before, the unit varied {times:.2f} times as much as the "
+        "comparison units on average (root mean square)."
     )
     made = _of_test("studentized_noise", sample, _permuted(sample, noise), note)
     if made.low_pp is not None and np.isinf(made.low_pp):
-        return replace(made, note=f"{note} A comparison district hardly varied, so that the interval has no end.")
+        return replace(made, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
     return made
 
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
     size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
-    note = f"Fitted among the comparison districts: {size}."
+    note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
     return _of_test("studentized_enrollment", sample, _permuted(sample, noise), note)
@@ -206,20 +205,20 @@ def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
 
 def _conley_taber(sample: Sample) -> Method:
     test = conley_taber(*_residuals(sample))
-    note = "Takes the comparison mean as known and all districts as alike."
+    note = "Takes the comparison mean as known and all units as alike."
     return _of_test("conley_taber", sample, test, note)
 
 
 def _ferman_pinto(sample: Sample) -> Method:
     noise, _ = enrollment_noise(sample)
     test = conley_taber(*_residuals(sample), noise[0] / noise[1:])
-    note = "Conley and Taber's, with the comparison districts' residuals rescaled to this district's enrollment."
+    note = "Conley and Taber's, with the comparison units' residuals rescaled to this unit's enrollment."
     return _of_test("ferman_pinto", sample, test, note)
 
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
-    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
+    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all units."
     ends = effect, *spread.interval(effect)
     return answer_of("small_sample_t", sample, ends, spread.p_value(effect), None, note, spread.se)
 
@@ -233,7 +232,7 @@ def synthetic_only(sample: Sample) -> Inference:
         If the sample has more than one treated district.
     """
     if len(sample.treated) != 1:
-        raise BadInput(f"Synthetic weights are for one treated district; the sample has {len(sample.treated)}.")
+        raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
     methods = (
         _tried("sdid_placebo", partial(synthetic_did, sample)),
         _tried("synthetic_control", partial(synthetic_control, sample)),

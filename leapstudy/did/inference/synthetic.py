@@ -39,7 +39,7 @@ def synthetic_did(sample: Sample) -> Method:
     reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
     year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
     note = (
-        f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
+        f"Weights from {len(sample.contrast.pre)} years before: the largest of one unit is "
         f"{max(fitted.unit_weights.values()):.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {year} "
         f"counts for {year_weight:.0%} of the years before."
     )
@@ -68,7 +68,7 @@ def synthetic_control(sample: Sample) -> Method:
     miss, spread = float(fitted.pre_rmspe), float(np.std(sample.y_treated[0, sample.columns(pre)], ddof=1))
     if miss > spread:
         raise BadInput(
-            f"No weights of the comparison districts give the {len(pre)} years before: they miss them by {miss:.1f} a "
+            f"No weights of the comparison units give the {len(pre)} years before: they miss them by {miss:.1f} a "
             f"year, more than those years differ among themselves ({spread:.1f})."
         )
     largest = ", ".join(
@@ -83,7 +83,7 @@ def synthetic_control(sample: Sample) -> Method:
 def _rows_of(sample: Sample) -> pd.DataFrame:
     """Return the sample as `long_rows`; see `synthetic_did` for what is refused."""
     if len(sample.treated) > 1:
-        raise BadInput("The synthetic difference is made for one treated district at a time.")
+        raise BadInput("The synthetic difference is made for one treated unit at a time.")
     if sample.spec.weights != "equal":
         raise BadInput("Synthetic weights take the place of weights by students; use weights 'equal'.")
     if len(sample.contrast.pre) < LEAST_YEARS:
@@ -91,7 +91,7 @@ def _rows_of(sample: Sample) -> pd.DataFrame:
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
-            "takes seconds a district. Use a comparison group of at most 40."
+            "takes seconds a unit. Use a comparison group of at most 40."
         )
     years = sample.contrast.years
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
