@@ -52,6 +52,7 @@ def test_fifteen_districts_of_another_state_go_through_until_a_file_is_spoilt(wo
     assert main["ci_low_pp"] < 4 and main["ci_high_pp"] > 1.5 and main["estimate_pp"] > 0
     made = command("report", "students-springfield", "--to", "html,docx")
     assert made.returncode == 0, made.stdout + made.stderr
+    pages = _pages(root, "springfield")  # with the way to the report
     # a corrected file under the same name is another input
     rows.loc[0, "days_attended"] = 0
     write_pair(private, rows, log)

@@ -46,7 +46,6 @@ TOO_FEW = "Fewer than 20 visited or comparison students are left."
 CASES = {
     "no grade, and fewer than 20 visited": (lambda rows, log: _of(rows.drop(columns="grade"), log, 60), TOO_FEW),
     "ten students": (lambda rows, log: _of(rows, log, 10), "No stratum has 6 comparison students"),
-    "one visit": (lambda rows, log: (rows, log[log["completed"] == "Y"][:1]), TOO_FEW),
     "two months": (
         lambda rows, log: (rows[rows["month"].between("2021-10", "2021-12")], _on(log[:20], "2021-11-05")),
         TOO_FEW,
