@@ -13,7 +13,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
-from leapstudy.data.names import program_name, short
+from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -116,7 +116,7 @@ def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District
     if strangers:
         raise BadInput(
             f"{', '.join(strangers)} had no {program_name()} visits, so there is no effect to estimate. "
-            f"{program_name()} districts: {', '.join(item.slug for item in treated)}."
+            f"{program_name()} {unit_nouns()}: {', '.join(item.slug for item in treated)}."
         )
     return chosen
 

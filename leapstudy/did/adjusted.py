@@ -2,24 +2,27 @@
 
 Sant'Anna, P. H. C., and J. Zhao (2020), Doubly Robust Difference-in-Differences Estimators, Journal of Econometrics
 219(1), the estimator with a logit for who is visited and least squares for how the others change (their section 3.1):
-it is right if either of the two is. statsmodels fits both. Rows are students in risk sets, so that one student may
-stand in several; errors are of the sums by cluster.
+it is right if either of the two is. Rows are students in risk sets, so that one student may stand in several; errors
+are of the sums by cluster. Both models are fitted from triangles of blocks of rows, so that no second copy of the
+rows is made.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from scipy import stats
-from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+from scipy.special import expit
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.triangle import Fit, least_squares, triangle
 from leapstudy.did.permutation import ALPHA
 
 MOST = 0.995
 """Comparison rows whose fitted chance to be visited is higher are left out, as in `drdid`: they weigh too much."""
 FEWEST_CLUSTERS = 5
+MOST_STEPS = 60
+SMALLEST = 1e-12
+"""Fitted chances are kept this far from 0 and 1."""
 NO_LIKE = "The visited have no like among the others: who is visited follows from the history."
 
 
@@ -77,8 +80,8 @@ def adjusted_effect(
     Without covariates it is the difference of means:
 
     >>> y, d = np.array([3.0, 5, 4, 1, 2, 3, 2, 2, 1, 1]), np.repeat([True, False], [3, 7])
-    >>> adjusted_effect(y, d, np.empty((10, 0)), np.arange(10), np.ones(10)).estimate.round(4)
-    np.float64(2.2857)
+    >>> round(adjusted_effect(y, d, np.empty((10, 0)), np.arange(10), np.ones(10)).estimate, 4)
+    2.2857
     """
     d, x = visited.astype(float), _full_rank(covariates)
     n, k = x.shape
@@ -86,43 +89,58 @@ def adjusted_effect(
     if min(d.sum(), n - d.sum()) <= k or groups.max() + 1 < FEWEST_CLUSTERS:
         raise BadInput("Visited or comparison students, or their schools, are too few to be adjusted for a history.")
     w = weight / weight.mean()
-    chance, hessian = _chance(d, x, w)
+    chance, information = _chance(d, x, w)
     if (chance[visited] >= MOST).mean() > 1 / 2:
         raise BadInput(NO_LIKE)
-    used = (d == 1) | (chance < MOST)
-    other = np.where(used, (1 - d) * w, 0.0)
-    fit = sm.WLS(change[other > 0], x[other > 0], other[other > 0]).fit(method="qr")
+    other = np.where(chance < MOST, (1 - d) * w, 0.0)
+    fit = _fitted(x, change, other)
     gap = change - x @ fit.params
     on, off = d * w, other * chance / (1 - chance)
     effect, background = on @ gap / on.sum(), off @ gap / off.sum()
-    slope = (other * gap)[:, None] * x @ np.linalg.inv((other[:, None] * x).T @ x / n)
-    score = (w * (d - chance))[:, None] * x @ hessian
-    treated = (on * (gap - effect) - slope @ (on[:, None] * x).mean(axis=0)) / on.mean()
-    tilt = score @ (off[:, None] * (gap - background)[:, None] * x).mean(axis=0)
-    compared = (off * (gap - background) + tilt - slope @ (off[:, None] * x).mean(axis=0)) / off.mean()
-    return _result(effect - background, (treated - compared) / n, groups, d, other > 0)
+    slope = other * gap * (x @ (n * fit.inverse @ ((on - off * on.sum() / off.sum()) @ x / n)))
+    score = w * (d - chance) * (x @ (n * information @ ((off * (gap - background)) @ x / n)))
+    treated = on * (gap - effect) / on.mean()
+    compared = (off * (gap - background) + score) / off.mean()
+    return _result(effect - background, (treated - compared - slope / on.mean()) / n, groups, d, other > 0)
 
 
 def _full_rank(covariates: np.ndarray) -> np.ndarray:
     """Return a constant and the covariates, scaled, without those that add nothing (by pivots of a QR)."""
-    columns = np.column_stack([np.ones(len(covariates)), covariates])
-    spread = columns.std(axis=0)
-    varying = [(one - one.mean()) / sd for one, sd in zip(columns.T, spread, strict=True) if sd > 0]
-    scaled = np.column_stack([columns[:, 0], *varying])
-    pivots = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    return scaled[:, pivots > 1e-8 * pivots[0]]
+    spread = covariates.std(axis=0)
+    scaled = np.ones((len(covariates), 1 + int((spread > 0).sum())))
+    for place, column in enumerate(np.flatnonzero(spread > 0), 1):
+        scaled[:, place] = (covariates[:, column] - covariates[:, column].mean()) / spread[column]
+    pivots = np.abs(np.diag(triangle(scaled)))
+    return scaled if (used := pivots > 1e-8 * pivots[0]).all() else scaled[:, used]
 
 
 def _chance(d: np.ndarray, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's fitted chance to be visited, and the inverse information a row."""
+    """Return each row's fitted chance to be visited, and the inverse information.
+
+    The logit by Newton steps, each a weighted least-squares fit (McCullagh and Nelder 1989, Generalized Linear Models,
+    section 2.5), until the deviance stands.
+    """
+    chance, before = (d + 0.5) / 2, np.inf
+    index = np.log(chance / (1 - chance))
+    for _ in range(MOST_STEPS):
+        spread = chance * (1 - chance)
+        fit = _fitted(x, index + (d - chance) / spread, weight * spread)
+        index = x @ fit.params
+        chance = np.clip(expit(index), SMALLEST, 1 - SMALLEST)
+        deviance = -2 * float(weight @ np.log(np.where(d == 1, chance, 1 - chance)))
+        if np.allclose(chance, d):
+            raise BadInput(NO_LIKE)
+        if abs(deviance - before) <= 1e-8:
+            break
+        before = deviance
+    return chance, fit.inverse
+
+
+def _fitted(x: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> Fit:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PerfectSeparationWarning)
-            fit = sm.GLM(d, x, sm.families.Binomial(), freq_weights=weight).fit(maxiter=60)
-    except (PerfectSeparationWarning, np.linalg.LinAlgError):
+        return least_squares(x, outcome, weight)
+    except np.linalg.LinAlgError:
         raise BadInput(NO_LIKE) from None
-    chance = np.clip(fit.fittedvalues, 1e-12, 1 - 1e-12)
-    return chance, np.asarray(fit.normalized_cov_params) * len(d)
 
 
 def _result(

@@ -67,7 +67,7 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     fall, back = _steps(sample, sample.y_comparison)
     if len(fall) < LEAST_DISTRICTS or np.std(fall) < LEAST_NOISE:
         raise BadInput(
-            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison districts or more that "
+            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison units or more that "
             f"fell differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
         )
     fit = sm.OLS(back, sm.add_constant(fall)).fit()

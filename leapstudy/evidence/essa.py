@@ -92,7 +92,7 @@ def _randomized(facts: EssaFacts) -> Condition:
         "visits were assigned by lot, with low attrition",
         "too many of those who were drawn are lost to follow-up"
         if facts.drawn
-        else "nobody drew lots: districts were picked for their absence",
+        else "nobody drew lots: they were picked for their absence",
     )
 
 
@@ -104,14 +104,14 @@ def _favorable(facts: EssaFacts) -> Condition:
     p = "unknown" if verdict.p_value is None else f"{verdict.p_value:.3f}"
     result = f"the estimate is {verdict.estimate_pp:+.2f} points with p = {p} by the test that leads"
     if verdict.kind == "one_of_many":
-        result += f", and p = {verdict.p_adjusted:.3f} once all districts looked at are counted"
+        result += f", and p = {verdict.p_adjusted:.3f} once all that were looked at are counted"
     met = verdict.estimate_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
     return _condition(name, (1, 2, 3), met, result, result)
 
 
 def _confounding(facts: EssaFacts) -> Condition:
     reason = confounding_reason(facts.n_treated_sites)
-    yes = f"{facts.n_treated_sites} districts are treated"
+    yes = f"{facts.n_treated_sites} sites are treated"
     return _condition("no confounding factor", (1, 2), not reason, yes, reason[:1].lower() + reason[1:])
 
 
@@ -124,7 +124,7 @@ def _equivalent(facts: EssaFacts) -> Condition:
 
 
 def _large(facts: EssaFacts) -> Condition:
-    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} districts"
+    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} sites"
     met = facts.n_students >= LARGE_STUDENTS or facts.n_groups >= LARGE_GROUPS
     no = f"{size}, below {LARGE_STUDENTS} students or {LARGE_GROUPS} groups"
     return _condition("a large sample", (1, 2), met, size, no)
@@ -132,12 +132,12 @@ def _large(facts: EssaFacts) -> Condition:
 
 def _multi_site(facts: EssaFacts) -> Condition:
     met = facts.n_treated_sites > 1
-    sites = f"{facts.n_treated_sites} treated {'districts' if met else 'district'}"
+    sites = f"{facts.n_treated_sites} treated {'sites' if met else 'site'}"
     return _condition("more than one site", (1, 2), met, sites, f"there is {sites}")
 
 
 def _selection(facts: EssaFacts) -> Condition:
-    how = "differences between districts and between years are removed"
+    how = "differences between units and between years are removed"
     yes = f"{how}, and no earlier contrast is rejected (which is not proof)"
     no = (
         "no earlier contrast could be tested"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leapstudy.core.errors import bad_value
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import Facts, StudyData
-from leapstudy.data.names import program_name
+from leapstudy.data.names import program_name, unit_noun
 from leapstudy.data.state import Money
 from leapstudy.evidence.cost import Grant, Ingredient, split_grants
 
@@ -55,7 +55,11 @@ class Program:
 
     @property
     def coverage(self) -> float:
-        """Students visited per student enrolled, over all treated districts."""
+        """Students visited per student enrolled, over all treated districts; an error unless above 0 and at most 1."""
+        if not 0 < self.served <= self.enrolled:
+            raise BadInput(
+                f"Students visited must be above 0 and at most the enrolled; got {self.served!r} of {self.enrolled!r}."
+            )
         return self.served / self.enrolled
 
     def published_for(self, code: str) -> tuple[tuple[str, float], ...]:
@@ -81,7 +85,10 @@ class Program:
         for code in codes:
             if code not in dollars:
                 raise bad_value(
-                    f"{program_name()} district code", code, sorted(dollars), "Only districts with a grant have a cost."
+                    f"{program_name()} {unit_noun()} code",
+                    code,
+                    sorted(dollars),
+                    "Only those with a grant have a cost.",
                 )
         if set(codes) == set(dollars):
             return self.launch_dollars, self.served

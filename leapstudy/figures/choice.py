@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, outcome_words
+from leapstudy.core.phrases import interval_words
+from leapstudy.data.names import comparison_words, counted_units, outcome_words
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -34,7 +34,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
     )
     caption = caption_of(asked, "The estimate of this choice, and the one on record")
     what = f"Effect on {outcome_words(main.outcome)}, percentage points, 95% CI by permutation"
-    against = f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)})"
+    against = f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)})"
     with styled():
         figure, bottom, top = frame(
             title, what, f"{caption.source}. {caption.years}; {against}.", 0.42 + ROW * len(rows), width=width
@@ -55,7 +55,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
             paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
             weight = "bold" if own else "normal"
             picture.text(min(start, last), place + 0.2, row[0], size=TEXT, color=color, weight=weight, bbox=paper)
-    alt = f"{title}; {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}."
+    alt = f"{title}; {interval_words(main.ci_low_pp, main.ci_high_pp)}."
     return Exhibit(figure, title, alt, caption, rows)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent
-from leapstudy.data.names import outcome_words
+from leapstudy.data.names import outcome_words, unit_noun
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -76,7 +76,7 @@ def _designs(study: Study) -> pd.DataFrame:
     asked = findings.treated_words(answer)
     rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, detects.half_pp, detects.mde_pp)]
     if isinstance(answer, PooledAnswer):
-        rows.append(("One district alone", float("nan"), float(answer.by_district["mde_pp"].median())))
+        rows.append((f"One {unit_noun()} alone", float("nan"), float(answer.by_district["mde_pp"].median())))
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 
 

@@ -1,7 +1,7 @@
 """How far trends may depart before the effect on visited students can no longer be told from none."""
 
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, signed, styled
+from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, label, signed, styled
 from leapstudy.figures.students_common import refused_exhibit, student_exhibit, student_frame
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
@@ -38,16 +38,8 @@ def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
         if bent.breakdown:
             picture.axvline(bent.breakdown, color=INK, linewidth=1.2, linestyle="--")
             right = bent.breakdown > float(rows["m"].max()) / 2  # the words stand where there is room
-            picture.annotate(
-                f"breaks down at {bent.breakdown:.2f}",
-                (bent.breakdown, 1.0),
-                (-4 if right else 4, -2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                va="top",
-                size=SMALL,
-            )
+            told, shift = f"breaks down at {bent.breakdown:.2f}", (-4 if right else 4, -2)
+            label(picture, told, (bent.breakdown, 1.0), shift, y="axes fraction", va="top")
         picture.locator_params(nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: signed(value))
         picture.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")

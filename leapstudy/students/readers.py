@@ -12,10 +12,9 @@ from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.students import contract
-from leapstudy.students.contract import Shape
+from leapstudy.students.contract import CALENDAR_EVENTS, CATEGORIES, Reading, Shape
 from leapstudy.students.engine import keep
 from leapstudy.students.files import find
-from leapstudy.students.reading import CALENDAR_EVENTS, CATEGORIES, Reading
 from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read
 
@@ -355,15 +354,9 @@ def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:
     return Source(keep(con, "reading the visit log", log), source.files, source.unparsed)
 
 
-def with_first_visit(panel: Table, visits: Table, event: Literal["visit", "referral"] = "visit") -> Table:
-    """Return the panel with `first_visit_month` from the log.
-
-    `event` chooses the month of the first *completed* visit, or of the first referral: who is met is selected once
-    more, whereas a referral is what the program decides (intention-to-treat).
-    """
-    check_option("event", event, Literal["visit", "referral"])
-    met = visits.filter(visits.completed) if event == "visit" else visits
-    date = met.visit_date if event == "visit" else met.referral_date
-    first = met.group_by("student").agg(first_visit_month=date.min().truncate("M"))
+def with_first_visit(panel: Table, visits: Table) -> Table:
+    """Return the panel with `first_visit_month`, the month of the first *completed* visit, from the log."""
+    met = visits.filter(visits.completed)
+    first = met.group_by("student").agg(first_visit_month=met.visit_date.min().truncate("M"))
     joined = panel.drop("first_visit_month").left_join(first, "student", rname="{name}_log")
     return joined.select(*panel.columns)

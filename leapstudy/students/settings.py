@@ -12,7 +12,7 @@ from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import Part, read_part
 from leapstudy.students import contract
-from leapstudy.students.reading import Reading
+from leapstudy.students.contract import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, missing, number, percent, points, probability
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
+    counted_units,
     outcome_words,
     program_name,
     short,
     study_names,
+    unit_noun,
+    unit_nouns,
     year_words,
     years_words,
 )
@@ -23,7 +26,9 @@ from leapstudy.did.glance import Glance
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
-from leapstudy.evidence.power import PowerBlock
+from leapstudy.evidence.assess import STATEMENT
+from leapstudy.evidence.cost import VISITED_ASSUMPTION
+from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
 
@@ -39,8 +44,8 @@ VERDICTS: dict[Kind, str] = {
     "no_interval": (
         "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
     ),
-    "cannot_test": "These figures cannot tell an effect from none: with so few districts no test can reject.",
-    "one_of_many": "Alone this would stand out, but not once every district that was looked at is counted.",
+    "cannot_test": "These figures cannot tell an effect from none: with so few of them no test can reject.",
+    "one_of_many": "Alone this would stand out, but not once all that were looked at are counted.",
     "failed_placebo": (
         "The comparison shows a difference where zero is expected, so that no effect can be read from it."
     ),
@@ -102,7 +107,7 @@ def say(finding: Finding | str) -> None:
 def treated_words(answer: Answer | Glance) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
-    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, f"{program_name()} district")
+    return short(main.district) if main.n_treated == 1 else counted_units(main.n_treated, program_name())
 
 
 def moved(value: float) -> str:
@@ -110,13 +115,6 @@ def moved(value: float) -> str:
     if round(value, 2) == 0:
         return "as much"
     return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
-
-
-def interval_words(low: float | None, high: float | None) -> str:
-    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
-    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
-        return "no bounded 95% CI"
-    return f"95% CI {between(low, high)}"
 
 
 def zero_words(low: float | None, high: float | None) -> str:
@@ -144,7 +142,7 @@ def answer(study: Study) -> Finding:
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
-        f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
+        f"{moved(main.estimate_pp)} than in {counted_units(main.n_comparison, 'comparison')} "
         f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
@@ -182,7 +180,7 @@ def district_title(answer: Answer | Glance) -> str:
     else:
         beside = f"as far as {as_far} of {len(others)} moved themselves"
     much = moved(main.estimate_pp).replace("percentage points", "points")
-    return f"{short(main.district)} moved {much} than comparison districts, {beside}"
+    return f"{short(main.district)} moved {much} than comparison {unit_nouns()}, {beside}"
 
 
 def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
@@ -228,12 +226,14 @@ def could_we_see_it(study: Study) -> Finding:
         )
     )
     largest = max(power.published, key=lambda item: item.diluted_pp)
-    where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    where = (
+        f"in this {unit_noun()}" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    )
     detail = (
         f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
         f"{number(min(diluted))} to {number(max(diluted))} "
         f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{power.assumption}"
+        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}"
     )
     title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -290,15 +290,15 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
     if single:
         title = (
-            f"{round(as_far * len(others))} of {len(others)} comparison districts moved as far as "
+            f"{round(as_far * len(others))} of {counted_units(len(others), 'comparison')} moved as far as "
             f"{short(main.district)}"
         )
     else:
         title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
     cut = 0.05 / n
-    passing = f"No single district could pass a correction for {n} districts ({cut:.4f})."
+    passing = f"No single {unit_noun()} could pass a correction for {counted_units(n)} ({cut:.4f})."
     passing = passing if single and floor > cut and n > 1 else ""
-    where = "comparison districts put in its place" if single else "shuffled labels"
+    where = f"comparison {unit_nouns()} put in its place" if single else "shuffled labels"
     detail = (
         f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. "
         f"{passing}"
@@ -311,7 +311,7 @@ def trends(study: EventStudy) -> str:
     if math.isnan(study.joint_p):
         return (
             f"Equal movement of {outcome_words(study.outcome)} before the program cannot be tested: there are too "
-            f"few years or districts."
+            f"few years or {unit_nouns()}."
         )
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
@@ -360,20 +360,20 @@ def rebound(study: Study) -> Finding:
     shown = study.answer.rebound
     if shown is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
-        return Finding("Too few comparison districts fell differently to say how a rise follows a fall", reason)
+        return Finding(f"Too few comparison {unit_nouns()} fell differently to say how a rise follows a fall", reason)
     _, fell, rose = map(year_words, shown.years)
     more = f"Each point {'more' if shown.slope < 0 else 'less'} of a fall in {fell}"
     detail = (
         f"{more} went with {number(abs(shown.slope))} points more of a rise in {rose} among "
-        f"{counted(shown.n, 'comparison district')} "
+        f"{counted_units(shown.n, 'comparison')} "
         f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
         f"treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
     title = (
-        f"Districts that fell furthest in {fell} rose most, with or without {program_name()}"
+        f"{unit_nouns().capitalize()} that fell furthest in {fell} rose most, with or without {program_name()}"
         if shown.slope_high < 0
-        else f"How far a district fell in {fell} does not tell how far it rose the year after"
+        else f"How far each {unit_noun()} fell in {fell} does not tell how far it rose the year after"
     )
     return Finding(title, detail, shown.slope, shown.slope_low, shown.slope_high)
 
@@ -381,7 +381,7 @@ def rebound(study: Study) -> Finding:
 def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
-        return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
+        return f"{points(shown.mean_gap_pp)} points off; too few comparison {unit_nouns()} for an interval."
     return (
         f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, "
         f"{probability(gap.p_value)}). {gap.note}"
@@ -403,11 +403,11 @@ def leave_one_out(study: Study) -> Finding:
     """Say which single district moves the answer most."""
     rows, main = study.answer.leave_one_out, study.answer.main
     if rows.empty:
-        return Finding("No district can be left out: one on each side is all there is", "", main.estimate_pp)
+        return Finding(f"No {unit_noun()} can be left out: one on each side is all there is", "", main.estimate_pp)
     low, high = extremes(rows, "estimate_pp")
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
     detail = (
-        f"Without one district the estimate lies between {number(low['estimate_pp'])} (without "
+        f"Without one {unit_noun()} the estimate lies between {number(low['estimate_pp'])} (without "
         f"{short(low['district'])}) and {number(high['estimate_pp'])} points (without {short(high['district'])}); "
         f"with all of them it is {number(main.estimate_pp)}."
     )
@@ -422,7 +422,7 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {evidence.wwc.statement} {evidence.wwc.why}"
+    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
@@ -437,7 +437,7 @@ def days(study: Study) -> str:
     money = cost.dollars_per_day
     return (
         f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
-        f"{cost.assumption}"
+        f"{VISITED_ASSUMPTION}"
     )
 
 
@@ -458,12 +458,12 @@ def forest(answer: PooledAnswer) -> Finding:
         title = f"{together}; {clear} of {len(rows)} single intervals exclude zero"
     else:
         out = answer.caterpillar.loc[answer.caterpillar["p_bh"] <= 0.05, "district"]
-        names = " and ".join(short(name) for name in out) or "no district"
+        names = " and ".join(short(name) for name in out) or f"no {unit_noun()}"
         title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
     detail = (
-        f"{above} of {len(rows)} districts are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
+        f"{above} of {counted_units(len(rows))} are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
         f"intervals exclude zero. "
-        f"One district alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
+        f"One {unit_noun()} alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
     )
     return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
 
@@ -482,7 +482,7 @@ def disagreement(study: Study) -> Finding:
         f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
         f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
     )
-    detail = f"{changed} of {len(rows)} districts' {year} figures moved by a point or more between the editions."
+    detail = f"{changed} of {len(rows)} {year} figures moved by a point or more between the editions."
     return Finding(title, detail, low["moved_pp"])
 
 

@@ -6,12 +6,9 @@ import pandas as pd
 
 from leapstudy.core.phrases import between, missing, points
 from leapstudy.core.table import Table
-from leapstudy.data.names import comparison_short, study_names
+from leapstudy.data.names import comparison_short, study_names, unit_nouns
 from leapstudy.evidence.assess import Evidence
-
-SHOWN_ENROLLMENT = 2_000
-"""Students a district at which power is shown."""
-
+from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
 NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
 
@@ -46,13 +43,12 @@ def what_it_would_take(evidence: Evidence) -> Table:
     """Return the smallest detectable effect by districts on either side; a star where the largest published shows."""
     if evidence.power is None:
         return _none("What it would take to see the published effects", NOT_PUBLISHED)
-    reach = evidence.reach[evidence.reach["enrollment"] == SHOWN_ENROLLMENT]
-    largest = float(reach["diluted_high_pp"].iloc[0])
+    largest, reach = max(item.diluted_pp for item in evidence.power.published), evidence.reach
     cells = reach.assign(cell=[_cell(value, largest) for value in reach["mde_pp"]])
     grid = cells.pivot(index="n_treated", columns="n_comparison", values="cell").reset_index()
     grid.columns = pd.Index(["With the program", *(f"{count} to compare" for count in grid.columns[1:])])
     caption = (
-        f"Smallest effect on the average detected in 80% of studies, percentage points, districts of "
+        f"Smallest effect on the average detected in 80% of studies, percentage points, {unit_nouns()} of "
         f"{SHOWN_ENROLLMENT:,} students; * shows the largest published effect, {largest:.2f}"
     )
     return Table(grid.astype({"With the program": str}), caption)

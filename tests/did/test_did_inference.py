@@ -167,7 +167,7 @@ def test_many_donors_and_many_treated_are_refused(study):
     many = infer(build_sample(study, Spec(comparison="others"), [HARTFORD]), synthetic=True)
     assert "donors are not fitted" in many.method("sdid_placebo").refusal
     assert many.donors.empty
-    with pytest.raises(BadInput, match="one treated district"):
+    with pytest.raises(BadInput, match="one treated unit"):
         infer(build_sample(study, Spec(), [HARTFORD, "0150011"]))
 
 

@@ -151,5 +151,5 @@ def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_a
     beyond, rows = synthetic_of(hartford, series.rates, "Hartford")
     assert "No weights" in beyond.method("synthetic_control").refusal and [row.estimator for row in rows] == ["sdid"]
     assert beyond.method("sdid_placebo").estimate_pp is not None
-    with pytest.raises(BadInput, match="one treated district"):
+    with pytest.raises(BadInput, match="one treated unit"):
         synthetic_of(whole, series.rates, "all")

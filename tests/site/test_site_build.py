@@ -211,7 +211,7 @@ def test_the_checklist_answers_all_22_points(built):
     assert not [point.title for point in points if re.search(r"\bnan\b|None\b|\binf\b", point.answer)]
     floor = next(point.answer for point in points if "Inference" in point.title)
     assert "0.0500" in floor
-    assert "cluster-robust p-value with one treated district is refused" in floor
+    assert "cluster-robust p-value with one treated unit is refused" in floor
 
 
 def test_the_checklist_stands_without_any_block(built):

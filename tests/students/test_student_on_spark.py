@@ -12,12 +12,12 @@ from spark_cluster import cluster, has_java
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
+from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.moments.expression import moments_of_panel
 from leapstudy.students.progress import progress
 from leapstudy.students.readers import open_panel
-from leapstudy.students.reading import Reading
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches
 from leapstudy.study.student_estimates import measure
@@ -121,11 +121,11 @@ def test_each_line_has_the_same_fate(spark, tmp_path, case):
 
 
 def test_days_of_any_fraction_give_the_same_moments(spark, tmp_path):
-    panel, how = random_panel(42, students=60, parts=7), {"strata": ("grade_band", "high_needs"), "weights": "days"}
+    panel = random_panel(42, students=60, parts=7)
     dates = {name: panel[name].astype("datetime64[s]").dt.date for name in ("month", "first_visit_month")}
     panel.assign(**dates).to_parquet(tmp_path / "panel.parquet")
     there = spark.read_parquet(str(tmp_path / "panel.parquet"))
-    assert_equal(moments_of_panel(there, **how), moments_of_panel(in_engine(panel), **how), CLOSE)
+    assert_equal(moments_of_panel(there), moments_of_panel(in_engine(panel)), CLOSE)
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -80,7 +80,7 @@ def test_the_appendix_answers_from_the_new_figures(one, pooled):
         assert absent == []
     tests = answers_of(one, "Inference that fits the design")
     assert "refused" in tests.answer and len(tests.table.data) == len(one.answer.methods)
-    assert "Romano-Wolf" in " ".join(answers_of(pooled, "All districts together").table.data.columns)
+    assert "Romano-Wolf" in " ".join(answers_of(pooled, "All together").table.data.columns)
 
 
 def answers_of(study, title):

@@ -54,7 +54,7 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
         reference=texts[sample.years.index(label)],
         table=table,
         sup_t=study.sup_t,
-        df=study.joint_df[1] + study.joint_df[0] - 1,
+        df=study.df,
         joint_p=study.joint_p,
         covariance=study.covariance.to_numpy(),
     )

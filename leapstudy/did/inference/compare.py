@@ -11,13 +11,13 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import finite, own_estimator, points_per_unit, row_of, to_points
+from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
 from leapstudy.did.permutation import Permutation, exact
-from leapstudy.did.spread import spread_of
+from leapstudy.did.spread import Detectable, detectable, spread_of
 from leapstudy.did.two_by_two import cluster_robust
 
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
@@ -52,7 +52,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     """
     if len(sample.treated) != 1:
         raise BadInput(
-            f"These tests are for one treated district; the sample has {len(sample.treated)}. "
+            f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
             "Use leapstudy.did.pooling for all of them together."
         )
     made = [
@@ -81,6 +81,12 @@ def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
     return "permutation", _permuted(sample)
 
 
+def detectable_of(effect: Effect) -> Detectable:
+    """Return what the test that leads could have detected: of one treated district `leading_test`, else its own."""
+    test = leading_test(effect.sample)[1] if len(effect.sample.treated) == 1 else effect.test
+    return detectable(effect.spread, test, points_per_unit(effect.sample))
+
+
 def headline(inference: Inference) -> tuple[Method, str]:
     """Return the test that leads, and why in one sentence.
 
@@ -100,12 +106,11 @@ def _why(name: MethodName, n_pre: int) -> str:
     if name == "studentized_noise":
         power = " With two years before it finds few true effects, so the others stand beside it." if n_pre == 2 else ""
         return (
-            "It keeps its size in simulations whether the district varies more than the others, as much, or less."
-            + power
+            "It keeps its size in simulations whether the unit varies more than the others, as much, or less." + power
         )
     if name == "studentized_enrollment":
-        return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
-    return "No noise can be measured; this one keeps its size only if the district varies as much as the others."
+        return "The unit's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
+    return "No noise can be measured; this one keeps its size only if the unit varies as much as the others."
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
@@ -187,26 +192,26 @@ def _from_permutation(name: MethodName, sample: Sample, noise: np.ndarray | None
 
 
 def _permutation(sample: Sample) -> Method:
-    return _from_permutation("permutation", sample, None, "Right if the district varies as much as the others.")
+    return _from_permutation("permutation", sample, None, "Right if the unit varies as much as the others.")
 
 
 def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
-        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the "
-        "comparison districts on average (root mean square)."
+        f"Over {len(sample.contrast.pre)} years before, the unit varied {times:.2f} times as much as the "
+        "comparison units on average (root mean square)."
     )
     made = _from_permutation("studentized_noise", sample, noise, note)
     if made.low_pp is not None and np.isinf(made.low_pp):
-        return replace(made, note=f"{note} A comparison district hardly varied, so that the interval has no end.")
+        return replace(made, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
     return made
 
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
     size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
-    note = f"Fitted among the comparison districts: {size}."
+    note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
     return _from_permutation("studentized_enrollment", sample, noise, note)
@@ -220,20 +225,20 @@ def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
 
 def _conley_taber(sample: Sample) -> Method:
     test = conley_taber(*_residuals(sample))
-    note = "Takes the comparison mean as known and all districts as alike."
+    note = "Takes the comparison mean as known and all units as alike."
     return _method("conley_taber", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
 
 
 def _ferman_pinto(sample: Sample) -> Method:
     noise, _ = enrollment_noise(sample)
     test = conley_taber(*_residuals(sample), noise[0] / noise[1:])
-    note = "Conley and Taber's, with the comparison districts' residuals rescaled to this district's enrollment."
+    note = "Conley and Taber's, with the comparison units' residuals rescaled to this unit's enrollment."
     return _method("ferman_pinto", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
 
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
-    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
+    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all units."
     p = spread.p_value(effect)
     return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
 
@@ -247,7 +252,7 @@ def synthetic_only(sample: Sample) -> Inference:
         If the sample has more than one treated district.
     """
     if len(sample.treated) != 1:
-        raise BadInput(f"Synthetic weights are for one treated district; the sample has {len(sample.treated)}.")
+        raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
     method, donors = _synthetic(sample)
     methods = (method, _tried("synthetic_control", partial(_synthetic_control, sample)))
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods, donors)
@@ -259,7 +264,7 @@ def _synthetic_control(sample: Sample) -> Method:
     note = f"Misses the {len(sample.contrast.pre)} years before by {fitted.miss:.2f} a year; largest weights {largest}."
     if not fitted.fits:
         raise BadInput(
-            f"No weights of the comparison districts give the {len(sample.contrast.pre)} years before: they miss them "
+            f"No weights of the comparison units give the {len(sample.contrast.pre)} years before: they miss them "
             f"by {fitted.miss:.1f} a year, more than those years differ among themselves ({fitted.spread:.1f})."
         )
     effect = to_points(fitted.estimate, sample)
@@ -272,7 +277,7 @@ def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
     except BadInput as reason:
         return Method("sdid_placebo", refusal=str(reason)), NO_DONORS
     note = (
-        f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
+        f"Weights from {len(sample.contrast.pre)} years before: the largest of one unit is "
         f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} "
         f"counts for {fitted.year_weight:.0%} of the years before."
     )

@@ -93,7 +93,7 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
 
 def _refuse(sample: Sample) -> None:
     if len(sample.treated) > 1:
-        raise BadInput("The synthetic difference is made for one treated district at a time.")
+        raise BadInput("The synthetic difference is made for one treated unit at a time.")
     if sample.spec.weights != "equal":
         raise BadInput("Synthetic weights take the place of weights by students; use weights 'equal'.")
     if len(sample.contrast.pre) < LEAST_YEARS:
@@ -101,7 +101,7 @@ def _refuse(sample: Sample) -> None:
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
-            "takes seconds a district. Use a comparison group of at most 40."
+            "takes seconds a unit. Use a comparison group of at most 40."
         )
 
 

@@ -10,7 +10,7 @@ from leapstudy.did.design import Sample
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start
 from leapstudy.did.sensitivity.covariates import Adjusted, in_points, regression_adjusted
 
-BEYOND = "It fell further than any comparison district, or less far: the line goes beyond what was seen."
+BEYOND = "It fell further than any comparison unit, or less far: the line goes beyond what was seen."
 
 
 def beyond_recovery(sample: Sample) -> Adjusted:
@@ -30,7 +30,7 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     """
     if len(sample.comparison) < LEAST_DISTRICTS:
         raise BadInput(
-            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison districts or more; here "
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison units or more; here "
             f"are {len(sample.comparison)}."
         )
     _, last, first = around_start(sample)
