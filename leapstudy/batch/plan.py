@@ -23,6 +23,8 @@ ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
 """Parameters by which the runs of one notebook differ; they are filled by the plan alone."""
+QUESTION = {"comparison", "contrast", "edition", "outcome"}
+"""Parameters by which a notebook asks the data; see `Spec`."""
 TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "students": ("students",), "all": ("public", "students")}
 
 
@@ -222,12 +224,25 @@ def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
 def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str, Any], out: Path) -> list[Run]:
     runs = []
     for notebook in notebooks:
-        slug = _slug(notebook)
-        if notebook.stem == POOLED:
-            build_sample(data, _spec(slug, settings), [item.code for item in leap_districts(data.districts)])
+        slug, reads = _slug(notebook), settable([notebook])
+        if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
+            asked = {key: value for key, value in settings.items() if key in reads}
+            spec = _spec(slug, asked)
+            build_sample(data, spec, [item.code for item in leap_districts(data.districts)])
+            if spec.prior == "published":
+                _require_prior(data)
         extra = {"result_path": str(out / slug / "result.json")}
         runs.append(Run(slug, notebook, _inject(slug, notebook, settings, extra), _title(notebook)))
     return runs
+
+
+def _require_prior(data: StudyData) -> None:
+    from leapstudy.data import load_facts
+    from leapstudy.did.answering import NO_PRIOR  # a batch that does not ask for it need not import every estimator
+    from leapstudy.study.public import known_prior
+
+    if known_prior(data, load_facts()) is None:
+        raise BadInput(NO_PRIOR)
 
 
 def _student_runs(

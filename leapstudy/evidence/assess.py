@@ -84,14 +84,15 @@ class Evidence:
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
     """Grade an answer of the public track, by the test that leads."""
+    fall = data.state.outcomes[answer.spec.outcome].better == "down"
     return assess_row(
         data,
-        program(data, facts),
+        None if fall else program(data, facts),  # what is published of effects and days is of attendance
         answer.main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
         detectable=answer.detectable,
-        verdict=verdict_of(answer, lower_is_better=data.state.outcomes[answer.spec.outcome].better == "down"),
+        verdict=verdict_of(answer, lower_is_better=fall),
     )
 
 
@@ -106,11 +107,8 @@ def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
         if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
             rows = answer.among.districts.set_index("district_code")
             adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
-    ends, sign = test[:2], -1 if lower_is_better else 1
-    if lower_is_better:  # a fall is what the program is for: the verdict is on the gain, its numbers stay as they are
-        test = (_minus(test[1]), _minus(test[0]), test[2])
-    verdict = decide(
-        sign * main.estimate_pp,
+    return decide(
+        main.estimate_pp,
         *test,
         p_floor=floor,
         windows=_windows(answer),
@@ -119,14 +117,8 @@ def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
         p_adjusted=adjusted,
         looked_at=looked_at,
         role=main.role,
+        lower_is_better=lower_is_better,
     )
-    return (
-        replace(verdict, estimate_pp=main.estimate_pp, low_pp=ends[0], high_pp=ends[1]) if lower_is_better else verdict
-    )
-
-
-def _minus(end: float | None) -> float | None:
-    return None if end is None else -end
 
 
 def _windows(answer: Answer) -> list[Window]:

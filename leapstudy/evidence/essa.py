@@ -7,6 +7,7 @@ Where the law's words leave room ("statistical controls for selection bias"), th
 
 from dataclasses import dataclass
 
+from leapstudy.core.phrases import number, points, probability
 from leapstudy.evidence.verdict import Verdict, can_reject, rejects
 from leapstudy.evidence.wwc import Category, confounding_reason
 
@@ -92,20 +93,20 @@ def _randomized(facts: EssaFacts) -> Condition:
         "visits were assigned by lot, with low attrition",
         "too many of those who were drawn are lost to follow-up"
         if facts.drawn
-        else "nobody drew lots: they were picked for their absence",
+        else "this comparison does not rest on a draw by lot",
     )
 
 
 def _favorable(facts: EssaFacts) -> Condition:
     verdict, name = facts.verdict, "a favorable effect at the 5% level"
     if not can_reject(verdict.p_floor):
-        why = f"it cannot be tested: the smallest p-value possible is {verdict.p_floor:.3f}"
+        why = f"it cannot be tested: the smallest p-value possible is {number(verdict.p_floor or 0, 3)}"
         return _condition(name, (1, 2, 3), False, "", why)
-    p = "unknown" if verdict.p_value is None else f"{verdict.p_value:.3f}"
-    result = f"the estimate is {verdict.estimate_pp:+.2f} points with p = {p} by the test that leads"
+    p = probability(verdict.p_value)
+    result = f"the estimate is {points(verdict.estimate_pp)} points with {p} by the test that leads"
     if verdict.kind == "one_of_many":
-        result += f", and p = {verdict.p_adjusted:.3f} once all that were looked at are counted"
-    met = verdict.estimate_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
+        result += f", and {probability(verdict.p_adjusted)} once all that were looked at are counted"
+    met = verdict.gain_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
     return _condition(name, (1, 2, 3), met, result, result)
 
 

@@ -54,9 +54,8 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
     if power is not None:
         subtitle += f". Ticks: published effects on visited students, times the {percent(power.coverage)} visited"
     diluted = sorted(item.diluted_pp for item in power.published) if power else [0.0]
-    end = 1.15 * max(
-        [size for size in [*rows["mde_pp"], *rows["half_pp"]] if math.isfinite(size)] + [1.2 * diluted[-1]]
-    )
+    sizes = [size for size in [*rows["mde_pp"], *rows["half_pp"], 1.2 * diluted[-1]] if math.isfinite(size)]
+    end = 1.15 * (max(sizes) or 1)  # no size can be detected and none is published: a bar of one shade
     with styled():
         figure, bottom, top = frame(
             finding.title, subtitle, f"{caption.source}. 5% level.", ROW * len(rows) + 0.45, width=width

@@ -41,7 +41,7 @@ def student_exhibit(
 @at_both_widths
 def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
-    told = list(reasons) or ["Too few students are left to be shown."]
+    told = [reason for reason in reasons if reason] or ["Too few students are left to be shown."]
     finding = Finding(title, f"Nothing is drawn here: {told[0]}")
     with styled():
         figure, _, _ = student_frame(study, finding, finding.detail, 0.05, width)

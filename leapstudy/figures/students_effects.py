@@ -260,7 +260,7 @@ def parts(study: StudentStudy) -> Table:
 def estimand_card(study: StudentStudy) -> Table:
     """Return the recommended design's card as a table: what is estimated, and by which conventions."""
     rows = pd.DataFrame(
-        study.answer.design().card or [("Refused", "nothing was estimated")], columns=["", "In this study"]
+        study.answer.design().card or [("Refused", "nothing was estimated")], columns=["Part", "In this study"]
     )
     return Table(rows, f"{_mark(study)}What the recommended design estimates, and how")
 

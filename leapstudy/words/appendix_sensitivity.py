@@ -103,15 +103,14 @@ def others(source: Source) -> Answer:
 def covariates(source: Source) -> str:
     """With and without covariates."""
     found = source.at("answer", "sensitivity", "covariates")
-    ends = "" if not found else between(found["low_pp"], found["high_pp"])
-    told = (
-        f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}). {found['note']} "
-        if found
-        else ""
-    )
+    told = []
+    if found:
+        ends = between(found["low_pp"], found["high_pp"])
+        told = [f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}).", found["note"]]
     traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
     named_ = "; ".join([*traits, "chronic absence before the program"])
-    return f"Only traits from before the program may enter: {named_}. {told}{curve_words(source, 'covariates')}"
+    lead = f"Only traits from before the program may enter: {named_}."
+    return " ".join(filter(None, [lead, *told, curve_words(source, "covariates")]))
 
 
 def placebos(source: Source) -> Answer:

@@ -21,6 +21,7 @@ from leapstudy.data.names import (
     years_words,
 )
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
 from leapstudy.did.rebound import Rebound
@@ -29,7 +30,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import Kind
+from leapstudy.evidence.verdict import SMALL_PP, Kind, Verdict
 from leapstudy.study.public import Study
 
 LINE = 100
@@ -37,9 +38,9 @@ LINE = 100
 ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
 VERDICTS: dict[Kind, str] = {
-    "positive": "These figures show a rise that chance does not explain.",
-    "negative": "These figures show that attendance rose less, or fell more, than chance explains.",
-    "precise_null": "These figures show little or no difference: less than a day a year either way.",
+    "positive": "These figures show that {outcome} {gained} more, or {lost} less, than chance explains.",
+    "negative": "These figures show that {outcome} {gained} less, or {lost} more, than chance explains.",
+    "precise_null": "These figures show little or no difference: less than {small} either way.",
     "imprecise_null": "These figures cannot tell an effect from none.",
     "no_interval": (
         "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
@@ -51,7 +52,7 @@ VERDICTS: dict[Kind, str] = {
     ),
     "placebo": "This contrast lies before the program, where zero is expected.",
 }
-"""The verdict in one sentence, the same wherever a notebook says it."""
+"""The verdict in one sentence, the same wherever a notebook says it; see `verdict_words`."""
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
@@ -135,6 +136,13 @@ def chance_of(power: float) -> str:
     return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
 
 
+def verdict_words(verdict: Verdict, outcome: str) -> str:
+    """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
+    small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
+    gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
+    return VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+
+
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
@@ -143,7 +151,7 @@ def answer(study: Study) -> Finding:
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
         f"{moved(main.estimate_pp)} than in {counted_units(main.n_comparison, 'comparison')} "
-        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
+        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {verdict_words(verdict, main.outcome)} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -199,16 +207,31 @@ def leading_words(answer: Answer | Glance) -> str:
 
 def placebo(study: Study) -> str:
     """Say what the same comparison finds before the program."""
-    rows = contrast_rows(study.answer)
-    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == study.answer.main.comparison)]
+    rows, main = contrast_rows(study.answer), study.answer.main
+    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == main.comparison)]
+    same = same[(same["pre"] != main.pre) | (same["post"] != main.post)]
     if same.empty:
-        return "No placebo could be formed for this comparison."
+        return "The contrast that was asked is the placebo itself." if main.role == "placebo" else no_placebo(study)
     row = same.iloc[0]
     return (
         f"In the years before {program_name()} the same comparison should show no difference; from "
         f"{years_words(row['pre'])} to {years_words(row['post'])} it shows {number(row['estimate_pp'])} points "
         f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
     )
+
+
+def no_placebo(study: Study) -> str:
+    """Say why the same comparison cannot be made before the program."""
+    shown = study.answer.event_study
+    contrasts = clock_from(study_names(), shown.start).contrasts().values()
+    needed = {year for item in contrasts if item.role == "placebo" for year in item.years}
+    if not needed:
+        return "No placebo is made: the study declares no contrast of years before the program."
+    lacking = sorted(needed - set(shown.table["year"]), key=lambda year: event_time(year, shown.start))
+    where = (
+        f"figures of {' and '.join(map(year_words, lacking))} are lacking" if lacking else "too few have its figures"
+    )
+    return f"No placebo could be formed for this comparison: {where}."
 
 
 def could_we_see_it(study: Study) -> Finding:
@@ -242,10 +265,13 @@ def could_we_see_it(study: Study) -> Finding:
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
     mde = study.answer.detectable.mde_pp
-    never = "The test that leads can detect no effect here, however large"
-    title = f"An effect of {number(mde)} points had 4 chances in 5 to show" if math.isfinite(mde) else never
-    detail = f"{power_words(study.answer.detectable)} How many students were visited is not published."
-    return Finding(title, detail, mde if math.isfinite(mde) else None)
+    main, unknown = study.answer.main, "How many students were visited is not published."
+    if study.evidence.verdict.lower_is_better:
+        unknown = f"No published effect can be held against {outcome_words(main.outcome)}."
+    if not math.isfinite(mde):
+        return Finding("The test that leads can detect no effect here, however large", unknown)
+    title = f"An effect of {number(mde)} points had 4 chances in 5 to show"
+    return Finding(title, f"{power_words(study.answer.detectable)} {unknown}", mde)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -304,6 +330,11 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
         f"{passing}"
     )
     return Finding(title, detail.strip(), main.p_value)
+
+
+def movement(answer: Answer) -> str:
+    """Say of the outcome that was asked, and of chronic absence, whether the two sides moved together before."""
+    return " ".join(dict.fromkeys(map(trends, (answer.event_study, answer.chronic))))
 
 
 def trends(study: EventStudy) -> str:
@@ -422,12 +453,16 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
+    graded = f"ESSA {label}, by the study's own count" if evidence.essa.conditions else f"ESSA: {label}"
+    return f"{graded}. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
     cost = study.evidence.cost
+    if study.evidence.verdict.lower_is_better:
+        what = outcome_words(study.answer.main.outcome).capitalize()
+        return f"{what} counts students, not days, so that no day has a price."
     if cost is None:
         return f"{_days_on_average(study)}. What a day cost is not known: no money and no visits are published."
     average = cost.days_average

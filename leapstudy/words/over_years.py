@@ -167,6 +167,8 @@ def synthetic(answer: OverYears) -> Finding | None:
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
     if answer is None:
+        if not any(outcome.long for outcome in study_names().state.outcomes.values()):
+            return "The study declares no outcome over many years."
         return (
             "The outcome over many years cannot be formed for this question: figures are lacking, or there is no peer."
         )

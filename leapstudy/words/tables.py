@@ -10,7 +10,7 @@ from leapstudy.data.names import comparison_short, study_names, unit_nouns
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
-NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
+NOT_PUBLISHED = "No effect of this program on visited students that this outcome could be held against is published."
 
 
 def _none(caption: str, reason: str) -> Table:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import probability
 from leapstudy.did.answer import estimator_rows
 from leapstudy.did.answering import answer_all
 from leapstudy.did.sensitivity.together import UNASKED
@@ -110,7 +111,7 @@ def test_the_pooled_bounds_name_their_placebo(pooled):
 
 def test_one_districts_grade_rests_on_the_leading_test(one):
     favorable = next(item for item in one.evidence.essa.conditions if item.name.startswith("a favorable"))
-    assert f"p = {one.answer.headline.p_value:.3f}" in favorable.reason
+    assert probability(one.answer.headline.p_value) in favorable.reason
     assert one.answer.main.p_value != one.answer.headline.p_value
 
 
