@@ -232,8 +232,9 @@ def _started(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[
 
 def _side(labels: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted mean change of one side under each labeling, and its variance (`spread.mean_variance`)."""
-    weights = labels * size / (labels * size).sum(axis=1, keepdims=True)
-    mean, n = weights @ changes, labels[0].sum()
-    squares = weights**2
-    variance = squares @ changes**2 - 2 * mean * (squares @ changes) + mean**2 * squares.sum(axis=1)
+    moments = np.stack([size, size * changes, size**2, size**2 * changes, (size * changes) ** 2], axis=1)
+    # one product gives every sum: weights for each labeling would be as large as the labels, five times over
+    total, first, squares, crossed, second = (labels.astype(float) @ moments).T
+    mean, n = first / total, labels[0].sum()
+    variance = (second - 2 * mean * crossed + mean**2 * squares) / total**2
     return mean, np.maximum(variance, 0.0) * n / max(n - 1, 1)
