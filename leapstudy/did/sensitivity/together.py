@@ -27,7 +27,7 @@ UNASKED = "Robust bounds that let trends depart were not asked for here, as they
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Everything that was bent; all frames in percentage points.
+    """Every assumption relaxed; all frames in percentage points.
 
     Attributes
     ----------
