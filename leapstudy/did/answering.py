@@ -156,8 +156,8 @@ def _shared(
 
 def _with(fields: dict[str, Any], sample: Sample, rows: Sequence[Estimate], reasons: tuple[str, ...]) -> dict[str, Any]:
     """Return the fields with further rows, those of the sensitivity analyses last, and further reasons."""
-    bent = sensitivity_rows(fields["sensitivity"], sample, fields["code"], fields["district"])
-    estimates = (*fields["estimates"], *rows, *bent)
+    adjusted = sensitivity_rows(fields["sensitivity"], sample, fields["code"], fields["district"])
+    estimates = (*fields["estimates"], *rows, *adjusted)
     return {**fields, "estimates": estimates, "not_possible": (*fields["not_possible"], *reasons)}
 
 

@@ -103,8 +103,8 @@ def estimators(answer: Answer) -> str:
         f"{row['label']} {points(row['estimate_pp'])} ({between(row['ci_low_pp'], row['ci_high_pp'])})"
         for row in records(estimator_rows(answer))
     ]
-    bent = answer.sensitivity
-    beyond = " ".join(item.note for item in (bent.covariates, bent.recovery) if item is not None and item.note)
+    others = (answer.sensitivity.covariates, answer.sensitivity.recovery)
+    beyond = " ".join(item.note for item in others if item is not None and item.note)
     return (
         f"{'; '.join(told).capitalize()}. A linear trend of two years before carries no check of its own. {beyond}"
     ).strip()

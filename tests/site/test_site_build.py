@@ -15,17 +15,11 @@ from leapstudy.site.entries import EXPECTED
 from leapstudy.site.notebook import flowing, notebook_body
 from leapstudy.site.render import footer, lean
 from leapstudy.site.stamps import read_stamps
-from leapstudy.study.public import study_district
 from leapstudy.study.result import load_result
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import LINE
 
 OUTSIDE = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import|url\((?!["']?(?:data:|#))""")
-
-
-@pytest.fixture(scope="module")
-def hartford_study():
-    return study_district("hartford")
 
 
 @pytest.fixture(scope="module")

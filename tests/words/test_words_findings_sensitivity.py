@@ -21,8 +21,8 @@ FORBIDDEN = ("proves", "no effect", "significant")
 
 
 @pytest.fixture(scope="module")
-def one():
-    return study_district("hartford")
+def one(hartford_study):
+    return hartford_study
 
 
 @pytest.fixture(scope="module")
