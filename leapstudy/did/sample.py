@@ -99,6 +99,11 @@ class Sample:
         return self._change(self.y_comparison)
 
     @property
+    def difference(self) -> float:
+        """The effect: weighted mean change of the treated less that of the comparison side, on the spec's scale."""
+        return float(self.weights_treated @ self.change_treated - self.weights_comparison @ self.change_comparison)
+
+    @property
     def weights_treated(self) -> np.ndarray:
         """Weights that sum to one, shape (treated,): equal, or by enrollment before the program.
 
