@@ -195,7 +195,7 @@ def _studentized_noise(sample: Sample) -> Method:
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
-    size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
+    size = f"variance of a change {_three(fitted.common)} + {_three(fitted.by_student)} / students"
     note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
@@ -243,3 +243,8 @@ def synthetic_only(sample: Sample) -> Inference:
         _tried("synthetic_control", partial(synthetic_control, sample)),
     )
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods)
+
+
+def _three(value: float) -> str:
+    """Return a variance with three digits that count, and no power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
