@@ -54,7 +54,7 @@ class SharedAnswer:
     not_possible : tuple of str
         What could not be estimated, each with its reason.
     sensitivity : Sensitivity
-        Every other way to ask, and every assumption bent.
+        Every other way to ask, and every assumption relaxed.
     """
 
     code: str
@@ -63,7 +63,6 @@ class SharedAnswer:
     main: Estimate
     estimates: tuple[Estimate, ...]
     detectable: Detectable
-    regression_pp: float
     comparison_districts: pd.DataFrame
     raw_means: pd.DataFrame
     permutation: pd.DataFrame

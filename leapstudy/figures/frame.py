@@ -1,7 +1,6 @@
 """The frame of every exhibit: finding as title, what is drawn, the picture, one line of source; sizes in inches.
 
-The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page. Colors
-have one meaning each, and fill, size and a label beside the mark say the same without color.
+The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page.
 """
 
 from bisect import bisect_right
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,17 +17,20 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-WIDE, NARROW = 7.2, 3.44
-"""Inches: 720 and 344 pixels of a page."""
-OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
-"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
-TINT = "#9DC2E3"
-"""Between the program's color and its band: a second interval, a middle shade."""
-FACE = "Public Sans"
-TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
-"""Points of type; nothing is smaller than the last."""
-MARGIN = 0.1
-"""Inches left and right of all text."""
+from leapstudy.figures.palette import (
+    COMPARISON,
+    CONTEXT,
+    FACE,
+    INK,
+    MARGIN,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    TITLE,
+    WARNING,
+    WIDE,
+)
 
 for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
     fontManager.addfont(str(_face))
@@ -210,6 +213,32 @@ def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
+
+
+ROW = 0.52
+"""Inches of an interval with its name above."""
+
+
+def named_intervals(axes: Axes, rows: pd.DataFrame, width: float, others: str = INK, thick: float = 7) -> None:
+    """Draw rows (what, value, low, high) from the top on an axis of effects, each with its name above; the first leads.
+
+    A name starts at its bar and ends inside the picture; a row without an interval has its mark alone, and one without
+    a value its bar. `width` is that of the page, `others` the color of all rows but the first.
+    """
+    drawn = rows[["value", "low", "high"]].stack()
+    effect_axis(axes, float(drawn.min()), float(drawn.max()), most=4 if width <= NARROW else 5)
+    axes.set(ylim=(-0.35, len(rows) - 0.35), yticks=[])
+    low, high = axes.get_xlim()
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    for place, row in enumerate(rows.iloc[::-1].itertuples()):
+        own = place == len(rows) - 1
+        color, weight = (OWN, "bold") if own else (others, "normal")
+        axes.hlines(place, row.low, row.high, color=color, linewidth=6 if own else thick)
+        axes.plot(row.value, place, "D", color=color, markersize=10, markeredgecolor="white", markeredgewidth=1.5)
+        start = row.value if pd.isna(row.low) else row.low
+        last = high - (text_width(row.what, TEXT, "bold") + 0.05) / inches_across(axes) * (high - low)
+        at = (max(min(start, last), low), place + 0.2)
+        axes.text(*at, row.what, size=TEXT, color=color, va="bottom", weight=weight, bbox=paper)
 
 
 def signed(value: float) -> str:

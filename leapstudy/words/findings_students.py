@@ -250,11 +250,12 @@ def rebound(study: StudentStudy) -> Finding:
             "The file has too few months before the first visit to show the rebound.",
         )
     rises = f"rise {number(placebo.estimate_pp, 1)} points" if placebo.estimate_pp > 0 else "do not rise"
+    why = "A bad month ends by itself; whoever picks students in a bad month sees them rise."
+    why = why if placebo.estimate_pp > 0 else "This rule does not pick students in a bad month that ends by itself."
     return Finding(
         f"Picked students {rises} with no visit at all",
         f"Students whom this rule would have picked before there was any visit change by {_with_interval(placebo)} "
-        f"points on average over {study.headline_words} after it. A bad month ends by itself; whoever picks students "
-        f"in a bad month sees them rise.",
+        f"points on average over {study.headline_words} after it. {why}",
         placebo.estimate_pp,
         placebo.ci_low_pp,
         placebo.ci_high_pp,
@@ -288,27 +289,27 @@ def trends(study: StudentStudy) -> str:
 
 def bounds(study: StudentStudy) -> Finding:
     """Say how far trends may depart before the effect can no longer be told from none."""
-    bent = study.answer.bounds
-    if bent is None:
+    sets = study.answer.bounds
+    if sets is None:
         return Finding(
             "Robust bounds are made for all districts together",
             "One district's months before the visit are too noisy to measure a departure by.",
         )
-    robust = bent.table.iloc[-1]
-    until = "at any drift shown" if bent.breakdown is None else f"until drift reaches {number(bent.breakdown)} times"
-    held = f"The answer holds {until}" + ("" if bent.breakdown is None else " the largest seen before")
-    title = held if bent.breakdown != 0 else "The interval includes zero without any drift"
+    robust = sets.table.iloc[-1]
+    until = "at any drift shown" if sets.breakdown is None else f"until drift reaches {number(sets.breakdown)} times"
+    held = f"The answer holds {until}" + ("" if sets.breakdown is None else " the largest seen before")
+    title = held if sets.breakdown != 0 else "The interval includes zero without any drift"
     detail = (
-        f"If from month to month the difference may depart by as much as it did at most in {bent.months} months before "
-        f"the visit ({number(bent.largest_before_pp)} points), the effect over {study.headline_words} lies within "
-        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(bent)}. Months before the visit differ by chance as "
+        f"If from month to month the difference may depart by as much as it did at most in {sets.months} months before "
+        f"the visit ({number(sets.largest_before_pp)} points), the effect over {study.headline_words} lies within "
+        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(sets)}. Months before the visit differ by chance as "
         f"well, so that this is a severe yardstick."
     )
     return Finding(title, detail)
 
 
-def _broken(found: StudentBounds) -> str:
-    return breakdown_words({**jsonable(found), "kind": "relative_magnitudes"})
+def _broken(sets: StudentBounds) -> str:
+    return breakdown_words({**jsonable(sets), "kind": "relative_magnitudes"})
 
 
 def designs(study: StudentStudy) -> Finding:
@@ -427,9 +428,13 @@ def truth(study: StudentStudy) -> str:
     """Say how the estimate compares with the truth, where it is known, and with the published effects."""
     main = study.answer.design().main
     published = study.published["effect_pp"]
-    scale = f"The published effects run from {points(published.min(), 0)} to {points(published.max(), 0)} points."
-    if study.true_headline is None or main is None:
+    scale = "No effect of this program is published."
+    if len(published):
+        scale = f"The published effects run from {points(published.min(), 0)} to {points(published.max(), 0)} points."
+    if study.true_headline is None:
         return f"The truth is not known here. {scale}"
+    if main is None:
+        return f"There is no estimate to hold against the truth, {points(study.true_headline)} points. {scale}"
     textbook = study.answer.design("never").main
     off = (
         ""

@@ -48,7 +48,7 @@ def test_fifteen_districts_of_another_state_go_through_until_a_file_is_spoilt(wo
     estimates = pd.read_csv(root / "reports" / "estimates.csv", dtype={"district_code": str})
     assert set(estimates["district_code"]) == {CODES[0], "ALL"}
     main = estimates[(estimates["district_code"] == "ALL") & (estimates["role"] == "main")].iloc[0]
-    # 6% of days missed are won back at most: the truth lies between 1 and 6 points
+    # 6% of days missed are recovered at most: the truth lies between 1 and 6 points
     assert main["ci_low_pp"] < 4 and main["ci_high_pp"] > 1.5 and main["estimate_pp"] > 0
     made = command("report", "students-springfield", "--to", "html,docx")
     assert made.returncode == 0, made.stdout + made.stderr

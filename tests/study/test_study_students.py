@@ -16,7 +16,7 @@ from leapstudy.core.estimate import COLUMNS, to_frame
 from leapstudy.evidence.scan import holds_student, scan_folder
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.frame import NARROW, WIDE
+from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study import student_estimates as student_measure
@@ -66,7 +66,7 @@ def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
     assert [first["low_pp"], first["high_pp"]] == pytest.approx([main.ci_low_pp, main.ci_high_pp])
     assert last["low_pp"] < first["low_pp"] and last["high_pp"] > first["high_pp"] and last["m"] == 1
     assert found.months == 5 and found.largest_before_pp > 0
-    # what holds zero at the departure shown broke at or before it
+    # what includes zero at the departure shown broke at or before it
     assert (found.breakdown is not None and found.breakdown <= 1) == (last["low_pp"] <= 0 <= last["high_pp"])
 
 

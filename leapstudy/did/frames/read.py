@@ -76,6 +76,16 @@ class UnitPanel:
     cluster: np.ndarray | None = None
     stratum: np.ndarray | None = None
 
+    @property
+    def texts(self) -> list[str]:
+        """The times as text."""
+        return [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in self.times]
+
+    @property
+    def treated(self) -> np.ndarray:
+        """Which units start by the last time, shape (U,)."""
+        return self.first <= self.clock[-1]
+
 
 def read_frame(data: Any, columns: Columns) -> UnitPanel:
     """Return a frame as matrices of units by times, without changing it.

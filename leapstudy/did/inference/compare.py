@@ -13,19 +13,26 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
-from leapstudy.did.inference.placebo import conley_taber
-from leapstudy.did.inference.record import Inference, Method, MethodName
+from leapstudy.did.inference.record import Inference, Method, MethodName, answer_of
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
-from leapstudy.did.permutation import Permutation, exact
-from leapstudy.did.spread import Detectable, detectable, spread_of
-from leapstudy.did.two_by_two import cluster_robust
+from leapstudy.did.own_years import each_alone
+from leapstudy.did.permutation import Permutation, conley_taber, exact
+from leapstudy.did.spread import Detectable, detectable, mde_factor, spread_of
 
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
 
+ALONE = ["district_code", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "mde_pp"]
+"""Columns of `each_by_itself`."""
+
+NO_CLUSTERS = (
+    "A cluster-robust p-value with one treated unit is refused: it rejects a true null in more than 8 of "
+    "10 cases. Use the permutation over comparison units instead."
+)
+"""Why there is no cluster-robust p-value (MacKinnon and Webb 2017)."""
+
 SYNTHETIC: dict[str, str] = {"sdid_placebo": "sdid", "synthetic_control": "synthetic_control"}
 """Methods that are estimators of their own, as `estimates.csv` names them."""
-NO_DONORS = pd.DataFrame({"district_code": pd.Series(dtype="str"), "weight": pd.Series(dtype=float)})
 
 
 def infer(sample: Sample, synthetic: bool = False) -> Inference:
@@ -63,12 +70,10 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
         _tried("ferman_pinto", partial(_ferman_pinto, sample)),
         _tried("small_sample_t", partial(_small_sample_t, sample)),
     ]
-    donors = NO_DONORS
     if synthetic:
-        method, donors = _synthetic(sample)
-        made.append(method)
-    made.append(_tried("cluster_robust", partial(_cluster_robust, sample)))
-    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made), donors)
+        made.append(_tried("sdid_placebo", partial(synthetic_did, sample)))
+    made.append(Method("cluster_robust", refusal=NO_CLUSTERS))
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made))
 
 
 def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
@@ -79,6 +84,22 @@ def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
         except BadInput:
             continue
     return "permutation", _permuted(sample)
+
+
+def each_by_itself(sample: Sample) -> pd.DataFrame:
+    """Return each treated district's own effect, in the sample's order.
+
+    Columns district_code, estimate_pp, se_pp, ci_low_pp and ci_high_pp (t interval, as the pooled model takes it;
+    Donald and Lang 2007), p_value and p_floor (of the test that leads), mde_pp.
+    """
+    rows = []
+    for one in each_alone(sample):
+        spread, (_, test), per_unit = spread_of(one), leading_test(one), points_per_unit(one)
+        ends = (to_points(end, one) for end in (test.estimate, *spread.interval(test.estimate)))
+        effect, low, high = ends
+        mde = per_unit * mde_factor(spread.df) * spread.se
+        rows.append((one.treated[0], effect, per_unit * spread.se, low, high, test.p_value, test.floor, mde))
+    return pd.DataFrame(rows, columns=ALONE)
 
 
 def detectable_of(effect: Effect) -> Detectable:
@@ -114,7 +135,7 @@ def _why(name: MethodName, n_pre: int) -> str:
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
-    """Return the methods that gave an answer, as `report.figures.sure.inference_methods` draws them.
+    """Return the methods that gave an answer,.
 
     Columns method (words), estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor, is_headline; an end that is infinite
     or a floor that does not exist is NaN.
@@ -171,28 +192,12 @@ def _permuted(sample: Sample, noise: np.ndarray | None = None) -> Permutation:
     return exact(float(sample.change_treated[0]), changes, float(sample.sizes_treated[0]), sizes, noise)
 
 
-def _method(
-    name: MethodName,
-    sample: Sample,
-    effect: float,
-    low: float,
-    high: float,
-    p: float,
-    floor: float | None,
-    note: str,
-    se: float | None = None,
-) -> Method:
-    ends = [to_points(value, sample) for value in (effect, low, high)]
-    return Method(name, ends[0], None if se is None else points_per_unit(sample) * se, ends[1], ends[2], p, floor, note)
-
-
-def _from_permutation(name: MethodName, sample: Sample, noise: np.ndarray | None, note: str) -> Method:
-    test = _permuted(sample, noise)
-    return _method(name, sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+def _of_test(name: MethodName, sample: Sample, test: Permutation, note: str) -> Method:
+    return answer_of(name, sample, (test.estimate, test.low, test.high), test.p_value, test.floor, note)
 
 
 def _permutation(sample: Sample) -> Method:
-    return _from_permutation("permutation", sample, None, "Right if the unit varies as much as the others.")
+    return _of_test("permutation", sample, _permuted(sample), "Right if the unit varies as much as the others.")
 
 
 def _studentized_noise(sample: Sample) -> Method:
@@ -202,7 +207,7 @@ def _studentized_noise(sample: Sample) -> Method:
         f"Over {len(sample.contrast.pre)} years before, the unit varied {times:.2f} times as much as the "
         "comparison units on average (root mean square)."
     )
-    made = _from_permutation("studentized_noise", sample, noise, note)
+    made = _of_test("studentized_noise", sample, _permuted(sample, noise), note)
     if made.low_pp is not None and np.isinf(made.low_pp):
         return replace(made, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
     return made
@@ -210,11 +215,11 @@ def _studentized_noise(sample: Sample) -> Method:
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
-    size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
+    size = f"variance of a change {_three(fitted.common)} + {_three(fitted.by_student)} / students"
     note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
-    return _from_permutation("studentized_enrollment", sample, noise, note)
+    return _of_test("studentized_enrollment", sample, _permuted(sample, noise), note)
 
 
 def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
@@ -226,21 +231,21 @@ def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
 def _conley_taber(sample: Sample) -> Method:
     test = conley_taber(*_residuals(sample))
     note = "Takes the comparison mean as known and all units as alike."
-    return _method("conley_taber", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+    return _of_test("conley_taber", sample, test, note)
 
 
 def _ferman_pinto(sample: Sample) -> Method:
     noise, _ = enrollment_noise(sample)
     test = conley_taber(*_residuals(sample), noise[0] / noise[1:])
     note = "Conley and Taber's, with the comparison units' residuals rescaled to this unit's enrollment."
-    return _method("ferman_pinto", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+    return _of_test("ferman_pinto", sample, test, note)
 
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
     note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all units."
-    p = spread.p_value(effect)
-    return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
+    ends = effect, *spread.interval(effect)
+    return answer_of("small_sample_t", sample, ends, spread.p_value(effect), None, note, spread.se)
 
 
 def synthetic_only(sample: Sample) -> Inference:
@@ -253,37 +258,13 @@ def synthetic_only(sample: Sample) -> Inference:
     """
     if len(sample.treated) != 1:
         raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
-    method, donors = _synthetic(sample)
-    methods = (method, _tried("synthetic_control", partial(_synthetic_control, sample)))
-    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods, donors)
-
-
-def _synthetic_control(sample: Sample) -> Method:
-    fitted = synthetic_control(sample)
-    largest = ", ".join(f"{row.weight:.0%}" for row in fitted.donors.head(3).itertuples() if row.weight >= 0.005)
-    note = f"Misses the {len(sample.contrast.pre)} years before by {fitted.miss:.2f} a year; largest weights {largest}."
-    if not fitted.fits:
-        raise BadInput(
-            f"No weights of the comparison units give the {len(sample.contrast.pre)} years before: they miss them "
-            f"by {fitted.miss:.1f} a year, more than those years differ among themselves ({fitted.spread:.1f})."
-        )
-    effect = to_points(fitted.estimate, sample)
-    return Method("synthetic_control", effect, p_value=fitted.p_value, p_floor=fitted.floor, note=note)
-
-
-def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
-    try:
-        fitted = synthetic_did(sample)
-    except BadInput as reason:
-        return Method("sdid_placebo", refusal=str(reason)), NO_DONORS
-    note = (
-        f"Weights from {len(sample.contrast.pre)} years before: the largest of one unit is "
-        f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} "
-        f"counts for {fitted.year_weight:.0%} of the years before."
+    methods = (
+        _tried("sdid_placebo", partial(synthetic_did, sample)),
+        _tried("synthetic_control", partial(synthetic_control, sample)),
     )
-    ends = (fitted.low, fitted.high, fitted.p_value, fitted.floor)
-    return _method("sdid_placebo", sample, fitted.estimate, *ends, note, fitted.se), fitted.donors
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods)
 
 
-def _cluster_robust(sample: Sample) -> Method:
-    return Method("cluster_robust", p_value=cluster_robust(sample)[1])
+def _three(value: float) -> str:
+    """Return a variance with three digits that count, and no power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

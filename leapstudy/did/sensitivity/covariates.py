@@ -10,8 +10,10 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
 from leapstudy.data.describe import traits_of_units
+from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 MOST_COLLINEAR = 1e8
@@ -219,3 +221,34 @@ def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:
         len(sample.comparison),
         note,
     )
+
+
+BEYOND = "It fell further than any comparison unit, or less far: the line goes beyond what was seen."
+
+
+def beyond_recovery(sample: Sample) -> Adjusted:
+    """Return the treated side's change to the first year less what its fall in the year before predicts, with its
+    uncertainty.
+
+    Parameters
+    ----------
+    sample
+        A complete sample over the two years before the start and the first one, in points with equal weights.
+
+    Notes
+    -----
+    Regression adjustment (`regression_adjusted`) for one trait, the fall itself: the estimate is the mean of
+    `rebound`'s gap_pp. One treated district: the interval is that of a prediction. A fall is a noisy trait, which pulls
+    the slope towards zero and leaves part of the recovery in the estimate.
+    """
+    if len(sample.comparison) < LEAST_DISTRICTS:
+        raise BadInput(
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison units or more; here "
+            f"are {len(sample.comparison)}."
+        )
+    _, last, first = around_start(sample)
+    asked = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))
+    fitted = regression_adjusted(
+        asked, *(steps(sample, y)[0][:, None] for y in (sample.y_treated, sample.y_comparison))
+    )
+    return in_points(fitted, asked, BEYOND if fitted.beyond else "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.errors import BadInput, LeapstudyError
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
@@ -17,8 +17,7 @@ from leapstudy.did.effect import row_of
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.sensitivity.bounds import Bounds, plain_bounds, robust_bounds
-from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, trait_words, traits_before
-from leapstudy.did.sensitivity.recovery import beyond_recovery
+from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, beyond_recovery, trait_words, traits_before
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
@@ -28,7 +27,7 @@ UNASKED = "Robust bounds that let trends depart were not asked for here, as they
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Everything that was bent; all frames in percentage points.
+    """Every assumption relaxed; all frames in percentage points.
 
     Attributes
     ----------
@@ -72,19 +71,6 @@ def examine(
     robust: bool = True,
 ) -> Sensitivity:
     """Relax every assumption of one question in turn.
-
-    Parameters
-    ----------
-    data
-        The study's tables.
-    spec
-        What is asked.
-    treated
-        Codes of the treated districts.
-    attendance, chronic
-        The event studies of the same question.
-    robust
-        Whether robust bounds are made, for several districts together.
 
     Raises
     ------
@@ -142,7 +128,7 @@ def _robust(attendance: EventStudy, chronic: EventStudy, n_treated: int, reasons
         yield robust_bounds(attendance, "relative_magnitudes")
         yield robust_bounds(chronic, "relative_magnitudes")
         yield robust_bounds(chronic, "smoothness")
-    except LeapstudyError as reason:
+    except BadInput as reason:
         reasons.append(str(reason))
 
 
@@ -151,15 +137,6 @@ def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) 
 
     `did_one_step_up` takes each district's own linear trend off, `did_rebound_adjusted` what its fall predicts,
     `did_covariates` what its traits predict. The specification curve is no rows: it is in the result file.
-
-    Parameters
-    ----------
-    found
-        The analyses.
-    sample
-        The sample of the question.
-    code, district
-        Of the treated district, or of all together.
     """
     one = partial(row_of, sample, code, district)
     steps = records(found.one_step_up)
