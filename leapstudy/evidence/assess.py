@@ -108,11 +108,8 @@ def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
         if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
             rows = answer.among.districts.set_index("district_code")
             adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
-    ends, sign = test[:2], -1 if lower_is_better else 1
-    if lower_is_better:  # a fall is what the program is for: the verdict is on the gain, its numbers stay as they are
-        test = (_minus(test[1]), _minus(test[0]), test[2])
-    verdict = decide(
-        sign * main.estimate_pp,
+    return decide(
+        main.estimate_pp,
         *test,
         p_floor=floor,
         windows=_windows(answer),
@@ -121,14 +118,8 @@ def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
         p_adjusted=adjusted,
         looked_at=looked_at,
         role=main.role,
+        lower_is_better=lower_is_better,
     )
-    return (
-        replace(verdict, estimate_pp=main.estimate_pp, low_pp=ends[0], high_pp=ends[1]) if lower_is_better else verdict
-    )
-
-
-def _minus(end: float | None) -> float | None:
-    return None if end is None else -end
 
 
 def _windows(answer: Answer) -> list[Window]:
@@ -303,6 +294,7 @@ def _essa(
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
             rationale=True,  # research on home visits exists, and the state has the program evaluated
+            lower_is_better=data.state.outcomes[main.outcome].better == "down",
         )
     )
 

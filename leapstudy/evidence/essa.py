@@ -21,7 +21,8 @@ class EssaFacts:
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
     differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research
-    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition.
+    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition,
+    `lower_is_better` whether a fall of the outcome is favorable.
     """
 
     verdict: Verdict
@@ -33,6 +34,7 @@ class EssaFacts:
     rationale: bool
     randomized: bool = False
     drawn: bool = False
+    lower_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def _favorable(facts: EssaFacts) -> Condition:
     result = f"the estimate is {verdict.estimate_pp:+.2f} points with p = {p} by the test that leads"
     if verdict.kind == "one_of_many":
         result += f", and p = {verdict.p_adjusted:.3f} once all districts looked at are counted"
-    met = verdict.estimate_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
+    gain = -verdict.estimate_pp if facts.lower_is_better else verdict.estimate_pp
+    met = gain > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
     return _condition(name, (1, 2, 3), met, result, result)
 
 

@@ -138,6 +138,7 @@ def decide(
     p_adjusted: float | None = None,
     looked_at: int = 1,
     role: Role = "main",
+    lower_is_better: bool = False,
 ) -> Verdict:
     """Return the verdict of one answer, worst news first.
 
@@ -155,10 +156,14 @@ def decide(
         The p-value that counts how many units were looked at, and that number.
     role
         "placebo" where the contrast that was asked lies before the program itself.
+    lower_is_better
+        Whether a fall is what the program is for, as of chronic absence: "positive" is then a fall.
 
     Examples
     --------
     >>> decide(1.2, 0.6, 1.8, 0.001).kind
+    'positive'
+    >>> decide(-1.2, -1.8, -0.6, 0.001, lower_is_better=True).kind
     'positive'
     >>> decide(1.2, 0.6, 1.8, 0.04, p_adjusted=0.6, looked_at=15).kind
     'one_of_many'
@@ -182,6 +187,8 @@ def decide(
         reason = f"Alone the test has {p}, but {many}."
     else:
         kind, reason = _by_interval(low, high, rejects(p_value), p)
+        gain: dict[Kind, Kind] = {"positive": "negative", "negative": "positive"}
+        kind = gain.get(kind, kind) if lower_is_better else kind
     if kind in ("positive", "negative") and doubts:
         kind, reason = "failed_placebo", doubts[0]
     tested = any(item.own and can_reject(item.p_floor) for item in windows)

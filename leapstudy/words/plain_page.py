@@ -15,6 +15,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
+from leapstudy.students.outcomes import KINDS
 from leapstudy.words.reading import Reading, Span
 
 LANGUAGES = ("en", "es")
@@ -130,8 +131,10 @@ def words_for(reading: Reading, lang: str) -> dict[str, str]:
 
 def should_fall(reading: Reading) -> bool:
     """Say whether less of the outcome is better, as of chronic absence."""
+    if reading.track == "students":
+        return reading.outcome in KINDS and not KINDS[reading.outcome].more_is_better
     outcome = study_names().state.outcomes.get(reading.outcome)
-    return reading.track == "public" and outcome is not None and outcome.better == "down"
+    return outcome is not None and outcome.better == "down"
 
 
 def _gain(reading: Reading) -> Span:
@@ -185,7 +188,8 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
         high=high,
         range=range_words(effect, say, 2),
     )
-    return sentence, *_visited(reading, say), say["point_note"]
+    elsewhere = (say["answer_elsewhere"],) if reading.planned else ()
+    return sentence, *_visited(reading, say), say["point_note"], *elsewhere
 
 
 def _promised(reading: Reading, say: dict[str, str]) -> str:
