@@ -27,7 +27,7 @@ def codebook_section(table: Table) -> str:
     rows = [
         (
             f"| {c.name} | {c.kind} | {c.unit} | {'yes' if c.required else 'no'} | {_legal(c)} | {c.width or ''} | "
-            f"{c.meaning} |"
+            f"{c.means} |"
         )
         for c in table.columns
     ]

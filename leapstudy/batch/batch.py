@@ -26,11 +26,11 @@ from leapstudy.batch.ro_crate import write_record
 from leapstudy.batch.threads import one_thread
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
 from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.scratch import sweep
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.entries import EXPECTED, track_of
 from leapstudy.students.settings import load_settings
-from leapstudy.students.spill import sweep_spills
 from leapstudy.study.result import load_result
 from leapstudy.study.student_files import told_numbers
 
@@ -155,7 +155,7 @@ def _execute(
                     _prepare(run, plan, kept, work.out)
     finally:
         _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
-        sweep_spills()  # kernels that have ended took no leave
+        sweep()  # kernels that have ended took no leave
     return done
 
 

@@ -7,7 +7,6 @@ and released there, so nothing finished is ever computed again.
 import io
 import json
 import os
-import tempfile
 import threading
 import zipfile
 from collections.abc import Generator, Mapping
@@ -26,6 +25,7 @@ from leapstudy.batch.threads import one_thread
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
+from leapstudy.core.scratch import process_folder, scratch_folder
 
 WAIT_SECONDS = 30
 Files = dict[str, bytes]
@@ -49,15 +49,15 @@ def run_on_worker(run: Run, key: Mapping[str, Any], parcel: bytes, digest: str, 
     one_thread()
     root = unpack(parcel, digest)
     os.environ["LEAPSTUDY_ROOT"] = str(root)
-    with tempfile.TemporaryDirectory(prefix="leapstudy-") as folder:
-        result = str(Path(folder) / run.slug / "result.json")
+    with scratch_folder() as folder:
+        result = str(folder / run.slug / "result.json")
         given = {name: result if name == "result_path" else value for name, value in run.parameters.items()}
         here = replace(run, notebook=root / "notebooks" / run.notebook.name, parameters=given)
         differs = changed(key, key_of(here, input_hashes(run.track)))
         if differs:
             return Manifest("failed", dict(key), error=_other_worker(differs)), {}
-        manifest = execute(here, Path(folder), key, timeout=timeout)
-        made = (path for path in (Path(folder) / run.slug).iterdir() if path.name != NAME)
+        manifest = execute(here, folder, key, timeout=timeout)
+        made = (path for path in (folder / run.slug).iterdir() if path.name != NAME)
         return manifest, {path.name: path.read_bytes() for path in made}
 
 
@@ -198,13 +198,15 @@ def unpack(parcel: bytes, digest: str) -> Path:
     """
     if sha256_bytes(parcel) != digest:
         raise BadInput("The files of this run were changed on their way to the worker. Run again.")
+    folder = process_folder() / digest
     with _making:
-        if digest not in _unpacked:
-            _unpacked[digest] = tempfile.TemporaryDirectory(prefix="leapstudy-workspace-")
+        if not folder.is_dir():
+            part = folder.with_suffix(".part")
+            part.mkdir(mode=0o700, exist_ok=True)
             with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
-                archive.extractall(_unpacked[digest].name)
-    return Path(_unpacked[digest].name)
+                archive.extractall(part)
+            part.replace(folder)
+    return folder
 
 
-_unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}
 _making = threading.Lock()

@@ -2,12 +2,10 @@
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -28,13 +26,13 @@ from leapstudy.batch.streams import settle_streams
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.live import WIDGET
+from leapstudy.core.scratch import scratch_folder
 from leapstudy.core.sources import package_hash
 from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.site.entries import track_of
 from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300
-LONGEST_FOLDER = 40
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
 RESULT = "result.json"
 MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
@@ -110,7 +108,7 @@ def clear(folder: Path) -> None:
 def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) -> Failure:
     """Execute, and write the notebook once, at the end; return the failure, or nothing."""
     try:
-        with TemporaryDirectory(prefix="leapstudy-", dir=_short_folder()) as sockets:
+        with scratch_folder(sockets=True) as sockets:
             notebook = papermill.execute_notebook(
                 run.notebook,
                 None,
@@ -121,7 +119,7 @@ def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) 
                 execution_timeout=timeout,
                 start_timeout=60,
                 shutdown_kernel="immediate",
-                config=_local_sockets(sockets),
+                config=_private(sockets),
                 watch=watch,
             )
     except (PapermillException, CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError, ValueError) as failure:
@@ -135,17 +133,12 @@ def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) 
     return {}
 
 
-def _short_folder() -> str | None:
-    """Return where sockets go: the name of one may have a hundred characters, and TMPDIR can be longer than that."""
-    usual = tempfile.gettempdir()
-    return usual if os.name != "posix" or len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp"
-
-
-def _local_sockets(folder: str) -> Config:
-    """Return settings for sockets in a folder that only this user may open; Jupyter's default where there are none."""
-    if os.name != "posix" or len(os.fsencode(folder)) > 2 * LONGEST_FOLDER:
-        return Config()
-    return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+def _private(folder: Path) -> Config:
+    """Return settings for a kernel's connection in a folder that only this user may open."""
+    connection: dict[str, str] = {"connection_file": str(folder / "connection.json")}
+    if os.name == "posix":
+        connection |= {"transport": "ipc", "ip": f"{folder}/kernel"}
+    return Config({"KernelManager": connection})
 
 
 def own_files(run: Run) -> list[Path]:

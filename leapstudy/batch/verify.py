@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +19,7 @@ from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import points
+from leapstudy.core.scratch import scratch_folder
 from leapstudy.data import StudyData
 from leapstudy.site.build import build_site
 from leapstudy.site.entries import track_of
@@ -102,8 +102,8 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: f
     """
     listed = _listed(out)
     done = [run["slug"] for run in listed if run["status"] in SHOWN_STATES]
-    with TemporaryDirectory(prefix="leapstudy-verify-") as scratch, _without_cache(Path(scratch) / "derived"):
-        again = Path(scratch) / "reports"
+    with scratch_folder() as scratch, _without_cache(scratch / "derived"):
+        again = scratch / "reports"
         track = "all" if any(track_of(slug) == "students" for slug in done) else "public"
         plan = {run.slug: run for run in make_plan(data, [], track, {}, again)}
         runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]

@@ -379,6 +379,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         code = Interrupted.exit_code
+    except OSError as error:
+        if error.filename is None:
+            raise
+        where = Path(os.fsdecode(error.filename)).parent
+        typer.echo(
+            f"Error: A file in '{where}' cannot be read or written ({error.strerror}). Mend that, or choose "
+            "another folder.",
+            err=True,
+        )
+        sys.exit(BadInput.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's usage errors
             typer.echo(f"Error: {error.format_message()} Try --help.", err=True)

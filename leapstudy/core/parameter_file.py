@@ -1,11 +1,13 @@
-"""Parameter files as mappings: whatever else stands in such a file is refused in words, never guessed."""
+"""Parameter files as mappings and as records: whatever else stands in one is refused in words, never guessed."""
 
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 
 LONGEST_BYTES = 1_000_000
 RESTORE = "Restore it from version control, or see params/study.yml for the form."
@@ -71,3 +73,72 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")
     return content
+
+
+def packaged(place: str, name: str) -> dict[str, Any]:
+    """Return a declaration that is shipped with the package, ``name.yml`` beside the module `place`.
+
+    By PyYAML's fast loader where it has one: these files are the package's own.
+    """
+    text = Path(place).with_name(f"{name}.yml").read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+class Part(BaseModel):
+    """A part of a parameter file: frozen, and a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Record = TypeVar("Record", bound=Part)
+
+
+def read_part(path: Path, kind: type[Record]) -> Record:
+    """Return a parameter file as the record that it is declared to be.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or no mapping; else as `checked_part`.
+    """
+    if not path.is_file():
+        raise BadInput(f"The parameter file {path.name} is missing. Restore params/ from version control.")
+    return checked_part(read_mapping(path), kind, path.name)
+
+
+def checked_part(content: object, kind: type[Record], name: str) -> Record:
+    """Return content as a record.
+
+    Raises
+    ------
+    BadInput
+        If a key is unknown or missing, or a value is not legal; every fault is named, with its place in `name`.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        told = "; ".join(f"{place}: {words}" for place, words in faults_of(error, kind))
+        raise BadInput(f"{name} cannot be used: {told}") from None
+
+
+def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]:
+    """Return place (``program.announced``) and words of every fault; of an unknown key with the legal ones."""
+    faults = []
+    for item in error.errors():
+        loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]
+        faults.append((".".join(map(str, loc)) or "the whole file", told))
+    return faults
+
+
+def _legal_keys(kind: Any, loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the part of a record at `loc`."""
+    for place in loc:
+        if isinstance(kind, type) and issubclass(kind, Part):
+            kind = kind.model_fields[str(place)].annotation if place in kind.model_fields else kind
+        else:
+            kind = next((of for of in get_args(kind)[::-1] if of is not Ellipsis and of is not type(None)), kind)
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(of for of in get_args(kind) if isinstance(of, type) and issubclass(of, Part))
+    return list(kind.model_fields)

@@ -36,6 +36,13 @@ def between(low: Any, high: Any, digits: int = 2) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def interval_words(low: float | None, high: float | None) -> str:
+    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
+    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
+        return "no bounded 95% CI"
+    return f"95% CI {between(low, high)}"
+
+
 def probability(value: float | None) -> str:
     """Return a p-value as it is printed: three digits where small, two otherwise; one that is not there is said to be
     missing.

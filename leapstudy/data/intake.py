@@ -7,9 +7,9 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.parameter_file import Part, faults_of, read_mapping
 from leapstudy.data.sheets import as_table, header_line, read_sheets
-from leapstudy.data.tables import NonEmpty, Part
+from leapstudy.data.tables import NonEmpty
 from leapstudy.data.values import school_year_of
 
 FILE, PUBLISHED = "intake.yml", "published"
@@ -104,7 +104,7 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
         try:
             recipes[name] = Recipe.model_validate(part)
         except ValidationError as error:
-            faults += [f"- {name}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+            faults += [f"- {name}.{place}: {told}" for place, told in faults_of(error, Recipe)]
     if faults:
         raise BadInput(f"{path.name} has {len(faults)} faults:\n" + "\n".join(faults))
     return recipes

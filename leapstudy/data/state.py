@@ -5,34 +5,20 @@ that another state is another file and no other code.
 """
 
 import re
+from calendar import month_name
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Role
-from leapstudy.core.parameter_file import read_mapping
-from leapstudy.data.tables import Code, NonEmpty, Part, SchoolYear, Table, named
+from leapstudy.core.parameter_file import Part, faults_of, read_mapping
+from leapstudy.data.tables import Code, NonEmpty, SchoolYear, Table, named
 
 FILE = "state.yml"
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 
 
@@ -61,7 +47,7 @@ class Program(Part):
     def begun(self) -> str:
         """Month and year in which it was announced, in words (``April 2021``)."""
         year, month = self.announced.split("-")
-        return f"{MONTHS[int(month) - 1]} {year}"
+        return f"{month_name[int(month)]} {year}"
 
 
 class Trait(Part):
@@ -384,29 +370,7 @@ def checked_state(path: Path) -> tuple[State | None, list[tuple[str, str]]]:
     try:
         return State.model_validate(read_mapping(path)), []
     except ValidationError as error:
-        return None, [_fault(item) for item in error.errors()]
-
-
-def _fault(item: Any) -> tuple[str, str]:
-    loc = item["loc"]
-    if item["type"] == "extra_forbidden":
-        told, loc = str(bad_value("key", loc[-1], _legal_keys(loc[:-1]))), loc[:-1]
-    else:
-        told = item["msg"].removeprefix("Value error, ")
-    return ".".join(map(str, loc)) or "the whole file", told
-
-
-def _legal_keys(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the keys of the part of the file at `loc`."""
-    kind: Any = State
-    for place in loc:
-        if isinstance(kind, type) and issubclass(kind, Part):
-            kind = kind.model_fields[str(place)].annotation if place in kind.model_fields else kind
-        else:
-            kind = next((of for of in get_args(kind)[::-1] if of is not Ellipsis and of is not type(None)), kind)
-        if get_origin(kind) in (Union, UnionType):
-            kind = next(of for of in get_args(kind) if isinstance(of, type) and issubclass(of, Part))
-    return list(kind.model_fields)
+        return None, faults_of(error, State)
 
 
 def load_state() -> State:

@@ -1,4 +1,4 @@
-"""How `params/state.yml` declares a published table: columns, kinds, units, meaning, allowed values, key.
+"""How a table is declared: columns, kinds, units, meaning, allowed values, key; and a published one besides.
 
 Validation (`schema.py`), `data/CODEBOOK.md` (`codebook.py`) and the tests' fake data (`fake.py`) follow from it.
 """
@@ -6,19 +6,14 @@ Validation (`schema.py`), `data/CODEBOOK.md` (`codebook.py`) and the tests' fake
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from leapstudy.core.errors import bad_value
+from leapstudy.core.parameter_file import Part
 
 Kind = Literal["code", "text", "year", "choice", "flag", "count", "fraction", "percent", "number"]
 SchoolYear = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 NonEmpty = Annotated[str, Field(min_length=1)]
-
-
-class Part(BaseModel):
-    """A part of the file: frozen, and a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Code(Part):
@@ -44,22 +39,30 @@ class Code(Part):
         return bool(re.fullmatch(self.pattern, code)) or (code != "" and code == self.whole_state)
 
 
-class Column(Part):
-    """One column: what it holds, in which unit, and which values are allowed.
+class Declared(Part):
+    """What every table of the workspace says of a column: what it holds, in which unit, and which values are allowed.
 
-    `name` is the study's name and `published_as` the publisher's, where it differs. `blank` says that a cell may be
-    empty and what that means, `suppressed` which marks stand for a figure that is not shown, `bounded` which marks say
-    only between which values it lies (``{">= 95.0": [95, 100]}``). `values` maps published
-    choices to the study's. `year` makes the column one year of a wide table.
+    `values` maps published choices to the study's.
     """
 
     name: NonEmpty
-    kind: Kind
-    published_as: str = ""
-    unit: str = "text"
+    unit: str = ""
     means: str = ""
     allowed: tuple[str, ...] = ()
     values: dict[str, str] = Field(default_factory=dict)
+
+
+class Column(Declared):
+    """One column of a published table.
+
+    `name` is the study's name and `published_as` the publisher's, where it differs. `blank` says that a cell may be
+    empty and what that means, `suppressed` which marks stand for a figure that is not shown, `bounded` which marks say
+    only between which values it lies (``{">= 95.0": [95, 100]}``). `year` makes the column one year of a wide table.
+    """
+
+    kind: Kind
+    published_as: str = ""
+    unit: str = "text"
     suppressed: tuple[str, ...] = ()
     bounded: dict[str, tuple[float, float]] = Field(default_factory=dict)
     blank: str = ""
@@ -89,18 +92,12 @@ class AddUp(Part):
     to: NonEmpty
 
 
-class Table(Part):
-    """One published table: its file below `data/raw/`, its key and its columns; `constant` fills columns it lacks."""
+class Grid(Part):
+    """What every table says of itself: its name, the columns that name a row, and its columns in order."""
 
     name: NonEmpty
-    file: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    title: NonEmpty
-    source: NonEmpty
-    rights: NonEmpty
     key: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
-    constant: dict[str, str] = Field(default_factory=dict)
-    add_up: AddUp | None = None
+    columns: Annotated[tuple[Declared, ...], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -109,11 +106,28 @@ class Table(Part):
             return {**values, "columns": named(values["columns"])}
         return values
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+class Table(Grid):
+    """One published table: its file below `data/raw/`, its key and its columns; `constant` fills columns it lacks."""
+
+    file: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    title: NonEmpty
+    source: NonEmpty
+    rights: NonEmpty
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    constant: dict[str, str] = Field(default_factory=dict)
+    add_up: AddUp | None = None
+
     @model_validator(mode="after")
     def _key_exists(self) -> Self:
         for name in self.key:
-            if name not in [column.name for column in self.columns]:
-                raise ValueError(str(bad_value("key column", name, [column.name for column in self.columns])))
+            if name not in self.names:
+                raise ValueError(str(bad_value("key column", name, self.names)))
         parts = [self.add_up.over, self.add_up.numerator, self.add_up.denominator] if self.add_up else []
         for name in parts:
             self.column(name)
@@ -136,7 +150,7 @@ class Table(Part):
         for column in self.columns:
             if column.name == name:
                 return column
-        raise bad_value(f"column of {self.file}", name, [column.name for column in self.columns])
+        raise bad_value(f"column of {self.file}", name, self.names)
 
 
 def named(parts: dict[str, Any]) -> list[Any]:

@@ -2,22 +2,21 @@
 
 Sant'Anna, P. H. C., and J. Zhao (2020), Doubly Robust Difference-in-Differences Estimators, Journal of Econometrics
 219(1), the estimator with a logit for who is visited and least squares for how the others change (their section 3.1):
-it is right if either of the two is. statsmodels fits both. Rows are students in risk sets, so that one student may
-stand in several; errors are a jackknife of clusters (MacKinnon, Nielsen and Webb 2023, Cluster-Robust Inference,
-Journal of Econometrics 232(2), CV3): each cluster is left out once and both models follow. Sums of influence by cluster
-come out too small where few schools hold most of the weight.
+it is right if either of the two is. Rows are students in risk sets, so that one student may stand in several; errors
+are a jackknife of clusters (MacKinnon, Nielsen and Webb 2023, Cluster-Robust Inference, Journal of Econometrics 232(2),
+their CV3): each cluster is left out once and both models follow, since sums of influence by cluster come out too small
+where few schools hold most of the weight. Both models are fitted from triangles of blocks of rows, so that no second
+copy of the rows is made.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from scipy import stats
 from scipy.special import expit
-from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.triangle import Fit, least_squares, triangle
 from leapstudy.did.permutation import ALPHA
 
 MOST = 0.995
@@ -25,8 +24,13 @@ MOST = 0.995
 FEWEST_CLUSTERS = 5
 FAR = 30.0
 """Log-odds beyond which a chance to be visited is 1."""
-AT_ONCE = 64
-"""Clusters whose absence is computed together; rows by clusters are held in memory."""
+ALONE = 1e-10
+"""Below this share of the largest, what is left of a column without a cluster is nothing."""
+AT_ONCE = 8
+"""Clusters left out at a time; rows by clusters are held in memory."""
+MOST_STEPS = 60
+SMALLEST = 1e-12
+"""Fitted chances are kept this far from 0 and 1."""
 NO_LIKE = "The visited have no like among the others: who is visited follows from the history."
 
 
@@ -84,8 +88,8 @@ def adjusted_effect(
     Without covariates it is the difference of means:
 
     >>> y, d = np.array([3.0, 5, 4, 1, 2, 3, 2, 2, 1, 1]), np.repeat([True, False], [3, 7])
-    >>> adjusted_effect(y, d, np.empty((10, 0)), np.arange(10), np.ones(10)).estimate.round(4)
-    np.float64(2.2857)
+    >>> round(adjusted_effect(y, d, np.empty((10, 0)), np.arange(10), np.ones(10)).estimate, 4)
+    2.2857
     """
     d, x = visited.astype(float), _full_rank(covariates)
     n, k = x.shape
@@ -93,82 +97,100 @@ def adjusted_effect(
     if min(d.sum(), n - d.sum()) <= k or groups.max() + 1 < FEWEST_CLUSTERS:
         raise BadInput("Visited or comparison students, or their schools, are too few to be adjusted for a history.")
     w = weight / weight.mean()
-    logit = _logit(d, x, w)
-    chance = expit(x @ logit)
+    chance, logit = _chance(d, x, w)
     if (chance[visited] >= MOST).mean() > 1 / 2:
         raise BadInput(NO_LIKE)
-    other = np.where((d == 0) & (chance < MOST), w, 0.0)
-    line = np.asarray(sm.WLS(change[other > 0], x[other > 0], other[other > 0]).fit(method="qr").params)
-    models = _Models(change, x, d * w, other, logit, line)
-    without = models.without_each(groups)
+    other = np.where(chance < MOST, (1 - d) * w, 0.0)
+    line = _fitted(x, change, other)
+    rows = _Rows(change, x, d * w, other)
+    estimate = float(rows.effect(logit.params[:, None], line.params[:, None])[0])
+    order = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
+    logits = _without_each(logit, x, w * chance * (1 - chance), w * (d - chance), order)
+    lines = _without_each(line, x, other, other * (change - x @ line.params), order)
+    without = rows.effect_without_each(logits, lines, order)
     if not np.isfinite(without).all():
         raise BadInput("All visited students, or all like them, are of one school: no error by school can be formed.")
-    return _result(float(models.effect(logit[:, None], line[:, None])[0]), without, d, other > 0)
+    return _result(estimate, without, d, other > 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Models:
-    """N rows, their weights on each side, and both models' coefficients: of the logit, and of the line."""
+class _Rows:
+    """N rows: how each changed, K columns of history, and its weight among the visited and among the others."""
 
     change: np.ndarray
     x: np.ndarray
     on: np.ndarray
     other: np.ndarray
-    logit: np.ndarray
-    line: np.ndarray
 
-    def effect(self, logit: np.ndarray, line: np.ndarray, used: np.ndarray | float = 1.0) -> np.ndarray:
+    def effect(self, logits: np.ndarray, lines: np.ndarray, used: np.ndarray | float = 1.0) -> np.ndarray:
         """Return the effect for C coefficients of shape (K, C), of rows `used`, shape (N, C); NaN without a side."""
-        gap = self.change[:, None] - self.x @ line
-        on = self.on[:, None] * used
-        off = self.other[:, None] * np.exp(np.minimum(self.x @ logit, FAR)) * used
+        gap = self.change[:, None] - self.x @ lines
+        on, off = self.on[:, None] * used, self.other[:, None] * np.exp(np.minimum(self.x @ logits, FAR)) * used
         with np.errstate(invalid="ignore", divide="ignore"):
             return (on * gap).sum(axis=0) / on.sum(axis=0) - (off * gap).sum(axis=0) / off.sum(axis=0)
 
-    def without_each(self, groups: np.ndarray) -> np.ndarray:
-        """Return the effect without each cluster: the line is fitted anew, the logit moves by one step of Newton's."""
-        chance, w = expit(self.x @ self.logit), self.on + self.other
-        weights = w * chance * (1 - chance), self.other
-        pulls = w * ((self.on > 0) - chance), self.other * (self.change - self.x @ self.line)
-        wholes = [(self.x * one[:, None]).T @ self.x for one in weights]
+    def effect_without_each(self, logits: np.ndarray, lines: np.ndarray, order: list[np.ndarray]) -> np.ndarray:
+        """Return the effect without each cluster, whose rows are `order`, by the coefficients without it."""
         effects = []
-        for some in np.array_split(np.arange(groups.max() + 1), groups.max() // AT_ONCE + 1):
-            moved = [
-                np.column_stack([_step(self.x, *part, groups == one) for one in some])
-                for part in zip((self.logit, self.line), weights, pulls, wholes, strict=True)
-            ]
-            effects.append(self.effect(*moved, used=groups[:, None] != some))
+        for first in range(0, len(order), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            used = np.ones((len(self.change), len(order[some])))
+            for place, own in enumerate(order[some]):
+                used[own, place] = 0.0
+            effects.append(self.effect(logits[:, some], lines[:, some], used))
         return np.concatenate(effects)
 
 
-def _step(
-    x: np.ndarray, coefficients: np.ndarray, weight: np.ndarray, pull: np.ndarray, whole: np.ndarray, own: np.ndarray
-) -> np.ndarray:
-    """Return a weighted fit's coefficients without the rows `own`; a column that only they have stays as it is."""
-    part = x[own]
-    rest = whole - (part * weight[own, None]).T @ part
-    return coefficients - np.linalg.pinv(rest, rcond=1e-10, hermitian=True) @ (part.T @ pull[own])
+def _without_each(fit: Fit, x: np.ndarray, weight: np.ndarray, pull: np.ndarray, order: list[np.ndarray]) -> np.ndarray:
+    """Return a fit's coefficients without each cluster, shape (K, clusters): of a line exact, of a logit one step.
+
+    `pull` is what each row adds to the equations that the fit solves; a column that only the cluster has stays.
+    """
+    whole, moved = np.linalg.inv(fit.inverse), []
+    for own in order:
+        part = x[own]
+        rest = whole - (part * weight[own, None]).T @ part
+        moved.append(fit.params - np.linalg.pinv(rest, rcond=ALONE, hermitian=True) @ (part.T @ pull[own]))
+    return np.column_stack(moved)
 
 
 def _full_rank(covariates: np.ndarray) -> np.ndarray:
     """Return a constant and the covariates, scaled, without those that add nothing (by pivots of a QR)."""
-    columns = np.column_stack([np.ones(len(covariates)), covariates])
-    spread = columns.std(axis=0)
-    varying = [(one - one.mean()) / sd for one, sd in zip(columns.T, spread, strict=True) if sd > 0]
-    scaled = np.column_stack([columns[:, 0], *varying])
-    pivots = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    return scaled[:, pivots > 1e-8 * pivots[0]]
+    spread = covariates.std(axis=0)
+    scaled = np.ones((len(covariates), 1 + int((spread > 0).sum())))
+    for place, column in enumerate(np.flatnonzero(spread > 0), 1):
+        scaled[:, place] = (covariates[:, column] - covariates[:, column].mean()) / spread[column]
+    pivots = np.abs(np.diag(triangle(scaled)))
+    return scaled if (used := pivots > 1e-8 * pivots[0]).all() else scaled[:, used]
 
 
-def _logit(d: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the coefficients of each row's chance to be visited."""
+def _chance(d: np.ndarray, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, Fit]:
+    """Return each row's fitted chance to be visited, and the fit of its log-odds.
+
+    The logit by Newton steps, each a weighted least-squares fit (McCullagh and Nelder 1989, Generalized Linear Models,
+    section 2.5), until the deviance stands.
+    """
+    chance, before = (d + 0.5) / 2, np.inf
+    index = np.log(chance / (1 - chance))
+    for _ in range(MOST_STEPS):
+        spread = chance * (1 - chance)
+        fit = _fitted(x, index + (d - chance) / spread, weight * spread)
+        index = x @ fit.params
+        chance = np.clip(expit(index), SMALLEST, 1 - SMALLEST)
+        deviance = -2 * float(weight @ np.log(np.where(d == 1, chance, 1 - chance)))
+        if np.allclose(chance, d):
+            raise BadInput(NO_LIKE)
+        if abs(deviance - before) <= 1e-8:
+            break
+        before = deviance
+    return chance, fit
+
+
+def _fitted(x: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> Fit:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PerfectSeparationWarning)
-            fit = sm.GLM(d, x, sm.families.Binomial(), freq_weights=weight).fit(maxiter=60)
-    except (PerfectSeparationWarning, np.linalg.LinAlgError):
+        return least_squares(x, outcome, weight)
+    except np.linalg.LinAlgError:
         raise BadInput(NO_LIKE) from None
-    return np.asarray(fit.params)
 
 
 def _result(estimate: float, without: np.ndarray, d: np.ndarray, other: np.ndarray) -> AdjustedEffect:

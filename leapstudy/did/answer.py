@@ -9,12 +9,13 @@ from statsmodels.stats.multitest import multipletests
 from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.core.phrases import between, number
 from leapstudy.did.design import Spec
-from leapstudy.did.inference import Inference, Method
-from leapstudy.did.pooling import PooledDistricts, Shrinkage
-from leapstudy.did.records import Detectable, EventStudy, Rebound
-from leapstudy.did.sensitivity import Sensitivity
-
-__all__ = ["Answer", "Detectable", "DistrictAnswer", "EventStudy", "PooledAnswer", "Rebound"]
+from leapstudy.did.eventstudy import EventStudy
+from leapstudy.did.inference.record import Inference, Method
+from leapstudy.did.pooling.pool import PooledDistricts
+from leapstudy.did.pooling.shrinkage import Shrinkage
+from leapstudy.did.rebound import Rebound
+from leapstudy.did.sensitivity.together import Sensitivity
+from leapstudy.did.spread import Detectable
 
 ESTIMATORS = {
     "did": "difference-in-differences",

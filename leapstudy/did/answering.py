@@ -1,35 +1,32 @@
 """The answers: every contrast, comparison group, edition and outcome for one district, and for all together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.names import (
-    ALL_DISTRICTS,
-)
+from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
-from leapstudy.did.effect import Effect, fit, placements, points_per_unit, to_points
-from leapstudy.did.eventstudy import event_study
+from leapstudy.did.effect import by_interval, placements, points_per_unit, to_points
+from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference import estimate_rows, headline, infer, leading_test, methods_table
+from leapstudy.did.inference.compare import detectable_of, estimate_rows, headline, infer, leading_test, methods_table
 from leapstudy.did.own_years import each_alone, without_unit
-from leapstudy.did.pooling import FLAT, PooledDistricts, Prior, caterpillar_table, pool_districts
-from leapstudy.did.pooling import estimate_rows as pooled_rows
-from leapstudy.did.rebound import YEARS, rebound
-from leapstudy.did.records import EventStudy, Rebound
-from leapstudy.did.sensitivity import Sensitivity, examine
-from leapstudy.did.sensitivity import estimate_rows as sensitivity_rows
-from leapstudy.did.spread import detectable, spread_of
-from leapstudy.did.two_by_two import difference_in_means, regression
+from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
+from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
+from leapstudy.did.pooling.prior import FLAT, Prior
+from leapstudy.did.rebound import YEARS, Rebound, rebound
+from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
+from leapstudy.did.sensitivity.together import examine
+from leapstudy.did.spread import mde_factor, spread_of
+from leapstudy.did.two_by_two import regression
 
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
@@ -46,18 +43,12 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
         If the spec's own contrast cannot be formed for the district.
     """
     district = find_district(data.districts, code)
-    found, names = _common(data, spec, district.code, district.name, [district.code]), _names(data)
-    tests = infer(found.main.sample, synthetic=True)
+    sample, fields = _shared(data, spec, district.code, district.name, [district.code])
+    tests = infer(sample, synthetic=True)
     leading, why = headline(tests)
-    rows = estimate_rows(tests, found.main.sample, district.name)
     among, reason = _among(data, spec)
-    shared = found.shared(data, names, rows)
-    shared["not_possible"] = (*shared["not_possible"], *reason)
-    shared["detectable"] = detectable(
-        found.main.spread, leading_test(found.main.sample)[1], points_per_unit(found.main.sample)
-    )
     return DistrictAnswer(
-        **shared,
+        **_with(fields, sample, estimate_rows(tests, sample, district.name), reason),
         raw_means=_raw_means(data, spec, district.code),
         inference=tests,
         methods=methods_table(tests),
@@ -104,15 +95,12 @@ def answer_all(
         If the spec asks for the published prior and there is none.
     """
     codes = [item.code for item in leap_districts(data.districts)]
-    found, names = _common(data, spec, ALL_DISTRICTS, all_name(data), codes, robust=robust), _names(data)
-    sample = found.main.sample
+    (sample, fields), names = _shared(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
-    shared = found.shared(data, names, rows)
-    shared["not_possible"] = (*shared["not_possible"], *reason)
     return PooledAnswer(
-        **shared,
+        **_with(fields, sample, rows, reason),
         by_district=_by_district(sample, names),
         raw_means=_raw_means(data, spec, None),
         pooling=pooled,
@@ -136,56 +124,40 @@ def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDi
         return None, (NO_POOLING.format(reason),)
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What both answers are made of: every contrast's effect, the event studies and the sensitivity analyses."""
-
-    code: str
-    district: str
-    spec: Spec
-    treated: Sequence[str]
-    effects: dict[Spec, Effect]
-    reasons: tuple[str, ...]
-    studies: tuple[EventStudy, EventStudy]
-    sensitivity: Sensitivity
-
-    @property
-    def main(self) -> Effect:
-        """The effect that was asked for."""
-        return self.effects[self.spec]
-
-    def shared(self, data: StudyData, names: dict[str, str], more: Sequence[Estimate]) -> dict[str, Any]:
-        """Return the fields that both answers have; `more` are rows beside the contrasts' and the event study's."""
-        bent = sensitivity_rows(self.sensitivity, self.main.sample, self.code, self.district)
-        rows = contrast_rows(self.effects, self.spec, self.code, self.district, self.studies[0])
-        recovered, reasons = _rebound(data, self.spec, self.treated, names)
-        return {
-            "code": self.code,
-            "district": self.district,
-            "spec": self.spec,
-            "main": main_row(self.effects, self.spec, self.code, self.district),
-            "estimates": (*rows, *more, *bent),
-            "detectable": self.main.detectable,
-            "regression_pp": regression(self.main.sample),
-            "comparison_districts": _listing(data, self.main.sample),
-            "permutation": placements(self.main, names),
-            "editions": editions(self.effects, self.spec),
-            "leave_one_out": _leave_one_out(self.main.sample, names),
-            "event_study": self.studies[0],
-            "chronic": self.studies[1],
-            "rebound": recovered,
-            "not_possible": (*self.reasons, *reasons),
-            "sensitivity": self.sensitivity,
-        }
-
-
-def _common(
-    data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str], *, robust: bool = True
-) -> Common:
+def _shared(
+    data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str], robust: bool = True
+) -> tuple[Sample, dict[str, Any]]:
+    """Return the sample that was asked for, and the fields that both answers have."""
     effects, reasons = every_effect(data, spec, treated)
-    studies = _event_studies(data, spec, treated)
-    bent = examine(data, spec, treated, *studies, robust=robust)
-    return Common(code, district, spec, treated, effects, reasons, studies, bent)
+    main, names = effects[spec], unit_names(data)
+    points = replace(spec, scale="points")
+    study, chronic = (every_year(data, replace(points, outcome=of), treated)[1] for of in (spec.outcome, CHRONIC))
+    recovered, without = _rebound(data, spec, treated, names)
+    return main.sample, {
+        "code": code,
+        "district": district,
+        "spec": spec,
+        "main": main_row(effects, spec, code, district),
+        "estimates": contrast_rows(effects, spec, code, district, study),
+        "detectable": detectable_of(main),
+        "regression_pp": regression(main.sample),
+        "comparison_districts": _listing(data, main.sample),
+        "permutation": placements(main, names),
+        "editions": editions(effects, spec),
+        "leave_one_out": _leave_one_out(main.sample, names),
+        "event_study": study,
+        "chronic": chronic,
+        "rebound": recovered,
+        "not_possible": (*reasons, *without),
+        "sensitivity": examine(data, spec, treated, study, chronic, robust=robust),
+    }
+
+
+def _with(fields: dict[str, Any], sample: Sample, rows: Sequence[Estimate], reasons: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields with further rows, those of the sensitivity analyses last, and further reasons."""
+    bent = sensitivity_rows(fields["sensitivity"], sample, fields["code"], fields["district"])
+    estimates = (*fields["estimates"], *rows, *bent)
+    return {**fields, "estimates": estimates, "not_possible": (*fields["not_possible"], *reasons)}
 
 
 def all_name(data: StudyData) -> str:
@@ -193,7 +165,8 @@ def all_name(data: StudyData) -> str:
     return f"All {data.state.program.short} {data.state.unit.noun['en'][1]}"
 
 
-def _names(data: StudyData) -> dict[str, str]:
+def unit_names(data: StudyData) -> dict[str, str]:
+    """Return code -> name of every district."""
     return dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
 
 
@@ -211,7 +184,7 @@ def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
     parts = [_own(whole, "state", data.state.state.name)]
     if code is not None:
         rows = rows_of(data.attendance, data.chronic, spec.edition, group)
-        parts.insert(0, _own(rows[rows["district_code"] == code], "district", _names(data)[code]))
+        parts.insert(0, _own(rows[rows["district_code"] == code], "district", unit_names(data)[code]))
     order = [*(["district"] if code else []), *group_labels(data.state), "state"]
     measures = (
         data.attendance[data.attendance["edition"] == spec.edition].drop_duplicates("year").set_index("year")["measure"]
@@ -234,32 +207,17 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     for side in ("treated", "comparison"):
         codes = getattr(sample, side)
         for place, code in enumerate(codes if len(codes) > 1 else ()):
-            rows.append({"side": side, "district_code": code, "district": names[code], **_refit(sample, side, place)})
+            figures = by_interval(without_unit(sample, side, place))
+            rows.append({"side": side, "district_code": code, "district": names[code], **figures})
     return pd.DataFrame(rows, columns=["side", "district_code", "district", "estimate_pp", "ci_low_pp", "ci_high_pp"])
 
 
-def _refit(sample: Sample, side: str, place: int) -> dict[str, float]:
-    """Return estimate and interval without one district; NaN ends where no interval can be formed without it."""
-    rest = without_unit(sample, side, place)
-    estimate = to_points(difference_in_means(rest), rest)
-    try:
-        effect = fit(rest, draws=0)
-    except BadInput:
-        return {"estimate_pp": estimate, "ci_low_pp": float("nan"), "ci_high_pp": float("nan")}
-    low, high = (end if np.isfinite(end) else float("nan") for end in (effect.ci_low_pp, effect.ci_high_pp))
-    return {"estimate_pp": estimate, "ci_low_pp": low, "ci_high_pp": high}
-
-
-def _event_studies(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[EventStudy, EventStudy]:
-    points = replace(spec, scale="points")
-    return _every_year(data, points, treated), _every_year(data, replace(points, outcome=CHRONIC), treated)
-
-
-def _every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> EventStudy:
+def every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[Sample, EventStudy]:
+    """Return the complete sample over all years of the spec's outcome, and its event study."""
     panel = build_panel(data, spec.outcome, spec.edition)
     sample = sample_from_panel(panel, data, spec, treated, panel.years)
     clock = clock_of(data.state, data.starts, sample.treated)
-    return event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
+    return sample, event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
 
 
 def _rebound(
@@ -288,7 +246,7 @@ def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
                 "ci_high_pp": high,
                 "p_value": test.p_value,
                 "p_floor": test.floor,
-                "mde_pp": detectable(spread, test, points_per_unit(one)).mde_t_pp,
+                "mde_pp": points_per_unit(one) * mde_factor(spread.df) * spread.se,
             }
         )
     return pd.DataFrame(rows).sort_values("estimate_pp", ascending=False).reset_index(drop=True)

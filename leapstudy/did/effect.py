@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
-from leapstudy.did.records import Detectable
-from leapstudy.did.spread import Spread, detectable, spread_of
+from leapstudy.did.spread import Spread, spread_of
+from leapstudy.did.two_by_two import difference_in_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class Effect:
     se_pp: float
     ci_low_pp: float
     ci_high_pp: float
-    detectable: Detectable
 
 
 def to_points(effect: float, sample: Sample) -> float:
@@ -69,8 +69,24 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))
-    found = detectable(spread, test, per_unit)
-    return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends, found)
+    return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends)
+
+
+def by_interval(sample: Sample) -> dict[str, float]:
+    """Return estimate_pp, se_pp, ci_low_pp, ci_high_pp and p_value of a sample without any shuffle.
+
+    The p-value is that of the exact permutation of one treated unit, and of the t interval of several. An end that is
+    infinite is NaN, and where the units do not vary all but the estimate is.
+    """
+    names = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value")
+    try:
+        effect = fit(sample, draws=0)
+    except BadInput:
+        return dict(zip(names, (to_points(difference_in_means(sample), sample), *[np.nan] * 4), strict=True))
+    several = len(sample.treated) > 1
+    p = effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value
+    ends = (end if np.isfinite(end) else np.nan for end in (effect.ci_low_pp, effect.ci_high_pp))
+    return dict(zip(names, (effect.estimate_pp, effect.se_pp, *ends, p), strict=True))
 
 
 def _dealt(sample: Sample, draws: int) -> Permutation:

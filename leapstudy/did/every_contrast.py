@@ -15,7 +15,7 @@ from leapstudy.data import StudyData
 from leapstudy.did.contrasts import Clock, clock_of
 from leapstudy.did.design import Panel, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import Effect, fit, row
-from leapstudy.did.records import EventStudy
+from leapstudy.did.eventstudy import EventStudy
 
 GetPanel = Callable[[str, str], Panel]
 

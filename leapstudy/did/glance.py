@@ -9,15 +9,13 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.data.describe import TREATED, group_labels
-from leapstudy.did.answering import all_name
+from leapstudy.did.answering import all_name, every_year, unit_names
 from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import clock_of
-from leapstudy.did.design import Panel, Sample, Spec, build_panel, sample_from_panel
-from leapstudy.did.effect import fit, placements, points_per_unit, row
-from leapstudy.did.eventstudy import event_study
-from leapstudy.did.inference import leading_test
-from leapstudy.did.records import Detectable, EventStudy
-from leapstudy.did.spread import detectable, spread_of
+from leapstudy.did.design import Sample, Spec, build_sample
+from leapstudy.did.effect import fit, placements, row
+from leapstudy.did.eventstudy import EventStudy
+from leapstudy.did.inference.compare import detectable_of
+from leapstudy.did.spread import Detectable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +54,19 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     BadInput
         If the contrast cannot be formed.
     """
-    names = dict(zip(data.districts["district_code"], data.districts["district"], strict=True))
-    panel = build_panel(data, spec.outcome, spec.edition)
-    effect = fit(sample_from_panel(panel, data, spec, treated))
-    # what could be detected is the leading test's affair, as in the whole answer
-    found = (
-        detectable(spread_of(effect.sample), leading_test(effect.sample)[1], points_per_unit(effect.sample))
-        if len(treated) == 1
-        else effect.detectable
-    )
-    code, name = (treated[0], names[treated[0]]) if len(treated) == 1 else (ALL_DISTRICTS, all_name(data))
-    role = effect.sample.contrast.role
-    every_year = _every_year(panel, data, spec, treated)
-    reference = clock_of(data.state, data.starts, every_year.treated).label(-1)
+    names = unit_names(data)
+    effect = fit(build_sample(data, spec, treated))
+    one = len(treated) == 1
+    code, name = (treated[0], names[treated[0]]) if one else (ALL_DISTRICTS, all_name(data))
+    sample, study = every_year(data, replace(spec, scale="points"), treated)
     return Glance(
         spec,
-        row(effect, code, name, "placebo" if role == "placebo" else "main"),
-        found,
-        two_sides(every_year, name if len(treated) == 1 else group_labels(data.state)[TREATED]),
+        row(effect, code, name, "placebo" if effect.sample.contrast.role == "placebo" else "main"),
+        detectable_of(effect),
+        two_sides(sample, name if one else group_labels(data.state)[TREATED]),
         placements(effect, names),
-        event_study(every_year, reference),
+        study,
     )
-
-
-def _every_year(panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str]) -> Sample:
-    return sample_from_panel(panel, data, replace(spec, scale="points"), treated, panel.years)
 
 
 def two_sides(sample: Sample, name: str) -> pd.DataFrame:

@@ -13,10 +13,10 @@ from leapstudy.core.names import Scale
 from leapstudy.did.contrasts import Contrast
 from leapstudy.did.design import Sample, Spec
 from leapstudy.did.effect import Effect, fit, row
-from leapstudy.did.eventstudy import event_study
-from leapstudy.did.inference import Inference, estimate_rows, synthetic_only
+from leapstudy.did.eventstudy import EventStudy, event_study
+from leapstudy.did.inference.compare import estimate_rows, synthetic_only
+from leapstudy.did.inference.record import Inference
 from leapstudy.did.permutation import DRAWS
-from leapstudy.did.records import EventStudy
 
 SCALES: tuple[Scale, ...] = ("points", "logodds")
 LAST, MEAN = "last", "mean"

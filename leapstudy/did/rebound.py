@@ -2,6 +2,7 @@
 others.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,36 @@ import statsmodels.api as sm
 from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
-from leapstudy.did.records import Rebound
 from leapstudy.did.spread import LEAST_NOISE
 
 LEAST_DISTRICTS = 4
 """Comparison districts that a line with an error of its own takes."""
 YEARS = (-2, -1, 0)
 """The years of a fall and the rise after it, in used years since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebound:
+    """How the change of a year goes with that of the year before in districts without the program, in points.
+
+    `slope` is the change between the last two of `years` per point of change between the first two
+    (-0.8: a point more of a fall goes with 0.8 points more of a rise, whatever the districts fell and rose on average).
+    `comparison` has a row a district: district_code, district, fall_pp, rebound_pp. `treated` has the same
+    and predicted_pp, predicted_low_pp, predicted_high_pp (95% prediction interval), gap_pp (actual minus predicted).
+    """
+
+    group: str
+    years: tuple[str, str, str]
+    n: int
+    slope: float
+    slope_se: float
+    slope_low: float
+    slope_high: float
+    intercept: float
+    comparison: pd.DataFrame
+    treated: pd.DataFrame
+    mean_gap_pp: float
+    mean_gap_se_pp: float
 
 
 def rebound(sample: Sample, names: dict[str, str]) -> Rebound:

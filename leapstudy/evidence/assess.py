@@ -10,12 +10,12 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
-from leapstudy.core.names import ALL_DISTRICTS, Comparison, Weights
+from leapstudy.core.names import ALL_DISTRICTS, Comparison
 from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.records import Detectable
+from leapstudy.did.spread import Detectable
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
@@ -57,10 +57,8 @@ class WwcBlock:
     `why` says what it rests on. `category` is the baseline category of the comparison group used.
     """
 
-    statement: str
     eligibility: Eligibility
     why: str
-    confounding: str
     category: Category | None
     baseline: tuple[BaselineRow, ...]
     not_possible: tuple[str, ...]
@@ -175,12 +173,12 @@ def assess_row(
         What the test that leads detects, and what it allows one to say.
     """
     kept = treated_codes(data, spec.comparison, treated)
-    wwc = wwc_block(data, kept, spec.comparison, spec.weights, spec.edition)
+    wwc = wwc_block(data, kept, spec)
     power, reach, cost = None, pd.DataFrame(), None
     if figures is not None:
         published = figures.published_for(main.district_code)
-        power = _power(figures, main, kept, published, detectable, verdict)
-        reach, cost = _reach(data, spec, kept, published, figures.coverage), _cost(figures, verdict, kept, published)
+        power = power_block(figures.coverage, published, detectable, main.estimate_pp, verdict.high_pp)
+        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published)
     return Evidence(
         district_code=main.district_code,
         district=main.district,
@@ -193,44 +191,16 @@ def assess_row(
     )
 
 
-def _power(
-    figures: Program,
-    main: Estimate,
-    treated: Sequence[str],
-    published: Sequence[tuple[str, float]],
-    detectable: Detectable,
-    verdict: Verdict,
-) -> PowerBlock:
-    enrolled = [figures.enrollment[code] for code in treated]
-    return power_block(
-        served=figures.served,
-        enrolled=figures.enrolled,
-        published=published,
-        detectable=detectable,
-        estimate_pp=main.estimate_pp,
-        high_pp=verdict.high_pp,
-        enrollment=sum(enrolled) / len(enrolled),
-    )
-
-
-def _reach(
-    data: StudyData, spec: Spec, treated: Sequence[str], published: Sequence[tuple[str, float]], coverage: float
-) -> pd.DataFrame:
+def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:
     """Return the grid of power from the comparison districts' own changes, in points, and their median enrollment."""
     sample = build_sample(data, replace(spec, scale="points"), treated)
     spread = float(np.std(sample.change_comparison, ddof=1))
-    typical = float(np.nanmedian(sample.students_comparison))
-    return detectable_grid(spread, typical, [effect for _, effect in published], coverage)
+    return detectable_grid(spread, float(np.nanmedian(sample.students_comparison)))
 
 
-def wwc_block(
-    data: StudyData,
-    treated: Sequence[str],
-    comparison: Comparison,
-    weights: Weights = "equal",
-    edition: str = "",
-) -> WwcBlock:
+def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
+    comparison = spec.comparison
     groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
     missing = [
@@ -240,7 +210,7 @@ def wwc_block(
     ]
     for group in groups:
         try:
-            rows += baseline_equivalence(data, treated, group, weights, edition or data.state.usual("editions"))
+            rows += baseline_equivalence(data, treated, replace(spec, comparison=group))
         except BadInput as error:
             if group == comparison:
                 raise
@@ -250,10 +220,8 @@ def wwc_block(
     confounding = confounding_reason(len(treated))
     eligibility, why = _eligibility(category, confounding, cox.year if cox else "")
     return WwcBlock(
-        statement=STATEMENT,
         eligibility=eligibility,
         why=why,
-        confounding=confounding,
         category=category,
         baseline=tuple(rows),
         not_possible=tuple(missing),

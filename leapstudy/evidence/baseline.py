@@ -14,11 +14,11 @@ from functools import partial
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import Comparison, Weights
+from leapstudy.core.names import Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.contrasts import clock_of
-from leapstudy.did.sample import Panel, build_panel
+from leapstudy.did.sample import Panel, Spec, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
 CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)
@@ -59,13 +59,7 @@ class Group:
         return float(np.average(self.rates, weights=None if weights == "equal" else self.students))
 
 
-def baseline_equivalence(
-    data: StudyData,
-    treated: Sequence[str],
-    comparison: Comparison,
-    weights: Weights = "equal",
-    edition: str = "",
-) -> tuple[BaselineRow, ...]:
+def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) -> tuple[BaselineRow, ...]:
     """Hold treated districts against one comparison group before the program: chronic absence, then attendance by year.
 
     Weights are those of the effect estimate, so that the groups compared here are the groups compared there. A
@@ -77,35 +71,32 @@ def baseline_equivalence(
     BadInput
         For an unknown or empty group, or where no treated district has a figure or a peer.
     """
-    kept = treated_codes(data, comparison, treated)
-    group = comparison_codes(data, comparison)
-    edition = edition or data.state.usual("editions")
+    kept = treated_codes(data, spec.comparison, treated)
+    group = comparison_codes(data, spec.comparison)
     # where units started in different years, the years before the first of them: nobody had begun
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
     rows = []
     for measure, offsets in (("chronic_absence", (CHRONIC_YEAR,)), ("attendance_rate", ATTENDANCE_YEARS)):
         try:
-            panel = build_panel(data, measure, edition)
+            panel = build_panel(data, measure, spec.edition)
         except BadInput:  # not published, or as bounds only
             continue
-        rows += [_row(panel, kept, group, comparison, shift(k), weights) for k in offsets]
+        rows += [_row(panel, kept, group, shift(k), spec) for k in offsets]
     return tuple(rows)
 
 
-def _row(
-    panel: Panel, treated: Sequence[str], group: Sequence[str], comparison: Comparison, year: str, weights: Weights
-) -> BaselineRow:
+def _row(panel: Panel, treated: Sequence[str], group: Sequence[str], year: str, spec: Spec) -> BaselineRow:
     measure, chronic = panel.outcome, panel.outcome == "chronic_absence"
     if year not in panel.years:
         raise BadInput(f"No figures of {measure} for {year}, a year before the program. Choose another edition.")
     own, others = (_group(panel, codes, year) for codes in (treated, group))
     if not len(own.rates) or not len(others.rates):
         raise BadInput(f"One side has no {measure} for {year}. Choose another comparison group or edition.")
-    means = own.mean(weights), others.mean(weights)
+    means = own.mean(spec.weights), others.mean(spec.weights)
     index = cox_index(means[0] / 100, means[1] / 100) if chronic else district_difference(own.rates, others.rates)
     return BaselineRow(
-        comparison=comparison_label(comparison),
+        comparison=comparison_label(spec.comparison),
         measure=measure,
         year=year,
         yardstick=COX if chronic else DISTRICT_DIFFERENCE,

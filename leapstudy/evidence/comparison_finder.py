@@ -125,11 +125,7 @@ def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Se
     return rates, tuple(panel.years[column] for column in before)
 
 
-def rank_comparisons(
-    pre: PrePeriod,
-    treated: Sequence[str],
-    custom: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[CandidateSet, ...]:
+def rank_comparisons(pre: PrePeriod, treated: Sequence[str]) -> tuple[CandidateSet, ...]:
     """Rank candidate comparison sets, the most alike first.
 
     Parameters
@@ -138,8 +134,6 @@ def rank_comparisons(
         What was known before the program; there is no way to hand in an outcome.
     treated
         Codes of the treated districts; all of them stay treated in every set.
-    custom
-        Sets of one's own: name -> codes without the program.
 
     Notes
     -----
@@ -149,29 +143,18 @@ def rank_comparisons(
     Raises
     ------
     BadInput
-        For an unknown treated district, and for a custom set that is empty or names an unknown or treated district.
+        For an unknown treated district.
     """
     unknown = [code for code in treated if code not in pre.table.index]
     if unknown or not treated:
         raise BadInput(f"Cannot rank for {unknown or 'no district'}: give the codes of treated districts.")
     z = (pre.table - pre.table.mean()) / pre.table.std()
-    sets = {name: tuple(codes) for name, codes in {**pre.candidates, **(custom or {})}.items()}
-    _check_custom(sets, pre)
+    sets = dict(pre.candidates)
     if _to_pick_on(z).notna().to_numpy().any():
         sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in NEAREST}
     found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
     found.sort(key=lambda item: (item["mean_gap"], item["name"]))
     return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))
-
-
-def _check_custom(sets: Mapping[str, tuple[str, ...]], pre: PrePeriod) -> None:
-    allowed = set(pre.pool)
-    for name, codes in sets.items():
-        outside = sorted(set(codes) - allowed)
-        if outside or not codes:
-            raise BadInput(
-                f"The set {name!r} needs districts without {program_name()}; it has {outside or 'no district'}."
-            )
 
 
 def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], k: int) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import between, number
 
-SPLIT_RULE = "Grants shared by several districts are split by enrollment."
 VISITED_ASSUMPTION = (
     "Per visited student: the effect on the average divided by the share of students visited, which assumes that "
     "visits moved nobody else."
@@ -67,12 +66,7 @@ class CostBlock:
     is refused, and `refusal` then says why; otherwise both are empty.
     """
 
-    dollars: float
-    served: float
-    dollars_per_served: float
     ingredients: tuple[Ingredient, ...]
-    split_rule: str
-    assumption: str
     days_average: Range
     days_visited: Range | None
     visited_refusal: str
@@ -196,12 +190,7 @@ def cost_block(
         if effect > 0
     )
     return CostBlock(
-        dollars=dollars,
-        served=served,
-        dollars_per_served=per_served,
         ingredients=tuple(ingredients),
-        split_rule=SPLIT_RULE,
-        assumption=VISITED_ASSUMPTION,
         days_average=average,
         days_visited=None if impossible else visited,
         visited_refusal=impossible,

@@ -17,12 +17,16 @@ from scipy.special import comb
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.records import Detectable
-from leapstudy.did.spread import mde_factor
+from leapstudy.did.spread import Detectable, mde_factor
 
 STUDENT_SD_PP = 8.0
 """Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
 """
+
+SHOWN_ENROLLMENT = 2_000
+"""Students a district at which power is shown."""
+TREATED, COMPARED = (1, 15, 50), (5, 10, 19, 40, 80, 184)
+"""Numbers of districts on either side at which power is shown."""
 
 COVERAGE_ASSUMPTION = (
     "Students visited are published for all districts together, not one by one: every district is taken to have the "
@@ -38,11 +42,9 @@ class Diluted:
     ----------
     label : str
     effect_pp, diluted_pp : float
-        On visited students, and times the coverage.
+        On visited students, and times the coverage: the effect on the average, if visits move nobody else.
     power : float
         Chance that the test that leads finds the diluted effect at 5%.
-    coverage_needed : float or None
-        Coverage at which it would be found with 80% power; None where even a visit to every student would not do.
     p_as_large : float
         One-sided t test of an effect as large as the diluted one: small where the figures rule it out.
     p_equivalent : float
@@ -56,7 +58,6 @@ class Diluted:
     effect_pp: float
     diluted_pp: float
     power: float
-    coverage_needed: float | None
     p_as_large: float
     p_equivalent: float
     excluded: bool
@@ -66,53 +67,19 @@ class Diluted:
 class PowerBlock:
     """Coverage, published effects diluted, and the smallest detectable effect beside them.
 
-    `mde_pp` and `half_pp` are found in 80% and in 50% of such studies by the test that leads (infinite where it can
-    never reject); `could_see` counts the published effects found with 80% power, `excluded` those that the interval
-    rules out. All rest on `assumption`, the coverage.
+    `mde_pp` is found in 80% of such studies by the test that leads (infinite where it can never reject); `could_see`
+    counts the published effects found with 80% power, `excluded` those that the interval rules out. All rest on
+    `COVERAGE_ASSUMPTION`.
     """
 
-    served: float
-    enrolled: float
     coverage: float
-    assumption: str
     mde_pp: float
-    half_pp: float
     published: tuple[Diluted, ...]
     could_see: int
     excluded: int
-    enrollment: float
-    sampling_sd_pp: float
 
 
-def coverage(served: float, enrolled: float) -> float:
-    """Return the share of students visited.
-
-    Raises
-    ------
-    BadInput
-        Unless 0 < served <= enrolled.
-    """
-    if not 0 < served <= enrolled:
-        raise BadInput(f"Students visited must be above 0 and at most the enrolled; got {served!r} of {enrolled!r}.")
-    return served / enrolled
-
-
-def diluted_pp(effect_pp: float, share: float) -> float:
-    """Return the intention-to-treat effect on the average of all students: effect on the visited times coverage.
-
-    Assumes that visits move nobody else (no spill-over).
-    """
-    return effect_pp * share
-
-
-def coverage_needed(effect_pp: float, mde_pp: float) -> float | None:
-    """Return the coverage at which an effect on visited students is detectable, or None if no coverage would do."""
-    if effect_pp <= 0 or mde_pp > effect_pp:
-        return None
-    return mde_pp / effect_pp
-
-
-def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> float:
+def sampling_sd_pp(students: float) -> float:
     """Return the chance variation of one district's average in one year: sd of students over root of enrollment.
 
     This is the part of the noise that a larger district has less of. It treats the year's students as a sample of those
@@ -120,7 +87,7 @@ def sampling_sd_pp(students: float, student_sd_pp: float = STUDENT_SD_PP) -> flo
     """
     if students <= 0:
         raise BadInput(f"Enrollment must be above 0; got {students!r}.")
-    return student_sd_pp / math.sqrt(students)
+    return STUDENT_SD_PP / math.sqrt(students)
 
 
 def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> float:
@@ -160,53 +127,22 @@ def spread_at(district_sd_pp: float, typical: float, students: float) -> float:
     return math.sqrt(max(district_sd_pp**2 - measured, 0.0) + sampling)
 
 
-def detectable_grid(
-    district_sd_pp: float,
-    typical: float,
-    effects_pp: Sequence[float],
-    share: float,
-    n_treated: Sequence[int] = (1, 15, 50),
-    n_comparison: Sequence[int] = (5, 10, 19, 40, 80, 184),
-    enrollments: Sequence[float] = (500, 2_000, 10_000, 50_000),
-) -> pd.DataFrame:
-    """Return what it would take to see the published effects, for the picture of power.
+def detectable_grid(district_sd_pp: float, typical: float) -> pd.DataFrame:
+    """Return what designs detect: n_treated, n_comparison, mde_pp, in districts of `SHOWN_ENROLLMENT` students.
+
+    `mde_pp` is NaN where no effect could be found: the lowest p-value that a permutation of labels can give, one over
+    the number of ways to pick the treated, is above 5%.
 
     Parameters
     ----------
     district_sd_pp, typical
         Measured spread of the change between comparison districts, points, and their typical enrollment.
-    effects_pp
-        Published effects on visited students, points; the smallest and the largest are used.
-    share
-        Coverage, 0 to 1.
-    n_treated, n_comparison, enrollments
-        Numbers of districts and students a district to try.
-
-    Returns
-    -------
-    DataFrame
-        One row a combination: n_treated, n_comparison, enrollment, mde_pp (NaN where `p_floor` is above 5%: no effect
-        could be found), p_floor (lowest p-value that a permutation of labels can give: one over the number of ways to
-        pick the treated), diluted_low_pp, diluted_high_pp, coverage_for_low, coverage_for_high (shares; NaN where not
-        even a visit to every student would do).
     """
-    low, high = min(effects_pp), max(effects_pp)
-    cases = pd.DataFrame(
-        product(n_treated, n_comparison, enrollments), columns=["n_treated", "n_comparison", "enrollment"]
-    )
-    spreads = [spread_at(district_sd_pp, typical, students) for students in cases["enrollment"]]
-    sides = zip(spreads, cases["n_treated"], cases["n_comparison"], strict=True)
-    mde = np.array([design_mde_pp(spread, int(t), int(c)) for spread, t, c in sides])
+    cases = pd.DataFrame(product(TREATED, COMPARED), columns=["n_treated", "n_comparison"])
+    spread = spread_at(district_sd_pp, typical, SHOWN_ENROLLMENT)
+    mde = [design_mde_pp(spread, int(t), int(c)) for t, c in cases.itertuples(index=False)]
     floor = 1 / comb(cases["n_treated"] + cases["n_comparison"], cases["n_treated"])
-    mde = np.where(floor > ALPHA + 1e-9, np.nan, mde)
-    return cases.assign(
-        mde_pp=mde,
-        p_floor=floor,
-        diluted_low_pp=diluted_pp(low, share),
-        diluted_high_pp=diluted_pp(high, share),
-        coverage_for_low=np.where(mde <= low, mde / low, np.nan),
-        coverage_for_high=np.where(mde <= high, mde / high, np.nan),
-    )
+    return cases.assign(mde_pp=np.where(floor > ALPHA + 1e-9, np.nan, mde))
 
 
 def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) -> tuple[float, float]:
@@ -226,57 +162,45 @@ def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) ->
 
 
 def power_block(
-    served: float,
-    enrolled: float,
+    share: float,
     published: Sequence[tuple[str, float]],
     detectable: Detectable,
     estimate_pp: float,
     high_pp: float | None,
-    enrollment: float,
 ) -> PowerBlock:
-    """Collect coverage, diluted published effects and the smallest detectable effect.
+    """Collect diluted published effects and the smallest detectable effect.
 
     Parameters
     ----------
-    served, enrolled
-        Students visited, and students enrolled in the districts that they were visited in.
+    share
+        Coverage, 0 to 1.
     published
         Published effects on visited students: label and percentage points.
     detectable
         What the test that leads detects.
     estimate_pp, high_pp
         The effect, and the upper end of the leading test's interval; None where it has no end.
-    enrollment
-        Students of the district (or of an average district, for the pooled estimate).
     """
-    share = coverage(served, enrolled)
     rows = tuple(_diluted(label, effect, share, detectable, estimate_pp, high_pp) for label, effect in published)
     return PowerBlock(
-        served=served,
-        enrolled=enrolled,
         coverage=share,
-        assumption=COVERAGE_ASSUMPTION,
         mde_pp=detectable.mde_pp,
-        half_pp=detectable.half_pp,
         published=rows,
         could_see=sum(row.diluted_pp >= detectable.mde_pp for row in rows),
         excluded=sum(row.excluded for row in rows),
-        enrollment=enrollment,
-        sampling_sd_pp=sampling_sd_pp(enrollment),
     )
 
 
 def _diluted(
     label: str, effect_pp: float, share: float, detectable: Detectable, estimate_pp: float, high_pp: float | None
 ) -> Diluted:
-    average = diluted_pp(effect_pp, share)
+    average = effect_pp * share
     as_large, equivalent = equivalence(estimate_pp, average, detectable.se_pp, detectable.df)
     return Diluted(
         label=label,
         effect_pp=effect_pp,
         diluted_pp=average,
         power=detectable.power(average),
-        coverage_needed=coverage_needed(effect_pp, detectable.mde_pp),
         p_as_large=as_large,
         p_equivalent=equivalent,
         excluded=high_pp is not None and high_pp < average,

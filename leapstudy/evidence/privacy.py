@@ -46,7 +46,7 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
         missing = [column for column in COUNTS if column not in table.columns]
         if missing:
             raise BadInput(f"The table {name!r} lacks {missing}; without counts nothing can be suppressed.")
-    parts = [_named(table, dimensions).assign(**table[list(COUNTS)].to_dict("list")) for table in tables.values()]
+    parts = [named_cells(table, dimensions).assign(**table[list(COUNTS)].to_dict("list")) for table in tables.values()]
     stacked = pd.concat(parts, ignore_index=True)
     stacked["numerator"] = stacked["numerator"].fillna(stacked["denominator"])  # a mean has only a denominator
     if stacked.groupby(list(dimensions))[list(COUNTS)].nunique().gt(1).to_numpy().any():
@@ -54,7 +54,7 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
     return stacked.drop_duplicates(list(dimensions), ignore_index=True)
 
 
-def _named(table: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
+def named_cells(table: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
     """Return the dimensions as text, since beside a total the whole number 1 would become ``1.0``."""
     return table.reindex(columns=list(dimensions)).astype(object).fillna(ALL).astype(str)
 
@@ -150,7 +150,6 @@ def choose_hidden(cells: Cells, min_group: int = MIN_GROUP) -> np.ndarray:
 def protect(
     tables: Mapping[str, pd.DataFrame],
     dimensions: Sequence[str],
-    measures: Sequence[str] = (),
     min_group: int = MIN_GROUP,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables as they may be published together; the inputs are not changed.
@@ -161,8 +160,6 @@ def protect(
         See `collect`. **All** tables that will be published, in one call.
     dimensions
         The columns that tell cells apart, such as district_code, high_needs, cohort.
-    measures
-        Further columns (rates, effects, errors) that are emptied with the counts.
     min_group
         Smallest group of which anything is shown. Tables that only count the students of a large group by what happened
         to them, with the count in both columns, take `MIN_COUNT`.
@@ -170,46 +167,16 @@ def protect(
     Returns
     -------
     dict of pandas.DataFrame
-        Counts and measures of hidden cells are empty and `suppressed` is True there.
+        Counts of hidden cells are empty and `suppressed` is True there.
     """
     cells = collect(tables, dimensions)
     hidden = choose_hidden(cells, min_group)[cells.listed]
     secret = set(cells.keys[hidden].itertuples(index=False, name=None))
-    return {name: _hide(table, dimensions, (*COUNTS, *measures), secret) for name, table in tables.items()}
+    return {name: _hide(table, dimensions, secret) for name, table in tables.items()}
 
 
-def _hide(table: pd.DataFrame, dimensions: Sequence[str], columns: Sequence[str], secret: set[tuple]) -> pd.DataFrame:
-    keys = _named(table, dimensions)
+def _hide(table: pd.DataFrame, dimensions: Sequence[str], secret: set[tuple]) -> pd.DataFrame:
+    keys = named_cells(table, dimensions)
     mask = np.array([key in secret for key in keys.itertuples(index=False, name=None)], dtype=bool)
-    emptied = {name: table[name].mask(mask) for name in columns if name in table.columns}
+    emptied = {name: table[name].mask(mask) for name in COUNTS}
     return table.assign(**emptied, suppressed=mask)
-
-
-def audit(
-    published: Mapping[str, pd.DataFrame],
-    original: Mapping[str, pd.DataFrame],
-    dimensions: Sequence[str],
-    min_group: int = MIN_GROUP,
-) -> pd.DataFrame:
-    """Attack the published tables by every subtraction and return the small cells that come back (none, if sound).
-
-    Parameters
-    ----------
-    published
-        Tables as returned by `protect`, or by anything else that leaves hidden counts empty.
-    original
-        The same tables before suppression.
-    dimensions
-        The columns that tell cells apart.
-    min_group
-        As given to `protect`.
-    """
-    cells = collect(original, dimensions)
-    keys = [_named(table, dimensions)[table["denominator"].notna()] for table in published.values()]
-    open_keys = set(pd.concat(keys).itertuples(index=False, name=None))
-    hidden = np.ones(len(cells.listed), dtype=bool)
-    hidden[cells.listed] = [key not in open_keys for key in cells.keys.itertuples(index=False, name=None)]
-    small = is_small(cells.counts[:, 0], cells.counts[:, 1], min_group)
-    hidden[~cells.listed] = small[~cells.listed]
-    broken = small & (recoverable(cells, hidden) | ~hidden)
-    return cells.keys[broken[cells.listed]].assign(how="given by the published cells")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leapstudy.core.errors import bad_value
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import Facts, StudyData
 from leapstudy.data.names import program_name
 from leapstudy.data.state import Money
@@ -55,7 +55,11 @@ class Program:
 
     @property
     def coverage(self) -> float:
-        """Students visited per student enrolled, over all treated districts."""
+        """Students visited per student enrolled, over all treated districts; an error unless above 0 and at most 1."""
+        if not 0 < self.served <= self.enrolled:
+            raise BadInput(
+                f"Students visited must be above 0 and at most the enrolled; got {self.served!r} of {self.enrolled!r}."
+            )
         return self.served / self.enrolled
 
     def published_for(self, code: str) -> tuple[tuple[str, float], ...]:

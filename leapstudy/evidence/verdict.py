@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
@@ -117,12 +118,7 @@ def excludes_zero(low: float | None, high: float | None) -> bool:
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Return p-values adjusted for the chance of one false rejection or more, in the order given (Holm 1979)."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    return multipletests(p_values, method="holm")[1] if len(p_values) else np.empty(0)
 
 
 def decide(

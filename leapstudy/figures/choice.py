@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted
+from leapstudy.core.phrases import counted, interval_words
 from leapstudy.data.names import comparison_words, outcome_words
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
@@ -55,7 +55,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
             paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
             weight = "bold" if own else "normal"
             picture.text(min(start, last), place + 0.2, row[0], size=TEXT, color=color, weight=weight, bbox=paper)
-    alt = f"{title}; {findings.interval_words(main.ci_low_pp, main.ci_high_pp)}."
+    alt = f"{title}; {interval_words(main.ci_low_pp, main.ci_high_pp)}."
     return Exhibit(figure, title, alt, caption, rows)
 
 

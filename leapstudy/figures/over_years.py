@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import study_names
-from leapstudy.did.records import EventStudy
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     COMPARISON,

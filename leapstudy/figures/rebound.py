@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import counted
 from leapstudy.data.names import comparison_words, short, study_names, year_words
-from leapstudy.did.answer import Rebound
-from leapstudy.did.rebound import predicted
+from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (

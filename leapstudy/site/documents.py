@@ -4,7 +4,6 @@ import datetime
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.core.names import options
+from leapstudy.core.scratch import scratch_folder
 from leapstudy.data import find_district, load_study
 from leapstudy.site.build import rebuild_site
 from leapstudy.site.pages import appendix_html, plain_html, report_html
@@ -141,9 +141,9 @@ def _write_pdf(folder: Path, result: dict[str, Any], out: Path, day: str, browse
     page = folder / ".print.html"  # beside the other pages, so that its relative addresses hold
     try:
         write_text_atomic(page, report_html(result, out / FIGURES, day))
-        with tempfile.TemporaryDirectory() as scratch:
-            target = Path(scratch) / PDF
-            _print(browser, page, target, Path(scratch))
+        with scratch_folder() as scratch:
+            target = scratch / PDF
+            _print(browser, page, target, scratch)
             write_bytes_atomic(folder / PDF, target.read_bytes())
     finally:
         page.unlink(missing_ok=True)

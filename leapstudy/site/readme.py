@@ -1,8 +1,6 @@
 """The README from what is there, so that it cannot lie: ``python -m leapstudy.site.readme`` writes it."""
 
 import ast
-import re
-from pathlib import Path
 
 import nbformat
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -16,67 +14,6 @@ from leapstudy.figures.plain import answer_chart
 from leapstudy.study.public import Study, study_all
 from leapstudy.words import findings as sentences
 from leapstudy.words import over_years
-
-TIMES = {"study": "about two minutes", "test": "about ten minutes"}
-TREE = (
-    ("notebooks/", "articles: a question, one exhibit, one sentence; parameterized"),
-    ("params/study.yml", "every parameter with unit and reason; districts/: what differs"),
-    ("params/students.yml", "the student track: where the files are, how students are compared"),
-    ("params/plan.yml", "the analysis plan, frozen by hash; reports list deviations"),
-    ("params/rollout.yml", "before a program: who is eligible, phases, budget, scenarios"),
-    ("params/comparison.json", "comparison groups ranked before any outcome was shown"),
-    ("params/simulation.yml", "the SIMULATED state: sizes, rule, effects, dirt"),
-    ("data/raw/", "figures as published, read-only, with checksums and sources"),
-    ("leapstudy/core/", "names, errors, paths, the record of one estimate"),
-    ("leapstudy/data/", "declarations, validation, cleaning, ledger"),
-    ("leapstudy/students/", "student files: contract, check, simulated state"),
-    ("leapstudy/students/moments/", "rows to sums in one pass, on DuckDB or Spark"),
-    ("leapstudy/did/", "designs, estimates: pure functions"),
-    ("leapstudy/did/inference/", "one treated district: every test side by side"),
-    ("leapstudy/did/pooling/", "all districts: partial pooling, many tests at once"),
-    ("leapstudy/did/sensitivity/", "specifications, placebos, bounds"),
-    ("leapstudy/did/staggered/", "visits at different times: ATT(g,t) and its peers"),
-    ("leapstudy/evidence/", "power, cost, grade, plan, privacy"),
-    ("leapstudy/study/", "one question in, everything known about it out; the result file"),
-    ("leapstudy/figures/", "exhibits: a picture, its finding, its table"),
-    ("leapstudy/words/", "findings, the plain page, the appendix, in words"),
-    ("leapstudy/site/", "pages, site, documents"),
-    ("leapstudy/explore/", "controls for a notebook"),
-    ("leapstudy/batch/", "parameters, parallel runs, what is stale and why"),
-    ("leapstudy/batch/kernels/", "kernels that start warm, for papermill, nbval, JupyterLab"),
-    ("benchmarks/", "pairs with the peers, simulations of coverage; results kept"),
-    ("tests/", "by hand, slow twins, published figures, properties, end to end"),
-    ("docs/", "running on a cluster or at a URL"),
-    ("environment.yml", "the same versions for conda and Binder, written by make lock"),
-    ("requirements.lock", "every version with its hash, Python 3.11 to 3.14"),
-)
-KEPT = (
-    ("size_power.csv", "size_power.py", "size and power of each test of one treated district (SIMULATED)"),
-    ("pooling_coverage.csv", "pooling_coverage.py", "coverage of pooled intervals (SIMULATED)"),
-    ("montecarlo.csv", "montecarlo.py", "bias and coverage of each student design by referral rule (SIMULATED)"),
-    (
-        "students_moments.csv",
-        "students_moments.py",
-        "time and memory from file to estimates, beside the peers (SIMULATED)",
-    ),
-    (
-        "student_gates.csv",
-        "student_gates.py",
-        "false claims of a rise by how students were picked, true effect zero (SIMULATED)",
-    ),
-    ("student_lottery.csv", "student_lottery.py", "size, bias and coverage of the analysis of a draw (SIMULATED)"),
-    ("student_checks.csv", "student_checks.py", "bias and coverage of adjusted checks and other outcomes (SIMULATED)"),
-    ("placebo_programs.csv", "placebo_programs.py", "size of the pooled test in each study's own figures"),
-    ("batch.csv", "batch.py", "time of a batch beside papermill alone, and of a rerun"),
-    ("explorer.csv", "explorer.py", "time from a choice in the explorer to its pictures"),
-)
-FIGURE_CALL = re.compile(r"^(?:study\.\w+ and )?(\w+)\.(\w+)\(", re.MULTILINE)
-FIGURES = "from leapstudy.figures import"
-IMPORTED = re.compile(r"(?<=[ ,])(\w+)(?: as (\w+))?(?=,|$)", re.MULTILINE)
-"""Modules of figures as a notebook's imports call them."""
-DIRECT = re.compile(r"from leapstudy\.figures\.(\w+) import (\w+)(?: as (\w+))?")
-DIRECT_CALL = re.compile(r"^(\w+)\(", re.MULTILINE)
-MODULES = {path.stem for path in (Path(__file__).parents[1] / "figures").glob("*.py")}
 
 
 def readme(study: Study, picture: Exhibit) -> str:
@@ -95,19 +32,17 @@ def readme(study: Study, picture: Exhibit) -> str:
         years="" if study.years is None else over_years.in_short(study.years),
         alt=picture.alt,
         caption=picture.caption.text(),
-        times=TIMES,
     )
 
 
 def commands() -> str:
     """Return the text of `docs/commands.md`: every command by its example, and what lies where."""
-    return _template("commands.md.j2").render(commands=_commands(), tree=_tree())
+    return _template("commands.md.j2").render(commands=_commands())
 
 
 def exhibits() -> str:
     """Return the text of `docs/exhibits.md`: every exhibit, source and kept simulation."""
-    kept = (f"| `benchmarks/results/{result}` | `benchmarks/{script}` | {what} |" for result, script, what in KEPT)
-    return _template("exhibits.md.j2").render(exhibits=_exhibits(), sources=_sources(), kept="\n".join(kept))
+    return _template("exhibits.md.j2").render(exhibits=_exhibits(), sources=_sources())
 
 
 def _template(name: str) -> Template:
@@ -143,31 +78,32 @@ def _example(call: ast.expr, texts: dict[str, ast.expr]) -> str:
     return str(text).removeprefix("Example: ") if str(text).startswith("Example: leapstudy") else ""
 
 
-def _tree() -> str:
-    width = max(len(name) for name, _ in TREE) + 2
-    return "\n".join(f"{name:<{width}}{note}" for name, note in TREE)
-
-
 def _exhibits() -> str:
     rows = []
     for path in sorted(paths.notebooks().glob("*.ipynb")):
         heading = ""
-        known: dict[str, str] = {}
-        direct: dict[str, tuple[str, str]] = {}
+        figures: dict[str, str] = {}
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                heading = next(
-                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith(("# ", "## "))), heading
-                )
+                titles = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith(("# ", "## "))]
+                heading = titles[0] if titles else heading
                 continue
-            lines = "\n".join(line for line in cell.source.splitlines() if line.startswith(FIGURES))
-            names = {alias or module: module for module, alias in IMPORTED.findall(lines) if module in MODULES}
-            known |= names
-            calls = [(known[module], name) for module, name in FIGURE_CALL.findall(cell.source) if module in known]
-            direct |= {alias or name: (module, name) for module, name, alias in DIRECT.findall(cell.source)}
-            calls += [direct[name] for name in DIRECT_CALL.findall(cell.source) if name in direct]
-            rows += [f"| {heading} | `notebooks/{path.name}` | `{module}.{name}` |" for module, name in calls]
+            lines = ast.parse(cell.source).body
+            figures |= _imported_figures(lines)
+            shown = [line.value for line in lines if isinstance(line, ast.Expr)]
+            shown = [value.values[-1] if isinstance(value, ast.BoolOp) else value for value in shown]
+            calls = [ast.unparse(value.func).split(".") for value in shown if isinstance(value, ast.Call)]
+            names = [".".join([figures[first], *rest]) for first, *rest in calls if first in figures]
+            rows += [f"| {heading} | `notebooks/{path.name}` | `{name}` |" for name in names]
     return "\n".join(rows)
+
+
+def _imported_figures(lines: list[ast.stmt]) -> dict[str, str]:
+    """Return name in the notebook -> module, or module and function, of what it imports from the room of figures."""
+    imports = [line for line in lines if isinstance(line, ast.ImportFrom) and line.module]
+    named = [(f"{node.module}.{alias.name}", alias.asname or alias.name) for node in imports for alias in node.names]
+    room = "leapstudy.figures."
+    return {name: target.removeprefix(room) for target, name in named if target.startswith(room)}
 
 
 def _sources() -> str:

@@ -6,35 +6,11 @@ from bs4 import BeautifulSoup
 
 EMPTIED = ("script", "style", "iframe", "template", "noscript")
 """Elements whose inside is no text for a reader."""
-FORBIDDEN = (
-    *EMPTIED,
-    "frame",
-    "frameset",
-    "object",
-    "embed",
-    "applet",
-    "portal",
-    "base",
-    "meta",
-    "link",
-    "form",
-    "input",
-    "button",
-    "select",
-    "textarea",
-    "audio",
-    "video",
-    "source",
-    "track",
-    "foreignobject",
-    "animate",
-    "animatemotion",
-    "animatetransform",
-    "set",
-    "handler",
-    "marquee",
-    "dialog",
-)
+FRAMES = ("frame", "frameset", "object", "embed", "applet", "portal", "foreignobject")
+HEAD = ("base", "meta", "link")
+FORMS = ("form", "input", "button", "select", "textarea", "dialog", "handler")
+MOVING = ("audio", "video", "source", "track", "animate", "animatemotion", "animatetransform", "set", "marquee")
+FORBIDDEN = (*EMPTIED, *FRAMES, *HEAD, *FORMS, *MOVING)
 ADDRESSES = ("href", "src", "xlink:href", "action", "formaction", "poster", "background", "cite", "data", "ping")
 DROPPED = ("srcdoc", "srcset", "ping", "formaction", "http-equiv", "autofocus", "target", "is", "slot", "nonce")
 SAFE = re.compile(r"^(https?://|mailto:|data:image/(png|jpeg|gif|webp);|#|[^:]*$)", re.IGNORECASE)

@@ -12,11 +12,11 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.files import is_simulated
 from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
-from leapstudy.students.reading import Reading
 from leapstudy.students.rules import (
     FEWEST_CODES,
     PANEL_RULES,

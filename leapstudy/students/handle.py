@@ -12,12 +12,12 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
+from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.files import is_simulated
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
-from leapstudy.students.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table, TimestampValue
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.scratch import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
-from leapstudy.students.spill import spill_folder
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
@@ -33,7 +33,7 @@ def connect(memory_limit: str, threads: int | None) -> Backend:
     BadInput
         If the engine does not understand the limit.
     """
-    spill = spill_folder()
+    spill = process_folder()
     settings = {"memory_limit": memory_limit, "temp_directory": str(spill), "preserve_insertion_order": False}
     if threads is not None:
         settings["threads"] = threads

@@ -20,9 +20,9 @@ from ibis.expr.types import BooleanValue, Table, TimestampValue
 from pyspark.sql import SparkSession
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.scratch import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
-from leapstudy.students.spill import spill_folder
 
 PYTHON_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 """PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to."""
@@ -87,7 +87,7 @@ def _settings(master: str, memory_limit: str) -> dict[str, str]:
     amount = re.fullmatch(r"(\d+)\s*([MG])i?B", memory_limit.strip(), re.IGNORECASE)
     if not amount:
         raise BadInput(f"Spark does not take memory_limit={memory_limit!r}; write it as '500MB' or '2GB'.")
-    folder = str(spill_folder())
+    folder = str(process_folder())
     memory = {"spark.driver.memory": f"{amount[1]}{amount[2].lower()}", "spark.io.encryption.enabled": "true"}
     return own | memory | {"spark.local.dir": folder, "spark.sql.warehouse.dir": folder}
 

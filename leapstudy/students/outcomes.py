@@ -15,10 +15,10 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import bad_value
 from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, Limits, count_failures, kept_rows, limits_for, refuse
+from leapstudy.students.contract import Reading
 from leapstudy.students.files import is_simulated
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
-from leapstudy.students.reading import Reading
 from leapstudy.students.rules import PANEL_RULES, Rule, failures
 from leapstudy.students.sources import Source, read
 

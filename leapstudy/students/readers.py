@@ -12,10 +12,9 @@ from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.students import contract
-from leapstudy.students.contract import Shape
+from leapstudy.students.contract import CALENDAR_EVENTS, CATEGORIES, Reading, Shape
 from leapstudy.students.engine import keep
 from leapstudy.students.files import find
-from leapstudy.students.reading import CALENDAR_EVENTS, CATEGORIES, Reading
 from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read
 

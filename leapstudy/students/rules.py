@@ -1,6 +1,7 @@
 """What can be wrong with attendance rows: each rule once, for counting, for the quarantine and for the repair.
 
-A rule's predicate is an engine expression over the marked panel; nothing here ever looks at a row.
+When a rule fails is said here, by an engine expression over the marked panel that never looks at a row; how grave that
+is, and in which words it is told, stands in `rules.yml`.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Literal
 import ibis
 from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
+from leapstudy.core.parameter_file import packaged
 from leapstudy.students import contract
 from leapstudy.students.engine import sealed
 
@@ -21,6 +23,7 @@ KEY = ("student", "district_code", "school_code", "month")
 FIRST_YEAR = 2000
 """The first calendar year that a date of attendance or of a visit can lie in."""
 
+MOST_DAYS = contract.STUDENT_MONTH["days_enrolled"].high
 MOST_SCHOOL_DAYS = 23
 """Weekdays of the longest month."""
 
@@ -194,255 +197,97 @@ def _one_of(value: StringValue, legal: Sequence[str]) -> BooleanValue:
     return value.isnull() | value.isin(tuple(legal))
 
 
+def _stopped_feed(t: Table, limits: Limits) -> BooleanValue:
+    silent = (t.school_rows >= limits.feed_students) & (t.school_missed <= 0)
+    return t.school_code.notnull() & silent & (t.days_enrolled > 0)
+
+
 def _supports(t: Table, limits: Limits) -> BooleanValue:
     names = "|".join(re.escape(name) for name in limits.supports)
     return t.supports.isnull() | t.supports.re_search(f"^({names})?(;({names}))*;?$")
 
 
-PANEL_RULES: tuple[Rule, ...] = (
-    Rule("no_student", "error", lambda t, _: t.student.isnull(), "refused", "The student's id is empty."),
-    Rule("no_district", "error", lambda t, _: t.district_code.isnull(), "refused", "The district code is empty."),
-    Rule(
-        "odd_code",
-        "error",
-        _odd_code,
-        "refused",
-        "The district code is no letters and digits, or there are nearly as many codes as students: has a column "
-        "slipped?",
-    ),
-    Rule(
-        "lost_zeros",
-        "error",
-        _lost_zeros,
-        "refused",
-        "The district code lacks its leading zeros: it was treated as a number. Export codes as text.",
-    ),
-    Rule(
-        "unknown_district",
-        "error",
-        lambda t, limits: (
+_DECLARED = packaged(__file__, "rules")
+_NAMES = {
+    "first_year": FIRST_YEAR,
+    "thin": f"{THIN_SHARE:.0%}",
+    "statuses": ", ".join(contract.STATUSES),
+    "types": ", ".join(contract.VISIT_TYPES),
+    "results": ", ".join(contract.VISIT_RESULTS),
+}
+"""What stands in braces in `rules.yml`."""
+
+
+def _rules(table: str, predicates: Mapping[str, Predicate]) -> tuple[Rule, ...]:
+    """Return a table's rules in the order of `rules.yml`, which declares each that has a predicate."""
+    declared = _DECLARED[table]
+    if set(declared) != set(predicates):
+        raise RuntimeError(f"rules.yml and rules.py differ in {set(declared) ^ set(predicates)}.")
+    return tuple(
+        Rule(name, says["severity"], predicates[name], says["fix"], _words(says), says.get("drops", False))
+        for name, says in declared.items()
+    )
+
+
+def _words(says: Mapping[str, str]) -> str:
+    return says["says"].format(**_NAMES)
+
+
+PANEL_RULES = _rules(
+    "panel",
+    {
+        "no_student": lambda t, _: t.student.isnull(),
+        "no_district": lambda t, _: t.district_code.isnull(),
+        "odd_code": _odd_code,
+        "lost_zeros": _lost_zeros,
+        "unknown_district": lambda t, limits: (
             t.district_code.notnull() & ~_odd_code(t, limits) & ~_lost_zeros(t, limits) & ~_known(t, limits)
         ),
-        "refused",
-        "The district code matches none of the study's districts, while other rows' codes do.",
-    ),
-    Rule(
-        "unreadable",
-        "error",
-        lambda t, _: t.unreadable,
-        "refused",
-        "A required cell is empty, or a cell is not the number, month, date or yes/no that its column holds.",
-    ),
-    Rule(
-        "implausible_date",
-        "error",
-        lambda t, _: ~_plausible(t.month),
-        "refused",
-        f"The month lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the "
-        f"year.",
-    ),
-    Rule(
-        "unknown_status",
-        "error",
-        lambda t, _: ~_one_of(t.status, contract.STATUS.allowed),
-        "refused",
-        f"The status is none of {', '.join(contract.STATUS.allowed)}. Translate it under `values:` in "
-        f"params/students.yml.",
-    ),
-    Rule(
-        "mixed_status",
-        "error",
-        lambda t, _: t.mixed & (t.status == "year_to_date"),
-        "refused",
-        "Year-to-date figures stand among final ones; the two must never be mixed.",
-    ),
-    Rule(
-        "conflicting",
-        "error",
-        lambda t, _: _disputed(t),
-        "refused",
-        "The same student, school and month twice, with equal membership and different attendance.",
-    ),
-    Rule(
-        "visits_differ",
-        "error",
-        lambda t, _: t.visits_differ,
-        "refused",
-        "The same student has more than one month of first visit.",
-    ),
-    Rule(
-        "suppressed",
-        "quarantine",
-        lambda t, _: t.suppressed,
-        "set aside",
-        "A number of days is a sign such as * or <5: a value with bounds, neither zero nor missing.",
-    ),
-    Rule(
-        "over_by_more",
-        "quarantine",
-        lambda t, limits: _over(t, limits, small=False),
-        "set aside",
-        "More days attended than enrolled, by more than the tolerance (2 days by default).",
-    ),
-    Rule(
-        "impossible_days",
-        "quarantine",
-        lambda t, _: (t.days_enrolled < 0) | (t.days_attended < 0) | (t.days_enrolled > contract.ENROLLED.high),
-        "set aside",
-        "Negative days, or more days of membership than a month has.",
-    ),
-    Rule(
-        "crowded_month",
-        "quarantine",
-        lambda t, limits: (
-            (t.together > MOST_SCHOOL_DAYS + limits.overrun_days) & (t.days_enrolled <= contract.ENROLLED.high)
+        "unreadable": lambda t, _: t.unreadable,
+        "implausible_date": lambda t, _: ~_plausible(t.month),
+        "unknown_status": lambda t, _: ~_one_of(t.status, contract.STATUSES),
+        "mixed_status": lambda t, _: t.mixed & (t.status == "year_to_date"),
+        "conflicting": lambda t, _: _disputed(t),
+        "visits_differ": lambda t, _: t.visits_differ,
+        "suppressed": lambda t, _: t.suppressed,
+        "over_by_more": lambda t, limits: _over(t, limits, small=False),
+        "impossible_days": lambda t, _: (t.days_enrolled < 0) | (t.days_attended < 0) | (t.days_enrolled > MOST_DAYS),
+        "crowded_month": lambda t, limits: (
+            (t.together > MOST_SCHOOL_DAYS + limits.overrun_days) & (t.days_enrolled <= MOST_DAYS)
         ),
-        "set aside",
-        "More days enrolled in a month than it has school days, over all schools of the student together.",
-    ),
-    Rule(
-        "thin_month",
-        "quarantine",
-        lambda t, _: (t.days_enrolled > 0) & (t.month_rows < THIN_SHARE * t.largest_month),
-        "set aside",
-        f"Fewer than {THIN_SHARE:.0%} of the district's students have days in this month, so that it is no school "
-        f"month.",
-    ),
-    Rule(
-        "unknown_grade",
-        "quarantine",
-        lambda t, _: t.grade.notnull() & t.grade.notin(contract.GRADES),
-        "set aside",
-        "The grade is none of PK, K, 01 to 12.",
-    ),
-    Rule(
-        "stopped_feed",
-        "quarantine",
-        lambda t, limits: (
-            t.school_code.notnull()
-            & (t.school_rows >= limits.feed_students)
-            & (t.school_missed <= 0)
-            & (t.days_enrolled > 0)
-        ),
-        "set aside",
-        "A whole school shows no absence in this month: its feed has probably stopped.",
-    ),
-    Rule(
-        "over_by_two",
-        "fix",
-        lambda t, limits: _over(t, limits, small=True),
-        "capped at membership and flagged",
-        "Up to 2 days more attended than enrolled (the tolerance is a parameter).",
-    ),
-    Rule(
-        "zero_membership",
-        "fix",
-        lambda t, _: t.days_enrolled == 0,
-        "left out of rates",
-        "No days of membership in this month.",
-        drops=True,
-    ),
-    Rule(
-        "repeated",
-        "fix",
-        lambda t, _: (t.copy > 0) & ~_disputed(t),
-        "the row with the larger membership is kept",
-        "The same student, district, school and month again.",
-        drops=True,
-    ),
-    Rule(
-        "two_districts",
-        "fix",
-        lambda t, _: t.moved,
-        "days are added up, so that each district weighs by membership",
-        "The student has rows of more than one district in this month.",
-    ),
-    Rule(
-        "unmatched",
-        "warn",
-        lambda t, _: t.unmatched > 0,
-        "counted once or not at all",
-        "Source rows that count for nothing: a day listed twice, or an absence on a day without enrollment.",
-    ),
-    Rule(
-        "no_grade",
-        "warn",
-        lambda t, _: t.grade.isnull(),
-        "kept",
-        "No grade: the student cannot enter chronic absence or a grade band.",
-    ),
+        "thin_month": lambda t, _: (t.days_enrolled > 0) & (t.month_rows < THIN_SHARE * t.largest_month),
+        "unknown_grade": lambda t, _: t.grade.notnull() & t.grade.notin(contract.GRADES),
+        "stopped_feed": _stopped_feed,
+        "over_by_two": lambda t, limits: _over(t, limits, small=True),
+        "zero_membership": lambda t, _: t.days_enrolled == 0,
+        "repeated": lambda t, _: (t.copy > 0) & ~_disputed(t),
+        "two_districts": lambda t, _: t.moved,
+        "unmatched": lambda t, _: t.unmatched > 0,
+        "no_grade": lambda t, _: t.grade.isnull(),
+    },
 )
-
-
-VISIT_RULES: tuple[Rule, ...] = (
+VISIT_RULES = (
     PANEL_RULES[0],
     next(rule for rule in PANEL_RULES if rule.id == "unreadable"),
-    Rule(
-        "implausible_date",
-        "error",
-        lambda t, _: ~_plausible(t.visit_date) | ~_plausible(t.referral_date),
-        "refused",
-        f"A date lies before {FIRST_YEAR} or after next year: write dates as YYYY-MM-DD, with four digits of the year.",
-    ),
-    Rule(
-        "no_date",
-        "error",
-        lambda t, _: t.completed & t.visit_date.isnull(),
-        "refused",
-        "The visit is marked as completed and has no date.",
-    ),
-    Rule(
-        "unknown_type",
-        "error",
-        lambda t, _: ~_one_of(t.type, contract.VISIT_TYPES),
-        "refused",
-        f"The type of visit is none of {', '.join(contract.VISIT_TYPES)}. Translate it under `values:` in "
-        f"params/students.yml.",
-    ),
-    Rule(
-        "unknown_result",
-        "error",
-        lambda t, _: ~_one_of(t.result, contract.VISIT_RESULTS),
-        "refused",
-        f"How an attempt ended is none of {', '.join(contract.VISIT_RESULTS)}. Translate it under `values:` in "
-        f"params/students.yml.",
-    ),
-    Rule(
-        "unknown_support",
-        "error",
-        lambda t, limits: ~_supports(t, limits),
-        "refused",
-        "A support is none of those under `supports:` in params/students.yml; several are separated by semicolons.",
-    ),
-    Rule(
-        "not_in_attendance",
-        "quarantine",
-        lambda t, _: ~t.in_attendance,
-        "set aside",
-        "The student of the visit log is not in the attendance files: an id that lost its zeros, or another export.",
-    ),
-    Rule(
-        "outside_months",
-        "warn",
-        lambda t, _: t.outside,
-        "kept",
-        "The visit lies before the first or after the last month of the attendance files.",
-    ),
-    Rule(
-        "no_referral",
-        "warn",
-        lambda t, _: t.referral_date.isnull(),
-        "kept",
-        "No referral date: the row counts from its visit.",
-    ),
-    Rule(
-        "before_referral",
-        "warn",
-        lambda t, _: t.visit_date < t.referral_date,
-        "kept",
-        "The visit is dated before the referral.",
+    *_rules(
+        "visits",
+        {
+            "implausible_date": lambda t, _: ~_plausible(t.visit_date) | ~_plausible(t.referral_date),
+            "no_date": lambda t, _: t.completed & t.visit_date.isnull(),
+            "unknown_type": lambda t, _: ~_one_of(t.type, contract.VISIT_TYPES),
+            "unknown_result": lambda t, _: ~_one_of(t.result, contract.VISIT_RESULTS),
+            "unknown_support": lambda t, limits: ~_supports(t, limits),
+            "not_in_attendance": lambda t, _: ~t.in_attendance,
+            "outside_months": lambda t, _: t.outside,
+            "no_referral": lambda t, _: t.referral_date.isnull(),
+            "before_referral": lambda t, _: t.visit_date < t.referral_date,
+        },
     ),
 )
+PART_RULES: dict[str, tuple[Severity, str]] = {
+    name: (says["severity"], _words(says)) for name, says in _DECLARED["parts"].items()
+}
+"""What can become of a row of a table that a panel is joined from, beside being used."""
 
 
 def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:
@@ -455,26 +300,3 @@ def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:
     removing = [(flagged[f"bad_{rule.id}"], rule.id) for rule in rules if rule.removes]
     flagged = flagged.mutate(fate=ibis.cases(*removing, else_="used"))
     return flagged.mutate(kept=flagged.fate == "used")
-
-
-PART_RULES: dict[str, tuple[Severity, str]] = {
-    "unreadable": (
-        "error",
-        "A required cell is empty, or a cell is not the date, number or yes/no that its column holds.",
-    ),
-    "implausible_date": ("error", f"A date lies before {FIRST_YEAR} or after next year."),
-    "exit_before_entry": ("error", "A spell of enrollment ends before it begins."),
-    "school_not_in_calendar": (
-        "error",
-        "The school has no day in the calendar: a code that lost its zeros, or a calendar that lacks it.",
-    ),
-    "unknown_category": (
-        "error",
-        "The category of the event is not known. Say under `categories:` what share of a day it means.",
-    ),
-    "impossible_days": ("error", "The share of the day missed is not between 0 and 1."),
-    "suppressed": ("error", "The share of the day missed is a sign such as * or <5."),
-    "no_school_day": ("warn", "Days on which the school did not teach (holidays, teachers' days)."),
-    "no_absence": ("warn", "Events that mean presence (tardy, in attendance)."),
-}
-"""What can become of a row of a table that a panel is joined from, beside being used."""

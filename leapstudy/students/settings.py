@@ -4,15 +4,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import check_engine
-from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.parameter_file import Part, read_part
 from leapstudy.students import contract
-from leapstudy.students.reading import Reading
+from leapstudy.students.contract import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
@@ -23,10 +23,8 @@ Level = Literal["student", "school", "district"]
 """What was drawn by lot."""
 
 
-class Rollout(BaseModel):
+class Rollout(Part):
     """What was drawn and promised before the first visit; nothing by default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: Level = "student"
     starts: dict[str, str] = Field(default_factory=dict)
@@ -47,10 +45,8 @@ class Rollout(BaseModel):
         return self
 
 
-class StudentSettings(BaseModel):
+class StudentSettings(Part):
     """Where the student files are and how visited students are compared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: str
     visits: str
@@ -105,20 +101,7 @@ def load_settings(path: Path | None = None) -> StudentSettings:
         If the file is missing or no YAML, a key or column is unknown, or a value is not legal.
     """
     source = path or paths.params() / "students.yml"
-    if not source.is_file():
-        raise BadInput(f"The parameter file {source.name} is missing. Restore params/ from version control.")
-    return _checked(read_mapping(source), source.name)
-
-
-def _checked(content: object, name: str) -> StudentSettings:
-    for key in content if isinstance(content, dict) else ():
-        if key not in StudentSettings.model_fields:
-            raise bad_value(f"parameter in {name}", key, StudentSettings.model_fields, "The file says what each means.")
-    try:
-        settings = StudentSettings.model_validate(content)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
-        raise BadInput(f"{name} cannot be used: {'; '.join(faults)}.") from None
+    settings, name = read_part(source, StudentSettings), source.name
     for column in settings.columns:
         if column not in COLUMNS:
             raise bad_value(f"column under columns: in {name}", column, COLUMNS, "Write it as `name here: name there`.")

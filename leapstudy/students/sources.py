@@ -12,10 +12,9 @@ from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
-from leapstudy.students.contract import Column
+from leapstudy.students.contract import Column, Reading
 from leapstudy.students.engine import on
 from leapstudy.students.files import Dialect, Files, find, name_key, source_columns
-from leapstudy.students.reading import Reading
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
@@ -170,7 +169,7 @@ def _as_grade(value: StringValue) -> StringValue:
 def _as_choice(column: Column, value: StringValue) -> StringValue:
     """Return a choice in the contract's spelling where capitals, spaces and hyphens are all that differs."""
     text = value.lower().re_replace(r"[\s-]+", "_")
-    return _replaced(text, column.known)
+    return _replaced(text, column.values)
 
 
 def _convert(column: Column, value: Value, own: Mapping[str, str]) -> Value:

@@ -17,35 +17,6 @@ from leapstudy.students.contract import (
 SENT = ("first_visit_month",)
 """Columns that the workspace fills itself; no vendor sends them."""
 KINDS = {"text": "string", "number": "number", "month": "yearmonth", "date": "date", "flag": "boolean"}
-EXAMPLES = {
-    "student": "A1001",
-    "district_code": "00350",
-    "school_code": "0035001",
-    "grade": "07",
-    "month": "YYYY-10",
-    "days_enrolled": "19",
-    "days_attended": "17.5",
-    "high_needs": "true",
-    "status": "final",
-    "date": "YYYY-10-14",
-    "attended": "0.5",
-    "entry_date": "YYYY-08-27",
-    "exit_date": "",
-    "referral_date": "YYYY-10-01",
-    "visit_date": "YYYY-10-09",
-    "type": "in_person",
-    "completed": "false",
-    "result": "refused",
-    "language": "es",
-    "visitor": "community health worker",
-    "supports": "food;transport",
-    "outcome": "courses_failed",
-    "period_start": "YYYY-09-01",
-    "period_end": "YYYY-01-31",
-    "value": "1",
-    "of": "6",
-}
-"""One INVENTED cell a column."""
 TABLES: dict[str, Table] = {
     "visits": VISITS,
     "attendance_by_month": STUDENT_MONTH,
@@ -84,7 +55,7 @@ def schema(table: Table) -> str:
         {
             "name": column.name,
             "type": KINDS[column.kind],
-            "description": column.meaning,
+            "description": column.means,
             "constraints": _constraints(column),
         }
         for column in sent(table)
@@ -134,8 +105,7 @@ def _section(name: str, table: Table) -> str:
         "|---|---|---|---|---|---|",
     ]
     rows = [
-        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.allowed)} | {EXAMPLES[c.name]} "
-        f"| {c.meaning} |"
+        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.allowed)} | {c.example} | {c.means} |"
         for c in sent(table)
     ]
     return "\n".join([*head, *rows, ""])

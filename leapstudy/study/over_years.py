@@ -13,7 +13,8 @@ from leapstudy.data.names import short
 from leapstudy.did.comparison import comparison_codes, treated_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, row
-from leapstudy.did.inference import Inference
+from leapstudy.did.eventstudy import EventStudy
+from leapstudy.did.inference.record import Inference
 from leapstudy.did.long_outcome import (
     SCALES,
     Effects,
@@ -25,9 +26,7 @@ from leapstudy.did.long_outcome import (
     synthetic_of,
     whole_contrast,
 )
-from leapstudy.did.records import EventStudy
-from leapstudy.did.sensitivity.bounds import robust_bounds
-from leapstudy.did.sensitivity.record import Bounds
+from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
 from leapstudy.evidence.broken_series import screen
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")

@@ -19,9 +19,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.core.names import Track
+from leapstudy.core.parameter_file import Part
 from leapstudy.core.sources import package_hash
 from leapstudy.data.districts import District
-from leapstudy.data.tables import Part
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "papermill")

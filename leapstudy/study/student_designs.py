@@ -12,12 +12,12 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.before_after import before_after, before_after_effects
+from leapstudy.did.coefficients import joint_test
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Card, Context, Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
-from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_months import without_few, without_residue
@@ -200,16 +200,9 @@ def pre_trend(effects: Effects | None) -> PreTrend | None:
     """Return the joint test of the months before the visit; None where there are none to test."""
     if effects is None:
         return None
-    shown = np.flatnonzero(effects.key >= -MONTHS_TESTED)  # the overall has no key and stays out
-    try:
-        test = pretrend_test(
-            effects.key[shown],
-            effects.estimate[shown],
-            effects.covariance[np.ix_(shown, shown)],
-            effects.drift[shown],
-            effects.df,
-            effects.card.anticipation,
-        )
-    except BadInput:
-        return None
-    return PreTrend(test.p_value, test.slope, len(test.key))
+    # months in which an effect is allowed are not tested; the overall has no key and stays out
+    tested = (effects.key >= -MONTHS_TESTED) & (effects.key < -effects.card.anticipation) & (effects.se > 0)
+    months = np.flatnonzero(tested)
+    covariance = effects.covariance[np.ix_(months, months)]
+    test = joint_test(effects.estimate[months], covariance, effects.drift[months], effects.df)
+    return None if np.isnan(test.p_value) else PreTrend(test.p_value, test.slope, len(months))

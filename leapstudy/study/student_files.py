@@ -71,7 +71,7 @@ def _sources_hash() -> str:
     """Return a hash over all that the answers depend on beside files and parameters; not on its pictures."""
     package = Path(__file__).parents[1]
     rooms = ("core", "data", "students", "did", "evidence", "study")
-    files = [*(file for room in rooms for file in (package / room).rglob("*.py")), *paths.raw().rglob("*.csv")]
+    files = [*(file for room in rooms for file in (package / room).rglob("*.[py]*[yl]")), *paths.raw().rglob("*.csv")]
     versions = json.dumps(libraries(), sort_keys=True).encode()
     return sha256_bytes(b"\0".join([versions, *(file.read_bytes() for file in sorted(files))]))
 

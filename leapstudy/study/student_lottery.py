@@ -248,7 +248,7 @@ def _attrition(offered: np.ndarray, used: np.ndarray) -> tuple[Attrition | None,
     verdict = "low" if lost.low else "high: the draw no longer protects against selection"
     return lost, (
         f"overall {lost.overall_pct:.1f}%, differential {lost.differential_pct:.1f} points, at most "
-        f"{lost.limit_pct:.1f} by the {lost.boundary} boundary: {verdict}"
+        f"{lost.limit_pct:.1f} by the cautious boundary: {verdict}"
     )
 
 

@@ -9,9 +9,9 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.coefficients import bands
 from leapstudy.did.honest import breakdown, honest_bounds, honest_path
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Context, Effects, estimate_rows
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds
 

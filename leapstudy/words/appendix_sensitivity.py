@@ -4,7 +4,7 @@ together.
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, counted, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
 from leapstudy.core.table import Table
 from leapstudy.data.names import program_name, short, study_names, year_words
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
@@ -62,7 +62,7 @@ def inference(source: Source) -> Answer:
         else f"Permutation of the label {program_name()} among districts"
     )
     text = (
-        f"{what}: {probability(r.p_value)}, 95% interval {between(r.effect.low, r.effect.high)} points; the smallest "
+        f"{what}: {probability(r.p_value)}, {interval_words(r.effect.low, r.effect.high)}; the smallest "
         f"p-value possible is {number(r.verdict.p_floor, 4)}."
     )
     methods = source.frame("answer", "methods")
@@ -145,14 +145,14 @@ def rebound(source: Source) -> str:
     gap = f"{points(found['mean_gap_pp'])} points off"
     if left:
         gap = (
-            f"{points(left['estimate_pp'])} points off (95% interval {between(left['low_pp'], left['high_pp'])}, "
+            f"{points(left['estimate_pp'])} points off ({interval_words(left['low_pp'], left['high_pp'])}, "
             f"{probability(left['p_value'])})"
         )
     first, fell, rose = map(year_words, found["years"])
     return (
         f"Among {counted(found['n'], 'district')} without {program_name()} the change to {rose} is "
-        f"{number(found['slope'])} per point of change from {first} to {fell} (95% interval "
-        f"{between(found['slope_low'], found['slope_high'])}). Against that line the treated side is {gap}."
+        f"{number(found['slope'])} per point of change from {first} to {fell} ("
+        f"{interval_words(found['slope_low'], found['slope_high'])}). Against that line the treated side is {gap}."
     )
 
 

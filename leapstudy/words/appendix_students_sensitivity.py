@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, counted, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
 from leapstudy.core.table import Table
 from leapstudy.study.student_results import DESIGN_LABELS
 from leapstudy.words.appendix_source import Answer, Source, absent
@@ -69,7 +69,7 @@ def inference(source: Source) -> str:
     r = source.reading
     p = "" if r.p_value is None else f"{probability(r.p_value)}, "
     return (
-        f"Errors are clustered by student: {p}95% interval {between(r.effect.low, r.effect.high)} points. They tell "
+        f"Errors are clustered by student: {p}{interval_words(r.effect.low, r.effect.high)}. They tell "
         "of chance among students; that districts differ from one another is not in them."
     )
 

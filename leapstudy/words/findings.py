@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import between, counted, missing, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, missing, number, percent, points, probability
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
@@ -17,19 +17,15 @@ from leapstudy.data.names import (
     year_words,
     years_words,
 )
-from leapstudy.did.answer import (
-    Answer,
-    DistrictAnswer,
-    EventStudy,
-    PooledAnswer,
-    Rebound,
-    contrast_rows,
-    outcome_rows,
-)
+from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
-from leapstudy.did.records import Detectable
-from leapstudy.did.sensitivity import Adjusted
-from leapstudy.evidence.power import PowerBlock
+from leapstudy.did.rebound import Rebound
+from leapstudy.did.sensitivity.covariates import Adjusted
+from leapstudy.did.spread import Detectable
+from leapstudy.evidence.assess import STATEMENT
+from leapstudy.evidence.cost import VISITED_ASSUMPTION
+from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
 from leapstudy.evidence.verdict import Kind
 from leapstudy.study.public import Study
 
@@ -116,13 +112,6 @@ def moved(value: float) -> str:
     if round(value, 2) == 0:
         return "as much"
     return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
-
-
-def interval_words(low: float | None, high: float | None) -> str:
-    """Return an interval as a parenthesis holds it: ``95% CI −1.28 to 0.60``, or that there is none."""
-    if missing(low) or missing(high) or not (math.isfinite(low or 0) and math.isfinite(high or 0)):
-        return "no bounded 95% CI"
-    return f"95% CI {between(low, high)}"
 
 
 def zero_words(low: float | None, high: float | None) -> str:
@@ -239,7 +228,7 @@ def could_we_see_it(study: Study) -> Finding:
         f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
         f"{number(min(diluted))} to {number(max(diluted))} "
         f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{power.assumption}"
+        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}"
     )
     title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -428,7 +417,7 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {evidence.wwc.statement} {evidence.wwc.why}"
+    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
@@ -443,7 +432,7 @@ def days(study: Study) -> str:
     money = cost.dollars_per_day
     return (
         f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
-        f"{cost.assumption}"
+        f"{VISITED_ASSUMPTION}"
     )
 
 

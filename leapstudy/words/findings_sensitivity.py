@@ -1,10 +1,10 @@
 """What a notebook prints under the pictures of sensitivity: one sentence each, made by rule."""
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, number, percent, points, probability
+from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
 from leapstudy.data.names import program_name
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
-from leapstudy.did.pooling import FLAT, Prior
+from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.study.choice import Choice
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
@@ -32,12 +32,13 @@ def pooled(answer: PooledAnswer) -> str:
     sure = int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum())
     lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
-        f"{lead} mean effect over districts is {points(model.mu_pp)} points (95% interval "
-        f"{between(model.mu_low_pp, model.mu_high_pp)}), above zero with probability {number(model.mu_above_zero)}; "
-        f"districts differ by a standard deviation of {number(model.tau_pp)} ({number(model.tau_low_pp)} to "
-        f"{number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals exclude zero; counting that "
-        f"{len(rows)} districts were looked at, the smallest p-value is {number(rows['p_bh'].min())} "
-        f"(Benjamini-Hochberg) or {number(rows['p_rw'].min())} (Romano-Wolf). The chance that a district gained "
+        f"{lead} mean effect over districts is {points(model.mu_pp)} points ("
+        f"{interval_words(model.mu_low_pp, model.mu_high_pp)}), above zero with probability "
+        f"{number(model.mu_above_zero)}; districts differ by a standard deviation of {number(model.tau_pp)} "
+        f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals "
+        f"exclude zero; counting that {len(rows)} districts were looked at, the smallest p-value is "
+        f"{number(rows['p_bh'].min())} (Benjamini-Hochberg) or {number(rows['p_rw'].min())} (Romano-Wolf). "
+        f"The chance that a district gained "
         f"{number(model.threshold_pp, 1)} points or more is {percent(rows['p_above_threshold'].min(), 0)} to "
         f"{percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
     )

@@ -5,10 +5,10 @@ headline.
 import math
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, points
+from leapstudy.core.phrases import between, interval_words, points
 from leapstudy.data.names import comparison_words, outcome_words, study_names
 from leapstudy.study.over_years import OverYears
-from leapstudy.words.findings import Finding, interval_words
+from leapstudy.words.findings import Finding
 
 
 def side_words(answer: OverYears) -> str:

@@ -8,10 +8,7 @@ from leapstudy.core.phrases import between, missing, points
 from leapstudy.core.table import Table
 from leapstudy.data.names import comparison_short, study_names
 from leapstudy.evidence.assess import Evidence
-
-SHOWN_ENROLLMENT = 2_000
-"""Students a district at which power is shown."""
-
+from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
 NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
 
@@ -46,8 +43,7 @@ def what_it_would_take(evidence: Evidence) -> Table:
     """Return the smallest detectable effect by districts on either side; a star where the largest published shows."""
     if evidence.power is None:
         return _none("What it would take to see the published effects", NOT_PUBLISHED)
-    reach = evidence.reach[evidence.reach["enrollment"] == SHOWN_ENROLLMENT]
-    largest = float(reach["diluted_high_pp"].iloc[0])
+    largest, reach = max(item.diluted_pp for item in evidence.power.published), evidence.reach
     cells = reach.assign(cell=[_cell(value, largest) for value in reach["mde_pp"]])
     grid = cells.pivot(index="n_treated", columns="n_comparison", values="cell").reset_index()
     grid.columns = pd.Index(["With the program", *(f"{count} to compare" for count in grid.columns[1:])])

@@ -41,6 +41,8 @@ def test_every_command_has_help_with_an_example(command, monkeypatch, capsys):
         (("run", "--jbos", "2"), "--jobs"),
         (("run", "--timeout", "0"), "--timeout"),
         (("run", "--out", "nowhere://bucket/reports"), "cannot be opened"),
+        (("run", "hartford", "--out", f"{os.devnull}/reports"), "cannot be written"),
+        (("templates", f"{os.devnull}/reports"), "cannot be read or written"),
         (("check", "nowhere.parquet"), "simulate"),
         (("refresh", "10_distrct"), "10_district"),
         (("sing",), "sing"),

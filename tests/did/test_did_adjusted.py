@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from drdid.drdid import drdid_panel
 
 from leapstudy.core.errors import BadInput
@@ -49,6 +50,36 @@ def test_it_is_the_reference_s_estimate_and_its_jackknife_by_school(weighted):
     assert ours.se == pytest.approx(np.sqrt(29 / 30 * ((without - estimate) ** 2).sum()), rel=2e-3)
     by_row = adjusted_effect(change, visited, x, np.arange(n), weight).se
     assert se < by_row < 1.03 * se, "a jackknife of rows is the influence function's error, hardly larger"
+
+
+def test_it_is_what_statsmodels_gives_step_by_step():
+    """The slow twin: a logit by its GLM, least squares by its WLS, and the influence with whole matrices."""
+    change, visited, x, _ = _rows(3000, 8)
+    weight = np.where(visited, 1.0, np.random.default_rng(4).uniform(1, 3, 3000))
+    d, w, both = visited.astype(float), weight / weight.mean(), sm.add_constant(x)
+    chance = sm.GLM(d, both, sm.families.Binomial(), freq_weights=w).fit(maxiter=60)
+    other = (1 - d) * w
+    gap = change - both @ sm.WLS(change, both, other).fit().params
+    on, off = d * w, other * chance.fittedvalues / (1 - chance.fittedvalues)
+    effect, background = on @ gap / on.sum(), off @ gap / off.sum()
+    slope = (other * gap)[:, None] * both @ np.linalg.inv((other[:, None] * both).T @ both / 3000)
+    score = (w * (d - chance.fittedvalues))[:, None] * both @ (chance.normalized_cov_params * 3000)
+    treated = (on * (gap - effect) - slope @ (on[:, None] * both).mean(axis=0)) / on.mean()
+    tilt = score @ (off[:, None] * (gap - background)[:, None] * both).mean(axis=0)
+    compared = (off * (gap - background) + tilt - slope @ (off[:, None] * both).mean(axis=0)) / off.mean()
+    ours = adjusted_effect(change, visited, x, np.arange(3000), weight)
+    assert ours.estimate == pytest.approx(effect - background, abs=1e-10)
+    influence = np.sqrt(((treated - compared) ** 2).sum() / 3000 / 2999)
+    assert influence < ours.se < 1.015 * influence, "a jackknife of rows is hardly larger than the influence's error"
+
+
+def test_a_group_without_comparison_rows_and_more_columns_than_rows_are_refused():
+    change, visited, x, school = _rows()
+    alone = np.arange(600) < 5
+    with pytest.raises(BadInput, match="no like among the others"):
+        _unweighted(change, visited | alone, np.column_stack([x, alone]), school)
+    with pytest.raises(BadInput, match="too few to be adjusted"):
+        _unweighted(change[:20], visited[:20], np.random.default_rng(0).normal(size=(20, 40)), school[:20])
 
 
 def test_a_whole_weight_is_that_many_rows():

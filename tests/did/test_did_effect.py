@@ -16,7 +16,7 @@ from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import exact, shuffled
-from leapstudy.did.spread import spread_of
+from leapstudy.did.spread import mde_factor, spread_of
 from leapstudy.did.two_by_two import cluster_robust, difference_in_means, regression
 
 YEARS = ("2019-20", "2020-21", "2021-22")
@@ -153,7 +153,7 @@ def test_the_smallest_detectable_effect_is_found_in_four_of_five_cases():
     rng = np.random.default_rng(7)
     changes = rng.normal(size=(4000, 21))
     sample = make(np.full((1, 3), 90.0), np.column_stack([np.full((20, 2), 90.0), 90 + rng.normal(size=20)]))
-    factor = fit(sample).detectable.mde_t_pp / fit(sample).detectable.se_pp
+    factor = mde_factor(spread_of(sample).df)
     se = changes[:, 1:].std(axis=1, ddof=1) * np.sqrt(1 + 1 / 20)
     t = (changes[:, 0] + factor * np.sqrt(1 + 1 / 20) - changes[:, 1:].mean(axis=1)) / se
     # SIMULATED, unit noise: power 0.80, four standard errors are 0.025

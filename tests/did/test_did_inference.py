@@ -15,7 +15,7 @@ from leapstudy.did import permutation
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.inference import estimate_rows, headline, infer, methods_table
+from leapstudy.did.inference.compare import estimate_rows, headline, infer, methods_table
 from leapstudy.did.inference.noise import noise_before, size_variance, spread_before
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.permutation import exact

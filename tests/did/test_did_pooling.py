@@ -11,18 +11,16 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.data import leap_districts, load_facts
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.pooling import (
-    FLAT,
-    Prior,
+from leapstudy.did.pooling.pool import (
     caterpillar_table,
     estimate_rows,
     p_values_table,
     pool_districts,
-    published_prior,
-    shrink,
+    romano_wolf,
+    shuffled_effects,
 )
-from leapstudy.did.pooling.pool import romano_wolf, shuffled_effects
-from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile
+from leapstudy.did.pooling.prior import FLAT, Prior, published_prior
+from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile, shrink
 
 ROOT = Path(__file__).parents[2]
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])

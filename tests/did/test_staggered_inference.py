@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,16 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import to_frame
+from leapstudy.did.coefficients import bands, joint_test
 from leapstudy.did.honest import honest_path
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Context, estimate_rows
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
-from leapstudy.did.staggered.pretrend import pretrend_test
 from leapstudy.students.moments.influence import clustered
 from leapstudy.students.moments.record import NEVER
+from leapstudy.study.student_designs import pre_trend
 
 UNIVERSAL = Choices(base="universal")
 PLACE = Context("0640011", "Hartford", "attendance_rate", "simulated")
@@ -79,23 +80,25 @@ def test_bands_are_the_same_for_the_same_seed_and_exact_for_one():
     assert two[0] == two[1] != bands(np.zeros(2), np.eye(2), 14.0, seed=6).sup_t
 
 
-def test_the_pre_trend_test_by_hand():
-    key, estimate = np.array([-3.0, -2.0, 0.0]), np.array([2.0, 1.0, 9.0])
-    found = pretrend_test(key, estimate, np.diag([1.0, 0.25, 1.0]), key + 1, np.inf)
+def test_the_joint_test_by_hand():
+    values, covariance, drift = np.array([2.0, 1.0]), np.diag([1.0, 0.25]), np.array([-2.0, -1.0])
+    found = joint_test(values, covariance, drift, np.inf)
     assert found.statistic == pytest.approx(2**2 / 1 + 1**2 / 0.25)
     assert found.p_value == pytest.approx(np.exp(-8 / 2))  # chi-squared with two degrees of freedom
-    assert found.key.tolist() == [-3, -2]
-    finite = pretrend_test(key, estimate, np.diag([1.0, 0.25, 1.0]), key + 1, 14.0)
+    finite = joint_test(values, covariance, drift, 14.0)
     assert finite.statistic == pytest.approx(8 * 13 / (14 * 2)) and finite.p_value > found.p_value
-    with pytest.raises(BadInput, match="0 months"):
-        pretrend_test(np.array([0.0]), np.ones(1), np.eye(1), np.ones(1), np.inf)
+    for nothing in (
+        joint_test(np.empty(0), np.empty((0, 0)), np.empty(0), np.inf),
+        joint_test(values, covariance, drift, 1.0),
+    ):
+        assert np.isnan([nothing.statistic, nothing.p_value, nothing.slope]).all()
 
 
 def test_the_detectable_slope_is_detected_four_times_in_five():
     rng = np.random.default_rng(3)
     v = 0.3 * np.eye(4) + 0.2
-    key, drift = np.array([-5.0, -4, -3, -2]), np.array([-4.0, -3, -2, -1])
-    slope = pretrend_test(key, np.zeros(4), v, drift, np.inf).slope
+    drift = np.array([-4.0, -3, -2, -1])
+    slope = joint_test(np.zeros(4), v, drift, np.inf).slope
     draws = rng.multivariate_normal(slope * drift, v, 4_000)
     wald = np.einsum("ij,jk,ik->i", draws, np.linalg.inv(v), draws)
     assert (wald > stats.chi2.ppf(0.95, 4)).mean() == pytest.approx(0.80, abs=0.02)
@@ -162,7 +165,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
-from leapstudy.did.staggered.bands import bands
+from leapstudy.did.coefficients import bands, joint_test
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects
@@ -187,10 +190,13 @@ def test_hash_seed_and_threads_change_nothing():
     assert printed[0] == printed[1] and len(printed[0].splitlines()) == 2
 
 
-def test_declared_anticipation_is_not_tested_as_a_pre_trend():
-    key = np.array([-5.0, -4, -3, -2, -1, 0])
-    estimate = np.where(key >= -2, 9.0, 0.0)
-    v = np.eye(6)
-    assert pretrend_test(key, estimate, v, key + 1, np.inf).p_value < 0.001
-    found = pretrend_test(key, estimate, v, key + 1, np.inf, anticipation=2)
-    assert found.p_value == 1 and found.key.tolist() == [-5, -4, -3]
+def test_declared_anticipation_is_not_tested_as_a_pre_trend(effects):
+    estimate, covariance = np.where(effects.key >= -2, 9.0, 0.0), np.eye(len(effects.key))
+    declared = replace(effects, estimate=estimate, covariance=covariance)
+    tested, allowed = (
+        pre_trend(replace(declared, card=replace(declared.card, anticipation=months))) for months in (0, 2)
+    )
+    assert tested is not None and tested.p_value < 0.001
+    assert (
+        allowed is not None and allowed.p_value == 1 and allowed.months == tested.months - 1
+    )  # of -1 and -2 the first is the base

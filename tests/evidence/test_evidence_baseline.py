@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did.design import Spec
 from leapstudy.evidence.baseline import COX, DISTRICT_DIFFERENCE, baseline_equivalence, district_difference
 
 HARTFORD, DANBURY = "0640011", "0340011"
@@ -14,7 +15,7 @@ def _leap(study):
 
 
 def test_pooled_alliance_row_equals_the_long_way(study):
-    row = baseline_equivalence(study, _leap(study), "alliance")[0]
+    row = baseline_equivalence(study, _leap(study), Spec(comparison="alliance"))[0]
     last = study.chronic[study.chronic["year"] == "2019-20"].set_index("district_code")["percent"]
     flags = study.districts.set_index("district_code")
     treated = [last[code] for code in flags.index if flags["leap"][code]]
@@ -26,33 +27,36 @@ def test_pooled_alliance_row_equals_the_long_way(study):
 
 
 def test_the_comparison_group_decides_the_category(study):
-    pooled = {name: baseline_equivalence(study, _leap(study), name)[0] for name in ("alliance", "others", "drg_gh")}
+    pooled = {
+        name: baseline_equivalence(study, _leap(study), Spec(comparison=name))[0]
+        for name in ("alliance", "others", "drg_gh")
+    }
     assert pooled["others"].category == "not satisfied"
     assert pooled["drg_gh"].n_treated == 7
     assert abs(pooled["drg_gh"].index) < abs(pooled["alliance"].index) < abs(pooled["others"].index)
 
 
 def test_attendance_is_never_held_against_the_thresholds(study):
-    rows = baseline_equivalence(study, [HARTFORD], "alliance")[1:]
+    rows = baseline_equivalence(study, [HARTFORD], Spec(comparison="alliance"))[1:]
     assert [row.year for row in rows] == ["2019-20", "2020-21"]
     assert all(row.category is None and row.yardstick == DISTRICT_DIFFERENCE for row in rows)
 
 
 def test_greenwich_is_not_a_comparison_district_in_2019_20(study):
-    _, attendance, later = baseline_equivalence(study, [HARTFORD], "others")
+    _, attendance, later = baseline_equivalence(study, [HARTFORD], Spec(comparison="others"))
     last = study.chronic[study.chronic["year"] == "2019-20"]
     assert "0570011" not in set(last["district_code"])
     assert later.n_comparison == attendance.n_comparison + 1
 
 
 def test_student_weights_are_used(study):
-    equal, students = (baseline_equivalence(study, _leap(study), "alliance", w)[0] for w in ("equal", "students"))
+    equal, students = (baseline_equivalence(study, _leap(study), Spec(weights=w))[0] for w in ("equal", "students"))
     assert equal.mean_treated_pct != pytest.approx(students.mean_treated_pct, abs=0.1)
 
 
 def test_no_peer_is_an_error(study):
     with pytest.raises(BadInput, match="no peer"):
-        baseline_equivalence(study, [HARTFORD], "drg_gh")
+        baseline_equivalence(study, [HARTFORD], Spec(comparison="drg_gh"))
 
 
 def test_district_difference_by_hand():

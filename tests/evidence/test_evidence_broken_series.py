@@ -6,7 +6,8 @@ import pytest
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.broken_series import fit_noise, log_odds, screen
+from leapstudy.evidence import broken_series
+from leapstudy.evidence.broken_series import fit_noise, log_odds, median_slope, screen
 
 YEARS = [f"{year}-{year % 100 + 1:02d}" for year in range(2011, 2019)]
 
@@ -102,3 +103,15 @@ def test_too_little_to_compare_with_is_refused(simulated):
     rates, students = simulated
     with pytest.raises(BadInput, match="at least 3 years and 12 districts"):
         screen(rates.iloc[:, :2], students)
+
+
+@pytest.mark.parametrize(("points", "drawn"), [(3, 1), (40, 1), (1700, 200_000), (1700, 1)])
+def test_the_median_slope_is_that_of_all_pairs_also_where_drawn_pairs_mislead(points, drawn, monkeypatch):
+    monkeypatch.setattr(broken_series, "PAIRS_DRAWN", drawn)
+    rng = np.random.default_rng(points)
+    x = rng.normal(size=points).round(2)
+    y = x + rng.standard_t(3, points)
+    first, second = np.triu_indices(points, 1)
+    differ = x[first] != x[second]
+    assert median_slope(x, y) == np.median((y[second] - y[first])[differ] / (x[second] - x[first])[differ])
+    assert median_slope(np.ones(points), y) == 0.0

@@ -61,7 +61,6 @@ def test_cost_above_zero_has_its_interval():
 
 def test_block_by_hand():
     block = cost_block(1000.0, 10.0, 0.05, Range(0.5, 0.25, 1.0), [("x", 10.0)], ())
-    assert block.dollars_per_served == 100.0
     assert block.days_average.value == pytest.approx(0.9)
     assert block.days_visited.low == pytest.approx(9.0)
     # 0.5 points over 5% coverage are 10 points or 18 days for a visited student

@@ -11,44 +11,13 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import Permutation, exact
 from leapstudy.did.spread import Spread, detectable, mde_factor
 from leapstudy.evidence.power import (
-    coverage,
-    coverage_needed,
     design_mde_pp,
     detectable_grid,
-    diluted_pp,
     equivalence,
     power_block,
     sampling_sd_pp,
     spread_at,
 )
-
-
-def test_published_dilution():
-    # 8,690 of 148,083 is 5.9%; +4 and +15 points on them are +0.2 and +0.9 on the average
-    share = coverage(8690, 148083)
-    assert share == pytest.approx(0.0587, abs=5e-5)
-    assert diluted_pp(4, share) == pytest.approx(0.235, abs=5e-4)
-    assert diluted_pp(15, share) == pytest.approx(0.880, abs=5e-4)
-
-
-@pytest.mark.parametrize(("served", "enrolled"), [(0, 10), (11, 10), (-1, 10)])
-def test_impossible_coverage_is_refused(served, enrolled):
-    with pytest.raises(BadInput, match="visited"):
-        coverage(served, enrolled)
-
-
-@given(st.floats(0.1, 40), st.floats(0.01, 40))
-def test_coverage_needed_inverts_the_dilution(effect, mde):
-    needed = coverage_needed(effect, mde)
-    if needed is None:
-        assert mde > effect
-    else:
-        assert 0 < needed <= 1
-        assert diluted_pp(effect, needed) == pytest.approx(mde)
-
-
-def test_no_coverage_makes_a_harm_detectable_as_a_gain():
-    assert coverage_needed(-3.0, 1.0) is None
 
 
 def of_t(se, df):
@@ -118,10 +87,10 @@ def test_mde_is_refused_without_comparison_districts():
 
 
 def test_enrollment_noise_by_hand_and_by_simulation():
-    assert sampling_sd_pp(400, 8.0) == pytest.approx(0.4)
+    assert sampling_sd_pp(400) == pytest.approx(0.4)
     means = np.random.default_rng(3).normal(93, 8, (4000, 400)).mean(axis=1)
     # the sd of 4,000 draws is known to about 1.1%
-    assert means.std() == pytest.approx(sampling_sd_pp(400, 8.0), rel=0.04)
+    assert means.std() == pytest.approx(sampling_sd_pp(400), rel=0.04)
 
 
 def test_larger_districts_lose_only_the_sampling_part():
@@ -131,33 +100,17 @@ def test_larger_districts_lose_only_the_sampling_part():
     assert spread_at(0.1, 500, 2000) == pytest.approx(np.sqrt(2) * sampling_sd_pp(2000))
 
 
-def test_grid_holds_every_combination_and_its_floor():
-    grid = detectable_grid(1.2, 2661, [4, 15, 7], 0.0587, (1, 15), (5, 19), (500, 2000))
-    assert len(grid) == 8
-    one = grid[(grid["n_treated"] == 1) & (grid["n_comparison"] == 19)]
-    assert one["p_floor"].to_numpy() == pytest.approx([0.05, 0.05])
-    row = grid.iloc[0]
-    # one against five can never reject at 5%: its floor is 1/6
-    assert row["p_floor"] == pytest.approx(1 / 6) and np.isnan(row["mde_pp"])
-    there = grid.dropna(subset=["mde_pp"])
-    assert there["mde_pp"].iloc[0] == pytest.approx(design_mde_pp(spread_at(1.2, 2661, 500), 1, 19))
-    assert there["coverage_for_low"].isna().sum() == (there["mde_pp"] > 4).sum()
-    assert (there["coverage_for_high"] * 15).dropna().to_numpy() == pytest.approx(there["mde_pp"].to_numpy())
+def test_grid_holds_every_combination_that_can_reject():
+    grid = detectable_grid(1.2, 2661).set_index(["n_treated", "n_comparison"])["mde_pp"]
+    assert len(grid) == 18
+    # one against five or ten can never reject at 5%: the floor is 1/6 and 1/11
+    assert grid[grid.isna()].index.tolist() == [(1, 5), (1, 10)]
+    assert grid[1, 19] == pytest.approx(design_mde_pp(spread_at(1.2, 2661, 2000), 1, 19))
 
 
 def test_block_counts_what_could_be_seen():
-    block = power_block(
-        served=100,
-        enrolled=1000,
-        published=[("a", 4.0), ("b", 20.0)],
-        detectable=of_t(0.5, 18),
-        estimate_pp=0.1,
-        high_pp=1.15,
-        enrollment=400,
-    )
+    block = power_block(0.1, [("a", 4.0), ("b", 20.0)], of_t(0.5, 18), 0.1, 1.15)
     assert [row.diluted_pp for row in block.published] == pytest.approx([0.4, 2.0])
-    needed = block.mde_pp / np.array([4.0, 20.0])
-    assert [row.coverage_needed for row in block.published] == pytest.approx(needed)
     assert [row.excluded for row in block.published] == [False, True] and block.excluded == 1
     assert block.could_see == 1
     assert block.published[0].power < 0.8 < block.published[1].power

@@ -9,10 +9,10 @@ from own_files import NAMES, students, write_pair
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.watch import Promise, Watch, require_outcomes_open, watch
+from leapstudy.students.contract import Reading
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import WAITING, read_lottery
 from leapstudy.students.progress import FLOWS, Progress, progress
-from leapstudy.students.reading import Reading
 
 UNTIL = date(2021, 12, 31)
 SECRET = "an invented key of forty characters, no more"

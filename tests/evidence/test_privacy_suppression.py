@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from disclosure_attack import audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.privacy import audit, choose_hidden, collect, is_small, protect, recoverable
+from leapstudy.evidence.privacy import choose_hidden, collect, is_small, protect, recoverable
 
 NEED = pd.DataFrame(
     {
@@ -15,7 +16,6 @@ NEED = pd.DataFrame(
         "high_needs": ["yes", "no", "ALL"],
         "numerator": [4, 40, 44],
         "denominator": [30, 100, 130],
-        "rate": [13.3, 40.0, 33.8],
     }
 )
 DIMENSIONS = ["district_code", "high_needs"]
@@ -40,9 +40,9 @@ def test_the_rule_of_6_and_20(numerator, denominator, expected):
 
 
 def test_a_small_cell_takes_its_complement_with_it():
-    out = protect({"need": NEED}, DIMENSIONS, ["rate"])["need"]
+    out = protect({"need": NEED}, DIMENSIONS)["need"]
     assert out["suppressed"].tolist() == [True, True, False]
-    assert out.loc[:1, ["numerator", "denominator", "rate"]].isna().all(axis=None)
+    assert out.loc[:1, ["numerator", "denominator"]].isna().all(axis=None)
     assert out.loc[2, "numerator"] == 44
 
 
@@ -143,7 +143,7 @@ def test_nothing_small_means_nothing_hidden():
 
 def test_inputs_are_checked_and_not_changed():
     before = NEED.copy(deep=True)
-    protect({"need": NEED}, DIMENSIONS, ["rate"])
+    protect({"need": NEED}, DIMENSIONS)
     pd.testing.assert_frame_equal(NEED, before)
     with pytest.raises(BadInput, match="different counts"):
         protect({"a": NEED, "b": NEED.assign(numerator=[5, 40, 45])}, DIMENSIONS)

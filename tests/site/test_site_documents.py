@@ -48,9 +48,12 @@ def test_word_pictures_have_alternative_text(word):
     assert all(30 <= len(item._inline.docPr.get("descr")) <= 300 for item in pictures)
 
 
-def test_word_tables_have_header_rows_and_the_document_a_language(word):
+def test_word_tables_have_header_rows_and_fit_the_page_and_the_document_has_a_language(word):
     assert word.tables
     assert all(table.rows[0]._tr.xpath("./w:trPr/w:tblHeader") for table in word.tables)
+    page = word.sections[0]
+    room = page.page_width - page.left_margin - page.right_margin
+    assert all(sum(cell.width for cell in table.rows[0].cells) <= room for table in word.tables)
     assert word.core_properties.language == "en-US"
     assert word.core_properties.title == "Did home visits raise attendance in Hartford?"
 

@@ -1,8 +1,10 @@
 """The README is what the workspace makes of itself."""
 
+import re
+
 from leapstudy.core import paths
 from leapstudy.figures.plain import answer_chart
-from leapstudy.site.readme import KEPT, TREE, commands, exhibits, readme
+from leapstudy.site.readme import commands, exhibits, readme
 from leapstudy.study.public import study_all
 
 
@@ -23,10 +25,12 @@ def test_the_commands_are_what_is_there():
 
 
 def test_the_tree_names_only_what_is_there():
-    assert [name for name, _ in TREE if not (paths.root() / name).exists()] == []
+    tree = commands().split("```")[1]
+    assert [name for name in re.findall(r"^\S+", tree, re.MULTILINE) if not (paths.root() / name).exists()] == []
 
 
 def test_every_kept_result_is_there_and_named():
-    benchmarks = paths.root() / "benchmarks"
-    assert {result for result, _, _ in KEPT} == {path.name for path in (benchmarks / "results").glob("*.csv")}
-    assert [script for _, script, _ in KEPT if not (benchmarks / script).is_file()] == []
+    benchmarks, named = paths.root() / "benchmarks", re.findall(r"`benchmarks/(\S+)`", exhibits())
+    results = {f"results/{path.name}" for path in (benchmarks / "results").glob("*.csv")}
+    assert results == {name for name in named if name.startswith("results/")}
+    assert [name for name in named if not (benchmarks / name).is_file()] == []

@@ -10,9 +10,9 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
+from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.readers import open_panel
-from leapstudy.students.reading import Reading
 
 FILES = Path(__file__).parent / "files"
 KNOWN = ("0640011", "0430011")

@@ -9,11 +9,10 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import NOWHERE, check_path, inspect_attendance, kept_rows, limits_for
-from leapstudy.students.contract import STUDENT_MONTH
+from leapstudy.students.contract import STUDENT_MONTH, Reading
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.handle import clean_panel
 from leapstudy.students.readers import open_panel
-from leapstudy.students.reading import Reading
 from leapstudy.students.rules import PANEL_RULES, VISIT_RULES
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.students.simulate.dirt import ELSEWHERE

@@ -12,12 +12,12 @@ from spark_cluster import cluster, has_java
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
+from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.moments.expression import moments_of_panel
 from leapstudy.students.progress import progress
 from leapstudy.students.readers import open_panel
-from leapstudy.students.reading import Reading
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches
 from leapstudy.study.student_estimates import measure

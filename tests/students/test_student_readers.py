@@ -6,10 +6,9 @@ from student_tables import codebook_section, fake
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES
+from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
-from leapstudy.students.reading import Reading
 
 SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
 STUDENTS = [("~Paaaaaaaaaa", "0640011", "0640001", "05"), ("~Pbbbbbbbbbb", "0640011", "0640001", "09")]

@@ -10,21 +10,26 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.scratch import PREFIX
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
-from leapstudy.students.spill import SPILL
 
 GOOD = "an invented key of forty characters, no more"
-OPENS = "from leapstudy.students.engine import connect; from leapstudy.students.spill import spill_folder; connect(); print(spill_folder(), oct(spill_folder().stat().st_mode)[-3:])"
+OPENS = """
+from leapstudy.core.scratch import process_folder
+from leapstudy.students.engine import connect
+connect()
+print(process_folder(), oct(process_folder().stat().st_mode)[-3:])
+"""
 
 
 def test_the_spill_folder_is_private_unguessable_and_gone_afterwards(tmp_path):
-    stale = tmp_path / f"{SPILL}{2**22 + 7}-old"  # no process has this number
+    stale = tmp_path / f"{PREFIX}{2**22 + 7}-old"  # no process has this number
     stale.mkdir()
     (stale / "rows").write_text("left by a killed run")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (tmp_path / f"{SPILL}{2**22 + 8}-link").symlink_to(elsewhere)
+    (tmp_path / f"{PREFIX}{2**22 + 8}-link").symlink_to(elsewhere)
     told = subprocess.run(
         [sys.executable, "-c", OPENS],
         env={**os.environ, "TMPDIR": str(tmp_path)},
@@ -32,7 +37,7 @@ def test_the_spill_folder_is_private_unguessable_and_gone_afterwards(tmp_path):
         capture_output=True,
         text=True,
     ).stdout.split()
-    assert told[1] == "700" and Path(told[0]).name.startswith(SPILL) and not Path(told[0]).exists()
+    assert told[1] == "700" and Path(told[0]).name.startswith(PREFIX) and not Path(told[0]).exists()
     assert not stale.exists() and elsewhere.exists()
 
 

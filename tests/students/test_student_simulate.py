@@ -198,7 +198,7 @@ def test_the_default_state_is_made_once(tmp_path):
     [
         ({"visits__rule": "luck"}, "visits.rule"),
         ({"districts": {"640011": 5}}, "seven digits"),
-        ({"absence__color": 1}, "absence.color"),
+        ({"absence__color": 1}, "absence: Unknown key: 'color'"),
         ({"dirt": {"mud": 0.1}}, "dirt.mud"),
         ({"school_days": (20,)}, "ten numbers"),
     ],

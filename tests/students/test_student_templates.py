@@ -5,11 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from leapstudy.students.contract import VISIT_RESULTS
+from leapstudy.students.contract import VISIT_RESULTS, Reading
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.readers import open_panel, read_visits
-from leapstudy.students.reading import Reading
-from leapstudy.students.templates import EXAMPLES, TABLES, dictionary, sent, templates
+from leapstudy.students.templates import TABLES, dictionary, sent, templates
 
 
 @pytest.mark.parametrize("name", list(TABLES))
@@ -29,7 +28,7 @@ def test_the_state_s_own_supports_stand_in_the_dictionary():
 
 
 def _example(name: str) -> pd.DataFrame:
-    cells = {column.name: EXAMPLES[column.name].replace("YYYY", "2031") for column in sent(TABLES[name])}
+    cells = {column.name: column.example.replace("YYYY", "2031") for column in sent(TABLES[name])}
     return pd.DataFrame([cells])
 
 

@@ -2,9 +2,10 @@
 
 import pandas as pd
 import pytest
+from disclosure_attack import audit
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.evidence.privacy import audit, protect
+from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
 from leapstudy.students.disclosure import MIN_COUNT
 from leapstudy.students.engine import connect

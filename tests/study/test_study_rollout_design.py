@@ -9,9 +9,9 @@ from own_files import NAMES, SCHOOL_MONTHS, students, write_pair
 from leapstudy.cli import before
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.rollout import rollout
+from leapstudy.students.contract import Reading
 from leapstudy.students.eligible import Rule, eligible_ids, is_chronic, past, past_decisions
 from leapstudy.students.handle import open_students
-from leapstudy.students.reading import Reading
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout.choices import Rollout, load_rollout
 from leapstudy.study.rollout.scenarios import design

@@ -9,6 +9,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import missing, number
+from leapstudy.did.coefficients import bands
 from leapstudy.did.frames.read import Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import (
     Result,
@@ -26,7 +27,6 @@ from leapstudy.did.permutation import ALPHA, DRAWS, TIE
 from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.aggregate import Kind, averages
 from leapstudy.did.staggered.att_gt_record import AttGt
-from leapstudy.did.staggered.bands import bands
 from leapstudy.did.staggered.card import Effects
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.did.staggered.effects import cs_effects

@@ -9,11 +9,12 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import number
-from leapstudy.did.effect import fit
+from leapstudy.did.effect import by_interval
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import COLOR, INK, DidResult, EventStudyResult, Result, digits_of, uncertainty
 from leapstudy.did.frames.two_sides import SEED, estimate_two_sides, start_of
 from leapstudy.did.honest import honest_bounds
+from leapstudy.did.own_years import without_unit
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.robust_sets import Problem
 from leapstudy.did.sample import Sample
@@ -134,7 +135,9 @@ def _of_did(result: DidResult) -> RowsResult:
         )
     for side, labels in sides.items():
         if len(labels) > (1 if side == "treated" else 2):
-            changed += [("left out", f"without {label}", _without(sample, side, at)) for at, label in enumerate(labels)]
+            changed += [
+                ("left out", f"without {label}", without_unit(sample, side, at)) for at, label in enumerate(labels)
+            ]
     rows = [{"kind": kind, "what": what, **_estimate(of)} for kind, what, of in changed]
     table = pd.DataFrame(rows)
     low, high = table["estimate"].min(), table["estimate"].max()
@@ -154,16 +157,9 @@ def _between(sample: Sample, pre: tuple[str, ...], post: tuple[str, ...]) -> Sam
     return replace(sample, contrast=replace(sample.contrast, pre=pre, post=post))
 
 
-def _without(sample: Sample, side: str, place: int) -> Sample:
-    names = (f"y_{side}", f"students_{side}")
-    changed: dict[str, Any] = {name: np.delete(getattr(sample, name), place, axis=0) for name in names}
-    changed[side] = tuple(code for at, code in enumerate(getattr(sample, side)) if at != place)
-    return replace(sample, **changed)
-
-
 def _estimate(sample: Sample) -> dict[str, float]:
-    effect = fit(sample, draws=0)
-    return {"estimate": effect.estimate_pp, "ci_low": effect.ci_low_pp, "ci_high": effect.ci_high_pp}
+    figures = by_interval(sample)
+    return {"estimate": figures["estimate_pp"], "ci_low": figures["ci_low_pp"], "ci_high": figures["ci_high_pp"]}
 
 
 def _of_event_study(result: EventStudyResult) -> RowsResult:

@@ -11,7 +11,7 @@ from leapstudy.did.contrasts import Contrast
 from leapstudy.did.effect import Effect, fit
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import DidResult, EventStudyResult
-from leapstudy.did.inference import headline, infer, methods_table
+from leapstudy.did.inference.compare import headline, infer, methods_table
 from leapstudy.did.sample import Sample, Spec
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
@@ -54,7 +54,7 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
         reference=texts[sample.years.index(label)],
         table=table,
         sup_t=study.sup_t,
-        df=study.joint_df[1] + study.joint_df[0] - 1,
+        df=study.df,
         joint_p=study.joint_p,
         covariance=study.covariance.to_numpy(),
     )

@@ -11,13 +11,13 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import finite, own_estimator, points_per_unit, row_of, to_points
+from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.placebo import conley_taber
 from leapstudy.did.inference.record import Inference, Method, MethodName
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
 from leapstudy.did.permutation import Permutation, exact
-from leapstudy.did.spread import spread_of
+from leapstudy.did.spread import Detectable, detectable, spread_of
 from leapstudy.did.two_by_two import cluster_robust
 
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
@@ -79,6 +79,12 @@ def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
         except BadInput:
             continue
     return "permutation", _permuted(sample)
+
+
+def detectable_of(effect: Effect) -> Detectable:
+    """Return what the test that leads could have detected: of one treated district `leading_test`, else its own."""
+    test = leading_test(effect.sample)[1] if len(effect.sample.treated) == 1 else effect.test
+    return detectable(effect.spread, test, points_per_unit(effect.sample))
 
 
 def headline(inference: Inference) -> tuple[Method, str]:

@@ -14,13 +14,13 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import row_of
-from leapstudy.did.inference import leading_test
-from leapstudy.did.inference.noise import LEAST_NOISE, noise_before, size_noise
+from leapstudy.did.inference.compare import leading_test
+from leapstudy.did.inference.noise import noise_before, size_noise
 from leapstudy.did.own_years import each_alone, own_changes
 from leapstudy.did.permutation import DRAWS, TIE
 from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
-from leapstudy.did.spread import Spread
+from leapstudy.did.spread import LEAST_NOISE, Spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,55 @@
 """How far may trends depart before the answer changes: robust bounds, and what few years before can carry."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.honest import Violation, breakdown, honest_bounds
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.records import EventStudy
 from leapstudy.did.robust_sets import Problem
-from leapstudy.did.sensitivity.record import Bounds
 
 NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
 TIMES = (0.0, 1.0)
 """Departures shown, in multiples of the largest one seen before; each takes half a second with nine years."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Robust intervals of one event study's effect as trends are allowed to differ (Rambachan and Roth 2023).
+
+    Attributes
+    ----------
+    outcome, year : str
+        The event study, and the year whose coefficient is bounded.
+    is_placebo : bool
+        Whether that year lies before the program, so that zero is expected.
+    kind : str
+        "smoothness" (the differential slope changes by at most `m` points a year; at 0 the differential trend is a
+        straight line), "relative_magnitudes" (no year's differential change is above `m` times the largest one before),
+        or "parallel" where only the interval under parallel trends can be given.
+    n_pre : int
+        Coefficients before: what the bounds can be judged by.
+    table : DataFrame
+        m, low_pp, high_pp: one row a size of departure.
+    breakdown : float or None
+        Smallest departure at which the interval includes zero (0: it does so without any); None beyond the table.
+    largest_before : float or None
+        Largest change of the differential slope ("smoothness") or of the difference itself from one year to the next
+        before, points; None for "parallel".
+    """
+
+    outcome: str
+    year: str
+    is_placebo: bool
+    kind: str
+    n_pre: int
+    table: pd.DataFrame
+    breakdown: float | None
+    largest_before: float | None
 
 
 def plain_bounds(study: EventStudy) -> Bounds:

@@ -12,13 +12,39 @@ from leapstudy.data import StudyData
 from leapstudy.data.describe import traits_of_units
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
-from leapstudy.did.sensitivity.record import Adjusted
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 MOST_COLLINEAR = 1e8
 """Condition number of the traits from which their coefficients cannot be told apart."""
 LEAST_DF = 5
 """Comparison districts beyond the coefficients; with fewer the regression follows single districts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """An effect estimated another way, with its t interval.
+
+    Attributes
+    ----------
+    estimate_pp, se_pp, low_pp, high_pp : float
+        The effect, its standard error and 95% interval. With one treated district the error is that of a prediction.
+    df, p_value : float
+        Degrees of freedom, and the two-sided p-value.
+    n_treated, n_comparison : int
+        Districts on each side; a comparison district without a covariate is left out.
+    note : str
+        What the estimate rests on here, in one sentence.
+    """
+
+    estimate_pp: float
+    se_pp: float
+    low_pp: float
+    high_pp: float
+    df: float
+    p_value: float
+    n_treated: int
+    n_comparison: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start
-from leapstudy.did.sensitivity.covariates import in_points, regression_adjusted
-from leapstudy.did.sensitivity.record import Adjusted
+from leapstudy.did.sensitivity.covariates import Adjusted, in_points, regression_adjusted
 
 BEYOND = "It fell further than any comparison district, or less far: the line goes beyond what was seen."
 

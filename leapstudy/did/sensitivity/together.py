@@ -1,7 +1,7 @@
 """Every sensitivity analysis of one question in one record, and as rows of `estimates.csv`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,52 @@ from leapstudy.data import StudyData
 from leapstudy.did.contrasts import clock_of, contrast_between
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import row_of
+from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.rebound import YEARS
-from leapstudy.did.records import EventStudy
-from leapstudy.did.sensitivity.bounds import plain_bounds, robust_bounds
-from leapstudy.did.sensitivity.covariates import adjusted, trait_words, traits_before
-from leapstudy.did.sensitivity.record import Adjusted, Bounds, Sensitivity
+from leapstudy.did.sensitivity.bounds import Bounds, plain_bounds, robust_bounds
+from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, trait_words, traits_before
 from leapstudy.did.sensitivity.recovery import beyond_recovery
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
 ALONE = "Robust bounds that let trends depart are made for all districts together; see that page."
 UNASKED = "Robust bounds that let trends depart were not asked for here, as they take seconds."
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Everything that was bent; all frames in percentage points.
+
+    Attributes
+    ----------
+    curve : DataFrame
+        One row a specification, see `specifications.specification_curve`.
+    summary : dict
+        Counts over the curve, see `specifications.summary`.
+    in_time : DataFrame
+        outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method: the same computation where every year lies
+        before the program, so that zero is expected.
+    one_step_up : DataFrame
+        outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp,
+        high_pp, p_value, p_method, is_placebo.
+    recovery : Adjusted or None
+        The effect beyond the recovery of districts without the program.
+    covariates : Adjusted or None
+        The spec's contrast with regression adjustment.
+    bounds : tuple of Bounds
+        Empty where they were not asked for or cannot be made.
+    not_possible : tuple of str
+        What could not be made, each with its reason.
+    """
+
+    curve: pd.DataFrame
+    summary: dict[str, int]
+    in_time: pd.DataFrame
+    one_step_up: pd.DataFrame
+    recovery: Adjusted | None
+    covariates: Adjusted | None
+    bounds: tuple[Bounds, ...]
+    not_possible: tuple[str, ...]
 
 
 def examine(

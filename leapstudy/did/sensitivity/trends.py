@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import Contrast, contrast_between, event_time, years_label
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import fit, to_points
-from leapstudy.did.two_by_two import difference_in_means
+from leapstudy.did.effect import by_interval
 
 YEARS_BEFORE = 2
 """Years whose mean a placebo in time starts from, as the main contrast does."""
@@ -51,25 +49,14 @@ def _windows(sample: Sample) -> Iterator[Contrast]:
 
 def _told(sample: Sample) -> dict[str, Any]:
     """Return a row; without error, interval and p-value where the districts do not vary."""
-    several, nan = len(sample.treated) > 1, float("nan")
-    row = {
+    figures = by_interval(sample)
+    return {
         "outcome": sample.spec.outcome,
         "pre": years_label(sample.contrast.pre),
         "post": years_label(sample.contrast.post),
-        "estimate_pp": to_points(difference_in_means(sample), sample),
-        "se_pp": nan,
-        "low_pp": nan,
-        "high_pp": nan,
-        "p_value": nan,
-        "p_method": "welch_t" if several else "permutation",
+        **{name.removeprefix("ci_"): value for name, value in figures.items()},
+        "p_method": "welch_t" if len(sample.treated) > 1 else "permutation",
     }
-    try:
-        effect = fit(sample, draws=0)
-    except BadInput:
-        return row
-    low, high = (end if np.isfinite(end) else nan for end in (effect.ci_low_pp, effect.ci_high_pp))
-    p = effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value
-    return {**row, "se_pp": effect.se_pp, "low_pp": low, "high_pp": high, "p_value": p}
 
 
 def trend_lines(y: np.ndarray, before: np.ndarray, times: np.ndarray) -> np.ndarray:

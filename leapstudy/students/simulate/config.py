@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
-from leapstudy.core.parameter_file import read_mapping
-from leapstudy.data.tables import Part
+from leapstudy.core.parameter_file import Part, checked_part, read_part
 from leapstudy.students.contract import GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
@@ -30,6 +28,7 @@ DirtKind = Literal[
     "stopped_feed",
 ]
 Share = Field(ge=0, le=1)
+FILE = "simulation.yml"
 
 
 class Absence(Part):
@@ -161,15 +160,7 @@ class SimulationConfig(Part):
             for part in parts:
                 target = target[part]
             target[last] = value
-        return _checked(content)
-
-
-def _checked(content: object) -> SimulationConfig:
-    try:
-        return SimulationConfig.model_validate(content)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
-    raise BadInput("The simulation's parameters cannot be used: " + "; ".join(faults) + ". See params/simulation.yml.")
+        return checked_part(content, SimulationConfig, FILE)
 
 
 def load_config(path: Path | None = None) -> SimulationConfig:
@@ -185,7 +176,4 @@ def load_config(path: Path | None = None) -> SimulationConfig:
     BadInput
         If the file is missing, a key is unknown or missing, or a value is out of range.
     """
-    source = path or paths.params() / "simulation.yml"
-    if not source.is_file():
-        raise BadInput(f"There is no file {source.name!r}. Give a YAML file like params/simulation.yml.")
-    return _checked(read_mapping(source))
+    return read_part(path or paths.params() / FILE, SimulationConfig)

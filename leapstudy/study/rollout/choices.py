@@ -4,14 +4,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
-from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.parameter_file import Part, read_part
 from leapstudy.data.state import Where
-from leapstudy.data.tables import Part
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
 from leapstudy.students.settings import Rollout as StudentRollout
@@ -135,18 +133,7 @@ def load_rollout(path: Path | None = None) -> Rollout:
     BadInput
         If the file is missing, a key is unknown, or a value is not legal; every fault is named.
     """
-    source = path or paths.params() / FILE
-    if not source.is_file():
-        raise BadInput(f"The parameter file {source.name} is missing. Restore params/ from version control.")
-    content = read_mapping(source)
-    for key in content:
-        if key not in Rollout.model_fields:
-            raise bad_value(f"parameter in {source.name}", key, Rollout.model_fields, "The file says what each means.")
-    try:
-        return Rollout.model_validate(content)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
-        raise BadInput(f"{source.name} cannot be used: {'; '.join(faults)}.") from None
+    return read_part(path or paths.params() / FILE, Rollout)
 
 
 def asked(track: str = "", dollars: float | None = None, path: Path | None = None) -> Rollout:
