@@ -44,6 +44,9 @@ OUTCOME_COLUMNS = (
 )
 ESTIMATOR, NOT_MET = "dr_outcome", "dr_outcome_not_met"
 """Estimators of the rows: effect on the visited, and of the primary outcome the control, referred and not met."""
+FEWEST_LEFT = 10
+"""Visited students who left below which no interval of a share keeps its level (Wald's, in np < 10)."""
+TOO_RARE = f"Fewer than {FEWEST_LEFT} visited students left: too few to say how sure an effect on leaving is."
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
 
 
@@ -101,6 +104,8 @@ def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
         rows = risk_rows(sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
     except BadInput as error:
         return str(error)
+    if KINDS[name].take == "last" and (rows.change[rows.picked & np.isfinite(rows.change)] != 0).sum() < FEWEST_LEFT:
+        return TOO_RARE
     return effect_of_rows(rows, FEW)
 
 
