@@ -22,9 +22,8 @@ from matplotlib.figure import Figure
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.before_after import before_after
 from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.att_gt import att_gt, before_after
 from leapstudy.did.staggered.choices import Choices
 from leapstudy.figures.frame import INK
 from leapstudy.figures.picture import PAGE_DPI, png

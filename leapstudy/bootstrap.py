@@ -29,6 +29,8 @@ LAST = 30
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
 TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
 """Two workers, a module at a time, in the order of tests/conftest.py."""
+BESIDE = ["-m", "mypy"]
+"""Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last."""
 
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),
@@ -40,11 +42,10 @@ TASKS: dict[str, tuple[Path, list[list[str]]]] = {
         [
             ["-m", "ruff", "check", "."],
             ["-m", "ruff", "format", "--check", "."],
-            ["-m", "mypy"],
+            BESIDE,
             ["-m", "leapstudy", "check"],
-            ["-m", "pytest", "-p", "no:nbval", *TWO],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
-            ["-m", "pytest", "--nbval-lax", *WARM, *TWO, *NOTEBOOKS],
+            ["-m", "pytest", "--nbval-lax", *WARM, *TWO, "tests", *NOTEBOOKS],
         ],
     ),
 }
@@ -122,12 +123,22 @@ def main(arguments: list[str] | None = None) -> int:
             print("Setting up failed; the lines above say why. Nothing else was run.", file=sys.stderr)
             return failure.returncode
     env = {**os.environ, "JUPYTER_PATH": os.pathsep.join(filter(None, [str(SHARE), os.environ.get("JUPYTER_PATH")]))}
+    return run_all(commands, extra, env)
+
+
+def run_all(commands: list[list[str]], extra: list[str], env: dict[str, str]) -> int:
+    """Run commands one after another, `BESIDE` besides; return the first failing exit code."""
+    beside, code = [], 0
     for command in commands:
-        last = command is commands[-1]
-        code = subprocess.run([str(PYTHON), *command, *(extra if last else [])], cwd=ROOT, env=env).returncode
-        if code:
-            return code
-    return 0
+        line = [str(PYTHON), *command, *(extra if command is commands[-1] else [])]
+        if command is BESIDE:
+            beside.append(subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True))
+        elif code := subprocess.run(line, cwd=ROOT, env=env).returncode:
+            break
+    for process in beside:
+        print(process.communicate()[0], end="", flush=True)
+        code = code or process.returncode
+    return code
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import gc
 import os
+import pickle
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 # One numerical thread: two test workers on two cores must not fight, and results must not depend on the count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -10,20 +13,34 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from leapstudy.core import paths
 from leapstudy.data import Facts, StudyData, load_facts, load_study
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 from leapstudy.evidence.assess import assess
-from leapstudy.study.public import Study, study_all
+from leapstudy.study.public import Study, study_all, study_district
 from leapstudy.study.student_files import stored_state
+
+LONGEST = ("test_student_on_spark.py", "test_words_every_choice.py", "test_states_pages.py", "test_browser_lab.py")
+"""Modules that take a worker longest, in the order in which they begin."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules of slow tests: a worker that ends on one of them leaves the other idle."""
+    """Begin with the notebooks and the longest modules: a worker that ends on one leaves the other idle.
+
+    The notebooks come first because they measure the SIMULATED state, which the browser's pages then find.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(
+        key=lambda item: (
+            item.path.suffix != ".ipynb",
+            place.get(item.path.name, len(place)),
+            item.path not in slow,
+        )
+    )
 
 
 def pytest_collection_finish() -> None:
@@ -38,9 +55,44 @@ def study() -> StudyData:
 
 
 @pytest.fixture(scope="session")
-def whole() -> Study:
-    """Return the answered question of all districts, robust bounds included: eight seconds, once a session."""
-    return study_all()
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that fills a folder of this name once a session, whichever of the workers asks first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        with FileLock(shared / f"{name}.lock"):
+            if not (shared / name).exists():
+                unfinished = shared / f"{name}.part"
+                unfinished.mkdir()
+                fill(unfinished)
+                unfinished.rename(shared / name)
+        return shared / name
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def answered(once) -> Callable[[str, Callable[[], Study]], Study]:
+    """Return a function that answers a question of this name once a session."""
+
+    def answer(name: str, ask: Callable[[], Study]) -> Study:
+        folder = once(name, lambda folder: (folder / "study.pickle").write_bytes(pickle.dumps(ask())))
+        return pickle.loads((folder / "study.pickle").read_bytes())
+
+    return answer
+
+
+@pytest.fixture(scope="session")
+def whole(answered) -> Study:
+    """Return the answered question of all districts, robust bounds included."""
+    return answered("whole", study_all)
+
+
+@pytest.fixture(scope="session")
+def hartford_study(answered) -> Study:
+    """Return the answered question of one district."""
+    return answered("hartford", lambda: study_district("hartford"))
 
 
 @pytest.fixture(scope="session")
@@ -69,17 +121,19 @@ def graded(study, facts, hartford, pooled):
     return {answer.code: assess(study, facts, answer) for answer in (hartford, pooled)}
 
 
-@pytest.fixture(scope="session")
-def small_state(tmp_path_factory):
-    """Return a workspace whose SIMULATED state is small, measured once."""
-    root, real = tmp_path_factory.mktemp("students") / "workspace", paths.root()
+def _write_small_state(root: Path) -> None:
     for name in ("data/raw", "params", "notebooks"):
-        shutil.copytree(real / name, root / name)
-    shutil.copy(real / "requirements.lock", root)
+        shutil.copytree(paths.root() / name, root / name)
+    shutil.copy(paths.root() / "requirements.lock", root)
     settings = root / "params" / "simulation.yml"
     content = yaml.safe_load(settings.read_text(encoding="utf-8"))
     settings.write_text(yaml.safe_dump({**content, "districts": SMALL_STATE}), encoding="utf-8")
-    return root
+
+
+@pytest.fixture(scope="session")
+def small_state(once) -> Path:
+    """Return a workspace whose SIMULATED state is small, measured once by whoever asks first; nobody may change it."""
+    return once("small-state", _write_small_state)
 
 
 @pytest.fixture(scope="module")

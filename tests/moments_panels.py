@@ -40,17 +40,10 @@ def number(month):
     return NEVER if pd.isna(month) else 12 * month.year + month.month - 1
 
 
-def twin(panel, strata=(), weights="students", stratum=None):
-    """The slow way: the traits of each student's first month, or `stratum` by student, then the sums of `moments_twin`."""
+def twin(panel):
+    """The slow way: the district of each student's first month, then the sums of `moments_twin`."""
     rows = panel[panel["days_enrolled"] > 0].sort_values(["student", "month"])
     first = rows.drop_duplicates("student").set_index("student")
-    band = first["grade"].map(lambda g: {"05": "PK-5", "06": "6-12"}.get(g, "no grade"))
-    need = first["high_needs"].map(
-        lambda n: "need not known" if pd.isna(n) else "high needs" if n else "not high needs"
-    )
-    names = {"grade_band": band, "high_needs": need}
-    if stratum is None:
-        stratum = pd.Series([", ".join(names[name][p] for name in strata) for p in first.index], first.index)
     return twin_of(
         pd.DataFrame(
             {
@@ -59,10 +52,8 @@ def twin(panel, strata=(), weights="students", stratum=None):
                 "y": 100 * rows["days_attended"] / rows["days_enrolled"],
                 "cohort": rows["first_visit_month"].map(number),
                 "district": rows["student"].map(first["district_code"]),
-                "stratum": rows["student"].map(stratum),
-                "weight": rows["student"].map(rows.groupby("student")["days_enrolled"].sum())
-                if weights == "days"
-                else 1.0,
+                "stratum": "",
+                "weight": 1.0,
             }
         ),
         SHIFT,

@@ -15,6 +15,7 @@ PATIENCE = 120
 DEFAULTS = {
     "spark.driver.host": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
+    "spark.ui.enabled": "false",
     # compiling code for hundreds of sums takes longer than a few hundred students do without
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",

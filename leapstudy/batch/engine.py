@@ -1,5 +1,6 @@
 """papermill's engine, watched: what a notebook prints is counted, and any thread can stop it with a reason."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,7 @@ class WatchedClient(PapermillNotebookClient):
     def __init__(self, nb_man: Any, *, watch: Watch, **settings: Any) -> None:
         super().__init__(nb_man, kernel_manager_class=PromptManager, on_cell_execute=self._next_cell, **settings)
         self.watch = watch
+        self.listening: asyncio.Task[None] | None = None
         watch.notebook = nb_man.nb
 
     async def _next_cell(self, **_: Any) -> None:
@@ -59,6 +61,15 @@ class WatchedClient(PapermillNotebookClient):
         self.watch.kernel = self.km
         if self.watch.stopped:
             raise DeadKernelError("stopped before this cell")
+
+    async def _async_poll_output_msg(self, *cell: Any) -> None:
+        self.listening = asyncio.current_task()
+        await super()._async_poll_output_msg(*cell)
+
+    async def _async_handle_timeout(self, *cell: Any) -> dict[str, Any] | None:
+        if self.listening is not None:
+            self.listening.cancel()  # nbclient forgets it here, and Python would say so on the user's screen
+        return await super()._async_handle_timeout(*cell)
 
     def process_message(self, msg: dict[str, Any], *rest: Any, **named: Any) -> NotebookNode | None:
         """Take one message of the kernel; what comes after the notebook was stopped is dropped."""

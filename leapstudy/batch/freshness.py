@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 
 from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.plan import make_plan
@@ -16,9 +15,9 @@ NAMED = 3
 UNSEEN = "Open and run this notebook to see whether the last batch is fresh, or type `leapstudy status`."
 
 
-def last_batch(data: StudyData, out: Path | None = None) -> str:
+def last_batch(data: StudyData) -> str:
     """Say whether the last public batch is fresh, and if not, which part changed for which runs."""
-    folder = out or paths.reports()
+    folder = paths.reports()
     try:
         plan = make_plan(data, [], "public", {}, folder)
     except BadInput as reason:

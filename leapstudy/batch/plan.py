@@ -13,7 +13,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
-from leapstudy.data.names import program_name, short
+from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -23,6 +23,8 @@ ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
 """Parameters by which the runs of one notebook differ; they are filled by the plan alone."""
+QUESTION = {"comparison", "contrast", "edition", "outcome"}
+"""Parameters by which a notebook asks the data; see `Spec`."""
 TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "students": ("students",), "all": ("public", "students")}
 
 
@@ -116,7 +118,7 @@ def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District
     if strangers:
         raise BadInput(
             f"{', '.join(strangers)} had no {program_name()} visits, so there is no effect to estimate. "
-            f"{program_name()} districts: {', '.join(item.slug for item in treated)}."
+            f"{program_name()} {unit_nouns()}: {', '.join(item.slug for item in treated)}."
         )
     return chosen
 
@@ -222,12 +224,25 @@ def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
 def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str, Any], out: Path) -> list[Run]:
     runs = []
     for notebook in notebooks:
-        slug = _slug(notebook)
-        if notebook.stem == POOLED:
-            build_sample(data, _spec(slug, settings), [item.code for item in leap_districts(data.districts)])
+        slug, reads = _slug(notebook), settable([notebook])
+        if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
+            asked = {key: value for key, value in settings.items() if key in reads}
+            spec = _spec(slug, asked)
+            build_sample(data, spec, [item.code for item in leap_districts(data.districts)])
+            if spec.prior == "published":
+                _require_prior(data)
         extra = {"result_path": str(out / slug / "result.json")}
         runs.append(Run(slug, notebook, _inject(slug, notebook, settings, extra), _title(notebook)))
     return runs
+
+
+def _require_prior(data: StudyData) -> None:
+    from leapstudy.data import load_facts
+    from leapstudy.did.answering import NO_PRIOR  # a batch that does not ask for it need not import every estimator
+    from leapstudy.study.public import known_prior
+
+    if known_prior(data, load_facts()) is None:
+        raise BadInput(NO_PRIOR)
 
 
 def _student_runs(

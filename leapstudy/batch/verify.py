@@ -77,7 +77,7 @@ class Verification:
         return "\n".join([verdict, *(f"  {line}" for line in self.moved[:SHOWN]), *more, *made])
 
 
-def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: float = TOLERANCE) -> Verification:
+def verify(out: Path, data: StudyData, jobs: int, console: Console) -> Verification:
     """Make everything in `out` once more in a temporary place, from the inputs alone, and compare.
 
     Nothing that an earlier run kept is read: neither results nor the answers in `data/derived`.
@@ -92,8 +92,6 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: f
         Notebooks at a time.
     console
         Where progress is shown.
-    tolerance
-        Largest difference that counts as none, in points.
 
     Raises
     ------
@@ -109,7 +107,7 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console, tolerance: f
         runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)
         build_site(again, [_again(run, plan, again) for run in listed])
-        return _compared(out, again, done, tolerance)
+        return _compared(out, again, done)
 
 
 def _listed(out: Path) -> list[dict[str, Any]]:
@@ -149,7 +147,7 @@ def _again(listed: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> d
     return {**listed, **named, "notebook": notebook if notebook.is_file() else None}
 
 
-def _compared(out: Path, again: Path, slugs: Sequence[str], tolerance: float) -> Verification:
+def _compared(out: Path, again: Path, slugs: Sequence[str]) -> Verification:
     moved: list[str] = []
     differences: dict[str, None] = {}
     estimates = 0
@@ -159,9 +157,9 @@ def _compared(out: Path, again: Path, slugs: Sequence[str], tolerance: float) ->
             moved.append(f"{slug}: {'the run gave no result this time' if old else 'its result cannot be read'}")
             continue
         estimates += len(old["estimates"])
-        moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], tolerance)]
+        moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], TOLERANCE)]
         differences |= dict.fromkeys(made_otherwise(old.get("made") or {}, new["made"]))
-    moved += moved_files(out, again, tolerance)
+    moved += moved_files(out, again, TOLERANCE)
     return Verification(len(slugs), estimates, len(published(out)), tuple(moved), tuple(differences))
 
 

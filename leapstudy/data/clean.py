@@ -155,7 +155,7 @@ def chronic_long(wide: pd.DataFrame, table: Table) -> Cleaned:
         "district_code", list(table.years.values()), var_name="year", value_name="percent"
     )
     long = long.sort_values(["district_code", "year"]).astype({"year": "str"}).reset_index(drop=True)
-    reason = f"one row a district and year instead of {len(table.years)} columns"
+    reason = f"one row a unit and year instead of {len(table.years)} columns"
     return long, Entry("chronic_long", table.name, reason, len(wide), len(long))
 
 

@@ -29,10 +29,13 @@ def study_group(data: StudyData) -> pd.Series:
 
 
 def traits_of_units(data: StudyData, *, adjust: bool = False) -> dict[str, pd.Series]:
-    """Return the declared traits by name, each a series over the units' codes; with `adjust` those of a regression."""
+    """Return the declared traits by name, each a series over the units' codes; with `adjust` those of a regression.
+
+    A unit of no students has no logarithm: its trait is not known.
+    """
     units = data.districts.set_index("district_code")
     return {
-        name: np.log(units[trait.column]) if trait.log else units[trait.column]
+        name: np.log(units[trait.column].where(units[trait.column] > 0)) if trait.log else units[trait.column]
         for name, trait in data.state.unit.traits.items()
         if trait.adjust or not adjust
     }

@@ -35,7 +35,7 @@ def add_slugs(districts: pd.DataFrame, unit: Unit) -> pd.DataFrame:
     twice = out.loc[out["slug"].duplicated(keep=False), ["district_code", "slug"]]
     if len(twice):
         raise BadInput(
-            f"Two districts share a slug: {twice.to_dict('records')}. Name one of them under `known_as` in "
+            f"Two {unit.many} share a slug: {twice.to_dict('records')}. Name one of them under `known_as` in "
             f"params/state.yml."
         )
     return out
@@ -59,23 +59,23 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     text = str(key).strip()
     codes = set(districts["district_code"])
     state = load_state()
-    width = len(state.unit.code.example)
+    unit = state.unit
+    width = len(unit.code.example)
     if text.isdigit() and text not in codes and text.zfill(width) in codes:
         raise BadInput(
-            f"District code {key!r} has lost its leading zeros. Did you mean {text.zfill(width)!r}? Codes are text of "
-            f"{width} characters: write them in quotes."
+            f"{unit.one.capitalize()} code {key!r} has lost its leading zeros. Did you mean {text.zfill(width)!r}? "
+            f"Codes are text of {width} characters: write them in quotes."
         )
-    short = districts["district"].map(state.unit.short).str.casefold()
+    short = districts["district"].map(unit.short).str.casefold()
     hit = (districts["district_code"] == text) | (districts["slug"] == text.casefold())
     hit |= (districts["district"].str.casefold() == text.casefold()) | (short == text.casefold())
     if hit.sum() != 1:
         treated = sorted(districts.loc[districts["leap"], "slug"])
-        near = bad_value("district", key, districts["slug"])
+        near = bad_value(unit.one, key, districts["slug"])
         suggestion = str(near).split(" Legal:")[0]
         raise BadInput(
-            f"{suggestion} Legal: the slug, name or code of a district; {state.program.short} districts are "
-            f"{', '.join(treated)}. "
-            f"`leapstudy list` shows all."
+            f"{suggestion} Legal: the slug, name or code of one {unit.one}; {state.program.short} {unit.many} "
+            f"are {', '.join(treated)}. `leapstudy list` shows all."
         )
     row = districts[hit].iloc[0]
     return District(row["district_code"], row["district"], row["slug"])

@@ -34,10 +34,19 @@ class Names:
         """The program as sentences call it (``the program``)."""
         return self.state.program.short
 
+    @property
+    def one(self) -> str:
+        """What sentences call one unit (``school``)."""
+        return self.state.unit.one
+
+    @property
+    def many(self) -> str:
+        """What sentences call several units (``schools``)."""
+        return self.state.unit.many
+
     def units(self, n: int, kind: str = "") -> str:
         """Return ``1 district``, ``15 districts``; with a `kind`, ``15 treated districts``."""
-        one, many = self.state.unit.noun["en"]
-        return " ".join([f"{n:,}", *([kind] if kind else []), one if n == 1 else many])
+        return " ".join([f"{n:,}", *([kind] if kind else []), self.one if n == 1 else self.many])
 
     def comparison(self, label: str) -> str:
         """Return a comparison group as a person would call it; `label` is its name, or codes with commas."""
@@ -139,6 +148,21 @@ def _names(*_files: tuple[Path, int]) -> Names:
 def program_name() -> str:
     """Return the program as sentences call it, before a noun or alone; see `Names.program`."""
     return study_names().program
+
+
+def unit_noun() -> str:
+    """Return what sentences call one unit (``school``); see `Names.one`."""
+    return study_names().one
+
+
+def unit_nouns() -> str:
+    """Return what sentences call several units (``schools``); see `Names.many`."""
+    return study_names().many
+
+
+def counted_units(n: int, kind: str = "") -> str:
+    """Return ``3 comparison schools``; see `Names.units`."""
+    return study_names().units(n, kind)
 
 
 def short(name: str) -> str:

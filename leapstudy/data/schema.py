@@ -95,6 +95,8 @@ def _typed(column: Column, cells: pd.Series) -> tuple[pd.Series, str]:
     blank = (cells == "") | cells.isin([*column.suppressed, *column.bounded])
     if (cells == "").any() and not column.blank:
         return cells, f"column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
+    if column.kind == "text":  # names as published hold doubled spaces
+        cells = cells.str.split().str.join(" ")
     if column.kind not in NUMERIC:
         return cells.mask(blank).astype("str"), ""
     numbers = pd.to_numeric(cells.mask(blank), errors="coerce").astype("float64")

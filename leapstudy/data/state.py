@@ -105,6 +105,16 @@ class Unit(Part):
     traits: dict[NonEmpty, Trait] = Field(default_factory=dict)
     known_as: dict[str, KnownAs] = Field(default_factory=dict)
 
+    @property
+    def one(self) -> str:
+        """What English sentences call one unit (``school``)."""
+        return self.noun["en"][0]
+
+    @property
+    def many(self) -> str:
+        """What English sentences call several units (``schools``)."""
+        return self.noun["en"][1]
+
     def short(self, name: str) -> str:
         """Return a unit's name as people say it, with what follows it (`", student track"`)."""
         place, comma, rest = name.partition(", ")

@@ -54,7 +54,7 @@ class SharedAnswer:
     not_possible : tuple of str
         What could not be estimated, each with its reason.
     sensitivity : Sensitivity
-        Every other way to ask, and every assumption bent.
+        Every other way to ask, and every assumption relaxed.
     """
 
     code: str
@@ -86,7 +86,7 @@ class SharedAnswer:
                     f"({between(main.ci_low_pp, main.ci_high_pp)})"
                 ),
                 f"  Contrast    {main.pre} to {main.post}, {main.outcome}, edition {main.edition}",
-                f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison} districts",
+                f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison}",
                 f"  Detectable  {number(self.detectable.mde_t_pp)} percentage points with 80% power",
                 f"  Attributes  main, estimates, event_study, sensitivity and {len(fields(self)) - 4} more",
             ]

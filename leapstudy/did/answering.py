@@ -12,7 +12,7 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData, find_district, leap_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.contrasts import clock_of
+from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
 from leapstudy.did.effect import by_interval, placements, points_per_unit, to_points
 from leapstudy.did.eventstudy import EventStudy, event_study
@@ -31,7 +31,8 @@ from leapstudy.did.two_by_two import regression
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
-NO_POOLING = "Partial pooling and adjusted p-values of the districts are not made: {}"
+NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
+NO_POOLING = "Partial pooling and adjusted p-values one by one are not made: {}"
 
 
 def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
@@ -113,7 +114,7 @@ def _leading(spec: Spec, published: Prior | None) -> Prior:
     if spec.prior == "flat":
         return FLAT
     if published is None:
-        raise BadInput("No published effects were given to form the prior 'published' from; use the prior 'flat'.")
+        raise BadInput(NO_PRIOR)
     return published
 
 
@@ -155,8 +156,8 @@ def _shared(
 
 def _with(fields: dict[str, Any], sample: Sample, rows: Sequence[Estimate], reasons: tuple[str, ...]) -> dict[str, Any]:
     """Return the fields with further rows, those of the sensitivity analyses last, and further reasons."""
-    bent = sensitivity_rows(fields["sensitivity"], sample, fields["code"], fields["district"])
-    estimates = (*fields["estimates"], *rows, *bent)
+    adjusted = sensitivity_rows(fields["sensitivity"], sample, fields["code"], fields["district"])
+    estimates = (*fields["estimates"], *rows, *adjusted)
     return {**fields, "estimates": estimates, "not_possible": (*fields["not_possible"], *reasons)}
 
 
@@ -213,11 +214,17 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
 
 
 def every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[Sample, EventStudy]:
-    """Return the complete sample over all years of the spec's outcome, and its event study."""
+    """Return the complete sample over all years of the spec's outcome, and its event study.
+
+    A year of which no treated unit has a figure is left out, and the last year before the start stands for a declared
+    reference that is.
+    """
     panel = build_panel(data, spec.outcome, spec.edition)
-    sample = sample_from_panel(panel, data, spec, treated, panel.years)
+    sample = sample_from_panel(panel, data, spec, treated, panel.years_of(treated))
     clock = clock_of(data.state, data.starts, sample.treated)
-    return sample, event_study(sample, clock.label(data.state.outcomes[spec.outcome].reference))
+    before = [year for year in sample.years if event_time(year, sample.start) < 0]
+    reference = clock.label(data.state.outcomes[spec.outcome].reference)
+    return sample, event_study(sample, reference if reference in sample.years or not before else before[-1])
 
 
 def _rebound(

@@ -140,13 +140,9 @@ def _side(rows: pd.DataFrame, name: str, more: list[str]) -> pd.DataFrame:
 
 
 def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
-    share = strata["n_t"] / strata.groupby(["g", "t"])["n_t"].transform("sum")
-    lost = strata.assign(share=share)[(strata["n_c"] < fewest) & (strata["t"] >= strata["g"])]
-    columns = (lost[name] for name in ("g", "t", "band", "share"))
-    return tuple(
-        Refusal(float(g), int(t), str(band), NO_COMPARISON, float(part))
-        for g, t, band, part in zip(*columns, strict=True)
-    )
+    lost = strata[(strata["n_c"] < fewest) & (strata["t"] >= strata["g"])]
+    columns = (lost[name] for name in ("g", "t", "band"))
+    return tuple(Refusal(float(g), int(t), str(band), NO_COMPARISON) for g, t, band in zip(*columns, strict=True))
 
 
 def coefficients(group: str, found: AtRisk) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
 def group_of(data: StudyData, name: str) -> Group:
     """Return a comparison group's declaration."""
     if name not in data.state.groups:
-        raise bad_value("comparison group", name, data.state.groups, "Or give a list of district codes.")
+        raise bad_value("comparison group", name, data.state.groups, f"Or give a list of {data.state.unit.one} codes.")
     return data.state.groups[name]
 
 
@@ -79,24 +79,26 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
 
 def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes:
-        raise BadInput("The comparison group is empty: the list holds no code. Give at least two district codes.")
+        raise BadInput(
+            f"The comparison group is empty: the list holds no code. Give at least two {data.state.unit.one} codes."
+        )
     districts, known = data.districts, set(data.districts["district_code"])
     for code in codes:
         if code not in known:
             raise bad_value(
-                "district code",
+                f"{data.state.unit.one} code",
                 code,
                 [*sorted(known)[:3], "..."],
                 f"Codes are text like {data.state.unit.code.example!r}, zeros included.",
             )
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:
-        raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each district once.")
+        raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each once.")
     with_leap = sorted(set(codes) & set(districts.loc[districts["leap"].astype(bool), "district_code"]))
     if with_leap:
         raise BadInput(
             f"The comparison group holds {', '.join(with_leap)}, which had {data.state.program.short} itself. "
-            "Compare with districts that had no visits."
+            f"Compare with {data.state.unit.many} that had no visits."
         )
     return tuple(sorted(codes))
 
@@ -115,9 +117,9 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
     known = set(codes)
     for code in treated:
         if code not in known:
-            raise bad_value("district code", code, [*codes[:3], "..."], "Codes are text, zeros included.")
+            raise bad_value(f"{data.state.unit.one} code", code, [*codes[:3], "..."], "Codes are text, zeros included.")
     if not treated:
-        raise BadInput("No treated district was given. Name at least one district.")
+        raise BadInput(f"No treated {data.state.unit.one} was given. Name at least one.")
     group = group_of(data, comparison) if isinstance(comparison, str) else None
     if group is None or not group.both_sides:
         return tuple(treated)
@@ -143,7 +145,7 @@ def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
     same = units[units[column] == row[column]]
     if same["leap"].astype(bool).all():
         return (
-            f"{row['district']} is in {by} {row[column]}, and all {len(same)} districts of that "
+            f"{row['district']} is in {by} {row[column]}, and all {len(same)} {data.state.unit.many} of that "
             f"group have {program}, so no peer without {program} exists. {instead}"
         )
     return (
@@ -157,6 +159,6 @@ def refuse_overlap(treated: Sequence[str], comparison: Sequence[str]) -> None:
     both = sorted(set(treated) & set(comparison))
     if both:
         raise BadInput(
-            f"District {', '.join(both)} is both treated and in the comparison group. "
-            "A district cannot be compared with itself: take it out of one side."
+            f"{', '.join(both)}: both treated and in the comparison group. "
+            "Nothing can be compared with itself: take it out of one side."
         )

@@ -41,8 +41,6 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
     ------
     BadInput
         If sizes do not fit, or there are fewer coefficients before than `LEAST_BEFORE`.
-    LeapstudyError
-        If the solver that `moderndid` needs is not installed.
 
     Notes
     -----

@@ -93,7 +93,7 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
     comparison = table.reindex(question.comparison).dropna()
     if len(comparison) < 2:
         raise BadInput(
-            f"Fewer than two comparison districts have {question.spec.outcome} in all of {', '.join(years)}."
+            f"Fewer than two units of the comparison group have {question.spec.outcome} in all of {', '.join(years)}."
         )
     left_out = tuple(code for code in question.comparison if code not in comparison.index)
     equal, others = np.ones(treated.shape), np.ones(comparison.shape)

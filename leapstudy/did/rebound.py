@@ -34,14 +34,12 @@ class Rebound:
     years: tuple[str, str, str]
     n: int
     slope: float
-    slope_se: float
     slope_low: float
     slope_high: float
     intercept: float
     comparison: pd.DataFrame
     treated: pd.DataFrame
     mean_gap_pp: float
-    mean_gap_se_pp: float
 
 
 def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
@@ -64,20 +62,18 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
     Least squares with errors that allow for unequal variances (HC3); the prediction for a treated district carries the
     spread of single districts around the line.
     """
-    fall, back = _steps(sample, sample.y_comparison)
+    fall, back = steps(sample, sample.y_comparison)
     if len(fall) < LEAST_DISTRICTS or np.std(fall) < LEAST_NOISE:
         raise BadInput(
-            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison districts or more that "
+            f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison units or more that "
             f"fell differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
         )
     fit = sm.OLS(back, sm.add_constant(fall)).fit()
     robust = fit.get_robustcov_results("HC3")
     low, high = robust.conf_int()[1]
-    fall_t, back_t = _steps(sample, sample.y_treated)
+    fall_t, back_t = steps(sample, sample.y_treated)
     line = _prediction(fit, fall_t)
     along = line["mean_pp"].to_numpy()
-    mean_row = np.array([1.0, fall_t.mean()])
-    gap_variance = fit.scale / len(fall_t) + mean_row @ fit.cov_params() @ mean_row
     treated = _frame(sample.treated, names, fall_t, back_t).assign(
         predicted_pp=along,
         predicted_low_pp=line["low_pp"].to_numpy(),
@@ -89,14 +85,12 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
         years=around_start(sample),
         n=len(fall),
         slope=float(fit.params[1]),
-        slope_se=float(robust.bse[1]),
         slope_low=float(low),
         slope_high=float(high),
         intercept=float(fit.params[0]),
         comparison=_frame(sample.comparison, names, fall, back),
         treated=treated,
         mean_gap_pp=float((back_t - along).mean()),
-        mean_gap_se_pp=float(np.sqrt(gap_variance)),
     )
 
 
@@ -130,7 +124,8 @@ def around_start(sample: Sample) -> tuple[str, str, str]:
     return first, second, sample.start
 
 
-def _steps(sample: Sample, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def steps(sample: Sample, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each district's change in the year before the start, and in the first year with the program."""
     first, second, third = (y[:, column] for column in sample.columns(around_start(sample)))
     return second - first, third - second
 

@@ -7,7 +7,6 @@ from types import ModuleType
 
 import numpy as np
 
-from leapstudy.core.errors import LeapstudyError
 from leapstudy.core.quiet import quiet
 
 LEVEL = 0.95
@@ -160,11 +159,7 @@ def _is_old() -> bool:
 
 
 def _package() -> ModuleType:
-    try:
-        from moderndid import didhonest
-    except ImportError as missing:
-        raise LeapstudyError(
-            "Robust bounds need the solver cvxpy, which is not installed. Set up the workspace again, or install "
-            "moderndid with its extra didhonest."
-        ) from missing
+    # imported here because it is slow to import
+    from moderndid import didhonest
+
     return didhonest

@@ -186,6 +186,11 @@ class Panel:
     starts: Mapping[str, str]
     ends: Mapping[str, str]
 
+    def years_of(self, codes: Sequence[str]) -> tuple[str, ...]:
+        """Return the years of which at least one of some districts has a figure; all years where none of them has."""
+        there = ~np.isnan(self.rates[np.isin(self.codes, list(codes))]).all(axis=0)
+        return tuple(year for year, some in zip(self.years, there, strict=True) if some) or self.years
+
 
 def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     """Return one outcome of one edition as matrices of districts by years; chronic absence has one edition only."""

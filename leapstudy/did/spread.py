@@ -53,9 +53,7 @@ def spread_of(sample: Sample) -> Spread:
     changes, weights = sample.change_comparison, sample.weights_comparison
     n_comparison, n_treated = len(changes), len(sample.treated)
     if n_comparison < 2:
-        raise BadInput(
-            "One comparison district cannot show how far districts move by themselves. Add districts to the group."
-        )
+        raise BadInput("One comparison unit cannot show how far units move by themselves. Add others to the group.")
     variance = mean_variance(changes, weights)
     if n_treated == 1:
         between = (
@@ -72,8 +70,8 @@ def _positive(variance: float) -> float:
     se = float(np.sqrt(variance))
     if not se >= LEAST_NOISE:
         raise BadInput(
-            "No variation: the districts compared all changed by the same amount, so that nothing shows how far "
-            "districts move by themselves. Add districts to the comparison group."
+            "No variation: the units compared all changed by the same amount, so that nothing shows how far "
+            "units move by themselves. Add others to the comparison group."
         )
     return se
 

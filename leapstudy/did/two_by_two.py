@@ -57,8 +57,8 @@ def cluster_robust(sample: Sample) -> tuple[float, float]:
     """
     if len(sample.treated) == 1:
         raise BadInput(
-            "A cluster-robust p-value with one treated district is refused: it rejects a true null in more than 8 of "
-            "10 cases. Use the permutation over comparison districts instead."
+            "A cluster-robust p-value with one treated unit is refused: it rejects a true null in more than 8 of "
+            "10 cases. Use the permutation over comparison units instead."
         )
     rows = stacked(sample)
     model = smf.wls("y ~ treated_after + after + C(district)", rows, weights=rows["size"])

@@ -42,7 +42,7 @@ NOT_PRICED = {
     ),
     "failed_placebo": "Cost per extra day cannot be bounded: the comparison shows a difference where zero is expected.",
     "one_of_many": (
-        "Cost per extra day is not named: the effect does not stand out once all districts looked at are counted."
+        "Cost per extra day is not named: the effect does not stand out once all that were looked at are counted."
     ),
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }
@@ -84,14 +84,15 @@ class Evidence:
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
     """Grade an answer of the public track, by the test that leads."""
+    fall = data.state.outcomes[answer.spec.outcome].better == "down"
     return assess_row(
         data,
-        program(data, facts),
+        None if fall else program(data, facts),  # what is published of effects and days is of attendance
         answer.main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
         detectable=answer.detectable,
-        verdict=verdict_of(answer, lower_is_better=data.state.outcomes[answer.spec.outcome].better == "down"),
+        verdict=verdict_of(answer, lower_is_better=fall),
     )
 
 
@@ -262,7 +263,6 @@ def _essa(
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
             rationale=True,  # research on home visits exists, and the state has the program evaluated
-            lower_is_better=data.state.outcomes[main.outcome].better == "down",
         )
     )
 

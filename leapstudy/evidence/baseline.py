@@ -24,7 +24,7 @@ from leapstudy.evidence.wwc import Category, baseline_category, cox_index, poole
 CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)
 """The years compared, in used years since the start."""
 COX = "Cox index"
-DISTRICT_DIFFERENCE = "district-level standardized difference, not comparable with a WWC g"
+DISTRICT_DIFFERENCE = "unit-level standardized difference, not comparable with a WWC g"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.Da
     """
     if rates_pct.shape[1] < 3 or len(rates_pct) < FEWEST:
         raise BadInput(
-            f"A screen for broken series needs at least 3 years and {FEWEST} districts; here are "
+            f"A screen for broken series needs at least 3 years and {FEWEST} units; here are "
             f"{rates_pct.shape[1]} and {len(rates_pct)}."
         )
     changes = _changes(rates_pct, students)

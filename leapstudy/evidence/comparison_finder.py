@@ -147,7 +147,7 @@ def rank_comparisons(pre: PrePeriod, treated: Sequence[str]) -> tuple[CandidateS
     """
     unknown = [code for code in treated if code not in pre.table.index]
     if unknown or not treated:
-        raise BadInput(f"Cannot rank for {unknown or 'no district'}: give the codes of treated districts.")
+        raise BadInput(f"Cannot rank for {unknown or 'nobody'}: give the codes of treated units.")
     z = (pre.table - pre.table.mean()) / pre.table.std()
     sets = dict(pre.candidates)
     if _to_pick_on(z).notna().to_numpy().any():

@@ -100,7 +100,7 @@ def split_grants(grants: Sequence[Grant], enrollment: Mapping[str, float]) -> di
         missing = [code for code in grant.codes if not enrollment.get(code, 0) > 0]
         if missing or not grant.codes:
             raise BadInput(
-                f"The grant of {grant.area!r} cannot be split: no enrollment for {missing or 'any district'}."
+                f"The grant of {grant.area!r} cannot be split: no enrollment for {missing or 'any of its codes'}."
             )
         total = sum(enrollment[code] for code in grant.codes)
         for code in grant.codes:

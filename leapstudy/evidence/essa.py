@@ -7,6 +7,7 @@ Where the law's words leave room ("statistical controls for selection bias"), th
 
 from dataclasses import dataclass
 
+from leapstudy.core.phrases import number, points, probability
 from leapstudy.evidence.verdict import Verdict, can_reject, rejects
 from leapstudy.evidence.wwc import Category, confounding_reason
 
@@ -21,8 +22,7 @@ class EssaFacts:
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
     differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research
-    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition,
-    `lower_is_better` whether a fall of the outcome is favorable.
+    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition.
     """
 
     verdict: Verdict
@@ -34,7 +34,6 @@ class EssaFacts:
     rationale: bool
     randomized: bool = False
     drawn: bool = False
-    lower_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,27 +93,26 @@ def _randomized(facts: EssaFacts) -> Condition:
         "visits were assigned by lot, with low attrition",
         "too many of those who were drawn are lost to follow-up"
         if facts.drawn
-        else "nobody drew lots: districts were picked for their absence",
+        else "this comparison does not rest on a draw by lot",
     )
 
 
 def _favorable(facts: EssaFacts) -> Condition:
     verdict, name = facts.verdict, "a favorable effect at the 5% level"
     if not can_reject(verdict.p_floor):
-        why = f"it cannot be tested: the smallest p-value possible is {verdict.p_floor:.3f}"
+        why = f"it cannot be tested: the smallest p-value possible is {number(verdict.p_floor or 0, 3)}"
         return _condition(name, (1, 2, 3), False, "", why)
-    p = "unknown" if verdict.p_value is None else f"{verdict.p_value:.3f}"
-    result = f"the estimate is {verdict.estimate_pp:+.2f} points with p = {p} by the test that leads"
+    p = probability(verdict.p_value)
+    result = f"the estimate is {points(verdict.estimate_pp)} points with {p} by the test that leads"
     if verdict.kind == "one_of_many":
-        result += f", and p = {verdict.p_adjusted:.3f} once all districts looked at are counted"
-    gain = -verdict.estimate_pp if facts.lower_is_better else verdict.estimate_pp
-    met = gain > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
+        result += f", and {probability(verdict.p_adjusted)} once all that were looked at are counted"
+    met = verdict.gain_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"
     return _condition(name, (1, 2, 3), met, result, result)
 
 
 def _confounding(facts: EssaFacts) -> Condition:
     reason = confounding_reason(facts.n_treated_sites)
-    yes = f"{facts.n_treated_sites} districts are treated"
+    yes = f"{facts.n_treated_sites} sites are treated"
     return _condition("no confounding factor", (1, 2), not reason, yes, reason[:1].lower() + reason[1:])
 
 
@@ -127,7 +125,7 @@ def _equivalent(facts: EssaFacts) -> Condition:
 
 
 def _large(facts: EssaFacts) -> Condition:
-    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} districts"
+    size = f"the sample has {facts.n_students:,} students in {facts.n_groups} sites"
     met = facts.n_students >= LARGE_STUDENTS or facts.n_groups >= LARGE_GROUPS
     no = f"{size}, below {LARGE_STUDENTS} students or {LARGE_GROUPS} groups"
     return _condition("a large sample", (1, 2), met, size, no)
@@ -135,12 +133,12 @@ def _large(facts: EssaFacts) -> Condition:
 
 def _multi_site(facts: EssaFacts) -> Condition:
     met = facts.n_treated_sites > 1
-    sites = f"{facts.n_treated_sites} treated {'districts' if met else 'district'}"
+    sites = f"{facts.n_treated_sites} treated {'sites' if met else 'site'}"
     return _condition("more than one site", (1, 2), met, sites, f"there is {sites}")
 
 
 def _selection(facts: EssaFacts) -> Condition:
-    how = "differences between districts and between years are removed"
+    how = "differences between units and between years are removed"
     yes = f"{how}, and no earlier contrast is rejected (which is not proof)"
     no = (
         "no earlier contrast could be tested"

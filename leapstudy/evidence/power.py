@@ -29,7 +29,7 @@ TREATED, COMPARED = (1, 15, 50), (5, 10, 19, 40, 80, 184)
 """Numbers of districts on either side at which power is shown."""
 
 COVERAGE_ASSUMPTION = (
-    "Students visited are published for all districts together, not one by one: every district is taken to have the "
+    "Students visited are published for all together, not one by one: each is taken to have the "
     "same coverage. The count includes students visited after the first year, so that coverage then was at most this."
 )
 
@@ -103,7 +103,7 @@ def design_mde_pp(district_sd_pp: float, n_treated: int, n_comparison: int) -> f
     """
     df = n_treated + n_comparison - 2
     if n_treated < 1 or n_comparison < 2 or df < 1:
-        raise BadInput(f"Need at least 1 treated and 2 comparison districts; got {n_treated} and {n_comparison}.")
+        raise BadInput(f"Need at least 1 treated and 2 comparison units; got {n_treated} and {n_comparison}.")
     return mde_factor(df) * district_sd_pp * math.sqrt(1 / n_treated + 1 / n_comparison)
 
 

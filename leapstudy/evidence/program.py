@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import Facts, StudyData
-from leapstudy.data.names import program_name
+from leapstudy.data.names import program_name, unit_noun
 from leapstudy.data.state import Money
 from leapstudy.evidence.cost import Grant, Ingredient, split_grants
 
@@ -85,7 +85,10 @@ class Program:
         for code in codes:
             if code not in dollars:
                 raise bad_value(
-                    f"{program_name()} district code", code, sorted(dollars), "Only districts with a grant have a cost."
+                    f"{program_name()} {unit_noun()} code",
+                    code,
+                    sorted(dollars),
+                    "Only those with a grant have a cost.",
                 )
         if set(codes) == set(dollars):
             return self.launch_dollars, self.served

@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
+from leapstudy.core.phrases import between, number, points, probability
 from leapstudy.did.permutation import ALPHA
 
 # p-values are counts over counts: 1/20 must equal 5% whatever the last bit
@@ -80,6 +81,8 @@ class Verdict:
         Of the test that leads; no ends where its interval is not bounded.
     p_adjusted : float or None
         The p-value once all districts looked at are counted (Benjamini and Hochberg).
+    lower_is_better : bool
+        Whether a fall is what the program is for, as of chronic absence: `kind` is then "positive" for a fall.
     """
 
     kind: Kind
@@ -92,6 +95,12 @@ class Verdict:
     p_value: float | None
     p_floor: float | None
     p_adjusted: float | None
+    lower_is_better: bool = False
+
+    @property
+    def gain_pp(self) -> float:
+        """The estimate in the direction that is better."""
+        return -self.estimate_pp if self.lower_is_better else self.estimate_pp
 
     @property
     def clear(self) -> bool:
@@ -153,20 +162,20 @@ def decide(
     role
         "placebo" where the contrast that was asked lies before the program itself.
     lower_is_better
-        Whether a fall is what the program is for, as of chronic absence: "positive" is then a fall.
+        Whether a fall is what the program is for.
 
     Examples
     --------
     >>> decide(1.2, 0.6, 1.8, 0.001).kind
     'positive'
-    >>> decide(-1.2, -1.8, -0.6, 0.001, lower_is_better=True).kind
-    'positive'
+    >>> decide(1.2, 0.6, 1.8, 0.001, lower_is_better=True).kind
+    'negative'
     >>> decide(1.2, 0.6, 1.8, 0.04, p_adjusted=0.6, looked_at=15).kind
     'one_of_many'
     """
     low, high = (None if end is None or not math.isfinite(end) else end for end in (low_pp, high_pp))
     failures, doubts, cautions = _before(windows, pre_trend_p, pre_trend_fits)
-    p = "no p-value" if p_value is None else f"p = {p_value:.3f}"
+    p = probability(p_value)
     clear = rejects(p_value) and (low is None or excludes_zero(low, high))
     kind: Kind
     if role == "placebo":
@@ -176,36 +185,39 @@ def decide(
         kind, reason = "failed_placebo", failures[0]
     elif not can_reject(p_floor):
         kind = "cannot_test"
-        reason = f"The smallest p-value possible is {p_floor:.3f}: no effect of any size could be told from none at 5%."
+        least = number(p_floor or 0, 3)
+        reason = f"The smallest p-value possible is {least}: no effect of any size could be told from none at 5%."
     elif clear and p_adjusted is not None and not rejects(p_adjusted):
         kind = "one_of_many"
-        many = f"p = {p_adjusted:.3f} once all {looked_at} that were looked at are counted"
+        many = f"{probability(p_adjusted)} once all {looked_at} that were looked at are counted"
         reason = f"Alone the test has {p}, but {many}."
     else:
-        kind, reason = _by_interval(low, high, rejects(p_value), p)
-        gain: dict[Kind, Kind] = {"positive": "negative", "negative": "positive"}
-        kind = gain.get(kind, kind) if lower_is_better else kind
+        kind, reason = _by_interval(low, high, rejects(p_value), p, lower_is_better=lower_is_better)
     if kind in ("positive", "negative") and doubts:
         kind, reason = "failed_placebo", doubts[0]
     tested = any(item.own and can_reject(item.p_floor) for item in windows)
     before: Before = "failed" if failures or kind == "failed_placebo" else "passed" if tested else "untested"
     reasons = (reason, *(text for text in failures if text != reason))
     limits = (*(text for text in doubts if text != reason), *cautions)
-    return Verdict(kind, before, reasons, limits, estimate_pp, low, high, p_value, p_floor, p_adjusted)
+    figures = (estimate_pp, low, high, p_value, p_floor, p_adjusted)
+    return Verdict(kind, before, reasons, limits, *figures, lower_is_better)
 
 
-def _by_interval(low: float | None, high: float | None, rejected: bool, p: str) -> tuple[Kind, str]:
+def _by_interval(
+    low: float | None, high: float | None, rejected: bool, p: str, *, lower_is_better: bool
+) -> tuple[Kind, str]:
     """Return what the interval and the test of an answer say that nothing forbids to read."""
     if low is None or high is None:
         return "no_interval", f"The test that leads ({p}) has no bounded 95% interval."
     if excludes_zero(low, high):
         if not rejected:
             return "imprecise_null", f"The interval excludes zero, but the test that leads does not reject ({p})."
-        sign: Kind = "positive" if low > 0 else "negative"
+        sign: Kind = "positive" if (low > 0) != lower_is_better else "negative"
         return sign, f"The test that leads has {p}, and its 95% interval excludes zero."
     precise = max(-low, high) <= SMALL_PP
     width = "lies within" if precise else "reaches beyond"
-    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} a day a year either way."
+    small = f"{number(SMALL_PP)} points" if lower_is_better else "a day a year"
+    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} {small} either way."
     return "precise_null" if precise else "imprecise_null", reason
 
 
@@ -239,8 +251,8 @@ def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, con
         if gap * math.copysign(1, verdict.estimate_pp) > reach:
             return verdict
         reason = (
-            f"Picked and not visited: {control_pp:+.2f} points; the effect less this is {gap:+.2f} "
-            f"({gap - reach:+.2f} to {gap + reach:+.2f}), which includes zero."
+            f"Picked and not visited: {points(control_pp)} points; the effect less this is {points(gap)} "
+            f"({between(gap - reach, gap + reach)}), which includes zero."
         )
     return replace(verdict, kind="selection", reasons=(reason,), cautions=(*verdict.reasons, *verdict.cautions))
 
@@ -251,19 +263,22 @@ def _before(
     """Return why earlier years refute the comparison, what forbids to claim an effect, and what they leave open."""
     own = [item for item in windows if item.own]
     others = [item for item in windows if not item.own and item.p_value is not None and not math.isnan(item.p_value)]
-    failures = [f"{item.name}: {item.estimate_pp:+.2f} points where zero is expected." for item in own if item.failed]
+    failures = [f"{_elsewhere(item)}." for item in own if item.failed]
     doubts: list[str] = []
     if rejects(pre_trend_p):
-        told = f"Equal movement before the program is rejected (p = {pre_trend_p:.3f})."
+        told = f"Equal movement before the program is rejected ({probability(pre_trend_p)})."
         (failures if pre_trend_fits else doubts).append(told)
     adjusted = holm([item.p_value or 0.0 for item in others])
     for item, p in zip(others, adjusted, strict=True):
         if rejects(float(p)):
-            where = f"{item.estimate_pp:+.2f} points where zero is expected"
-            doubts.append(f"{item.name}: {where}, p = {p:.3f} after Holm.")
+            doubts.append(f"{_elsewhere(item)}, {probability(float(p))} after Holm.")
     cautions = [f"{item.name} cannot be tested at 5%." for item in own if not can_reject(item.p_floor)]
     if not own:
         cautions.append("No placebo of this outcome could be formed.")
     if pre_trend_p is None or math.isnan(pre_trend_p):
         cautions.append("Movement before the program cannot be tested.")
     return failures, doubts, cautions
+
+
+def _elsewhere(window: Window) -> str:
+    return f"{window.name}: {points(window.estimate_pp)} points where zero is expected"

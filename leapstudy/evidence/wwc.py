@@ -79,6 +79,6 @@ def confounding_reason(n_treated_units: int) -> str:
     if n_treated_units > 1:
         return ""
     return (
-        "Only one district is treated, so the program and everything else that is special about that district cannot "
+        "Only one unit is treated, so the program and everything else that is special about that unit cannot "
         "be told apart: a confounding factor under WWC 5.0, whatever the p-value. Only the pooled estimate is eligible."
     )

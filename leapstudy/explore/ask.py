@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from html import escape
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, counted, number, probability
+from leapstudy.core.phrases import between, number, probability
 from leapstudy.data import StudyData, find_district, leap_districts
-from leapstudy.data.names import comparison_words, outcome_words
+from leapstudy.data.names import comparison_words, counted_units, outcome_words
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
 from leapstudy.figures.district import district as drawn
@@ -88,7 +88,7 @@ def estimate_words(answer: Glance) -> str:
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
     return (
         f"{treated_words(answer)}: {outcome_words(main.outcome)} changed {moved(main.estimate_pp)} than in "
-        f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)}); 95% CI "
+        f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)}); 95% CI "
         f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
     )
 

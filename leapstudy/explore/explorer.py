@@ -12,7 +12,7 @@ from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
 from leapstudy.core.phrases import number
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, leap_districts
-from leapstudy.data.names import comparison_words, outcome_words, short, study_names
+from leapstudy.data.names import comparison_words, outcome_words, short, study_names, unit_noun, unit_nouns
 from leapstudy.data.state import Unit
 from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
@@ -24,7 +24,7 @@ from leapstudy.explore.curve import Walk
 from leapstudy.figures.choice import choice
 
 PICKED = "picked"
-WEIGHTS = {"equal": "every district the same", "students": "by enrollment before the program"}
+WEIGHTS = {"equal": "each the same", "students": "by enrollment before the program"}
 SCALES = {"points": "points of attendance", "logodds": "log-odds"}
 KEPT = 64
 """Views that stay in memory, so that a choice made before is there at once."""
@@ -120,7 +120,7 @@ class Explorer:
         district, picked = values.pop("district"), values.pop("table")
         comparison: Comparison = tuple(picked) if values["comparison"] == PICKED else values["comparison"]
         if not comparison:
-            raise BadInput("The comparison list is empty. Mark at least two districts in the table.")
+            raise BadInput(f"The comparison list is empty. Mark at least two {unit_nouns()} in the table.")
         return district, Spec(**{**values, "comparison": comparison, "seed": self.spec.seed})
 
     def _changed(self, change: Any) -> None:
@@ -133,9 +133,7 @@ class Explorer:
     def _saving(self) -> Any:
         from ipywidgets import HTML, Button, Text
 
-        reason = Text(
-            description="Reason", placeholder="why this district is asked differently", layout={"width": "36rem"}
-        )
+        reason = Text(description="Reason", placeholder="why this page is asked differently", layout={"width": "36rem"})
         button, said = Button(description="Save as parameters"), HTML()
 
         def save(_: Any) -> None:
@@ -170,7 +168,7 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
 
     named, state = isinstance(spec.comparison, str), study_names().state
     asked: dict[str, tuple[str, dict[str, str], str]] = {
-        "district": ("District", {title: slug for slug, title in titles.items()}, district),
+        "district": (unit_noun().capitalize(), {title: slug for slug, title in titles.items()}, district),
         "outcome": ("Outcome", {item.words: name for name, item in state.outcomes.items() if item.group}, spec.outcome),
         "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
         "contrast": ("Years", {item.label: name for name, item in _contrasts().items()}, spec.contrast),
@@ -217,7 +215,7 @@ def _stack(widgets: Any) -> Any:
 
 def _still(title: str, spec: Spec) -> str:
     rows = [
-        ("District", title),
+        (unit_noun().capitalize(), title),
         ("Outcome", outcome_words(spec.outcome)),
         ("Compared with", comparison_words(comparison_label(spec.comparison))),
         ("Years", _contrasts()[spec.contrast].label),

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted, interval_words
-from leapstudy.data.names import comparison_words, outcome_words
+from leapstudy.core.phrases import interval_words
+from leapstudy.data.names import comparison_words, counted_units, outcome_words
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -34,7 +34,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
     )
     caption = caption_of(asked, "The estimate of this choice, and the one on record")
     what = f"Effect on {outcome_words(main.outcome)}, percentage points, 95% CI by permutation"
-    against = f"{counted(main.n_comparison, 'comparison district')} ({comparison_words(main.comparison)})"
+    against = f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)})"
     with styled():
         figure, bottom, top = frame(
             title, what, f"{caption.source}. {caption.years}; {against}.", 0.42 + ROW * len(rows), width=width

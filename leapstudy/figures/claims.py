@@ -17,6 +17,7 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     frame,
+    inches_across,
     styled,
     wrap,
 )
@@ -109,7 +110,7 @@ def _bars(axes: Axes, fewer: float, visited: float, program: str) -> None:
     """Draw both counts of students as bars of one scale, each with its words above."""
     axes.set(xlim=(0, max(fewer, visited)), ylim=(2, 0), yticks=[], xticks=[])
     axes.spines["bottom"].set_visible(False)
-    width = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    width = inches_across(axes)
     rows = (
         (f"{fewer:,.0f} fewer students chronically absent in the year after the peak", fewer, CONTEXT, INK),
         (f"{visited:,.0f} students ever visited by {program}", visited, OWN, OWN),

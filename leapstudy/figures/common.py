@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted
-from leapstudy.data.names import OWN_YEAR, comparison_words, study_names
+from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
@@ -33,7 +32,7 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
         years=years
         or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after{_own(main.post)}",
-        n=f"{main.n_treated} treated, {counted(main.n_comparison, 'comparison district')}",
+        n=f"{main.n_treated} treated, {counted_units(main.n_comparison, 'comparison')}",
     )
 
 

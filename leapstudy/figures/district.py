@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.core.phrases import counted, points
-from leapstudy.data.names import comparison_words, short
+from leapstudy.core.phrases import points
+from leapstudy.data.names import comparison_words, counted_units, short, unit_noun, unit_nouns
 from leapstudy.figures.common import Asked, caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
@@ -23,6 +23,7 @@ from leapstudy.figures.frame import (
     axes,
     effect_axis,
     frame,
+    inches_across,
     styled,
     wrap,
 )
@@ -48,9 +49,9 @@ def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit
         `WIDE` or `NARROW`, inches.
     """
     main, title = answer.main, findings.district_title(answer)
-    caption = caption_of(answer, "Attendance by year, and the change of each district beyond the others'")
+    caption = caption_of(answer, f"Attendance by year, and the change of each {unit_noun()} beyond the others'")
     subtitle = (
-        f"Attendance: {short(main.district)}, and {counted(main.n_comparison, 'comparison district')} "
+        f"Attendance: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
         f"({comparison_words(main.comparison)})"
     )
     source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
@@ -86,8 +87,7 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
         xlim=(-0.15, len(years) - 0.85),
         ylim=(low - 1.6 * room, high + 1.6 * room),
     )
-    across = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
-    every = -(-len(years) // max(int(across / 0.65), 1))
+    every = -(-len(years) // max(int(inches_across(axes) / 0.65), 1))
     axes.set_xticks(range(0, len(years), every), years[::every])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
@@ -115,18 +115,10 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
     far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
     words = (
         f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison "
-        f"districts moved as far."
+        f"{unit_nouns()} moved as far."
     )
-    axes.text(
-        0,
-        1.02,
-        "\n".join([f"{short(main.district)} {points(main.estimate_pp)}"]),
-        transform=axes.transAxes,
-        color=OWN,
-        weight="bold",
-        va="bottom",
-        size=TEXT,
-    )
+    own_words = f"{short(main.district)} {points(main.estimate_pp)}"
+    axes.text(0, 1.02, own_words, transform=axes.transAxes, color=OWN, weight="bold", va="bottom", size=TEXT)
     axes.figure.text(
         axes.get_position().x0,
         axes.get_position().y1 + 0.32 / axes.figure.get_size_inches()[1],  # type: ignore[union-attr]
@@ -140,5 +132,5 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
 def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False)
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
-        ["District", "Change beyond the others"], axis=1
+        [unit_noun().capitalize(), "Change beyond the others"], axis=1
     )

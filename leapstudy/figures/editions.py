@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import counted, points
+from leapstudy.core.phrases import points
 from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.figures.common import not_drawn
@@ -22,6 +22,7 @@ from leapstudy.figures.frame import (
     axes,
     fitted,
     frame,
+    label,
     styled,
     text_width,
 )
@@ -47,7 +48,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     right = 0.15 + text_width("+00.0", SMALL, "bold")
     moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
     source = (
-        f"{names.sources}. Of the {counted(len(rest), 'other district')} in both editions {moved} moved by "
+        f"{names.sources}. Of the {names.units(len(rest), 'other')} in both editions {moved} moved by "
         f"{TELL:g} point or more."
     )
     with styled():
@@ -63,12 +64,14 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     caption = Caption(
         what=f"Attendance {year} in both editions of the state's file",
         source=names.sources,
-        sample=f"{names.program} districts and {comparison_words(study.answer.main.comparison)}",
+        sample=f"{names.program} {names.many} and {comparison_words(study.answer.main.comparison)}",
         years=year,
-        n=counted(len(rows), "district"),
+        n=names.units(len(rows)),
     )
     table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
-    table.columns = pd.Index(["District", names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"])
+    table.columns = pd.Index(
+        [names.one.capitalize(), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
+    )
     return Exhibit(figure, finding.title, finding.alt, caption, table)
 
 
@@ -92,16 +95,10 @@ def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:
     axes.locator_params(axis="x", nbins=ticks, integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.tick_params(axis="x", labelcolor=COMPARISON)
-    across: dict[str, Any] = {
-        "xycoords": ("axes fraction", "data"),
-        "textcoords": "offset points",
-        "va": "center",
-        "size": SMALL,
-    }
     for place, row in zip(places, rows.itertuples(), strict=True):
         far = abs(round(float(row.moved_pp), 6)) >= TELL
         look: dict[str, Any] = {"color": OWN if row.leap else INK, "weight": "bold" if far else "normal"}
-        axes.annotate(str(row.name), (0, place), (-6, 0), ha="right", **across, **look)
+        label(axes, str(row.name), (0, place), (-6, 0), x="axes fraction", **look)
         if far:
-            axes.annotate(points(float(row.moved_pp), 1), (1, place), (4, 0), ha="left", **across, **look)
+            label(axes, points(float(row.moved_pp), 1), (1, place), (4, 0), x="axes fraction", **look)
         axes.axhline(float(place), color=CONTEXT, linewidth=0.3, zorder=0)

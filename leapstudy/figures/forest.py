@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import between, counted, missing, number
-from leapstudy.data.names import comparison_words, outcome_words, short
+from leapstudy.core.phrases import between, missing, number
+from leapstudy.data.names import comparison_words, counted_units, outcome_words, short, unit_noun, unit_nouns
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -25,6 +25,7 @@ from leapstudy.figures.frame import (
     effect_axis,
     fitted,
     frame,
+    mark,
     styled,
     text_width,
 )
@@ -56,7 +57,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     names = [*together["name"], *rows["name"]]
     subtitle = (
         f"Change in {outcome_words(pooled.main.outcome)} beyond that of "
-        f"{counted(pooled.main.n_comparison, 'district')} ({comparison_words(pooled.main.comparison)}), "
+        f"{counted_units(pooled.main.n_comparison)} ({comparison_words(pooled.main.comparison)}), "
         "percentage points, 95% CI"
     )
     with styled():
@@ -77,7 +78,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
 
 
 def _weighted(pooled: PooledAnswer) -> str:
-    return f"districts weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
+    return f"{unit_nouns()} weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
 
 
 def _together(pooled: PooledAnswer) -> pd.DataFrame:
@@ -119,16 +120,7 @@ def _rows(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame) -> None:
     pooled = "shrunken_pp" in rows
     if pooled:
         axes.hlines(places, rows["shrunken_low_pp"], rows["shrunken_high_pp"], color=TINT, linewidth=5, zorder=1.8)
-    axes.plot(
-        rows["estimate_pp"],
-        places,
-        linestyle="none",
-        marker="o",
-        markersize=5.5,
-        color="white",
-        markeredgecolor=COMPARISON,
-        markeredgewidth=1.4,
-    )
+    mark(axes, rows["estimate_pp"], places, "o", COMPARISON, 5.5, hollow=True, zorder=2, markeredgewidth=1.4)
     if pooled:
         axes.plot(rows["shrunken_pp"], places, linestyle="none", marker="o", markersize=5.5, color=OWN)
 
@@ -167,7 +159,7 @@ def _written(value: float, low: float, high: float) -> str:
 
 def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     names = {
-        "name": "District",
+        "name": unit_noun().capitalize(),
         "estimate_pp": "Estimate",
         "ci_low_pp": "Low",
         "ci_high_pp": "High",

@@ -171,6 +171,37 @@ def axes(figure: Figure, left: float, right: float, bottom: float, top: float) -
     return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
 
 
+def inches_across(axes: Axes) -> float:
+    """Return the width of axes in inches, to break words by."""
+    return float(axes.get_position().width * axes.figure.get_size_inches()[0])  # type: ignore[union-attr]
+
+
+def label(
+    axes: Axes,
+    text: str,
+    at: tuple[Any, Any],
+    shift: tuple[float, float],
+    *,
+    x: str = "data",
+    y: str = "data",
+    **look: Any,
+) -> None:
+    """Write words beside a place, `shift` points of type away and running away from it.
+
+    `x` and `y` say in what the place is given: "data", or "axes fraction".
+    """
+    side = "left" if shift[0] > 0 else "right" if shift[0] < 0 else "center"
+    look = {"ha": side, "va": "center", "size": SMALL, **look}
+    axes.annotate(text, at, shift, xycoords=(x, y), textcoords="offset points", **look)
+
+
+def mark(axes: Axes, x: Any, y: Any, shape: str, color: str, size: float, *, hollow: Any = False, **look: Any) -> None:
+    """Draw marks; hollow ones are white inside."""
+    face = "white" if hollow else color
+    look = {"markerfacecolor": face, "markeredgecolor": color, "markersize": size, "zorder": 3, **look}
+    axes.plot(x, y, shape, **look)
+
+
 def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     """Lay out an axis of effects: signed ticks, zero as an ink line, and room around all that is drawn."""
     low, high = min(low, 0.0), max(high, 0.0)

@@ -4,11 +4,10 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, number, probability
-from leapstudy.data.names import outcome_words
+from leapstudy.core.phrases import between, number, probability
+from leapstudy.data.names import counted_units, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -23,6 +22,8 @@ from leapstudy.figures.frame import (
     effect_axis,
     fitted,
     frame,
+    label,
+    mark,
     styled,
     text_width,
 )
@@ -98,17 +99,8 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
         if endless:
             axes.plot(edges[0], row["place"], "<", color=color, markersize=6, clip_on=False)
             axes.plot(edges[1], row["place"], ">", color=color, markersize=6, clip_on=False)
-        face = "white" if row["block"] == words.BEFORE else color
-        mark, size = ("D", 8) if own else ("o", 5.5)
-        axes.plot(
-            row["estimate_pp"],
-            row["place"],
-            mark,
-            markerfacecolor=face,
-            markeredgecolor=color,
-            markersize=size,
-            zorder=3,
-        )
+        shape, size = ("D", 8) if own else ("o", 5.5)
+        mark(axes, row["estimate_pp"], row["place"], shape, color, size, hollow=row["block"] == words.BEFORE)
     axes.tick_params(axis="x", labelcolor=COMPARISON)
 
 
@@ -120,14 +112,12 @@ def _name(axes: Axes, row: dict[str, Any], narrow: bool, leads: bool) -> None:
         "weight": "bold" if own else "normal",
         "size": NAME,
     }
-    across = blended_transform_factory(axes.transAxes, axes.transData)
     if narrow:
         told = f"{row['name']}: {_figure(row)}"
-        axes.text(0, row["place"] - 0.08, told, transform=across, va="bottom", bbox=PAPER, **look)
+        axes.text(0, row["place"] - 0.08, told, transform=axes.get_yaxis_transform(), va="bottom", bbox=PAPER, **look)
         return
-    shift: dict[str, Any] = {"xycoords": across, "textcoords": "offset points", "va": "center", **look}
-    axes.annotate(str(row["name"]), (0, row["place"]), (-10, 0), ha="right", **shift)
-    axes.annotate(_figure(row), (1, row["place"]), (12, 0), ha="left", **shift)
+    label(axes, str(row["name"]), (0, row["place"]), (-10, 0), x="axes fraction", **look)
+    label(axes, _figure(row), (1, row["place"]), (12, 0), x="axes fraction", **look)
 
 
 def _figure(row: dict[str, Any]) -> str:
@@ -138,21 +128,11 @@ def _figure(row: dict[str, Any]) -> str:
 
 
 def _blocks(axes: Axes, rows: pd.DataFrame, narrow: bool) -> None:
-    across = blended_transform_factory(axes.transAxes, axes.transData)
+    look: dict[str, Any] = {"size": NAME, "weight": "bold", "color": COMPARISON, "bbox": PAPER if narrow else None}
     for block, part in rows[rows["block"] != words.MAIN].groupby("block", sort=False):
-        axes.annotate(
-            str(block),
-            (0, float(part["place"].min()) - (0.36 if narrow else 0.25)),
-            (0 if narrow else -10, 0),
-            xycoords=across,
-            textcoords="offset points",
-            ha="left" if narrow else "right",
-            va="center",
-            size=NAME,
-            weight="bold",
-            color=COMPARISON,
-            bbox=PAPER if narrow else None,
-        )
+        place = float(part["place"].min()) - (0.36 if narrow else 0.25)
+        side, shift = ("left", 0) if narrow else ("right", -10)
+        label(axes, str(block), (0, place), (shift, 0), x="axes fraction", ha=side, **look)
 
 
 def _leads(answer: Answer) -> str:
@@ -164,7 +144,7 @@ def _note(answer: Answer) -> str:
     out, told = answer.leave_one_out, ""
     if len(out) > 2:
         rest = out.drop([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])["estimate_pp"]
-        told = f"Without one of the {counted(len(rest), 'other district')}: {between(rest.min(), rest.max())}."
+        told = f"Without one of the {counted_units(len(rest), 'other')}: {between(rest.min(), rest.max())}."
     if isinstance(answer, DistrictAnswer):
         return f"{told} In bold the test that leads; intervals of other choices are the permutation's.".strip()
     return told

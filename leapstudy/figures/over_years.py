@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from leapstudy.data.names import study_names
+from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import (
@@ -23,6 +24,9 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     frame,
+    inches_across,
+    label,
+    mark,
     signed,
     styled,
     wrap,
@@ -54,10 +58,10 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
         source=answer.source,
         sample=f"{sides[0]} against {sides[1]}",
         years=f"{answer.before[0]} to {answer.before[-1]} before, {answer.after[0]} to {answer.after[-1]} after",
-        n=f"{answer.n_treated} treated, {answer.n_comparison} comparison districts",
+        n=f"{answer.n_treated} treated, {counted_units(answer.n_comparison, 'comparison')}",
     )
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
-    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by district); "
+    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by {unit_noun()}); "
     source += "sentences give those of the test that leads."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
@@ -102,8 +106,7 @@ def _time_axis(axes: Axes, years: Sequence[str], named: Sequence[str]) -> None:
 
 def _named(axes: Axes, years: tuple[str, ...]) -> tuple[str, ...]:
     """Return the years that have room for their names: the first and the last at least."""
-    width = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
-    return years if width > 3 else (years[0], years[-1])
+    return years if inches_across(axes) > 3 else (years[0], years[-1])
 
 
 def _years(answer: OverYears) -> list[str]:
@@ -125,14 +128,14 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
     shown = answer.levels
     colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": OWN}
     ends: list[tuple[float, str, str, str]] = []
-    for group, label in zip(("treated", "comparison", "state"), labels, strict=True):
+    for group, name in zip(("treated", "comparison", "state"), labels, strict=True):
         rows = shown[shown["group"] == group].dropna()
         x, y = rows["year"].map(_place).to_numpy(), rows["percent"].to_numpy()
         _line(axes, answer, x, y, rows["year"].tolist(), colors[group], dots=group != "state")
         ends.append(
             (
                 float(y[-1]),
-                "\n".join([*wrap(label, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
+                "\n".join([*wrap(name, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
                 colors[group] if group != "state" else COMPARISON,
                 "bold" if group == "treated" else "normal",
             )
@@ -175,8 +178,8 @@ def _line(
         )
     if dots:
         hollow = np.array([year in answer.shown for year in years])
-        axes.plot(x[~hollow], y[~hollow], "o", color=color, markersize=5, zorder=3)
-        axes.plot(x[hollow], y[hollow], "o", markerfacecolor="white", markeredgecolor=color, markersize=5, zorder=3)
+        mark(axes, x[~hollow], y[~hollow], "o", color, 5)
+        mark(axes, x[hollow], y[hollow], "o", color, 5, hollow=True)
 
 
 def _end_labels(axes: Axes, ends: list[tuple[float, str, str, str]], highest: float) -> None:
@@ -185,17 +188,8 @@ def _end_labels(axes: Axes, ends: list[tuple[float, str, str, str]], highest: fl
     place = highest
     for value, text, color, weight in sorted(ends, reverse=True):
         place = min(value + line, place)
-        axes.annotate(
-            text,
-            (1.0, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="top",
-            color=color,
-            weight=weight,
-            size=SMALL + 0.5,
-        )
+        look: dict[str, Any] = {"va": "top", "color": color, "weight": weight, "size": SMALL + 0.5}
+        label(axes, text, (1.0, place), (6, 0), x="axes fraction", **look)
         place -= line * (text.count("\n") + 1.4)
 
 
@@ -205,22 +199,9 @@ def _warn(axes: Axes, answer: OverYears) -> None:
         level = answer.levels[(answer.levels["group"] == "treated") & (answer.levels["year"] == row.year)]["percent"]
         full = answer.points.table.set_index("year").loc[row.year, "estimate_pp"]
         value = float(level.iloc[0]) + row.estimate - full
-        axes.plot(
-            _place(row.year) + 0.05,
-            value,
-            "D",
-            markerfacecolor="white",
-            markeredgecolor=WARNING,
-            markersize=6,
-            zorder=4,
-        )
-        axes.annotate(
-            f"without {words.flagged_names(answer, row.year)}",
-            (_place(row.year) + 0.35, float(level.iloc[0])),
-            color=WARNING,
-            size=SMALL,
-            va="bottom",
-        )
+        mark(axes, _place(row.year) + 0.05, value, "D", WARNING, 6, hollow=True, zorder=4)
+        told, at = f"without {words.flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0]))
+        axes.annotate(told, at, color=WARNING, size=SMALL, va="bottom")
 
 
 def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) -> None:
@@ -233,19 +214,9 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     axes.axhline(0, color=INK, linewidth=1)
     _bars(axes, before, COMPARISON, 1.3, set(answer.shown))
     _bars(axes, after, OWN, 2.6, set())
-    axes.plot(
-        base["place"], base["estimate_pp"], "s", markerfacecolor="white", markeredgecolor=INK, markersize=5, zorder=4
-    )
+    mark(axes, base["place"], base["estimate_pp"], "s", INK, 5, hollow=True, zorder=4)
     for row in answer.unflagged[answer.unflagged["scale"] == scale].itertuples():
-        axes.plot(
-            _place(row.year) + 0.35,
-            row.estimate,
-            "D",
-            markerfacecolor="white",
-            markeredgecolor=WARNING,
-            markersize=5,
-            zorder=5,
-        )
+        mark(axes, _place(row.year) + 0.35, row.estimate, "D", WARNING, 5, hollow=True, zorder=5)
     reach = float(np.nanmax(np.abs(np.concatenate([rows["low_pp"], rows["high_pp"]])))) * 1.05
     axes.set_ylim(-reach, reach)
     axes.grid(visible=False)
@@ -267,16 +238,7 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
 def _bars(axes: Axes, rows: pd.DataFrame, color: str, width: float, hollow: set[str]) -> None:
     axes.vlines(rows["place"], rows["low_pp"], rows["high_pp"], color=color, linewidth=width, zorder=2)
     for row in rows.itertuples():
-        face = "white" if row.year in hollow else color
-        axes.plot(
-            row.place,
-            row.estimate_pp,
-            "o",
-            markerfacecolor=face,
-            markeredgecolor=color,
-            markersize=5 if width < 2 else 6.5,
-            zorder=3,
-        )
+        mark(axes, row.place, row.estimate_pp, "o", color, 5 if width < 2 else 6.5, hollow=row.year in hollow)
 
 
 def _direction(after: pd.DataFrame, scale: str) -> str:

@@ -1,5 +1,7 @@
 """How often shuffled labels give as much: the estimate among those of all ways to deal the program at random."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from leapstudy.did.answer import PooledAnswer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE, axes, effect_axis, frame, styled
+from leapstudy.figures.frame import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE, axes, effect_axis, frame, label, styled
 from leapstudy.words import findings
 
 HEIGHT, BINS = 1.6, 60
@@ -44,18 +46,9 @@ def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
         effect_axis(picture, float(values.min()), float(values.max()))
         picture.axvline(estimate, color=OWN, linewidth=2.2)
         left = estimate > sum(picture.get_xlim()) / 2
-        picture.annotate(
-            f"this study: {points(estimate)}",
-            (estimate, 1.0),
-            (-5 if left else 5, 2),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="bottom",
-            color=OWN,
-            weight="bold",
-            size=TEXT,
-        )
+        look: dict[str, Any] = {"va": "bottom", "color": OWN, "weight": "bold", "size": TEXT}
+        shift = (-5 if left else 5, 2)
+        label(picture, f"this study: {points(estimate)}", (estimate, 1.0), shift, y="axes fraction", **look)
         picture.tick_params(axis="x", labelcolor=COMPARISON, labelsize=SMALL)
     table = pd.DataFrame({"Share of relabelings below": QUANTILES, "Estimate": np.quantile(values, QUANTILES)})
     return Exhibit(figure, finding.title, finding.alt, caption, table)

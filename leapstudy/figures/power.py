@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent
-from leapstudy.data.names import outcome_words
+from leapstudy.data.names import outcome_words, unit_noun
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -54,9 +54,8 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
     if power is not None:
         subtitle += f". Ticks: published effects on visited students, times the {percent(power.coverage)} visited"
     diluted = sorted(item.diluted_pp for item in power.published) if power else [0.0]
-    end = 1.15 * max(
-        [size for size in [*rows["mde_pp"], *rows["half_pp"]] if math.isfinite(size)] + [1.2 * diluted[-1]]
-    )
+    sizes = [size for size in [*rows["mde_pp"], *rows["half_pp"], 1.2 * diluted[-1]] if math.isfinite(size)]
+    end = 1.15 * (max(sizes) or 1)  # no size can be detected and none is published: a bar of one shade
     with styled():
         figure, bottom, top = frame(
             finding.title, subtitle, f"{caption.source}. 5% level.", ROW * len(rows) + 0.45, width=width
@@ -76,7 +75,7 @@ def _designs(study: Study) -> pd.DataFrame:
     asked = findings.treated_words(answer)
     rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, detects.half_pp, detects.mde_pp)]
     if isinstance(answer, PooledAnswer):
-        rows.append(("One district alone", float("nan"), float(answer.by_district["mde_pp"].median())))
+        rows.append((f"One {unit_noun()} alone", float("nan"), float(answer.by_district["mde_pp"].median())))
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 
 

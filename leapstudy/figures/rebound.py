@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import counted
-from leapstudy.data.names import comparison_words, short, study_names, year_words
+from leapstudy.data.names import comparison_words, counted_units, short, study_names, unit_noun, year_words
 from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -25,6 +24,8 @@ from leapstudy.figures.frame import (
     effect_axis,
     fitted,
     frame,
+    inches_across,
+    label,
     signed,
     styled,
     text_width,
@@ -62,7 +63,7 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
         figure, bottom, top = frame(
             finding.title,
             f"Change in attendance, percentage points. Gray: line and 95% prediction from "
-            f"{counted(shown.n, 'district')} alone ({comparison_words(shown.group)})",
+            f"{counted_units(shown.n)} alone ({comparison_words(shown.group)})",
             f"{caption.source}. Both axes use {fell}, so that an error in that year alone makes such a line.",
             height,
             width=width,
@@ -120,7 +121,7 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.yaxis.set_major_formatter(lambda value, _: signed(value))
     first, fell, rose = map(year_words, shown.years)
-    room = axes.get_position().width * axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    room = inches_across(axes)
     axes.set_title("\n".join(wrap(f"Rise, {fell} to {rose}", TEXT, room, "bold")), loc="left", size=TEXT, weight="bold")
     axes.set_xlabel("\n".join(wrap(f"change {first} to {fell}", SMALL, room)), size=SMALL, color=COMPARISON)
     _key(axes, shown)
@@ -147,17 +148,9 @@ def _label(axes: Axes, row: "pd.Series[Any]") -> None:
     """Name a treated district, on the side of its dot where the picture has room."""
     left = row["fall_pp"] > sum(axes.get_xlim()) / 2
     up = row["rebound_pp"] < row["predicted_pp"] - 1
-    axes.annotate(
-        fitted(short(row["district"]), SMALL, LONGEST, "bold"),
-        (row["fall_pp"], row["rebound_pp"]),
-        (-6 if left else 6, 0 if up else 7),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="center" if up else "bottom",
-        size=SMALL,
-        color=row["color"],
-        weight="bold",
-    )
+    name, at = fitted(short(row["district"]), SMALL, LONGEST, "bold"), (row["fall_pp"], row["rebound_pp"])
+    look = {"va": "center" if up else "bottom", "color": row["color"], "weight": "bold"}
+    label(axes, name, at, (-6 if left else 6, 0 if up else 7), **look)
 
 
 def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str], average: Any) -> None:
@@ -182,24 +175,13 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
     for place, name, color in zip(places, rows["name"], colors, strict=True):
         named.append((float(place), name, INK if color == OWN else COMPARISON if color == CONTEXT else color, "normal"))
     for place, name, color, weight in named:
-        axes.annotate(
-            name,
-            (0, place),
-            (-6, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            size=SMALL,
-            color=color,
-            weight=weight,
-        )
+        label(axes, name, (0, place), (-6, 0), x="axes fraction", color=color, weight=weight)
 
 
 def _table(shown: Rebound) -> pd.DataFrame:
     _, fell, rose = map(year_words, shown.years)
     columns = {
-        "district": "District",
+        "district": unit_noun().capitalize(),
         "fall_pp": f"Change to {fell}",
         "rebound_pp": f"Change to {rose}",
         "predicted_pp": "Predicted",

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.phrases import counted, number
 from leapstudy.data.names import comparison_short, contrast_words, study_names
@@ -22,6 +21,7 @@ from leapstudy.figures.frame import (
     axes,
     effect_axis,
     frame,
+    mark,
     styled,
 )
 from leapstudy.words import ladder as words
@@ -85,21 +85,12 @@ def _stacks(axes: Axes, rows: pd.DataFrame, floor: float) -> None:
     for chosen, color in ((main, OWN), (clear & ~main, WARNING), (~clear & ~main, COMPARISON)):
         for filled in (True, False):
             part = rows[chosen & (fair if filled else ~fair)]
-            axes.plot(
-                part["at"],
-                floor - DOT * (part["height"] + 0.6),
-                "o",
-                markersize=4.6,
-                markerfacecolor=color if filled else "white",
-                markeredgecolor=color,
-                markeredgewidth=1,
-                zorder=2.5,
-            )
+            mark(axes, part["at"], floor - DOT * (part["height"] + 0.6), "o", color, 4.6, hollow=not filled, zorder=2.5)
 
 
 def _name(axes: Axes, group: str, rows: pd.DataFrame, place: float) -> None:
     """Write the group above its stacks, and the main estimate where it is one of them."""
-    across = blended_transform_factory(axes.transAxes, axes.transData)
+    across = axes.get_yaxis_transform()
     name = f"{comparison_short(group)} ({len(rows)})"
     axes.text(0, place, name, transform=across, size=TEXT, color=INK, va="center", weight="bold")
     main = rows[rows["is_main"].astype(bool)]

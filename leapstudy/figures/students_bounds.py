@@ -1,7 +1,7 @@
 """How far trends may depart before the effect on visited students can no longer be told from none."""
 
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, signed, styled
+from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, label, signed, styled
 from leapstudy.figures.students_common import refused_exhibit, student_exhibit, student_frame
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
@@ -18,14 +18,14 @@ def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
     width
         `WIDE` or `NARROW`, inches.
     """
-    bent, finding = study.answer.bounds, words.bounds(study)
-    if bent is None:
+    sets, finding = study.answer.bounds, words.bounds(study)
+    if sets is None:
         return refused_exhibit(study, finding.title, [finding.detail], width)
     what = (
         f"Robust 95% CI of the mean effect over {study.headline_words}, percentage points, by how much the difference "
         f"may change from month to month, in multiples of the largest change before the visit"
     )
-    rows = bent.table
+    rows = sets.table
     with styled():
         figure, bottom, top = student_frame(study, finding, what, 2.6, width)
         picture = axes(figure, 0.5, width - 0.25, bottom + 0.42, top - 0.1)
@@ -35,19 +35,11 @@ def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
         picture.axhline(0, color=INK, linewidth=1.1)
         low, high = min(float(rows["low_pp"].min()), 0.0), max(float(rows["high_pp"].max()), 0.0)
         picture.set(xlim=(0, float(rows["m"].max())), ylim=(low - 0.12 * (high - low), high + 0.1 * (high - low)))
-        if bent.breakdown:
-            picture.axvline(bent.breakdown, color=INK, linewidth=1.2, linestyle="--")
-            right = bent.breakdown > float(rows["m"].max()) / 2  # the words stand where there is room
-            picture.annotate(
-                f"breaks down at {bent.breakdown:.2f}",
-                (bent.breakdown, 1.0),
-                (-4 if right else 4, -2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                va="top",
-                size=SMALL,
-            )
+        if sets.breakdown:
+            picture.axvline(sets.breakdown, color=INK, linewidth=1.2, linestyle="--")
+            right = sets.breakdown > float(rows["m"].max()) / 2  # the words stand where there is room
+            told, shift = f"breaks down at {sets.breakdown:.2f}", (-4 if right else 4, -2)
+            label(picture, told, (sets.breakdown, 1.0), shift, y="axes fraction", va="top")
         picture.locator_params(nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: signed(value))
         picture.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")

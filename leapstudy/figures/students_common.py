@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, frame, signed, styled
+from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, frame, label, signed, styled
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings import Finding
 from leapstudy.words.findings_students import SIMULATED
@@ -41,7 +41,7 @@ def student_exhibit(
 @at_both_widths
 def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
-    told = list(reasons) or ["Too few students are left to be shown."]
+    told = [reason for reason in reasons if reason] or ["Too few students are left to be shown."]
     finding = Finding(title, f"Nothing is drawn here: {told[0]}")
     with styled():
         figure, _, _ = student_frame(study, finding, finding.detail, 0.05, width)
@@ -99,15 +99,5 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str, str]]) -> None:
     for value, name, color, weight in sorted(ends, reverse=True):
         tall = line * (name.count("\n") + 1)
         middle = min(value, lowest - tall / 2 - 0.1 * line)
-        axes.annotate(
-            name,
-            (1.0, middle),
-            (5, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            weight=weight,
-            size=SMALL,
-        )
+        label(axes, name, (1.0, middle), (5, 0), x="axes fraction", color=color, weight=weight)
         lowest = middle - tall / 2

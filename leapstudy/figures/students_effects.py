@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
@@ -23,6 +22,7 @@ from leapstudy.figures.frame import (
     WIDE,
     axes,
     effect_axis,
+    label,
     styled,
     text_width,
     wrap,
@@ -150,7 +150,6 @@ def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
 
 
 def _rows(axes: Axes, rows: pd.DataFrame, names: list[str], narrow: bool) -> None:
-    across = blended_transform_factory(axes.transAxes, axes.transData)
     for place, (row, name) in enumerate(zip(records(rows), names, strict=True)):
         color = OWN if place == 0 else COMPARISON
         for kind, face in (("estimate", color), ("placebo", "white")):
@@ -159,10 +158,10 @@ def _rows(axes: Axes, rows: pd.DataFrame, names: list[str], narrow: bool) -> Non
         look: dict[str, Any] = {"color": color, "weight": "bold" if place == 0 else "normal", "size": SMALL + 0.5}
         if narrow:
             paper = {"facecolor": BAND if place == 0 else "white", "edgecolor": "none", "pad": 0.6}
-            axes.text(0.01, place - 0.28, name.replace("\n", " "), transform=across, va="bottom", bbox=paper, **look)
+            look |= {"transform": axes.get_yaxis_transform(), "va": "bottom", "bbox": paper}
+            axes.text(0.01, place - 0.28, name.replace("\n", " "), **look)
         else:
-            look |= {"xycoords": across, "textcoords": "offset points", "ha": "right", "va": "center"}
-            axes.annotate(name, (0, place), (-8, 0), **look)
+            label(axes, name, (0, place), (-8, 0), x="axes fraction", **look)
 
 
 def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None:
@@ -174,17 +173,8 @@ def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None
         told = [(*told[0][:3], "left"), (*told[1][:3], "right")]
     for value, name, color, side in told:
         if not np.isnan(value):
-            axes.annotate(
-                name,
-                (value, 1.0),
-                (8 if side == "right" else -8, 3),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha=side,
-                va="bottom",
-                size=SMALL,
-                color=color,
-            )
+            shift = (8 if side == "right" else -8, 3)
+            label(axes, name, (value, 1.0), shift, y="axes fraction", ha=side, va="bottom", color=color)
 
 
 def _designs_table(study: StudentStudy) -> pd.DataFrame:
@@ -270,7 +260,7 @@ def parts(study: StudentStudy) -> Table:
 def estimand_card(study: StudentStudy) -> Table:
     """Return the recommended design's card as a table: what is estimated, and by which conventions."""
     rows = pd.DataFrame(
-        study.answer.design().card or [("Refused", "nothing was estimated")], columns=["", "In this study"]
+        study.answer.design().card or [("Refused", "nothing was estimated")], columns=["Part", "In this study"]
     )
     return Table(rows, f"{_mark(study)}What the recommended design estimates, and how")
 

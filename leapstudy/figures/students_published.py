@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import INK, NARROW, OWN, SMALL, WIDE, axes, styled
+from leapstudy.figures.frame import INK, NARROW, OWN, WIDE, axes, label, styled
 from leapstudy.figures.students_common import (
     draw_band,
     end_labels,
@@ -59,17 +59,8 @@ def _stars(axes: Axes, published: pd.DataFrame) -> None:
     """Draw the published effects with their number; who they are of stands in the note."""
     axes.plot(published["month"], published["effect_pp"], "*", color=INK, markersize=10, zorder=4)
     for month, effect in zip(published["month"], published["effect_pp"], strict=True):
-        axes.annotate(
-            points(float(effect), 0),
-            (month, effect),
-            (-7, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            size=SMALL,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
-            zorder=3.5,
-        )
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+        label(axes, points(float(effect), 0), (month, effect), (-7, 0), bbox=paper, zorder=3.5)
 
 
 def _named(published: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.engine import connect, keep, sealed
 from leapstudy.students.files import is_simulated
-from leapstudy.students.readers import Panel, Shape, open_panel, read_visits, shape_of
+from leapstudy.students.readers import Panel, open_panel, read_visits, shape_of
 from leapstudy.students.rules import (
     FEWEST_CODES,
     PANEL_RULES,
@@ -294,7 +294,6 @@ def check_path(
     path: Path | str,
     how: Reading | None = None,
     known_districts: tuple[str, ...] = (),
-    shape: Shape | None = None,
     roster: Path | str | None = None,
     con: BaseBackend | None = None,
 ) -> CheckReport:
@@ -302,8 +301,8 @@ def check_path(
 
     Parameters
     ----------
-    path, how, known_districts, shape, roster, con
-        As in `leapstudy.students.handle.open_students`; here `shape` may be that of a visit log.
+    path, how, known_districts, roster, con
+        As in `leapstudy.students.handle.open_students`; the file may also be a visit log.
 
     Raises
     ------
@@ -311,7 +310,7 @@ def check_path(
         If the files cannot be opened or lack columns.
     """
     engine, reading = con or connect(), how or Reading()
-    kind = shape or shape_of(path, reading)
+    kind = shape_of(path, reading)
     name, simulated = Path(path).name, is_simulated(path)
     if kind == "visits":
         return inspect_visits(

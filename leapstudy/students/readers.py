@@ -354,15 +354,9 @@ def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:
     return Source(keep(con, "reading the visit log", log), source.files, source.unparsed)
 
 
-def with_first_visit(panel: Table, visits: Table, event: Literal["visit", "referral"] = "visit") -> Table:
-    """Return the panel with `first_visit_month` from the log.
-
-    `event` chooses the month of the first *completed* visit, or of the first referral: who is met is selected once
-    more, whereas a referral is what the program decides (intention-to-treat).
-    """
-    check_option("event", event, Literal["visit", "referral"])
-    met = visits.filter(visits.completed) if event == "visit" else visits
-    date = met.visit_date if event == "visit" else met.referral_date
-    first = met.group_by("student").agg(first_visit_month=date.min().truncate("M"))
+def with_first_visit(panel: Table, visits: Table) -> Table:
+    """Return the panel with `first_visit_month`, the month of the first *completed* visit, from the log."""
+    met = visits.filter(visits.completed)
+    first = met.group_by("student").agg(first_visit_month=met.visit_date.min().truncate("M"))
     joined = panel.drop("first_visit_month").left_join(first, "student", rname="{name}_log")
     return joined.select(*panel.columns)

@@ -19,14 +19,17 @@ import pandas as pd
 from ibis.expr.types import BooleanValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
-from leapstudy.students.handle import StudentData
+from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.lookback import lookbacks
-from leapstudy.students.moments.expression import Event, panel_by
 from leapstudy.students.moments.traits import month_number
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule
 from leapstudy.students.risk_changes import STRATUM, absence_band, first_referrals, log_chances, window_share
 from leapstudy.students.visits import grade_band
+
+Event = Literal["visit", "referral"]
+"""What begins a cohort: the first completed visit, or the first referral."""
 
 MOST_ROWS = 60_000
 """Comparison rows beyond this are sampled by a hash of student and month; visited students are all kept."""
@@ -128,6 +131,16 @@ def _people(panel: Table) -> Table:
     return panel.group_by("student").agg(
         cohort=panel.first_visit_month.max(), ends=panel.risk_ends.max(), followed_until=panel.followed_until.max()
     )
+
+
+def panel_by(data: StudentData, event: Event) -> Table:
+    """Return the panel's expression with the cohort that `event` begins, for the package's own aggregate queries."""
+    check_option("event", event, Event)
+    panel = engine_table(data)
+    if event == "visit":
+        return panel
+    first = first_referrals(data).rename(first_visit_month="referral")
+    return panel.drop("first_visit_month").left_join(first, "student", rname="{name}_log").select(*panel.columns)
 
 
 def _at_risk(panel: Table, people: Table) -> Table:

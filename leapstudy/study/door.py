@@ -55,7 +55,7 @@ def panel(
         "equal" (`weight` is 1), or "students" (enrollment before the program).
     years
         "contrast": the years of the contrast, so that a regression gives the published number. "all": every year of the
-        file, for pictures and event studies.
+        file of which one of the districts has a figure, for pictures and event studies.
 
     Returns
     -------
@@ -87,8 +87,9 @@ def panel(
     data = load_study()
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
-    every = build_panel(data, spec.outcome, spec.edition).years if years == "all" else None
-    return _tidy(data, build_sample(data, spec, _codes(data, district), every))
+    codes = _codes(data, district)
+    every = build_panel(data, spec.outcome, spec.edition).years_of(codes) if years == "all" else None
+    return _tidy(data, build_sample(data, spec, codes, every))
 
 
 def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
-from leapstudy.did.pooling.prior import published_prior
+from leapstudy.did.pooling.prior import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_run, standings
 from leapstudy.evidence.program import program
@@ -127,11 +127,16 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
-    figures = program(data, facts)
-    known = figures is not None and not facts.comparable_programs.empty
-    published = published_prior(facts.comparable_programs, figures.coverage) if figures and known else None
-    answer = answer_all(data, spec, float(plan["threshold_pp"]), published, robust=robust)
+    answer = answer_all(data, spec, float(plan["threshold_pp"]), known_prior(data, facts), robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
+
+
+def known_prior(data: StudyData, facts: Facts) -> Prior | None:
+    """Return what comparable programs say of the mean effect; None where no such effect or no coverage is published."""
+    figures = program(data, facts)
+    if figures is None or facts.comparable_programs.empty:
+        return None
+    return published_prior(facts.comparable_programs, figures.coverage)
 
 
 def _study(

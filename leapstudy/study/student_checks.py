@@ -67,7 +67,7 @@ def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
 def beside_unexposed(rows: RiskRows) -> np.ndarray:
     """Return picked rows, and of the others those in schools where at most the median share was picked."""
     others = rows.exposure[~rows.picked]
-    return rows.picked | (rows.exposure <= np.median(others))
+    return rows.picked | (rows.exposure <= (np.median(others) if len(others) else 0.0))
 
 
 def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:

@@ -11,13 +11,12 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.before_after import before_after, before_after_effects
 from leapstudy.did.coefficients import joint_test
-from leapstudy.did.staggered.att_gt import att_gt
+from leapstudy.did.staggered.att_gt import att_gt, before_after
 from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
 from leapstudy.did.staggered.card import Card, Context, Effects
 from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import cs_effects
+from leapstudy.did.staggered.effects import before_after_effects, cs_effects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_months import without_few, without_residue

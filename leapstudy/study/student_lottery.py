@@ -284,6 +284,5 @@ def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, size
             rationale=True,
             randomized=low,
             drawn=True,
-            lower_is_better=drawn.name == "chronic_absence",
         )
     )

@@ -59,7 +59,7 @@ POINTS: tuple[tuple[str, Asked, Asked], ...] = (
     ("Points and log-odds", design.scale, students.scale),
     ("Composition and missing figures", design.composition, students.composition),
     ("What could have been seen", design.reach, students.reach),
-    ("All districts together", sure.together, students.together),
+    ("All together", sure.together, students.together),
     ("Making it again", sure.again, sure.again),
 )
 """What is asked, and who answers it for districts and for visited students."""

@@ -2,16 +2,19 @@
 
 import pandas as pd
 
-from leapstudy.core.phrases import counted, number, percent, points
+from leapstudy.core.phrases import number, percent, points
 from leapstudy.core.table import Table
 from leapstudy.data.names import (
     OWN_YEAR,
     comparison_words,
     contrast_words,
+    counted_units,
     outcome_words,
     program_name,
     short,
     study_names,
+    unit_noun,
+    unit_nouns,
     years_words,
 )
 from leapstudy.did.contrasts import event_time
@@ -23,7 +26,7 @@ def estimand(source: Source) -> str:
     """What is estimated."""
     r, program = source.reading, program_name()
     return (
-        f"The district intention-to-treat effect on {outcome_words(r.outcome)}: the mean over treated districts of "
+        f"The intention-to-treat effect on {outcome_words(r.outcome)}: the mean over treated {unit_nouns()} of "
         f"Y(with {program}) − Y(without {program}) in {years_words(r.post)}, in percentage points, whether or not a "
         "student was visited."
     )
@@ -34,10 +37,10 @@ def comparison(source: Source) -> Answer:
     r, rows, groups = source.reading, source.frame("answer", "comparison_districts"), study_names().state.groups
     why = groups[r.comparison].why.rstrip(".") if r.comparison in groups else "Chosen by hand"
     text = (
-        f"{comparison_words(r.comparison)} ({counted(r.n_comparison, 'district')}). {why}; the other groups stand "
+        f"{comparison_words(r.comparison)} ({counted_units(r.n_comparison)}). {why}; the other groups stand "
         "beside them as a check."
     )
-    return text, None if rows is None else Table(named(rows), "The comparison districts", 0)
+    return text, None if rows is None else Table(named(rows), f"The comparison {unit_nouns()}", 0)
 
 
 def unit(source: Source) -> str:
@@ -45,17 +48,17 @@ def unit(source: Source) -> str:
     weights = at(source.result, "params", "weights") or "equal"
     shown = "equally" if weights == "equal" else "by enrollment before the program"
     return (
-        f"The unit is a district in a school year; the contrast is "
+        f"The unit is one {unit_noun()} in a school year; the contrast is "
         f"{contrast_words(source.reading.pre, source.reading.post)}; "
-        f"districts are weighted {shown}. {curve_words(source, 'weights')}"
+        f"{unit_nouns()} are weighted {shown}. {curve_words(source, 'weights')}"
     )
 
 
 def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
     return (
-        f"Without {program_name()}, treated and comparison districts would have changed equally, on average, from the "
-        "mean of the years before to the year after, on the scale of "
+        f"Without {program_name()}, treated and comparison {unit_nouns()} would have changed equally, on average, "
+        "from the mean of the years before to the year after, on the scale of "
         f"{at(source.result, 'params', 'scale') or 'points'}."
     )
 
@@ -123,11 +126,11 @@ def staggered(source: Source) -> str:
     names = study_names()
     if len(names.starts) > 1:
         return (
-            f"{names.program} starts in {', '.join(names.starts)}. Each district is read in its own years, and none "
+            f"{names.program} starts in {', '.join(names.starts)}. Each {names.one} is read in its own years, and none "
             "that ever starts is a comparison: forbidden comparisons cannot arise."
         )
     return (
-        f"All {names.program} districts start in {names.starts[0]}, so no district serves as comparison after its own "
+        f"All {names.program} {names.many} start in {names.starts[0]}, so none serves as comparison after its own "
         "start: forbidden comparisons cannot arise."
     )
 
@@ -144,7 +147,7 @@ def composition(source: Source) -> Answer:
     """Composition, missing figures, and what the answer is with and without figures that look like recording faults."""
     reasons = source.at("answer", "not_possible") or []
     told = " ".join(str(item) for item in reasons)
-    kept = "Only districts with every year of the contrast are used, so no mean moves because a district came or went."
+    kept = f"Only {unit_nouns()} with every year of the contrast are used, so no mean moves because any came or went."
     flags = source.frame("years", "flags")
     if flags is None or flags.empty:
         return f"{kept} {told}".strip()
@@ -153,7 +156,9 @@ def composition(source: Source) -> Answer:
     shown = flags[list(names)].rename(columns=names)
     shown["Outcome"] = shown["Outcome"].map(outcome_words)
     text = f"{kept} {told} {_with_and_without(source)}"
-    return " ".join(text.split()), Table(shown, "District-years whose published figures are flagged; all are used")
+    return " ".join(text.split()), Table(
+        shown, f"{unit_noun().capitalize()}-years whose published figures are flagged; all are used"
+    )
 
 
 def _with_and_without(source: Source) -> str:
@@ -161,11 +166,13 @@ def _with_and_without(source: Source) -> str:
     without, years = source.at("years", "headline_without") or [], source.frame("years", "unflagged")
     main, study = source.reading.effect.value, source.frame("years", "points", "table")
     parts = [f"{row['district']} {points(row['estimate_pp'])} points" for row in without]
-    told = [f"The main estimate with every district is {points(main)} points; {'; '.join(parts)}."] if parts else []
+    told = (
+        [f"The main estimate with every {unit_noun()} is {points(main)} points; {'; '.join(parts)}."] if parts else []
+    )
     if years is not None and study is not None and not years.empty:
         every, name = study.set_index("year")["estimate_pp"], outcome_words(str(source.at("years", "outcome")))
         told += [
-            f"{name.capitalize()} {row.year}: {points(every[row.year])} points with every district, "
+            f"{name.capitalize()} {row.year}: {points(every[row.year])} points with every {unit_noun()}, "
             f"{points(row.estimate)} without the flagged."
             for row in years[years["scale"] == "points"].itertuples()
         ]
@@ -180,7 +187,7 @@ def reach(source: Source) -> Answer:
     columns = {
         "label": "Published effect",
         "effect_pp": "On visited students",
-        "diluted_pp": "On the district average",
+        "diluted_pp": "On the whole average",
         "power": "Chance to find it",
         "p_as_large": "p, effect as large",
         "p_equivalent": "p, two one-sided tests",
@@ -196,7 +203,7 @@ def reach(source: Source) -> Answer:
         )
     )
     text = (
-        f"{detects}. Published effects are multiplied by the coverage of all districts together, "
+        f"{detects}. Published effects are multiplied by the coverage of all together, "
         f"{percent(r.coverage)}, and held against the figures by t tests: of an effect as large (small p: ruled out), "
         "and of one beyond it either way (small p: shown to be smaller)."
     )

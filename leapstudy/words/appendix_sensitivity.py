@@ -6,7 +6,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
 from leapstudy.core.table import Table
-from leapstudy.data.names import program_name, short, study_names, year_words
+from leapstudy.data.names import counted_units, program_name, short, study_names, unit_noun, unit_nouns, year_words
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.bounds import bound_words
 
@@ -19,7 +19,7 @@ def pre_trend(source: Source) -> str:
         if study:
             what = f"{what}, {study['table']['year'][0]} to {study['table']['year'][-1]}"
         if study and study["joint_p"] is None:
-            told.append(f"{what}: cannot be tested, there are too few years or districts, or they moved alike.")
+            told.append(f"{what}: cannot be tested, there are too few years or {unit_nouns()}, or they moved alike.")
         elif study:
             told.append(
                 f"{what}: joint {probability(study['joint_p'])}; a linear drift of {number(study['slope_mde_pp'])} "
@@ -57,9 +57,9 @@ def inference(source: Source) -> Answer:
     if r.p_value is None or r.verdict.p_floor is None:
         return absent("permutation test")
     what = (
-        "Placebo permutation over the comparison districts"
+        f"Placebo permutation over the comparison {unit_nouns()}"
         if r.single
-        else f"Permutation of the label {program_name()} among districts"
+        else f"Permutation of the label {program_name()} among {unit_nouns()}"
     )
     text = (
         f"{what}: {probability(r.p_value)}, {interval_words(r.effect.low, r.effect.high)}; the smallest "
@@ -103,15 +103,14 @@ def others(source: Source) -> Answer:
 def covariates(source: Source) -> str:
     """With and without covariates."""
     found = source.at("answer", "sensitivity", "covariates")
-    ends = "" if not found else between(found["low_pp"], found["high_pp"])
-    told = (
-        f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}). {found['note']} "
-        if found
-        else ""
-    )
+    told = []
+    if found:
+        ends = between(found["low_pp"], found["high_pp"])
+        told = [f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}).", found["note"]]
     traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
     named_ = "; ".join([*traits, "chronic absence before the program"])
-    return f"Only traits from before the program may enter: {named_}. {told}{curve_words(source, 'covariates')}"
+    lead = f"Only traits from before the program may enter: {named_}."
+    return " ".join(filter(None, [lead, *told, curve_words(source, "covariates")]))
 
 
 def placebos(source: Source) -> Answer:
@@ -133,8 +132,8 @@ def placebos(source: Source) -> Answer:
     if rows is None or rows.empty:
         return " ".join(told)
     low, high = rows["estimate_pp"].min(), rows["estimate_pp"].max()
-    told.append(f"Leaving out one district moves the estimate between {points(low)} and {points(high)}.")
-    return " ".join(told), Table(named(rows.sort_values("estimate_pp")), "The estimate without each district", 2)
+    told.append(f"Leaving out one {unit_noun()} moves the estimate between {points(low)} and {points(high)}.")
+    return " ".join(told), Table(named(rows.sort_values("estimate_pp")), f"The estimate without each {unit_noun()}", 2)
 
 
 def rebound(source: Source) -> str:
@@ -150,7 +149,7 @@ def rebound(source: Source) -> str:
         )
     first, fell, rose = map(year_words, found["years"])
     return (
-        f"Among {counted(found['n'], 'district')} without {program_name()} the change to {rose} is "
+        f"Among {counted_units(found['n'])} without {program_name()} the change to {rose} is "
         f"{number(found['slope'])} per point of change from {first} to {fell} ("
         f"{interval_words(found['slope_low'], found['slope_high'])}). Against that line the treated side is {gap}."
     )
@@ -162,22 +161,24 @@ def together(source: Source) -> Answer:
     if rows is None:
         others = source.frame("answer", "among", "districts")
         n = "others" if others is None else f"other {len(others) - 1}"
-        return f"See the page of all districts together; one district's own p-value must be read with the {n} in mind."
+        return f"See the page of all together; one {unit_noun()}'s own p-value must be read with the {n} in mind."
     shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
     if shrunken is None or not model:
-        return absent("partial pooling"), _named(rows, ALONE, "Every district")
+        return absent("partial pooling"), _named(rows, ALONE, f"Every {unit_noun()}")
     mean = between(model["mu_low_pp"], model["mu_high_pp"])
     text = (
         f"Partial pooling: mean effect {points(model['mu_pp'])} points ({mean}), above zero with probability "
-        f"{percent(model['mu_above_zero'], 0)}; standard deviation between districts {number(model['tau_pp'])} "
+        f"{percent(model['mu_above_zero'], 0)}; standard deviation between {unit_nouns()} {number(model['tau_pp'])} "
         f"({number(model['tau_low_pp'])} to {number(model['tau_high_pp'])}); prior on the mean: "
         f"{model['prior']['source']}."
     )
-    return text, _named(shrunken, SHRUNKEN, f"Every district on its own, adjusted for {len(rows)} looks, and shrunken")
+    return text, _named(
+        shrunken, SHRUNKEN, f"Every {unit_noun()} on its own, adjusted for {len(rows)} looks, and shrunken"
+    )
 
 
 ALONE = {
-    "district": "District",
+    "district": "Name",
     "estimate_pp": "Estimate",
     "ci_low_pp": "Low",
     "ci_high_pp": "High",
@@ -185,7 +186,7 @@ ALONE = {
     "p_floor": "Smallest possible p",
 }
 SHRUNKEN = {
-    "district": "District",
+    "district": "Name",
     "estimate_pp": "Estimate",
     "p_value": "p",
     "p_bh": "p, Benjamini-Hochberg",

@@ -40,7 +40,7 @@ def absent(what: str) -> str:
 def named(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of districts with headings that a reader understands."""
     names = {
-        "district": "District",
+        "district": "Name",
         "students": "Students",
         **study_names().state.unit.listed,
         "side": "Side",
@@ -48,7 +48,7 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
         "placebo_pp": "Placebo effect",
     }
     kept = rows[[name for name in names if name in rows]].rename(columns=names)
-    return kept.assign(District=kept["District"].map(short))
+    return kept.assign(Name=kept["Name"].map(short))
 
 
 def curve_words(source: Source, choice: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from leapstudy.core.phrases import between, number
 from leapstudy.data.names import outcome_words
 
-BENT = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope", " a year")}
+DEPARTING = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope", " a year")}
 """Restriction on how trends depart -> what may change from year to year, and the unit beside points."""
 
 
@@ -26,7 +26,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         few = "One coefficient lies before the program, which says little about how large a departure to fear."
         few = few if found["n_pre"] == 1 else f"{found['n_pre']} coefficients lie before the program."
         return f"{what.capitalize()}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
-    change, unit = BENT[found["kind"]]
+    change, unit = DEPARTING[found["kind"]]
     place = found["table"]["m"].index(largest_bound(found))
     return (
         f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} "

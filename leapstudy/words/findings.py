@@ -10,14 +10,18 @@ from leapstudy.core.phrases import between, counted, interval_words, missing, nu
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
+    counted_units,
     outcome_words,
     program_name,
     short,
     study_names,
+    unit_noun,
+    unit_nouns,
     year_words,
     years_words,
 )
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
 from leapstudy.did.rebound import Rebound
@@ -26,7 +30,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import Kind
+from leapstudy.evidence.verdict import SMALL_PP, Kind, Verdict
 from leapstudy.study.public import Study
 
 LINE = 100
@@ -34,21 +38,21 @@ LINE = 100
 ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
 VERDICTS: dict[Kind, str] = {
-    "positive": "These figures show a rise that chance does not explain.",
-    "negative": "These figures show that attendance rose less, or fell more, than chance explains.",
-    "precise_null": "These figures show little or no difference: less than a day a year either way.",
+    "positive": "These figures show that {outcome} {gained} more, or {lost} less, than chance explains.",
+    "negative": "These figures show that {outcome} {gained} less, or {lost} more, than chance explains.",
+    "precise_null": "These figures show little or no difference: less than {small} either way.",
     "imprecise_null": "These figures cannot tell an effect from none.",
     "no_interval": (
         "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
     ),
-    "cannot_test": "These figures cannot tell an effect from none: with so few districts no test can reject.",
-    "one_of_many": "Alone this would stand out, but not once every district that was looked at is counted.",
+    "cannot_test": "These figures cannot tell an effect from none: with so few of them no test can reject.",
+    "one_of_many": "Alone this would stand out, but not once all that were looked at are counted.",
     "failed_placebo": (
         "The comparison shows a difference where zero is expected, so that no effect can be read from it."
     ),
     "placebo": "This contrast lies before the program, where zero is expected.",
 }
-"""The verdict in one sentence, the same wherever a notebook says it."""
+"""The verdict in one sentence, the same wherever a notebook says it; see `verdict_words`."""
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
@@ -104,7 +108,7 @@ def say(finding: Finding | str) -> None:
 def treated_words(answer: Answer | Glance) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
-    return short(main.district) if main.n_treated == 1 else counted(main.n_treated, f"{program_name()} district")
+    return short(main.district) if main.n_treated == 1 else counted_units(main.n_treated, program_name())
 
 
 def moved(value: float) -> str:
@@ -132,6 +136,13 @@ def chance_of(power: float) -> str:
     return f"about {max(round(10 * power), 1)} chance{'s' if round(10 * power) > 1 else ''} in 10"
 
 
+def verdict_words(verdict: Verdict, outcome: str) -> str:
+    """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
+    small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
+    gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
+    return VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+
+
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
@@ -139,8 +150,8 @@ def answer(study: Study) -> Finding:
     name = treated_words(study.answer)
     detail = (
         f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
-        f"{moved(main.estimate_pp)} than in {counted(main.n_comparison, 'comparison district')} "
-        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {VERDICTS[verdict.kind]} "
+        f"{moved(main.estimate_pp)} than in {counted_units(main.n_comparison, 'comparison')} "
+        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {verdict_words(verdict, main.outcome)} "
         f"{power_words(study.answer.detectable)} {placebo(study)}"
     )
     title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
@@ -177,7 +188,7 @@ def district_title(answer: Answer | Glance) -> str:
     else:
         beside = f"as far as {as_far} of {len(others)} moved themselves"
     much = moved(main.estimate_pp).replace("percentage points", "points")
-    return f"{short(main.district)} moved {much} than comparison districts, {beside}"
+    return f"{short(main.district)} moved {much} than comparison {unit_nouns()}, {beside}"
 
 
 def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
@@ -196,16 +207,31 @@ def leading_words(answer: Answer | Glance) -> str:
 
 def placebo(study: Study) -> str:
     """Say what the same comparison finds before the program."""
-    rows = contrast_rows(study.answer)
-    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == study.answer.main.comparison)]
+    rows, main = contrast_rows(study.answer), study.answer.main
+    same = rows[(rows["role"] == "placebo") & (rows["comparison"] == main.comparison)]
+    same = same[(same["pre"] != main.pre) | (same["post"] != main.post)]
     if same.empty:
-        return "No placebo could be formed for this comparison."
+        return "The contrast that was asked is the placebo itself." if main.role == "placebo" else no_placebo(study)
     row = same.iloc[0]
     return (
         f"In the years before {program_name()} the same comparison should show no difference; from "
         f"{years_words(row['pre'])} to {years_words(row['post'])} it shows {number(row['estimate_pp'])} points "
         f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
     )
+
+
+def no_placebo(study: Study) -> str:
+    """Say why the same comparison cannot be made before the program."""
+    shown = study.answer.event_study
+    contrasts = clock_from(study_names(), shown.start).contrasts().values()
+    needed = {year for item in contrasts if item.role == "placebo" for year in item.years}
+    if not needed:
+        return "No placebo is made: the study declares no contrast of years before the program."
+    lacking = sorted(needed - set(shown.table["year"]), key=lambda year: event_time(year, shown.start))
+    where = (
+        f"figures of {' and '.join(map(year_words, lacking))} are lacking" if lacking else "too few have its figures"
+    )
+    return f"No placebo could be formed for this comparison: {where}."
 
 
 def could_we_see_it(study: Study) -> Finding:
@@ -223,7 +249,9 @@ def could_we_see_it(study: Study) -> Finding:
         )
     )
     largest = max(power.published, key=lambda item: item.diluted_pp)
-    where = "in this district" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    where = (
+        f"in this {unit_noun()}" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    )
     detail = (
         f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
         f"{number(min(diluted))} to {number(max(diluted))} "
@@ -237,10 +265,13 @@ def could_we_see_it(study: Study) -> Finding:
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
     mde = study.answer.detectable.mde_pp
-    never = "The test that leads can detect no effect here, however large"
-    title = f"An effect of {number(mde)} points had 4 chances in 5 to show" if math.isfinite(mde) else never
-    detail = f"{power_words(study.answer.detectable)} How many students were visited is not published."
-    return Finding(title, detail, mde if math.isfinite(mde) else None)
+    main, unknown = study.answer.main, "How many students were visited is not published."
+    if study.evidence.verdict.lower_is_better:
+        unknown = f"No published effect can be held against {outcome_words(main.outcome)}."
+    if not math.isfinite(mde):
+        return Finding("The test that leads can detect no effect here, however large", unknown)
+    title = f"An effect of {number(mde)} points had 4 chances in 5 to show"
+    return Finding(title, f"{power_words(study.answer.detectable)} {unknown}", mde)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -285,15 +316,15 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
     if single:
         title = (
-            f"{round(as_far * len(others))} of {len(others)} comparison districts moved as far as "
+            f"{round(as_far * len(others))} of {counted_units(len(others), 'comparison')} moved as far as "
             f"{short(main.district)}"
         )
     else:
         title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
     cut = 0.05 / n
-    passing = f"No single district could pass a correction for {n} districts ({cut:.4f})."
+    passing = f"No single {unit_noun()} could pass a correction for {counted_units(n)} ({cut:.4f})."
     passing = passing if single and floor > cut and n > 1 else ""
-    where = "comparison districts put in its place" if single else "shuffled labels"
+    where = f"comparison {unit_nouns()} put in its place" if single else "shuffled labels"
     detail = (
         f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. "
         f"{passing}"
@@ -301,12 +332,17 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     return Finding(title, detail.strip(), main.p_value)
 
 
+def movement(answer: Answer) -> str:
+    """Say of the outcome that was asked, and of chronic absence, whether the two sides moved together before."""
+    return " ".join(dict.fromkeys(map(trends, (answer.event_study, answer.chronic))))
+
+
 def trends(study: EventStudy) -> str:
     """Say whether the two sides moved together before, and what drift would have been found."""
     if math.isnan(study.joint_p):
         return (
             f"Equal movement of {outcome_words(study.outcome)} before the program cannot be tested: there are too "
-            f"few years or districts."
+            f"few years or {unit_nouns()}."
         )
     verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
     return (
@@ -355,20 +391,20 @@ def rebound(study: Study) -> Finding:
     shown = study.answer.rebound
     if shown is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
-        return Finding("Too few comparison districts fell differently to say how a rise follows a fall", reason)
+        return Finding(f"Too few comparison {unit_nouns()} fell differently to say how a rise follows a fall", reason)
     _, fell, rose = map(year_words, shown.years)
     more = f"Each point {'more' if shown.slope < 0 else 'less'} of a fall in {fell}"
     detail = (
         f"{more} went with {number(abs(shown.slope))} points more of a rise in {rose} among "
-        f"{counted(shown.n, 'comparison district')} "
+        f"{counted_units(shown.n, 'comparison')} "
         f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
         f"treated side is "
         f"{_beyond(study.answer.sensitivity.recovery, shown)}"
     )
     title = (
-        f"Districts that fell furthest in {fell} rose most, with or without {program_name()}"
+        f"{unit_nouns().capitalize()} that fell furthest in {fell} rose most, with or without {program_name()}"
         if shown.slope_high < 0
-        else f"How far a district fell in {fell} does not tell how far it rose the year after"
+        else f"How far each {unit_noun()} fell in {fell} does not tell how far it rose the year after"
     )
     return Finding(title, detail, shown.slope, shown.slope_low, shown.slope_high)
 
@@ -376,7 +412,7 @@ def rebound(study: Study) -> Finding:
 def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
-        return f"{points(shown.mean_gap_pp)} points off; too few comparison districts for an interval."
+        return f"{points(shown.mean_gap_pp)} points off; too few comparison {unit_nouns()} for an interval."
     return (
         f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, "
         f"{probability(gap.p_value)}). {gap.note}"
@@ -398,11 +434,11 @@ def leave_one_out(study: Study) -> Finding:
     """Say which single district moves the answer most."""
     rows, main = study.answer.leave_one_out, study.answer.main
     if rows.empty:
-        return Finding("No district can be left out: one on each side is all there is", "", main.estimate_pp)
+        return Finding(f"No {unit_noun()} can be left out: one on each side is all there is", "", main.estimate_pp)
     low, high = extremes(rows, "estimate_pp")
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
     detail = (
-        f"Without one district the estimate lies between {number(low['estimate_pp'])} (without "
+        f"Without one {unit_noun()} the estimate lies between {number(low['estimate_pp'])} (without "
         f"{short(low['district'])}) and {number(high['estimate_pp'])} points (without {short(high['district'])}); "
         f"with all of them it is {number(main.estimate_pp)}."
     )
@@ -417,12 +453,16 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    return f"ESSA {label}, by the study's own count. {STATEMENT} {evidence.wwc.why}"
+    graded = f"ESSA {label}, by the study's own count" if evidence.essa.conditions else f"ESSA: {label}"
+    return f"{graded}. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
     cost = study.evidence.cost
+    if study.evidence.verdict.lower_is_better:
+        what = outcome_words(study.answer.main.outcome).capitalize()
+        return f"{what} counts students, not days, so that no day has a price."
     if cost is None:
         return f"{_days_on_average(study)}. What a day cost is not known: no money and no visits are published."
     average = cost.days_average
@@ -453,12 +493,12 @@ def forest(answer: PooledAnswer) -> Finding:
         title = f"{together}; {clear} of {len(rows)} single intervals exclude zero"
     else:
         out = answer.caterpillar.loc[answer.caterpillar["p_bh"] <= 0.05, "district"]
-        names = " and ".join(short(name) for name in out) or "no district"
+        names = " and ".join(short(name) for name in out) or f"no {unit_noun()}"
         title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
     detail = (
-        f"{above} of {len(rows)} districts are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
+        f"{above} of {counted_units(len(rows))} are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
         f"intervals exclude zero. "
-        f"One district alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
+        f"One {unit_noun()} alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
     )
     return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
 
@@ -477,7 +517,7 @@ def disagreement(study: Study) -> Finding:
         f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
         f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
     )
-    detail = f"{changed} of {len(rows)} districts' {year} figures moved by a point or more between the editions."
+    detail = f"{changed} of {len(rows)} {year} figures moved by a point or more between the editions."
     return Finding(title, detail, low["moved_pp"])
 
 

@@ -2,7 +2,7 @@
 
 from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
-from leapstudy.data.names import program_name
+from leapstudy.data.names import counted_units, program_name, unit_noun, unit_nouns
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.study.choice import Choice
@@ -18,8 +18,8 @@ def tests(answer: DistrictAnswer) -> str:
     low, high = (None if end is None or abs(end) == float("inf") else end for end in (leading.low_pp, leading.high_pp))
     return (
         f"{leading.label} leads: {probability(leading.p_value)} ({between(low, high)}). {answer.headline_why} "
-        f"{leading.note} Over {counted(len(made), 'method')} p-values lie between {number(p.min())} and "
-        f"{number(p.max())}."
+        f"{leading.note} Over {counted(len(made), 'method')} the p-values run from {probability(p.min())} to "
+        f"{probability(p.max())}."
     )
 
 
@@ -32,13 +32,13 @@ def pooled(answer: PooledAnswer) -> str:
     sure = int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum())
     lead = "The" if model.prior == FLAT else f"With {_prior_words(model.prior)} the"
     return (
-        f"{lead} mean effect over districts is {points(model.mu_pp)} points ("
+        f"{lead} mean effect over {unit_nouns()} is {points(model.mu_pp)} points ("
         f"{interval_words(model.mu_low_pp, model.mu_high_pp)}), above zero with probability "
-        f"{number(model.mu_above_zero)}; districts differ by a standard deviation of {number(model.tau_pp)} "
+        f"{number(model.mu_above_zero)}; {unit_nouns()} differ by a standard deviation of {number(model.tau_pp)} "
         f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals "
-        f"exclude zero; counting that {len(rows)} districts were looked at, the smallest p-value is "
-        f"{number(rows['p_bh'].min())} (Benjamini-Hochberg) or {number(rows['p_rw'].min())} (Romano-Wolf). "
-        f"The chance that a district gained "
+        f"exclude zero; counting that {counted_units(len(rows))} were looked at, the smallest p-values are "
+        f"{probability(rows['p_bh'].min())} (Benjamini-Hochberg) and {probability(rows['p_rw'].min())} (Romano-Wolf). "
+        f"The chance that one {unit_noun()} gained "
         f"{number(model.threshold_pp, 1)} points or more is {percent(rows['p_above_threshold'].min(), 0)} to "
         f"{percent(rows['p_above_threshold'].max(), 0)}.{_informed(answer)}"
     )
@@ -77,7 +77,7 @@ def curve(answer: Answer) -> str:
     return (
         f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the "
         f"median is {points(shown.median())} points, the range {between(shown.min(), shown.max())}. "
-        f"{count['clear_above']} intervals lie wholly above zero, {count['clear_below']} wholly below. {fair}"
+        f"Intervals wholly above zero: {count['clear_above']}; wholly below: {count['clear_below']}. {fair}"
     )
 
 
@@ -99,8 +99,8 @@ def estimators(answer: Answer) -> str:
         f"{row['label']} {points(row['estimate_pp'])} ({between(row['ci_low_pp'], row['ci_high_pp'])})"
         for row in records(estimator_rows(answer))
     ]
-    bent = answer.sensitivity
-    beyond = " ".join(item.note for item in (bent.covariates, bent.recovery) if item is not None and item.note)
+    others = (answer.sensitivity.covariates, answer.sensitivity.recovery)
+    beyond = " ".join(item.note for item in others if item is not None and item.note)
     return (
         f"{'; '.join(told).capitalize()}. A linear trend of two years before carries no check of its own. {beyond}"
     ).strip()
@@ -115,6 +115,8 @@ def bounds(answer: Answer) -> str:
 def grade_conditions(study: Study) -> str:
     """Say which conditions of the evidence tiers are met, and why the others are not."""
     conditions = study.evidence.essa.conditions
+    if not conditions:
+        return "No condition of the evidence tiers is judged for a contrast before the program."
     missing = "; ".join(
         f"{item.name}: {item.reason.removeprefix('not met because ').rstrip('.')}"
         for item in conditions

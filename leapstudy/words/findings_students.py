@@ -349,27 +349,27 @@ def trends(study: StudentStudy) -> str:
 
 def bounds(study: StudentStudy) -> Finding:
     """Say how far trends may depart before the effect can no longer be told from none."""
-    bent = study.answer.bounds
-    if bent is None:
+    sets = study.answer.bounds
+    if sets is None:
         return Finding(
             "Robust bounds are made for all districts together",
             "One district's months before the visit are too noisy to measure a departure by.",
         )
-    robust = bent.table.iloc[-1]
-    until = "at any drift shown" if bent.breakdown is None else f"until drift reaches {number(bent.breakdown)} times"
-    held = f"The answer holds {until}" + ("" if bent.breakdown is None else " the largest seen before")
-    title = held if bent.breakdown != 0 else "The interval includes zero without any drift"
+    robust = sets.table.iloc[-1]
+    until = "at any drift shown" if sets.breakdown is None else f"until drift reaches {number(sets.breakdown)} times"
+    held = f"The answer holds {until}" + ("" if sets.breakdown is None else " the largest seen before")
+    title = held if sets.breakdown != 0 else "The interval includes zero without any drift"
     detail = (
-        f"If from month to month the difference may depart by as much as it did at most in {bent.months} months before "
-        f"the visit ({number(bent.largest_before_pp)} points), the effect over {study.headline_words} lies within "
-        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(bent)}. Months before the visit differ by chance as "
+        f"If from month to month the difference may depart by as much as it did at most in {sets.months} months before "
+        f"the visit ({number(sets.largest_before_pp)} points), the effect over {study.headline_words} lies within "
+        f"{between(robust['low_pp'], robust['high_pp'])}; {_broken(sets)}. Months before the visit differ by chance as "
         f"well, so that this is a severe yardstick."
     )
     return Finding(title, detail)
 
 
-def _broken(found: StudentBounds) -> str:
-    return breakdown_words({**jsonable(found), "kind": "relative_magnitudes"})
+def _broken(sets: StudentBounds) -> str:
+    return breakdown_words({**jsonable(sets), "kind": "relative_magnitudes"})
 
 
 def designs(study: StudentStudy) -> Finding:

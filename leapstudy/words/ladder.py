@@ -17,7 +17,7 @@ MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = (
     "Between which years",
     "Which edition",
     "Which model",
-    "Leaving one district out",
+    "Leaving one out",
     "Which test",
     "Before: expected to be zero",
 )

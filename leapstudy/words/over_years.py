@@ -6,7 +6,7 @@ import math
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, interval_words, points
-from leapstudy.data.names import comparison_words, outcome_words, study_names
+from leapstudy.data.names import comparison_words, outcome_words, study_names, unit_noun, unit_nouns
 from leapstudy.study.over_years import OverYears
 from leapstudy.words.findings import Finding
 
@@ -115,9 +115,9 @@ def flagged_headline(answer: OverYears) -> Finding | None:
         for row in answer.headline_without
     )
     return Finding(
-        "Some districts' published figures look like recording faults, and the answer depends on them",
-        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the district, "
-        f"not a verdict.",
+        "Some published figures look like recording faults, and the answer depends on them",
+        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the "
+        f"{unit_noun()}, not a verdict.",
     )
 
 
@@ -132,8 +132,9 @@ def flagged_district(answer: OverYears) -> Finding | None:
     )
     return Finding(
         f"{answer.name}: published figures that look like recording faults",
-        f"{told[0].upper()}{told[1:]}. The screen compares with other districts' changes and the district's own "
-        "history; it does not know the reason. Without that year nothing can be estimated for this district alone.",
+        f"{told[0].upper()}{told[1:]}. The screen compares with the changes of other {unit_nouns()} and its own "
+        f"history; it does not know the reason. Without that year nothing can be estimated for this {unit_noun()} "
+        "alone.",
     )
 
 
@@ -157,7 +158,7 @@ def synthetic(answer: OverYears) -> Finding | None:
     clear = did.p_value <= 0.05
     told += " One such test in 20 excludes zero by chance." if clear else ""
     return Finding(
-        f"Against comparison districts weighted to move as {answer.name} did before, the change in "
+        f"Against comparison {unit_nouns()} weighted to move as {answer.name} did before, the change in "
         f"{outcome_words(answer.outcome)} {'is' if clear else 'is not'} statistically distinguishable from zero",
         told,
     )
@@ -166,8 +167,10 @@ def synthetic(answer: OverYears) -> Finding | None:
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
     if answer is None:
+        if not any(outcome.long for outcome in study_names().state.outcomes.values()):
+            return "The study declares no outcome over many years."
         return (
-            "The outcome over many years cannot be formed for this question: a district lacks figures, or has no peer."
+            "The outcome over many years cannot be formed for this question: figures are lacking, or there is no peer."
         )
     findings = (over_years(answer), synthetic(answer), flagged_headline(answer), flagged_district(answer))
     return " ".join(str(finding) for finding in findings if finding is not None)

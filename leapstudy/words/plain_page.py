@@ -15,7 +15,6 @@ from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
-from leapstudy.students.outcomes import KINDS
 from leapstudy.words.reading import Reading, Span
 
 LANGUAGES = ("en", "es")
@@ -62,7 +61,12 @@ class PlainPage:
     @property
     def text(self) -> str:
         """Everything that is read aloud, without the chart."""
-        return " ".join([f"{self.title}", *(f"{item.heading}. {item.text}" for item in self.sections)])
+        parts = (text for item in self.sections if item.text for text in (_closed(item.heading), item.text))
+        return " ".join([self.title, *parts])
+
+
+def _closed(heading: str) -> str:
+    return heading if heading.endswith("?") else f"{heading}."
 
 
 def catalog(lang: str) -> dict[str, str]:
@@ -124,23 +128,15 @@ def title(reading: Reading, lang: str = "en") -> str:
 def words_for(reading: Reading, lang: str) -> dict[str, str]:
     """Return the sentences for a result: those of an outcome that should fall, where its state declares it so."""
     say = catalog(lang)
-    if not should_fall(reading):
+    if not reading.verdict.lower_is_better:
         return say
     return {**say, **{key.removesuffix("_down"): text for key, text in say.items() if key.endswith("_down")}}
-
-
-def should_fall(reading: Reading) -> bool:
-    """Say whether less of the outcome is better, as of chronic absence."""
-    if reading.track == "students":
-        return reading.outcome in KINDS and not KINDS[reading.outcome].more_is_better
-    outcome = study_names().state.outcomes.get(reading.outcome)
-    return outcome is not None and outcome.better == "down"
 
 
 def _gain(reading: Reading) -> Span:
     """Return the effect in the direction that is better."""
     effect = reading.effect
-    return effect.minus if should_fall(reading) else effect
+    return effect.minus if reading.verdict.lower_is_better else effect
 
 
 def kind(reading: Reading) -> str:
@@ -210,7 +206,7 @@ def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 
 def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
-    if should_fall(reading):
+    if reading.verdict.lower_is_better:
         return (say["days_none"],)
     days = reading.effect.times(SCHOOL_DAYS / 100)
     if reading.track == "students":
@@ -234,7 +230,7 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
     if reading.chance_above is not None:
         key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
         chance = say[key].format(chance=chance_words(reading.chance_above, say))
-    return (chance, say["sure_one_period"]) if reading.one_period else (chance,)
+    return (chance, say["sure_untested"]) if reading.untested else (chance,)
 
 
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
@@ -295,6 +291,8 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
 
 
 def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if reading.verdict.lower_is_better:
+        return (say["cost_no_days"],)
     if f"cost_{found}" in say:
         return (say[f"cost_{found}"],)
     if reading.effect.includes_zero:

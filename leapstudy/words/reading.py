@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
-from leapstudy.data.names import short
+from leapstudy.data.names import short, study_names
 from leapstudy.evidence.verdict import Verdict, Window, decide
 
 
@@ -133,9 +133,9 @@ class Reading:
         return self.n_treated == 1 and self.track == "public"
 
     @property
-    def one_period(self) -> bool:
-        """Whether only one year lies before the program, so that earlier trends cannot be compared."""
-        return "+" not in self.pre and self.track == "public"
+    def untested(self) -> bool:
+        """Whether no earlier change of both sides could be compared."""
+        return self.verdict.before == "untested" and self.track == "public"
 
 
 def read_result(result: Mapping[str, Any]) -> Reading:
@@ -279,7 +279,13 @@ def _verdict(blocks: Mapping[str, Any], main: Mapping[str, Any], placebo: Mappin
         windows=windows,
         pre_trend_p=at(blocks, "answer", "pre_trend", "p_value"),
         role=main.get("role", "main"),
+        lower_is_better=_should_fall(main),
     )
+
+
+def _should_fall(main: Mapping[str, Any]) -> bool:
+    outcome = study_names().state.outcomes.get(str(main["outcome"]))
+    return main["track"] == "public" and outcome is not None and outcome.better == "down"
 
 
 def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:

@@ -6,11 +6,11 @@ import pandas as pd
 
 from leapstudy.core.phrases import between, missing, points
 from leapstudy.core.table import Table
-from leapstudy.data.names import comparison_short, study_names
+from leapstudy.data.names import comparison_short, study_names, unit_nouns
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
-NOT_PUBLISHED = "No effect on visited students, no number of them and no money is published of this program."
+NOT_PUBLISHED = "No effect of this program on visited students that this outcome could be held against is published."
 
 
 def _none(caption: str, reason: str) -> Table:
@@ -48,7 +48,7 @@ def what_it_would_take(evidence: Evidence) -> Table:
     grid = cells.pivot(index="n_treated", columns="n_comparison", values="cell").reset_index()
     grid.columns = pd.Index(["With the program", *(f"{count} to compare" for count in grid.columns[1:])])
     caption = (
-        f"Smallest effect on the average detected in 80% of studies, percentage points, districts of "
+        f"Smallest effect on the average detected in 80% of studies, percentage points, {unit_nouns()} of "
         f"{SHOWN_ENROLLMENT:,} students; * shows the largest published effect, {largest:.2f}"
     )
     return Table(grid.astype({"With the program": str}), caption)

@@ -1,11 +1,13 @@
 """What goes wrong while a notebook runs: each gives one clear line, and never something that looks done."""
 
+import asyncio
 import os
 import signal
 import threading
 import time
 
 import pytest
+from jupyter_core.utils import ensure_event_loop
 from rich.console import Console
 
 from leapstudy.batch import engine, execute
@@ -53,6 +55,7 @@ def test_an_output_flood_is_stopped(run_cells, workspace, monkeypatch):
 def test_an_endless_cell_is_stopped(run_cells, workspace):
     cell, message, hint = _told(run_cells("x = 1", "while True:\n    pass", seconds=1), workspace)
     assert (cell, message) == ("cell 4", "took longer than the time limit of 1 s") and "--timeout" in hint
+    assert not asyncio.all_tasks(ensure_event_loop()), "Python would tell of a pending task on the user's screen"
 
 
 def test_a_dead_kernel_is_told(run_cells, workspace):

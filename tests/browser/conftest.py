@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import sync_playwright
 from site_factory import small_site
 
-from leapstudy.study.public import study_district
 from leapstudy.study.students import study_students
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,9 +27,9 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, whole):
+def site(tmp_path_factory, whole, hartford_study):
     """Return the folder of a small site: all together and one district on both tracks, one failed, two articles."""
     out = tmp_path_factory.mktemp("site")
     students = [study_students("all-districts"), study_students("hartford")]
-    small_site(out, [whole, study_district("hartford")], students)
+    small_site(out, [whole, hartford_study], students)
     return out

@@ -7,8 +7,6 @@ from itertools import pairwise
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from leapstudy.core import paths
-
 pytestmark = pytest.mark.browser
 PAGES = [
     "index.html",
@@ -27,10 +25,6 @@ PAGES = [
     "students-hartford/notebook.html",
     "students-all-districts/appendix.html",
 ]
-PICTURED = (
-    "index.html", "hartford/plain.html", "hartford/appendix.html", "hartford/notebook.html", "students-hartford/plain.html",
-    "students-hartford/appendix.html", "students-hartford/notebook.html",
-)  # fmt: skip
 TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 FOCUSABLE = "a[href], button, input, select, summary, [tabindex='0']"
@@ -184,13 +178,3 @@ def test_every_link_leads_somewhere(still, site):
     for address in page.locator("a[href]").evaluate_all("(links) => links.map((link) => link.href.split('#')[0])"):
         target = re.sub("^file://", "", address)
         assert target.endswith("run.log") or (site / target).is_file(), address
-
-
-def test_the_main_pages_are_kept_as_pictures(opened):
-    folder = paths.derived() / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in PICTURED:
-        for scheme in ("light", "dark"):
-            target = folder / f"{name.replace('/', '-').removesuffix('.html')}-{scheme}.png"
-            opened(name, scheme=scheme).screenshot(path=target, full_page=True)
-            assert target.stat().st_size > 10_000

@@ -9,23 +9,30 @@ import pytest
 from leapstudy.cli import main
 
 
-def leapstudy(*arguments, root=None):
-    """Run the command line and return the finished process."""
-    env = {**os.environ, **({"LEAPSTUDY_ROOT": str(root)} if root else {}), "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-m", "leapstudy.cli", *arguments], capture_output=True, text=True, env=env, check=False
-    )
+@pytest.fixture
+def leapstudy(monkeypatch, capsys):
+    """Return a function that gives a command in this process, which has the libraries: its code, and what it said."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["leapstudy", *arguments])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr()
+
+    return command
 
 
 @pytest.mark.parametrize(
     "command", ["run", "check", "status", "list", "lab", "refresh", "simulate", "report", "verify", "data diff"]
 )
-def test_every_command_has_help_with_an_example(command, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["leapstudy", *command.split(), "--help"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    told = capsys.readouterr().out.replace("\n", " ")
-    assert ended.value.code == 0 and f"leapstudy {command}" in told and "Example" in told
+def test_every_command_has_help_with_an_example(command, leapstudy):
+    code, told = leapstudy(*command.split(), "--help")
+    shown = told.out.replace("\n", " ")
+    assert code == 0 and f"leapstudy {command}" in shown and "Example" in shown
 
 
 @pytest.mark.parametrize(
@@ -48,45 +55,42 @@ def test_every_command_has_help_with_an_example(command, monkeypatch, capsys):
         (("sing",), "sing"),
     ],
 )
-def test_bad_input_is_said_in_plain_words(arguments, words, monkeypatch, capsys):
-    # in this process, which has the libraries: a process of its own for each takes seconds to import them
-    monkeypatch.setattr(sys, "argv", ["leapstudy", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2 and words in capsys.readouterr().err
+def test_bad_input_is_said_in_plain_words(arguments, words, leapstudy):
+    code, told = leapstudy(*arguments)
+    assert code == 2 and words in told.err
 
 
 def test_bad_input_is_shown_without_a_traceback():
-    done = leapstudy("run", "harford")
+    line = [sys.executable, "-m", "leapstudy.cli", "run", "harford"]
+    done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False)
     assert done.returncode == 2, done.stderr
     assert "Did you mean 'hartford'" in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_dry_run_says_what_would_run_and_why(tmp_path):
-    done = leapstudy("run", "hartford", "windham", "--dry-run", "--out", str(tmp_path))
-    assert done.returncode == 0
-    assert done.stdout.splitlines() == [
+def test_a_dry_run_says_what_would_run_and_why(leapstudy, tmp_path):
+    code, told = leapstudy("run", "hartford", "windham", "--dry-run", "--out", str(tmp_path))
+    assert code == 0
+    assert told.out.splitlines() == [
         "hartford: 10_district.ipynb: never run",
         "windham: 10_district.ipynb: never run",
     ]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_workspace_checks_out():
-    done = leapstudy("check")
-    assert done.returncode == 0 and "6 files are as pinned" in done.stdout and "200 districts" in done.stdout
+def test_the_workspace_checks_out(leapstudy):
+    code, told = leapstudy("check")
+    assert code == 0 and "6 files are as pinned" in told.out and "200 districts" in told.out
 
 
-def test_a_simulated_file_is_made_and_checked(tmp_path):
+def test_a_simulated_file_is_made_and_checked(leapstudy, small_state, monkeypatch, tmp_path):
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(small_state))
     path = tmp_path / "students.parquet"
-    made = leapstudy("simulate", str(path))
-    assert made.returncode == 0 and "SIMULATED" in made.stdout, made.stderr
-    checked = leapstudy("check", str(path))
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "SIMULATED" in checked.stdout
+    for arguments in (("simulate", str(path)), ("check", str(path))):
+        code, told = leapstudy(*arguments)
+        assert code == 0 and "SIMULATED" in told.out, told
 
 
 @pytest.mark.parametrize("command", ["report", "verify"])
-def test_without_results_a_command_says_what_to_run_first(command, tmp_path):
-    done = leapstudy(command, "--out", str(tmp_path))
-    assert done.returncode == 2 and "Run `leapstudy run` first" in done.stderr
+def test_without_results_a_command_says_what_to_run_first(command, leapstudy, tmp_path):
+    code, told = leapstudy(command, "--out", str(tmp_path))
+    assert code == 2 and "Run `leapstudy run` first" in told.err

@@ -21,22 +21,6 @@ def workspace(tmp_path_factory):
     return root, workspace_at(root)
 
 
-def test_a_comparison_group_of_ones_own_reaches_every_page(workspace):
-    root, command = workspace
-    state = root / "params" / "state.yml"
-    state.write_text(
-        state.read_text(encoding="utf-8").replace("contrasts:", f"{GROUP}\ncontrasts:", 1), encoding="utf-8"
-    )
-    checked = command("check")
-    assert checked.returncode == 0, checked.stderr
-    done = command("run", "hartford", "all-districts", "--set", "comparison=large", "--jobs", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    estimates = pd.read_csv(root / "reports" / "estimates.csv")
-    assert "large" in set(estimates.loc[estimates["role"] == "main", "comparison"])
-    for slug in ("hartford", "all-districts"):
-        assert "large districts" in (root / "reports" / slug / "plain.html").read_text(encoding="utf-8")
-
-
 def test_the_choice_of_a_group_is_put_on_record_anew(workspace):
     root, command = workspace
     refused = command("choose", "neighbours", "--reason", "a test")
@@ -50,16 +34,25 @@ def test_the_choice_of_a_group_is_put_on_record_anew(workspace):
     assert changed.returncode == 2 and "leapstudy choose" in changed.stderr
 
 
-def test_a_start_is_one_row_and_a_new_record_of_the_choice(workspace):
+def test_a_group_of_ones_own_and_another_start_reach_every_page(workspace):
     root, command = workspace
+    state = root / "params" / "state.yml"
+    state.write_text(
+        state.read_text(encoding="utf-8").replace("contrasts:", f"{GROUP}\ncontrasts:", 1), encoding="utf-8"
+    )
     starts = root / "data" / "raw" / "leap_facts" / "units.csv"
     starts.write_text(f"{starts.read_text(encoding='utf-8')}0020011,2021-22,,INVENTED for a test\n", encoding="utf-8")
     assert command("data", "pin", "leap_facts/units.csv").returncode == 0
     assert "leapstudy choose" in command("check").stderr
     assert command("choose", "alliance", "--reason", "another start").returncode == 0
-    done = command("run", "ansonia")
+    done = command("run", "ansonia", "hartford", "all-districts", "--set", "comparison=large", "--jobs", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    page = (root / "reports" / "ansonia" / "plain.html").read_text(encoding="utf-8")
-    assert "Ansonia" in page
+    estimates = pd.read_csv(root / "reports" / "estimates.csv")
+    assert "large" in set(estimates.loc[estimates["role"] == "main", "comparison"])
+    pages = {
+        slug: (root / "reports" / slug / "plain.html").read_text(encoding="utf-8")
+        for slug in ("ansonia", "hartford", "all-districts")
+    }
+    assert all("large districts" in page for page in pages.values()) and "Ansonia" in pages["ansonia"]
     result = json.loads((root / "reports" / "ansonia" / "result.json").read_text(encoding="utf-8"))
     assert result["blocks"]["evidence"]["cost"] is None, "no grant of this district is published"

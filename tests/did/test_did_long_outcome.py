@@ -22,7 +22,7 @@ from leapstudy.did.long_outcome import (
     synthetic_of,
 )
 from leapstudy.did.sample import Spec
-from leapstudy.study.over_years import flagged_years, over_years
+from leapstudy.study.over_years import flagged_years
 
 OUTCOME = "chronic_absence"
 
@@ -30,11 +30,6 @@ OUTCOME = "chronic_absence"
 @pytest.fixture(scope="module")
 def series(study):
     return load_long_series(study.state, OUTCOME, pd.Index(study.districts["district_code"]))
-
-
-@pytest.fixture(scope="module")
-def whole(study):
-    return over_years(study, Spec(), "ALL", "All districts")
 
 
 def _question(study, series, comparison):
@@ -111,14 +106,15 @@ def test_a_unit_effect_moves_nothing_and_an_added_effect_is_found(study, series)
 
 
 def test_the_answer_carries_what_it_is_without_flagged_years(whole):
-    without = {row.district: row for row in whole.headline_without}
+    years = whole.years
+    without = {row.district: row for row in years.headline_without}
     assert without["without New Haven"].estimate_pp == pytest.approx(-0.0705, abs=5e-4)
     assert without["without New Haven"].se_pp == pytest.approx(0.39, abs=5e-3)
-    points = whole.unflagged[whole.unflagged["scale"] == "points"].iloc[0]
+    points = years.unflagged[years.unflagged["scale"] == "points"].iloc[0]
     assert points["year"] == "2021-22" and points["estimate"] == pytest.approx(0.91, abs=0.005)
-    assert {row.outcome for row in whole.estimates if row.estimator != "did_without_flagged"} == {OUTCOME}
-    assert "+" in next(row.pre for row in whole.estimates if row.pre.startswith("2011-12"))
-    assert whole.later.startswith("After 2022-23")
+    assert {row.outcome for row in years.estimates if row.estimator != "did_without_flagged"} == {OUTCOME}
+    assert "+" in next(row.pre for row in years.estimates if row.pre.startswith("2011-12"))
+    assert years.later.startswith("After 2022-23")
 
 
 def test_flags_cover_both_outcomes_and_directions(study):
@@ -155,5 +151,5 @@ def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_a
     beyond, rows = synthetic_of(hartford, series.rates, "Hartford")
     assert "No weights" in beyond.method("synthetic_control").refusal and [row.estimator for row in rows] == ["sdid"]
     assert beyond.method("sdid_placebo").estimate_pp is not None
-    with pytest.raises(BadInput, match="one treated district"):
+    with pytest.raises(BadInput, match="one treated unit"):
         synthetic_of(whole, series.rates, "all")

@@ -14,7 +14,7 @@ from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.eventstudy import event_study
 from leapstudy.did.rebound import rebound
-from leapstudy.did.sensitivity import bounds, covariates, recovery, specifications, trends
+from leapstudy.did.sensitivity import bounds, covariates, specifications, trends
 from leapstudy.did.spread import spread_of
 
 ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
@@ -172,7 +172,7 @@ def test_recovery_is_the_rebounds_own_gap(study, everyone):
     names = dict(zip(study.districts["district_code"], study.districts["district"], strict=True))
     for codes in ([HARTFORD], everyone):
         sample = build_sample(study, Spec(), codes, YEARS)
-        found, line = recovery.beyond_recovery(sample), rebound(sample, names)
+        found, line = covariates.beyond_recovery(sample), rebound(sample, names)
         assert found.estimate_pp == pytest.approx(line.mean_gap_pp, abs=1e-9)
         if len(codes) == 1:
             row = line.treated.iloc[0]

@@ -101,7 +101,7 @@ def test_noise_is_learned_as_it_was_made():
 
 def test_too_little_to_compare_with_is_refused(simulated):
     rates, students = simulated
-    with pytest.raises(BadInput, match="at least 3 years and 12 districts"):
+    with pytest.raises(BadInput, match="at least 3 years and 12 units"):
         screen(rates.iloc[:, :2], students)
 
 

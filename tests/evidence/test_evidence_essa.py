@@ -45,6 +45,12 @@ GOOD = EssaFacts(
         ),
         ({"verdict": verdict(p=None)}, 4, {"a well-run experiment", "a favorable effect at the 5% level"}),
         ({"verdict": verdict(-1.2)}, 4, {"a well-run experiment", "a favorable effect at the 5% level"}),
+        ({"verdict": verdict(-1.2, lower_is_better=True)}, 2, {"a well-run experiment"}),
+        (
+            {"verdict": verdict(lower_is_better=True)},
+            4,
+            {"a well-run experiment", "a favorable effect at the 5% level"},
+        ),
         ({"verdict": verdict(placebo_p=0.05)}, 4, {"a well-run experiment", "controls for selection"}),
         ({"verdict": verdict(placebo_p=None)}, 4, {"a well-run experiment", "controls for selection"}),
         (

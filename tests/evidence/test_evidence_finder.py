@@ -80,7 +80,7 @@ def test_a_district_without_traits_still_finds_neighbors(pre):
 
 
 def test_bad_sets_are_refused(pre):
-    with pytest.raises(BadInput, match="no district"):
+    with pytest.raises(BadInput, match="Cannot rank for nobody"):
         rank_comparisons(pre, [])
 
 

@@ -82,7 +82,7 @@ def test_another_comparison_district_never_hurts(sd, treated, comparison):
 
 
 def test_mde_is_refused_without_comparison_districts():
-    with pytest.raises(BadInput, match="comparison districts"):
+    with pytest.raises(BadInput, match="comparison units"):
         design_mde_pp(1.0, 1, 1)
 
 

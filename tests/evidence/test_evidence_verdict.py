@@ -81,6 +81,16 @@ def test_an_effect_is_claimed_only_where_test_and_interval_agree(estimate, reach
         assert abs(estimate) + reach <= 100 / 180 + 1e-9
 
 
+@pytest.mark.parametrize("windows", [[FAIR], [BROKEN], [FAIR, chronic(0.01)]])
+@given(st.floats(-5, 5), st.floats(0.01, 3), st.floats(0.0001, 1))
+def test_a_fall_of_what_should_fall_is_judged_as_a_rise_of_what_should_rise(windows, estimate, reach, p):
+    rise = decide(estimate, estimate - reach, estimate + reach, p, windows=windows)
+    fall = decide(-estimate, -estimate - reach, -estimate + reach, p, windows=windows, lower_is_better=True)
+    assert fall.kind == rise.kind and fall.before == rise.before and fall.gain_pp == rise.gain_pp
+    assert (fall.estimate_pp, fall.low_pp, fall.high_pp) == (-estimate, -estimate - reach, -estimate + reach)
+    assert "a day a year" not in " ".join(fall.reasons)
+
+
 def test_the_real_answers(study, facts, pooled, hartford):
     assert verdict_of(pooled).kind == "imprecise_null" and any("Holm" in text for text in verdict_of(pooled).cautions)
     assert verdict_of(answer_all(study, Spec(comparison="others"), robust=False)).kind == "failed_placebo"

@@ -181,7 +181,7 @@ def test_documents_name_only_what_exists():
 
 
 PRIVATE = re.compile(
-    r"\b(holds?|holding) zero\b|\bleaves? (out zero|zero out)\b|\bzero is due\b|turn every screw|\bstray(s|ed)?\b|\bwon back\b"
+    r"\b(holds?|holding) zero\b|\bleaves? (out zero|zero out)\b|\bzero is due\b|turn every screw|\bbent\b|\bstray(s|ed)?\b|\bwon back\b"
     r"|\bspeaks (for|of)\b|\bpupils?\b|\bprogrammes?\b|\bbest guess\b|(?<=[0-9}]) %(?=[ .,;:)\"'])",
     re.IGNORECASE,
 )

@@ -15,17 +15,11 @@ from leapstudy.site.entries import EXPECTED
 from leapstudy.site.notebook import flowing, notebook_body
 from leapstudy.site.render import footer, lean
 from leapstudy.site.stamps import read_stamps
-from leapstudy.study.public import study_district
 from leapstudy.study.result import load_result
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import LINE
 
 OUTSIDE = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import|url\((?!["']?(?:data:|#))""")
-
-
-@pytest.fixture(scope="module")
-def hartford_study():
-    return study_district("hartford")
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +211,7 @@ def test_the_checklist_answers_all_22_points(built):
     assert not [point.title for point in points if re.search(r"\bnan\b|None\b|\binf\b", point.answer)]
     floor = next(point.answer for point in points if "Inference" in point.title)
     assert "0.0500" in floor
-    assert "cluster-robust p-value with one treated district is refused" in floor
+    assert "cluster-robust p-value with one treated unit is refused" in floor
 
 
 def test_the_checklist_stands_without_any_block(built):

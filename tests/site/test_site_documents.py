@@ -14,7 +14,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.site import documents
 from leapstudy.site.documents import NO_CHROMIUM, build_reports
 from leapstudy.site.word import report_docx
-from leapstudy.study.public import study_district
 
 needs_chromium = pytest.mark.skipif(
     not any(shutil.which(name) for name in documents.CHROMIUM_NAMES),
@@ -23,9 +22,9 @@ needs_chromium = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def out(tmp_path_factory, hartford_study):
     folder = tmp_path_factory.mktemp("documents")
-    small_site(folder, [study_district("hartford")])
+    small_site(folder, [hartford_study])
     return folder
 
 

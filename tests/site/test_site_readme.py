@@ -5,12 +5,10 @@ import re
 from leapstudy.core import paths
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.readme import commands, exhibits, readme
-from leapstudy.study.public import study_all
 
 
-def test_the_readme_is_what_the_study_says():
-    study = study_all(robust=False)
-    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(study, answer_chart(study))
+def test_the_readme_is_what_the_study_says(whole):
+    assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(whole, answer_chart(whole))
     assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
 
 

@@ -48,7 +48,7 @@ def test_fills_and_house_colors_come_through_to_the_last_digit():
     assert len(counts) <= 14
 
 
-def test_the_picture_that_a_page_shows_is_the_figure_without_loss(tmp_path):
-    shown = answer_chart(study_district("hartford")).png
+def test_the_picture_that_a_page_shows_is_the_figure_without_loss(tmp_path, hartford_study):
+    shown = answer_chart(hartford_study).png
     kept = Image.open(tmp_path / save_picture(shown, tmp_path)).convert("RGB")
     assert kept.tobytes() == Image.open(BytesIO(shown)).convert("RGB").tobytes()

@@ -23,6 +23,14 @@ RUNS = {
     "ma": ["fall-river", "springfield", "all-districts", "00-start-here", "02-the-data", "50-your-own-analysis"],
     "md": ["arlington-elementary-middle", "western-high", "all-districts", "02-the-data", "40-explore"],
 }
+NOUN = re.compile(r"[Dd]istri(?:ct|to)s?")
+"""Baltimore's units are schools: outside code and the names of columns and notebooks, nothing is a district."""
+CODE = re.compile(
+    r"<(pre|code|script|style)\b.*?</\1>|<[^>]*>(?:district|districts|district_code)(?=<)"
+    r"|\b(?:href|src|id|class|for|name|data-[a-z]+)=(?:\"[^\"]*\"|[^\s>]*)",
+    re.DOTALL,
+)
+NAMES = re.compile(r"\b(?:10_district|30_all_districts|all-districts|params/districts)\b")
 TRUTH = 0.0
 """Both programs are INVENTED."""
 
@@ -61,6 +69,9 @@ def test_every_page_is_made_and_says_whose_it_is(workspace):
     assert [str(path.relative_to(root)) for path, page in pages.items() if "INVENTED" not in page] == []
     foreign = {str(path.relative_to(root)): FOREIGN.findall(page) for path, page in pages.items()}
     assert {name: words for name, words in foreign.items() if words} == {}
+    prose = {str(path.relative_to(root)): NAMES.sub("", CODE.sub("\n", page)) for path, page in pages.items()}
+    calls = {name: [line for line in text.splitlines() if NOUN.search(line)] for name, text in prose.items()}
+    assert state != "md" or {name: lines for name, lines in calls.items() if lines} == {}
     with (root / "reports" / "estimates.csv").open(encoding="utf-8", newline="") as file:
         mains = [row for row in csv.DictReader(file) if row["role"] == "main"]
     assert {row["district_code"] for row in mains} > {"ALL"}

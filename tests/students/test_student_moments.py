@@ -11,18 +11,17 @@ from leapstudy.students.handle import open_students
 from leapstudy.students.moments import expression, pivot
 from leapstudy.students.moments.expression import moments_of, moments_of_panel
 from leapstudy.students.moments.record import NEVER
+from leapstudy.students.risk_rows import panel_by
 from leapstudy.students.simulate import load_config, write_simulation
 
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 60})
 
 
-@pytest.mark.parametrize("weights", ["students", "days"])
-@pytest.mark.parametrize("strata", [(), ("grade_band",), ("high_needs", "grade_band")])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_unbalanced_panels_equal_the_slow_twin(seed, strata, weights):
+def test_unbalanced_panels_equal_the_slow_twin(seed):
     panel = random_panel(seed)
-    found = moments_of_panel(in_engine(panel), strata=strata, weights=weights)
-    assert_equal(found, twin(panel, strata, weights))
+    found = moments_of_panel(in_engine(panel))
+    assert_equal(found, twin(panel))
     assert found.students.sum() == panel["student"].nunique()
 
 
@@ -30,24 +29,23 @@ def test_the_moments_of_two_files_add_up_to_those_of_both():
     """Sums over different students, so that files may be read one at a time, or each where it lies."""
     panel = random_panel(4)
     first = panel["student"].isin(sorted(panel["student"].unique())[:50])
-    parts = [moments_of_panel(in_engine(panel[part]), strata=("grade_band",)) for part in (first, ~first)]
+    parts = [moments_of_panel(in_engine(panel[part])) for part in (first, ~first)]
     stacked = pd.concat([_cells(one) for one in parts])
-    whole = _cells(moments_of_panel(in_engine(panel), strata=("grade_band",)))
-    pd.testing.assert_frame_equal(stacked.groupby(level=[0, 1, 2, 3]).sum(), whole.sort_index(), rtol=1e-12, atol=1e-9)
+    whole = _cells(moments_of_panel(in_engine(panel)))
+    pd.testing.assert_frame_equal(stacked.groupby(level=[0, 1, 2]).sum(), whole.sort_index(), rtol=1e-12, atol=1e-9)
 
 
 def _cells(moments):
     """Return a row per cell: its key as the index, and everything that is summed."""
     patterns = ["".join("01"[int(seen)] for seen in row) for row in moments.seen]
-    index = pd.MultiIndex.from_arrays([moments.district, moments.cohort, moments.stratum, patterns])
+    index = pd.MultiIndex.from_arrays([moments.district, moments.cohort, patterns])
     sums = [moments.students[:, None], moments.weight[:, None], moments.total, moments.cross.reshape(moments.cells, -1)]
     return pd.DataFrame(np.concatenate([part.astype(float) for part in sums], axis=1), index)
 
 
-@pytest.mark.parametrize("weights", ["students", "days"])
-def test_days_in_thirds_take_the_general_way_and_are_as_exact(weights):
+def test_days_in_thirds_take_the_general_way_and_are_as_exact():
     panel = random_panel(7, parts=3)
-    assert_equal(moments_of_panel(in_engine(panel), weights=weights), twin(panel, weights=weights))
+    assert_equal(moments_of_panel(in_engine(panel)), twin(panel))
 
 
 def test_more_months_than_one_number_holds(monkeypatch):
@@ -96,19 +94,11 @@ def test_months_without_membership_are_no_months():
 def test_the_simulated_state_from_its_handle(tmp_path):
     files = write_simulation(tmp_path / "state.parquet", SMALL)
     data = open_students(files.panel, visits=files.visits, con=connect(threads=1))
-    visit, referral = moments_of(data), moments_of(data, event="referral")
+    visit, referral = moments_of(data), moments_of_panel(panel_by(data, "referral"))
     assert visit.students.sum() == referral.students.sum() == data.size.students
     assert visit.students[visit.cohort < NEVER].sum() == data.size.visited
     log = pd.read_parquet(files.visits)
     assert referral.students[referral.cohort < NEVER].sum() == log["student"].nunique()
-
-
-def test_unknown_options_name_the_legal_ones():
-    panel = in_engine(random_panel(4, students=5))
-    with pytest.raises(BadInput, match=r"stratum: 'grade'.*grade_band"):
-        moments_of_panel(panel, strata=("grade",))
-    with pytest.raises(BadInput, match=r"'day'.*Legal: students, days"):
-        moments_of_panel(panel, weights="day")
 
 
 @pytest.mark.parametrize(
@@ -129,12 +119,3 @@ def test_no_value_of_a_row_is_in_an_error():
     with pytest.raises(BadInput, match="The engine failed while listing the months") as caught:
         moments_of_panel(panel.mutate(days_enrolled=panel.spoilt.cast("float64")))
     assert "secret" not in str(caught.value) and caught.value.__cause__ is caught.value.__context__ is None
-
-
-def test_a_grade_that_lost_its_zero_belongs_to_no_band():
-    """As text "1" lies between "06" and "12": it must not become a grade of the upper band."""
-    grades = ["PK", "K", "01", "05", "06", "12", "1", "9", "13", "", "0", "|", None]
-    panel = random_panel(9, students=len(grades), gaps=0).drop_duplicates("student").assign(grade=grades)
-    found = moments_of_panel(in_engine(panel), strata=("grade_band",))
-    sizes = pd.Series(found.students).groupby(found.stratum).sum().to_dict()
-    assert sizes == {"PK-5": 4, "6-12": 2, "no grade": 7}

@@ -187,11 +187,12 @@ def _written(root: Path) -> dict[str, bytes]:
 
 
 def _require_no_cell(text: str, root: Path, where: str) -> None:
+    written = _written(root)
     for tale in TELLTALES:
         assert tale not in text, (
             f"{where}: a cell was said: {text[max(0, text.find(tale) - 200) : text.find(tale) + 40]}"
         )
-        held = [name for name, content in _written(root).items() if tale.encode() in content or tale in name]
+        held = [name for name, content in written.items() if tale.encode() in content or tale in name]
         assert not held, f"{where}: a cell was written to {held}"
 
 

@@ -8,7 +8,9 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, Reading
 from leapstudy.students.engine import connect
+from leapstudy.students.handle import StudentData
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
+from leapstudy.students.risk_rows import panel_by
 
 SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
 STUDENTS = [("~Paaaaaaaaaa", "0640011", "0640001", "05"), ("~Pbbbbbbbbbb", "0640011", "0640001", "09")]
@@ -165,7 +167,7 @@ def test_the_first_completed_visit_makes_the_cohort_and_a_referral_the_intention
     panel = with_first_visit(open_panel(con, _write_month_csv(tmp_path), Reading()).table, visits)
     first = panel.to_pandas().groupby("student")["first_visit_month"].first()
     assert str(first["~Paaaaaaaaaa"])[:10] == "2020-10-01" and pd.isna(first["~Pbbbbbbbbbb"])
-    referred = with_first_visit(panel, visits, event="referral")
+    referred = panel_by(StudentData(panel, visits, simulated=False), "referral")
     first = referred.to_pandas().groupby("student")["first_visit_month"].first().astype(str).str.slice(0, 10)
     assert first.tolist() == ["2020-09-01", "2020-10-01"]
 

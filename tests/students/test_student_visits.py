@@ -1,5 +1,6 @@
 """The funnel counts students, adds up, and holds nothing small once it is protected."""
 
+import ibis
 import pandas as pd
 import pytest
 from disclosure_attack import audit
@@ -12,7 +13,7 @@ from leapstudy.students.engine import connect
 from leapstudy.students.groups import DIMENSIONS, STATUSES, VISITED
 from leapstudy.students.handle import open_students
 from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.students.visits import visit_counts
+from leapstudy.students.visits import grade_band, visit_counts
 
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 40, "1510011": 200})
 
@@ -66,3 +67,11 @@ def test_protected_counts_give_nothing_small_away(counts):
     published = protect({"visits": table}, DIMENSIONS, min_group=MIN_COUNT)
     assert audit(published, {"visits": table}, DIMENSIONS, min_group=MIN_COUNT).empty
     assert not published["visits"]["numerator"].between(1, MIN_COUNT - 1).any()
+
+
+def test_a_grade_that_lost_its_zero_belongs_to_no_band():
+    """As text "1" lies between "06" and "12": it must not become a grade of the upper band."""
+    grades = ["PK", "K", "01", "05", "06", "12", "1", "9", "13", "", "0", "|", None]
+    table = ibis.memtable(pd.DataFrame({"place": range(len(grades)), "grade": grades}))
+    bands = connect(threads=1).to_pandas(table.mutate(band=grade_band(table.grade)).order_by("place"))["band"]
+    assert bands.fillna("none").tolist() == ["PK-5"] * 4 + ["6-12"] * 2 + ["none"] * 7

@@ -66,7 +66,7 @@ def test_robust_bounds_start_at_the_headlines_interval_and_hold_it(study):
     assert [first["low_pp"], first["high_pp"]] == pytest.approx([main.ci_low_pp, main.ci_high_pp])
     assert last["low_pp"] < first["low_pp"] and last["high_pp"] > first["high_pp"] and last["m"] == 1
     assert found.months == 5 and found.largest_before_pp > 0
-    # what holds zero at the departure shown broke at or before it
+    # what includes zero at the departure shown broke at or before it
     assert (found.breakdown is not None and found.breakdown <= 1) == (last["low_pp"] <= 0 <= last["high_pp"])
 
 

@@ -9,7 +9,6 @@ import pytest
 from leapstudy.core.phrases import between, points
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.plain import UNCLAIMED, plain_chart
-from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words import claims, over_years
 from leapstudy.words import findings as sentences
@@ -17,13 +16,13 @@ from leapstudy.words.reading import read_result
 
 
 @pytest.fixture(scope="module")
-def pooled():
-    return study_all(robust=False)
+def pooled(whole):
+    return whole
 
 
 @pytest.fixture(scope="module")
-def one():
-    return study_district("hartford")
+def one(hartford_study):
+    return hartford_study
 
 
 def test_the_answer_never_stands_without_interval_placebo_and_reach(pooled, one):

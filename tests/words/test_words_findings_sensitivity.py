@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import probability
 from leapstudy.did.answer import estimator_rows
 from leapstudy.did.answering import answer_all
 from leapstudy.did.sensitivity.together import UNASKED
@@ -20,8 +21,8 @@ FORBIDDEN = ("proves", "no effect", "significant")
 
 
 @pytest.fixture(scope="module")
-def one():
-    return study_district("hartford")
+def one(hartford_study):
+    return hartford_study
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_appendix_answers_from_the_new_figures(one, pooled):
         assert absent == []
     tests = answers_of(one, "Inference that fits the design")
     assert "refused" in tests.answer and len(tests.table.data) == len(one.answer.methods)
-    assert "Romano-Wolf" in " ".join(answers_of(pooled, "All districts together").table.data.columns)
+    assert "Romano-Wolf" in " ".join(answers_of(pooled, "All together").table.data.columns)
 
 
 def answers_of(study, title):
@@ -110,7 +111,7 @@ def test_the_pooled_bounds_name_their_placebo(pooled):
 
 def test_one_districts_grade_rests_on_the_leading_test(one):
     favorable = next(item for item in one.evidence.essa.conditions if item.name.startswith("a favorable"))
-    assert f"p = {one.answer.headline.p_value:.3f}" in favorable.reason
+    assert probability(one.answer.headline.p_value) in favorable.reason
     assert one.answer.main.p_value != one.answer.headline.p_value
 
 

@@ -8,12 +8,11 @@ import pandas as pd
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.phrases import missing, number
+from leapstudy.core.phrases import counted, missing, number
 from leapstudy.did.coefficients import bands
 from leapstudy.did.frames.read import Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import (
     Result,
-    counted,
     digits_of,
     draw_path,
     moved,
@@ -126,7 +125,7 @@ class AttGtResult(Result):
 def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> AttGtResult:
     """Return ATT(g,t) of a frame; see `leapstudy.att_gt` for the arguments."""
     panel = read_frame(data, columns)
-    if not (panel.first <= panel.clock[-1]).any():
+    if not panel.treated.any():
         raise BadInput(
             "No unit is treated in any of the times. Check the column that says who is treated, and the filter."
         )
@@ -137,7 +136,7 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
     cluster: Cluster = "student" if panel.cluster is None else "district"
     effects = {kind: cs_effects(moments, att, kind, cluster) for kind in KINDS}
     treated = np.isin(panel.first, np.unique(att.cohort))
-    n_treated, n_never = int(treated.sum()), int((panel.first > panel.clock[-1]).sum())
+    n_treated, n_never = int(treated.sum()), int((~panel.treated).sum())
     df = effects["simple"].df if cluster == "district" else max(min(n_treated, n_never or n_treated) - 1.0, 1.0)
     alone = cluster == "student" and _alone(panel, att)
     name = panel.columns.cluster or panel.columns.unit
@@ -208,8 +207,7 @@ def _alone(panel: UnitPanel, att: AttGt) -> bool:
 
 
 def _texts(panel: UnitPanel) -> dict[float, str]:
-    texts = [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in panel.times]
-    return dict(zip(panel.clock.astype(float).tolist(), texts, strict=True))
+    return dict(zip(panel.clock.astype(float).tolist(), panel.texts, strict=True))
 
 
 def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: Cluster) -> pd.DataFrame:

@@ -19,9 +19,7 @@ LONGEST = 1_000
 """Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted."""
 LEAST_SPREAD = 1e-3
 """Standard deviation of an outcome below which the estimators would take its noise for rounding."""
-NOUNS = {"district_code": "district", "school_code": "school"} | {
-    noun: noun for noun in ("district", "school", "student")
-}
+NOUNS = {"school_code": "school"} | {noun: noun for noun in ("district", "school", "student")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Columns:
 
     @property
     def noun(self) -> str:
-        """What a unit is called."""
+        """What a unit is called: `district_code` holds whatever the study's units are."""
         return NOUNS.get(self.unit, "unit")
 
 
@@ -77,6 +75,16 @@ class UnitPanel:
     weights: np.ndarray | None = None
     cluster: np.ndarray | None = None
     stratum: np.ndarray | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The times as text."""
+        return [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in self.times]
+
+    @property
+    def treated(self) -> np.ndarray:
+        """Which units start by the last time, shape (U,)."""
+        return self.first <= self.clock[-1]
 
 
 def read_frame(data: Any, columns: Columns) -> UnitPanel:

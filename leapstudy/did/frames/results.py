@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.phrases import between, missing, number
+from leapstudy.core.phrases import between, counted, missing, number
 from leapstudy.did.sample import Sample
 
 LINES = 15
@@ -17,11 +17,6 @@ LINES = 15
 INK, GRAY, COLOR = "#1A1A1A", "#5F5F5F", "#0072B2"
 POINTS = "_pct"
 """How the name of an outcome in percent ends: its effects are in percentage points."""
-
-
-def counted(n: int, noun: str) -> str:
-    """Return ``1 unit`` or ``19 units``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def the_treated(n: int, noun: str) -> str:

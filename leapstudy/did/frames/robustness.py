@@ -96,7 +96,7 @@ def placebo(data: Any, columns: Columns, seed: int = SEED) -> RowsResult:
 
 
 def _false_start(earlier: UnitPanel, place: int, panel: UnitPanel, seed: int) -> dict[str, Any]:
-    first = np.where(panel.first <= panel.clock[-1], float(earlier.clock[place]), NEVER)
+    first = np.where(panel.treated, float(earlier.clock[place]), NEVER)
     result = estimate_two_sides(replace(earlier, first=first), seed)
     return {
         "kind": "false start",

@@ -14,6 +14,7 @@ from leapstudy.did.frames.results import DidResult, EventStudyResult
 from leapstudy.did.inference.compare import headline, infer, methods_table
 from leapstudy.did.sample import Sample, Spec
 from leapstudy.did.spread import LEAST_NOISE, Spread
+from leapstudy.did.two_by_two import difference_in_means
 
 SEED = 20261124
 LABEL = "{:04d}"
@@ -44,7 +45,7 @@ def event_study(data: Any, columns: Columns, reference: Any = None, seed: int = 
     label = sample.contrast.pre[-1] if reference is None else _label_of(panel, sample, reference)
     study = eventstudy.event_study(sample, label)
     table = study.table.rename(columns=lambda name: name.removesuffix("_pp")).drop(columns="mde")
-    texts = _texts(panel)
+    texts = panel.texts
     table = table.rename(columns={"year": "time"}).assign(time=[texts[sample.years.index(of)] for of in table["year"]])
     return EventStudyResult(
         outcome=panel.columns.outcome,
@@ -81,7 +82,7 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
     start = start_of(panel)
     labels = tuple(LABEL.format(time) for time in panel.clock - panel.clock.min())
     before = int((panel.clock < start).sum())
-    treated = panel.first <= panel.clock[-1]
+    treated = panel.treated
     codes = np.array([f"{place:07d}" for place in range(len(panel.units))])
     # without weights nobody knows the units' sizes, and no test that needs them is made
     weights = np.full_like(panel.y, np.nan) if panel.weights is None else panel.weights
@@ -104,7 +105,7 @@ def sample_of(panel: UnitPanel, seed: int = SEED) -> Sample:
 
 def start_of(panel: UnitPanel) -> float:
     """Return the one start of the treated units; see `sample_of` for what is refused."""
-    starts = np.unique(panel.first[panel.first <= panel.clock[-1]])
+    starts = np.unique(panel.first[panel.treated])
     if not len(starts):
         raise BadInput(
             "No unit is treated in any of the times. Check the column that says who is treated, and the filter."
@@ -116,7 +117,7 @@ def start_of(panel: UnitPanel) -> float:
         )
     if starts[0] <= panel.clock[0]:
         raise BadInput("The treated units are treated in every time: nothing before the start can be compared.")
-    comparison = int((panel.first > panel.clock[-1]).sum())
+    comparison = int((~panel.treated).sum())
     if comparison < 2:
         raise BadInput(
             f"{'No unit is' if not comparison else 'Only one unit is'} never treated. Two comparison units or more "
@@ -125,12 +126,8 @@ def start_of(panel: UnitPanel) -> float:
     return float(starts[0])
 
 
-def _texts(panel: UnitPanel) -> list[str]:
-    return [str(time.date()) if isinstance(time, pd.Timestamp) else str(time) for time in panel.times]
-
-
 def _label_of(panel: UnitPanel, sample: Sample, reference: Any) -> str:
-    texts = _texts(panel)
+    texts = panel.texts
     if str(reference) not in texts:
         raise BadInput(f"The reference {reference!r} is none of the times: {', '.join(texts[:12])}.")
     return sample.years[texts.index(str(reference))]
@@ -159,11 +156,8 @@ def _several(effect: Effect) -> Tests:
 
 def _by_cluster(panel: UnitPanel, sample: Sample) -> Tests:
     assert panel.cluster is not None
-    treated = panel.first <= panel.clock[-1]
-    spread = _clustered(sample, np.concatenate([panel.cluster[treated], panel.cluster[~treated]]))
-    estimate = float(
-        sample.weights_treated @ sample.change_treated - sample.weights_comparison @ sample.change_comparison
-    )
+    spread = _clustered(sample, np.concatenate([panel.cluster[panel.treated], panel.cluster[~panel.treated]]))
+    estimate = difference_in_means(sample)
     name = f"Clustered by {panel.columns.cluster}, t({spread.df:.0f})"
     row = (name, estimate, *spread.interval(estimate), spread.p_value(estimate), np.nan, True)
     return pd.DataFrame([row], columns=COLUMNS), name, spread.se
@@ -188,7 +182,7 @@ def _clustered(sample: Sample, groups: np.ndarray) -> Spread:
 def _result(panel: UnitPanel, sample: Sample, effect: Effect, tests: Tests) -> DidResult:
     table, leading, se = tests
     row = table[table["leads"]].iloc[0]
-    texts = _texts(panel)
+    texts = panel.texts
     n = len(sample.contrast.pre)
     ends = [row[end] if pd.notna(row[end]) else sign * NEVER for end, sign in (("ci_low", -1), ("ci_high", 1))]
     return DidResult(
@@ -215,7 +209,7 @@ def _result(panel: UnitPanel, sample: Sample, effect: Effect, tests: Tests) -> D
 
 
 def _units(panel: UnitPanel, sample: Sample) -> pd.DataFrame:
-    treated = panel.first <= panel.clock[-1]
+    treated = panel.treated
     return pd.DataFrame(
         {
             panel.columns.unit: [*panel.units[treated], *panel.units[~treated]],

@@ -11,12 +11,11 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
+from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
-from leapstudy.did.inference.placebo import conley_taber
-from leapstudy.did.inference.record import Inference, Method, MethodName
+from leapstudy.did.inference.record import Inference, Method, MethodName, answer_of
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
-from leapstudy.did.permutation import Permutation, exact
+from leapstudy.did.permutation import Permutation, conley_taber, exact
 from leapstudy.did.spread import Detectable, detectable, spread_of
 from leapstudy.did.two_by_two import cluster_robust
 
@@ -25,7 +24,6 @@ LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment"
 
 SYNTHETIC: dict[str, str] = {"sdid_placebo": "sdid", "synthetic_control": "synthetic_control"}
 """Methods that are estimators of their own, as `estimates.csv` names them."""
-NO_DONORS = pd.DataFrame({"district_code": pd.Series(dtype="str"), "weight": pd.Series(dtype=float)})
 
 
 def infer(sample: Sample, synthetic: bool = False) -> Inference:
@@ -52,7 +50,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     """
     if len(sample.treated) != 1:
         raise BadInput(
-            f"These tests are for one treated district; the sample has {len(sample.treated)}. "
+            f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
             "Use leapstudy.did.pooling for all of them together."
         )
     made = [
@@ -63,12 +61,10 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
         _tried("ferman_pinto", partial(_ferman_pinto, sample)),
         _tried("small_sample_t", partial(_small_sample_t, sample)),
     ]
-    donors = NO_DONORS
     if synthetic:
-        method, donors = _synthetic(sample)
-        made.append(method)
+        made.append(_tried("sdid_placebo", partial(synthetic_did, sample)))
     made.append(_tried("cluster_robust", partial(_cluster_robust, sample)))
-    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made), donors)
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made))
 
 
 def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
@@ -106,16 +102,15 @@ def _why(name: MethodName, n_pre: int) -> str:
     if name == "studentized_noise":
         power = " With two years before it finds few true effects, so the others stand beside it." if n_pre == 2 else ""
         return (
-            "It keeps its size in simulations whether the district varies more than the others, as much, or less."
-            + power
+            "It keeps its size in simulations whether the unit varies more than the others, as much, or less." + power
         )
     if name == "studentized_enrollment":
-        return "The district's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
-    return "No noise can be measured; this one keeps its size only if the district varies as much as the others."
+        return "The unit's own noise cannot be measured; this one keeps its size where noise comes from enrollment."
+    return "No noise can be measured; this one keeps its size only if the unit varies as much as the others."
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
-    """Return the methods that gave an answer, as `report.figures.sure.inference_methods` draws them.
+    """Return the methods that gave an answer,.
 
     Columns method (words), estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor, is_headline; an end that is infinite
     or a floor that does not exist is NaN.
@@ -172,50 +167,34 @@ def _permuted(sample: Sample, noise: np.ndarray | None = None) -> Permutation:
     return exact(float(sample.change_treated[0]), changes, float(sample.sizes_treated[0]), sizes, noise)
 
 
-def _method(
-    name: MethodName,
-    sample: Sample,
-    effect: float,
-    low: float,
-    high: float,
-    p: float,
-    floor: float | None,
-    note: str,
-    se: float | None = None,
-) -> Method:
-    ends = [to_points(value, sample) for value in (effect, low, high)]
-    return Method(name, ends[0], None if se is None else points_per_unit(sample) * se, ends[1], ends[2], p, floor, note)
-
-
-def _from_permutation(name: MethodName, sample: Sample, noise: np.ndarray | None, note: str) -> Method:
-    test = _permuted(sample, noise)
-    return _method(name, sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+def _of_test(name: MethodName, sample: Sample, test: Permutation, note: str) -> Method:
+    return answer_of(name, sample, (test.estimate, test.low, test.high), test.p_value, test.floor, note)
 
 
 def _permutation(sample: Sample) -> Method:
-    return _from_permutation("permutation", sample, None, "Right if the district varies as much as the others.")
+    return _of_test("permutation", sample, _permuted(sample), "Right if the unit varies as much as the others.")
 
 
 def _studentized_noise(sample: Sample) -> Method:
     noise = noise_before(sample)
     times = noise[0] / float(np.sqrt(np.mean(noise[1:] ** 2)))
     note = (
-        f"Over {len(sample.contrast.pre)} years before, the district varied {times:.2f} times as much as the "
-        "comparison districts on average (root mean square)."
+        f"Over {len(sample.contrast.pre)} years before, the unit varied {times:.2f} times as much as the "
+        "comparison units on average (root mean square)."
     )
-    made = _from_permutation("studentized_noise", sample, noise, note)
+    made = _of_test("studentized_noise", sample, _permuted(sample, noise), note)
     if made.low_pp is not None and np.isinf(made.low_pp):
-        return replace(made, note=f"{note} A comparison district hardly varied, so that the interval has no end.")
+        return replace(made, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
     return made
 
 
 def _studentized_enrollment(sample: Sample) -> Method:
     noise, fitted = enrollment_noise(sample)
     size = f"variance of a change {fitted.common:.3g} + {fitted.by_student:.3g} / students"
-    note = f"Fitted among the comparison districts: {size}."
+    note = f"Fitted among the comparison units: {size}."
     if fitted.by_student == 0:
         note += " It does not fall with enrollment, so that this is the permutation of the estimate."
-    return _from_permutation("studentized_enrollment", sample, noise, note)
+    return _of_test("studentized_enrollment", sample, _permuted(sample, noise), note)
 
 
 def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
@@ -226,22 +205,22 @@ def _residuals(sample: Sample) -> tuple[float, np.ndarray]:
 
 def _conley_taber(sample: Sample) -> Method:
     test = conley_taber(*_residuals(sample))
-    note = "Takes the comparison mean as known and all districts as alike."
-    return _method("conley_taber", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+    note = "Takes the comparison mean as known and all units as alike."
+    return _of_test("conley_taber", sample, test, note)
 
 
 def _ferman_pinto(sample: Sample) -> Method:
     noise, _ = enrollment_noise(sample)
     test = conley_taber(*_residuals(sample), noise[0] / noise[1:])
-    note = "Conley and Taber's, with the comparison districts' residuals rescaled to this district's enrollment."
-    return _method("ferman_pinto", sample, test.estimate, test.low, test.high, test.p_value, test.floor, note)
+    note = "Conley and Taber's, with the comparison units' residuals rescaled to this unit's enrollment."
+    return _of_test("ferman_pinto", sample, test, note)
 
 
 def _small_sample_t(sample: Sample) -> Method:
     effect, spread = _residuals(sample)[0], spread_of(sample)
-    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all districts."
-    p = spread.p_value(effect)
-    return _method("small_sample_t", sample, effect, *spread.interval(effect), p, None, note, spread.se)
+    note = f"t with {spread.df:.0f} degrees of freedom: normal errors of one variance in all units."
+    ends = effect, *spread.interval(effect)
+    return answer_of("small_sample_t", sample, ends, spread.p_value(effect), None, note, spread.se)
 
 
 def synthetic_only(sample: Sample) -> Inference:
@@ -253,37 +232,12 @@ def synthetic_only(sample: Sample) -> Inference:
         If the sample has more than one treated district.
     """
     if len(sample.treated) != 1:
-        raise BadInput(f"Synthetic weights are for one treated district; the sample has {len(sample.treated)}.")
-    method, donors = _synthetic(sample)
-    methods = (method, _tried("synthetic_control", partial(_synthetic_control, sample)))
-    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods, donors)
-
-
-def _synthetic_control(sample: Sample) -> Method:
-    fitted = synthetic_control(sample)
-    largest = ", ".join(f"{row.weight:.0%}" for row in fitted.donors.head(3).itertuples() if row.weight >= 0.005)
-    note = f"Misses the {len(sample.contrast.pre)} years before by {fitted.miss:.2f} a year; largest weights {largest}."
-    if not fitted.fits:
-        raise BadInput(
-            f"No weights of the comparison districts give the {len(sample.contrast.pre)} years before: they miss them "
-            f"by {fitted.miss:.1f} a year, more than those years differ among themselves ({fitted.spread:.1f})."
-        )
-    effect = to_points(fitted.estimate, sample)
-    return Method("synthetic_control", effect, p_value=fitted.p_value, p_floor=fitted.floor, note=note)
-
-
-def _synthetic(sample: Sample) -> tuple[Method, pd.DataFrame]:
-    try:
-        fitted = synthetic_did(sample)
-    except BadInput as reason:
-        return Method("sdid_placebo", refusal=str(reason)), NO_DONORS
-    note = (
-        f"Weights from {len(sample.contrast.pre)} years before: the largest of a district is "
-        f"{fitted.donors['weight'].max():.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {fitted.year} "
-        f"counts for {fitted.year_weight:.0%} of the years before."
+        raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
+    methods = (
+        _tried("sdid_placebo", partial(synthetic_did, sample)),
+        _tried("synthetic_control", partial(synthetic_control, sample)),
     )
-    ends = (fitted.low, fitted.high, fitted.p_value, fitted.floor)
-    return _method("sdid_placebo", sample, fitted.estimate, *ends, note, fitted.se), fitted.donors
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods)
 
 
 def _cluster_robust(sample: Sample) -> Method:

@@ -45,12 +45,12 @@ def size_variance(deviations: np.ndarray, students: np.ndarray) -> SizeVariance:
     students are sampled, so that a mean over n of them has variance s1^2 / n beside the district's own shock s0^2).
     """
     if not (np.isfinite(students) & (students > 0)).all():
-        raise BadInput("A comparison district has no enrollment, so that its variance cannot be told from its size.")
+        raise BadInput("A comparison unit has no enrollment, so that its variance cannot be told from its size.")
     # the mean enrollment as unit keeps both columns near one
     unit = float(np.mean(students))
     common, by_student = nnls(np.column_stack([np.ones(len(students)), unit / students]), deviations**2)[0]
     if common + by_student <= 0:
-        raise BadInput("No comparison district varies from the others, so that no noise can be measured.")
+        raise BadInput("No comparison unit varies from the others, so that no noise can be measured.")
     return SizeVariance(float(common), float(by_student) * unit)
 
 
@@ -90,14 +90,12 @@ def noise_before(sample: Sample) -> np.ndarray:
     """
     before = sample.columns(sample.contrast.pre)
     if len(before) < 2:
-        raise BadInput("A district's own noise cannot be measured in one year before; it takes two or more.")
+        raise BadInput("A unit's own noise cannot be measured in one year before; it takes two or more.")
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, before]
     sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
     noise = spread_before(y, sizes / sizes.sum())
     if noise[: len(sample.treated)].min() < LEAST_NOISE:
-        raise BadInput(
-            "The treated district did not vary at all over the years before; nothing can be divided by that."
-        )
+        raise BadInput("The treated unit did not vary at all over the years before; nothing can be divided by that.")
     return np.maximum(noise, LEAST_NOISE)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
+from leapstudy.did.design import Sample
+from leapstudy.did.effect import points_per_unit, to_points
 
 MethodName = Literal[
     "permutation",
@@ -68,27 +69,32 @@ class Method:
         return LABELS[self.name]
 
 
+def answer_of(
+    name: MethodName,
+    sample: Sample,
+    ends: tuple[float, float, float],
+    p_value: float,
+    p_floor: float | None,
+    note: str,
+    se: float | None = None,
+) -> Method:
+    """Return a method's answer from estimate, low and high end (`ends`) and error on the sample's scale."""
+    effect, low, high = (to_points(value, sample) for value in ends)
+    return Method(name, effect, None if se is None else points_per_unit(sample) * se, low, high, p_value, p_floor, note)
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
     """Every method's answer for one treated district and one contrast.
 
-    Attributes
-    ----------
-    code : str
-        The treated district.
-    n_comparison, n_pre : int
-        Comparison districts, and years before.
-    methods : tuple of Method
-        In the order of `MethodName`, refused ones included; `sdid_placebo` only where it was asked for.
-    donors : DataFrame
-        Donor weights of the synthetic difference: district_code, weight, largest first; empty where it was not made.
+    `code` is the treated district, `n_comparison` and `n_pre` are comparison districts and years before; `methods`
+    stand in the order of `MethodName`, refused ones included, the synthetic ones only where they were asked for.
     """
 
     code: str
     n_comparison: int
     n_pre: int
     methods: tuple[Method, ...]
-    donors: pd.DataFrame
 
     def method(self, name: MethodName) -> Method:
         """Return one method's answer; `KeyError` where it was not asked for."""

@@ -1,7 +1,6 @@
 """Synthetic difference-in-differences and synthetic control of one treated district, through `diff-diff`."""
 
 import warnings
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -9,59 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from leapstudy.core.errors import BadInput, LeapstudyError
+from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
+from leapstudy.did.effect import to_points
+from leapstudy.did.inference.record import Method, answer_of
 from leapstudy.did.permutation import ALPHA, TIE
 
 LEAST_YEARS = 2
 MOST_DONORS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class SyntheticControl:
-    """Estimate and placebo inference of the synthetic control, on the sample's scale.
-
-    `miss` is the root mean square of what the weighted districts miss in the years before, and `spread` the standard
-    deviation of the treated district's own years before. `p_value` is the share of districts whose ratio of later to
-    earlier misses is at least as large, the treated one included, and `floor` one over their number. `donors` is as in
-    `SyntheticDid`.
-    """
-
-    estimate: float
-    miss: float
-    spread: float
-    p_value: float
-    floor: float
-    donors: pd.DataFrame
-
-    @property
-    def fits(self) -> bool:
-        """Whether the weighted districts come nearer to the years before than the district's own mean does."""
-        return self.miss <= self.spread
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticDid:
-    """Estimate and placebo inference on the sample's scale.
-
-    `p_value` is the share of placebo districts at least as far from zero, the treated one included, `floor` is one over
-    their number, `se` the standard deviation of all C placebos, and `low` to `high` the estimate plus and minus t with
-    C - 1 degrees of freedom times `se`. `donors` has district_code and weight, largest first; the weights sum to one.
-    `year` is the year before that counts most, `year_weight` how much (1 at most).
-    """
-
-    estimate: float
-    se: float
-    low: float
-    high: float
-    p_value: float
-    floor: float
-    donors: pd.DataFrame
-    year: str
-    year_weight: float
-
-
-def synthetic_did(sample: Sample) -> SyntheticDid:
+def synthetic_did(sample: Sample) -> Method:
     """Fit the synthetic difference with a placebo in the place of every comparison district.
 
     Raises
@@ -69,31 +26,64 @@ def synthetic_did(sample: Sample) -> SyntheticDid:
     BadInput
         With more than one treated district, weights by students, fewer than two years before, or more than 40
         possible donors, where placebos take seconds a district.
-    LeapstudyError
-        If `diff-diff` is not installed.
 
     Notes
     -----
     `diff-diff` chooses the weights and the regularization as the authors' R package does. Its placebos re-fit the
     method with a comparison district in the treated one's place (Arkhangelsky et al. 2021, algorithm 4), drawn at
-    random there; here each district takes the place once, so that nothing is drawn.
+    random there; here each district takes the place once, so that nothing is drawn. The error is the standard deviation
+    of all C placebos, the interval the estimate plus and minus t with C - 1 degrees of freedom times it.
     """
-    years = sample.contrast.years
-    _refuse(sample)
-    y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
-    fitted = fit_rows(long_rows(y, (*sample.treated, *sample.comparison), years), sample.contrast.post)
-    p_value, floor = placebo_p(fitted)
+    fitted = fit_rows(_rows_of(sample), sample.contrast.post)
     se = float(np.std(fitted.variance_effects, ddof=1))
     reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
     year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
-    donors = fitted.get_unit_weights_df().set_axis(["district_code", "weight"], axis=1).reset_index(drop=True)
+    note = (
+        f"Weights from {len(sample.contrast.pre)} years before: the largest of one unit is "
+        f"{max(fitted.unit_weights.values()):.0%} (equal ones: {1 / len(sample.comparison):.0%}), and {year} "
+        f"counts for {year_weight:.0%} of the years before."
+    )
     att = float(fitted.att)
-    return SyntheticDid(att, se, att - reach, att + reach, p_value, floor, donors, year, year_weight)
+    return answer_of("sdid_placebo", sample, (att, att - reach, att + reach), *placebo_p(fitted), note, se)
 
 
-def _refuse(sample: Sample) -> None:
+def synthetic_control(sample: Sample) -> Method:
+    """Fit the synthetic control with a placebo in the place of every comparison district.
+
+    Raises
+    ------
+    BadInput
+        As `synthetic_did`; and where the weighted districts miss the years before by more than the district's own mean
+        does, since nothing was matched then.
+
+    Notes
+    -----
+    Abadie, Diamond and Hainmueller (2010): weights that are not negative and sum to one, so that a district beyond all
+    others cannot be matched. Every year before counts alike, scaled by its variance over districts (Abadie 2021,
+    section 3.2a); the p-value is that of their section 2.4: the share of districts whose ratio of later to earlier
+    misses is at least as large, the treated one included.
+    """
+    rows, pre, post = _rows_of(sample), sample.contrast.pre, sample.contrast.post
+    fitted = _control_fit(rows.assign(treated=rows["treated"] * rows["year"].isin(post)), post)
+    miss, spread = float(fitted.pre_rmspe), float(np.std(sample.y_treated[0, sample.columns(pre)], ddof=1))
+    if miss > spread:
+        raise BadInput(
+            f"No weights of the comparison units give the {len(pre)} years before: they miss them by {miss:.1f} a "
+            f"year, more than those years differ among themselves ({spread:.1f})."
+        )
+    largest = ", ".join(
+        f"{weight:.0%}" for weight in sorted(fitted.donor_weights.values(), reverse=True)[:3] if weight >= 0.005
+    )
+    note = f"Misses the {len(pre)} years before by {miss:.2f} a year; largest weights {largest}."
+    floor = 1 / (int(fitted.n_placebos) + 1)
+    effect = to_points(float(fitted.att), sample)
+    return Method("synthetic_control", effect, p_value=float(fitted.placebo_p_value), p_floor=floor, note=note)
+
+
+def _rows_of(sample: Sample) -> pd.DataFrame:
+    """Return the sample as `long_rows`; see `synthetic_did` for what is refused."""
     if len(sample.treated) > 1:
-        raise BadInput("The synthetic difference is made for one treated district at a time.")
+        raise BadInput("The synthetic difference is made for one treated unit at a time.")
     if sample.spec.weights != "equal":
         raise BadInput("Synthetic weights take the place of weights by students; use weights 'equal'.")
     if len(sample.contrast.pre) < LEAST_YEARS:
@@ -101,50 +91,21 @@ def _refuse(sample: Sample) -> None:
     if len(sample.comparison) > MOST_DONORS:
         raise BadInput(
             f"Synthetic weights over {len(sample.comparison)} possible donors are not fitted here: a placebo for each "
-            "takes seconds a district. Use a comparison group of at most 40."
+            "takes seconds a unit. Use a comparison group of at most 40."
         )
-
-
-def synthetic_control(sample: Sample) -> SyntheticControl:
-    """Fit the synthetic control with a placebo in the place of every comparison district.
-
-    Raises
-    ------
-    BadInput
-        As `synthetic_did`.
-    LeapstudyError
-        If `diff-diff` is not installed.
-
-    Notes
-    -----
-    Abadie, Diamond and Hainmueller (2010): weights that are not negative and sum to one, so that a district beyond all
-    others cannot be matched (`fits` is False then). Every year before counts alike, scaled by its variance over
-    districts (Abadie 2021, section 3.2a); the p-value is that of their section 2.4.
-    """
-    _refuse(sample)
-    years, post = sample.contrast.years, sample.contrast.post
+    years = sample.contrast.years
     y = np.concatenate([sample.y_treated, sample.y_comparison])[:, sample.columns(years)]
-    rows = long_rows(y, (*sample.treated, *sample.comparison), years)
-    fitted = _control_fit(rows.assign(treated=rows["treated"] * rows["year"].isin(post)), post)
-    donors = pd.DataFrame(fitted.donor_weights.items(), columns=["district_code", "weight"])
-    donors = donors.sort_values("weight", ascending=False, ignore_index=True)
-    spread = float(np.std(y[0, : len(sample.contrast.pre)], ddof=1))
-    floor = 1 / (int(fitted.n_placebos) + 1)
-    return SyntheticControl(
-        float(fitted.att), float(fitted.pre_rmspe), spread, float(fitted.placebo_p_value), floor, donors
-    )
+    return long_rows(y, (*sample.treated, *sample.comparison), years)
 
 
 def _control_fit(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
-    try:
-        # imported here because it is slow to import and only this asks for it
-        from diff_diff import SyntheticControl as Control
-    except ImportError as reason:
-        raise LeapstudyError("Synthetic control needs `diff-diff`; run `make setup`.") from reason
+    # imported here because it is slow to import and only this asks for it
+    from diff_diff import SyntheticControl
+
     with warnings.catch_warnings():
         # a poor fit before is said in the note of the method, in the study's own words
         warnings.simplefilter("ignore")
-        fitted = Control(v_method="inverse_variance").fit(
+        fitted = SyntheticControl(v_method="inverse_variance").fit(
             rows, "y", "treated", "district_code", "year", post_periods=list(post)
         )
         fitted.in_space_placebo()
@@ -172,11 +133,8 @@ def long_rows(y: np.ndarray, codes: tuple[str, ...], years: tuple[str, ...]) -> 
 
 def fit_rows(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
     """Return `diff-diff`'s fit of the rows of `long_rows`, with one placebo for each comparison district."""
-    try:
-        # imported here because it is slow to import and only this asks for it
-        from diff_diff import SyntheticDiD
-    except ImportError as reason:
-        raise LeapstudyError("Synthetic difference-in-differences needs `diff-diff`; run `make setup`.") from reason
+    # imported here because it is slow to import and only this asks for it
+    from diff_diff import SyntheticDiD
 
     class EveryPlacebo(SyntheticDiD):
         """Puts each comparison district in the treated one's place once, where the package draws some."""

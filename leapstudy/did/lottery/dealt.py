@@ -16,7 +16,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redraws, shared_places, small_strata
 from leapstudy.did.lottery.moments import moments
-from leapstudy.did.lottery.rollout import Adjustment, adjusted, cells_of, scores_of, welch
+from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
 
@@ -35,8 +35,6 @@ class Dealt:
         Units in the lottery of one window of past periods (the largest window), and those offered a start in it.
     strata : int
         Strata that lots were drawn in; smaller ones are joined to one.
-    windows : int
-        Windows of past periods that were dealt into.
     estimates : tuple of float
         What each deal found.
     mean, sd : float
@@ -53,7 +51,6 @@ class Dealt:
     n_units: int
     n_offered: int
     strata: int
-    windows: int
     estimates: tuple[float, ...]
     mean: float
     sd: float
@@ -72,7 +69,6 @@ def deal(
     seed: int,
     *,
     deals: int = DEALS,
-    adjustment: Adjustment = "efficient",
 ) -> Dealt:
     """Deal a program without effect into past periods, by the lottery that is planned.
 
@@ -85,8 +81,6 @@ def deal(
         First column with the offer -> share of the units that start there, 0 to 1.
     seed, deals
         Of the lots, and how many in all; more where there are many windows, see `FEWEST`.
-    adjustment
-        As in `rollout.rollout`.
 
     Raises
     ------
@@ -110,14 +104,13 @@ def deal(
     if not windows:
         raise BadInput("There is no stretch of past periods without the program to deal into.")
     each = max(-(-deals // len(windows)), min(deals, FEWEST))
-    parts = [_window(y, strata, phases, seed + i, each, adjustment) for i, (y, strata) in enumerate(windows)]
+    parts = [_window(y, strata, phases, seed + i, each) for i, (y, strata) in enumerate(windows)]
     estimate, se, t, critical = (np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True))
     n_units, n_offered, strata = max(part[1] for part in parts)
     return Dealt(
         n_units=n_units,
         n_offered=n_offered,
         strata=strata,
-        windows=len(windows),
         estimates=tuple(estimate.tolist()),
         mean=float(estimate.mean()),
         sd=float(estimate.std(ddof=1)),
@@ -132,14 +125,14 @@ Size = tuple[int, int, int]
 
 
 def _window(
-    outcome: np.ndarray, strata: np.ndarray, phases: Mapping[int, float], seed: int, deals: int, adjustment: Adjustment
+    outcome: np.ndarray, strata: np.ndarray, phases: Mapping[int, float], seed: int, deals: int
 ) -> tuple[Tests, Size]:
     """Return estimate, standard error and both critical values of each deal; and units, offered units and strata."""
     start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
     assignments, _ = redraws(cells.of, groups, seed, deals - 1)
-    estimate, se, beta = adjusted(moments(scores, assignments), adjustment)
+    estimate, se, beta = adjusted(moments(scores, assignments), "efficient")
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
     df = np.array([welch(scores[0] - b * scores[1], of) for b, of in zip(beta, assignments, strict=True)])

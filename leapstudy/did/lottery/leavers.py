@@ -25,8 +25,6 @@ class LeeBounds:
     lower, upper : float
     low, high : float
         95% interval of the effect itself (Imbens and Manski 2004), with bootstrap standard errors.
-    stay_offered, stay_waiting : float
-        Shares measured on either side.
     trimmed : float
         Share trimmed of the side with more left.
     """
@@ -35,8 +33,6 @@ class LeeBounds:
     upper: float
     low: float
     high: float
-    stay_offered: float
-    stay_waiting: float
     trimmed: float
 
 
@@ -78,14 +74,11 @@ def lee_bounds(outcome: np.ndarray, offered: np.ndarray, seed: int, resamples: i
     again = np.array([_bounds(*(rng.choice(side, len(side)) for side in sides))[:2] for _ in range(resamples)])
     lower_se, upper_se = np.nanstd(again, axis=0, ddof=1)
     reach = _imbens_manski(upper - lower, max(lower_se, upper_se))
-    stay = [float(np.isfinite(side).mean()) for side in sides]
     return LeeBounds(
         lower=lower,
         upper=upper,
         low=lower - reach * lower_se,
         high=upper + reach * upper_se,
-        stay_offered=stay[0],
-        stay_waiting=stay[1],
         trimmed=trimmed,
     )
 

@@ -33,10 +33,8 @@ class ComplierEffect:
         instrument always fits itself.
     low, high : float
         Ends of the set; infinite for the whole line.
-    offer, offer_se : float
-        Effect of the offer on the outcome.
-    visits, visits_se : float
-        Effect of the offer on visits (share visited, or dose).
+    offer, visits : float
+        Effects of the offer on the outcome, and on visits (share visited, or dose).
     first_stage_f : float
         Square of the t statistic of `visits`; below 10 an ordinary interval would mislead.
     """
@@ -46,9 +44,7 @@ class ComplierEffect:
     low: float
     high: float
     offer: float
-    offer_se: float
     visits: float
-    visits_se: float
     first_stage_f: float
 
     def sentence(self, unit: str = "points") -> str:
@@ -71,14 +67,13 @@ def complier_effect(
     start: np.ndarray,
     strata: np.ndarray | None = None,
     *,
-    event_time: int | None = None,
     adjustment: Adjustment = "efficient",
 ) -> ComplierEffect:
     """Estimate the effect of visits with the offer as instrument.
 
     Parameters
     ----------
-    outcome, start, strata, event_time, adjustment
+    outcome, start, strata, adjustment
         As in `rollout.rollout`. The outcome is adjusted as there, with the weight that serves the effect of the offer.
     visits : ndarray, shape (units, periods)
         Share of a unit's students visited by then, 0 or 1 for a student, or a dose such as visits received.
@@ -108,7 +103,7 @@ def complier_effect(
             f"Visits must be a number of 0 or more for each unit and period, {outcome.shape}; got {visits.shape}."
         )
     groups = np.zeros(len(outcome), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
-    cells = cells_of(outcome, start, groups, event_time)
+    cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome, visits)
     score = np.stack([residual(scores[:2], cells.of, adjustment), scores[2]])
     drawn = moments(score, cells.of[None, :])
@@ -122,9 +117,7 @@ def complier_effect(
         low=low,
         high=high,
         offer=float(offer),
-        offer_se=float(np.sqrt(covariance[0, 0])),
         visits=float(moved),
-        visits_se=variance**0.5,
         first_stage_f=float(moved**2 / variance) if variance > TIE else (np.inf if abs(moved) > TIE else 0.0),
     )
 

@@ -75,10 +75,10 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
     88%.
     """
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
-        raise BadInput("Districts are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
+        raise BadInput("Units are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
     changes = sample.change_comparison
     if np.std(changes, ddof=1) < LEAST_NOISE:
-        raise BadInput("The comparison districts all changed by the same amount, so that no noise can be measured.")
+        raise BadInput("The comparison units all changed by the same amount, so that no noise can be measured.")
     effects = sample.change_treated - changes.mean()
     variance = np.var(own_changes(sample), axis=1, ddof=1)
     shared = float(np.var(changes, ddof=1)) / len(changes)

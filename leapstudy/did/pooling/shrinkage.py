@@ -123,9 +123,7 @@ def shrink(
 
 def _refuse(effects: np.ndarray, variances: np.ndarray, shared: float) -> None:
     if len(effects) < 3:
-        raise BadInput(
-            f"{len(effects)} districts cannot show how far effects differ between districts; it takes three or more."
-        )
+        raise BadInput(f"{len(effects)} units cannot show how far effects differ between them; it takes three or more.")
     if not (variances > 0).all() or shared < 0:
         raise BadInput("A sampling variance is not above zero: with no noise measured there is nothing to pool by.")
 

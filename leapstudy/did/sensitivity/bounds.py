@@ -87,8 +87,6 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     ------
     BadInput
         If too few years lie before for this restriction.
-    LeapstudyError
-        If the solver that `moderndid` needs is not installed.
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)

@@ -10,8 +10,10 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.data import StudyData
 from leapstudy.data.describe import traits_of_units
+from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 MOST_COLLINEAR = 1e8
@@ -106,14 +108,14 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     lacking = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
     if lacking:
         raise BadInput(
-            f"District {', '.join(lacking)} lacks one of the traits from before the program, so that its change cannot "
+            f"{', '.join(lacking)} lacks one of the traits from before the program, so that its change cannot "
             "be predicted from them; leave the covariates out."
         )
     there = ~np.isnan(comparison).any(axis=1)
     needed = comparison.shape[1] + 1 + LEAST_DF
     if there.sum() < needed:
         raise BadInput(
-            f"{there.sum()} comparison districts have every trait, and {comparison.shape[1]} covariates take at least "
+            f"{there.sum()} comparison units have every trait, and {comparison.shape[1]} covariates take at least "
             f"{needed}. Choose a larger comparison group or leave the covariates out."
         )
     kept = sample if there.all() else _kept(sample, there)
@@ -156,10 +158,10 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     x, x_treated = _design(comparison, comparison), _design(treated, comparison)
     n, k = x.shape
     if n <= k:
-        raise BadInput(f"{n} comparison districts cannot carry {k} coefficients. Choose a larger comparison group.")
+        raise BadInput(f"{n} comparison units cannot carry {k} coefficients. Choose a larger comparison group.")
     if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
         raise BadInput(
-            "The comparison districts do not differ in what is adjusted for, or differ in all of it together, so that "
+            "The comparison units do not differ in what is adjusted for, or differ in all of it together, so that "
             "no line can be drawn through them. Choose a larger comparison group."
         )
     w = sample.weights_comparison
@@ -191,7 +193,7 @@ def _spread(sample: Sample, own: np.ndarray, residual: np.ndarray, share: np.nda
 
 
 def _beyond(treated: np.ndarray, comparison: np.ndarray) -> tuple[int, ...]:
-    """Return the columns of the traits in which the treated mean lies outside all comparison districts."""
+    """Return the columns of the traits in which the treated mean lies outside all comparison units."""
     mean = treated.mean(axis=0)
     outside = (mean < comparison.min(axis=0)) | (mean > comparison.max(axis=0))
     return tuple(int(place) for place in np.flatnonzero(outside))
@@ -201,9 +203,7 @@ def adjusted(sample: Sample, traits: pd.DataFrame, words: Mapping[str, str] = Ma
     """Return the sample's effect with regression adjustment for `traits`, in percentage points; see `adjust`."""
     fit, kept = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
     beyond = " and ".join(words.get(name := str(traits.columns[place]), name) for place in fit.beyond)
-    note = (
-        f"In {beyond} the treated side lies outside all comparison districts: the prediction goes beyond what was seen."
-    )
+    note = f"In {beyond} the treated side lies outside all comparison units: the prediction goes beyond what was seen."
     return in_points(fit, kept, note if beyond else "")
 
 
@@ -221,3 +221,34 @@ def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:
         len(sample.comparison),
         note,
     )
+
+
+BEYOND = "It fell further than any comparison unit, or less far: the line goes beyond what was seen."
+
+
+def beyond_recovery(sample: Sample) -> Adjusted:
+    """Return the treated side's change to the first year less what its fall in the year before predicts, with its
+    uncertainty.
+
+    Parameters
+    ----------
+    sample
+        A complete sample over the two years before the start and the first one, in points with equal weights.
+
+    Notes
+    -----
+    Regression adjustment (`regression_adjusted`) for one trait, the fall itself: the estimate is the mean of
+    `rebound`'s gap_pp. One treated district: the interval is that of a prediction. A fall is a noisy trait, which pulls
+    the slope towards zero and leaves part of the recovery in the estimate.
+    """
+    if len(sample.comparison) < LEAST_DISTRICTS:
+        raise BadInput(
+            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison units or more; here "
+            f"are {len(sample.comparison)}."
+        )
+    _, last, first = around_start(sample)
+    asked = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))
+    fitted = regression_adjusted(
+        asked, *(steps(sample, y)[0][:, None] for y in (sample.y_treated, sample.y_comparison))
+    )
+    return in_points(fitted, asked, BEYOND if fitted.beyond else "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.errors import BadInput, LeapstudyError
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.data import StudyData
@@ -17,18 +17,17 @@ from leapstudy.did.effect import row_of
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.rebound import YEARS
 from leapstudy.did.sensitivity.bounds import Bounds, plain_bounds, robust_bounds
-from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, trait_words, traits_before
-from leapstudy.did.sensitivity.recovery import beyond_recovery
+from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, beyond_recovery, trait_words, traits_before
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
-ALONE = "Robust bounds that let trends depart are made for all districts together; see that page."
+ALONE = "Robust bounds that let trends depart are made for all together; see that page."
 UNASKED = "Robust bounds that let trends depart were not asked for here, as they take seconds."
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Everything that was bent; all frames in percentage points.
+    """Every assumption relaxed; all frames in percentage points.
 
     Attributes
     ----------
@@ -142,7 +141,7 @@ def _robust(attendance: EventStudy, chronic: EventStudy, n_treated: int, reasons
         yield robust_bounds(attendance, "relative_magnitudes")
         yield robust_bounds(chronic, "relative_magnitudes")
         yield robust_bounds(chronic, "smoothness")
-    except LeapstudyError as reason:
+    except BadInput as reason:
         reasons.append(str(reason))
 
 

@@ -36,15 +36,43 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
     strata, codes = np.unique(moments.stratum, return_inverse=True)
     if not choices.by_stratum:
         strata, codes = np.array([""]), np.zeros(moments.cells, dtype=int)
-    made, refused = [], []
+    made: list[_One] = []
+    refused: list[Refusal] = []
     for cohort in wanted:
         plan = cells_of(float(cohort), moments.periods, choices)
         if not plan:
-            refused.append(Refusal(float(cohort), None, "", NO_BASE, 1.0))
+            refused.append(Refusal(float(cohort), None, "", NO_BASE))
         for cell in plan:
             sides = _sides(moments, cell, choices, codes)
             refused += _refusals(cell, strata, sides)
             made += [_adjusted(moments, cell, sides)] if sides.kept.any() else []
+    return _stack(moments, made, refused, choices)
+
+
+def before_after(moments: Moments, choices: Choices) -> AttGt:
+    """Return the mean change of each cohort from its base, for every month in which it is seen, without a comparison.
+
+    Of the choices only base and anticipation matter.
+
+    Notes
+    -----
+    It holds the effect, the season, the year and the rebound all at once. It stands in the study so that a reader sees
+    how much of such a change a placebo shows as well.
+    """
+    made: list[_One] = []
+    refused: list[Refusal] = []
+    for cohort in np.unique(moments.cohort[moments.cohort < NEVER]):
+        plan = cells_of(float(cohort), moments.periods, choices)
+        refused += [] if plan else [Refusal(float(cohort), None, "", NO_BASE)]
+        for cell in plan:
+            used = (moments.cohort == cohort) & moments.seen[:, cell.contrast != 0].all(axis=1)
+            weight = moments.weight[used].sum()
+            if not weight:
+                refused.append(Refusal(float(cohort), cell.period, "", NO_TREATED))
+                continue
+            loading, students = used / weight, int(moments.students[used].sum())
+            estimate = float((moments.total @ cell.contrast)[used].sum() / weight)
+            made.append(_One(cell, estimate, 1.0, students, 0, loading, -loading * estimate))
     return _stack(moments, made, refused, choices)
 
 
@@ -118,15 +146,10 @@ def _adjusted(moments: Moments, cell: Cell, sides: _Sides) -> _One:
 
 
 def _refusals(cell: Cell, strata: np.ndarray, sides: _Sides) -> list[Refusal]:
-    total = sides.weight_t.sum()
-    if total == 0:
-        return [Refusal(cell.cohort, cell.period, "", NO_TREATED, 1.0)]
+    if sides.weight_t.sum() == 0:
+        return [Refusal(cell.cohort, cell.period, "", NO_TREATED)]
     lost = np.flatnonzero((sides.weight_t > 0) & ~sides.kept)
-    shares = sides.weight_t[lost] / total
-    return [
-        Refusal(cell.cohort, cell.period, str(strata[s]), NO_COMPARISON, float(share))
-        for s, share in zip(lost, shares, strict=True)
-    ]
+    return [Refusal(cell.cohort, cell.period, str(strata[s]), NO_COMPARISON) for s in lost]
 
 
 def _stack(moments: Moments, made: list[_One], refused: list[Refusal], choices: Choices) -> AttGt:

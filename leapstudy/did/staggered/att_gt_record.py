@@ -24,15 +24,12 @@ class Refusal:
     stratum : str
         '' where the comparison is not by stratum, or all of it is refused.
     reason : str
-    treated_share : float
-        Share of the cohort's visited students (by weight, among those seen in the month and its base) left out by it.
     """
 
     cohort: float
     period: int | None
     stratum: str
     reason: str
-    treated_share: float
 
 
 @dataclass(frozen=True, slots=True)

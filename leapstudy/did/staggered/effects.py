@@ -1,5 +1,7 @@
 """From moments and ATT(g,t) to averaged effects with covariance and card."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from leapstudy.did.staggered.aggregate import Averages, Kind, aggregate_influence, averages
@@ -38,6 +40,19 @@ def cs_effects(
         card,
         kind,
     )
+
+
+def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:
+    """Return averages of `before_after` by event time, their mean over `events` last, with students as clusters."""
+    effects = cs_effects(moments, att, events=events)
+    card = replace(
+        effects.card,
+        estimator="before_after",
+        estimand="mean change of visited students: effect, season, year and rebound together",
+        comparison="nobody",
+        n_comparison=0,
+    )
+    return replace(effects, card=card)
 
 
 def cs_card(name: str, choices: Choices, cluster: Cluster, n_treated: int, n_comparison: int, overlap: float) -> Card:

@@ -1,7 +1,7 @@
 """The one pass over student rows that every estimator is made from.
 
 ============== ==================================================================================
-`traits`       what stays the same for a student: district, cohort, grade band, need
+`traits`       what stays the same for a student: district and cohort
 `pivot`        one row per student, inside the engine
 `expression`   the one expression: students to sums by cell, on any engine; and their table as the record, checked
 `record`       the sums by cell that leave the engine, and nothing else

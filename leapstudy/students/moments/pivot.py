@@ -47,10 +47,6 @@ class Students:
     periods: tuple[int, ...]
     districts: tuple[str, ...]
 
-    def with_columns(self, columns: dict[str, IntegerValue]) -> "Students":
-        """Return the same students with more columns."""
-        return Students(self.table.mutate(**columns), self.periods, self.districts)
-
 
 @contextmanager
 def students_of(panel: Table) -> Iterator[Students]:

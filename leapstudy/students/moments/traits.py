@@ -1,4 +1,4 @@
-"""What stays the same for a student over the panel: district, cohort, grade band, need; by one stated rule."""
+"""What stays the same for a student over the panel: district and cohort; by one stated rule."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -7,25 +7,8 @@ from operator import add
 import ibis
 from ibis.expr.types import DateValue, IntegerValue, Table
 
-from leapstudy.core.errors import bad_value
-from leapstudy.students.contract import GRADES
-from leapstudy.students.groups import GRADE_BANDS
-
-STRATA: dict[str, tuple[str, ...]] = {
-    "grade_band": (*GRADE_BANDS, "no grade"),
-    "high_needs": ("not high needs", "high needs", "need not known"),
-}
-"""The values of each trait, by their number in the engine."""
-
-_FIELDS = {"cohort": (0, 15), "high_needs": (15, 2), "grade_band": (17, 2), "district": (19, 24), "month": (43, 15)}
+_FIELDS = {"cohort": (0, 15), "district": (15, 24), "month": (39, 15)}
 """Where each trait stands in the packed number: first bit and number of bits; the month leads."""
-
-
-def check_strata(strata: Sequence[str]) -> None:
-    """Raise `BadInput` if a trait is not known."""
-    for name in strata:
-        if name not in STRATA:
-            raise bad_value("stratum", name, STRATA, "Strata are traits in a student's first month; cross them freely.")
 
 
 def month_number(month: DateValue) -> IntegerValue:
@@ -54,7 +37,7 @@ def district_number(rows: Table, codes: Sequence[str]) -> IntegerValue:
 
 
 def packed_traits(rows: Table, codes: Sequence[str]) -> IntegerValue:
-    """Return month, district, grade band, need and cohort of a row as one whole number, the month in its highest bits.
+    """Return month, district and cohort of a row as one whole number, the month in its highest bits.
 
     Its minimum over a student's rows is the traits in the first month in which the student is seen. Nothing after that
     month, the visit included, can move a student between cells, and neither engine nor order of rows matters. `codes`
@@ -63,8 +46,6 @@ def packed_traits(rows: Table, codes: Sequence[str]) -> IntegerValue:
     parts = {
         "month": month_number(rows.month),
         "district": district_number(rows, codes).cast("int64"),
-        "grade_band": _grade_band(rows).cast("int64"),
-        "high_needs": _high_needs(rows).cast("int64"),
         "cohort": month_number(rows.first_visit_month),
     }
     return reduce(add, (parts[name] * (1 << first) for name, (first, _) in _FIELDS.items()))
@@ -74,17 +55,3 @@ def trait(packed: IntegerValue, name: str) -> IntegerValue:
     """Return one trait out of the packed number."""
     first, bits = _FIELDS[name]
     return (packed >> first) & ((1 << bits) - 1)
-
-
-def _grade_band(rows: Table) -> IntegerValue:
-    """Return the number of the grade band; a grade that is none of `GRADES` (a lost zero, say) has no band.
-
-    To find the grade in one text of all grades takes a third of the time that a list takes.
-    """
-    every = f"|{'|'.join(GRADES)}|"
-    place = ibis.literal(every).find(ibis.literal("|") + rows.grade + "|")
-    return ibis.cases((place.between(0, every.index("|06|") - 1), 0), (place > 0, 1), else_=2)
-
-
-def _high_needs(rows: Table) -> IntegerValue:
-    return ibis.cases((~rows.high_needs, 0), (rows.high_needs, 1), else_=2)
