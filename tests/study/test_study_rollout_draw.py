@@ -18,7 +18,10 @@ from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
-UNITS = {"track": "units", "outcome": "chronic_absence", "strata": {"units": ["org_type"]}, "phases": {"2026-27": 8}}
+UNITS = {
+    **{"track": "units", "outcome": "chronic_absence", "months_after": None},
+    **{"strata": {"units": ["org_type"]}, "phases": {"2026-27": 8}},
+}
 
 
 @pytest.fixture
