@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import Part, read_part
 from leapstudy.data.state import Where
