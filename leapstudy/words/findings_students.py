@@ -4,10 +4,12 @@ import textwrap
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
-from leapstudy.evidence.verdict import rejects
+from leapstudy.did.permutation import ALPHA
+from leapstudy.evidence.verdict import SMALL_PP, rejects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
@@ -152,6 +154,22 @@ def unobserved(study: StudentStudy) -> str:
         f"much of later attendance, brings the effect to zero; {percent(found.to_include_zero)} lets its 95% CI "
         f"include zero. In points: students who were picked would have to come back by {points(main.estimate_pp)} more "
         f"than like students without any visit. {_control_words(study.answer.control)}"
+    )
+
+
+def power(study: StudentStudy) -> str:
+    """Say what the test that leads could have found, and whether the effect is equivalent to none."""
+    main, mde = study.answer.leading, study.mde_pp
+    if main is None or main.se_pp is None or mde is None:
+        return "Without a standard error neither power nor equivalence can be told."
+    reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
+    low, high = main.estimate_pp - reach, main.estimate_pp + reach
+    inside = "lies within" if max(-low, high) < SMALL_PP else "does not lie within"
+    return (
+        f"Power: with its own standard error the test that leads finds {number(mde)} points with 80% power at 5%. "
+        f"Equivalence: the 90% CI ({between(low, high)}) {inside} {number(SMALL_PP)} points either way, the "
+        f"margin that is fixed for every study (a day a year), so that the effect is "
+        f"{'' if inside == 'lies within' else 'not '}shown to be equivalent to none (two one-sided tests at 5%)."
     )
 
 
