@@ -118,7 +118,7 @@ def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choi
     assert primary_outcome() == "chronic_absence", "until a plan is frozen the choices name it"
     choices(track="units", outcome="chronic_absence", months_after=None)
     assert primary_outcome() == "attendance", "a plan for districts says nothing of students"
-    choices(track="students", outcome="chronic_absence")
+    choices(track="students", outcome="chronic_absence", months_after=chosen.months_after)
     written_plan.freeze(chosen, "")
     written_plan.check_rollout()
     choices(outcome="attendance")
