@@ -73,7 +73,7 @@ def _sample(process: psutil.Process, seen: dict[int, float]) -> None:
 def district_ways(slugs: list[str], out: Path) -> dict[str, list[list[str]]]:
     """Return way -> commands that run the district notebook for `slugs`."""
     python, names = sys.executable, ",".join(slugs)
-    leap = [python, "-m", "leapstudy.cli", "run", *slugs, "--out", str(out / "ours"), "--jobs", "2"]
+    leap = [python, "-m", "leapstudy", "run", *slugs, "--out", str(out / "ours"), "--jobs", "2"]
     return {
         "papermill command in a loop": [[python, str(WAYS / "command.py"), slug, str(out)] for slug in slugs],
         "papermill API in a pool of 2": [[python, str(WAYS / "pool.py"), names, str(out)]],

@@ -38,7 +38,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from results_table import RESULTS, append, machine
 
-from leapstudy.batch.cells import read_cells
+from leapstudy.batch.job import read_cells
 from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.core import names, paths
 from leapstudy.core.errors import BadInput

@@ -24,7 +24,7 @@ from leapstudy.did.inference.noise import spread_before
 from leapstudy.did.inference.record import LABELS, MethodName
 from leapstudy.did.inference.synthetic import fit_rows, long_rows, placebo_p
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.figures.frame import COMPARISON, INK, OWN
+from leapstudy.figures.palette import COMPARISON, INK, OWN
 from leapstudy.figures.picture import PAGE_DPI, png
 
 RESULTS = Path(__file__).parent / "results"

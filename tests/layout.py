@@ -6,9 +6,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from leapstudy.figures import frame
+from leapstudy.figures import frame, palette
 
-HOUSE = {frame.OWN, frame.BAND, frame.TINT, frame.COMPARISON, frame.CONTEXT, frame.INK, frame.WARNING, "#ffffff"}
+HOUSE = {*palette.COLORS, "#ffffff"}
 
 
 def drawn(figure):
@@ -42,7 +42,7 @@ def overlaps(figure):
         upright = min(a.y1, b.y1) - max(a.y0, b.y0)
         if across > 1 and upright > 0.25 * min(a.height, b.height):
             faults.append(f"overlap: {one} | {other}")
-    faults += [f"small: {text.get_text()}" for text in texts if text.get_fontsize() < frame.SMALL]
+    faults += [f"small: {text.get_text()}" for text in texts if text.get_fontsize() < palette.SMALL]
     faults += [
         f"color: {text.get_text()}"
         for text in texts

@@ -14,7 +14,7 @@ from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib_inline.backend_inline import configure_inline_support
 
-from leapstudy.batch.cells import read_cells
+from leapstudy.batch.job import read_cells
 from leapstudy.batch.kernels import shipped_preload
 
 NOTEBOOK = Path(os.environ["LEAPSTUDY_ROOT"]) / "notebooks" / "10_district.ipynb"

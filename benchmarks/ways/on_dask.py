@@ -10,8 +10,8 @@ from rich.console import Console
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.cluster import ClusterPool
 from leapstudy.batch.executors import LocalPool
+from leapstudy.batch.job import one_thread
 from leapstudy.batch.plan import make_plan
-from leapstudy.batch.threads import one_thread
 from leapstudy.data import load_study
 
 

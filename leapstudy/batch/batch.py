@@ -16,14 +16,13 @@ from leapstudy.batch.execute import own_files
 from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.inputs import input_hashes, signature
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, one_thread
 from leapstudy.batch.last_batch import forget, keep
 from leapstudy.batch.lock import locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
-from leapstudy.batch.threads import one_thread
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.scratch import sweep

@@ -19,9 +19,8 @@ from leapstudy.batch.execute import clear, execute
 from leapstudy.batch.executors import Started, Work
 from leapstudy.batch.failures import CannotWrite, Failure
 from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, one_thread
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
-from leapstudy.batch.threads import one_thread
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leapstudy.batch.cells import read_cells
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, read_cells
 from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value

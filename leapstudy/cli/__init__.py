@@ -94,9 +94,9 @@ def _plan(
 
 def _warm_up() -> None:
     """Start what kernels are forked from: its imports go on while this process plans and does its own."""
+    from leapstudy.batch.job import one_thread
     from leapstudy.batch.kernels import shipped_preload
     from leapstudy.batch.kernels.forks import template
-    from leapstudy.batch.threads import one_thread
 
     one_thread()
     template(shipped_preload())

@@ -33,7 +33,7 @@ def diff(
     """Hold a newer file against the pinned figures, cell by cell; nothing is overwritten without --accept."""
     from leapstudy.core.files import write_bytes_atomic
     from leapstudy.data import new_edition as editions
-    from leapstudy.data.pin import as_csv
+    from leapstudy.data.raw import as_csv
     from leapstudy.data.state import load_state
 
     place = editions.Place(paths.raw(), paths.params())
@@ -56,8 +56,8 @@ def diff(
 def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that you keep by hand.")]) -> None:
     """Take over the hash of a file that you keep yourself, such as the file of starts."""
     from leapstudy.core.files import sha256_file
-    from leapstudy.data.pin import pin as keep
     from leapstudy.data.raw import SUMS, listed
+    from leapstudy.data.raw import pin as keep
 
     path = paths.raw() / file
     if not path.is_file():

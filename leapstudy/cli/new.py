@@ -71,7 +71,7 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     from leapstudy.data.intake import FILE, PUBLISHED
     from leapstudy.data.new_edition import UNITS as UNITS_FILE
     from leapstudy.data.new_edition import keep_published, write_recipes
-    from leapstudy.data.pin import as_csv, pin
+    from leapstudy.data.raw import as_csv, pin
 
     raw = folder / "data" / "raw"
     for file in files:

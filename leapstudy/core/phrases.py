@@ -62,3 +62,8 @@ def percent(share: float, digits: int = 1) -> str:
 def counted(n: int, what: str, plural: str = "") -> str:
     """Return ``1 district``, ``2 districts``."""
     return f"{n:,} {what if n == 1 else plural or what + 's'}"
+
+
+def agree(n: int, one: str, more: str) -> str:
+    """Return the form that goes with a number: ``1 of 40 lies``, ``2 of 40 lie``."""
+    return one if n == 1 else more

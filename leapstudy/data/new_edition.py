@@ -11,8 +11,7 @@ from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_at
 from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, Recipe, Source, look, read_recipes, read_source
-from leapstudy.data.pin import Replacement, as_csv, pin, replace_pinned
-from leapstudy.data.raw import as_text, read_bytes
+from leapstudy.data.raw import Replacement, as_csv, as_text, pin, read_bytes, replace_pinned
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State

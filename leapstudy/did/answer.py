@@ -63,7 +63,6 @@ class SharedAnswer:
     main: Estimate
     estimates: tuple[Estimate, ...]
     detectable: Detectable
-    regression_pp: float
     comparison_districts: pd.DataFrame
     raw_means: pd.DataFrame
     permutation: pd.DataFrame

@@ -26,7 +26,6 @@ from leapstudy.did.rebound import YEARS, Rebound, rebound
 from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.together import examine
 from leapstudy.did.spread import mde_factor, spread_of
-from leapstudy.did.two_by_two import regression
 
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
@@ -141,7 +140,6 @@ def _shared(
         "main": main_row(effects, spec, code, district),
         "estimates": contrast_rows(effects, spec, code, district, study),
         "detectable": detectable_of(main),
-        "regression_pp": regression(main.sample),
         "comparison_districts": _listing(data, main.sample),
         "permutation": placements(main, names),
         "editions": editions(effects, spec),

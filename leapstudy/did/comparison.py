@@ -77,20 +77,22 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
     )
 
 
+def _known(data: StudyData, codes: Sequence[str]) -> None:
+    """Raise `BadInput` for a code that the study does not have."""
+    known, unit = set(data.districts["district_code"]), data.state.unit
+    for code in codes:
+        if code not in known:
+            advice = f"Codes are text like {unit.code.example!r}, zeros included."
+            raise bad_value(f"{unit.one} code", code, [*sorted(known)[:3], "..."], advice)
+
+
 def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes:
         raise BadInput(
             f"The comparison group is empty: the list holds no code. Give at least two {data.state.unit.one} codes."
         )
-    districts, known = data.districts, set(data.districts["district_code"])
-    for code in codes:
-        if code not in known:
-            raise bad_value(
-                f"{data.state.unit.one} code",
-                code,
-                [*sorted(known)[:3], "..."],
-                f"Codes are text like {data.state.unit.code.example!r}, zeros included.",
-            )
+    _known(data, codes)
+    districts = data.districts
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:
         raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each once.")
@@ -114,10 +116,7 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
         For an unknown code, no district at all, and where none has a peer (with the reason).
     """
     codes = data.districts["district_code"]
-    known = set(codes)
-    for code in treated:
-        if code not in known:
-            raise bad_value(f"{data.state.unit.one} code", code, [*codes[:3], "..."], "Codes are text, zeros included.")
+    _known(data, treated)
     if not treated:
         raise BadInput(f"No treated {data.state.unit.one} was given. Name at least one.")
     group = group_of(data, comparison) if isinstance(comparison, str) else None

@@ -15,7 +15,6 @@ from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
 from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
 from leapstudy.did.spread import Spread, spread_of
-from leapstudy.did.two_by_two import difference_in_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def by_interval(sample: Sample) -> dict[str, float]:
     try:
         effect = fit(sample, draws=0)
     except BadInput:
-        return dict(zip(names, (to_points(difference_in_means(sample), sample), *[np.nan] * 4), strict=True))
+        return dict(zip(names, (to_points(sample.difference, sample), *[np.nan] * 4), strict=True))
     several = len(sample.treated) > 1
     p = effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value
     ends = (end if np.isfinite(end) else np.nan for end in (effect.ci_low_pp, effect.ci_high_pp))

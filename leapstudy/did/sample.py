@@ -99,6 +99,11 @@ class Sample:
         return self._change(self.y_comparison)
 
     @property
+    def difference(self) -> float:
+        """The effect: weighted mean change of the treated less that of the comparison side, on the spec's scale."""
+        return float(self.weights_treated @ self.change_treated - self.weights_comparison @ self.change_comparison)
+
+    @property
     def weights_treated(self) -> np.ndarray:
         """Weights that sum to one, shape (treated,): equal, or by enrollment before the program.
 
@@ -199,9 +204,11 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
             raise bad_value(what, name, legal, "params/state.yml declares them.")
     group, limit, share = data.state.outcomes[outcome].group, data.state.outcomes[outcome].refuse_if_bounded, 0.0
     if group and (share := data.bounded.get(edition, 0.0)) > limit:
+        others = [name for name, item in data.state.outcomes.items() if not item.group]
+        instead = f", such as {others[0]!r}" if others else ""
         raise BadInput(
             f"{outcome!r} cannot be estimated: {share:.0%} of its figures are published as bounds (such as '>= 95.0'), "
-            f"more than the {limit:.0%} that the study allows. Choose another outcome."
+            f"more than the {limit:.0%} that the study allows. Choose another outcome{instead}."
         )
     if not group:
         return _chronic_panel(data, outcome, edition)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.telltale import holds_key, holds_pseudonym
+from leapstudy.students.guard import holds_key, holds_pseudonym
 
 ARCHIVE = b"PK\x03\x04"
 GZIP = b"\x1f\x8b"

@@ -7,7 +7,8 @@ from leapstudy.data.names import comparison_words, counted_units, outcome_words
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import COMPARISON, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
+from leapstudy.figures.frame import axes, effect_axis, frame, styled, text_width
+from leapstudy.figures.palette import COMPARISON, OWN, TEXT, WIDE
 from leapstudy.words import findings
 
 ROW = 0.52

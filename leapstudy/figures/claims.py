@@ -7,20 +7,8 @@ from leapstudy.core.phrases import counted
 from leapstudy.data import Facts
 from leapstudy.data.names import study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    WIDE,
-    axes,
-    frame,
-    inches_across,
-    styled,
-    wrap,
-)
+from leapstudy.figures.frame import axes, frame, inches_across, styled, wrap
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, WIDE
 from leapstudy.words.claims import PEAK, fall
 from leapstudy.words.findings import state_curve as told
 

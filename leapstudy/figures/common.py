@@ -6,7 +6,8 @@ from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, stud
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
-from leapstudy.figures.frame import WIDE, frame, styled
+from leapstudy.figures.frame import frame, styled
+from leapstudy.figures.palette import WIDE
 from leapstudy.words.findings import treated_words
 
 Asked = Answer | Glance

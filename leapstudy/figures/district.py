@@ -11,22 +11,8 @@ from leapstudy.core.phrases import points
 from leapstudy.data.names import comparison_words, counted_units, short, unit_noun, unit_nouns
 from leapstudy.figures.common import Asked, caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    TEXT,
-    WIDE,
-    axes,
-    effect_axis,
-    frame,
-    inches_across,
-    styled,
-    wrap,
-)
+from leapstudy.figures.frame import axes, effect_axis, frame, inches_across, styled, wrap
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, WIDE
 from leapstudy.words import findings
 
 PATHS, CHANGES = 2.9, 2.3

@@ -11,21 +11,8 @@ from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.figures.common import not_drawn
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    WIDE,
-    axes,
-    fitted,
-    frame,
-    label,
-    styled,
-    text_width,
-)
+from leapstudy.figures.frame import axes, fitted, frame, label, styled, text_width
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, WIDE
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 

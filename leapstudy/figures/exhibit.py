@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leapstudy.core.table import table_html
-from leapstudy.figures.frame import NARROW
+from leapstudy.figures.palette import NARROW
 from leapstudy.figures.picture import PAGE_DPI, png, svg
 
 P = ParamSpec("P")

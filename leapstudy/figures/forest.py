@@ -10,25 +10,8 @@ from leapstudy.data.names import comparison_words, counted_units, outcome_words,
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    BAND,
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    TINT,
-    WARNING,
-    WIDE,
-    axes,
-    effect_axis,
-    fitted,
-    frame,
-    mark,
-    styled,
-    text_width,
-)
+from leapstudy.figures.frame import axes, effect_axis, fitted, frame, mark, styled, text_width
+from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TINT, WARNING, WIDE
 from leapstudy.words import findings
 
 ROW = 0.25

@@ -1,7 +1,6 @@
 """The frame of every exhibit: finding as title, what is drawn, the picture, one line of source; sizes in inches.
 
-The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page. Colors
-have one meaning each, and fill, size and a label beside the mark say the same without color.
+The frame grows with its text, so that type and margins never scale: a figure is drawn again for a narrow page.
 """
 
 from bisect import bisect_right
@@ -17,17 +16,7 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-WIDE, NARROW = 7.2, 3.44
-"""Inches: 720 and 344 pixels of a page."""
-OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
-"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
-TINT = "#9DC2E3"
-"""Between the program's color and its band: a second interval, a middle shade."""
-FACE = "Public Sans"
-TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
-"""Points of type; nothing is smaller than the last."""
-MARGIN = 0.1
-"""Inches left and right of all text."""
+from leapstudy.figures.palette import COMPARISON, CONTEXT, FACE, INK, MARGIN, SMALL, TEXT, TITLE, WARNING, WIDE
 
 for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
     fontManager.addfont(str(_face))

@@ -11,22 +11,8 @@ from leapstudy.data.names import counted_units, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    BAND,
-    COMPARISON,
-    INK,
-    NARROW,
-    OWN,
-    WIDE,
-    axes,
-    effect_axis,
-    fitted,
-    frame,
-    label,
-    mark,
-    styled,
-    text_width,
-)
+from leapstudy.figures.frame import axes, effect_axis, fitted, frame, label, mark, styled, text_width
+from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, WIDE
 from leapstudy.words import ladder as words
 
 ROW, ABOVE = 0.235, 0.4

@@ -13,28 +13,11 @@ from matplotlib.ticker import FixedLocator
 from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    OWN,
-    SMALL,
-    TEXT,
-    WARNING,
-    WIDE,
-    axes,
-    frame,
-    inches_across,
-    label,
-    mark,
-    signed,
-    styled,
-    wrap,
-)
+from leapstudy.figures.frame import axes, frame, inches_across, label, mark, signed, styled, wrap
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
 from leapstudy.study.over_years import OverYears
 from leapstudy.words import over_years as words
 
-GAP = "#EFEFEF"
 LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
 """Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
@@ -119,7 +102,7 @@ def _gap(axes: Axes, answer: OverYears) -> None:
     there = set(answer.levels.loc[answer.levels["group"] != "state", "year"])
     for year in _years(answer):
         if year not in there:
-            axes.axvspan(_place(year) - 0.5, _place(year) + 0.5, color=GAP, linewidth=0, zorder=0)
+            axes.axvspan(_place(year) - 0.5, _place(year) + 0.5, color=SHADE, linewidth=0, zorder=0)
     axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
 
 
@@ -210,7 +193,7 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     base, before = rows[rows["is_reference"]], rows[(rows["event_time"] < 0) & ~rows["is_reference"]]
     after, used = rows[rows["event_time"] >= 0], rows[rows["year"].isin(answer.before) & ~rows["is_reference"]]
     largest = float(used["estimate_pp"].abs().max())
-    axes.axhspan(-largest, largest, color=GAP, linewidth=0, zorder=0)
+    axes.axhspan(-largest, largest, color=SHADE, linewidth=0, zorder=0)
     axes.axhline(0, color=INK, linewidth=1)
     _bars(axes, before, COMPARISON, 1.3, set(answer.shown))
     _bars(axes, after, OWN, 2.6, set())

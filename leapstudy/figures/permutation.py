@@ -10,7 +10,8 @@ from leapstudy.did.answer import PooledAnswer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE, axes, effect_axis, frame, label, styled
+from leapstudy.figures.frame import axes, effect_axis, frame, label, styled
+from leapstudy.figures.palette import COMPARISON, CONTEXT, OWN, SMALL, TEXT, WIDE
 from leapstudy.words import findings
 
 HEIGHT, BINS = 1.6, 60

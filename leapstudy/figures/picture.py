@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
 from leapstudy.core.files import sha256_bytes
-from leapstudy.figures import frame
+from leapstudy.figures import frame, palette
 
 PAGE_DPI, PRINT_DPI = 100, 200
 """Pixels an inch as a page counts them, and as a picture has them: sharp on a fine screen and in print."""
@@ -27,10 +27,7 @@ FILL, ALIKE = 100, 12
 """One pixel in so many makes a color a fill, which keeps its color; fills less far apart, of 255, are one."""
 EDGE = ImageColor.getrgb("#9C9C9C")
 """Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's."""
-HOUSE = [
-    ImageColor.getrgb(name)
-    for name in (frame.OWN, frame.TINT, frame.BAND, frame.COMPARISON, frame.CONTEXT, frame.INK, frame.WARNING)
-]
+HOUSE = [ImageColor.getrgb(name) for name in palette.COLORS]
 
 
 def png(figure: Figure, dpi: int = PRINT_DPI) -> bytes:

@@ -9,7 +9,8 @@ from leapstudy.core.phrases import number, points
 from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
-from leapstudy.figures.frame import INK, NARROW, OWN, TEXT, WIDE, axes, effect_axis, frame, styled, text_width
+from leapstudy.figures.frame import axes, effect_axis, frame, styled, text_width
+from leapstudy.figures.palette import INK, NARROW, OWN, TEXT, WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words

@@ -11,22 +11,8 @@ from leapstudy.data.names import outcome_words, unit_noun
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    TEXT,
-    TINT,
-    WIDE,
-    axes,
-    frame,
-    styled,
-    text_width,
-    wrap,
-)
+from leapstudy.figures.frame import axes, frame, styled, text_width, wrap
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 

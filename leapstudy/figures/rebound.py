@@ -11,15 +11,6 @@ from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    TEXT,
-    WARNING,
-    WIDE,
     axes,
     effect_axis,
     fitted,
@@ -31,12 +22,12 @@ from leapstudy.figures.frame import (
     text_width,
     wrap,
 )
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
 PANEL, ROW, LONGEST = 2.9, 0.165, 1.4
 """Inches of the scatter, from one name to the next, and of the longest name."""
-SHADE = "#EFEFEF"
 
 
 @at_both_widths

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from leapstudy.core.phrases import between, counted, number, percent
 from leapstudy.evidence.budget import detectable_at, on_visited
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE, axes, frame, styled, text_width
+from leapstudy.figures.frame import axes, frame, styled, text_width
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE
 from leapstudy.study.rollout.scenarios import Design
 from leapstudy.words import rollout as words
 from leapstudy.words.findings import Finding

@@ -9,21 +9,8 @@ from leapstudy.data.names import comparison_short, contrast_words, study_names
 from leapstudy.did.contrasts import clock_from, years_label
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    TEXT,
-    WARNING,
-    WIDE,
-    axes,
-    effect_axis,
-    frame,
-    mark,
-    styled,
-)
+from leapstudy.figures.frame import axes, effect_axis, frame, mark, styled
+from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, TEXT, WARNING, WIDE
 from leapstudy.words import ladder as words
 
 BINS = {True: 34, False: 56}

@@ -9,21 +9,8 @@ from matplotlib.axes import Axes
 from leapstudy.core.phrases import number, percent, points
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    BAND,
-    COMPARISON,
-    CONTEXT,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    TEXT,
-    TINT,
-    WIDE,
-    axes,
-    styled,
-    wrap,
-)
+from leapstudy.figures.frame import axes, styled, wrap
+from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
 from leapstudy.students.referral_rule import WORDS
 from leapstudy.study.student_raw import NEVER_VISITED

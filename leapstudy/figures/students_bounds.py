@@ -1,7 +1,8 @@
 """How far trends may depart before the effect on visited students can no longer be told from none."""
 
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, axes, label, signed, styled
+from leapstudy.figures.frame import axes, label, signed, styled
+from leapstudy.figures.palette import BAND, COMPARISON, INK, OWN, SMALL, WIDE
 from leapstudy.figures.students_common import refused_exhibit, student_exhibit, student_frame
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words

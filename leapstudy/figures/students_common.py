@@ -10,14 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
-from leapstudy.figures.frame import BAND, COMPARISON, INK, OWN, SMALL, WIDE, frame, label, signed, styled
+from leapstudy.figures.frame import frame, label, signed, styled
+from leapstudy.figures.palette import BAND, COMPARISON, INK, OWN, SHADE, SMALL, WIDE
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings import Finding
 from leapstudy.words.findings_students import SIMULATED
 
 SINCE = "months since the first visit"
-GAP = "#EFEFEF"
-"""A month that is partly before and partly after."""
 
 
 def student_frame(
@@ -81,7 +80,7 @@ def draw_band(axes: Axes, path: pd.DataFrame) -> None:
 
 def month_axis(axes: Axes, words: str = SINCE, ticks: int = 7) -> None:
     """Lay out months since a visit across, effects up: the month of the visit in gray, zero as an ink line."""
-    axes.axvspan(-0.5, 0.5, color=GAP, linewidth=0, zorder=0)
+    axes.axvspan(-0.5, 0.5, color=SHADE, linewidth=0, zorder=0)
     axes.axhline(0, color=INK, linewidth=1.1, zorder=1.2)
     axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, steps=[1, 2, 3, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}".replace("-", "\N{MINUS SIGN}"))

@@ -12,21 +12,8 @@ from leapstudy.core.phrases import between, points
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import (
-    BAND,
-    COMPARISON,
-    INK,
-    NARROW,
-    OWN,
-    SMALL,
-    WIDE,
-    axes,
-    effect_axis,
-    label,
-    styled,
-    text_width,
-    wrap,
-)
+from leapstudy.figures.frame import axes, effect_axis, label, styled, text_width, wrap
+from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, SMALL, WIDE
 from leapstudy.figures.students_common import (
     draw_band,
     draw_path,

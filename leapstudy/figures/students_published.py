@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import INK, NARROW, OWN, WIDE, axes, label, styled
+from leapstudy.figures.frame import axes, label, styled
+from leapstudy.figures.palette import INK, NARROW, OWN, WIDE
 from leapstudy.figures.students_common import (
     draw_band,
     end_labels,

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.data.names import study_names
 from leapstudy.data.state import load_state
-from leapstudy.figures.frame import FACE
+from leapstudy.figures.palette import FACE
 from leapstudy.words.plain_page import catalog
 from leapstudy.words.reading import at
 

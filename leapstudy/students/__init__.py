@@ -6,7 +6,7 @@
 `sources`      files to typed tables; `readers`: every shape of file to one panel of student-months
 `rules`        what can be wrong with a row; `check` counts it, `handle` repairs it
 `handle`       the opaque handle that the study works with; `open_students` makes it
-`pseudonyms`   keyed pseudonyms; `telltale`: the prefix that tells them; `guard` withholds them in a kernel
+`pseudonyms`   keyed pseudonyms; `guard`: the prefix that tells them, withheld in a kernel
 `disclosure`   how a small count is shown
 `simulate`     a SIMULATED state whose true effect is known
 `moments`      the one pass over the rows that all estimators are made from

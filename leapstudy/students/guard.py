@@ -1,16 +1,53 @@
-"""A guard in the kernel: whatever would be shown with a student's pseudonym in it is withheld before it leaves."""
+"""What tells a student or the key in a text, and a guard in the kernel: what would show either is withheld.
 
+No engine is needed for it.
+"""
+
+import os
 import re
 import sys
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from leapstudy.students.telltale import PREFIX, holds_key, holds_pseudonym
+KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
+KEY_FILE_VARIABLE = "LEAPSTUDY_STUDENT_KEY_FILE"
+SHORTEST_KEY = 32
+
+PREFIX = "~P"
+DIGITS = 10
+PATTERN = rf"{PREFIX}[a-z2-7]{{{DIGITS}}}"
+_TILDE = r"(?:~|%7[eE]|&#126;|&#x7[eE];|\\u007[eE]|\\textasciitilde(?:\{\})? ?)"
+_LOWERED = rf"p(?=[a-z]*[2-7])[a-z2-7]{{{DIGITS}}}"  # with a digit, or any long word beginning with p would be one
+ON_A_PAGE = re.compile(rf"{_TILDE}(?:P[a-z2-7]{{{DIGITS}}}|P[A-Z2-7]{{{DIGITS}}}|{_LOWERED})")
 
 WITHHELD = "[withheld: this output holds a student's id; ask for counts, rates or moments]"
 _MARK = "_guards_students"
 LAST = 16
 """Letters of a stream that are remembered: a pseudonym may be printed piece by piece."""
 BEGUN = re.compile(rf"{PREFIX}[a-z2-7]{{3,}}")
+
+
+def holds_pseudonym(text: str) -> bool:
+    """Say whether a text has a pseudonym in it, also where HTML, JSON, a URL or LaTeX escaped the prefix.
+
+    In capitals it is one too, and in small letters if it has a digit.
+    """
+    return ON_A_PAGE.search(text) is not None
+
+
+def holds_key(text: str) -> bool:
+    """Say whether a text has the key for students' numbers in it, wherever the key is given."""
+    keys = os.environ.get(KEY_VARIABLE, "").strip(), _key_of_file(os.environ.get(KEY_FILE_VARIABLE, ""))
+    return any(len(key) >= SHORTEST_KEY and key in text for key in keys)
+
+
+@lru_cache(maxsize=2)
+def _key_of_file(file: str) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return Path(file).read_text(encoding="utf-8-sig").strip() if file else ""
+    return ""
 
 
 class Streams:

@@ -13,10 +13,10 @@ from ibis.expr.types import Table
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import WAITING, options
 from leapstudy.students.engine import keep, lent
+from leapstudy.students.guard import PATTERN
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.pseudonyms import load_key, pseudonym
 from leapstudy.students.settings import Level, StudentSettings
-from leapstudy.students.telltale import PATTERN
 
 COLUMNS = ("unit", "stratum", "phase")
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")

@@ -14,7 +14,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_text
 from leapstudy.students.engine import lend, sealed
-from leapstudy.students.telltale import DIGITS, KEY_FILE_VARIABLE, KEY_VARIABLE, PATTERN, PREFIX, SHORTEST_KEY
+from leapstudy.students.guard import DIGITS, KEY_FILE_VARIABLE, KEY_VARIABLE, PATTERN, PREFIX, SHORTEST_KEY
 
 FEWEST_LETTERS = 8
 

@@ -117,8 +117,8 @@ def told_numbers(settings: StudentSettings) -> frozenset[str]:
     if settings.simulated:
         return frozenset()
     from leapstudy.students.engine import connect, sealed
+    from leapstudy.students.guard import holds_pseudonym
     from leapstudy.students.readers import open_panel, read_visits
-    from leapstudy.students.telltale import holds_pseudonym
 
     files, how = input_files(settings), settings.reading
     con = connect(settings.memory_limit, engine=settings.engine)

@@ -134,8 +134,8 @@ class StudentStudy:
         """The true mean over the headline's months; None where the truth is not known."""
         if self.truth is None:
             return None
-        inside = self.truth["event_time"].between(*HEADLINE)
-        return float(self.truth.loc[inside, "effect_pp"].mean())
+        inside = self.truth.loc[self.truth["event_time"].between(*HEADLINE), "effect_pp"]
+        return float(inside.mean()) if len(inside) else None
 
     @property
     def mde_pp(self) -> float | None:

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
-from leapstudy.core.phrases import between, counted, interval_words, missing, number, percent, points, probability
+from leapstudy.core.phrases import (
+    agree,
+    between,
+    counted,
+    interval_words,
+    missing,
+    number,
+    percent,
+    points,
+    probability,
+)
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     comparison_words,
@@ -357,8 +367,9 @@ def comparisons(study: Study) -> str:
     rows = contrast_rows(study.answer)
     kept = rows[rows["role"] != "placebo"]
     above = int((kept["estimate_pp"] > 0).sum())
+    are = agree(above, "is", "are")
     return (
-        f"{above} of {len(kept)} estimates are above zero, from {points(kept['estimate_pp'].min())} to "
+        f"{above} of {len(kept)} estimates {are} above zero, from {points(kept['estimate_pp'].min())} to "
         f"{points(kept['estimate_pp'].max())} points: "
         "a single one of them, picked for its size, would mislead."
     )
@@ -453,8 +464,8 @@ def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
     evidence = study.evidence
     label = evidence.essa.label
-    graded = f"ESSA {label}, by the study's own count" if evidence.essa.conditions else f"ESSA: {label}"
-    return f"{graded}. {STATEMENT} {evidence.wwc.why}"
+    counted_by = ", by the study's own count" if evidence.essa.conditions else ""
+    return f"ESSA {label}{counted_by}. {STATEMENT} {evidence.wwc.why}"
 
 
 def days(study: Study) -> str:
@@ -489,15 +500,16 @@ def forest(answer: PooledAnswer) -> Finding:
     together = f"Together {number(main.estimate_pp)} points, {zero_words(main.ci_low_pp, main.ci_high_pp)}"
     above = int((rows["estimate_pp"] > 0).sum())
     clear = int(((rows["ci_low_pp"] > 0) | (rows["ci_high_pp"] < 0)).sum())
+    exclude = agree(clear, "excludes", "exclude")
     if answer.pooling is None:
-        title = f"{together}; {clear} of {len(rows)} single intervals exclude zero"
+        title = f"{together}; {clear} of {len(rows)} single intervals {exclude} zero"
     else:
         out = answer.caterpillar.loc[answer.caterpillar["p_bh"] <= 0.05, "district"]
         names = " and ".join(short(name) for name in out) or f"no {unit_noun()}"
         title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
     detail = (
-        f"{above} of {counted_units(len(rows))} are above zero and {len(rows) - above} below; {clear} of {len(rows)} "
-        f"intervals exclude zero. "
+        f"{above} of {counted_units(len(rows))} {agree(above, 'is', 'are')} above zero and {len(rows) - above} below; "
+        f"{clear} of {len(rows)} intervals {exclude} zero. "
         f"One {unit_noun()} alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
     )
     return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)

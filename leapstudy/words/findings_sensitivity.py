@@ -1,7 +1,7 @@
 """What a notebook prints under the pictures of sensitivity: one sentence each, made by rule."""
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
+from leapstudy.core.phrases import agree, between, counted, interval_words, number, percent, points, probability
 from leapstudy.data.names import counted_units, program_name, unit_noun, unit_nouns
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling.prior import FLAT, Prior
@@ -36,7 +36,8 @@ def pooled(answer: PooledAnswer) -> str:
         f"{interval_words(model.mu_low_pp, model.mu_high_pp)}), above zero with probability "
         f"{number(model.mu_above_zero)}; {unit_nouns()} differ by a standard deviation of {number(model.tau_pp)} "
         f"({number(model.tau_low_pp)} to {number(model.tau_high_pp)}). {sure} of {len(rows)} shrunken intervals "
-        f"exclude zero; counting that {counted_units(len(rows))} were looked at, the smallest p-values are "
+        f"{agree(sure, 'excludes', 'exclude')} zero; counting that {counted_units(len(rows))} were looked at, the "
+        f"smallest p-values are "
         f"{probability(rows['p_bh'].min())} (Benjamini-Hochberg) and {probability(rows['p_rw'].min())} (Romano-Wolf). "
         f"The chance that one {unit_noun()} gained "
         f"{number(model.threshold_pp, 1)} points or more is {percent(rows['p_above_threshold'].min(), 0)} to "
@@ -69,13 +70,15 @@ def curve(answer: Answer) -> str:
     count, shown = answer.sensitivity.summary, answer.sensitivity.curve["estimate_pp"]
     share = percent(count["above"] / count["n"], 0)
     fair = (
-        f"Of the {count['fair']} whose own placebo is not rejected, {count['fair_above']} lie above zero, and "
+        f"Of the {count['fair']} whose own placebo is not rejected, {count['fair_above']} "
+        f"{agree(count['fair_above'], 'lies', 'lie')} above zero, and "
         f"{count['fair_clear_above']} above and {count['fair_clear_below']} below have an interval that excludes zero."
         if count["fair"]
         else "Not one of them has a placebo that is not rejected."
     )
     return (
-        f"{count['above']} of {count['n']} specifications ({share}) lie above zero, {count['below']} below; the "
+        f"{count['above']} of {count['n']} specifications ({share}) "
+        f"{agree(count['above'], 'lies', 'lie')} above zero, {count['below']} below; the "
         f"median is {points(shown.median())} points, the range {between(shown.min(), shown.max())}. "
         f"Intervals wholly above zero: {count['clear_above']}; wholly below: {count['clear_below']}. {fair}"
     )
@@ -87,7 +90,8 @@ def in_time(answer: Answer) -> str:
     expected = 0.05 * len(table)
     away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
     return (
-        f"{away} of {len(table)} placebos in years before the program exclude zero, where about {number(expected, 1)} "
+        f"{away} of {len(table)} placebos in years before the program "
+        f"{agree(away, 'excludes', 'exclude')} zero, where about {number(expected, 1)} "
         f"would by chance; "
         f"the largest is {points(max(table['estimate_pp'].tolist(), key=abs))} points."
     )

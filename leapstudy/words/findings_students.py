@@ -329,11 +329,12 @@ def rebound(study: StudentStudy) -> Finding:
             "The file has too few months before the first visit to show the rebound.",
         )
     rises = f"rise {number(placebo.estimate_pp, 1)} points" if placebo.estimate_pp > 0 else "do not rise"
+    why = "A bad month ends by itself; whoever picks students in a bad month sees them rise."
+    why = why if placebo.estimate_pp > 0 else "This rule does not pick students in a bad month that ends by itself."
     return Finding(
         f"Picked students {rises} with no visit at all",
         f"Students whom this rule would have picked before there was any visit change by {_with_interval(placebo)} "
-        f"points on average over {study.headline_words} after it. A bad month ends by itself; whoever picks students "
-        f"in a bad month sees them rise.",
+        f"points on average over {study.headline_words} after it. {why}",
         placebo.estimate_pp,
         placebo.ci_low_pp,
         placebo.ci_high_pp,
@@ -506,9 +507,13 @@ def truth(study: StudentStudy) -> str:
     """Say how the estimate compares with the truth, where it is known, and with the published effects."""
     main = study.answer.design().main
     published = study.published["effect_pp"]
-    scale = f"The published effects run from {points(published.min(), 0)} to {points(published.max(), 0)} points."
-    if study.true_headline is None or main is None:
+    scale = "No effect of this program is published."
+    if len(published):
+        scale = f"The published effects run from {points(published.min(), 0)} to {points(published.max(), 0)} points."
+    if study.true_headline is None:
         return f"The truth is not known here. {scale}"
+    if main is None:
+        return f"There is no estimate to hold against the truth, {points(study.true_headline)} points. {scale}"
     textbook = study.answer.design("never").main
     off = (
         ""

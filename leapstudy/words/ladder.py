@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import between, counted, number, points
+from leapstudy.core.phrases import agree, between, counted, number, points
 from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
 from leapstudy.words.findings import Finding
@@ -119,15 +119,18 @@ def specifications(curve: pd.DataFrame) -> Finding:
     if clear.empty:
         title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
     elif fair == 0:
-        where = f", use one comparison ({comparison_short(groups[0])})" if len(groups) == 1 else ""
+        where = f", use one comparison ({comparison_short(groups[0])}) and" if len(groups) == 1 else ""
         title = f"All {len(clear)} of {len(curve)} specifications that exclude zero{where} fail their own placebo"
-        title = title if not where else title.replace(") fail", ") and fail")
+        if len(clear) == 1:
+            title = f"The one of {len(curve)} specifications that excludes zero fails its own placebo"
     else:
-        title = f"{len(clear)} of {len(curve)} specifications exclude zero; {fair} of those pass their own placebo"
+        exclude, own = agree(len(clear), "excludes", "exclude"), agree(fair, "passes its", "pass their")
+        title = f"{len(clear)} of {len(curve)} specifications {exclude} zero; {fair} of those {own} own placebo"
     shown = curve["estimate_pp"]
     above = int((shown > 0).sum())
     detail = (
-        f"{above} lie above zero, {int((shown < 0).sum())} below; the median is {points(float(np.median(shown)))} "
+        f"{above} {agree(above, 'lies', 'lie')} above zero, {int((shown < 0).sum())} below; "
+        f"the median is {points(float(np.median(shown)))} "
         f"points, the range {between(shown.min(), shown.max())}."
     )
     return Finding(title, detail, float(shown.median()))

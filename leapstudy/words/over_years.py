@@ -5,8 +5,9 @@ headline.
 import math
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, interval_words, points
-from leapstudy.data.names import comparison_words, outcome_words, study_names, unit_noun, unit_nouns
+from leapstudy.core.phrases import between, interval_words, number, points, probability
+from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names, unit_noun, unit_nouns
+from leapstudy.evidence.verdict import can_reject, rejects
 from leapstudy.study.over_years import OverYears
 from leapstudy.words.findings import Finding
 
@@ -19,7 +20,10 @@ def side_words(answer: OverYears) -> str:
 
 def comparison_side(answer: OverYears) -> str:
     """Return the comparison side with its number: ``19 districts without the program``."""
-    return f"{answer.n_comparison} {comparison_words(answer.comparison)}"
+    names = study_names()
+    if answer.comparison in names.state.groups:
+        return f"{answer.n_comparison} {comparison_words(answer.comparison)}"
+    return f"{names.units(answer.n_comparison)} {comparison_short(answer.comparison)}"
 
 
 def over_years(answer: OverYears) -> Finding:
@@ -149,17 +153,19 @@ def synthetic(answer: OverYears) -> Finding | None:
     years = f"mean of the {len(answer.before)} years before to the mean of the {len(answer.after)} later ones"
     told = (
         f"Synthetic difference-in-differences, {years}: {points(did.estimate_pp)} points ({ends}placebo "
-        f"p = {did.p_value:.2f}, at least {did.p_floor:.2f}). Synthetic control: "
+        f"{probability(did.p_value)}, at least {number(did.p_floor or 0)}). Synthetic control: "
     )
     if control.estimate_pp is None:
         told += f"refused. {control.refusal}"
     else:
-        told += f"{points(control.estimate_pp)} points (placebo p = {control.p_value:.2f}). {control.note}"
-    clear = did.p_value <= 0.05
+        told += f"{points(control.estimate_pp)} points (placebo {probability(control.p_value)}). {control.note}"
+    clear = rejects(did.p_value)
     told += " One such test in 20 excludes zero by chance." if clear else ""
+    verdict = f"{'is' if clear else 'is not'} statistically distinguishable from zero"
+    verdict = verdict if can_reject(did.p_floor) else "cannot be tested at 5%: too few of them can stand in its place"
     return Finding(
         f"Against comparison {unit_nouns()} weighted to move as {answer.name} did before, the change in "
-        f"{outcome_words(answer.outcome)} {'is' if clear else 'is not'} statistically distinguishable from zero",
+        f"{outcome_words(answer.outcome)} {verdict}",
         told,
     )
 

@@ -200,7 +200,7 @@ def test_ctrl_c_marks_what_was_cut_off(workspace, study, monkeypatch):
 
 def test_a_killed_batch_leaves_nothing_that_looks_done(workspace, study):
     out = workspace / "reports"
-    command = [sys.executable, "-m", "leapstudy.cli", "run", "hartford", "danbury", "--out", str(out), "--jobs", "1"]
+    command = [sys.executable, "-m", "leapstudy", "run", "hartford", "danbury", "--out", str(out), "--jobs", "1"]
     process = subprocess.Popen(command, env={**os.environ, "LEAPSTUDY_ROOT": str(workspace)}, start_new_session=True)
     while not (out / "hartford" / "manifest.json").exists() and process.poll() is None:
         time.sleep(0.02)

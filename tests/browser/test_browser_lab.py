@@ -173,7 +173,7 @@ def test_every_cell_runs_and_the_last_output_is_there(opened, workspace):
 def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, workspace, environment):
     asked = ("run", "east-hartford", "--set", "comparison=others", "--out", str(workspace / "by-command"))
     run = subprocess.Popen(
-        [sys.executable, "-m", "leapstudy.cli", *asked], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "leapstudy", *asked], env=environment, stdout=subprocess.PIPE, text=True
     )
     page = opened("40_explore")
     _runs_to_the_end(page, workspace, "40_explore")

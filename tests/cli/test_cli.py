@@ -61,7 +61,7 @@ def test_bad_input_is_said_in_plain_words(arguments, words, leapstudy):
 
 
 def test_bad_input_is_shown_without_a_traceback():
-    line = [sys.executable, "-m", "leapstudy.cli", "run", "harford"]
+    line = [sys.executable, "-m", "leapstudy", "run", "harford"]
     done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False)
     assert done.returncode == 2, done.stderr
     assert "Did you mean 'hartford'" in done.stderr and "Traceback" not in done.stderr + done.stdout

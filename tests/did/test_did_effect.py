@@ -3,21 +3,21 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data import leap_districts
 from leapstudy.data.state import load_state
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import exact, shuffled
 from leapstudy.did.spread import mde_factor, spread_of
-from leapstudy.did.two_by_two import cluster_robust, difference_in_means, regression
 
 YEARS = ("2019-20", "2020-21", "2021-22")
 rates = st.floats(60, 99, allow_nan=False)
@@ -39,10 +39,29 @@ def test_a_two_by_two_worked_by_hand():
     # before (90 + 88) / 2 = 89, after 91: the treated district gains 2.
     # comparison: (94 + 92) / 2 = 93 to 93 is 0; (90 + 90) / 2 = 90 to 91 is 1; mean 0.5. Effect 2 - 0.5 = 1.5.
     sample = make([90, 88, 91], [[94, 92, 93], [90, 90, 91]])
-    assert difference_in_means(sample) == pytest.approx(1.5, abs=1e-12)
+    assert sample.difference == pytest.approx(1.5, abs=1e-12)
     # by students 3000 and 1000 the comparison gains 0.75 * 0 + 0.25 * 1: effect 1.75
     weighted = make([90, 88, 91], [[94, 92, 93], [90, 90, 91]], "students", students=[1, 3000, 1000])
-    assert difference_in_means(weighted) == pytest.approx(1.75, abs=1e-12)
+    assert weighted.difference == pytest.approx(1.75, abs=1e-12)
+
+
+def regression(sample):
+    """Return the effect as the coefficient of a weighted regression with district and period effects: the slow twin."""
+    n = len(sample.treated)
+    y, size = (np.concatenate(sides) for sides in (
+        (sample.y_treated, sample.y_comparison), (sample.sizes_treated, sample.sizes_comparison)
+    ))  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "y": np.concatenate(
+                [y[:, sample.columns(of)].mean(axis=1) for of in (sample.contrast.pre, sample.contrast.post)]
+            ),
+            "district": np.tile(np.arange(len(y)), 2),
+            "after": np.repeat([0.0, 1.0], len(y)),
+        }
+    )
+    rows["both"] = rows["after"] * (rows["district"] < n)
+    return smf.wls("y ~ both + after + C(district)", rows, weights=np.tile(size, 2)).fit().params["both"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -51,7 +70,7 @@ def test_a_two_by_two_worked_by_hand():
 )
 def test_means_and_regression_are_the_same_number(y_treated, y_comparison, weights):
     sample = make(y_treated, y_comparison, weights, students=np.arange(1, 8) * 500)
-    assert difference_in_means(sample) == pytest.approx(regression(sample), abs=1e-10)
+    assert sample.difference == pytest.approx(regression(sample), abs=1e-10)
 
 
 @settings(max_examples=50, deadline=None)
@@ -64,13 +83,13 @@ def test_means_and_regression_are_the_same_number(y_treated, y_comparison, weigh
     st.floats(0.1, 3),
 )
 def test_what_must_move_nothing_moves_nothing(y_treated, y_comparison, district, year, effect, factor):
-    before = difference_in_means(make(y_treated, y_comparison))
+    before = make(y_treated, y_comparison).difference
     shifted = make(y_treated + district[:2, None] + year, y_comparison + district[2:, None] + year)
-    assert difference_in_means(shifted) == pytest.approx(before, abs=1e-9)
+    assert shifted.difference == pytest.approx(before, abs=1e-9)
     scaled = make(factor * y_treated, factor * y_comparison)
-    assert difference_in_means(scaled) == pytest.approx(factor * before, abs=1e-9)
+    assert scaled.difference == pytest.approx(factor * before, abs=1e-9)
     added = make(y_treated + effect * np.array([0, 0, 1.0]), y_comparison)
-    assert difference_in_means(added) == pytest.approx(before + effect, abs=1e-9)
+    assert added.difference == pytest.approx(before + effect, abs=1e-9)
 
 
 def _slow_exact(treated, comparison):
@@ -164,18 +183,9 @@ def test_log_odds_come_back_in_points():
     share = np.array([[0.90, 0.90, 0.92]]), np.array([[0.91, 0.93, 0.91], [0.88, 0.90, 0.90], [0.95, 0.94, 0.95]])
     logit = [np.log(part / (1 - part)) for part in share]
     sample = make(*logit, scale="logodds")
-    effect = to_points(difference_in_means(sample), sample)
-    expected = 100 / (1 + np.exp(-(logit[0][0, 0] + difference_in_means(sample)))) - 90
+    effect = to_points(sample.difference, sample)
+    expected = 100 / (1 + np.exp(-(logit[0][0, 0] + sample.difference))) - 90
     assert effect == pytest.approx(expected, abs=1e-9) and to_points(0.0, sample) == pytest.approx(0, abs=1e-9)
-
-
-def test_a_cluster_robust_p_with_one_treated_district_is_refused(study):
-    one = build_sample(study, Spec(), ["0640011"])
-    with pytest.raises(BadInput, match="refused"):
-        cluster_robust(one)
-    codes = [district.code for district in leap_districts(study.districts)]
-    # what R's fixest gives with district and year effects, clustered by district
-    assert cluster_robust(build_sample(study, Spec(), codes)) == pytest.approx((0.4539, 0.4646), abs=5e-5)
 
 
 @pytest.mark.parametrize(

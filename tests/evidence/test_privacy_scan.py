@@ -13,8 +13,8 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.scan import holds_student, scan_folder
+from leapstudy.students.guard import KEY_FILE_VARIABLE
 from leapstudy.students.pseudonyms import pseudonym
-from leapstudy.students.telltale import KEY_FILE_VARIABLE
 
 ID = pseudonym("1234567890", b"k" * 32)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.table import cell_text, table_html
-from leapstudy.figures import frame, picture
+from leapstudy.figures import frame, palette, picture
 from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
 
 CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
@@ -17,7 +17,7 @@ ALT = "The second district lies one point above the first one."
 def exhibit(alt=ALT, title="Two points", data=None):
     with frame.styled():
         figure, bottom, top = frame.frame(title, "what", "where from", 1.0)
-        frame.axes(figure, 1, 6, bottom + 0.3, top).plot([0, 1], [1, 2], color=frame.OWN)
+        frame.axes(figure, 1, 6, bottom + 0.3, top).plot([0, 1], [1, 2], color=palette.OWN)
     rows = pd.DataFrame({"District": ["A <b>", "B"], "Rate, %": [91.234, float("nan")]}) if data is None else data
     return Exhibit(figure, title, alt, CAPTION, rows)
 
@@ -64,7 +64,7 @@ def test_the_house_style_leaves_the_callers_settings_alone():
     assert dict(mpl.rcParams) == before
 
 
-@pytest.mark.parametrize("color", [frame.OWN, frame.COMPARISON, frame.INK, frame.WARNING])
+@pytest.mark.parametrize("color", [palette.OWN, palette.COMPARISON, palette.INK, palette.WARNING])
 def test_type_in_every_color_reads_on_white(color):
     channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]

@@ -9,7 +9,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 
 import leapstudy as ls
-from leapstudy.figures import frame
+from leapstudy.figures import frame, palette
 from leapstudy.figures.district import district
 from leapstudy.figures.forest import forest
 from leapstudy.figures.plain import plain_chart
@@ -19,7 +19,7 @@ from leapstudy.study.result import load_result
 from leapstudy.words.plain_page import LANGUAGES
 from leapstudy.words.reading import read_result
 
-WIDTHS = pytest.mark.parametrize("width", [frame.WIDE, frame.NARROW], ids=["wide", "narrow"])
+WIDTHS = pytest.mark.parametrize("width", [palette.WIDE, palette.NARROW], ids=["wide", "narrow"])
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_layout_check_sees_what_is_wrong():
 
 
 def test_the_face_ships_and_has_every_sign_that_is_written():
-    files = [entry.fname for entry in fontManager.ttflist if entry.name == frame.FACE]
+    files = [entry.fname for entry in fontManager.ttflist if entry.name == palette.FACE]
     assert len(files) == 2
     for file in files:
         assert set(map(ord, "−–’×‹›ñéíóúÑ%±")) <= set(FT2Font(file).get_charmap())

@@ -6,7 +6,7 @@ from PIL import Image, ImageColor
 
 from leapstudy.core import paths
 from leapstudy.data import leap_districts, load_study
-from leapstudy.figures import frame
+from leapstudy.figures import frame, palette
 from leapstudy.figures.picture import png
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
@@ -31,7 +31,7 @@ def test_a_district_takes_its_fifteenth_of_four_megabytes(tmp_path):
 
 
 def test_fills_and_house_colors_come_through_to_the_last_digit():
-    colors = (frame.OWN, frame.TINT, frame.BAND, frame.COMPARISON, frame.CONTEXT, frame.WARNING)
+    colors = (palette.OWN, palette.TINT, palette.BAND, palette.COMPARISON, palette.CONTEXT, palette.WARNING)
     with frame.styled():
         figure, bottom, top = frame.frame("a title, whose letters have gray edges", "what", "source", 2.0)
         axes = frame.axes(figure, 0.5, 6.5, bottom + 0.4, top)
@@ -41,7 +41,7 @@ def test_fills_and_house_colors_come_through_to_the_last_digit():
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="a label")
     found = Image.open(BytesIO(png(figure))).convert("RGB").getcolors()
     counts = {color: count for count, color in found}
-    for name in ("#FFFFFF", "#EFEFEF", *colors, frame.INK):
+    for name in ("#FFFFFF", "#EFEFEF", *colors, palette.INK):
         assert counts.get(ImageColor.getrgb(name), 0) >= 15, name
     grays = [color for color in counts if max(color) - min(color) == 0 and 110 < color[0] < 190]
     assert grays, "the letters' edges need a gray of their own, or they take a color's tint"

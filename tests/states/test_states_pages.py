@@ -52,7 +52,7 @@ def workspace(request, tmp_path):
     env = {**os.environ, "LEAPSTUDY_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "leapstudy.cli", *arguments]
+        line = [sys.executable, "-m", "leapstudy", *arguments]
         return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
 
     return request.param, root, command

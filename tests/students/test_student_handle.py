@@ -14,11 +14,10 @@ from nbclient import NotebookClient
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import connect
-from leapstudy.students.guard import WITHHELD, censored, install_guard
+from leapstudy.students.guard import WITHHELD, censored, holds_pseudonym, install_guard
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key, pseudonym
 from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.students.telltale import holds_pseudonym
 
 KEY = "correct horse battery staple and more"
 CONFIG = load_config().with_changes(districts={"0640011": 300, "0770011": 4})

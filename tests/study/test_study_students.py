@@ -16,7 +16,7 @@ from leapstudy.core.estimate import COLUMNS, to_frame
 from leapstudy.evidence.scan import holds_student, scan_folder
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.figures.frame import NARROW, WIDE
+from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study import student_estimates as student_measure

@@ -10,7 +10,7 @@ from site_factory import DAY, student_run
 
 from leapstudy.core.errors import BadInput
 from leapstudy.figures import students_before, students_bounds, students_effects, students_published
-from leapstudy.figures.frame import NARROW, WIDE
+from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.site.build import build_site
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from leapstudy.batch.cells import read_cells
+from leapstudy.batch.job import read_cells
 from leapstudy.core import paths
 from leapstudy.site.pages import appendix_html, plain_html, report_html
 from leapstudy.study.result import load_result

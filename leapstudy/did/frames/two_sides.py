@@ -14,7 +14,6 @@ from leapstudy.did.frames.results import DidResult, EventStudyResult
 from leapstudy.did.inference.compare import headline, infer, methods_table
 from leapstudy.did.sample import Sample, Spec
 from leapstudy.did.spread import LEAST_NOISE, Spread
-from leapstudy.did.two_by_two import difference_in_means
 
 SEED = 20261124
 LABEL = "{:04d}"
@@ -157,7 +156,7 @@ def _several(effect: Effect) -> Tests:
 def _by_cluster(panel: UnitPanel, sample: Sample) -> Tests:
     assert panel.cluster is not None
     spread = _clustered(sample, np.concatenate([panel.cluster[panel.treated], panel.cluster[~panel.treated]]))
-    estimate = difference_in_means(sample)
+    estimate = sample.difference
     name = f"Clustered by {panel.columns.cluster}, t({spread.df:.0f})"
     row = (name, estimate, *spread.interval(estimate), spread.p_value(estimate), np.nan, True)
     return pd.DataFrame([row], columns=COLUMNS), name, spread.se

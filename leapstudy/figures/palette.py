@@ -1,0 +1,19 @@
+"""What every exhibit looks like: widths, colors with one meaning each, the face and its sizes.
+
+Fill, size and a label beside the mark say the same without color.
+"""
+
+WIDE, NARROW = 7.2, 3.44
+"""Inches: 720 and 344 pixels of a page."""
+OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
+"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
+TINT = "#9DC2E3"
+"""Between the program's color and its band: a second interval, a middle shade."""
+SHADE = "#EFEFEF"
+"""What is no figure: a gap between years, a month that is partly before and partly after, a band of prediction."""
+COLORS = (OWN, TINT, BAND, COMPARISON, CONTEXT, INK, WARNING)
+FACE = "Public Sans"
+TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
+"""Points of type; nothing is smaller than the last."""
+MARGIN = 0.1
+"""Inches left and right of all text."""
