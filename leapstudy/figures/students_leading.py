@@ -8,7 +8,8 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import COMPARISON, OWN, TEXT, WIDE, axes, effect_axis, styled
+from leapstudy.figures.frame import axes, effect_axis, styled
+from leapstudy.figures.palette import COMPARISON, OWN, TEXT, WIDE
 from leapstudy.figures.students_common import n_words, refused_exhibit, student_exhibit, student_frame
 from leapstudy.figures.students_effects import event_study
 from leapstudy.study.student_lottery import VISITED
