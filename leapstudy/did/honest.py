@@ -5,9 +5,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
 from leapstudy.did.staggered.card import Effects
 
@@ -59,6 +61,12 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
             "high_pp": [f[1] for f in found],
         }
     )
+
+
+def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float) -> Problem:
+    """Return the problem of the first effect after; `moderndid` takes normal quantiles: errors are widened to `t`."""
+    n_post = len(b) - n_pre
+    return Problem(b, covariance * (t / stats.norm.ppf(1 - ALPHA / 2)) ** 2, n_pre, n_post, np.eye(1, n_post)[0])
 
 
 def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
