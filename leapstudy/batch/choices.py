@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -35,7 +34,7 @@ def command(slug: str, spec: Spec) -> str:
     return " ".join(["leapstudy run", *target, *(f"--set {key}={value}" for key, value in differing.items())])
 
 
-def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
+def save(slug: str, spec: Spec, reason: str) -> str:
     """Write what differs from `params/study.yml` as the district's parameter file, and say what was done.
 
     Parameters
@@ -46,17 +45,14 @@ def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
         The choice.
     reason
         Why the district is asked differently; it stands in the file beside each value.
-    folder
-        Where parameters are; the workspace's own by default.
 
     Raises
     ------
     BadInput
         If no reason is given.
     """
-    base = folder or paths.params()
-    path = base / "districts" / f"{slug}.yml"
-    differing = _differing(slug, spec, read_params(base / "study.yml", required=True))
+    path = paths.params() / "districts" / f"{slug}.yml"
+    differing = _differing(slug, spec, read_params(paths.params() / "study.yml", required=True))
     if not differing and not path.is_file():
         return "Nothing was saved: this choice is what params/study.yml says already."
     if not reason.strip():
@@ -64,7 +60,7 @@ def save(slug: str, spec: Spec, reason: str, folder: Path | None = None) -> str:
     content = {key: {"value": value, "reason": reason.strip()} for key, value in differing.items()}
     header = "# Written by the explorer; only what differs from params/study.yml.\n"
     write_text_atomic(path, header + (yaml.safe_dump(content, sort_keys=False, allow_unicode=True) if content else ""))
-    resolve(slug, {}, base)
+    resolve(slug, {})
     return (
         f"Saved as params/districts/{path.name}: {', '.join(differing) or 'nothing differs any more'}. Now "
         f"`leapstudy run {slug}` asks this."

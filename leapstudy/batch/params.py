@@ -164,9 +164,9 @@ def _as_declared(key: str, value: str, default: Any) -> Any:
     return value
 
 
-def resolve(slug: str, settings: Mapping[str, Any], folder: Path | None = None) -> StudyParams:
+def resolve(slug: str, settings: Mapping[str, Any]) -> StudyParams:
     """Return the parameters of one run: the study's, then the district's own, then the command line's."""
-    base = folder or paths.params()
+    base = paths.params()
     study = read_params(base / "study.yml", required=True)
     own = read_params(base / "districts" / f"{slug}.yml")
     given = {**study, **own, **settings}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from leapstudy.data.guess import Asked, guess_shape, is_number
 from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
 from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
+from leapstudy.data.tables import Column, Kind
 from leapstudy.data.tidy import Tidy, tidy
 from leapstudy.data.values import NUMBER, bounds_of, code_pattern, marks, whole_state_code
 
@@ -32,19 +33,6 @@ class Draft:
     tables: Tidy
     texts: dict[str, str]
     told: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One declared column of the draft."""
-
-    name: str
-    kind: str
-    unit: str
-    means: str
-    blank: bool
-    marks: list[str]
-    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def draft(looked: Looked, asked: Asked, name: str) -> Draft:
@@ -123,26 +111,35 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
 
 def _measure(name: str, cells: pd.Series) -> Column:
     """Return a column of figures: its unit by its largest value, and what its cells that are no numbers are."""
-    blank, hidden = bool((cells == "").any()), marks(cells)
+    blank, hidden = "TODO: what an empty cell means" if (cells == "").any() else "", marks(cells)
     if name == "students":
-        return Column(name, "count", "students", WORDS[name], blank, hidden)
+        return Column(name=name, kind="count", unit=name, means=WORDS[name], blank=blank, suppressed=tuple(hidden))
     is_percent = pd.to_numeric(cells, errors="coerce").max() > 1
-    kind, unit = ("percent", "percent 0 to 100") if is_percent else ("fraction", "fraction 0 to 1")
-    found = {mark: bounds_of(mark, 100 if is_percent else 1) for mark in hidden}
-    bounds = {mark: ends for mark, ends in found.items() if ends}
-    return Column(name, kind, unit, WORDS[name], blank, [mark for mark in hidden if mark not in bounds], bounds)
+    bounds = {mark: ends for mark in hidden if (ends := bounds_of(mark, 100 if is_percent else 1))}
+    return Column(
+        name=name,
+        kind="percent" if is_percent else "fraction",
+        unit="percent 0 to 100" if is_percent else "fraction 0 to 1",
+        means=WORDS[name],
+        blank=blank,
+        suppressed=tuple(mark for mark in hidden if mark not in bounds),
+        bounded=bounds,
+    )
 
 
 def _trait(name: str, cells: pd.Series) -> Column:
     """Return a column of the table of units: its name, its students, or what does not change."""
+    blank = "not published" if (cells == "").any() else ""
     if name == "students":
-        odd = [cell for cell in dict.fromkeys(cells) if cell and not NUMBER.fullmatch(cell)]
-        return Column(name, "count", "students", "Students enrolled in the first year", bool((cells == "").any()), odd)
-    kind = "text" if name == "district" else "number" if is_number(cells) else "choice"
-    odd = marks(cells) if kind == "number" else []
-    return Column(
-        name, kind, "", "Name" if name == "district" else f"As published: {name}", bool((cells == "").any()), odd
-    )
+        odd = tuple(cell for cell in dict.fromkeys(cells) if cell and not NUMBER.fullmatch(cell))
+        means = "Students enrolled in the first year"
+        return Column(name=name, kind="count", unit=name, means=means, blank=blank, suppressed=odd)
+    if name == "district":
+        return Column(name=name, kind="text", unit="", means="Name", blank=blank)
+    number = is_number(cells)
+    hidden = tuple(marks(cells)) if number else ()
+    kind: Kind = "number" if number else "choice"
+    return Column(name=name, kind=kind, unit="", means=f"As published: {name}", blank=blank, suppressed=hidden)
 
 
 def _texts(facts: dict[str, Any]) -> dict[str, str]:
@@ -180,7 +177,7 @@ def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
     lines += [
         f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
     ]
-    for what, part in (("not shown", "marks"), ("published as bounds", "bounds")):
+    for what, part in (("not shown", "suppressed"), ("published as bounds", "bounded")):
         found = sorted({mark for item in facts["measures"] for mark in getattr(item, part)})
         lines.append(f"marks of figures that are {what}: {', '.join(found) or 'none'}")
     return lines

@@ -14,18 +14,17 @@ from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
-from leapstudy.did.effect import by_interval, placements, points_per_unit, to_points
+from leapstudy.did.effect import by_interval, placements
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference.compare import detectable_of, estimate_rows, headline, infer, leading_test, methods_table
-from leapstudy.did.own_years import each_alone, without_unit
+from leapstudy.did.inference.compare import detectable_of, each_by_itself, estimate_rows, headline, infer, methods_table
+from leapstudy.did.own_years import without_unit
 from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
 from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
 from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.did.rebound import YEARS, Rebound, rebound
 from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.together import examine
-from leapstudy.did.spread import mde_factor, spread_of
 
 CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
@@ -236,22 +235,6 @@ def _rebound(
 
 
 def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
-    """Return each district's own estimate with its t interval, as the pooled model takes it; the leading test's p."""
-    rows = []
-    for one in each_alone(sample):
-        spread, (_, test) = spread_of(one), leading_test(one)
-        low, high = (to_points(end, one) for end in spread.interval(test.estimate))
-        rows.append(
-            {
-                "district_code": one.treated[0],
-                "district": names[one.treated[0]],
-                "estimate_pp": to_points(test.estimate, one),
-                "se_pp": points_per_unit(one) * spread.se,
-                "ci_low_pp": low,
-                "ci_high_pp": high,
-                "p_value": test.p_value,
-                "p_floor": test.floor,
-                "mde_pp": points_per_unit(one) * mde_factor(spread.df) * spread.se,
-            }
-        )
-    return pd.DataFrame(rows).sort_values("estimate_pp", ascending=False).reset_index(drop=True)
+    rows = each_by_itself(sample)
+    rows.insert(1, "district", rows["district_code"].map(names))
+    return rows.sort_values("estimate_pp", ascending=False).reset_index(drop=True)

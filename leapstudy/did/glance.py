@@ -40,15 +40,6 @@ class Glance:
 def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     """Answer one question for one treated district, or for several together.
 
-    Parameters
-    ----------
-    data
-        The study's tables.
-    treated
-        Codes of the treated districts.
-    spec
-        What is asked.
-
     Raises
     ------
     BadInput

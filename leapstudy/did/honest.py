@@ -5,9 +5,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
 from leapstudy.did.staggered.card import Effects
 
@@ -59,6 +61,12 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
             "high_pp": [f[1] for f in found],
         }
     )
+
+
+def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float) -> Problem:
+    """Return the problem of the first effect after; `moderndid` takes normal quantiles: errors are widened to `t`."""
+    n_post = len(b) - n_pre
+    return Problem(b, covariance * (t / stats.norm.ppf(1 - ALPHA / 2)) ** 2, n_pre, n_post, np.eye(1, n_post)[0])
 
 
 def breakdown(problem: Problem, kind: Violation, largest: float) -> float:
@@ -115,7 +123,7 @@ def _includes_zero(problem: Problem, kind: Violation, bound: float) -> bool:
     return low <= 0 <= high
 
 
-def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int], even: bool = True) -> Problem:
+def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, int]) -> Problem:
     """Return the part of an event study that robust bounds are computed from.
 
     Parameters
@@ -126,9 +134,11 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
         First and last event time in use, such as (-6, 6).
     events
         First and last event time of the average that is bounded, such as (1, 6).
-    even
-        Refuse a path whose steps are not all one month long. A change of slope (smoothness) makes no sense on another;
-        a restriction from step to step (relative magnitudes) does, if a summer may count as one step.
+
+    Notes
+    -----
+    A step may be a summer: a restriction from step to step (relative magnitudes) still makes sense then, one of the
+    slope (smoothness) does not.
 
     Raises
     ------
@@ -150,11 +160,6 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
             f"base month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
-    if even and not np.allclose(effects.drift[rows], wanted - reference):
-        raise BadInput(
-            "Robust bounds need one base for all months and months that are one apart: estimate with base='universal', "
-            "without an early base window, or let steps be uneven (even=False) where summers interrupt the months."
-        )
     after = wanted[wanted > reference]
     inside = (after >= events[0]) & (after <= events[1])
     return Problem(

@@ -141,15 +141,6 @@ def whole_contrast(years: Sequence[str]) -> Contrast:
 def synthetic_of(question: Question, rates: pd.DataFrame, name: str) -> tuple[Inference, list[Estimate]]:
     """Return what weights of the comparison districts give for one district, all years before to all later ones.
 
-    Parameters
-    ----------
-    question
-        Sides and years; one treated unit.
-    rates
-        Percent; one row a unit, one column a school year.
-    name
-        The district's name, for the rows of `estimates.csv`.
-
     Raises
     ------
     BadInput

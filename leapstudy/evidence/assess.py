@@ -160,19 +160,7 @@ def assess_row(
     detectable: Detectable,
     verdict: Verdict,
 ) -> Evidence:
-    """Grade one estimate.
-
-    Parameters
-    ----------
-    data, figures
-        The study's tables and the program's published figures; None where there are none.
-    main
-        The estimate, with its interval.
-    treated, spec
-        What it was made from.
-    detectable, verdict
-        What the test that leads detects, and what it allows one to say.
-    """
+    """Grade one estimate."""
     kept = treated_codes(data, spec.comparison, treated)
     wwc = wwc_block(data, kept, spec)
     power, reach, cost = None, pd.DataFrame(), None

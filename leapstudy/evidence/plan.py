@@ -222,15 +222,6 @@ def standings(
 ) -> pd.DataFrame:
     """Count a run's estimates by how they stand to the plan.
 
-    Parameters
-    ----------
-    plan, params
-        The plan of record and the run's parameters.
-    estimates
-        Rows of `estimates.csv`.
-    contrasts
-        The study's contrasts in calendar years, by name.
-
     Returns
     -------
     DataFrame

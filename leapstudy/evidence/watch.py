@@ -98,17 +98,7 @@ def require_outcomes_open(outcomes_from: date | None, today: date) -> None:
 
 
 def watch(progress: Progress, until: date, promise: Promise | None = None) -> Watch:
-    """Compare counts with the plan.
-
-    Parameters
-    ----------
-    progress
-        Exact counts up to `until`.
-    until
-        The day of the report.
-    promise
-        What was planned; nothing by default.
-    """
+    """Compare counts with the plan."""
     plan = promise or Promise()
     schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
     stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)

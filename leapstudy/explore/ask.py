@@ -40,15 +40,6 @@ class View:
 def look(data: StudyData, slug: str, spec: Spec) -> View:
     """Answer one question and draw it.
 
-    Parameters
-    ----------
-    data
-        The study's tables.
-    slug
-        Slug, name or code of a treated district, or `all-districts`.
-    spec
-        What is asked.
-
     Raises
     ------
     BadInput

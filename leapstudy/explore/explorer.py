@@ -45,21 +45,7 @@ class Explorer:
     """
 
     def __init__(self, data: StudyData, district: str, spec: Spec, tools: Tools, *, live: bool = True) -> None:
-        """Show the first choice.
-
-        Parameters
-        ----------
-        data
-            The study's tables.
-        district
-            Slug of a treated district, or `all-districts`.
-        spec
-            The first question.
-        tools
-            What the batch lends.
-        live
-            Whether somebody is there to use widgets; a batch says no.
-        """
+        """Show the first choice."""
         self.data, self.tools = data, tools
         self.district, self.spec = district, spec
         self.titles = {item.slug: short(item.name) for item in leap_districts(data.districts)} | {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,20 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.figures.palette import COMPARISON, CONTEXT, FACE, INK, MARGIN, SMALL, TEXT, TITLE, WARNING, WIDE
+from leapstudy.figures.palette import (
+    COMPARISON,
+    CONTEXT,
+    FACE,
+    INK,
+    MARGIN,
+    NARROW,
+    OWN,
+    SMALL,
+    TEXT,
+    TITLE,
+    WARNING,
+    WIDE,
+)
 
 for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
     fontManager.addfont(str(_face))
@@ -199,6 +213,32 @@ def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
+
+
+ROW = 0.52
+"""Inches of an interval with its name above."""
+
+
+def named_intervals(axes: Axes, rows: pd.DataFrame, width: float, others: str = INK, thick: float = 7) -> None:
+    """Draw rows (what, value, low, high) from the top on an axis of effects, each with its name above; the first leads.
+
+    A name starts at its bar and ends inside the picture; a row without an interval has its mark alone, and one without
+    a value its bar. `width` is that of the page, `others` the color of all rows but the first.
+    """
+    drawn = rows[["value", "low", "high"]].stack()
+    effect_axis(axes, float(drawn.min()), float(drawn.max()), most=4 if width <= NARROW else 5)
+    axes.set(ylim=(-0.35, len(rows) - 0.35), yticks=[])
+    low, high = axes.get_xlim()
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    for place, row in enumerate(rows.iloc[::-1].itertuples()):
+        own = place == len(rows) - 1
+        color, weight = (OWN, "bold") if own else (others, "normal")
+        axes.hlines(place, row.low, row.high, color=color, linewidth=6 if own else thick)
+        axes.plot(row.value, place, "D", color=color, markersize=10, markeredgecolor="white", markeredgewidth=1.5)
+        start = row.value if pd.isna(row.low) else row.low
+        last = high - (text_width(row.what, TEXT, "bold") + 0.05) / inches_across(axes) * (high - low)
+        at = (max(min(start, last), low), place + 0.2)
+        axes.text(*at, row.what, size=TEXT, color=color, va="bottom", weight=weight, bbox=paper)
 
 
 def signed(value: float) -> str:

@@ -3,14 +3,13 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, points
 from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
-from leapstudy.figures.frame import axes, effect_axis, frame, styled, text_width
-from leapstudy.figures.palette import INK, NARROW, OWN, TEXT, WIDE
+from leapstudy.figures.frame import ROW, axes, frame, named_intervals, styled
+from leapstudy.figures.palette import WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
 from leapstudy.words.plain_page import catalog, group_words, kind, range_words
@@ -18,8 +17,6 @@ from leapstudy.words.reading import Reading, read_result
 
 UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
 """Verdicts under which a number with its interval is no finding."""
-ROW = 0.52
-"""Inches of a bar with its name above."""
 
 
 @at_both_widths
@@ -38,9 +35,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
             tag=_tag(reading, say),
         )
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
-        effect_axis(picture, *_ends(rows), most=4 if width <= NARROW else 5)
-        picture.set(ylim=(-0.35, len(rows) - 0.35), yticks=[])
-        _bars(picture, rows, width - 0.4)
+        named_intervals(picture, rows, width)
     return Exhibit(
         figure=figure,
         title=title,
@@ -70,43 +65,6 @@ def _title(reading: Reading, say: dict[str, str]) -> str:
         key = "chart_finding_unclaimed"
     low, high = (number(end) if end is not None else "" for end in (effect.low, effect.high))
     return say[key].format(effect=number(effect.value), low=low, high=high)
-
-
-def _ends(rows: pd.DataFrame) -> tuple[float, float]:
-    drawn = rows[["value", "low", "high"]].stack()
-    return float(drawn.min()), float(drawn.max())
-
-
-def _bars(axes: Axes, rows: pd.DataFrame, width: float) -> None:
-    """Draw each row as a bar and its name above it, where the name starts at the bar and ends inside the picture."""
-    low_end, high_end = axes.get_xlim()
-    for place, row in enumerate(rows.iloc[::-1].itertuples()):
-        own = place == len(rows) - 1
-        color = OWN if own else INK
-        if row.low == row.low:  # an estimate without an interval keeps its mark and has no bar
-            axes.hlines(place, row.low, row.high, color=color, linewidth=6 if own else 7)
-        if own:
-            axes.plot(
-                [row.value],
-                [place],
-                marker="D",
-                markersize=10,
-                color=color,
-                markeredgecolor="white",
-                markeredgewidth=1.5,
-            )
-        start = row.low if row.low == row.low else row.value
-        last = high_end - (text_width(row.what, TEXT, "bold") + 0.05) / width * (high_end - low_end)
-        axes.text(
-            max(min(start, last), low_end),
-            place + 0.2,
-            row.what,
-            size=TEXT,
-            color=color,
-            va="bottom",
-            weight="bold" if own else "normal",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
 
 
 def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.files import is_simulated
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
-from leapstudy.students.rules import PANEL_RULES, Rule, failures
+from leapstudy.students.rules import OUTCOME_RULES, failures
 from leapstudy.students.sources import Source, read
 
 Take = Literal["first", "last"]
@@ -76,48 +76,6 @@ KINDS: dict[str, Kind] = {
 def _repeated(rows: Table) -> ibis.expr.types.BooleanValue:
     keys = [rows.student, rows.outcome, rows.period_start, rows.period_end]
     return rows.count().over(ibis.window(group_by=keys)) > 1
-
-
-OUTCOME_RULES: tuple[Rule, ...] = (
-    PANEL_RULES[0],
-    next(rule for rule in PANEL_RULES if rule.id == "unreadable"),
-    Rule(
-        "unknown_outcome",
-        "error",
-        lambda t, _: ~t.outcome.isin(list(KINDS)),
-        "refused",
-        f"The outcome is none of {', '.join(KINDS)}. Translate it under `values:` in params/students.yml.",
-    ),
-    Rule("backward", "error", lambda t, _: t.period_end < t.period_start, "refused", "A period ends before it begins."),
-    Rule(
-        "out_of_range",
-        "error",
-        lambda t, _: (t.of <= 0) | (t.value < 0) | ((t.value > t.of) & (t.outcome != "incidents")),
-        "refused",
-        "The value is below zero or above what it is counted of, or that is not above zero.",
-    ),
-    Rule(
-        "twice",
-        "error",
-        lambda t, _: t.repeated,
-        "refused",
-        "The same student, outcome and period stand twice: send one value.",
-    ),
-    Rule(
-        "mixed_status",
-        "error",
-        lambda t, _: t.mixed,
-        "refused",
-        "Final figures and figures so far stand in one file: send one kind.",
-    ),
-    Rule(
-        "not_in_attendance",
-        "quarantine",
-        lambda t, _: ~t.in_attendance,
-        "set aside",
-        "The student is not in the attendance files: an id that lost its zeros, or another export.",
-    ),
-)
 
 
 def inspect_outcomes(

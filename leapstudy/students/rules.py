@@ -214,6 +214,7 @@ _NAMES = {
     "statuses": ", ".join(contract.STATUSES),
     "types": ", ".join(contract.VISIT_TYPES),
     "results": ", ".join(contract.VISIT_RESULTS),
+    "outcomes": ", ".join(contract.OUTCOME_NAMES),
 }
 """What stands in braces in `rules.yml`."""
 
@@ -266,9 +267,9 @@ PANEL_RULES = _rules(
         "no_grade": lambda t, _: t.grade.isnull(),
     },
 )
+_OF_EVERY_TABLE = tuple(rule for rule in PANEL_RULES if rule.id in ("no_student", "unreadable"))
 VISIT_RULES = (
-    PANEL_RULES[0],
-    next(rule for rule in PANEL_RULES if rule.id == "unreadable"),
+    *_OF_EVERY_TABLE,
     *_rules(
         "visits",
         {
@@ -281,6 +282,20 @@ VISIT_RULES = (
             "outside_months": lambda t, _: t.outside,
             "no_referral": lambda t, _: t.referral_date.isnull(),
             "before_referral": lambda t, _: t.visit_date < t.referral_date,
+        },
+    ),
+)
+OUTCOME_RULES = (
+    *_OF_EVERY_TABLE,
+    *_rules(
+        "outcomes",
+        {
+            "unknown_outcome": lambda t, _: ~t.outcome.isin(contract.OUTCOME_NAMES),
+            "backward": lambda t, _: t.period_end < t.period_start,
+            "out_of_range": lambda t, _: (t.of <= 0) | (t.value < 0) | ((t.value > t.of) & (t.outcome != "incidents")),
+            "twice": lambda t, _: t.repeated,
+            "mixed_status": lambda t, _: t.mixed,
+            "not_in_attendance": lambda t, _: ~t.in_attendance,
         },
     ),
 )

@@ -86,7 +86,7 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
     if effects is None:
         return None
     try:
-        path = honest_path(effects, (-MONTHS_TESTED, HEADLINE[1]), HEADLINE, even=False)
+        path = honest_path(effects, (-MONTHS_TESTED, HEADLINE[1]), HEADLINE)
     except BadInput:
         return None
     reach = stats.norm.ppf(1 - ALPHA / 2) * effects.se[-1]

@@ -1,5 +1,7 @@
 """Warm kernels: the same outputs as cold ones, and nothing left behind."""
 
+import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -19,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
-from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab
+from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
 from leapstudy.batch.kernels.forks import ForkedProcess, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
@@ -37,7 +39,7 @@ figure = Figure()
 figure.subplots().plot(np.random.default_rng(1).normal(size=50).cumsum())
 buffer = io.BytesIO()
 figure.savefig(buffer, metadata={"Software": None})
-print(sys.path[-1] == sys.path[-1], os.getcwd().endswith("notebooks"), np.linalg.norm([3.0, 4.0]), "leapstudy" in sys.modules)
+print(sys.path[-1] == sys.path[-1], os.getcwd().endswith("notebooks"), np.linalg.norm([3.0, 4.0]))
 Image(buffer.getvalue())
 """
 
@@ -52,7 +54,7 @@ def _outputs(kernel):
 def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included():
     warm, cold = _outputs(KERNEL), _outputs("python3")
     assert warm == cold
-    assert warm[0]["text"] == "True True 5.0 False\n" and "image/png" in warm[1]["data"]
+    assert warm[0]["text"] == "True True 5.0\n" and "image/png" in warm[1]["data"]
 
 
 def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
@@ -74,9 +76,21 @@ def test_another_environment_at_import_starts_cold(name):
     assert source.fork([], {**os.environ, name: "4711"}, None) is None
 
 
-def test_the_kernel_file_is_shipped_and_never_preloads_this_package():
+def test_everything_that_the_shipped_kernel_preloads_is_there():
     spec = (SHARE / "kernels" / KERNEL / "kernel.json").read_text(encoding="utf-8")
-    assert '"leapstudy-warm"' in spec and '"leapstudy"' not in spec and "backend_inline" not in spec
+    assert '"leapstudy-warm"' in spec and "backend_inline" not in spec
+    for name in shipped_preload():
+        module, _, called = name.partition(":")
+        assert not called or callable(getattr(importlib.import_module(module), called))
+        assert importlib.util.find_spec(module)
+
+
+def test_a_package_edited_since_the_template_was_made_starts_cold(monkeypatch):
+    """A kernel forked from what was imported before the edit would run the old code."""
+    source = template(("json",))
+    assert source is not None
+    monkeypatch.setattr(source, "package", [(path, then - 1) for path, then in source.package])
+    assert source.fork([], dict(os.environ), None) is None
 
 
 OWNER = """

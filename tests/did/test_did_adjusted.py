@@ -1,5 +1,7 @@
 """Doubly robust adjustment: by hand, against `drdid`, a slow bootstrap twin, and right when one of two models is wrong."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -63,6 +65,17 @@ def test_it_is_what_statsmodels_gives_step_by_step():
     ours = adjusted_effect(change, visited, x, np.arange(3000), weight)
     assert ours.estimate == pytest.approx(effect - background, abs=1e-10)
     assert ours.se == pytest.approx(np.sqrt(((treated - compared) ** 2).sum() / 3000 / 2999), abs=1e-10)
+
+
+def test_no_copies_of_the_rows_are_made():
+    """Beside the rows that are given there is one set of them, scaled, and numbers by row."""
+    change, visited, x, school = _rows(20_000, 3)
+    wide = np.column_stack([x, np.random.default_rng(0).normal(size=(20_000, 60))])
+    tracemalloc.start()
+    _unweighted(change, visited, wide, school)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.8 * wide.nbytes
 
 
 def test_a_group_without_comparison_rows_and_more_columns_than_rows_are_refused():

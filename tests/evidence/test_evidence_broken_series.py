@@ -1,5 +1,7 @@
 """The screen for broken series finds the known ones, moves with nothing that is common to all, and seldom cries wolf."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,3 +117,13 @@ def test_the_median_slope_is_that_of_all_pairs_also_where_drawn_pairs_mislead(po
     differ = x[first] != x[second]
     assert median_slope(x, y) == np.median((y[second] - y[first])[differ] / (x[second] - x[first])[differ])
     assert median_slope(np.ones(points), y) == 0.0
+
+
+def test_the_memory_of_the_median_slope_does_not_grow_with_the_pairs():
+    """All 12.5 million pairs of 5,000 points would take 100 MB a number."""
+    x, y = np.random.default_rng(0).normal(size=(2, 5000))
+    tracemalloc.start()
+    median_slope(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6

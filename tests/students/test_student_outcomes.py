@@ -9,9 +9,10 @@ from leapstudy.evidence.verdict import holm
 from leapstudy.students.contract import OUTCOME_NAMES, Reading
 from leapstudy.students.handle import open_students
 from leapstudy.students.lookback import at_risk_shares
-from leapstudy.students.outcomes import KINDS, OUTCOME_RULES, open_outcomes, outcome_points
+from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
 from leapstudy.students.referral_rule import find_rules
 from leapstudy.students.risk_rows import WITHIN, risk_rows, risk_sets
+from leapstudy.students.rules import OUTCOME_RULES
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study import student_outcomes

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from leapstudy.batch.kernels.family import end_group, end_marked
+from leapstudy.core.sources import package_files
 
 AT_IMPORT = ("PYTHON", "MPL", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "NUMBA_", "LD_", "LC_")
 """Beginnings of variables that matter while Python and the libraries start: where one differs, a kernel starts cold."""
@@ -77,6 +78,11 @@ def at_import(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(AT_IMPORT) or name in ALSO}
 
 
+def package_stamp() -> list[tuple[Path, int]]:
+    """Return when each of this package's files was changed: kernels forked from older ones would run old code."""
+    return [(path, path.stat().st_mtime_ns) for path in package_files()]
+
+
 class Template:
     """The template process of this process; made at the first request."""
 
@@ -84,7 +90,7 @@ class Template:
         """Start it; imports go on while the caller does something else."""
         ours, theirs = socket.socketpair()
         env = {**os.environ, "MPLBACKEND": INLINE}
-        self.environment = at_import(env)
+        self.environment, self.package = at_import(env), package_stamp()
         self.mark = uuid4().hex
         command = [
             sys.executable,
@@ -103,7 +109,7 @@ class Template:
     def fork(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> ForkedProcess | None:
         """Return a new kernel, or None where the template cannot give one."""
         wanted = {**env, "MPLBACKEND": env.get("MPLBACKEND", INLINE)}
-        if at_import(wanted) != self.environment:
+        if at_import(wanted) != self.environment or package_stamp() != self.package:
             return None
         request = json.dumps({"arguments": list(arguments), "env": wanted, "cwd": cwd})
         with self.lock:

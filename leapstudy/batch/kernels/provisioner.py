@@ -24,9 +24,7 @@ POLL_SECONDS = 0.005
 class WarmProvisioner(LocalProvisioner):
     """Forks kernels from a warm template; starts them cold, as Jupyter always does, wherever that cannot be done."""
 
-    preload = List(Unicode(), help="Libraries that the template imports; never the project's own package.").tag(
-        config=True
-    )
+    preload = List(Unicode(), help="What the template imports, and after a colon calls.").tag(config=True)
     mark = ""
 
     @default("preload")

@@ -1,8 +1,8 @@
-"""The process that warm kernels are forked from. It only imports; no user's code ever runs in it.
+"""The process that warm kernels are forked from. It imports, and reads the study's tables; no user's code runs in it.
 
-It is run as a file, so that not even this package is imported, and given one end of a socket pair. One request is one
-line of JSON (arguments, environment, working directory), the answer is the new kernel's process number. When the other
-end closes, it ends, and a kernel that lost its template ends too (ipykernel watches its parent).
+It is run as a file, so that nothing is imported but what it is told, and given one end of a socket pair. One request is
+one line of JSON (arguments, environment, working directory), the answer is the new kernel's process number. When the
+other end closes, it ends, and a kernel that lost its template ends too (ipykernel watches its parent).
 """
 
 import gc
@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ del sys.path[0], sys.modules["family"]
 
 
 def preload(names: list[str]) -> None:
-    """Import the libraries that are there; one that is not is left to the notebook's own import to complain about."""
+    """Import what is there, and call what stands after a colon; what fails is left to the notebook to tell."""
     for name in names:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
+        module, _, called = name.partition(":")
+        with suppress(Exception):
+            loaded = importlib.import_module(module)
+            if called:
+                getattr(loaded, called)()
     if "pandas" in sys.modules:
         # pandas asks at its import whether it is in a notebook, and would take the template for a terminal
         sys.modules["pandas"].set_option("display.max_columns", 20)

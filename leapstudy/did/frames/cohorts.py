@@ -150,7 +150,7 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
         n_comparison=n_never,
         df=df,
         table=_cells(att, moments, panel, df, cluster),
-        averages={kind: _averages(made, panel, df, alone, seed) for kind, made in effects.items()},
+        averages={kind: _averages(made, kind, panel, df, alone, seed) for kind, made in effects.items()},
         refused=_refused(att, panel),
         p_permutation=_dealt(panel, moments, att, unit_cell, seed),
     )
@@ -230,10 +230,10 @@ def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: C
     )
 
 
-def _averages(made: Effects, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
+def _averages(made: Effects, kind: Kind, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
     texts = _texts(panel)
     ends = bands(made.estimate, made.covariance, df, seed)
-    keys = made.key if made.kind in ("event", "simple") else [texts.get(key, key) for key in made.key]
+    keys = made.key if kind in ("event", "simple") else [texts.get(key, key) for key in made.key]
     table = pd.DataFrame(
         {
             "key": keys,

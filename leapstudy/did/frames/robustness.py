@@ -13,10 +13,9 @@ from leapstudy.did.effect import by_interval
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import COLOR, INK, DidResult, EventStudyResult, Result, digits_of, uncertainty
 from leapstudy.did.frames.two_sides import SEED, estimate_two_sides, start_of
-from leapstudy.did.honest import honest_bounds
+from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.own_years import without_unit
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.robust_sets import Problem
 from leapstudy.did.sample import Sample
 
 TIMES = (0.0, 0.5, 1.0)
@@ -172,14 +171,12 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
             "Bounds need a time before the reference, and the last time before the start as the reference. Add "
             "earlier times, or leave reference= out."
         )
-    b, n_post = rows["estimate"].to_numpy(float), int((~before).sum())
-    # the sets take normal quantiles: errors are widened to the study's own t
-    t = float(stats.t.ppf(1 - ALPHA / 2, result.df) / stats.norm.ppf(1 - ALPHA / 2))
-    problem = Problem(b, result.covariance * t**2, int(before.sum()), n_post, np.eye(1, n_post)[0])
+    b, n_pre = rows["estimate"].to_numpy(float), int(before.sum())
+    problem = with_t(b, result.covariance, n_pre, float(stats.t.ppf(1 - ALPHA / 2, result.df)))
     bounds = honest_bounds(problem, "relative_magnitudes", list(TIMES)).rename(
         columns={"low_pp": "ci_low", "high_pp": "ci_high"}
     )
-    effect = float(b[before.sum()])
+    effect = float(b[n_pre])
     table = bounds.assign(
         kind="bounds", what=[f"departures up to {m:g} times" for m in bounds["bound"]], estimate=effect
     )

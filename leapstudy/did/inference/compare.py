@@ -11,15 +11,19 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
-from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of
+from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
 from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
 from leapstudy.did.inference.record import Inference, Method, MethodName, answer_of
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
+from leapstudy.did.own_years import each_alone
 from leapstudy.did.permutation import Permutation, conley_taber, exact
-from leapstudy.did.spread import Detectable, detectable, spread_of
+from leapstudy.did.spread import Detectable, detectable, mde_factor, spread_of
 
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
+
+ALONE = ["district_code", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "mde_pp"]
+"""Columns of `each_by_itself`."""
 
 NO_CLUSTERS = (
     "A cluster-robust p-value with one treated unit is refused: it rejects a true null in more than 8 of "
@@ -80,6 +84,22 @@ def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
         except BadInput:
             continue
     return "permutation", _permuted(sample)
+
+
+def each_by_itself(sample: Sample) -> pd.DataFrame:
+    """Return each treated district's own effect, in the sample's order.
+
+    Columns district_code, estimate_pp, se_pp, ci_low_pp and ci_high_pp (t interval, as the pooled model takes it;
+    Donald and Lang 2007), p_value and p_floor (of the test that leads), mde_pp.
+    """
+    rows = []
+    for one in each_alone(sample):
+        spread, (_, test), per_unit = spread_of(one), leading_test(one), points_per_unit(one)
+        ends = (to_points(end, one) for end in (test.estimate, *spread.interval(test.estimate)))
+        effect, low, high = ends
+        mde = per_unit * mde_factor(spread.df) * spread.se
+        rows.append((one.treated[0], effect, per_unit * spread.se, low, high, test.p_value, test.floor, mde))
+    return pd.DataFrame(rows, columns=ALONE)
 
 
 def detectable_of(effect: Effect) -> Detectable:

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -176,20 +176,18 @@ def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tup
 
 def _every(labels: np.ndarray, strata: np.ndarray) -> Iterator[np.ndarray]:
     """Yield every assignment with the same numbers of each label in each stratum."""
-    groups = [(np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
+    places = np.argsort(strata, kind="stable")
+    dealt = [tuple(labels[strata == stratum].tolist()) for stratum in np.unique(strata)]
+    for parts in product(*(tuple(_arrangements(labels_of)) for labels_of in dealt)):
+        drawn = np.empty_like(labels)
+        drawn[places] = [label for part in parts for label in part]
+        yield drawn
 
-    def fill(group: int, free: tuple[int, ...], left: list[int], drawn: np.ndarray) -> Iterator[np.ndarray]:
-        if not free:
-            if group + 1 == len(groups):
-                yield drawn.copy()
-                return
-            units = tuple(int(unit) for unit in groups[group + 1])
-            yield from fill(group + 1, units, sorted({int(label) for label in labels[list(units)]}), drawn)
-            return
-        label, count = left[0], int((labels[groups[group]] == left[0]).sum())
-        for units in combinations(free, count):
-            drawn[list(units)] = label
-            yield from fill(group, tuple(unit for unit in free if unit not in units), left[1:], drawn)
 
-    first = tuple(int(unit) for unit in groups[0])
-    yield from fill(0, first, sorted({int(label) for label in labels[list(first)]}), labels.copy())
+def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield every order of the labels, equal ones told apart by nothing."""
+    if not labels:
+        yield ()
+    for label in sorted(set(labels)):
+        place = labels.index(label)
+        yield from ((label, *rest) for rest in _arrangements(labels[:place] + labels[place + 1 :]))

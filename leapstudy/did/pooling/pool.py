@@ -14,13 +14,13 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import row_of
-from leapstudy.did.inference.compare import leading_test
+from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.inference.noise import noise_before, size_noise
-from leapstudy.did.own_years import each_alone, own_changes
+from leapstudy.did.own_years import own_changes
 from leapstudy.did.permutation import DRAWS, TIE
 from leapstudy.did.pooling.prior import FLAT, Prior
 from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
-from leapstudy.did.spread import LEAST_NOISE, Spread
+from leapstudy.did.spread import LEAST_NOISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +83,16 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
     variance = np.var(own_changes(sample), axis=1, ddof=1)
     shared = float(np.var(changes, ddof=1)) / len(changes)
     shrunk = shrink(effects, variance, shared, threshold_pp, prior)
-    tests = [leading_test(one)[1] for one in each_alone(sample)]
-    p, noise = np.array([test.p_value for test in tests]), _noise(sample)
+    alone, noise = each_by_itself(sample), _noise(sample)
     null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed)
-    se, reach = _interval(sample)
-    table = pd.DataFrame(
-        {
-            "district_code": sample.treated,
-            "estimate_pp": effects,
-            "se_pp": se,
-            "ci_low_pp": effects - reach,
-            "ci_high_pp": effects + reach,
-            "p_value": p,
-            "p_floor": [test.floor for test in tests],
-            "p_bh": stats.false_discovery_control(p),
-            "p_rw": romano_wolf(np.abs(effects) / noise[: len(effects)], null),
-            "shrunken_pp": shrunk.mean_pp,
-            "shrunken_low_pp": shrunk.low_pp,
-            "shrunken_high_pp": shrunk.high_pp,
-            "p_above": shrunk.p_above_zero,
-            "p_above_threshold": shrunk.p_above_threshold,
-        }
+    table = alone.drop(columns="mde_pp").assign(
+        p_bh=stats.false_discovery_control(alone["p_value"]),
+        p_rw=romano_wolf(np.abs(effects) / noise[: len(effects)], null),
+        shrunken_pp=shrunk.mean_pp,
+        shrunken_low_pp=shrunk.low_pp,
+        shrunken_high_pp=shrunk.high_pp,
+        p_above=shrunk.p_above_zero,
+        p_above_threshold=shrunk.p_above_threshold,
     )
     return PooledDistricts(table, shrunk, len(changes), DRAWS, sample.spec.seed)
 
@@ -118,13 +107,6 @@ def _noise(sample: Sample) -> np.ndarray:
         except BadInput:
             continue
     return np.ones(len(sample.treated) + len(sample.comparison))
-
-
-def _interval(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return the standard error of each district's effect, and how far its interval reaches (Donald and Lang 2007)."""
-    n = len(sample.comparison)
-    errors = np.std(own_changes(sample), axis=1, ddof=1) * np.sqrt(1 + 1 / n)
-    return errors, errors * Spread(1.0, n - 1).interval(0.0)[1]
 
 
 def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:

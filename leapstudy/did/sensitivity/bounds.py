@@ -5,14 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.did.eventstudy import EventStudy
-from leapstudy.did.honest import Violation, breakdown, honest_bounds
-from leapstudy.did.permutation import ALPHA
-from leapstudy.did.robust_sets import Problem
+from leapstudy.did.honest import Violation, breakdown, honest_bounds, with_t
 
-NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
 TIMES = (0.0, 1.0)
 """Departures shown, in multiples of the largest one seen before; each takes half a second with nine years."""
 
@@ -93,13 +89,11 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     reference = int(study.table.loc[study.table["is_reference"], "event_time"].iloc[0])
     before = (shown["event_time"] < reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
-    n_pre, n_post = int(before.sum()), int((~before).sum())
+    n_pre = int(before.sum())
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
-    # moderndid takes normal quantiles: errors are widened so that no departure gives the study's own t interval
     t = float(((shown["high_pp"] - shown["estimate_pp"]) / shown["se_pp"]).iloc[0])
-    covariance = study.covariance.to_numpy()[np.ix_(order, order)] * (t / NORMAL) ** 2
-    problem = Problem(b[order], covariance, n_pre, n_post, np.eye(1, n_post)[0])
+    problem = with_t(b[order], study.covariance.to_numpy()[np.ix_(order, order)], n_pre, t)
     found = honest_bounds(problem, kind, [unit * factor for factor in times])
     table = found.rename(columns={"bound": "m"})[["m", "low_pp", "high_pp"]]
     year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)

@@ -72,19 +72,6 @@ def examine(
 ) -> Sensitivity:
     """Relax every assumption of one question in turn.
 
-    Parameters
-    ----------
-    data
-        The study's tables.
-    spec
-        What is asked.
-    treated
-        Codes of the treated districts.
-    attendance, chronic
-        The event studies of the same question.
-    robust
-        Whether robust bounds are made, for several districts together.
-
     Raises
     ------
     BadInput
@@ -150,15 +137,6 @@ def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) 
 
     `did_one_step_up` takes each district's own linear trend off, `did_rebound_adjusted` what its fall predicts,
     `did_covariates` what its traits predict. The specification curve is no rows: it is in the result file.
-
-    Parameters
-    ----------
-    found
-        The analyses.
-    sample
-        The sample of the question.
-    code, district
-        Of the treated district, or of all together.
     """
     one = partial(row_of, sample, code, district)
     steps = records(found.one_step_up)

@@ -13,17 +13,8 @@ NO_TREATED = "no visited student is seen in this month and its base"
 NO_COMPARISON = "fewer comparison students than the minimum are seen in this month and its base"
 
 
-def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None) -> AttGt:
+def att_gt(moments: Moments, choices: Choices) -> AttGt:
     """Estimate ATT(g,t) for every cohort and month that the data can carry.
-
-    Parameters
-    ----------
-    moments
-        Sums by cell.
-    choices
-        Comparison students, base, anticipation, strata.
-    cohorts
-        Only these cohorts; all by default.
 
     Notes
     -----
@@ -32,13 +23,12 @@ def att_gt(moments: Moments, choices: Choices, cohorts: np.ndarray | None = None
     n_g (change of g in s - change of the comparison in s)``. A student counts for a month where seen in it and in its
     base. No small-sample factor.
     """
-    wanted = np.unique(moments.cohort[moments.cohort < NEVER]) if cohorts is None else cohorts
     strata, codes = np.unique(moments.stratum, return_inverse=True)
     if not choices.by_stratum:
         strata, codes = np.array([""]), np.zeros(moments.cells, dtype=int)
     made: list[_One] = []
     refused: list[Refusal] = []
-    for cohort in wanted:
+    for cohort in np.unique(moments.cohort[moments.cohort < NEVER]):
         plan = cells_of(float(cohort), moments.periods, choices)
         if not plan:
             refused.append(Refusal(float(cohort), None, "", NO_BASE))

@@ -5,11 +5,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import stats
 
-from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.staggered.aggregate import Kind
 from leapstudy.students.moments.influence import Cluster
 
 LABELS = {
@@ -61,7 +59,7 @@ class Effects:
     Attributes
     ----------
     key : ndarray, shape (A,)
-        Event time (or cohort, or month); NaN for the overall effect, which is last where there is one.
+        Event time (in tables also cohort or month); NaN for the overall effect, which is last where there is one.
     estimate : ndarray, shape (A,)
         Percentage points.
     covariance : ndarray, shape (A, A)
@@ -71,8 +69,6 @@ class Effects:
         Degrees of freedom of a t statistic.
     cluster : Cluster
     card : Card
-    kind : Kind
-        What the keys are.
     students : ndarray of int, shape (A,), or None
         Visited students behind each effect; None where all rest on those of the card.
     """
@@ -84,7 +80,6 @@ class Effects:
     df: float
     cluster: Cluster
     card: Card
-    kind: Kind = "event"
     students: np.ndarray | None = None
 
     @property
@@ -109,17 +104,7 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
 
     Intervals and p-values are pointwise, from the normal distribution for student clusters and t with G - 1 for
     districts.
-
-    Raises
-    ------
-    BadInput
-        For averages by cohort or month: the table has no column for them.
     """
-    if effects.kind not in ("event", "simple"):
-        raise BadInput(
-            f"Averages of kind {effects.kind!r} have no place in estimates.csv. Legal: event, simple. Show them as a "
-            f"table."
-        )
     se = effects.se
     reach = se * stats.t.ppf(1 - ALPHA / 2, effects.df)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -38,7 +38,6 @@ def cs_effects(
         found.df,
         cluster,
         card,
-        kind,
     )
 
 

@@ -1,7 +1,6 @@
 """What a state decides before a program starts: `params/rollout.yml`, typed and checked."""
 
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -125,7 +124,7 @@ def promised(students: StudentRollout) -> tuple[date | None, str]:
     return opened or (date.fromisoformat(plan.analysis_from) if plan.analysis_from else None), question or plan.question
 
 
-def load_rollout(path: Path | None = None) -> Rollout:
+def load_rollout() -> Rollout:
     """Read `params/rollout.yml`.
 
     Raises
@@ -133,10 +132,10 @@ def load_rollout(path: Path | None = None) -> Rollout:
     BadInput
         If the file is missing, a key is unknown, or a value is not legal; every fault is named.
     """
-    return read_part(path or paths.params() / FILE, Rollout)
+    return read_part(paths.params() / FILE, Rollout)
 
 
-def asked(track: str = "", dollars: float | None = None, path: Path | None = None) -> Rollout:
+def asked(track: str = "", dollars: float | None = None) -> Rollout:
     """Return the choices of `params/rollout.yml` with another track or budget.
 
     Another track than the file's has the first outcome of its scenarios as primary.
@@ -146,7 +145,7 @@ def asked(track: str = "", dollars: float | None = None, path: Path | None = Non
     BadInput
         As `load_rollout`, and for a track that is none.
     """
-    chosen = load_rollout(path)
+    chosen = load_rollout()
     if track:
         check_option("track", track, Track)
     if track and track != chosen.track:

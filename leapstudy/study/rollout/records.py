@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -55,7 +54,7 @@ class DrawRecord:
         return sha256_bytes(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
 
 
-def draws(path: Path | None = None) -> tuple[DrawRecord, ...]:
+def draws() -> tuple[DrawRecord, ...]:
     """Return the draws on record, the first one first; none where there is no record.
 
     Raises
@@ -63,7 +62,7 @@ def draws(path: Path | None = None) -> tuple[DrawRecord, ...]:
     BadInput
         If a record was changed or taken out.
     """
-    file = path or paths.params() / FILE
+    file = paths.params() / FILE
     if not file.is_file():
         return ()
     try:
@@ -81,8 +80,7 @@ def draws(path: Path | None = None) -> tuple[DrawRecord, ...]:
     return found
 
 
-def append(record: DrawRecord, path: Path | None = None) -> None:
+def append(record: DrawRecord) -> None:
     """Write one more draw to the record."""
-    file = path or paths.params() / FILE
-    content = [asdict(item) for item in (*draws(file), record)]
-    write_text_atomic(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    content = [asdict(item) for item in (*draws(), record)]
+    write_text_atomic(paths.params() / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -1,7 +1,6 @@
 """The plan of a rollout, `params/rollout_plan.yml`: written from the choices, frozen by hash and date."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -46,7 +45,7 @@ def decided(chosen: Rollout) -> tuple[str, str]:
     return newest, newest
 
 
-def freeze(chosen: Rollout, reason: str, path: Path | None = None) -> dict[str, Any]:
+def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     """Write and freeze the plan, and return it.
 
     Raises
@@ -54,7 +53,7 @@ def freeze(chosen: Rollout, reason: str, path: Path | None = None) -> dict[str, 
     BadInput
         If a draw was made already, or there is a plan and no reason for another one.
     """
-    file, old = path or paths.params() / FILE, kept_plan(path)
+    old = kept_plan()
     if draws():
         raise BadInput(
             "The draw has been made: a plan cannot be changed after it. What differs is told as a deviation."
@@ -74,7 +73,8 @@ def freeze(chosen: Rollout, reason: str, path: Path | None = None) -> dict[str, 
         "analysis": ANALYSIS,
     }
     content = {"frozen": plan_hash(content), **content}
-    write_text_atomic(file, HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    write_text_atomic(paths.params() / FILE, HEAD + text)
     return content
 
 
@@ -82,7 +82,7 @@ def _choices(chosen: Rollout) -> dict[str, Any]:
     return chosen.model_dump(mode="json", exclude={*LATER, "scenarios"})
 
 
-def kept_plan(path: Path | None = None) -> dict[str, Any]:
+def kept_plan() -> dict[str, Any]:
     """Return the frozen plan; empty where there is none.
 
     Raises
@@ -90,7 +90,7 @@ def kept_plan(path: Path | None = None) -> dict[str, Any]:
     BadInput
         If it was changed after it was frozen.
     """
-    file = path or paths.params() / FILE
+    file = paths.params() / FILE
     if not file.is_file():
         return {}
     plan = read_mapping(file)
