@@ -32,7 +32,7 @@ def _claims() -> Claims:
     return declared
 
 
-def _said() -> dict[str, float]:
+def said() -> dict[str, float]:
     """Return the whole state's chronic absence as the coverage gives it: long before, at the peak, the year after."""
     return _claims().said
 
@@ -40,7 +40,7 @@ def _said() -> dict[str, float]:
 def fall(facts: Facts) -> tuple[int, int]:
     """Return by how many students chronic absence fell in the year after the peak, and how many were ever visited."""
     students = facts.state_chronic_long.set_index("year")["students"]
-    _, peak, after = _said()
+    _, peak, after = said()
     visited = facts.served.set_index("what")["value"]["students visited"]
     return int(students[peak] - students[after]), int(visited)
 
@@ -68,7 +68,7 @@ def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
     state = facts.state_chronic_long.set_index("year")
     percent, students = state["percent"], state["students"]
     back, visited = fall(facts)
-    said_pct = _said()
+    said_pct = said()
     early, peak, after = said_pct
     before = percent[: _claims().before]
     off = {year: float(abs(percent[year] - said)) for year, said in said_pct.items()}
