@@ -64,6 +64,7 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
         with FileLock(shared / f"{name}.lock"):
             if not (shared / name).exists():
                 unfinished = shared / f"{name}.part"
+                shutil.rmtree(unfinished, ignore_errors=True)
                 unfinished.mkdir()
                 fill(unfinished)
                 unfinished.rename(shared / name)

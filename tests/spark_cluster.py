@@ -12,16 +12,17 @@ from pathlib import Path
 PATIENCE = 120
 """Seconds until master and worker must have come up."""
 
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""A session that lives for minutes: what the second compiler and parallel collection cost never comes back."""
+
 DEFAULTS = {
     "spark.driver.host": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
-    "spark.ui.enabled": "false",
     # compiling code for hundreds of sums takes longer than a few hundred students do without
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    # a session that lives for minutes: what the second compiler and parallel collection cost never comes back
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": SHORT_LIVED,
+    "spark.executor.extraJavaOptions": SHORT_LIVED,
     "spark.executor.memory": "768m",
 }
 
@@ -42,7 +43,8 @@ def cluster(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     address, home = f"spark://127.0.0.1:{port}", Path(pyspark.__file__).parent
     where = ["--host", "127.0.0.1", "--webui-port", "0"]
-    env = {**os.environ, "SPARK_CONF_DIR": str(folder), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m"}
+    daemons = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED}
+    env = {**os.environ, **daemons, "SPARK_CONF_DIR": str(folder), "SPARK_LOCAL_IP": "127.0.0.1"}
 
     def start(role: str, *arguments: str) -> subprocess.Popen[bytes]:
         name = f"org.apache.spark.deploy.{role.lower()}.{role}"
