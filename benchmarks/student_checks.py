@@ -30,6 +30,8 @@ from leapstudy.study.student_outcomes import outcome_effects
 OUT = Path(__file__).parent / "results" / "student_checks.csv"
 REPLICATES, OF_OUTCOMES, SEED = 10, 24, 20261128
 DISTRICTS = {"0640011": 2000}
+LEAVE = 0.03
+"""Share leaving in a month where outcomes are followed: with the state's own few of a district's visited would leave."""
 NUMBERS = ["estimate_pp", "se_pp", "low_pp", "high_pp"]
 
 
@@ -56,6 +58,7 @@ def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFram
         visits__pick=pick,
         effect__path=path,
         effect__null_district=False,
+        **({"attrition__monthly": LEAVE} if outcomes else {}),
     )
     with tempfile.TemporaryDirectory() as folder:
         files = write_simulation(Path(folder) / "students.parquet", config)

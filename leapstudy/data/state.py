@@ -23,12 +23,10 @@ Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 
 
 class Place(Part):
-    """The state and the agency that publishes its figures."""
+    """The state, whose own row of figures stands beside those of its units."""
 
     code: NonEmpty
     name: NonEmpty
-    agency: NonEmpty
-    agency_short: NonEmpty
 
 
 class Program(Part):
@@ -39,7 +37,6 @@ class Program(Part):
     visits: NonEmpty
     announced: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
     starts: NonEmpty
-    starts_complete: bool
     clean_until: SchoolYear
     invented: bool = False
 
@@ -276,11 +273,13 @@ class UnitYear(Part):
     why: NonEmpty
 
 
-class Suppression(Part):
-    """The publisher's rule: the smallest numerator and denominator that are shown."""
+class Claims(Part):
+    """Shares of the whole state, in percent, as news coverage gives them: year -> share, the last two being the peak
+    and the year after; `before` is the last year of the time that they are held against.
+    """
 
-    min_count: Annotated[int, Field(ge=1)]
-    min_group: Annotated[int, Field(ge=1)]
+    said: Annotated[dict[SchoolYear, float], Field(min_length=3, max_length=3)]
+    before: SchoolYear
 
 
 class State(Part):
@@ -299,8 +298,8 @@ class State(Part):
     contrasts: Annotated[dict[NonEmpty, ContrastRule], Field(min_length=1)]
     exclusions: tuple[UnitYear, ...] = ()
     breaks: tuple[UnitYear, ...] = ()
-    suppression: Suppression
     money: Money | None = None
+    claims: Claims | None = None
     notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
 

@@ -25,12 +25,12 @@ from leapstudy.data.tables import Code, Table
 STEPS = ("files", "columns", "codes", "who started when", "groups", "contrasts", "parameters")
 PLACES = {
     "files": ("format", "study", "state"),
-    "columns": ("tables", "suppression", "the whole file"),
+    "columns": ("tables", "the whole file"),
     "codes": ("unit", "calendar", "exclusions", "breaks"),
     "who started when": ("program",),
     "groups": ("groups",),
     "contrasts": ("contrasts", "outcomes", "editions"),
-    "parameters": ("notes", "articles"),
+    "parameters": ("notes", "claims", "articles"),
 }
 """Which parts of `params/state.yml` belong to which step."""
 OF_FILES = ("file", "title", "source", "rights")
@@ -41,7 +41,7 @@ PARTS = ("groups", "contrasts", "outcomes")
 """Parts of the file whose single entries may be set aside while they are not legal."""
 NEXT = {
     "files": "say what the files are in params/state.yml; put back what changed, or `leapstudy data pin FILE` your own",
-    "columns": "mend `tables:` and `suppression:` in params/state.yml, or how the files are read in params/intake.yml",
+    "columns": "mend `tables:` in params/state.yml, or how the files are read in params/intake.yml",
     "codes": "mend `unit:` and `calendar:` in params/state.yml",
     "who started when": "fill the file of starts, one row a unit, then `leapstudy data pin FILE`; mend `program:`",
     "groups": "mend `groups:` in params/state.yml",

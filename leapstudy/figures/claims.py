@@ -9,7 +9,7 @@ from leapstudy.data.names import study_names
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, inches_across, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, WIDE
-from leapstudy.words.claims import PEAK, fall
+from leapstudy.words.claims import fall, said
 from leapstudy.words.findings import state_curve as told
 
 CURVE, BARS = 2.6, 1.35
@@ -66,7 +66,8 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
 def _curve(axes: Axes, state: pd.DataFrame, program: str, narrow: bool) -> None:
     """Draw the curve with the values that matter: both ends, the last full year before, the peak."""
     years, percent = list(state["year"]), state["percent"].astype(float).to_list()
-    start = years.index(PEAK)
+    _, first, _ = said()
+    start = years.index(first)
     cut_short = [place == start - 2 for place in range(len(years))]  # days were counted to mid-March
     hollow = [cut or wording != "exact" for cut, wording in zip(cut_short, state["wording"], strict=True)]
     axes.plot(range(len(years)), percent, color=INK, linewidth=2)
@@ -86,8 +87,8 @@ def _curve(axes: Axes, state: pd.DataFrame, program: str, narrow: bool) -> None:
             size=SMALL,
         )
     axes.axvline(start - 0.5, color=INK, linewidth=1.2)
-    axes.text(start - 0.65, 1.0, f"first visits of {program},\nsummer {PEAK[:4]}", ha="right", va="bottom", size=SMALL)
-    named = [0, years.index(PEAK) // 2, len(years) - 1] + ([] if narrow else [years.index(PEAK)])
+    axes.text(start - 0.65, 1.0, f"first visits of {program},\nsummer {first[:4]}", ha="right", va="bottom", size=SMALL)
+    named = [0, start // 2, len(years) - 1] + ([] if narrow else [start])
     axes.set(xlim=(-0.7, len(years) - 0.2), ylim=(0, 1.14 * max(percent)), xticks=named, yticks=[0, 10, 20])
     axes.set_xticklabels([years[place] for place in named])
     axes.get_xticklabels()[2].set_horizontalalignment("right")

@@ -84,14 +84,22 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "heading": heading,
         "first": unit.capitalize(),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points of attendance; "
-            "a dot with its line is the estimate with its 95% interval, the thin line is zero."
-            + (STAYED if any(item.status == EARLIER for item in entries) else "")
+            f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points"
+            f"{_of_outcomes(track, readings)}; a dot with its line is the estimate with its 95% interval, the thin "
+            "line is zero." + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "axis": f"{points(low, 0)} to {points(high, 0)}",
         "simulated": any(item.simulated for item in readings),
         "rows": [_row(item, low, high) for item in pooled_first],
     }
+
+
+def _of_outcomes(track: str, readings: Sequence[Reading]) -> str:
+    """Say which outcome the effects are of; with a plan that names another, all students together have that one."""
+    others = {item.planned for item in readings} - {""}
+    if track == "students" and others:
+        return f" of attendance, of all districts together of {', '.join(sorted(others)).replace('_', ' ')}"
+    return " of attendance"
 
 
 def _pooled(item: Entry) -> bool:

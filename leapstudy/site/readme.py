@@ -3,7 +3,7 @@
 import ast
 
 import nbformat
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
 
 from leapstudy.core import paths
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
@@ -47,7 +47,7 @@ def exhibits() -> str:
 
 def _template(name: str) -> Template:
     environment = Environment(
-        loader=PackageLoader("leapstudy.site"),
+        loader=ChoiceLoader([FileSystemLoader(paths.root() / "docs"), PackageLoader("leapstudy.site")]),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import ibis
 import numpy as np
 import pandas as pd
-from ibis.expr.types import IntegerValue, Table
+from ibis.expr.types import FloatingScalar, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import WAITING
+from leapstudy.core.names import WAITING, check_option
+from leapstudy.students.eligible import CHRONIC_PERCENT, Outcome
 from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lottery import Lottery, units_of
 
 TOP = 100.0
-"""Points of a student who misses no day."""
+"""Points of the whole: a student who misses no day, or all students of a group."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,7 +30,8 @@ class LotteryOutcomes:
     Attributes
     ----------
     outcome : ndarray, shape (N, P)
-        Attendance in points, all days of a period together; NaN where a unit is not seen.
+        In points: attendance, all days of a period together, or the share of students who are chronically absent by the
+        days of the period; NaN where a unit is not seen.
     visited, visits : ndarray, shape (N, P)
         Share of the unit's students visited by the end of the period, and completed visits a student by then.
     start : ndarray of int, shape (N,)
@@ -42,6 +44,8 @@ class LotteryOutcomes:
     level : str
     first, last : str
         First month with the offer, and the last month of the files, ``YYYY-MM``.
+    name : str
+        The outcome: attendance or chronic_absence.
     """
 
     outcome: np.ndarray
@@ -54,13 +58,14 @@ class LotteryOutcomes:
     level: str
     first: str
     last: str
+    name: str = "attendance"
 
     def __repr__(self) -> str:
         return f"LotteryOutcomes({self.outcome.shape[0]} units, {self.outcome.shape[1]} periods; numbers are not shown)"
 
 
-def lottery_outcomes(data: StudentData, lottery: Lottery) -> LotteryOutcomes:
-    """Sum attendance and visits of the units of a draw by period.
+def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendance") -> LotteryOutcomes:
+    """Sum the outcome and the visits of the units of a draw by period.
 
     Parameters
     ----------
@@ -68,6 +73,8 @@ def lottery_outcomes(data: StudentData, lottery: Lottery) -> LotteryOutcomes:
         Opened with its visit log.
     lottery
         From `read_lottery`.
+    name
+        The outcome that the plan names as primary, counted as `leapstudy design` counts it (`eligible.Past`).
 
     Raises
     ------
@@ -77,15 +84,16 @@ def lottery_outcomes(data: StudentData, lottery: Lottery) -> LotteryOutcomes:
     members = units_of(data, lottery)
     panel = engine_table(data)
     rows = panel.join(members, "student")
-    days = rows.group_by(["unit", period_of(rows.month, lottery).name("period")]).agg(
+    by_student = rows.group_by(["unit", "student", period_of(rows.month, lottery).name("period")]).agg(
         enrolled=rows.days_enrolled.sum(), attended=rows.days_attended.sum()
     )
+    by_student = by_student.filter(by_student.enrolled > 0)
     place = _places(lottery)
     periods = len(lottery.starts) + 1
-    table = sealed("summing the outcomes of the draw", days.to_pandas)
+    rates = by_student.group_by(["unit", "period"]).agg(y=_points(by_student, name))
+    table = sealed("summing the outcomes of the draw", rates.to_pandas)
     outcome = np.full((len(place), periods), np.nan)
-    seen = table[table["enrolled"] > 0]
-    outcome[place[seen["unit"]].to_numpy(), seen["period"]] = (TOP * seen["attended"] / seen["enrolled"]).astype(float)
+    outcome[place[table["unit"]].to_numpy(), table["period"]] = table["y"].astype(float)
     _check(outcome, lottery)
     sizes = sealed("counting the units", members.group_by("unit").agg(students=ibis._.count()).to_pandas)
     students = np.zeros(len(place), dtype=int)
@@ -102,7 +110,18 @@ def lottery_outcomes(data: StudentData, lottery: Lottery) -> LotteryOutcomes:
         lottery.level,
         lottery.first,
         data.size.last_month,
+        name,
     )
+
+
+def _points(days: Table, name: str) -> FloatingScalar:
+    """Return a group's outcome in points from its students' days."""
+    check_option("outcome of students", name, Outcome)
+    if name == "attendance":
+        return TOP * days.attended.sum() / days.enrolled.sum()
+    missed = days.enrolled - days.attended
+    chronic = TOP * (TOP * missed).round() >= CHRONIC_PERCENT * (TOP * days.enrolled).round()
+    return TOP * chronic.cast("float64").mean()
 
 
 def period_of(month: ibis.expr.types.DateValue, lottery: Lottery) -> IntegerValue:

@@ -67,7 +67,8 @@ KINDS: dict[str, Kind] = {
         unit="% of students",
         more_is_better=True,
         take="last",
-        trap="Leaving is attrition of every other outcome too; a transfer is no dropout and has no row.",
+        trap="Leaving is attrition of every other outcome too; a transfer is no dropout and has no row. Both sides are "
+        "those still there in the month of the visit.",
     ),
 }
 """By name, in the order in which pages show them. Graduation has no before: it is of cohorts of schools."""

@@ -77,10 +77,10 @@ def control_program(data: StudentData) -> StudentData:
     referred = before.mutate(
         first_visit_month=ibis.ifelse(waits, before.referral, ibis.null("date")),
         risk_ends=ibis.least(before.first_visit_month.fill_null(before.referral), before.referral),
+        followed_until=before.first_visit_month,
     )
-    kept = keep(
-        panel.get_backend(), "finding the referred who were not met", referred.select(*panel.columns, "risk_ends")
-    )
+    columns = (*panel.columns, "risk_ends", "followed_until")
+    kept = keep(panel.get_backend(), "finding the referred who were not met", referred.select(*columns))
     control = StudentData(kept, None, data.simulated)
     if not control.size.visited:
         raise BadInput("Every referred student was met in the month of the referral, so nobody can serve as a control.")

@@ -137,10 +137,10 @@ def _stay(sets: Table, rates: Table) -> Table:
 
 
 def log_chances(sets: Table) -> Table:
-    """Add `log`, the log-chance not to be picked in the month g of a risk set: that of the whole stratum."""
+    """Add `share`, of the whole stratum picked in the month g of a risk set, and `log`, of the chance not to be."""
     left = (sets.ends == sets.g).fill_null(False).cast("float64")
     share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
-    return sets.mutate(log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
+    return sets.mutate(share=share, log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
 
 
 def _people(panel: Table, data: StudentData) -> Table:

@@ -57,7 +57,9 @@ class RiskRows:
     student, school, district : ndarray of int, shape (N,)
         Numbers that stand for them.
     exposure : ndarray, shape (N,)
-        Share of the own school's students who were picked by the end of the months after.
+        Share of the own school's students who were picked by the end of the months after, less the share that was to
+        be expected of those at risk there. The share itself is no lot: many are picked where many come to be absent
+        (Borusyak and Hull 2023, Econometrica 91(6), recentered exposure).
     """
 
     change: np.ndarray
@@ -78,12 +80,13 @@ class RiskSets:
     """The students of all risk sets with their history, kept in the engine; its repr holds no row.
 
     `stays` holds, for the students of `rows`, the log-chance not to be picked in each month at risk: student, h, log.
+    `luck` holds how many more students than expected each school had picked in a month: school_code, h, more.
     """
 
     panel: Table
-    people: Table
     rows: Table
     stays: Table
+    luck: Table
 
     def __repr__(self) -> str:
         return "RiskSets(rows stay in the engine)"
@@ -95,7 +98,7 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
     Parameters
     ----------
     data
-        From `open_students`, with its log where the event is a referral.
+        From `open_students`, with its log where the event is a referral; or `control_program`.
     rules
         From `find_rules`: who is alike in the chance to be picked follows from their windows.
     event
@@ -107,13 +110,27 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
         If the engine fails.
     """
     panel = panel_by(data, event)
-    people = panel.group_by("student").agg(ends=panel.first_visit_month.max())
+    people = _people(panel)
     risk = _with_stratum(_at_risk(panel, people), data, rules, event)
     con, alike = panel.get_backend(), ibis.window(group_by=[risk[name] for name in STRATUM])
     risk = risk.mutate(ever=risk.picked.cast("int8").max().over(alike)).filter(ibis._.ever == 1)
     rows = keep(con, "forming the risk sets", _sampled(risk))
-    chances = log_chances(risk.select("student", "g", "ends", *STRATUM)).semi_join(rows, "student")
-    return RiskSets(panel, people, rows, keep(con, "weighing who stayed", chances.select("student", "log", h="g")))
+    chances = log_chances(risk.select("student", "g", "ends", "school_code", "picked", *STRATUM))
+    stays = chances.semi_join(rows, "student").select("student", "log", h="g")
+    more = chances.picked.cast("float64") - chances.share
+    luck = chances.group_by(["school_code", "g"]).agg(more=more.sum()).rename(h="g")
+    return RiskSets(
+        panel, rows, keep(con, "weighing who stayed", stays), keep(con, "counting the picked by school", luck)
+    )
+
+
+def _people(panel: Table) -> Table:
+    """Return student, cohort, ends (of being at risk) and followed_until (the visit that ends a control's months)."""
+    if "risk_ends" not in panel.columns:
+        panel = panel.mutate(risk_ends=panel.first_visit_month, followed_until=ibis.null("date"))
+    return panel.group_by("student").agg(
+        cohort=panel.first_visit_month.max(), ends=panel.risk_ends.max(), followed_until=panel.followed_until.max()
+    )
 
 
 def panel_by(data: StudentData, event: Event) -> Table:
@@ -127,13 +144,13 @@ def panel_by(data: StudentData, event: Event) -> Table:
 
 
 def _at_risk(panel: Table, people: Table) -> Table:
-    """Return who was seen in the last school month before a cohort month g, not picked before it; `ends` is when."""
+    """Return who was seen in the last school month before a cohort month g, and at risk until then."""
     places = panel.select("student", "month", "district_code", "school_code", "grade", "high_needs")
     seen = lookbacks(panel).drop("district_code").join(places, ["student", "month"])
-    cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
+    cohorts = people.filter(people.cohort.notnull()).select(g=people.cohort).distinct()
     risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
     risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
-    return risk.mutate(picked=(risk.ends == risk.g).fill_null(False))
+    return risk.mutate(picked=(risk.cohort == risk.g).fill_null(False))
 
 
 def _with_stratum(risk: Table, data: StudentData, rules: Sequence[ReferralRule], event: Event) -> Table:
@@ -147,6 +164,7 @@ def _with_stratum(risk: Table, data: StudentData, rules: Sequence[ReferralRule],
         g=month_number(risk.g),
         base=month_number(risk.month),
         ends=month_number(risk.ends).nullif(0),
+        followed_until=month_number(risk.followed_until).nullif(0),
     )
 
 
@@ -166,7 +184,8 @@ def risk_rows(
         The change is then that from the last period that ended before to one that began after.
     take
         Which one: the first, or the last that ended within `months`. A comparison student counts where unpicked to the
-        end of the first, or of `months`.
+        end of the first, or of `months`. For the last, which tells who is still there, both sides are those who were
+        there in the (first school) month of the event: nobody else can be met.
 
     Raises
     ------
@@ -177,12 +196,13 @@ def risk_rows(
     if outcome is None:
         changes = risk.join(_attendance(risk, _rates(sets.panel), months), ["student", "g"])
     else:
+        risk = _there(risk, sets.panel) if take == "last" else risk
         changes = risk.join(_single_values(risk, outcome, months[1], take), ["student", "g"])
     changes = changes.left_join(_stayed(changes, sets.stays), ["student", "g"], rname="{name}_of")
     table = sealed("reading the risk sets", _shown(changes).order_by(["student", "g"]).to_pandas)
     if table.empty:
         raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
-    return _record(table, _exposure(sets.panel, sets.people, table, months[1]))
+    return _record(table, _exposure(sets, table, months[1]))
 
 
 def _rates(panel: Table) -> Table:
@@ -224,9 +244,19 @@ def _single_values(risk: Table, outcome: Table, within: int, take: Literal["firs
     )
 
 
+def _there(risk: Table, panel: Table) -> Table:
+    """Return the rows of students who are seen in the first school month that is not before g."""
+    seen = panel.select("student", month_of=month_number(panel.month))
+    months = seen.select("month_of").distinct()
+    cohorts = risk.select("g").distinct()
+    first = cohorts.join(months, months.month_of >= cohorts.g).group_by("g").agg(month_of=ibis._.month_of.min())
+    return risk.join(first, "g").semi_join(seen, ["student", "month_of"])
+
+
 def _own(then: Table, until: IntegerValue) -> BooleanValue:
     """Return which students are on their side of the risk set to the end of the month `until`."""
-    return then.picked | then.ends.isnull() | (until < then.ends)
+    end = ibis.ifelse(then.picked, then.followed_until, then.ends)
+    return end.isnull() | (until < end)
 
 
 def _stayed(changes: Table, stays: Table) -> Table:
@@ -254,19 +284,16 @@ def _shown(rows: Table) -> Table:
     )
 
 
-def _exposure(panel: Table, people: Table, table: pd.DataFrame, last: int) -> np.ndarray:
-    """Return the share of each row's school that was picked by `last` months after the month of the risk set."""
-    school = panel.group_by("student").agg(school_code=panel.school_code.argmin(panel.month)).join(people, "student")
-    school = school.mutate(ends=month_number(school.ends))
-    counts = school.group_by(["school_code", "ends"]).agg(students=school.count())
-    numbers = sealed("counting the visited by school", counts.to_pandas)
-    size = numbers.groupby("school_code", dropna=False)["students"].sum()
-    picked = numbers[numbers["ends"] > 0]  # the engine numbers a month that never came as 0
+def _exposure(sets: RiskSets, table: pd.DataFrame, last: int) -> np.ndarray:
+    """Return how many more of each row's school than expected were picked by `last` months after g, as a share."""
+    size = sets.panel.group_by("school_code").agg(students=sets.panel.student.nunique())
+    numbers = sealed("counting the picked by school", sets.luck.join(size, "school_code").to_pandas)
+    numbers = numbers.assign(share=numbers["more"] / numbers["students"])
     share = np.zeros(len(table))
     for g in table["g"].unique():
         rows = (table["g"] == g).to_numpy()
-        by_then = picked[picked["ends"] <= g + last].groupby("school_code")["students"].sum()
-        share[rows] = table.loc[rows, "school_code"].map(by_then / size).fillna(0.0)
+        by_then = numbers[numbers["h"] <= g + last].groupby("school_code")["share"].sum()
+        share[rows] = table.loc[rows, "school_code"].map(by_then).fillna(0.0)
     return share
 
 

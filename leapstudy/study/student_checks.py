@@ -22,7 +22,7 @@ from leapstudy.study.student_results import beside
 VISITED, UNEXPOSED, REFERRED = "dr_visited", "dr_low_exposure", "dr_referred"
 LABELS = {
     VISITED: "adjusted for a continuous history, errors by school",
-    UNEXPOSED: "the same, beside schools with few visits (spill-over)",
+    UNEXPOSED: "the same, beside schools with fewer visits than expected (spill-over)",
     REFERRED: "all who were referred, met or not (intention-to-treat)",
 }
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
@@ -65,7 +65,7 @@ def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
 
 
 def beside_unexposed(rows: RiskRows) -> np.ndarray:
-    """Return picked rows, and of the others those in schools where at most the median share was picked."""
+    """Return picked rows, and of the others those of schools at or below the median exposure."""
     others = rows.exposure[~rows.picked]
     return rows.picked | (rows.exposure <= (np.median(others) if len(others) else 0.0))
 

@@ -9,6 +9,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.did.at_risk import (
     NOBODY_FOLLOWED,
     AtRisk,
@@ -42,7 +43,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import primary_outcome
+from leapstudy.study.rollout.written_plan import ATTENDANCE, primary_outcome
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -57,10 +58,10 @@ from leapstudy.study.student_designs import (
 )
 from leapstudy.study.student_lottery import lottery_answer
 from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
-from leapstudy.study.student_outcomes import outcome_effects, outcome_estimates
+from leapstudy.study.student_outcomes import control_effect, outcome_effects, outcome_estimates, primary_answer
 from leapstudy.study.student_paths import headline_bounds, headline_row
 from leapstudy.study.student_raw import raw_paths, rebound
-from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, StudentAnswer
+from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
@@ -96,6 +97,8 @@ class Measured:
     lottery: LotteryAnswer | None = None
     checks: pd.DataFrame | None = None
     outcomes: pd.DataFrame | None = None
+    planned: str = ATTENDANCE
+    primary_control: AdjustedEffect | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -120,10 +123,11 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = _side(placebo_program(data, rules, settings.seed), rules, settings, {})
     except BadInput:
         placebo = None
+    planned = primary_outcome()
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
     sets = risk_sets(data, rules)
-    control, drawn = _control(data, rules, settings), _lottery(data, settings)
+    control, drawn = _control(data, rules, settings), _lottery(data, settings, planned)
     return Measured(
         counts,
         shares,
@@ -135,16 +139,18 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         period,
         drawn,
         checks(data, sets, rules),
-        outcome_effects(data, sets, settings, primary_outcome()),
+        outcome_effects(data, sets, settings, planned),
+        planned,
+        None if drawn else control_effect(data, rules, settings, planned),
     )
 
 
-def _lottery(data: StudentData, settings: StudentSettings) -> LotteryAnswer | None:
+def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> LotteryAnswer | None:
     lottery = lottery_of(settings)
     if lottery is None:
         return None
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
-    outcomes = lottery_outcomes(data, lottery)
+    outcomes = lottery_outcomes(data, lottery, planned)
     return lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
 
 
@@ -259,6 +265,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     if table is not None:
         rows = (*rows, *check_rows(table, rows[0]))
     others = measured.outcomes if table is not None else None
+    primary = None
+    if others is not None and lottery is None:
+        primary = primary_answer(others, measured.primary_control, rows[0])
     if others is not None:
         rows = (*rows, *outcome_estimates(others, rows[0]))
     return StudentAnswer(
@@ -273,16 +282,28 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         rebound=pd.DataFrame() if measured.placebo is None else rebound(_of_place(measured.placebo.moments, code)),
         raw_paths=raw_paths(cells),
         parts=_parts(measured.visited, code, rule, where),
-        estimates=rows if lottery is None else (*lottery.rows, *map(_beside_a_draw, rows)),
+        estimates=_led_by(lottery, primary, rows),
         lottery=lottery,
         checks=table,
         outcomes=others,
+        planned=measured.planned,
+        primary=primary,
     )
 
 
-def _beside_a_draw(row: Estimate) -> Estimate:
-    """Return a row of a design without a draw as what it is beside one: a sensitivity check."""
-    return replace(row, role="sensitivity") if row.role == "main" else row
+def _led_by(
+    lottery: LotteryAnswer | None, primary: PrimaryAnswer | None, rows: tuple[Estimate, ...]
+) -> tuple[Estimate, ...]:
+    """Return all rows, first those of what leads; beside a draw or another outcome no other row is a main one."""
+    if lottery is None and primary is None:
+        return rows
+    others = [replace(row, role="sensitivity") if row.role == "main" else row for row in rows]
+    if lottery is not None:
+        return (*lottery.rows, *others)
+    assert primary is not None
+    lead = (primary.main, *([] if primary.control is None else [primary.control]))
+    same = {(row.outcome, row.estimator) for row in lead}
+    return (*lead, *(row for row in others if (row.outcome, row.estimator) not in same))
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:

@@ -64,7 +64,7 @@ def lottery_answer(
         raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
     found = _estimates(drawn, used, seed)
     lost, lost_words = _attrition(offered, used)
-    verdict = _verdict(found.offer, found.before)
+    verdict = _verdict(found.offer, found.before, lower_is_better=drawn.name == "chronic_absence")
     rows = found.rows(_blank(drawn, edition, sizes), seed)
     card = (
         ("Units drawn", f"{drawn.level}s; {_about(offered.sum())} offered visits, {_about((~offered).sum())} wait"),
@@ -146,7 +146,7 @@ def _blank(drawn: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> Esti
         track="students",
         district_code=ALL_DISTRICTS,
         district="all districts of the draw",
-        outcome="attendance_rate",
+        outcome="attendance_rate" if drawn.name == "attendance" else drawn.name,
         comparison=WAITING,
         n_treated=sizes[True],
         n_comparison=sizes[False],
@@ -205,8 +205,15 @@ def _visited(blank: Estimate, name: str, found: ComplierEffect) -> Estimate:
     )
 
 
-def _verdict(effect: Rollout, before: Rollout) -> Verdict:
-    verdict = decide(effect.estimate, effect.redraw_low, effect.redraw_high, effect.p_value, p_floor=effect.p_floor)
+def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verdict:
+    verdict = decide(
+        effect.estimate,
+        effect.redraw_low,
+        effect.redraw_high,
+        effect.p_value,
+        p_floor=effect.p_floor,
+        lower_is_better=lower_is_better,
+    )
     if before.p_value <= BROKEN:
         reason = (
             f"Before the first start the sides differ by {before.estimate:+.2f} points (p = {before.p_value:.4f}): "

@@ -1,8 +1,12 @@
 """What else changed for visited students: each outcome on its own clock, doubly robust, corrected for their number.
 
-The plan names the primary outcome, attendance where it names none. The others are secondary: their p-values are
-Holm's, over all of them, attendance included where it is one of them.
+The plan names the primary outcome, attendance where it names none; it leads the pages. The others are secondary: their
+p-values are Holm's, over all of them, attendance included where it is one of them.
 """
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +20,13 @@ from leapstudy.evidence.verdict import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
-from leapstudy.students.risk_rows import WITHIN, RiskSets, risk_rows
+from leapstudy.students.placebo import control_program
+from leapstudy.students.referral_rule import ReferralRule
+from leapstudy.students.risk_rows import WITHIN, RiskSets, risk_rows, risk_sets
 from leapstudy.students.settings import StudentSettings, input_files
 from leapstudy.study.rollout.written_plan import ATTENDANCE, require_table
 from leapstudy.study.student_checks import effect_of_rows
-from leapstudy.study.student_results import beside
+from leapstudy.study.student_results import PrimaryAnswer, beside
 
 OUTCOME_COLUMNS = (
     "outcome",
@@ -36,7 +42,11 @@ OUTCOME_COLUMNS = (
     "n_comparison",
     "reason",
 )
-ESTIMATOR = "dr_outcome"
+ESTIMATOR, NOT_MET = "dr_outcome", "dr_outcome_not_met"
+"""Estimators of the rows: effect on the visited, and of the primary outcome the control, referred and not met."""
+FEWEST_LEFT = 10
+"""Visited students who left below which no interval of a share keeps its level (Wald's, in np < 10)."""
+TOO_RARE = f"Fewer than {FEWEST_LEFT} visited students left: too few to say how sure an effect on leaving is."
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
 
 
@@ -71,7 +81,7 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
     table = open_outcomes(data, path, settings.reading)
     effects = {name: _effect(sets, table, name) for name in KINDS}
     if primary != ATTENDANCE:
-        if isinstance(effects[primary], str):
+        if isinstance(effects[primary], str) and not settings.draw:
             raise BadInput(f"The plan names {primary} as the primary outcome: {effects[primary]}")
         effects = {primary: effects.pop(primary), ATTENDANCE: effect_of_rows(risk_rows(sets, HEADLINE), FEW), **effects}
     secondary = [(name, one.p_value) for name, one in effects.items() if not isinstance(one, str) and name != primary]
@@ -94,23 +104,67 @@ def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
         rows = risk_rows(sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
     except BadInput as error:
         return str(error)
+    if KINDS[name].take == "last" and (rows.change[rows.picked & np.isfinite(rows.change)] != 0).sum() < FEWEST_LEFT:
+        return TOO_RARE
     return effect_of_rows(rows, FEW)
 
 
 def outcome_estimates(table: pd.DataFrame, main: Estimate) -> tuple[Estimate, ...]:
     """Return the outcomes beyond attendance as rows of `estimates.csv`; attendance itself is there already."""
-    return tuple(
-        beside(
-            main,
-            row,
-            outcome=row.outcome,
-            estimator=ESTIMATOR,
-            pre="last period before the month",
-            post="last value within six months"
-            if KINDS[row.outcome].take == "last"
-            else "first period begun after the month",
-            p_value=row.p_holm,
-            p_method="t, clustered by school" + ("" if row.primary else "; Holm over secondary outcomes"),
-        )
-        for row in table[(table["reason"] == "") & (table["outcome"] != ATTENDANCE)].itertuples()
+    rows = table[(table["reason"] == "") & (table["outcome"] != ATTENDANCE)]
+    return tuple(_estimate(main, row) for row in rows.itertuples())
+
+
+def _estimate(main: Estimate, row: Any) -> Estimate:
+    last = KINDS[row.outcome].take == "last"
+    return beside(
+        main,
+        row,
+        outcome=row.outcome,
+        estimator=ESTIMATOR,
+        pre="last period before the month",
+        post="last value within six months" if last else "first period begun after the month",
+        p_value=row.p_holm,
+        p_method="t, clustered by school" + ("" if row.primary else "; Holm over secondary outcomes"),
     )
+
+
+def control_effect(
+    data: StudentData, rules: Sequence[ReferralRule], settings: StudentSettings, primary: str
+) -> AdjustedEffect | None:
+    """Return what the primary outcome shows for students who were referred and not met, where zero is expected.
+
+    None where attendance is primary, whose control is the recommended design's, or nobody can be followed.
+    """
+    path = input_files(settings).get("outcomes")
+    if primary == ATTENDANCE or path is None:
+        return None
+    try:
+        sets = risk_sets(control_program(data), rules)
+    except BadInput:
+        return None
+    effect = _effect(sets, open_outcomes(data, path, settings.reading), primary)
+    return None if isinstance(effect, str) else effect
+
+
+def primary_answer(table: pd.DataFrame, control: AdjustedEffect | None, attendance: Estimate) -> PrimaryAnswer | None:
+    """Return the plan's primary outcome as the row that leads, with its control; None where attendance is primary."""
+    rows = table[table["primary"]]
+    if rows.empty:
+        return None
+    main = replace(_estimate(attendance, next(rows.itertuples())), role="main")
+    if control is None:
+        return PrimaryAnswer(main, None)
+    zero = replace(
+        main,
+        role="placebo",
+        estimator=NOT_MET,
+        estimate_pp=control.estimate,
+        se_pp=control.se,
+        ci_low_pp=control.low,
+        ci_high_pp=control.high,
+        p_value=control.p_value,
+        n_treated=control.n_treated,
+        n_comparison=control.n_comparison,
+    )
+    return PrimaryAnswer(main, zero)

@@ -100,6 +100,17 @@ class StudentBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class PrimaryAnswer:
+    """The outcome that leads without a draw, where the plan names another one than attendance.
+
+    `main` is its effect on the visited, `control` what it shows for those referred and not met (None: not to be had).
+    """
+
+    main: Estimate
+    control: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
 class LotteryAnswer:
     """What a draw says, as its pages need it.
 
@@ -167,6 +178,10 @@ class StudentAnswer:
         Of all districts together only: the columns `student_checks.CHECK_COLUMNS`.
     outcomes : pandas.DataFrame or None
         The same for outcomes beyond attendance: the columns `student_outcomes.OUTCOME_COLUMNS`.
+    planned : str
+        The outcome that the plan names as primary.
+    primary : PrimaryAnswer or None
+        Of all districts together only, where that is not attendance and nobody drew lots.
     """
 
     code: str
@@ -184,6 +199,20 @@ class StudentAnswer:
     lottery: LotteryAnswer | None = None
     checks: pd.DataFrame | None = None
     outcomes: pd.DataFrame | None = None
+    planned: str = "attendance"
+    primary: PrimaryAnswer | None = None
+
+    @property
+    def leading(self) -> Estimate | None:
+        """The row that the pages lead with: of a draw, of the plan's primary outcome, or of the recommended design."""
+        if self.lottery is not None:
+            return self.lottery.offer
+        return self.design().main if self.primary is None else self.primary.main
+
+    @property
+    def leads_with_path(self) -> bool:
+        """Whether the recommended design's attendance, month by month, leads the pages."""
+        return self.lottery is None and self.primary is None
 
     def design(self, name: DesignName = RECOMMENDED) -> DesignAnswer:
         """Return one design by name."""

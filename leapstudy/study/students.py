@@ -19,7 +19,14 @@ from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.outcomes import KINDS
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
-from leapstudy.study.student_results import DesignAnswer, LotteryAnswer, PreTrend, StudentAnswer, StudentBounds
+from leapstudy.study.student_results import (
+    DesignAnswer,
+    LotteryAnswer,
+    PreTrend,
+    PrimaryAnswer,
+    StudentAnswer,
+    StudentBounds,
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,16 +79,14 @@ class StudentStudy:
 
     def __repr__(self) -> str:
         """Return what was measured in a few lines; never a row."""
-        main = self.answer.design().main
+        main = self.answer.leading
         effect = (
             "hidden or refused"
             if main is None
-            else f"{number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)})"
+            else f"{number(main.estimate_pp)} percentage points ({between(main.ci_low_pp, main.ci_high_pp)}) of "
+            f"{main.outcome.replace('_', ' ')}, {main.post}"
         )
-        return (
-            f"Students of {self.name}\n  Effect   {effect}, {self.headline_words}\n  Counts   {self.sizes}\n  "
-            f"Source   {self.source}"
-        )
+        return f"Students of {self.name}\n  Effect   {effect}\n  Counts   {self.sizes}\n  Source   {self.source}"
 
     @property
     def source(self) -> str:
@@ -134,9 +139,8 @@ class StudentStudy:
 
     @property
     def mde_pp(self) -> float | None:
-        """The smallest effect that the recommended design finds with 80% power at 5%; None where it is refused."""
-        drawn = self.answer.lottery
-        main = self.answer.design().main if drawn is None else drawn.offer
+        """The smallest effect that what leads finds with 80% power at 5%; None where it is refused."""
+        main = self.answer.leading
         if main is None or main.se_pp is None:
             return None
         return main.se_pp * mde_factor(main.n_treated + main.n_comparison - 1)
@@ -174,8 +178,8 @@ class StudentStudy:
 
     @property
     def unobserved(self) -> Strength | None:
-        """How strong a reason that nobody recorded must be to explain the recommended design's effect away."""
-        main = self.answer.design().main
+        """How strong a reason that nobody recorded must be to explain away the effect that no draw protects."""
+        main = self.answer.design().main if self.answer.primary is None else self.answer.primary.main
         if main is None or not main.se_pp:
             return None
         return strength(main.estimate_pp, main.se_pp, main.n_treated + main.n_comparison - 1)
@@ -190,8 +194,10 @@ class StudentStudy:
         """What may be said: the effect beside the placebo, months before and control; None without an effect."""
         if self.answer.lottery is not None:
             return self.answer.lottery.verdict
-        design = self.answer.design()
-        return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
+        design, primary = self.answer.design(), self.answer.primary
+        if primary is None:
+            return student_verdict(design.main, design.placebo, self.answer.control, self.answer.pre_trend)
+        return primary_verdict(primary, design.placebo, self.answer.control, self.answer.pre_trend)
 
     def save(self, result_path: str) -> None:
         """Write the result file; an empty path writes nothing."""
@@ -249,6 +255,42 @@ def student_verdict(
     return beyond_control(verdict, main.se_pp or 0.0, control_pp, control_se)
 
 
+def primary_verdict(
+    primary: PrimaryAnswer, placebo: Estimate | None, control: Estimate | None, pre_trend: PreTrend | None
+) -> Verdict:
+    """Return the verdict on a primary outcome other than attendance; of `KINDS` less or more is better.
+
+    Parameters
+    ----------
+    primary
+        Its effect, and what it shows for those referred and not met, where zero is expected.
+    placebo, control, pre_trend
+        Of attendance: they do not refute the primary outcome, but where one rejects nothing is claimed.
+    """
+    main, own = primary.main, primary.control
+    windows = [
+        Window(name, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, row.p_value, own=row is own)
+        for name, row in (
+            ("Referred and not met", own),
+            ("Attendance, drawn by the rule before any visit", placebo),
+            ("Attendance, referred and not met", control),
+        )
+        if row is not None
+    ]
+    verdict = decide(
+        main.estimate_pp,
+        main.ci_low_pp,
+        main.ci_high_pp,
+        main.p_value,
+        windows=windows,
+        pre_trend_p=None if pre_trend is None else pre_trend.p_value,
+        pre_trend_fits=False,
+        lower_is_better=not KINDS[main.outcome].more_is_better,
+    )
+    own_pp, own_se = (None, 0.0) if own is None else (own.estimate_pp, own.se_pp or 0.0)
+    return beyond_control(verdict, main.se_pp or 0.0, own_pp, own_se)
+
+
 def study_students(district: str) -> StudentStudy:
     """Return the student track's study of one district, or of all (`all-districts`).
 
@@ -294,18 +336,19 @@ def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 def _answer(content: Mapping[str, Any]) -> StudentAnswer:
     rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
-    lottery = content["lottery"]
+    lottery, primary = content["lottery"], content["primary"]
     made_of = {
         **content,
         "lottery": None if lottery is None else _lottery(lottery),
         **{name: None if content[name] is None else _frame(content[name]) for name in ("checks", "outcomes")},
         **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
         "rule": None if rule is None else ReferralRule(**rule),
-        "control": None if content["control"] is None else Estimate(**content["control"]),
+        "control": _row(content["control"]),
         "pre_trend": None if trend is None else PreTrend(**trend),
         "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
         "designs": tuple(_design(item) for item in content["designs"]),
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
+        "primary": None if primary is None else PrimaryAnswer(Estimate(**primary["main"]), _row(primary["control"])),
     }
     return StudentAnswer(**made_of)
 
@@ -324,7 +367,6 @@ def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
 
 
 def _design(content: Mapping[str, Any]) -> DesignAnswer:
-    rows = {name: None if content[name] is None else Estimate(**content[name]) for name in ("main", "placebo")}
     return DesignAnswer(
         name=content["name"],
         path=_frame(content["path"]),
@@ -332,5 +374,10 @@ def _design(content: Mapping[str, Any]) -> DesignAnswer:
         overlap=content["overlap"],
         refused=tuple(content["refused"]),
         card=tuple((label, text) for label, text in content["card"]),
-        **rows,
+        main=_row(content["main"]),
+        placebo=_row(content["placebo"]),
     )
+
+
+def _row(content: Mapping[str, Any] | None) -> Estimate | None:
+    return None if content is None else Estimate(**content)

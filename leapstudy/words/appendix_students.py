@@ -13,6 +13,22 @@ from leapstudy.words.appendix_source import Answer, Source, absent
 
 def estimand(source: Source) -> Answer:
     """What is estimated, with its card."""
+    reading = source.reading
+    outcome = "attendance" if reading.outcome == "attendance_rate" else reading.outcome.replace("_", " ")
+    if reading.draw is not None:
+        card = source.at("answer", "lottery", "card")
+        text = (
+            f"The average effect of being offered visits by lot on {outcome} (intention-to-treat), {reading.post}, "
+            f"against {reading.n_comparison:,} students who wait; base: {reading.pre}. The points below are of the "
+            "design without a draw, which stands beside it as a check."
+        )
+        return text, Table(pd.DataFrame(card, columns=["What", "Value"]), "The draw")
+    if source.at("answer", "primary") is not None:
+        return (
+            f"The plan's primary outcome is {outcome}: the average effect of a first visit on visited students (ATT), "
+            f"{reading.post}, doubly robust over {reading.pre} and history, errors by school. The points below are of "
+            "attendance, which is secondary here."
+        )
     text = (
         f"The average effect of a first visit on the attendance of visited students (ATT), over {source.reading.post} "
         f"since that visit: "

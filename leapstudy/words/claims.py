@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.frames import records
 from leapstudy.core.phrases import number
 from leapstudy.core.table import Table
 from leapstudy.data import Facts
+from leapstudy.data.names import program_name, study_names
+from leapstudy.data.state import Claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +25,24 @@ class Verdict:
     verdict: str
 
 
-PEAK, AFTER = "2021-22", "2022-23"
-"""The school year of the state's peak, which is the first with visits, and the one after."""
-SAID_PCT = {"2018-19": 10.0, PEAK: 23.7, AFTER: 20.0}
-"""Chronic absence of the whole state as the coverage gives it."""
+def _claims() -> Claims:
+    declared = study_names().state.claims
+    if declared is None:
+        raise BadInput("params/state.yml declares no `claims:`, so that no claim can be held to figures.")
+    return declared
+
+
+def said() -> dict[str, float]:
+    """Return the whole state's chronic absence as the coverage gives it: long before, at the peak, the year after."""
+    return _claims().said
 
 
 def fall(facts: Facts) -> tuple[int, int]:
     """Return by how many students chronic absence fell in the year after the peak, and how many were ever visited."""
     students = facts.state_chronic_long.set_index("year")["students"]
+    _, peak, after = said()
     visited = facts.served.set_index("what")["value"]["students visited"]
-    return int(students[PEAK] - students[AFTER]), int(visited)
+    return int(students[peak] - students[after]), int(visited)
 
 
 def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
@@ -58,28 +68,30 @@ def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
     state = facts.state_chronic_long.set_index("year")
     percent, students = state["percent"], state["students"]
     back, visited = fall(facts)
-    early = next(iter(SAID_PCT))
-    before = percent[:"2019-20"]
-    off = {year: float(abs(percent[year] - said)) for year, said in SAID_PCT.items()}
+    said_pct = said()
+    early, peak, after = said_pct
+    before = percent[: _claims().before]
+    off = {year: float(abs(percent[year] - said)) for year, said in said_pct.items()}
     close = {year: gap <= tolerance for year, gap in off.items()}
     told = {
         year: f"The rate {'agrees' if close[year] else f'is {number(gap, 1)} points off, more than {tolerance:g}'}."
         for year, gap in off.items()
     }
-    rate = {year: f"{percent[year]:.1f}% in {year}" for year in SAID_PCT}
-    fewer = f"{int(students[PEAK]):,} - {int(students[AFTER]):,} = {back:,} students fewer in the whole state"
+    rate = {year: f"{percent[year]:.1f}% in {year}" for year in said_pct}
+    fewer = f"{int(students[peak]):,} - {int(students[after]):,} = {back:,} students fewer in the whole state"
+    name = program_name()
     credit = (
-        f"The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom LEAP visited: "
-        "the claim credits LEAP with all of it."
+        f"The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom {name} "
+        f"visited: the claim credits {name} with all of it."
     )
     over = f"{before.min():.1f} to {before.max():.1f}% over nine years"
     return [
         (f"{rate[early]}; {over}", close[early], told[early]),
-        (rate[PEAK], close[PEAK], told[PEAK]),
+        (rate[peak], close[peak], told[peak]),
         (
-            f"{rate[AFTER]}; {fewer}; LEAP visited {visited:,}",
-            close[AFTER] and back <= visited,
-            f"{told[AFTER]} {credit}",
+            f"{rate[after]}; {fewer}; {name} visited {visited:,}",
+            close[after] and back <= visited,
+            f"{told[after]} {credit}",
         ),
     ]
 

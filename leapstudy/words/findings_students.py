@@ -4,14 +4,16 @@ import textwrap
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, counted, number, percent, points, probability
-from leapstudy.evidence.verdict import rejects
+from leapstudy.did.permutation import ALPHA
+from leapstudy.evidence.verdict import SMALL_PP, rejects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
-from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, StudentBounds
+from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer, StudentBounds
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.bounds import breakdown_words
 from leapstudy.words.findings import LINE, Finding
@@ -28,6 +30,8 @@ def answer(study: StudentStudy) -> str:
     """Say the effect with its interval, its placebo and what the textbook design would have said, in one breath."""
     if study.answer.lottery is not None:
         return lottery(study)
+    if study.answer.primary is not None:
+        return _primary(study, study.answer.primary)
     design, textbook = study.answer.design(), study.answer.design("never")
     if design.main is None:
         return f"{study.name}: no effect can be estimated. {_refusals(design)}"
@@ -38,8 +42,33 @@ def answer(study: StudentStudy) -> str:
         f"{_with_interval(design.main)} points more than that of students at risk in the same month with the same "
         f"absence before. {_placebo_words(design)} {_control_words(study.answer.control)} The textbook comparison "
         f"with never visited students gives {_value(textbook.main)}, and "
-        f"{_value(textbook.placebo)} where nobody was visited."
+        f"{_value(textbook.placebo)} where nobody was visited.{_elsewhere(study)}"
     )
+
+
+def _elsewhere(study: StudentStudy) -> str:
+    """Say where the plan's primary outcome is answered, where it is not on this page."""
+    planned = study.answer.planned
+    if planned == "attendance" or not study.answer.leads_with_path:
+        return ""
+    return f" The plan's primary outcome is {plain_outcome(planned)}, answered for all districts together only."
+
+
+def _primary(study: StudentStudy, primary: PrimaryAnswer) -> str:
+    """Say the plan's primary outcome with its interval, its control, and attendance beside it."""
+    verdict, main = study.verdict, primary.main
+    kind = "no_interval" if verdict is None else verdict.kind
+    return (
+        f"{PRIMARY_VERDICTS[kind].format(name=study.name)} The primary outcome by plan, {plain_outcome(main.outcome)}, "
+        f"changed by {_with_interval(main)} points more for visited students than for students at risk in the same "
+        f"month with the same history ({main.p_method}, {probability(main.p_value)}). "
+        f"{_control_words(primary.control)} Attendance, secondary: {_value(study.answer.design().main)}."
+    )
+
+
+def plain_outcome(outcome: str) -> str:
+    """Return an outcome of students as a sentence names it."""
+    return "attendance" if outcome == "attendance_rate" else outcome.replace("_", " ")
 
 
 def lottery(study: StudentStudy) -> str:
@@ -53,17 +82,22 @@ def lottery(study: StudentStudy) -> str:
     offer = drawn.offer
     promised = drawn.promised.rstrip("?. ") or offer.outcome.replace("_", " ")
     return (
-        f"{LOTTERY_VERDICTS[drawn.verdict.kind]} Over {offer.post} attendance of students who were offered visits by "
-        f"lot changed by {_with_interval(offer)} points more than that of students who waited "
+        f"{_lottery_verdict(drawn)} Over {offer.post} {plain_outcome(offer.outcome)} of students who were offered "
+        f"visits by lot changed by {_with_interval(offer)} points more than that of students who waited "
         f"({probability(offer.p_value)}, {offer.p_method}). "
         f"Promised beforehand: {promised}, closed until {drawn.outcomes_from}. "
         f"{dict(drawn.card)['Being visited']} Evidence: {drawn.essa.label}."
     )
 
 
+def _lottery_verdict(drawn: LotteryAnswer) -> str:
+    moved = "raised" if drawn.offer.estimate_pp > 0 else "lowered"
+    return LOTTERY_VERDICTS[drawn.verdict.kind].format(moved=moved, outcome=plain_outcome(drawn.offer.outcome))
+
+
 LOTTERY_VERDICTS = {
-    "positive": "The offer of visits raised attendance.",
-    "negative": "The offer of visits lowered attendance.",
+    "positive": "The offer of visits {moved} {outcome}.",
+    "negative": "The offer of visits {moved} {outcome}.",
     "precise_null": "The offer of visits changed little or nothing.",
     "imprecise_null": "These figures cannot tell an effect of the offer from none.",
     "no_interval": "No interval can be formed, so that nothing can be said of the offer.",
@@ -123,6 +157,22 @@ def unobserved(study: StudentStudy) -> str:
     )
 
 
+def power(study: StudentStudy) -> str:
+    """Say what the test that leads could have found, and whether the effect is equivalent to none."""
+    main, mde = study.answer.leading, study.mde_pp
+    if main is None or main.se_pp is None or mde is None:
+        return "Without a standard error neither power nor equivalence can be told."
+    reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
+    low, high = main.estimate_pp - reach, main.estimate_pp + reach
+    inside = "lies within" if max(-low, high) < SMALL_PP else "does not lie within"
+    return (
+        f"Power: with its own standard error the test that leads finds {number(mde)} points with 80% power at 5%. "
+        f"Equivalence: the 90% CI ({between(low, high)}) {inside} {number(SMALL_PP)} points either way, the "
+        f"margin that is fixed for every study (a day a year), so that the effect is "
+        f"{'' if inside == 'lies within' else 'not '}shown to be equivalent to none (two one-sided tests at 5%)."
+    )
+
+
 VERDICTS = {
     "positive": "{name}: visited students came more often than like students.",
     "negative": "{name}: visited students came less often than like students.",
@@ -133,6 +183,13 @@ VERDICTS = {
     "selection": "{name}: no effect may be claimed, since the picking of students may explain it.",
 }
 """First sentence by verdict; the other kinds cannot arise for students."""
+
+PRIMARY_VERDICTS = {
+    **VERDICTS,
+    "positive": "{name}: visited students missed a tenth of their days less often than like students.",
+    "negative": "{name}: visited students missed a tenth of their days more often than like students.",
+}
+"""The same where chronic absence is the primary outcome."""
 
 
 def _with_interval(estimate: Estimate) -> str:
@@ -189,6 +246,28 @@ def effect(study: StudentStudy) -> Finding:
     title = f"{moved}{beside}{refused.get(verdict.kind, '')}"
     detail = f"95% CI {between(main.ci_low_pp, main.ci_high_pp)} over {study.headline_words}. {trends(study)}"
     return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+
+
+def leading(study: StudentStudy) -> Finding:
+    """Say what a draw, or the plan's primary outcome without one, shows; as the title of the first picture."""
+    main, verdict = study.answer.leading, study.verdict
+    if main is None or verdict is None:
+        return effect(study)
+    who = "students who were offered visits by lot" if study.answer.lottery is not None else "visited students"
+    moved = f"{plain_outcome(main.outcome).capitalize()} of {who} {'rose' if main.estimate_pp > 0 else 'fell'}"
+    title = (
+        f"{moved} {number(abs(main.estimate_pp), 1)} points more than that of {COMPARED[study.answer.lottery is None]}"
+    )
+    refused = {
+        "failed_placebo": ", but no effect may be claimed",
+        "selection": ", but how they were picked may explain it",
+    }
+    unclear = "" if verdict.clear else refused.get(verdict.kind, ", not distinguishable from zero")
+    detail = f"95% CI {between(main.ci_low_pp, main.ci_high_pp)}, {probability(main.p_value)}; {main.post}."
+    return Finding(f"{title}{unclear}", detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+
+
+COMPARED = {True: "like students", False: "students who waited"}
 
 
 def picked(study: StudentStudy) -> Finding:

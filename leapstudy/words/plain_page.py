@@ -184,7 +184,8 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
         high=high,
         range=range_words(effect, say, 2),
     )
-    return sentence, *_visited(reading, say), say["point_note"]
+    elsewhere = (say["answer_elsewhere"],) if reading.planned else ()
+    return sentence, *_visited(reading, say), say["point_note"], *elsewhere
 
 
 def _promised(reading: Reading, say: dict[str, str]) -> str:

@@ -82,6 +82,8 @@ class Reading:
         Where student records are from, in the words of the parameters; empty for published figures.
     draw
         What a draw adds; None where nobody drew lots.
+    planned
+        The outcome that the plan names as primary, where another one leads this page; empty where it leads.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -118,6 +120,7 @@ class Reading:
     tier: str
     eligible: str
     draw: Draw | None = None
+    planned: str = ""
 
     @property
     def p_value(self) -> float | None:
@@ -181,6 +184,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
         draw=_draw(result),
+        planned=_planned(blocks, str(main["outcome"])),
     )
 
 
@@ -232,8 +236,14 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
     return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
 
 
+def _planned(blocks: Mapping[str, Any], leading: str) -> str:
+    planned = str(at(blocks, "answer", "planned") or "")
+    return "" if leading.startswith(planned) else planned
+
+
 def _control(blocks: Mapping[str, Any]) -> Span | None:
-    row = at(blocks, "answer", "control")
+    primary = at(blocks, "answer", "primary")
+    row = at(blocks, "answer", "control") if primary is None else primary["control"]
     return None if row is None else _span(row)
 
 

@@ -119,11 +119,11 @@ SHAPES = {"wide": _wide, "signs": _signs, "subgroups": _subgroups, "several": _s
 SAY = {"signs": ("--pad", "8")}
 """What the files cannot say: every one of their codes has lost a zero at least."""
 SAID = {
-    r"TODO: two letters": "MA", r"TODO: the state\b": "Massachusetts", r"TODO: the agency[^\"]*": "the agency",
-    r"TODO: its short name": "DESE", r"TODO: agency, name[^\"]*": "a file", r"TODO: such as public domain": "public",
+    r"TODO: two letters": "MA", r"TODO: the state\b": "Massachusetts",
+    r"TODO: agency, name[^\"]*": "a file", r"TODO: such as public domain": "public",
     r"TODO: how pages cite[^\"]*": "DESE", r"TODO: the program's full name": "INVENTED PROGRAM", r"TODO: what sentences[^\"]*": "the visits",
-    r"TODO: what was done[^\"]*": "home visits", r"TODO: year and month[^\"]*": "2021-05", r"\"TODO: true if[^\"]*\"": "true",
-    r"TODO: last school year[^\"]*": "2021-22", r"\"TODO: smallest count[^\"]*\"": "6", r"\"TODO: smallest group[^\"]*\"": "10",
+    r"TODO: what was done[^\"]*": "home visits", r"TODO: year and month[^\"]*": "2021-05",
+    r"TODO: last school year[^\"]*": "2021-22",
     r"TODO: what an empty cell means": "not listed",
 }  # fmt: skip
 

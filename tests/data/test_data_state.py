@@ -1,5 +1,6 @@
 """A study is data: every fault in `state.yml` and in the file of starts is named, and words come from there."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -8,6 +9,7 @@ import yaml
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.data import state as declared
 from leapstudy.data.names import study_names
 from leapstudy.data.register import COLUMNS, read_register, starts_of
 from leapstudy.data.state import Calendar, State, load_state, read_state
@@ -47,6 +49,7 @@ def _parts(node, path=()):
         ("preliminary",),
         ("listed",),
         ("shown",),
+        ("said",),
     }:
         if path not in free:
             yield path
@@ -162,3 +165,15 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
     content["groups"]["alliance"]["words"]["long"] = "schools far away"
     _read(tmp_path / "params", content)
     assert study_names().comparison("alliance") == "schools far away"
+
+
+SAID = {("Rule", "min_days"), ("Rule", "grades"), ("State", "articles")}
+"""Keys that tell a reader what a figure counts and which notebooks are one study's own; nothing is computed from them."""
+
+
+def test_every_legal_key_is_read_by_something():
+    package = paths.root() / "leapstudy"
+    text = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*") if path.suffix in (".py", ".j2"))
+    parts = [part for part in vars(declared).values() if isinstance(part, type) and issubclass(part, declared.Part)]
+    keys = {(part.__name__, key) for part in parts for key in part.model_fields}
+    assert {key for key in keys if not re.search(rf"\.{key[1]}\b", text)} == SAID

@@ -33,18 +33,25 @@ def test_two_strata_by_hand():
     assert _unweighted(change, visited, stratum[:, None], np.arange(9)).estimate == pytest.approx(2.0)
 
 
+def _reference(change, visited, x, weight) -> tuple[float, float]:
+    n = len(x)
+    both = np.column_stack([np.ones(n), x])
+    estimate, influence = drdid_panel(change, np.zeros(n), visited.astype(float), both, i_weights=weight)
+    return float(estimate), float(np.std(influence) / np.sqrt(n))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
-def test_it_is_the_reference_s_estimate_and_error(weighted):
-    change, visited, x, _ = _rows()
+def test_it_is_the_reference_s_estimate_and_its_jackknife_by_school(weighted):
+    change, visited, x, school = _rows()
     n = len(change)
     weight = np.random.default_rng(4).uniform(0.5, 3, n) if weighted else np.ones(n)
-    ours = adjusted_effect(change, visited, x, np.arange(n), weight)
-    both = np.column_stack([np.ones(n), x])
-    theirs = drdid_panel(change, np.zeros(n), visited.astype(float), both, i_weights=weight)
-    assert ours.estimate == pytest.approx(theirs[0] if isinstance(theirs, tuple) else theirs["att"], abs=1e-8)
-    reference = theirs[1] if isinstance(theirs, tuple) else theirs["se"]
-    reference = reference if np.isscalar(reference) else np.std(reference) / np.sqrt(n)
-    assert ours.se == pytest.approx(float(reference) * np.sqrt(n / (n - 1)), rel=2e-3)
+    ours, (estimate, se) = adjusted_effect(change, visited, x, school, weight), _reference(change, visited, x, weight)
+    assert ours.estimate == pytest.approx(estimate, abs=1e-8)
+    rest = [school != one for one in range(30)]
+    without = np.array([_reference(change[some], visited[some], x[some], weight[some])[0] for some in rest])
+    assert ours.se == pytest.approx(np.sqrt(29 / 30 * ((without - estimate) ** 2).sum()), rel=2e-3)
+    by_row = adjusted_effect(change, visited, x, np.arange(n), weight).se
+    assert se < by_row < 1.03 * se, "a jackknife of rows is the influence function's error, hardly larger"
 
 
 def test_it_is_what_statsmodels_gives_step_by_step():
@@ -64,7 +71,8 @@ def test_it_is_what_statsmodels_gives_step_by_step():
     compared = (off * (gap - background) + tilt - slope @ (off[:, None] * both).mean(axis=0)) / off.mean()
     ours = adjusted_effect(change, visited, x, np.arange(3000), weight)
     assert ours.estimate == pytest.approx(effect - background, abs=1e-10)
-    assert ours.se == pytest.approx(np.sqrt(((treated - compared) ** 2).sum() / 3000 / 2999), abs=1e-10)
+    influence = np.sqrt(((treated - compared) ** 2).sum() / 3000 / 2999)
+    assert influence < ours.se < 1.015 * influence, "a jackknife of rows is hardly larger than the influence's error"
 
 
 def test_no_copies_of_the_rows_are_made():
@@ -102,7 +110,7 @@ def test_errors_by_school_are_those_of_a_bootstrap_of_schools():
     rng, again = np.random.default_rng(1), []
     for _ in range(150):
         rows = np.concatenate([np.flatnonzero(school == one) for one in rng.integers(0, 30, 30)])
-        again.append(_unweighted(change[rows], visited[rows], x[rows], np.arange(len(rows))).estimate)
+        again.append(_unweighted(change[rows], visited[rows], x[rows], np.arange(len(rows)) % 9).estimate)
     assert _unweighted(change, visited, x, school).se == pytest.approx(np.std(again, ddof=1), rel=0.25)
 
 
@@ -118,6 +126,8 @@ def test_without_anybody_alike_or_with_few_clusters_it_refuses():
     change, visited, x, school = _rows()
     with pytest.raises(BadInput, match="too few to be adjusted"):
         _unweighted(change, visited, x, school % 3)
+    with pytest.raises(BadInput, match="are of one school"):
+        _unweighted(change, visited, x, np.where(visited, 0, 1 + school))
     with pytest.raises(BadInput, match="no like among the others"):
         _unweighted(change, visited, visited[:, None].astype(float), school)
 

@@ -141,6 +141,8 @@ def test_choices_are_checked(tmp_path):
         ({"announced": "soon"}, "isoformat"),
         ({"outcome": "grades"}, "grades"),
         ({"trakc": "units"}, "'trakc'"),
+        ({"track": "units"}, "whole school years"),
+        ({"months_after": None}, "whole school years"),
     ):
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BadInput, match=told):

@@ -18,7 +18,13 @@ from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
-UNITS = {"track": "units", "outcome": "chronic_absence", "strata": {"units": ["org_type"]}, "phases": {"2026-27": 8}}
+UNITS = {
+    "track": "units",
+    "outcome": "chronic_absence",
+    "months_after": None,
+    "strata": {"units": ["org_type"]},
+    "phases": {"2026-27": 8},
+}
 
 
 @pytest.fixture
@@ -110,9 +116,9 @@ def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choi
     root, choices = own
     chosen = choices(track="students", outcome="chronic_absence")
     assert primary_outcome() == "chronic_absence", "until a plan is frozen the choices name it"
-    choices(track="units", outcome="chronic_absence")
+    choices(track="units", outcome="chronic_absence", months_after=None)
     assert primary_outcome() == "attendance", "a plan for districts says nothing of students"
-    choices(track="students", outcome="chronic_absence")
+    choices(track="students", outcome="chronic_absence", months_after=chosen.months_after)
     written_plan.freeze(chosen, "")
     written_plan.check_rollout()
     choices(outcome="attendance")

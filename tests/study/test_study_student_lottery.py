@@ -49,19 +49,20 @@ def drawn(tmp_path_factory):
 
 def _truth(config):
     """Return the true effect of the offer and of being visited, averaged as the estimator averages them."""
-    edges = [10 + int(place) for place in (0, 4)] + [20]
+    edges = [10 + int(place) for place in (0, 4)] + [20]  # school months: September and January of the second year
     gains, seen, sizes = [], [], []
     for block in simulate(config):
         phase = block.referrals.phase
         gain = 100 * (block.absent_without - block.absent)
-        met = np.where(block.referrals.completed, block.referrals.month, 99)
+        since = int((config.visit_months < config.months[10]).sum())  # the visit months begin in summer, before them
+        met = np.where(block.referrals.completed, block.referrals.month - since + 10, 99)
         for place in (0, 1):
             for period in range(place, 2):
                 months = slice(edges[period], edges[period + 1])
                 rows = (phase == place) & block.present[:, 19]
                 wait = (phase > period) & block.present[:, 19]
                 points = gain[:, months].sum(axis=1) / block.days[months].sum()
-                share = met + 10 < edges[period + 1]
+                share = met < edges[period + 1]
                 gains.append(points[rows].mean() - points[wait].mean())
                 seen.append(share[rows].mean() - share[wait].mean())
                 sizes.append(rows.sum())

@@ -57,7 +57,7 @@ def draw(strata: Mapping[str, str], phases: Mapping[str, int], seed: str) -> tup
 
     Examples
     --------
-    >>> drawn = draw({"A": "north", "B": "north", "C": "south"}, {"2027-28": 1}, "42")
+    >>> drawn = draw({"A": "north", "B": "north", "C": "south"}, {"next fall": 1}, "42")
     >>> [item.unit for item in drawn if item.phase != WAITING]
     ['A']
     """

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import Part, read_part
 from leapstudy.data.state import Where
@@ -15,6 +16,10 @@ from leapstudy.students.settings import Rollout as StudentRollout
 
 FILE = "rollout.yml"
 Track = Literal["students", "units"]
+MONTHS = (
+    "months_after counts school months of students: name it where track is students, and leave it empty where it is "
+    "units, whose outcomes are of whole school years"
+)
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -75,7 +80,7 @@ class Rollout(Part):
     strata: Strata
     phases: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
     outcome: Annotated[str, Field(min_length=1)]
-    months_after: Annotated[int, Field(ge=1, le=24)]
+    months_after: Annotated[int, Field(ge=1, le=24)] | None = None
     analysis_from: str
     seed: str
     announced: str
@@ -88,6 +93,8 @@ class Rollout(Part):
         sizes = list(self.phases.values())
         if self.track == "students":
             check_option("outcome of students", self.outcome, Outcome)
+        if (self.track == "students") == (self.months_after is None):
+            raise ValueError(MONTHS)
         if WAITING in self.phases:
             raise ValueError(f"{WAITING!r} is what those are called who are not drawn; give the phase another name")
         if not (all(size < 1 for size in sizes) or all(size >= 1 and size == int(size) for size in sizes)):
@@ -96,6 +103,19 @@ class Rollout(Part):
             if getattr(self, name):
                 date.fromisoformat(getattr(self, name))
         return self
+
+    @property
+    def followed(self) -> int:
+        """School months after the decision in which the outcome of students is measured.
+
+        Raises
+        ------
+        BadInput
+            If none are named.
+        """
+        if self.months_after is None:
+            raise BadInput(f"params/{FILE}: {MONTHS}.")
+        return self.months_after
 
     def places(self, n: int) -> dict[str, int]:
         """Return phase -> places for a list of `n`."""
@@ -150,7 +170,8 @@ def asked(track: str = "", dollars: float | None = None) -> Rollout:
         check_option("track", track, Track)
     if track and track != chosen.track:
         outcomes = getattr(chosen.scenarios, track) or (chosen.outcome,)
-        chosen = chosen.model_copy(update={"track": track, "outcome": outcomes[0]})
+        months = chosen.months_after if track == "students" else None
+        chosen = chosen.model_copy(update={"track": track, "outcome": outcomes[0], "months_after": months})
     if dollars is None:
         return chosen
     return chosen.model_copy(update={"budget": chosen.budget.model_copy(update={"dollars": dollars})})

@@ -136,8 +136,8 @@ def design(chosen: Rollout, settings: StudentSettings | None = None) -> Design:
 
 def _of_students(chosen: Rollout, data: StudentData) -> Design:
     asked, budget = chosen.eligible.students, chosen.budget
-    decisions = past_decisions(data, chosen.months_after, asked.window)[-WINDOWS:]
-    before = past(data, asked.rule, decisions, chosen.months_after, chosen.strata.students)
+    decisions = past_decisions(data, chosen.followed, asked.window)[-WINDOWS:]
+    before = past(data, asked.rule, decisions, chosen.followed, chosen.strata.students)
     n = len(eligible_ids(data, asked.rule, asked.month or months(data)[-1], ()))
     bought = reach(budget.dollars, budget.per_visited_student, budget.met, n)
 
@@ -156,7 +156,7 @@ def _of_students(chosen: Rollout, data: StudentData) -> Design:
         eligible=students_sentence(data, asked.rule, asked.month),
         n_eligible=n,
         reach=bought,
-        past=f"decisions after {', '.join(decisions)}, each with {chosen.months_after} school months after it",
+        past=f"decisions after {', '.join(decisions)}, each with {chosen.followed} school months after it",
         scenarios=tried,
         refused=refused,
         simulated=data.simulated,

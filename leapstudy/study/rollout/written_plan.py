@@ -115,8 +115,8 @@ def check_rollout() -> None:
 
 
 def require_table(primary: str, settings: StudentSettings) -> None:
-    """Refuse a primary outcome of students that no file holds."""
-    if primary == ATTENDANCE or settings.simulated or settings.outcomes:
+    """Refuse a primary outcome of students that no file holds; a draw counts it from the days of its own periods."""
+    if primary == ATTENDANCE or settings.simulated or settings.outcomes or settings.draw:
         return
     raise BadInput(
         f"The plan names {primary} as the primary outcome of students, and params/students.yml names no table of "

@@ -1,0 +1,128 @@
+"""A plan that names chronic absence as primary: verdict, first sentence, first picture, rows and pages follow it."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from leapstudy.core import paths
+from leapstudy.core.estimate import Estimate
+from leapstudy.figures import students_leading
+from leapstudy.students.simulate import default_simulation
+from leapstudy.study.student_lottery import OFFER
+from leapstudy.study.student_outcomes import ESTIMATOR, NOT_MET
+from leapstudy.study.student_results import PreTrend, PrimaryAnswer
+from leapstudy.study.students import primary_verdict, study_students
+from leapstudy.words import findings_students as words
+from leapstudy.words.plain_page import LANGUAGES, plain_page
+from leapstudy.words.reading import read_result
+
+DISTRICTS = {"0640011": 1500, "0770011": 1000}
+
+
+def _change(path, **changes):
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parts, last = key.split("__")
+        target = content
+        for part in parts:
+            target = target[part]
+        target[last] = value
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def _workspace(root):
+    real = paths.root()
+    for name in ("data/raw", "params"):
+        shutil.copytree(real / name, root / name)
+    shutil.copy(real / "requirements.lock", root)
+    _change(root / "params" / "rollout.yml", outcome="chronic_absence")
+    more = {"visits__completed": 0.6, "seed": 7}  # enough who were not met to be shown
+    _change(
+        root / "params" / "simulation.yml", districts=DISTRICTS, school_size=60, effect__null_district=False, **more
+    )
+
+
+def _effect(pp, se, **more):
+    blank = dict.fromkeys(("district", "comparison", "edition", "pre", "post", "estimator"), "")
+    row = {
+        "track": "students",
+        "district_code": "ALL",
+        "outcome": "chronic_absence",
+        "role": "main",
+        "n_treated": 90,
+        "n_comparison": 400,
+        "estimate_pp": pp,
+        "se_pp": se,
+        "ci_low_pp": pp - 2 * se,
+        "ci_high_pp": pp + 2 * se,
+        "p_value": 0.001 if abs(pp) > 2 * se else 0.5,
+    }
+    return Estimate(**{**blank, **row, **more})
+
+
+def test_a_fall_of_chronic_absence_is_the_gain_and_attendance_may_forbid_to_claim_it():
+    fall, control, zero = _effect(-30, 4), _effect(-2, 4), _effect(0.1, 0.3, outcome="attendance_rate")
+    trend = PreTrend(0.4, 0.2, 6)
+    verdict = primary_verdict(PrimaryAnswer(fall, control), zero, zero, trend)
+    assert verdict.kind == "positive" and verdict.estimate_pp == -30 and verdict.before == "passed"
+    assert primary_verdict(PrimaryAnswer(_effect(30, 4), control), zero, zero, trend).kind == "negative"
+    assert primary_verdict(PrimaryAnswer(fall, _effect(-25, 8, p_value=0.2)), zero, zero, trend).kind == "selection"
+    assert primary_verdict(PrimaryAnswer(fall, None), zero, zero, trend).kind == "selection"
+    rebound = _effect(3, 0.5, outcome="attendance_rate")
+    assert primary_verdict(PrimaryAnswer(fall, control), rebound, zero, trend).kind == "failed_placebo"
+    assert primary_verdict(PrimaryAnswer(fall, control), zero, zero, PreTrend(0.001, 0.2, 6)).kind == "failed_placebo"
+
+
+def _reading(study, folder):
+    study.save(str(folder / "result.json"))
+    return read_result(json.loads((folder / "result.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.slow
+def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatch):
+    _workspace(tmp_path)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    study = study_students("all-districts")
+    first, control, *others = study.answer.estimates
+    assert (first.outcome, first.estimator, first.role) == ("chronic_absence", ESTIMATOR, "main")
+    assert (control.estimator, control.role) == (NOT_MET, "placebo") and control.ci_low_pp < 0 < control.ci_high_pp
+    assert first.estimate_pp < 0 and {row.role for row in others} == {"sensitivity", "placebo"}
+    assert ("chronic_absence", ESTIMATOR) not in {(row.outcome, row.estimator) for row in others}
+    assert study.verdict.estimate_pp == first.estimate_pp
+    assert words.answer(study).startswith(words.PRIMARY_VERDICTS[study.verdict.kind].format(name=study.name))
+    assert "The primary outcome by plan, chronic absence" in words.answer(study)
+    assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
+    reading = _reading(study, tmp_path)
+    assert reading.effect.value == first.estimate_pp and reading.control.value == control.estimate_pp
+    for lang in LANGUAGES:
+        page = plain_page(reading, lang)
+        assert {"en": "chronic absence", "es": "ausentismo cr\u00f3nico"}[lang] in page.title
+        assert len(page.text.split()) <= 350 and f"{-first.estimate_pp:.2f}" in page.text
+    district = study_students("hartford")
+    assert "answered for all districts together only" in words.answer(district)
+    told = plain_page(_reading(district, tmp_path))
+    assert "attendance" in told.title and "The plan names chronic absence as primary" in told.text
+
+
+@pytest.mark.slow
+def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tmp_path, monkeypatch):
+    starts = {"first": "2021-09", "second": "2022-01"}
+    _workspace(tmp_path)
+    offer = {"starts": starts, "share": 0.6, "crossover": 0.03}
+    _change(tmp_path / "params" / "simulation.yml", visits__offer=offer)
+    draw = tmp_path / "data" / "derived" / "simulated" / "students.draw.csv"
+    rollout = {"starts": starts, "outcomes_from": "2022-07-01"}
+    _change(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    default_simulation()
+    study = study_students("all-districts")
+    first, *others = study.answer.estimates
+    assert (first.outcome, first.estimator, first.role) == ("chronic_absence", OFFER, "main")
+    assert "main" not in {row.role for row in others}
+    assert first.estimate_pp < 0 and study.verdict.kind == "positive" and study.answer.lottery.essa.tier in (1, 3)
+    assert words.answer(study).startswith("The offer of visits lowered chronic absence.")
+    assert students_leading.answer(study).title.startswith("Chronic absence of students who were offered visits by lot")
+    page = {section.key: section.text for section in plain_page(_reading(study, tmp_path)).sections}
+    assert page["answer"].startswith("Chronic absence of students who were offered visits by lot fell")
