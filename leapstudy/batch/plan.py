@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
 from leapstudy.data.names import program_name, short, unit_nouns
+from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -211,7 +213,7 @@ def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mappi
 def _district_run(
     data: StudyData, name: str, slug: str, title: str, code: str, settings: Mapping[str, Any], out: Path
 ) -> Run:
-    build_sample(data, _spec(slug, settings), [code])
+    _require_sample(data, _spec(slug, settings), [code])
     extra = {"district": slug, "result_path": str(out / slug / "result.json")}
     return Run(slug, _notebook(name), _inject(slug, _notebook(name), settings, extra), title)
 
@@ -227,12 +229,22 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
         if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
             asked = {key: value for key, value in settings.items() if key in reads}
             spec = _spec(slug, asked)
-            build_sample(data, spec, [item.code for item in leap_districts(data.districts)])
+            _require_sample(data, spec, [item.code for item in leap_districts(data.districts)])
             if spec.prior == "published":
                 _require_prior(data)
         extra = {"result_path": str(out / slug / "result.json")}
         runs.append(Run(slug, notebook, _inject(slug, notebook, settings, extra), _title(notebook)))
     return runs
+
+
+def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
+    """Raise `BadInput` unless the question can be asked, and its placebo: every answer is held against one."""
+    build_sample(data, spec, codes)
+    clock = clock_of(data.state, data.starts, codes)
+    try:
+        build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])
+    except BadInput as reason:
+        raise BadInput(f"Every answer is held against the two years before the start. {reason}") from None
 
 
 def _require_prior(data: StudyData) -> None:

@@ -26,7 +26,7 @@ FAR = 30.0
 """Log-odds beyond which a chance to be visited is 1."""
 ALONE = 1e-10
 """Below this share of the largest, what is left of a column without a cluster is nothing."""
-AT_ONCE = 8
+AT_ONCE = 4
 """Clusters left out at a time; rows by clusters are held in memory."""
 MOST_STEPS = 60
 SMALLEST = 1e-12

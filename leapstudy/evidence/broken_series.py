@@ -51,6 +51,11 @@ class Noise:
     sampling: float
 
 
+def can_screen(rates_pct: pd.DataFrame) -> bool:
+    """Return whether a table has the years and units that a screen needs."""
+    return rates_pct.shape[1] >= 3 and len(rates_pct) >= FEWEST
+
+
 def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the district-years that depart from their series.
 
@@ -92,7 +97,7 @@ def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.Da
     >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
     [[7, '2007-08', 'out and back', 'high']]
     """
-    if rates_pct.shape[1] < 3 or len(rates_pct) < FEWEST:
+    if not can_screen(rates_pct):
         raise BadInput(
             f"A screen for broken series needs at least 3 years and {FEWEST} units; here are "
             f"{rates_pct.shape[1]} and {len(rates_pct)}."

@@ -55,7 +55,7 @@ def moves(answer: Glance, slug: str) -> Exhibit:
     if answer.main.n_treated > 1:
         return permutation(answer)
     asked = panel(
-        slug,
+        None if slug == ALL_SLUG else slug,
         comparison=spec.comparison,
         outcome=spec.outcome,
         contrast=spec.contrast,

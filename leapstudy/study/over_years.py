@@ -27,7 +27,7 @@ from leapstudy.did.long_outcome import (
     whole_contrast,
 )
 from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
-from leapstudy.evidence.broken_series import screen
+from leapstudy.evidence.broken_series import can_screen, screen
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 DRAWS = 1_999
@@ -150,11 +150,12 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
     -------
     DataFrame
         outcome, unit, district, year, pattern, direction, z_in, z_out, departure; see `evidence.broken_series.screen`.
-        An exclusion of `params/state.yml` is not among them: it is no longer there.
+        An exclusion of `params/state.yml` is not among them: it is no longer there. Attendance of too few years or
+        units for a screen has no flags.
     """
     state = data.state
     attendance, students = _attendance(data)
-    published = attendance.notna().to_numpy().any() and students.notna().any()
+    published = attendance.notna().to_numpy().any() and students.notna().any() and can_screen(attendance)
     tables = {"attendance_rate": screen(attendance, students)} if published else {}
     for outcome, item in state.outcomes.items():
         if item.long is not None:

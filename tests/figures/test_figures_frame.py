@@ -61,7 +61,7 @@ def test_the_ruler_fits_and_its_shades_end_where_the_power_does(whole, one, widt
         for item in ruler(whole, width).figure.axes[0].collections
         for path in item.get_paths()
     }
-    power = whole.evidence.power
+    power = whole.answer.detectable
     assert {round(power.half_pp, 3), round(power.mde_pp, 3)} <= edges
 
 
