@@ -37,7 +37,7 @@ def run(slugs: list[str]) -> None:
 
 if __name__ == "__main__":
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
-        importlib.import_module(name)
+        importlib.import_module(name.partition(":")[0])
     every = sys.argv[1].split(",")
     workers = []
     for part in (every[0::2], every[1::2]):
