@@ -89,7 +89,11 @@ def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
     words = {"{program}": program, "{unit}": unit, "{units}": units}
     sentences = yaml.safe_load(text)
     for word, own in words.items():
-        sentences = {key: sentence.replace(word, own) for key, sentence in sentences.items()}
+        first = own[:1].upper() + own[1:]
+        sentences = {
+            key: (sentence.replace(word, first, 1) if sentence.startswith(word) else sentence).replace(word, own)
+            for key, sentence in sentences.items()
+        }
     return sentences
 
 

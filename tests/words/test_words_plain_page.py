@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
 from leapstudy.figures.plain import plain_chart
+from leapstudy.words import plain_page as plain
 from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page
 from leapstudy.words.reading import read_result
 
@@ -305,3 +306,8 @@ def test_an_unknown_comparison_is_an_error():
     with pytest.raises(BadInput, match="Legal: alliance"):
         plain_page(read_result(result(row(1.0, 0.2, 1.8, comparison="neighbors"))))
     assert "chosen by hand" in text(result(row(1.0, 0.2, 1.8, comparison="0830011,2680013")))
+
+
+def test_a_sentence_that_begins_with_the_program_begins_with_a_capital():
+    said = plain._catalog("en", "the visits", "school", "schools")["question_pooled"]
+    assert said.startswith("The visits sent staff") and "in its {n_treated} schools" in said
