@@ -102,7 +102,10 @@ def read_part(path: Path, kind: type[Record]) -> Record:
         If the file is missing or no mapping; else as `checked_part`.
     """
     if not path.is_file():
-        raise BadInput(f"The parameter file {path.name} is missing. Restore params/ from version control.")
+        raise BadInput(
+            f"The parameter file {path.name} is missing. Restore it from version control, or copy the one of the study "
+            "that comes with leapstudy and change its values."
+        )
     return checked_part(read_mapping(path), kind, path.name)
 
 

@@ -74,8 +74,8 @@ class Reading:
         How many of the published effects the interval rules out, of how many.
     coverage, implied
         Share of students visited, and the published effects times that share.
-    dollars_per_day, cost_refusal
-        Cost of an extra day, or the reason why none is named.
+    dollars_per_day
+        Cost of an extra day; None where none can be named.
     tier
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
     source
@@ -116,7 +116,6 @@ class Reading:
     implied: tuple[float, float] | None
     dollars_per_day: Span | None
     days_refusal: str
-    cost_refusal: str
     tier: str
     eligible: str
     draw: Draw | None = None
@@ -180,7 +179,6 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         implied=(min(implied), max(implied)) if implied else None,
         dollars_per_day=_dollars_per_day(blocks),
         days_refusal=str(evidence_at(blocks, "cost", "visited_refusal") or ""),
-        cost_refusal=str(evidence_at(blocks, "cost", "refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
         draw=_draw(result),

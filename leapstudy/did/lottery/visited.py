@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import between, number
 from leapstudy.did.lottery.moments import moments
 from leapstudy.did.lottery.rollout import Adjustment, cells_of, residual, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
@@ -56,9 +57,11 @@ class ComplierEffect:
         if self.shape == "two rays":
             return (
                 "The offer moved few visits: the 95% CI of the effect of a visit is unbounded and excludes only "
-                f"{self.high:.2f} to {self.low:.2f} {unit}."
+                f"{between(self.high, self.low)} {unit}."
             )
-        return f"For those whom the offer moved: {self.estimate:.2f} {unit} (95% CI {self.low:.2f} to {self.high:.2f})."
+        return (
+            f"For those whom the offer moved: {number(self.estimate)} {unit} (95% CI {between(self.low, self.high)})."
+        )
 
 
 def complier_effect(
