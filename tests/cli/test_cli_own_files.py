@@ -129,11 +129,15 @@ def test_every_shape_is_the_same_rows_and_one_district_has_its_answer(workspace,
         "ct_monthly": {"input": _monthly(private / "monthly" / "monthly.txt", rows), "roster": roster},
     }
     log.to_csv(private / "visits.csv", index=False)
-    # a district's own pair has no column for the district; a log without referrals is one too
+    # a district's own pair has no column for the district
     pair = write_pair(private / "own", *(frame.drop(columns="district_code") for frame in (rows, log)))
     columns = {ours: theirs for ours, theirs in NAMES.items() if ours != "district_code"}
     write_settings(root, **{**pair, "columns": columns, "district": "0640011"})
     own = _opened()
+    without = ["district_code", "referral_date"]  # a log without referrals is one too
+    pair = write_pair(private / "bare", rows.drop(columns="district_code"), log.drop(columns=without))
+    columns = {ours: theirs for ours, theirs in NAMES.items() if ours not in without}
+    write_settings(root, **{**pair, "columns": columns, "district": "0640011"})
     assert any(row.role == "main" for row in study_students("hartford").answer.estimates)
     assert len(own[0]) == len(rows) and len(own[1]) == len(log)
     for shape, where in shapes.items():
