@@ -31,8 +31,8 @@ def show(result: Result | Study[Any] | StudentStudy) -> None:
     --------
     >>> import leapstudy as ls
     >>> ls.show(ls.diff_in_diff(ls.panel()))
-    rate_pct in the 15 treated districts changed 0.34 percentage points less than in the 19 comparison
-    districts (95% CI −1.28 to 0.60, p = 0.472). The interval includes zero: it is not statistically
+    rate_pct in the 15 treated units changed 0.34 percentage points less than in the 19 comparison units
+    (95% CI −1.28 to 0.60, p = 0.472). The interval includes zero: it is not statistically
     distinguishable from zero.
     Figure(720x400)
     """

@@ -8,6 +8,7 @@ from own_files import NAMES, SCHOOL_MONTHS, students, write_pair
 
 from leapstudy.cli import before
 from leapstudy.core.errors import BadInput
+from leapstudy.core.parameter_file import read_part
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.students.contract import Reading
 from leapstudy.students.eligible import Rule, eligible_ids, is_chronic, past, past_decisions
@@ -146,7 +147,7 @@ def test_choices_are_checked(tmp_path):
     ):
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BadInput, match=told):
-            load_rollout(path)
+            read_part(path, Rollout)
 
 
 def test_a_student_who_missed_exactly_a_tenth_is_chronic():
