@@ -66,7 +66,7 @@ class Attack:
     def kill(self) -> None:
         """Start a batch, disturb it at a random moment, and look at what it left."""
         process = self.batch(self.out)
-        time.sleep(self.chance.uniform(0.5, self.longest))
+        time.sleep(self.chance.uniform(0.5, 0.8 * self.longest))
         if process.poll() is not None:
             self.recover()
             return
@@ -114,7 +114,7 @@ class Attack:
         self.lost(told.returncode and told.stdout + told.stderr, "verify finds a change")
         self.told["of"] += 1
         self.told["recovered"] += not moved
-        for slug in self.chance.sample(SLUGS, self.chance.choice((1, 1, 2))):
+        for slug in self.chance.sample(SLUGS, self.chance.choice((1, 2, 2))):
             (self.out / slug / self.chance.choice(("notebook.ipynb", "result.json", "manifest.json"))).unlink()
 
 

@@ -59,6 +59,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{number(100 * share, digits)}%"
 
 
+def capital(text: str) -> str:
+    """Return a text as a sentence begins; names inside keep their letters, as they would not by `str.capitalize`."""
+    return text[:1].upper() + text[1:]
+
+
 def counted(n: int, what: str, plural: str = "") -> str:
     """Return ``1 district``, ``2 districts``."""
     return f"{n:,} {what if n == 1 else plural or what + 's'}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import number, points
+from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import OWN_YEAR, study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
@@ -28,7 +28,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
     with styled():
         figure, bottom, top = frame(
             title,
-            f"{caption.sample}; {say['chart_unit']}",
+            f"{capital(caption.sample)}; {say['chart_unit' if reading.effect.bounded else 'chart_unit_open']}",
             caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
             0.42 + ROW * len(rows),
             width=width,
@@ -100,7 +100,7 @@ def _source(reading: Reading, say: dict[str, str]) -> str:
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
     treated = pooled if kind(reading) == "pooled" else reading.name
-    counts = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
+    counts = {"n_treated": f"{reading.n_treated:,}", "n_comparison": f"{reading.n_comparison:,}"}
     pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
     return Caption(

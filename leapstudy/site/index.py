@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, counted, number, points
+from leapstudy.core.phrases import between, capital, counted, number, points
 from leapstudy.data.names import program_name, short, study_names
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.words.plain_page import catalog, plain_page
@@ -120,7 +120,7 @@ def _axis(readings: Sequence[Reading]) -> tuple[float, float]:
 def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
     names = {PLAIN["en"]: "plain page", APPENDIX: "appendix", NOTEBOOK: "notebook" if item.shown else "what failed"}
     base = {
-        "title": _capital(item.reading.name if item.reading else short(item.title)),
+        "title": capital(item.reading.name if item.reading else short(item.title)),
         "status": item.status,
         "shown": item.shown,
         "error": item.error,
@@ -166,7 +166,3 @@ def _article(item: Entry) -> dict[str, Any]:
         "error": item.error,
         "href": f"{item.slug}/{NOTEBOOK}",
     }
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from leapstudy.core.phrases import between, number
+from leapstudy.core.phrases import between, capital, number
 from leapstudy.data.names import outcome_words
 
 DEPARTING = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope", " a year")}
@@ -25,7 +25,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         )
         few = "One coefficient lies before the program, which says little about how large a departure to fear."
         few = few if found["n_pre"] == 1 else f"{found['n_pre']} coefficients lie before the program."
-        return f"{what.capitalize()}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
+        return f"{capital(what)}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
     change, unit = DEPARTING[found["kind"]]
     place = found["table"]["m"].index(largest_bound(found))
     return (

@@ -1,7 +1,17 @@
 """What a notebook prints under the pictures of sensitivity: one sentence each, made by rule."""
 
 from leapstudy.core.frames import records
-from leapstudy.core.phrases import agree, between, counted, interval_words, number, percent, points, probability
+from leapstudy.core.phrases import (
+    agree,
+    between,
+    capital,
+    counted,
+    interval_words,
+    number,
+    percent,
+    points,
+    probability,
+)
 from leapstudy.data.names import counted_units, program_name, unit_noun, unit_nouns
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.pooling.prior import FLAT, Prior
@@ -106,7 +116,7 @@ def estimators(answer: Answer) -> str:
     others = (answer.sensitivity.covariates, answer.sensitivity.recovery)
     beyond = " ".join(item.note for item in others if item is not None and item.note)
     return (
-        f"{'; '.join(told).capitalize()}. A linear trend of two years before carries no check of its own. {beyond}"
+        f"{capital('; '.join(told))}. A linear trend of two years before carries no check of its own. {beyond}"
     ).strip()
 
 

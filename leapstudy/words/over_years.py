@@ -5,7 +5,7 @@ headline.
 import math
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, interval_words, number, points, probability
+from leapstudy.core.phrases import between, capital, interval_words, number, points, probability
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names, unit_noun, unit_nouns
 from leapstudy.evidence.verdict import can_reject, rejects
 from leapstudy.study.over_years import OverYears
@@ -136,7 +136,7 @@ def flagged_district(answer: OverYears) -> Finding | None:
     )
     return Finding(
         f"{answer.name}: published figures that look like recording faults",
-        f"{told[0].upper()}{told[1:]}. The screen compares with the changes of other {unit_nouns()} and its own "
+        f"{capital(told)}. The screen compares with the changes of other {unit_nouns()} and its own "
         f"history; it does not know the reason. Without that year nothing can be estimated for this {unit_noun()} "
         "alone.",
     )

@@ -12,7 +12,7 @@ import yaml
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
-from leapstudy.core.phrases import number, points
+from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
@@ -89,7 +89,7 @@ def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
     words = {"{program}": program, "{unit}": unit, "{units}": units}
     sentences = yaml.safe_load(text)
     for word, own in words.items():
-        first = own[:1].upper() + own[1:]
+        first = capital(own)
         sentences = {
             key: (sentence.replace(word, first, 1) if sentence.startswith(word) else sentence).replace(word, own)
             for key, sentence in sentences.items()

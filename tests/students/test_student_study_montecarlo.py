@@ -57,7 +57,10 @@ def test_the_analysis_of_a_draw_keeps_its_size_and_covers_the_truth():
 
 def test_adjusted_checks_are_unbiased_under_lot_and_are_told_not_to_be_where_staff_pick():
     table = pd.read_csv(paths.root() / "benchmarks" / "results" / "student_checks.csv")
-    assert set(table.loc[table["what"] == VISITED, "pick"]) == set(get_args(Pick)) and (table["refused"] == 0).all()
+    assert set(table.loc[table["what"] == VISITED, "pick"]) == set(get_args(Pick))
+    assert (table["refused"] <= 0.05 * table["replicates"]).all(), "refused where only the visited differ in the past"
+    outcomes = table[table["replicates"] > 20]
+    assert len(outcomes) == 5 and outcomes["coverage"].between(0.85, 1).all()
     lot = table[(table["pick"] == "lot") & table["what"].isin(student_checks.WHAT)]
     assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5).all() and len(lot) == 6
     assert student_checks.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
