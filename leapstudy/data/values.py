@@ -14,8 +14,8 @@ STATE = re.compile(
     r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.IGNORECASE
 )
 
-SPAN = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s*[-–/_ ]?\s*((?:19|20)?\d\d)(?!\d)")
-ONE = re.compile(r"(?<!\d)(20\d\d|19\d\d)(?!\d)")
+SPAN = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s*[-–/_ ]?\s*((?:19|20|21)?\d\d)(?!\d)")
+ONE = re.compile(r"(?<!\d)(20\d\d|19\d\d)(?!\d|\s*[-–/]\s*\d)")
 SHORT = re.compile(r"\b(?:SY|FY)\s*'?(\d\d)(?!\d)", re.IGNORECASE)
 
 
