@@ -109,3 +109,15 @@ def write_pair(folder: Path, rows: pd.DataFrame, log: pd.DataFrame) -> dict[str,
         "input": str(folder / "attendance.csv"), "visits": str(folder / "visits.csv"), "columns": NAMES,
         "source": "student files of Springfield",
     }  # fmt: skip
+
+
+def change_yaml(path, **changes):
+    """Set values of a YAML file; `a__b` is `b` inside `a`."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parts, last = key.split("__")
+        target = content
+        for part in parts:
+            target = target[part]
+        target[last] = value
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")

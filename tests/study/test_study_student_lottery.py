@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from own_files import change_yaml
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -194,26 +194,15 @@ def drawn_workspace(tmp_path_factory):
     for name in ("data/raw", "params"):
         shutil.copytree(real / name, root / name)
     shutil.copy(real / "requirements.lock", root)
-    _change(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART)
+    change_yaml(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART)
     draw = root / "data" / "derived" / "simulated" / "students.draw.csv"
-    _change(
+    change_yaml(
         root / "params" / "students.yml", draw=str(draw), rollout={"starts": STARTS, "outcomes_from": OUTCOMES_FROM}
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEAPSTUDY_ROOT", str(root))
         default_simulation()
         yield root
-
-
-def _change(path, **changes):
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *parts, last = key.split("__")
-        target = content
-        for part in parts:
-            target = target[part]
-        target[last] = value
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 @pytest.mark.slow

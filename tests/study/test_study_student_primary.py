@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-import yaml
+from own_files import change_yaml
 
 from leapstudy.core import paths
 from leapstudy.core.estimate import Estimate
@@ -21,25 +21,14 @@ from leapstudy.words.reading import read_result
 DISTRICTS = {"0640011": 1500, "0770011": 1000}
 
 
-def _change(path, **changes):
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *parts, last = key.split("__")
-        target = content
-        for part in parts:
-            target = target[part]
-        target[last] = value
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-
-
 def _workspace(root):
     real = paths.root()
     for name in ("data/raw", "params"):
         shutil.copytree(real / name, root / name)
     shutil.copy(real / "requirements.lock", root)
-    _change(root / "params" / "rollout.yml", outcome="chronic_absence")
+    change_yaml(root / "params" / "rollout.yml", outcome="chronic_absence")
     more = {"visits__completed": 0.6, "seed": 7}  # enough who were not met to be shown
-    _change(
+    change_yaml(
         root / "params" / "simulation.yml", districts=DISTRICTS, school_size=60, effect__null_district=False, **more
     )
 
@@ -111,10 +100,10 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     starts = {"first": "2021-09", "second": "2022-01"}
     _workspace(tmp_path)
     offer = {"starts": starts, "share": 0.6, "crossover": 0.03}
-    _change(tmp_path / "params" / "simulation.yml", visits__offer=offer)
+    change_yaml(tmp_path / "params" / "simulation.yml", visits__offer=offer)
     draw = tmp_path / "data" / "derived" / "simulated" / "students.draw.csv"
     rollout = {"starts": starts, "outcomes_from": "2022-07-01"}
-    _change(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
+    change_yaml(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     default_simulation()
     study = study_students("all-districts")
