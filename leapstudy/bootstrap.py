@@ -72,7 +72,9 @@ def install(lock: Path) -> None:
     # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     run_told([*pip, "--progress-bar", "off", "--require-hashes", "-r", str(lock)], lock.read_text("utf-8").count("=="))
-    subprocess.run([*pip, "--quiet", "--no-build-isolation", "-e", str(ROOT)], check=True)
+    # by its path: setuptools' usual finder loses to the clone's own folder, seen from the one above as an empty package
+    by_path = ["--no-build-isolation", "--config-settings", "editable_mode=compat"]
+    subprocess.run([*pip, "--quiet", *by_path, "-e", str(ROOT)], check=True)
     print("  compiling", flush=True)
     # of thousands of files some libraries ship a few for other Pythons, which cannot be compiled and are never imported
     everything = [str(VENV), str(ROOT / "leapstudy")]

@@ -1,10 +1,13 @@
 """The three places that name versions must name the same ones."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import yaml
 
+import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.environment import environment_yml, pins
 
@@ -46,3 +49,10 @@ def test_lock_files_carry_hashes_and_no_index_address():
         text = _text(name)
         assert text.count("--hash=sha256:") > len(pins(text))
         assert "://" not in text and "index-url" not in text
+
+
+def test_a_script_above_the_clone_finds_the_package_and_not_the_folder(tmp_path):
+    (tmp_path / "leapstudy").mkdir()
+    (tmp_path / "script.py").write_text("import leapstudy\nprint(leapstudy.__version__)\n")
+    told = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == leapstudy.__version__, told.stderr
