@@ -61,7 +61,12 @@ def _refuse_only_before(data: StudyData, panel: Panel, spec: Spec, start: str) -
         further = [repr(name) for name in others if _reaches(data, name, spec, start)]
         instead = f"use the outcome {' or '.join(further)}" if further else "add a later year's figures"
         longer = data.state.outcomes[spec.outcome].long is not None
-        series = " Its longer series is answered on the page of `leapstudy run all-districts`." if longer else ""
+        series = (
+            " Its longer series is answered on the page of `leapstudy run all-districts`, and is a frame by "
+            '`leapstudy.panel(years="long")`.'
+            if longer
+            else ""
+        )
         raise BadInput(
             f"The contrast {spec.contrast!r} cannot be formed for {spec.outcome!r}: the figures end with "
             f"{panel.years[-1]} in the edition {panel.edition!r}, before {panel.state.program.short} began ({start}). "

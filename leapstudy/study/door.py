@@ -1,6 +1,7 @@
 """The front door: the study's panel as a tidy frame, and the study's estimators for any frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +23,11 @@ from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.choices import Base, Choices, Control
+from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
 from leapstudy.study.students import StudentStudy, study_students
 
-Years = Literal["contrast", "all"]
+Years = Literal["contrast", "all", "long"]
 PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
 """Columns that every panel has, in this order; traits of the district follow."""
 
@@ -55,7 +57,9 @@ def panel(
         "equal" (`weight` is 1), or "students" (enrollment before the program).
     years
         "contrast": the years of the contrast, so that a regression gives the published number. "all": every year of the
-        file of which one of the districts has a figure, for pictures and event studies.
+        file of which one of the districts has a figure, for pictures and event studies. "long": the joined series of
+        an outcome that params/state.yml declares over many years, without those it sets aside; the contrast is not
+        asked, weights are equal, and `students` is empty.
 
     Returns
     -------
@@ -83,11 +87,18 @@ def panel(
     -0.3358596491
     """
     if years not in options(Years):
-        raise bad_value("years", years, options(Years), "The contrast's years alone, or every year of the file.")
+        raise bad_value(
+            "years",
+            years,
+            options(Years),
+            "The contrast's years, every year of the file, or the series over many years.",
+        )
     data = load_study()
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)
+    if years == "long":
+        return _tidy(data, sample_over_years(data, replace(spec, weights="equal"), codes)).assign(students=np.nan)
     every = build_panel(data, spec.outcome, spec.edition).years_of(codes) if years == "all" else None
     return _tidy(data, build_sample(data, spec, codes, every))
 

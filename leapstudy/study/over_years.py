@@ -1,5 +1,6 @@
 """An outcome over many years, answered: contrasts, event studies, flagged years, and what later years mix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -11,7 +12,8 @@ from leapstudy.data import StudyData
 from leapstudy.data.long_series import LongSeries, load_long_series
 from leapstudy.data.names import short
 from leapstudy.did.comparison import comparison_codes, treated_codes
-from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.contrasts import Contrast
+from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, row
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.inference.record import Inference
@@ -141,6 +143,20 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         later=series.declared.later,
         source="; ".join(item.source for item in series.declared.series),
     )
+
+
+def sample_over_years(data: StudyData, spec: Spec, codes: Sequence[str]) -> Sample:
+    """Return the joined figures of the spec's outcome over many years, as its contrasts and event study use them.
+
+    Raises
+    ------
+    BadInput
+        If the study declares no such series for the outcome, or a district lacks figures.
+    """
+    series = load_long_series(data.state, spec.outcome, pd.Index(data.districts["district_code"]))
+    question = _question(data, series, replace(spec, scale="points"), tuple(codes))
+    years = Contrast("long", "every year used", question.before, question.after, "sensitivity")
+    return sample_of(question, series.rates, years, "points")
 
 
 def flagged_years(data: StudyData) -> pd.DataFrame:

@@ -133,3 +133,22 @@ def test_the_whole_answer_has_a_short_repr_and_is_saved_by_its_ending(tmp_path):
         ls.save(result, tmp_path / "mine.json")
     with pytest.raises(BadInput, match="Nothing is known"):
         ls.show(3)
+
+
+@pytest.mark.parametrize(("later", "effect", "se"), [("2021-22", 2.38, 2.43), ("2024-25", 1.45, 1.21)])
+def test_the_long_series_is_a_frame_whose_regression_gives_the_published_number(later, effect, se):
+    panel = ls.panel(outcome="chronic_absence", years="long")
+    assert panel["year"].min() == "2011-12" and not panel["rate_pct"].isna().any()
+    two = panel[panel["year"].isin(["2018-19", later])]
+    ours = ls.diff_in_diff(two)
+    plain = smf.ols("rate_pct ~ treated:post + C(district) + C(year)", two).fit().params["treated:post"]
+    assert ours.estimate == pytest.approx(effect, abs=0.005) == plain
+    change = two.pivot(index="district_code", columns="year", values="rate_pct")
+    sides = [change.loc[two.loc[two["treated"] == side, "district_code"].unique()] for side in (1, 0)]
+    moved = [side[later] - side["2018-19"] for side in sides]
+    assert sum(item.var(ddof=1) / len(item) for item in moved) ** 0.5 == pytest.approx(se, abs=0.005)
+
+
+def test_an_outcome_without_a_long_series_is_refused_with_those_that_have_one():
+    with pytest.raises(BadInput, match="chronic_absence"):
+        ls.panel(years="long")
