@@ -89,7 +89,23 @@ def _plan(
         return kept, question
     if to_run:
         _warm_up()
-    return _new_plan(districts, track, settings, out), question
+    plan = _new_plan(districts, track, settings, out)
+    if to_run:
+        _refuse_unplanned(plan)
+    return plan, question
+
+
+def _refuse_unplanned(plan: list) -> None:
+    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says."""
+    from leapstudy.data import load_study
+    from leapstudy.evidence.plan import check_frozen
+    from leapstudy.site.entries import track_of
+    from leapstudy.study import choice
+    from leapstudy.study.public import load_plan
+
+    if any(track_of(run.slug) == "public" for run in plan):
+        check_frozen(load_plan())
+        choice.kept(load_study())
 
 
 def _warm_up() -> None:

@@ -49,8 +49,8 @@ class SharedAnswer:
     leave_one_out : DataFrame
         side ('treated' or 'comparison'), district_code, district, estimate_pp, ci_low_pp, ci_high_pp without that
         district; no ends where its absence leaves no bounded interval.
-    chronic : EventStudy
-        Chronic absence, over every year that the edition's table has.
+    chronic : EventStudy or None
+        Chronic absence, over every year that the edition's table has; None where the state publishes none.
     not_possible : tuple of str
         What could not be estimated, each with its reason.
     sensitivity : Sensitivity
@@ -69,7 +69,7 @@ class SharedAnswer:
     editions: pd.DataFrame
     leave_one_out: pd.DataFrame
     event_study: EventStudy
-    chronic: EventStudy
+    chronic: EventStudy | None
     rebound: Rebound | None
     not_possible: tuple[str, ...]
     sensitivity: Sensitivity

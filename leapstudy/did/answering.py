@@ -130,7 +130,9 @@ def _shared(
     effects, reasons = every_effect(data, spec, treated)
     main, names = effects[spec], unit_names(data)
     points = replace(spec, scale="points")
-    study, chronic = (every_year(data, replace(points, outcome=of), treated)[1] for of in (spec.outcome, CHRONIC))
+    study = every_year(data, points, treated)[1]
+    published = CHRONIC in data.state.outcomes and not data.chronic.empty
+    chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if published else None
     recovered, without = _rebound(data, spec, treated, names)
     return main.sample, {
         "code": code,

@@ -220,6 +220,8 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
 def _eligibility(category: Category | None, confounding: str, year: str) -> tuple[Eligibility, str]:
     if confounding:
         return "not eligible", confounding
+    if not year:
+        return "not eligible", "No chronic absence is published, so that the groups cannot be compared on it."
     if category is None:
         return "not eligible", f"The Cox index of chronic absence {year} does not exist: a group's share is 0 or 100%."
     found = f"By chronic absence {year} the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"

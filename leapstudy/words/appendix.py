@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leapstudy.core.phrases import capital
 from leapstudy.core.table import Table
 from leapstudy.words import appendix_design as design
 from leapstudy.words import appendix_sensitivity as sure
@@ -33,7 +34,7 @@ def checklist(result: Mapping[str, Any]) -> tuple[Point, ...]:
     for place, (title, of_districts, of_students) in enumerate(POINTS, start=1):
         found = (of_students if source.reading.track == "students" else of_districts)(source)
         text, table = found if isinstance(found, tuple) else (found, None)
-        points_.append(Point(place, title, text, table))
+        points_.append(Point(place, title, capital(text), table))
     return tuple(points_)
 
 

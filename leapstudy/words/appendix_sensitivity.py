@@ -4,7 +4,17 @@ together.
 
 import pandas as pd
 
-from leapstudy.core.phrases import between, counted, interval_words, number, percent, points, probability
+from leapstudy.core.phrases import (
+    agree,
+    between,
+    capital,
+    counted,
+    interval_words,
+    number,
+    percent,
+    points,
+    probability,
+)
 from leapstudy.core.table import Table
 from leapstudy.data.names import counted_units, program_name, short, study_names, unit_noun, unit_nouns, year_words
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
@@ -108,7 +118,9 @@ def covariates(source: Source) -> str:
         ends = between(found["low_pp"], found["high_pp"])
         told = [f"With them the main contrast is {points(found['estimate_pp'])} points ({ends}).", found["note"]]
     traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
-    named_ = "; ".join([*traits, "chronic absence before the program"])
+    if source.at("answer", "chronic"):
+        traits.append("chronic absence before the program")
+    named_ = "; ".join(traits) or f"none is declared for {unit_nouns()}"
     lead = f"Only traits from before the program may enter: {named_}."
     return " ".join(filter(None, [lead, *told, curve_words(source, "covariates")]))
 
@@ -124,10 +136,9 @@ def placebos(source: Source) -> Answer:
         told.append(f"In time{years}: {points(r.placebo.value)} points ({ends}), where zero is expected.")
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
-        told.append(
-            f"With {counted(len(earlier) - 1, 'year')} of chronic absence beside it, {away} of {len(earlier)} placebo "
-            "intervals exclude zero."
-        )
+        beside = f"With {counted(len(earlier) - 1, 'year')} of chronic absence beside it, " if len(earlier) > 1 else ""
+        exclude = agree(away, "excludes", "exclude")
+        told.append(capital(f"{beside}{away} of {len(earlier)} placebo intervals {exclude} zero."))
     told.append("In space: the permutation of point 12.")
     if rows is None or rows.empty:
         return " ".join(told)

@@ -344,7 +344,7 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
 
 def movement(answer: Answer) -> str:
     """Say of the outcome that was asked, and of chronic absence, whether the two sides moved together before."""
-    return " ".join(dict.fromkeys(map(trends, (answer.event_study, answer.chronic))))
+    return " ".join(dict.fromkeys(map(trends, filter(None, (answer.event_study, answer.chronic)))))
 
 
 def trends(study: EventStudy) -> str:

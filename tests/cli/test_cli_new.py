@@ -10,9 +10,14 @@ import pytest
 from openpyxl import Workbook
 
 from leapstudy.cli import main
-from leapstudy.data import load_study
+from leapstudy.data import leap_districts, load_study
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
+from leapstudy.study.public import study_all, study_district
+from leapstudy.study.result import jsonable
+from leapstudy.words.appendix import checklist
+from leapstudy.words.plain_page import plain_page
+from leapstudy.words.reading import read_result
 
 MA = Path(__file__).parents[1] / "states" / "ma" / "data" / "raw"
 YEARS = ("2017-18", "2018-19", "2021-22")
@@ -174,6 +179,31 @@ def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_pa
     assert code == 0 and told.startswith(f"{n - 6} districts") and "nan" not in told and "false positives" in told, told
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
     _agrees_by_hand(load_study(), figures, list(codes))
+    _leads_to_answers(study, monkeypatch, capsys)
+
+
+def _leads_to_answers(study, monkeypatch, capsys):
+    """Do what the last step asks for; the questions of one district and of all then have their pages' answers."""
+    for name in ("plan.yml", "study.yml"):
+        place = study / "params" / name
+        place.write_text(place.read_text(encoding="utf-8").replace("TODO:", "INVENTED:"), encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "--study", study, "run")
+    assert code == 2 and "The plan is not frozen yet" in told, (
+        "no kernel is started for a question that cannot be asked"
+    )
+    place = study / "params" / "plan.yml"
+    frozen = re.search(r"[0-9a-f]{64}", told)[0]
+    place.write_text(place.read_text(encoding="utf-8").replace('frozen: ""', f'frozen: "{frozen}"'), encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "--study", study, "choose", "others", "--reason", "INVENTED")
+    assert code == 0, told
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 0 and "Every step is done" in told, told
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
+    for answer in (study_all(robust=False), study_district(leap_districts(load_study().districts)[0].slug)):
+        result = jsonable({**answer.parts, "made": {}})
+        texts = [point.answer for point in checklist(result)]
+        texts += [part.text for part in plain_page(read_result(result)).sections]
+        assert not [text for text in texts if "None" in text or "nan" in text.split()]
 
 
 def _agrees_by_hand(data, figures, codes):

@@ -66,7 +66,7 @@ def examine(
     spec: Spec,
     treated: Sequence[str],
     attendance: EventStudy,
-    chronic: EventStudy,
+    chronic: EventStudy | None,
     *,
     robust: bool = True,
 ) -> Sensitivity:
@@ -81,23 +81,26 @@ def examine(
     years = list(map(clock_of(data.state, data.starts, treated).label, YEARS))
     three = build_sample(data, replace(points, weights="equal"), treated, years)
     own = build_sample(data, points, treated, years)
-    nine = build_sample(data, replace(points, outcome="chronic_absence"), treated, _years(chronic))
+    beside = [
+        build_sample(data, replace(points, outcome=other.outcome), treated, _years(other))
+        for other in ([] if chronic is None else [chronic])
+    ]
     reasons: list[str] = [] if robust else [UNASKED]
     curve = specification_curve(data, spec, treated)
     steps = [
         one_step_up(own, contrast_between(own.years_before, (own.start,), "main")),
-        one_step_up(nine, last_year_alone(nine)),
+        *(one_step_up(nine, last_year_alone(nine)) for nine in beside),
     ]
     return Sensitivity(
         curve=curve,
         summary=summary(curve),
-        in_time=in_time(own, nine),
+        in_time=in_time(own, *beside),
         one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_tried(lambda: beyond_recovery(three), reasons),
         covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
         bounds=(
             plain_bounds(attendance),
-            *(_robust(attendance, chronic, len(nine.treated), reasons) if robust else ()),
+            *(_robust(attendance, chronic, reasons) if robust else ()),
         ),
         not_possible=tuple(reasons),
     )
@@ -119,15 +122,16 @@ def _tried(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
         return None
 
 
-def _robust(attendance: EventStudy, chronic: EventStudy, n_treated: int, reasons: list[str]) -> Iterator[Bounds]:
-    if n_treated == 1:
+def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[str]) -> Iterator[Bounds]:
+    if attendance.n_treated == 1:
         reasons.append(ALONE)
         return
     try:
         # a change of slope takes two years before, of which attendance has one
         yield robust_bounds(attendance, "relative_magnitudes")
-        yield robust_bounds(chronic, "relative_magnitudes")
-        yield robust_bounds(chronic, "smoothness")
+        if chronic is not None:
+            yield robust_bounds(chronic, "relative_magnitudes")
+            yield robust_bounds(chronic, "smoothness")
     except BadInput as reason:
         reasons.append(str(reason))
 

@@ -15,15 +15,15 @@ YEARS_BEFORE = 2
 """Years whose mean a placebo in time starts from, as the main contrast does."""
 
 
-def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
+def in_time(attendance: Sample, *beside: Sample) -> pd.DataFrame:
     """Return the same computation with every year before the program, so that zero is expected.
 
     Parameters
     ----------
     attendance
         Complete sample over the two years before the start at least.
-    chronic
-        Complete sample of chronic absence over its years, in points of absence (a plus is worse).
+    *beside
+        Complete sample of chronic absence over its years, in points of absence (a plus is worse), where published.
 
     Returns
     -------
@@ -31,7 +31,8 @@ def in_time(attendance: Sample, chronic: Sample) -> pd.DataFrame:
         outcome, pre, post, estimate_pp, low_pp, high_pp, p_value, p_method. Attendance has one year to test; chronic
         absence has each year that two others go before.
     """
-    tests = [(attendance, _last_before(attendance)), *((chronic, item) for item in _windows(chronic))]
+    others = [(sample, item) for sample in beside for item in _windows(sample)]
+    tests = [(attendance, _last_before(attendance)), *others]
     return pd.DataFrame([_told(replace(sample, contrast=item)) for sample, item in tests])
 
 
