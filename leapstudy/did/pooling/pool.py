@@ -114,12 +114,6 @@ def caterpillar_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.D
     return pooled.districts.assign(district=pooled.districts["district_code"].map(dict(names)))
 
 
-def p_values_table(pooled: PooledDistricts, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return district, estimate_pp, p_value, p_bh, p_rw and p_floor, smallest p-value first."""
-    columns = ["district", "estimate_pp", "p_value", "p_bh", "p_rw", "p_floor"]
-    return caterpillar_table(pooled, names)[columns].sort_values("p_value").reset_index(drop=True)
-
-
 def estimate_rows(pooled: PooledDistricts, sample: Sample, names: Mapping[str, str]) -> list[Estimate]:
     """Return the shrunken effects and the adjusted p-values as rows of `estimates.csv`.
 
