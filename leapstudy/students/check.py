@@ -145,17 +145,23 @@ def _lines(findings: Sequence[Finding], with_role: bool) -> list[str]:
     return [f"  [{first.severity}] {first.rule}{role}: {total} rows, {first.fix}. {first.explanation}", *places]
 
 
+MOST_CODES = 20_000
+"""Different district codes from which on the column holds ids; the nation has 13,000 districts."""
+
+
 def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
     """Return the limits for a panel: the study's districts where the files know any, else the files' own codes."""
-    codes = sealed("listing the districts", table.select("district_code").distinct().to_pyarrow)["district_code"]
-    there = {code for code in codes.to_pylist() if code is not None}
-    if there & set(districts):
+    listed = table.filter(table.district_code.notnull()).select("district_code").distinct()
+    known = listed.filter(listed.district_code.isin(tuple(districts))).count()
+    if districts and sealed("listing the districts", known.to_pyarrow).as_py():
         return Limits(known_districts=tuple(districts), supports=how.supports)
+    there = sealed("listing the districts", listed.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
     students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
+    too_many = len(there) == MOST_CODES
     zeros = any(code.startswith("0") for code in there)
     return Limits(
         code_length=max(map(len, there)) if zeros else 0,
-        codes_like_ids=len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there),
+        codes_like_ids=too_many or (len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there)),
         supports=how.supports,
     )
 

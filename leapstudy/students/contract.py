@@ -52,6 +52,8 @@ def _table(name: str, says: dict[str, Any], shared: Mapping[str, Any]) -> Table:
 _DECLARED = packaged(__file__, "contract")
 TABLES = tuple(_table(name, says, _DECLARED["columns"]) for name, says in _DECLARED["tables"].items())
 (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS, OUTCOMES) = TABLES
+LONGEST = 255
+"""Letters of a cell of text; a longer one is no code, and whole columns of them are more than memory holds."""
 GRADES, STATUSES = STUDENT_MONTH["grade"].allowed, STUDENT_MONTH["status"].allowed
 VISIT_TYPES, VISIT_RESULTS = VISITS["type"].allowed, VISITS["result"].allowed
 OUTCOME_NAMES = OUTCOMES["outcome"].allowed

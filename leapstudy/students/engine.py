@@ -63,6 +63,11 @@ def on(con: BaseBackend) -> ModuleType:
     return on_spark
 
 
+def memory(con: BaseBackend) -> float:
+    """Return the bytes that the engine may hold on this machine; infinite where its workers' memory is their own."""
+    return on(con).memory(con)
+
+
 def keep(con: BaseBackend, doing: str, rows: Table) -> Table:
     """Compute an expression once and keep its rows in the engine; see `sealed` for what `doing` is."""
     return sealed(doing, lambda: on(con).keep(con, rows))

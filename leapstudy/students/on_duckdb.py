@@ -19,6 +19,10 @@ from leapstudy.core.scratch import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
 
+LONGEST_LINE = 65_536
+"""Bytes; a longer line fits no row. The reader holds 2,048 rows at a time, which no limit counts."""
+BUFFER = 32 * 2**20
+
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _at_zone(zone, instant):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -45,6 +49,12 @@ def connect(memory_limit: str, threads: int | None) -> Backend:
         ) from None
     con.raw_sql("SET enable_progress_bar = false")  # in a notebook a slow query would leave its bar in the output
     return con
+
+
+def memory(con: Backend) -> float:
+    """Return the bytes of the memory limit."""
+    amount, unit = con.con.cursor().execute("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
+    return float(amount) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
 
 
 def keep(con: Backend, expression: Table) -> Table:
@@ -118,7 +128,8 @@ def _reader(dialect: Dialect, paths: Sequence[Path]) -> str:
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in dialect.columns)
     return (
         f"read_csv({names}, delim = {_quoted(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false)"
+        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false, "
+        f"max_line_size = {LONGEST_LINE}, buffer_size = {BUFFER})"
     )
 
 

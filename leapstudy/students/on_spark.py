@@ -92,6 +92,11 @@ def _settings(master: str, memory_limit: str) -> dict[str, str]:
     return own | memory | {"spark.local.dir": folder, "spark.sql.warehouse.dir": folder}
 
 
+def memory(con: Backend) -> float:
+    """Return no limit: sums come to the driver, whose memory Spark's own settings name."""
+    return float("inf")
+
+
 def keep(con: Backend, expression: Table) -> Table:
     """Compute an expression and keep its rows with the workers, without the steps that led to them.
 

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import ibis
 import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
@@ -13,10 +15,12 @@ from ibis.expr.types import Table
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_text
-from leapstudy.students.engine import lend, sealed
+from leapstudy.students.engine import held, keep, lent, sealed
 from leapstudy.students.guard import DIGITS, KEY_FILE_VARIABLE, KEY_VARIABLE, PATTERN, PREFIX, SHORTEST_KEY
 
 FEWEST_LETTERS = 8
+AT_ONCE = 50_000
+"""Ids that are outside the engine at a time."""
 
 
 def load_key() -> bytes:
@@ -66,21 +70,36 @@ def has_raw_ids(table: Table) -> bool:
 
 
 def pseudonymize(con: BaseBackend, table: Table, key: bytes) -> Table:
-    """Return the table with pseudonyms for ids; the list of both lives in the engine's memory only.
+    """Return the table with pseudonyms for ids; the list of both lives in the engine only, and spills as rows do.
 
     Raises
     ------
     BadInput
         If two students would share a pseudonym (1 in 2,000 for a million students): choose another key.
     """
-    distinct = table.filter(table.student.notnull()).select("student").distinct()
-    ids = sealed("listing the ids", distinct.to_pyarrow)["student"].to_pylist()
-    made = [pseudonym(raw, key) for raw in ids]
-    if len(set(made)) < len(ids):
+    parts = []
+    for ids in listed_ids(table):
+        with lent(con, pa.table({"raw": ids, "made": [pseudonym(raw, key) for raw in ids]})) as some:
+            parts.append(keep(con, "listing the ids", some))
+    if not parts:
+        return table
+    pairs = keep(con, "listing the ids", ibis.union(*parts)) if len(parts) > 1 else parts[0]
+    shared = pairs.aggregate(shared=pairs.count() > pairs.made.nunique())
+    if sealed("comparing the pseudonyms", shared.to_pyarrow)["shared"][0].as_py():
         raise BadInput("Two students would share a pseudonym under this key. Choose another key.")
-    pairs = lend(con, pa.table({"raw": ids, "made": made}))
     joined = table.left_join(pairs, table.student == pairs.raw)
     return joined.mutate(student=joined.made).select(*table.columns)
+
+
+def listed_ids(table: Table) -> Iterator[list[str]]:
+    """Yield the different ids of a table, `AT_ONCE` at a time; the list itself stays in the engine."""
+    distinct = table.filter(table.student.notnull()).select("student").distinct()
+    numbered = distinct.mutate(number=ibis.row_number().over(ibis.window(order_by=distinct.student)))
+    with held("listing the ids", numbered) as ids:
+        last = sealed("counting the ids", ids.count().to_pyarrow).as_py()
+        for first in range(0, last, AT_ONCE):
+            some = ids.filter((ids.number >= first) & (ids.number < first + AT_ONCE)).select("student")
+            yield sealed("listing the ids", some.to_pyarrow)["student"].to_pylist()
 
 
 def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
@@ -96,5 +115,5 @@ def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
     if not has_raw_ids(raw):
         return {}
     key = load_key()
-    ids = sealed("listing the ids", raw.select("student").distinct().to_pyarrow)["student"].to_pylist()
-    return {made: own for own in ids if own is not None and (made := pseudonym(own, key)) in wanted}
+    every = (own for ids in listed_ids(raw) for own in ids)
+    return {made: own for own in every if (made := pseudonym(own, key)) in wanted}

@@ -32,7 +32,7 @@ Event = Literal["visit", "referral"]
 """What begins a cohort: the first completed visit, or the first referral."""
 
 MOST_ROWS = 60_000
-"""Comparison rows beyond this are sampled by a hash of student and month; visited students are all kept."""
+"""Rows of a side, picked or not; beyond this they are sampled by a hash of student and month."""
 HEX_DIGITS = 6
 WITHIN = 6
 """Months after the month of a visit within which the last value of an outcome counts."""
@@ -199,10 +199,11 @@ def risk_rows(
         risk = _there(risk, sets.panel) if take == "last" else risk
         changes = risk.join(_single_values(risk, outcome, months[1], take), ["student", "g"])
     changes = changes.left_join(_stayed(changes, sets.stays), ["student", "g"], rname="{name}_of")
+    changes = changes.left_join(_exposure(sets, months[1]), ["school_code", "g"], rname="{name}_at")
     table = sealed("reading the risk sets", _shown(changes).order_by(["student", "g"]).to_pandas)
     if table.empty:
         raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
-    return _record(table, _exposure(sets, table, months[1]))
+    return _record(table)
 
 
 def _rates(panel: Table) -> Table:
@@ -213,13 +214,16 @@ def _rates(panel: Table) -> Table:
 
 
 def _sampled(risk: Table) -> Table:
-    """Return all picked rows, and others up to `MOST_ROWS`, the same ones on every engine."""
-    others = int(sealed("counting the risk sets", risk.filter(~risk.picked).count().execute))
-    if others <= MOST_ROWS:
+    """Return up to about `MOST_ROWS` rows of each side, the same ones on every engine."""
+    sides = risk.aggregate(picked=risk.count(where=risk.picked), others=risk.count(where=~risk.picked))
+    counts = sealed("counting the risk sets", sides.to_pyarrow).to_pylist()[0]
+    if max(counts.values()) <= MOST_ROWS:
         return risk
-    limit = f"{int(16**HEX_DIGITS * MOST_ROWS / others):0{HEX_DIGITS}x}"
+    picked, others = (int(16**HEX_DIGITS * min(1.0, MOST_ROWS / max(1, counts[side]))) for side in ("picked", "others"))
     text = risk.student + ":" + risk.g.cast("string")
-    return risk.filter(risk.picked | (text.hexdigest("md5").left(HEX_DIGITS) < limit))
+    limit = ibis.ifelse(risk.picked, f"{picked:0{HEX_DIGITS}x}", f"{others:0{HEX_DIGITS}x}")
+    whole = ibis.ifelse(risk.picked, counts["picked"], counts["others"]) <= MOST_ROWS
+    return risk.filter(whole | (text.hexdigest("md5").left(HEX_DIGITS) < limit))
 
 
 def _attendance(risk: Table, rates: Table, months: tuple[int, int]) -> Table:
@@ -278,26 +282,23 @@ def _shown(rows: Table) -> Table:
         "after",
         *WINDOWS,
         weight=ibis.ifelse(rows.picked, 1.0, (-rows.stayed.fill_null(0.0)).exp()),
+        exposure=rows.exposure.fill_null(0.0),
         absence=rows.band,
         band=grade_band(rows.grade),
         need=rows.high_needs.cast("float64"),
     )
 
 
-def _exposure(sets: RiskSets, table: pd.DataFrame, last: int) -> np.ndarray:
-    """Return how many more of each row's school than expected were picked by `last` months after g, as a share."""
+def _exposure(sets: RiskSets, last: int) -> Table:
+    """Return how many more of a school than expected were picked by `last` months after g, as a share of it."""
     size = sets.panel.group_by("school_code").agg(students=sets.panel.student.nunique())
-    numbers = sealed("counting the picked by school", sets.luck.join(size, "school_code").to_pandas)
-    numbers = numbers.assign(share=numbers["more"] / numbers["students"])
-    share = np.zeros(len(table))
-    for g in table["g"].unique():
-        rows = (table["g"] == g).to_numpy()
-        by_then = numbers[numbers["h"] <= g + last].groupby("school_code")["share"].sum()
-        share[rows] = table.loc[rows, "school_code"].map(by_then).fillna(0.0)
-    return share
+    shares = sets.luck.join(size, "school_code").select("school_code", "h", share=ibis._.more / ibis._.students)
+    then = sets.rows.select("school_code", "g").distinct().join(shares, "school_code", rname="{name}_at")
+    then = then.filter(then.h <= then.g + last)
+    return then.group_by(["school_code", "g"]).agg(exposure=then.share.sum())
 
 
-def _record(table: pd.DataFrame, exposure: np.ndarray) -> RiskRows:
+def _record(table: pd.DataFrame) -> RiskRows:
     school = pd.factorize(table["school_code"].fillna("no school"))[0]
     district = pd.factorize(table["district_code"])[0]
     return RiskRows(
@@ -308,7 +309,7 @@ def _record(table: pd.DataFrame, exposure: np.ndarray) -> RiskRows:
         student=pd.factorize(table["student"])[0],
         school=school,
         district=district,
-        exposure=exposure,
+        exposure=table["exposure"].to_numpy(float),
     )
 
 

@@ -210,6 +210,7 @@ def _supports(t: Table, limits: Limits) -> BooleanValue:
 _DECLARED = packaged(__file__, "rules")
 _NAMES = {
     "first_year": FIRST_YEAR,
+    "longest": contract.LONGEST,
     "thin": f"{THIN_SHARE:.0%}",
     "statuses": ", ".join(contract.STATUSES),
     "types": ", ".join(contract.VISIT_TYPES),

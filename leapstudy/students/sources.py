@@ -221,8 +221,9 @@ def typed(raw: Table, table: contract.Table, how: Reading) -> Table:
         if column.kind == "number" and value.type().is_string():
             hidden = _blank_to_null(value).re_search(SUPPRESSED).fill_null(False)
             suppressed.append(hidden)
-        if column.kind != "text":
-            unreadable.append(cells[column.name].isnull() & ~empty & ~hidden)
+        if column.kind == "text":
+            cells[column.name] = ibis.ifelse(value.length() > contract.LONGEST, ibis.null("string"), cells[column.name])
+        unreadable.append(cells[column.name].isnull() & ~empty & ~hidden)
         if column.required and column.name != "student" and column.kind != "text":
             unreadable.append(empty)
     return raw.select(**cells, unreadable=_any(unreadable), suppressed=_any(suppressed))

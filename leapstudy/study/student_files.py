@@ -116,16 +116,16 @@ def told_numbers(settings: StudentSettings) -> frozenset[str]:
     """
     if settings.simulated:
         return frozenset()
-    from leapstudy.students.engine import connect, sealed
+    from leapstudy.students.engine import connect
     from leapstudy.students.guard import holds_pseudonym
+    from leapstudy.students.pseudonyms import listed_ids
     from leapstudy.students.readers import open_panel, read_visits
 
     files, how = input_files(settings), settings.reading
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster")).table
     tables = panel, read_visits(con, files["visits"], how).table
-    listed = [sealed("listing the ids", table.select("student").distinct().to_pyarrow)["student"] for table in tables]
-    numbers = {str(number) for column in listed for number in column.to_pylist() if number is not None}
+    numbers = (number for table in tables for ids in listed_ids(table) for number in ids)
     return frozenset(
         number
         for number in numbers

@@ -91,13 +91,17 @@ def test_referrals_begin_before_who_is_met_is_known(opened):
     assert referred.picked.sum() > visited.picked.sum()
 
 
-def test_a_sample_keeps_every_visited_student(opened, monkeypatch):
+def test_a_side_is_sampled_beyond_its_most_rows_and_whole_below(opened, monkeypatch):
     _, data = opened
     whole = risk_rows(risk_sets(data, _rules(data)), (1, 6))
-    monkeypatch.setattr(module, "MOST_ROWS", 400)
-    some, again = risk_rows(risk_sets(data, _rules(data)), (1, 6)), risk_rows(risk_sets(data, _rules(data)), (1, 6))
-    assert some.picked.sum() == whole.picked.sum()
-    assert 300 < (~some.picked).sum() < 500 and np.array_equal(some.change, again.change, equal_nan=True)
+    picked = int(whole.picked.sum())
+    for most, expected in ((picked, picked), (picked // 2, picked / 2)):
+        monkeypatch.setattr(module, "MOST_ROWS", most)
+        some, again = (risk_rows(risk_sets(data, _rules(data)), (1, 6)) for _ in range(2))
+        spread = 0 if expected == picked else 4 * np.sqrt(expected / 2)
+        assert abs(some.picked.sum() - expected) <= spread
+        assert abs((~some.picked).sum() - most) <= 4 * np.sqrt(most)
+        assert np.array_equal(some.change, again.change, equal_nan=True)
 
 
 def test_the_checks_stand_beside_the_headline(opened):

@@ -7,11 +7,20 @@ import pyarrow as pa
 from ibis.expr.types import NumericValue, Table
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import sealed
+from leapstudy.students.engine import held, memory, sealed
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.moments.pivot import MASK_BITS, SHIFT, Students, masks, students_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.moments.traits import district_places, trait
+
+BYTES_A_PRODUCT = 16
+"""Of one product of two months in a cell: eight of each in the table that is fetched, half of it, and in the record."""
+SHARE_OF_MEMORY = 1 / 2
+"""Of the memory limit, beside which the sums may take so much."""
+TOO_MANY_CELLS = (
+    "Students come and go in so many different ways that the sums by district, first visit and pattern of months seen "
+    "take more than half of memory_limit. Raise memory_limit in params/students.yml, or measure fewer months at a time."
+)
 
 
 def moments_of(data: StudentData) -> Moments:
@@ -60,13 +69,22 @@ def _cell_sums(students: Students) -> Table:
 
 def _fetch(sums: Table, periods: int) -> pa.Table:
     """Run the expression and return its cells in order of district, cohort (never first) and pattern, checked."""
-    table = sealed("computing the moments", sums.to_pyarrow)
+    table = _in_room(sums, periods)
     if not (_column(table, "students") * _seen(table, periods).sum(axis=1) == _column(table, "rows")).all():
         raise BadInput(
             "Some students have several rows in one month. Open the files with `open_students`, which merges them."
         )
     keys = ["district", "cohort", *(name for name in table.column_names if name.startswith("mask"))]
     return table.sort_by([(name, "ascending") for name in keys])
+
+
+def _in_room(sums: Table, periods: int) -> pa.Table:
+    """Return the cells, unless they are more than memory has room for: these sums live outside the engine."""
+    with held("computing the moments", sums) as cells:
+        count = sealed("counting the cells", cells.count().to_pyarrow).as_py()
+        if count * periods**2 * BYTES_A_PRODUCT > memory(sums.get_backend()) * SHARE_OF_MEMORY:
+            raise BadInput(TOO_MANY_CELLS)
+        return sealed("reading the moments", cells.to_pyarrow)
 
 
 def _column(table: pa.Table, name: str) -> np.ndarray:

@@ -1,0 +1,113 @@
+"""Peak memory of the student track over files of every bad shape:
+``python benchmarks/memory.py [--students 20000,80000] [--limit 200MB] [--files NAME,NAME]``.
+
+Each file is INVENTED, written by `write_files` and measured in a process of its own (`ways/measured.py`). The peak may
+be `memory_limit` and a stated constant, however many students and whatever they hold; or the file is refused in words.
+Results are appended to `benchmarks/results/memory.csv`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+from results_table import RESULTS, append, machine
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = RESULTS / "memory.csv"
+COLUMNS = (
+    "date", "file", "students", "limit", "file_mib", "before_mib", "peak_mib", "cpu_s", "effect_pp", "refusal",
+    "cores", "load", "python", "versions",
+)  # fmt: skip
+MONTHS = 20
+COMMON = {
+    "id": "'s' || lpad(i::VARCHAR, 9, '0')",
+    "district": "'D' || lpad((i % 20)::VARCHAR, 3, '0')",
+    "school": "'S' || lpad((i % 200)::VARCHAR, 4, '0')",
+    "visited": "0.08",
+    "seen": "1.0",
+    "rows": "",
+}
+"""What a row holds, as SQL of the student's number i (and the month's, t)."""
+FILES: dict[str, dict[str, str]] = {
+    "a state": {},
+    "every student visited": {"visited": "1.0"},
+    "one district": {"district": "'D001'"},
+    "a school for each student": {"school": "'S' || i"},
+    "a district for six students": {"district": "'D' || (i // 6)"},
+    "seen in half of the months": {"seen": "0.5"},
+    "a row a student and day": {"rows": "days"},
+    "ids of 200 letters": {"id": "lpad(i::VARCHAR, 200, 's')"},
+    "schools of 100,000 letters": {"school": "lpad((i % 200)::VARCHAR, 100000, 'S')"},
+}
+
+
+def write_files(folder: Path, students: int, shape: dict[str, str]) -> tuple[Path, Path]:
+    """Write attendance and visit log of INVENTED students, and return their places."""
+    what, con = {**COMMON, **shape}, duckdb.connect(config={"threads": 1})
+    luck = "(hash(i, {0}) % 1000000) / 1000000.0"
+    con.execute(f"""
+        CREATE TABLE students AS SELECT i, {what["id"]} AS student, {what["district"]} AS district,
+            {what["school"] if "100000" not in what["school"] else "i"} AS school, {luck.format(1)} AS level,
+            CASE WHEN {luck.format(2)} < {what["visited"]} THEN (10 + hash(i, 3) % 8)::INT END AS visit
+        FROM range({students}) s(i)""")
+    con.execute(f"""
+        CREATE VIEW months AS SELECT *, DATE '2020-09-01' + to_months((t + t // 10 * 2)::INT) AS month,
+            hash(i, t, 4) % 1000000 / 1000000.0 AS luck, hash(i, t, 5) % 1000000 / 1000000.0 AS there
+        FROM students, range({MONTHS}) m(t)""")
+    missed = "least(18, floor((8 * level * level * luck * 2) * CASE WHEN t >= visit THEN 0.7 ELSE 1 END))::INT"
+    attendance, visits = folder / "attendance.csv", folder / "visits.csv"
+    school = what["school"] if "100000" in what["school"] else "school"
+    rows = f"""SELECT student, district AS district_code, {school} AS school_code,
+        lpad((i % 12 + 1)::VARCHAR, 2, '0') AS grade, month::DATE AS month, 18 AS days_enrolled,
+        18 - {missed} AS days_attended FROM months WHERE there < {what["seen"]}"""
+    if what["rows"] == "days":
+        rows = f"""SELECT student, district AS district_code, {school} AS school_code,
+            lpad((i % 12 + 1)::VARCHAR, 2, '0') AS grade, month::DATE + d::INT AS date,
+            CASE WHEN d < {missed} THEN 0 ELSE 1 END AS attended FROM months, range(18) n(d)"""
+    con.execute(f"COPY ({rows}) TO '{attendance}' (HEADER)")
+    day = "DATE '2020-09-01' + to_months((visit + visit // 10 * 2)::INT)"
+    con.execute(f"""COPY (SELECT student, district AS district_code, (({day})::DATE + 3) AS referral_date,
+        (({day})::DATE + 9) AS visit_date, 'in person' AS type, 1 AS completed FROM students WHERE visit IS NOT NULL)
+        TO '{visits}' (HEADER)""")
+    con.close()
+    return attendance, visits
+
+
+def measured(folder: Path, students: int, shape: dict[str, str], limit: str) -> dict[str, object]:
+    """Return what a process of its own held at its peak, and what it found."""
+    files = write_files(folder, students, shape)
+    env = {
+        **os.environ,
+        "LEAPSTUDY_STUDENT_KEY": "an invented key of forty characters, no more",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, str(ROOT / "benchmarks" / "ways" / "measured.py"), *map(str, files), limit]
+    done = subprocess.run(command, env=env, text=True, capture_output=True, check=False)
+    if done.returncode:
+        return {"refusal": f"ended with {done.returncode}: {done.stderr[-300:]}"}
+    return {**json.loads(done.stdout.splitlines()[-1]), "file_mib": files[0].stat().st_size >> 20}
+
+
+def main() -> None:
+    """Measure each file at each size, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", default="20000,80000")
+    parser.add_argument("--limit", default="200MB")
+    parser.add_argument("--files", default=",".join(FILES))
+    given = parser.parse_args()
+    for name in given.files.split(","):
+        for students in map(int, given.students.split(",")):
+            with tempfile.TemporaryDirectory(prefix="leapstudy-memory-") as folder:
+                found = measured(Path(folder), students, FILES[name], given.limit)
+            row = {**machine(("duckdb", "ibis-framework", "pandas")), "file": name, "students": students, **found}
+            append(TABLE, COLUMNS, [{**row, "limit": given.limit}])
+            print(name, students, found, flush=True)
+
+
+if __name__ == "__main__":
+    main()
