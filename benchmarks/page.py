@@ -30,8 +30,8 @@ The bound imports once, forks two workers and runs the same cells with no notebo
 BEFORE = """\
 ## What a person waits for
 
-Before a program starts: every scenario of `params/rollout.yml`, 300 deals each, from the files to the table (`leapstudy design`). In
-the explorer: from a choice to its three pictures, the slowest of them.
+Before a program starts: every scenario of `params/rollout.yml`, 300 deals each, from the files to the table
+(`leapstudy design`). In the explorer: from a choice to its three pictures, the slowest of them.
 """
 PICTURES = """\
 ![Seconds over students and over months, both axes logarithmic.](../benchmarks/results/students_moments.png)
