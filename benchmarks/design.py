@@ -1,7 +1,8 @@
 """Seconds that `leapstudy design` takes: ``python benchmarks/design.py [TIMES]``.
 
-Every scenario of `params/rollout.yml` on the study's own districts, on the SIMULATED state, and, where TIMES is given, on a
-SIMULATED state of so many times its students. The promise is ten scenarios on a state's file in 20 seconds on two cores.
+Every scenario of `params/rollout.yml` on the study's own districts, on the SIMULATED state, and, where TIMES is given,
+on a SIMULATED state of so many times its students. The promise is ten scenarios on a state's file in 20 seconds on two
+cores.
 Results are appended to `benchmarks/results/design.csv`.
 """
 
