@@ -80,7 +80,7 @@ def _primary(study: StudentStudy, primary: PrimaryAnswer) -> str:
     kind = "no_interval" if study.verdict is None else study.verdict.kind
     return _say(
         "primary",
-        lead=sentence({**TEXTS["verdicts"], **TEXTS["primary_verdicts"]}[kind], name=study.name),
+        lead=sentence(TEXTS["primary_verdicts"][kind], name=study.name),
         outcome=plain_outcome(primary.main.outcome),
         main=primary.main,
         control=_control_words(primary.control),
