@@ -10,6 +10,7 @@ from leapstudy.data.names import (
     contrast_words,
     counted_units,
     outcome_words,
+    parent_noun,
     program_name,
     short,
     study_names,
@@ -47,19 +48,25 @@ def unit(source: Source) -> str:
     """Unit, period and weights."""
     weights = at(source.result, "params", "weights") or "equal"
     shown = "equally" if weights == "equal" else "by enrollment before the program"
+    nested = {
+        "cluster": f" Errors are clustered by {parent_noun()}.",
+        "stratum": f" They are compared within their {parent_noun()}, and errors are clustered by it.",
+    }.get(at(source.result, "params", "nested") or "none", "")
     return (
         f"The unit is one {unit_noun()} in a school year; the contrast is "
         f"{contrast_words(source.reading.pre, source.reading.post)}; "
-        f"{unit_nouns()} are weighted {shown}. {curve_words(source, 'weights')}"
+        f"{unit_nouns()} are weighted {shown}.{nested} {curve_words(source, 'weights')}"
     )
 
 
 def trends(source: Source) -> str:
     """Which parallel trends are assumed."""
+    lottery = study_names().state.program.lottery
+    by_lot = f" They need not be taken on trust: lots decided who started ({lottery.source})." if lottery else ""
     return (
         f"Without {program_name()}, treated and comparison {unit_nouns()} would have changed equally, on average, "
         "from the mean of the years before to the year after, on the scale of "
-        f"{at(source.result, 'params', 'scale') or 'points'}."
+        f"{at(source.result, 'params', 'scale') or 'points'}.{by_lot if source.reading.drawn else ''}"
     )
 
 

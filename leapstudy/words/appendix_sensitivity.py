@@ -16,7 +16,18 @@ from leapstudy.core.phrases import (
     probability,
 )
 from leapstudy.core.table import Table
-from leapstudy.data.names import counted_units, program_name, short, study_names, unit_noun, unit_nouns, year_words
+from leapstudy.data.names import (
+    counted_units,
+    parent_noun,
+    parent_nouns,
+    program_name,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+    year_words,
+)
+from leapstudy.did.nested import LOTTERY
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.bounds import bound_words
 
@@ -66,11 +77,13 @@ def inference(source: Source) -> Answer:
     r = source.reading
     if r.p_value is None or r.verdict.p_floor is None:
         return absent("permutation test")
-    what = (
-        f"Placebo permutation over the comparison {unit_nouns()}"
-        if r.single
-        else f"Permutation of the label {program_name()} among {unit_nouns()}"
-    )
+    label = f"Permutation of the label {program_name()}"
+    what = {
+        "permutation": f"Placebo permutation over the comparison {unit_nouns()}",
+        LOTTERY: f"Randomization inference, the lots for {program_name()} dealt anew among the {unit_nouns()}",
+        "cluster_permutation": f"{label} among whole {parent_nouns()}",
+        "stratum_permutation": f"{label} among {unit_nouns()} of the same {parent_noun()}",
+    }.get(r.p_method, f"{label} among {unit_nouns()}")
     text = (
         f"{what}: {probability(r.p_value)}, {interval_words(r.effect.low, r.effect.high)}; the smallest "
         f"p-value possible is {number(r.verdict.p_floor, 4)}."
