@@ -1,10 +1,11 @@
-"""Every legal choice, alone and in pairs, through whole notebooks: ``python benchmarks/choices.py [ct ma md students]``.
+"""Every legal choice, alone and in pairs, through whole notebooks:
+``python benchmarks/choices.py [ct ma md students]``.
 
 Deals choices so that every pair of legal values of two parameters stands together at least once (a covering array, the
 same at every run of a seed), for Connecticut, for the two studies in `tests/states` and for small SIMULATED states of
-students. Each choice is planned as `leapstudy run` plans it; its notebook runs cell by cell, its pages are made, and all
-that is printed, shown, drawn or written is searched for what no sentence may hold. A choice is made, refused in words
-before a notebook starts, or broke. Counts are appended to `benchmarks/results/choices.csv`.
+students. Each choice is planned as `leapstudy run` plans it; its notebook runs cell by cell, its pages are made, and
+all that is printed, shown, drawn or written is searched for what no sentence may hold. A choice is made, refused in
+words before a notebook starts, or broke. Counts are appended to `benchmarks/results/choices.csv`.
 """
 
 import argparse
@@ -75,15 +76,24 @@ MANY = 8
 EVERY = 4
 """One choice of so many is drawn and printed; of the others the texts of each figure are read."""
 STUDENTS = {
-    "min_comparison": [1, 6, 200], "early": [[6, 4], [1, 1], [12, 1]], "months_after": [1, 9, 24], "seed": [0, 20261124],
-    "visits__rule": [*get_args(ReferralRule)], "visits__pick": [*get_args(Pick)], "effect__path": [*get_args(EffectPath)],
-    "visits__completed": [0.3, 1.0], "visits__share": [0.02, 0.4], "visits__first": ["2021-07", "2022-05"],
-    "absence__month_sd": [0.0, 0.6], "attrition__monthly": [0.0, 0.05],
+    "min_comparison": [1, 6, 200],
+    "early": [[6, 4], [1, 1], [12, 1]],
+    "months_after": [1, 9, 24],
+    "seed": [0, 20261124],
+    "visits__rule": [*get_args(ReferralRule)],
+    "visits__pick": [*get_args(Pick)],
+    "effect__path": [*get_args(EffectPath)],
+    "visits__completed": [0.3, 1.0],
+    "visits__share": [0.02, 0.4],
+    "visits__first": ["2021-07", "2022-05"],
+    "absence__month_sd": [0.0, 0.6],
+    "attrition__monthly": [0.0, 0.05],
     "districts": [{"0640011": 500, "1630011": 60}, {"0640011": 150}, {"0640011": 20, "0770011": 400, "1630011": 300}],
-}  # fmt: skip
+}
 """Values of the student track: its own parameters, and what the SIMULATED state (`part__key`) is made by."""
 BROKEN = re.compile(
-    r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"
+    r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)"
+    r"|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"
     r"|(?<=\S)  (?=\S)|\(\)|\( | \)| [.,;](?=\s|$)|(?<!\.)\.\.(?!\.)|;\.|: ?\.(?=\s|$)|,,"
     r"|(?<![\w.,−+-])1 (?:comparison |other |treated |single )*(?:districts|schools|students|specifications|placebos"
     r"|intervals|years|methods|choices|cases|estimates|studies|relabelings)\b|holds zero|is due"
@@ -118,10 +128,15 @@ def legal_values(data: StudyData, declared: Mapping[str, Any]) -> dict[str, list
     by_hand = [",".join(codes[:2]), ",".join(codes[3:6]), ",".join(codes[:MANY])]
     values = {
         "district": [item.slug for item in leap_districts(data.districts)],
-        "comparison": ["", *state.groups, *by_hand], "contrast": ["", *state.contrasts], "edition": ["", *state.editions],
-        "outcome": ["", *state.outcomes], "weights": [*get_args(names.Weights)], "scale": [*get_args(names.Scale)],
-        "prior": [*get_args(names.PriorName)], "seed": [0, 20261124],
-    }  # fmt: skip
+        "comparison": ["", *state.groups, *by_hand],
+        "contrast": ["", *state.contrasts],
+        "edition": ["", *state.editions],
+        "outcome": ["", *state.outcomes],
+        "weights": [*get_args(names.Weights)],
+        "scale": [*get_args(names.Scale)],
+        "prior": [*get_args(names.PriorName)],
+        "seed": [0, 20261124],
+    }
     return {name: values[name] for name in declared if name in values}
 
 

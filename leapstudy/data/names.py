@@ -170,17 +170,8 @@ def short(name: str) -> str:
     return load_state().unit.short(name)
 
 
-def parent_noun() -> str:
-    """Return what one of the larger units that units belong to is called (``district``)."""
-    return _parent_nouns()[0]
-
-
-def parent_nouns() -> str:
-    """Return what several of the larger units are called (``districts``)."""
-    return _parent_nouns()[1]
-
-
-def _parent_nouns() -> tuple[str, str]:
+def parent_nouns() -> tuple[str, str]:
+    """Return what one and several of the larger units that units belong to are called (``district``, ``districts``)."""
     parent = study_names().state.unit.parent
     return parent.noun["en"] if parent else ("cluster", "clusters")
 

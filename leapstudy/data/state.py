@@ -16,7 +16,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Role
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
-from leapstudy.data.tables import Code, NonEmpty, SchoolYear, Table, named
+from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, named
 
 FILE = "state.yml"
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
@@ -310,7 +310,7 @@ class State(Part):
     program: Program
     unit: Unit
     calendar: Calendar
-    tables: Annotated[dict[NonEmpty, Table], Field(min_length=1)]
+    tables: Annotated[dict[NonEmpty, PublishedTable], Field(min_length=1)]
     editions: Annotated[dict[NonEmpty, Edition], Field(min_length=1)]
     outcomes: Annotated[dict[NonEmpty, Outcome], Field(min_length=1)]
     groups: Annotated[dict[NonEmpty, Group], Field(min_length=1)]

@@ -6,9 +6,6 @@ grade, one chart, and what cannot be said.
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-
-import yaml
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
@@ -16,6 +13,7 @@ from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
+from leapstudy.words.sentences import catalog_file
 
 LANGUAGES = ("en", "es")
 CHANCES = (
@@ -85,9 +83,8 @@ def catalog(lang: str) -> dict[str, str]:
 
 @cache
 def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
-    text = files("leapstudy.words").joinpath("catalog", f"{lang}.yml").read_text(encoding="utf-8")
     words = {"{program}": program, "{unit}": unit, "{units}": units}
-    sentences = yaml.safe_load(text)
+    sentences = dict(catalog_file(lang))
     for word, own in words.items():
         first = capital(own)
         sentences = {

@@ -27,6 +27,11 @@ class Span:
         return self.low is not None and self.high is not None
 
     @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Both ends of the interval."""
+        return self.low, self.high
+
+    @property
     def includes_zero(self) -> bool:
         """Whether the interval includes zero, or none could be formed."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high

@@ -88,10 +88,21 @@ def test_a_deviation_says_planned_and_used(plan):
 
 def _row(**change):
     given = {
-        "track": "public", "district_code": "ALL", "district": "All", "outcome": "attendance_rate", "comparison": "alliance",
-        "n_treated": 15, "n_comparison": 19, "edition": "2022-23", "pre": "2019-20+2020-21", "post": "2021-22",
-        "estimator": "did", "role": "main", "estimate_pp": 0.0, "p_method": "label_permutation",
-    }  # fmt: skip
+        "track": "public",
+        "district_code": "ALL",
+        "district": "All",
+        "outcome": "attendance_rate",
+        "comparison": "alliance",
+        "n_treated": 15,
+        "n_comparison": 19,
+        "edition": "2022-23",
+        "pre": "2019-20+2020-21",
+        "post": "2021-22",
+        "estimator": "did",
+        "role": "main",
+        "estimate_pp": 0.0,
+        "p_method": "label_permutation",
+    }
     return Estimate(**{**given, **change})
 
 
