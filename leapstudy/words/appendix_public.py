@@ -10,14 +10,12 @@ from leapstudy.data.names import (
     OWN_YEAR,
     contrast_words,
     outcome_words,
-    parent_nouns,
     short,
     study_names,
     unit_noun,
     unit_nouns,
 )
 from leapstudy.did.contrasts import event_time
-from leapstudy.did.nested import DEALT
 from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
 from leapstudy.words.bounds import bound_words
 from leapstudy.words.reading import at, evidence_at
@@ -59,8 +57,8 @@ def unit(source: Source) -> str:
     weights = at(source.result, "params", "weights") or "equal"
     slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
     told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
-    nested, (parent, _) = at(source.result, "params", "nested") or "none", parent_nouns()
-    return told if nested == "none" else told + source.say(f"unit_{nested}", parent=parent)
+    nested = at(source.result, "params", "nested") or "none"
+    return told if nested == "none" else told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum")
 
 
 def trends(source: Source) -> str:
@@ -142,10 +140,14 @@ def inference(source: Source) -> Answer:
     r = source.reading
     if r.p_value is None or r.verdict.p_floor is None:
         return source.absent("permutation test")
-    key = "inference_single" if r.single else f"inference_{r.p_method}"
-    parent, parents = parent_nouns()
-    dealt = r.p_method in DEALT[1:] and not r.single
-    text = source.say(key if r.single or dealt else "inference", parent=parent, parents=parents)
+    text = source.say(
+        {
+            "permutation": "inference_single",
+            "lottery_redraws": "inference_lottery",
+            "cluster_permutation": "inference_cluster",
+            "stratum_permutation": "inference_stratum",
+        }.get(r.p_method, "inference_single" if r.single else "inference")
+    )
     methods = source.frame("answer", "methods")
     if methods is None:
         return text
