@@ -57,6 +57,9 @@ PLANNED_ESTIMATORS = ("did", "did_logodds")
 PLANNED_TESTS = (
     "permutation",
     "label_permutation",
+    "lottery_redraws",
+    "stratum_permutation",
+    "cluster_permutation",
     "studentized_noise",
     "studentized_enrollment",
     "benjamini_hochberg",
