@@ -13,7 +13,7 @@ from leapstudy.words.appendix import ANSWERS
 from leapstudy.words.sentences import FORMS, catalog_file, sentence
 
 WORDS = Path(leapstudy.words.__file__).parent
-OWN = {"program", "unit", "units", "r", "scale", "ends"}
+OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
 """Slots that are filled without being named at each call."""
 SAY = {"say", "_say", "_finding"}
 SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused"}
