@@ -10,6 +10,7 @@ Role = Literal["main", "placebo", "sensitivity"]
 Weights = Literal["equal", "students"]
 Scale = Literal["points", "logodds"]
 PriorName = Literal["flat", "published"]
+Nesting = Literal["none", "cluster", "stratum"]
 
 DUCKDB, SPARK_LOCAL, SPARK = "duckdb", "spark-local", "spark"
 SPARK_MASTER = re.compile(r"spark://\S+|yarn|k8s://\S+|local\[(\d+|\*)\]|local-cluster\[\d+,\d+,\d+\]")

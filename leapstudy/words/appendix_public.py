@@ -6,7 +6,15 @@ import pandas as pd
 
 from leapstudy.core.phrases import capital
 from leapstudy.core.table import Table
-from leapstudy.data.names import OWN_YEAR, contrast_words, outcome_words, short, study_names, unit_noun, unit_nouns
+from leapstudy.data.names import (
+    OWN_YEAR,
+    contrast_words,
+    outcome_words,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+)
 from leapstudy.did.contrasts import event_time
 from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
 from leapstudy.words.bounds import bound_words
@@ -48,7 +56,15 @@ def unit(source: Source) -> str:
     """Say what a row is, which years are compared, and how districts are weighted."""
     weights = at(source.result, "params", "weights") or "equal"
     slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
-    return source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
+    told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
+    nested = at(source.result, "params", "nested") or "none"
+    return told if nested == "none" else told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum")
+
+
+def trends(source: Source) -> str:
+    """Say what is assumed of both sides, and where a lottery makes it so."""
+    lottery = study_names().state.program.lottery if source.reading.drawn else None
+    return source.say("trends") + (source.say("trends_drawn", lots=lottery.source) if lottery else "")
 
 
 def anticipation(source: Source) -> str:
@@ -124,7 +140,14 @@ def inference(source: Source) -> Answer:
     r = source.reading
     if r.p_value is None or r.verdict.p_floor is None:
         return source.absent("permutation test")
-    text = source.say("inference_single" if r.single else "inference")
+    text = source.say(
+        {
+            "permutation": "inference_single",
+            "lottery_redraws": "inference_lottery",
+            "cluster_permutation": "inference_cluster",
+            "stratum_permutation": "inference_stratum",
+        }.get(r.p_method, "inference_single" if r.single else "inference")
+    )
     methods = source.frame("answer", "methods")
     if methods is None:
         return text
@@ -291,6 +314,7 @@ ANSWERS = {
     for answer in (
         comparison,
         unit,
+        trends,
         anticipation,
         raw,
         event_study,

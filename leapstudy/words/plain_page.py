@@ -157,9 +157,8 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
     text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
-    return (
-        text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group),
-    )
+    asked = text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group)
+    return (asked, say["drawn_units"]) if reading.drawn else (asked,)
 
 
 def group_words(reading: Reading, say: dict[str, str]) -> str:
@@ -264,7 +263,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = _gain(reading)
     key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
-    settle = () if reading.draw or found == "placebo" else (say["overturn_settle"],)
+    settle = () if reading.draw or reading.drawn or found == "placebo" else (say["overturn_settle"],)
     if found in ("failed_placebo", "selection", "placebo"):
         return (say[key], *settle)
     if found == "positive" and effect.low is not None:
@@ -320,6 +319,8 @@ def _why(reading: Reading, found: Kind) -> str:
         return "why_single"
     if reading.track == "students":
         return "why_lottery" if reading.draw else "why_students"
+    if reading.drawn and found == "positive":
+        return "why_drawn"
     if found != "positive":
         return "why_negative" if found == "negative" else "why_null"
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
@@ -330,5 +331,7 @@ def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
         return (say["unsaid_placebo"],)
     if reading.draw:
         return say["unsaid_lottery"], say["unsaid_direct"]
+    if reading.drawn and found in ("positive", "negative"):
+        return say["unsaid_drawn"], say["unsaid_students"]
     first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

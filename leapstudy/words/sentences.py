@@ -17,6 +17,7 @@ from leapstudy.data.names import (
     comparison_words,
     counted_units,
     outcome_words,
+    parent_nouns,
     program_name,
     short,
     unit_noun,
@@ -61,12 +62,14 @@ def catalog_file(name: str) -> Mapping[str, Any]:
 
 
 def sentence(text: str, /, **slots: Any) -> str:
-    """Return a text of a catalog with its slots filled; `program`, `unit` and `units` are the study's own.
+    """Return a text of a catalog with its slots filled; `program`, `unit`, `units`, `parent` and `parents` are the
+    study's own.
 
     Examples
     --------
     >>> sentence("{p:p}; {effect:points 1} points over {n:counted year}", p=0.04, effect=1.25, n=2)
     'p = 0.040; +1.2 points over 2 years'
     """
-    own = {"program": program_name(), "unit": unit_noun(), "units": unit_nouns()}
+    parent, parents = parent_nouns()
+    own = {"program": program_name(), "unit": unit_noun(), "units": unit_nouns(), "parent": parent, "parents": parents}
     return _Writer().format(text, **own, **slots)

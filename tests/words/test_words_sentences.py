@@ -12,7 +12,7 @@ from leapstudy.words.appendix import ANSWERS
 from leapstudy.words.sentences import FORMS, catalog_file, sentence
 
 WORDS = Path(leapstudy.words.__file__).parent
-OWN = {"program", "unit", "units", "r", "scale"}
+OWN = {"program", "unit", "units", "parent", "parents", "r", "scale"}
 """Slots that every sentence of the appendix can have."""
 
 
