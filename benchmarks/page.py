@@ -27,6 +27,12 @@ BATCH = """## The batch of district notebooks
 
 The bound imports once, forks two workers and runs the same cells with no notebook.
 """
+BEFORE = """\
+## What a person waits for
+
+Before a program starts: every scenario of `params/rollout.yml`, 300 deals each, from the files to the table
+(`leapstudy design`). In the explorer: from a choice to its three pictures, the slowest of them.
+"""
 PICTURES = """\
 ![Seconds over students and over months, both axes logarithmic.](../benchmarks/results/students_moments.png)
 
@@ -67,6 +73,10 @@ def page() -> str:
         [row["what"], row["n"], *_numbers(row, ("wall_s", "cpu_s", "ratio")), row["target"], row["load"]]
         for row in batch
     ]
+    waits = [
+        *map(_design_row, newest("design.csv", ("what",))),
+        *map(_explorer_row, newest("explorer.csv", ("choices",))),
+    ]
     return "\n".join(
         [
             HEAD,
@@ -84,10 +94,21 @@ def page() -> str:
             ),
             BATCH,
             _table(["what", "runs", "wall s", "CPU s", "ratio", "target", "load"], runs),
+            BEFORE,
+            _table(["what", "rows", "eligible", "tried", "wall s", "CPU s", "target, wall", "load"], waits),
             PICTURES,
             _versions(students, batch),
         ]
     )
+
+
+def _design_row(row: Row) -> list[str]:
+    sizes = [f"{int(row[name]):,}" for name in ("rows", "eligible", "scenarios")]
+    return [f"design, {row['what']}", *sizes, *_numbers(row, ("wall_s", "cpu_s")), row["target"], row["load"]]
+
+
+def _explorer_row(row: Row) -> list[str]:
+    return ["explorer, one choice", "", "", row["choices"], row["most_s"], "", row["target"], row["load"]]
 
 
 def _numbers(row: Row, names: Iterable[str]) -> list[str]:

@@ -13,7 +13,8 @@ from leapstudy.data.state import load_state
 from leapstudy.did.contrasts import Clock
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.own_years import Sides, each_alone, in_own_years, without_unit
+from leapstudy.did.nested import without_unit
+from leapstudy.did.own_years import Sides, each_alone, in_own_years
 from leapstudy.did.permutation import shuffled, shuffled_starts
 
 LATER = ("0890011", "1510011", "0150011", "1430011")
