@@ -44,7 +44,7 @@ from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.core import names, paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.table import table_html
-from leapstudy.data import StudyData, leap_districts, load_study
+from leapstudy.data import StudyData, load_study, treated_districts
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.site.pages import appendix_html, plain_html, report_html
@@ -127,7 +127,7 @@ def legal_values(data: StudyData, declared: Mapping[str, Any]) -> dict[str, list
     state, codes = data.state, comparison_codes(data, data.state.usual("groups"))
     by_hand = [",".join(codes[:2]), ",".join(codes[3:6]), ",".join(codes[:MANY])]
     values = {
-        "district": [item.slug for item in leap_districts(data.districts)],
+        "district": [item.slug for item in treated_districts(data.districts)],
         "comparison": ["", *state.groups, *by_hand],
         "contrast": ["", *state.contrasts],
         "edition": ["", *state.editions],

@@ -11,7 +11,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
-from leapstudy.data import Facts, StudyData, leap_districts
+from leapstudy.data import Facts, StudyData, treated_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
@@ -151,7 +151,7 @@ def _window_name(row: Mapping[str, Any]) -> str:
 def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
     if main.district_code != ALL_DISTRICTS:
         return (main.district_code,)
-    return tuple(item.code for item in leap_districts(data.districts))
+    return tuple(item.code for item in treated_districts(data.districts))
 
 
 def assess_row(

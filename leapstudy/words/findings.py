@@ -560,7 +560,7 @@ def disagreement(study: Study) -> Finding:
     year = final_in_both(study.data.state, rows["year"])
     rows = rows[rows["year"] == year]
     changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    treated = rows[rows["leap"].astype(bool)]
+    treated = rows[rows["treated"].astype(bool)]
     low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
     title = (
         f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
