@@ -210,7 +210,10 @@ def _leads_to_answers(study, monkeypatch, capsys):
     """Do what the last step asks for; the questions of one district and of all then have their pages' answers."""
     for name in ("plan.yml", "study.yml"):
         place = study / "params" / name
-        place.write_text(place.read_text(encoding="utf-8").replace("TODO:", "INVENTED:"), encoding="utf-8")
+        place.write_text(
+            place.read_text(encoding="utf-8").replace("TODO: date", "2031-08-01").replace("TODO:", "INVENTED:"),
+            encoding="utf-8",
+        )
     code, told = _run(monkeypatch, capsys, "--study", study, "run")
     assert code == 2 and "The plan is not frozen yet" in told, (
         "no kernel is started for a question that cannot be asked"
