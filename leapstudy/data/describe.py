@@ -75,7 +75,8 @@ def edition_differences(data: StudyData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        district_code, district, treated, year, older_pct, newer_pct, moved_pp (newer minus older); empty with one edition.
+        district_code, district, treated, year, older_pct, newer_pct, moved_pp (newer minus older); empty
+        with one edition.
     """
     columns = ["district_code", "district", "treated", "year", "older_pct", "newer_pct", "moved_pp"]
     if len(data.state.editions) == 1:
