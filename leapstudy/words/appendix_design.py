@@ -18,6 +18,7 @@ from leapstudy.data.names import (
     years_words,
 )
 from leapstudy.did.contrasts import event_time
+from leapstudy.evidence.power import PART_ASSUMPTION
 from leapstudy.words.appendix_source import Answer, Source, absent, curve_words, named
 from leapstudy.words.reading import at, evidence_at
 
@@ -206,5 +207,6 @@ def reach(source: Source) -> Answer:
         f"{detects}. Published effects are multiplied by the coverage of all together, "
         f"{percent(r.coverage)}, and held against the figures by t tests: of an effect as large (small p: ruled out), "
         "and of one beyond it either way (small p: shown to be smaller)."
+        f"{PART_ASSUMPTION if r.of_part else ''}"
     )
     return text, Table(rows, "Published effects beside what can be detected, points")

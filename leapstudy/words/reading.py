@@ -132,6 +132,11 @@ class Reading:
         return self.n_treated == 1 and self.track == "public"
 
     @property
+    def of_part(self) -> bool:
+        """Whether the outcome counts a group of students only, of whom nobody published how many were visited."""
+        return study_names().of_part(self.outcome)
+
+    @property
     def untested(self) -> bool:
         """Whether no earlier change of both sides could be compared."""
         return self.verdict.before == "untested" and self.track == "public"
