@@ -5,7 +5,7 @@ PYTHON ?= python3
 BOOT = $(PYTHON) -m leapstudy.bootstrap
 IN_VENV = .venv/bin/python
 # the simulations of coverage and power take longer, and are kept
-PAIRED = batch students_moments explorer
+PAIRED = batch students_moments design explorer
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,4 +1,5 @@
-"""The batch against its peers, in pairs in one run: ``python benchmarks/batch.py [--districts 15] [--sizes 15,50,200]``.
+"""The batch against its peers, in pairs in one run:
+``python benchmarks/batch.py [--districts 15] [--sizes 15,50,200]``.
 
 Each way runs the same notebook for the same districts in a copy of the workspace. Ratios hold where seconds drift; wall
 and CPU seconds are of the whole process tree, sampled. Results are appended to `benchmarks/results/batch.csv`.

@@ -25,35 +25,55 @@ MANY = 8
 COVARIATES = "data/covariates.csv"
 """A covariate file of one's own, which `workspace` writes from the study's own table of units."""
 STUDENTS = {
-    "min_comparison": [1, 6, 200], "early": [[6, 4], [1, 1], [12, 1]], "months_after": [1, 9, 24], "seed": [0, 20261124],
-    "visits__rule": [*get_args(ReferralRule)], "visits__pick": [*get_args(Pick)], "effect__path": [*get_args(EffectPath)],
-    "visits__completed": [0.3, 1.0], "visits__share": [0.02, 0.4], "visits__first": ["2021-07", "2022-05"],
-    "absence__month_sd": [0.0, 0.6], "attrition__monthly": [0.0, 0.05],
+    "min_comparison": [1, 6, 200],
+    "early": [[6, 4], [1, 1], [12, 1]],
+    "months_after": [1, 9, 24],
+    "seed": [0, 20261124],
+    "visits__rule": [*get_args(ReferralRule)],
+    "visits__pick": [*get_args(Pick)],
+    "effect__path": [*get_args(EffectPath)],
+    "visits__completed": [0.3, 1.0],
+    "visits__share": [0.02, 0.4],
+    "visits__first": ["2021-07", "2022-05"],
+    "absence__month_sd": [0.0, 0.6],
+    "attrition__monthly": [0.0, 0.05],
     "districts": [{"0640011": 500, "1630011": 60}, {"0640011": 150}, {"0640011": 20, "0770011": 400, "1630011": 300}],
-}  # fmt: skip
+}
 """Values of the student track: its own parameters, and what the SIMULATED state (`part__key`) is made by."""
 PLANNED = {
-    "track": [*get_args(Track)], "dollars": [500_000, 1200, 50_000_000], "months_after": [5, 2],
-    "eligible__students__window": [*WINDOWS[1:4], WINDOWS[0]], "eligible__students__percent": [10, 0, 30],
+    "track": [*get_args(Track)],
+    "dollars": [500_000, 1200, 50_000_000],
+    "months_after": [5, 2],
+    "eligible__students__window": [*WINDOWS[1:4], WINDOWS[0]],
+    "eligible__students__percent": [10, 0, 30],
     "strata__students": [["district_code"], [], *([one] for one in get_args(Stratum)[1:])],
-    "budget__met": [0.85, 0.05, 1.0], "budget__matters_pp": [4, 0.1, 50],
-    "scenarios__offered": [[0.1, 0.25, 0.5], [0.02], [0.9]], "scenarios__phases": [[1, 2], [1]],
-    "scenarios__students": [[*get_args(Outcome)], *([one] for one in get_args(Outcome))], "scenarios__deals": [100],
-}  # fmt: skip
+    "budget__met": [0.85, 0.05, 1.0],
+    "budget__matters_pp": [4, 0.1, 50],
+    "scenarios__offered": [[0.1, 0.25, 0.5], [0.02], [0.9]],
+    "scenarios__phases": [[1, 2], [1]],
+    "scenarios__students": [[*get_args(Outcome)], *([one] for one in get_args(Outcome))],
+    "scenarios__deals": [100],
+}
 """Values of the notebook that plans a rollout: its parameters, and those of `params/rollout.yml` (`part__key`)."""
 ALONE = {
     ROLLOUT: {
-        "eligible__students__window": [WINDOWS[-1]], "scenarios__phases": [[6]], "dollars": [0], "months_after": [1, 24], "eligible__students__percent": [100], "scenarios__offered": [[0.001]],
+        "eligible__students__window": [WINDOWS[-1]],
+        "scenarios__phases": [[6]],
+        "dollars": [0],
+        "months_after": [1, 24],
+        "eligible__students__percent": [100],
+        "scenarios__offered": [[0.001]],
         "eligible__units": [{"chronic_absence": {"at_least": 101}}, {}],
     },
-}  # fmt: skip
+}
 """Values at the end of what is legal, which few other values go with: each is asked alone."""
 
 
 def legal_values(data: StudyData, slug: str, declared: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the legal values of the parameters that a notebook declares, the usual one first.
 
-    Of units beyond `DISTRICTS` only one of each start and kind is dealt; `lone` has the others. The usual value is named, not left empty: a batch fills in what is empty before a notebook sees it.
+    Of units beyond `DISTRICTS` only one of each start and kind is dealt; `lone` has the others. The usual value is
+    named, not left empty: a batch fills in what is empty before a notebook sees it.
     """
     state = data.state
     codes = comparison_codes(data, state.usual("groups"))
@@ -65,18 +85,22 @@ def legal_values(data: StudyData, slug: str, declared: Mapping[str, Any]) -> dic
         return {"covariates_path": ["", COVARIATES], "covariate": ["", *_columns(data)], "wider": ["", *groups]}
     districts = [name for name in _treated(data) if name not in lone(data)]
     values = {
-        "district": [*districts, *([ALL_SLUG] if slug == EXPLORE else [])], "comparison": groups,
+        "district": [*districts, *([ALL_SLUG] if slug == EXPLORE else [])],
+        "comparison": groups,
         "contrast": _usual_first(state.contrasts, state.usual("contrasts")),
         "edition": _usual_first(state.editions, state.usual("editions")),
         "outcome": _usual_first(state.outcomes, state.usual("outcomes")),
-        "weights": [*get_args(names.Weights)], "scale": [*get_args(names.Scale)], "prior": [*get_args(names.PriorName)],
-        "seed": [0, 20261124], "tolerance_points": [0.5, 0.0, 0.1, 100],
-    }  # fmt: skip
+        "weights": [*get_args(names.Weights)],
+        "scale": [*get_args(names.Scale)],
+        "prior": [*get_args(names.PriorName)],
+        "seed": [0, 20261124],
+        "tolerance_points": [0.5, 0.0, 0.1, 100],
+    }
     return {name: values[name] for name in declared if name in values}
 
 
 def lone(data: StudyData) -> list[str]:
-    """Return the units that are not dealt: beyond `DISTRICTS` those whose start and kind another one has before them."""
+    """Return the units that are not dealt: beyond `DISTRICTS`, those whose start and kind another one has."""
     first = dict[Any, str]()
     for name, kind in _treated(data).items():
         first.setdefault(kind, name)

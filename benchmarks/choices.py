@@ -1,4 +1,5 @@
-"""Every legal choice, alone and in pairs, through whole notebooks: ``python benchmarks/choices.py [ct ma md students]``.
+"""Every legal choice, alone and in pairs, through whole notebooks:
+``python benchmarks/choices.py [ct ma md students]``.
 
 Deals choices so that every pair of legal values of two parameters stands together at least once in a choice that can be
 asked (a covering array, the same at every run of a seed), for Connecticut, for the two studies in `tests/states` and
@@ -67,15 +68,28 @@ from leapstudy.words.reading import has_answer, read_result
 
 TABLE = RESULTS / "choices.csv"
 COLUMNS = (
-    "date", "study", "pairs", "pairs_refused", "choices", "made", "refused", "broke",
-    "package", "cores", "load", "python", "versions", "seed",
-)  # fmt: skip
+    "date",
+    "study",
+    "pairs",
+    "pairs_refused",
+    "choices",
+    "made",
+    "refused",
+    "broke",
+    "package",
+    "cores",
+    "load",
+    "python",
+    "versions",
+    "seed",
+)
 STUDIES = ("ct", "ma", "md", "students")
 UNRULED = ("weights", "seed")
 EVERY = 4
 """One choice of so many is drawn and printed; of the others the texts of each figure are read."""
 BROKEN = re.compile(
-    r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"
+    r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)"
+    r"|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"
     r"|(?<=\S)  (?=\S)|\(\)|\( | \)| [.,;](?=\s|$)|(?<!\.)\.\.(?!\.)|;\.|: ?\.(?=\s|$)|,,"
     r"|(?<![\w.,−+-])1 (?:comparison |other |treated |single )*(?:districts|schools|students|specifications|placebos"
     r"|intervals|years|methods|choices|cases|estimates|studies|relabelings)\b|holds zero|is due"

@@ -1,7 +1,7 @@
 """Seconds from a choice in the explorer to its three pictures: ``python benchmarks/explorer.py``.
 
-Each district is chosen once, in a process that has drawn one choice before, as a kernel has by the time a person turns the
-first screw. There is no peer to pair with: the promise is half a second. Results are appended to
+Each district is chosen once, in a process that has drawn one choice before, as a kernel has by the time a person
+turns the first screw. There is no peer to pair with: the promise is half a second. Results are appended to
 `benchmarks/results/explorer.csv`.
 """
 
@@ -30,9 +30,13 @@ def main() -> None:
         look(study, slug, Spec())
         took.append(time.perf_counter() - start)
     line = {
-        **machine(), "choices": len(took), "least_s": f"{min(took):.3f}", "median_s": f"{statistics.median(took):.3f}",
-        "most_s": f"{max(took):.3f}", "target": f"< {PROMISE_SECONDS}",
-    }  # fmt: skip
+        **machine(),
+        "choices": len(took),
+        "least_s": f"{min(took):.3f}",
+        "median_s": f"{statistics.median(took):.3f}",
+        "most_s": f"{max(took):.3f}",
+        "target": f"< {PROMISE_SECONDS}",
+    }
     print(f"from choice to pictures: {line['median_s']} s in the middle, {line['most_s']} s at most")
     append(TABLE, COLUMNS, [line])
 

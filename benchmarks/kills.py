@@ -1,9 +1,9 @@
 """Real batches of both tracks killed at random moments: ``python benchmarks/kills.py [--kills 200] [--seed 1]``.
 
 Runs `leapstudy run hartford --track all` in a copy of the workspace with a smaller SIMULATED state, and sends SIGKILL,
-SIGTERM or SIGINT to the batch or SIGKILL to one of its processes. After each: no process left, no run called fresh whose
-result is not the calm batch's, no half file under a name that is read. Now and then a batch may end: it must end well, and
-every published file must be the calm batch's. Results are appended to `benchmarks/results/kills.csv`.
+SIGTERM or SIGINT to the batch or SIGKILL to one of its processes. After each: no process left, no run called fresh
+whose result is not the calm batch's, no half file under a name that is read. Now and then a batch may end: it must
+end well, and every published file must be the calm batch's. Results are appended to `benchmarks/results/kills.csv`.
 """
 
 import argparse
@@ -29,8 +29,23 @@ from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import output_hashes, read_manifest
 
 TABLE = RESULTS / "kills.csv"
-COLUMNS = ("date", "kills", "by", "lost", "false_fresh", "half_files", "left_running", "left_files", "recovered", "of",
-           "cores", "load", "python", "versions", "seed")  # fmt: skip
+COLUMNS = (
+    "date",
+    "kills",
+    "by",
+    "lost",
+    "false_fresh",
+    "half_files",
+    "left_running",
+    "left_files",
+    "recovered",
+    "of",
+    "cores",
+    "load",
+    "python",
+    "versions",
+    "seed",
+)
 SMALLER = 12
 SLUGS = ("hartford", "students-hartford")
 WAIT_SECONDS = 20
@@ -72,9 +87,13 @@ class Attack:
             return
         family = _family(process)
         number, victim = self.chance.choice(
-            [(signal.SIGKILL, process), (signal.SIGKILL, self.chance.choice([process, *family])),
-             (signal.SIGTERM, process), (signal.SIGINT, process)]
-        )  # fmt: skip
+            [
+                (signal.SIGKILL, process),
+                (signal.SIGKILL, self.chance.choice([process, *family])),
+                (signal.SIGTERM, process),
+                (signal.SIGINT, process),
+            ]
+        )
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.send_signal(number)
             self.told["kills"] += 1
@@ -178,9 +197,19 @@ def main() -> None:
         print("left in the temporary folder:", *(path.relative_to(attack.temporary) for path in left))
         told = attack.told
     by = "; ".join(f"{name} {count}" for name, count in sorted(told.items()) if name.startswith("SIG"))
-    row = {**machine(), "kills": asked.kills, "by": by, "lost": told["lost"],
-           "false_fresh": told["false fresh"], "half_files": told["half files"], "left_running": told["left running"],
-           "left_files": len(left), "recovered": told["recovered"], "of": told["of"], "seed": asked.seed}  # fmt: skip
+    row = {
+        **machine(),
+        "kills": asked.kills,
+        "by": by,
+        "lost": told["lost"],
+        "false_fresh": told["false fresh"],
+        "half_files": told["half files"],
+        "left_running": told["left running"],
+        "left_files": len(left),
+        "recovered": told["recovered"],
+        "of": told["of"],
+        "seed": asked.seed,
+    }
     append(TABLE, COLUMNS, [row])
 
 

@@ -3,9 +3,10 @@
 Run it by `make montecarlo`. The table is kept in benchmarks/results/montecarlo.csv with its date and seed, the picture
 beside it. Arrays go straight to moments; nothing touches a file until the end.
 
-Standard errors speak of students like those visited, so that `coverage` is of the mean effect over replicates. Of the effect
-on the very students of a replicate (`coverage_realized`) they cover less where visits work: an estimate strays from it by
-what the visited would have done without a visit, which varies more than what they did, and which nobody sees.
+Standard errors speak of students like those visited, so that `coverage` is of the mean effect over replicates. Of the
+effect on the very students of a replicate (`coverage_realized`) they cover less where visits work: an estimate strays
+from it by what the visited would have done without a visit, which varies more than what they did, and which nobody
+sees.
 """
 
 import argparse
@@ -110,7 +111,9 @@ def _numbers(*columns: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class RowAtt:
-    """ATT(g,t) of the at-risk design from arrays, with each student's influence; K pairs of cohort and month, N students."""
+    """ATT(g,t) of the at-risk design from arrays, with each student's influence; K pairs of cohort and month,
+    N students.
+    """
 
     cohort: np.ndarray  # (K,)
     period: np.ndarray  # (K,)
@@ -141,7 +144,9 @@ def config_of(rule: str, path: str, students: int, seed: int) -> SimulationConfi
 def strata_by_cohort(
     block: Block, rule: Any, months: np.ndarray, cohort: np.ndarray, referral: np.ndarray
 ) -> dict[float, np.ndarray]:
-    """Return each student's stratum for each cohort, shape (N,): days missed in the rule's window, and who waits already."""
+    """Return each student's stratum for each cohort, shape (N,): days missed in the rule's window,
+    and who waits already.
+    """
     strata = {}
     for g in np.unique(cohort[cohort < NEVER]):
         seen = window("last_two_months" if rule in ("random", "worst") else rule, int(np.searchsorted(months, g)))
@@ -159,7 +164,9 @@ def referral_months(config: SimulationConfig, block: Block) -> np.ndarray:
 def stay_weights(
     outcome: np.ndarray, months: np.ndarray, cohort: np.ndarray, strata: dict[float, np.ndarray]
 ) -> dict[float, np.ndarray]:
-    """Return the chance of each student to stay unvisited in each month of first visits, given the stratum; shapes (N,)."""
+    """Return the chance of each student to stay unvisited in each month of first visits, given the stratum;
+    shapes (N,).
+    """
     stay = {}
     for g, stratum in strata.items():
         seen = ~np.isnan(outcome[:, np.searchsorted(months, g) - 1])
@@ -257,9 +264,17 @@ def replicate(rule: str, path: str, students: int, seed: int) -> list[dict[str, 
         for place, key in enumerate([*made.key, None]):
             if key is None or key in MONTHS:
                 rows.append(
-                    {"rule": rule, "path": path, "design": name, "month": "1 to 6" if key is None else f"{key:.0f}",
-                     "estimate": values[place], "se": np.sqrt(variance[place]), "truth": truth[place], "overlap": overlap}
-                )  # fmt: skip
+                    {
+                        "rule": rule,
+                        "path": path,
+                        "design": name,
+                        "month": "1 to 6" if key is None else f"{key:.0f}",
+                        "estimate": values[place],
+                        "se": np.sqrt(variance[place]),
+                        "truth": truth[place],
+                        "overlap": overlap,
+                    }
+                )
     return rows
 
 
@@ -271,10 +286,15 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     marked = rows.assign(bias_pp=error, covered=from_mean.abs() <= reach, realized=error.abs() <= reach)
     by = marked.groupby(cell, sort=False)
     table = by.agg(
-        replicates=("bias_pp", "size"), truth_pp=("truth", "mean"), bias_pp=("bias_pp", "mean"),
-        sd_pp=("estimate", "std"), mean_se_pp=("se", "mean"), coverage=("covered", "mean"),
-        coverage_realized=("realized", "mean"), overlap=("overlap", "mean"),
-    )  # fmt: skip
+        replicates=("bias_pp", "size"),
+        truth_pp=("truth", "mean"),
+        bias_pp=("bias_pp", "mean"),
+        sd_pp=("estimate", "std"),
+        mean_se_pp=("se", "mean"),
+        coverage=("covered", "mean"),
+        coverage_realized=("realized", "mean"),
+        overlap=("overlap", "mean"),
+    )
     return table.reset_index()
 
 

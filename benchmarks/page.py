@@ -10,22 +10,31 @@ PAGE = RESULTS.parents[1] / "docs" / "benchmarks.md"
 Row = Mapping[str, str]
 HEAD = """# Benchmarks
 
-`make bench` measures every line anew, ours and theirs in pairs in one run, and writes this page from `benchmarks/results/`. The extra
-`bench` brings the packages (`pip install leapstudy[bench]`); one that is not installed is left out. A ratio is printed only after
-both ways have found the same effect to 1e-8. Machines drift and are shared: read the ratios and the CPU seconds, and the load beside
-them (processes that wanted one of the two cores). All students are SIMULATED.
+`make bench` measures every line anew, ours and theirs in pairs in one run, and writes this page from
+`benchmarks/results/`. The extra `bench` brings the packages (`pip install leapstudy[bench]`); one that is not installed
+is left out. A ratio is printed only after both ways have found the same effect to 1e-8. Machines drift and are shared:
+read the ratios and the CPU seconds, and the load beside them (processes that wanted one of the two cores).
+All students are SIMULATED.
 """
 STUDENTS = """## Student rows in a parquet file to an effect
 
-Each way runs in a process of its own. CPU seconds go from the file to the effect; the next column adds what it takes to start Python and
-import the package. Callaway-Sant'Anna: ours in the engine against packages on rows in memory. Two-way fixed effects with errors
-clustered by student: our `leapstudy.diff_in_diff` against fereg and pyfixest, on the never-visited and one cohort.
+Each way runs in a process of its own. CPU seconds go from the file to the effect; the next column adds what it takes
+to start Python and import the package. Callaway-Sant'Anna: ours in the engine against packages on rows in memory.
+Two-way fixed effects with errors clustered by student: our `leapstudy.diff_in_diff` against fereg and pyfixest, on the
+never-visited and one cohort.
 """
 BATCH = """## The batch of district notebooks
 
 The bound imports once, forks two workers and runs the same cells with no notebook.
 """
-PICTURES = """![Seconds over students and over months, both axes logarithmic.](../benchmarks/results/students_moments.png)
+BEFORE = """\
+## What a person waits for
+
+Before a program starts: every scenario of `params/rollout.yml`, 300 deals each, from the files to the table
+(`leapstudy design`). In the explorer: from a choice to its three pictures, the slowest of them.
+"""
+PICTURES = """\
+![Seconds over students and over months, both axes logarithmic.](../benchmarks/results/students_moments.png)
 
 ![Seconds that the batch itself adds to a run, by the number of runs.](../benchmarks/results/batch_growth.png)
 """
@@ -49,20 +58,57 @@ def page() -> str:
     batch = newest("batch.csv", ("what", "n"))
     timed, paired = ([row for row in students if bool(row["ratio"]) == has] for has in (False, True))
     ways = [
-        [row["way"], f"{int(row['students']):,}", row["layout"], *_numbers(row, ("wall_s", "cpu_s", "cpu_all_s")), _whole(row["peak_mib"]), row["load"]]
+        [
+            row["way"],
+            f"{int(row['students']):,}",
+            row["layout"],
+            *_numbers(row, ("wall_s", "cpu_s", "cpu_all_s")),
+            _whole(row["peak_mib"]),
+            row["load"],
+        ]
         for row in timed
-    ]  # fmt: skip
+    ]
     ratios = [[row["way"], f"{int(row['students']):,}", row["layout"], row["ratio"], row["target"]] for row in paired]
     runs = [
         [row["what"], row["n"], *_numbers(row, ("wall_s", "cpu_s", "ratio")), row["target"], row["load"]]
         for row in batch
     ]
-    return "\n".join([
-        HEAD, STUDENTS,
-        _table(["way", "students", "file", "wall s", "CPU s", "CPU s with imports", "peak MiB", "load"], ways),
-        _table(["pair (theirs by ours: above 1 ours is faster; ours by a bound: the smaller the better)", "students", "file", "ratio", "target"], ratios),
-        BATCH, _table(["what", "runs", "wall s", "CPU s", "ratio", "target", "load"], runs), PICTURES, _versions(students, batch),
-    ])  # fmt: skip
+    waits = [
+        *map(_design_row, newest("design.csv", ("what",))),
+        *map(_explorer_row, newest("explorer.csv", ("choices",))),
+    ]
+    return "\n".join(
+        [
+            HEAD,
+            STUDENTS,
+            _table(["way", "students", "file", "wall s", "CPU s", "CPU s with imports", "peak MiB", "load"], ways),
+            _table(
+                [
+                    "pair (theirs by ours: above 1 ours is faster; ours by a bound: the smaller the better)",
+                    "students",
+                    "file",
+                    "ratio",
+                    "target",
+                ],
+                ratios,
+            ),
+            BATCH,
+            _table(["what", "runs", "wall s", "CPU s", "ratio", "target", "load"], runs),
+            BEFORE,
+            _table(["what", "rows", "eligible", "tried", "wall s", "CPU s", "target, wall", "load"], waits),
+            PICTURES,
+            _versions(students, batch),
+        ]
+    )
+
+
+def _design_row(row: Row) -> list[str]:
+    sizes = [f"{int(row[name]):,}" for name in ("rows", "eligible", "scenarios")]
+    return [f"design, {row['what']}", *sizes, *_numbers(row, ("wall_s", "cpu_s")), row["target"], row["load"]]
+
+
+def _explorer_row(row: Row) -> list[str]:
+    return ["explorer, one choice", "", "", row["choices"], row["most_s"], "", row["target"], row["load"]]
 
 
 def _numbers(row: Row, names: Iterable[str]) -> list[str]:

@@ -91,7 +91,8 @@ def spreads(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
 
 
 def panels(shape: Shape, replicates: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return panels without effect, shape (replicates, C + 1, years), the last year after; and enrollment, shape (C + 1,).
+    """Return panels without effect, shape (replicates, C + 1, years), the last year after; and enrollment,
+    shape (C + 1,).
 
     District and year effects would cancel in every test and are left out; errors are normal and independent over years.
     """
@@ -100,7 +101,9 @@ def panels(shape: Shape, replicates: int, rng: np.random.Generator) -> tuple[np.
 
 
 def p_values(y: np.ndarray, students: np.ndarray) -> dict[MethodName, np.ndarray]:
-    """Return every test's p-values, shape (replicates,), for panels of `panels`; the tests hold them to the study's own."""
+    """Return every test's p-values, shape (replicates,), for panels of `panels`;
+    the tests hold them to the study's own.
+    """
     n = y.shape[1]
     change = y[:, :, -1] - y[:, :, :-1].mean(axis=2)
     placement = (change - change.mean(axis=1, keepdims=True)) * n / (n - 1)
@@ -194,8 +197,15 @@ def picture(table: pd.DataFrame) -> bytes:
             for (marker, color), n_pre in zip(MARKS, YEARS_BEFORE, strict=False):
                 size = shown[shown["n_pre"] == n_pre].set_index("method")["size"].reindex(methods)
                 places = np.arange(len(methods))[::-1] + 0.2 * (n_pre - 4) / 3
-                axes.plot((100 * size).clip(lower=TICKS[0]), places, linestyle="none", marker=marker, color=color, markersize=5,
-                          label=f"{n_pre} years before")  # fmt: skip
+                axes.plot(
+                    (100 * size).clip(lower=TICKS[0]),
+                    places,
+                    linestyle="none",
+                    marker=marker,
+                    color=color,
+                    markersize=5,
+                    label=f"{n_pre} years before",
+                )
             axes.axvline(100 * ALPHA, color=INK, linewidth=1)
             axes.set(xscale="log", xlim=(0.12, 160), xticks=TICKS, xticklabels=[f"{tick:g}" for tick in TICKS])
             axes.set(yticks=range(len(methods)), yticklabels=[LABELS[name] for name in methods[::-1]])

@@ -31,7 +31,9 @@ OUT = Path(__file__).parent / "results" / "student_checks.csv"
 REPLICATES, OF_OUTCOMES, SEED = 10, 24, 20261128
 DISTRICTS = {"0640011": 2000}
 LEAVE = 0.03
-"""Share leaving in a month where outcomes are followed: with the state's own few of a district's visited would leave."""
+"""Share leaving in a month where outcomes are followed:
+with the state's own few of a district's visited would leave.
+"""
 NUMBERS = ["estimate_pp", "se_pp", "low_pp", "high_pp"]
 
 
@@ -82,9 +84,14 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(gap=rows["estimate_pp"] - rows["truth"])
     rows["covered"] = rows["truth"].between(rows["low_pp"], rows["high_pp"]).astype(float).where(rows["gap"].notna())
     made = rows.groupby(["path", "pick", "what"], sort=False).agg(
-        replicates=("gap", "count"), refused=("gap", lambda gap: int(gap.isna().sum())), truth_pp=("truth", "mean"),
-        bias_pp=("gap", "mean"), sd_pp=("gap", "std"), mean_se_pp=("se_pp", "mean"), coverage=("covered", "mean"),
-    )  # fmt: skip
+        replicates=("gap", "count"),
+        refused=("gap", lambda gap: int(gap.isna().sum())),
+        truth_pp=("truth", "mean"),
+        bias_pp=("gap", "mean"),
+        sd_pp=("gap", "std"),
+        mean_se_pp=("se_pp", "mean"),
+        coverage=("covered", "mean"),
+    )
     return made.reset_index()
 
 
@@ -92,7 +99,9 @@ WHAT = {VISITED: "(1)", UNEXPOSED: "(2)", REFERRED: "(3)"}
 
 
 def lines(table: pd.DataFrame) -> str:
-    """Return the table of `docs/method.md`: all where a lot picks, the first check where staff do and visits do nothing."""
+    """Return the table of `docs/method.md`: all where a lot picks,
+    the first check where staff do and visits do nothing.
+    """
     head = ("visits", "picked by", "what", "districts", "truth", "bias", "standard error", "coverage")
     told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     shown = table[(table["pick"] == "lot") | ((table["path"] == "zero") & (table["what"] == VISITED))]

@@ -87,9 +87,13 @@ def truths(data: Drawn) -> tuple[float, float]:
 def replicate(path: str, seed: int) -> list[dict[str, object]]:
     """Return estimate, interval and truth of each quantity of one draw."""
     config = load_config().with_changes(
-        seed=seed, districts=DISTRICTS, visits__offer=OFFER, effect__path=path, attrition__monthly=0.0,
+        seed=seed,
+        districts=DISTRICTS,
+        visits__offer=OFFER,
+        effect__path=path,
+        attrition__monthly=0.0,
         effect__null_district=False,
-    )  # fmt: skip
+    )
     data = drawn(config)
     offer, visited = truths(data)
     one = rollout(data.outcome, data.start, data.strata, seed=seed, most=REDRAWS)
@@ -118,10 +122,18 @@ def _leavers(data: Drawn, seed: int) -> tuple[str, float, float, float, float, b
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Return bias, spread, coverage and rejections of zero by path and quantity."""
     rows = rows.assign(gap=rows["estimate"] - rows["truth"], covered=rows["truth"].between(rows["low"], rows["high"]))
-    return rows.groupby(["path", "what"], sort=False).agg(
-        draws=("gap", "size"), truth_pp=("truth", "mean"), bias_pp=("gap", "mean"), sd_pp=("gap", "std"),
-        coverage=("covered", "mean"), rejects=("rejects", "mean"),
-    ).reset_index()  # fmt: skip
+    return (
+        rows.groupby(["path", "what"], sort=False)
+        .agg(
+            draws=("gap", "size"),
+            truth_pp=("truth", "mean"),
+            bias_pp=("gap", "mean"),
+            sd_pp=("gap", "std"),
+            coverage=("covered", "mean"),
+            rejects=("rejects", "mean"),
+        )
+        .reset_index()
+    )
 
 
 def lines(table: pd.DataFrame) -> str:

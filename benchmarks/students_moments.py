@@ -1,7 +1,8 @@
-"""Student rows in a parquet file to effects, beside the peers, in pairs in one run: ``python benchmarks/students_moments.py``.
+"""Student rows in a parquet file to effects, beside the peers, in pairs in one run:
+``python benchmarks/students_moments.py``.
 
-Every way runs in a process of its own (`ways/estimators.py`), from the file to the effect; that two ways find the same effect
-is checked before their ratio is printed. All students are SIMULATED. Results are appended to
+Every way runs in a process of its own (`ways/estimators.py`), from the file to the effect; that two ways find the
+same effect is checked before their ratio is printed. All students are SIMULATED. Results are appended to
 `benchmarks/results/students_moments.csv`, and how time grows with students and months is drawn beside them.
 """
 
@@ -29,9 +30,24 @@ ALIKE = 1e-8
 """Points within which two ways have found the same effect."""
 PACKAGES = ("duckdb", "csdid", "diff-diff", "moderndid", "panelkit", "fereg", "pyfixest", "numpy", "pandas")
 COLUMNS = [
-    "date", "way", "layout", "students", "months", "wall_s", "cpu_s", "cpu_all_s", "peak_mib", "effect", "se", "ratio", "target", "cores",
-    "load", "python", "versions",
-]  # fmt: skip
+    "date",
+    "way",
+    "layout",
+    "students",
+    "months",
+    "wall_s",
+    "cpu_s",
+    "cpu_all_s",
+    "peak_mib",
+    "effect",
+    "se",
+    "ratio",
+    "target",
+    "cores",
+    "load",
+    "python",
+    "versions",
+]
 STAGGERED, TWO_SIDES = ("panelkit", "diff-diff", "csdid", "moderndid"), ("fereg", "pyfixest")
 """Packages with Callaway-Sant'Anna, and packages with two-way fixed effects."""
 SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -47,7 +63,9 @@ def school_months(count: int) -> np.ndarray:
 
 
 def write_rows(path: Path, students: int, months: int, in_order: bool) -> Path:
-    """Write a clean panel in which every student is seen in every month, and 15 % are visited from the second year on."""
+    """Write a clean panel in which every student is seen in every month,
+    and 15 % are visited from the second year on.
+    """
     rng = np.random.default_rng(1)
     when_all, days_all = school_months(months), rng.integers(11, 22, months)
     visits = np.datetime64("2021-07") + np.arange(10)
@@ -58,14 +76,16 @@ def write_rows(path: Path, students: int, months: int, in_order: bool) -> Path:
     ids = np.char.add("~P", np.char.zfill(rng.permutation(students).astype(str), 10))
     rows = {
         "student": ids[who],
-        "district_code": _dictionary(rng.integers(0, 15, students)[who], [f"{10 * place + 11:07d}" for place in range(15)]),
+        "district_code": _dictionary(
+            rng.integers(0, 15, students)[who], [f"{10 * place + 11:07d}" for place in range(15)]
+        ),
         "grade": _dictionary(who % 2, ["05", "06"]),
         "month": when_all[when].astype("datetime64[D]"),
         "days_enrolled": days_all[when].astype("int16"),
         "days_attended": rng.binomial(days_all[when], np.clip(share, 0, 1)).astype("int16"),
         "first_visit_month": first[who].astype("datetime64[D]"),
         "high_needs": who % 2 == 0,
-    }  # fmt: skip
+    }
     pq.write_table(pa.table(rows), path, compression="zstd")
     return path
 
@@ -97,7 +117,10 @@ def run(way: str, path: Path, limit: str = "4GB") -> Found:
     if done.returncode:
         sys.exit(f"{way} failed:\n{done.stderr[-3000:]}")
     found: Found = json.loads(done.stdout.splitlines()[-1])
-    print(f"{way:26} {path.stem:22} {found['wall_s']:7.2f} s, {found['cpu_s']:7.2f} s CPU, {found['peak_mib']:6.0f} MiB", flush=True)  # fmt: skip
+    print(
+        f"{way:26} {path.stem:22} {found['wall_s']:7.2f} s, {found['cpu_s']:7.2f} s CPU, {found['peak_mib']:6.0f} MiB",
+        flush=True,
+    )
     return found
 
 
@@ -123,9 +146,15 @@ def keep(way: str, path: Path, students: int, months: int, found: Found, ratio: 
     """Append one line to the table, with date, versions and machine."""
     numbers = {name: f"{value:.8g}" for name, value in found.items() if value is not None}
     line = {
-        **machine(PACKAGES), "way": way, "layout": path.stem.split("-")[0], "students": students, "months": months,
-        "ratio": ratio, "target": target, **numbers,
-    }  # fmt: skip
+        **machine(PACKAGES),
+        "way": way,
+        "layout": path.stem.split("-")[0],
+        "students": students,
+        "months": months,
+        "ratio": ratio,
+        "target": target,
+        **numbers,
+    }
     append(TABLE, COLUMNS, [line])
 
 
@@ -197,7 +226,13 @@ def draw(by_students: list[tuple[int, float]], by_months: list[tuple[int, float]
     for axes, found, label, power in lines:
         at, seconds = (np.array(column, dtype=float) for column in zip(*found, strict=True))
         axes.loglog(at, seconds, "o-", color="#0072B2", label="our Callaway-Sant'Anna, from the file")
-        axes.loglog(at, seconds[-1] * (at / at[-1]) ** power, ":", color="#5F5F5F", label="linear" if power == 1 else "quadratic")  # fmt: skip
+        axes.loglog(
+            at,
+            seconds[-1] * (at / at[-1]) ** power,
+            ":",
+            color="#5F5F5F",
+            label="linear" if power == 1 else "quadratic",
+        )
         axes.set(xlabel=label, ylabel="seconds", xticks=at, xticklabels=[f"{int(x):,}" for x in at])
         axes.set(yticks=SECONDS, yticklabels=[f"{second:g}" for second in SECONDS])
         axes.minorticks_off()

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.data.state import school_year
-from leapstudy.data.tables import Code, Column, Table
+from leapstudy.data.tables import Code, PublishedColumn, PublishedTable
 
 
-def fake_table(table: Table, code: Code, seed: int, n: int = 20) -> pd.DataFrame:
+def fake_table(table: PublishedTable, code: Code, seed: int, n: int = 20) -> pd.DataFrame:
     """Return a SIMULATED table as the publisher would write it (all cells text), with `n` distinct keys.
 
     Parameters
@@ -26,7 +26,7 @@ def fake_table(table: Table, code: Code, seed: int, n: int = 20) -> pd.DataFrame
     return pd.DataFrame(columns, dtype="str")
 
 
-def _cells(column: Column, code: Code, rng: np.random.Generator, n: int) -> list[str]:
+def _cells(column: PublishedColumn, code: Code, rng: np.random.Generator, n: int) -> list[str]:
     if column.kind == "code":
         return [_counted(code.example, place) for place in range(n)]
     if column.legal:

@@ -7,7 +7,9 @@ from leapstudy.students.moments.record import NEVER, Moments
 
 
 def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
-    """Return the moments of rows with unit, period, y, cohort (inf = never) and, if wanted, district, stratum, weight."""
+    """Return the moments of rows with unit, period, y, cohort (inf = never) and, if wanted, district, stratum,
+    weight.
+    """
     rows = rows.assign(
         **{k: v for k, v in {"district": "", "stratum": "", "weight": 1.0}.items() if k not in rows.columns}
     )
@@ -22,8 +24,13 @@ def moments_of(rows: pd.DataFrame, shift: float = 0.0) -> Moments:
         key = (first["district"], float(first["cohort"]), first["stratum"], tuple(seen))
         cell = sums.setdefault(key, {"n": 0, "w": 0.0, "w2": 0.0, "t": 0.0, "t2": 0.0, "c": 0.0})
         for name, value in {
-            "n": 1, "w": w, "w2": w * w, "t": w * y, "t2": w * w * y, "c": w * w * np.outer(y, y),
-        }.items():  # fmt: skip
+            "n": 1,
+            "w": w,
+            "w2": w * w,
+            "t": w * y,
+            "t2": w * w * y,
+            "c": w * w * np.outer(y, y),
+        }.items():
             cell[name] = cell[name] + value
     keys, cells = list(sums), list(sums.values())
     return Moments(

@@ -34,7 +34,9 @@ EFFECT_PP = 6.0
 
 
 def students(districts: dict[str, int], seed: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return attendance and visit log: absence that comes in spells, referral at 10% of two months, a visit a month later."""
+    """Return attendance and visit log: absence that comes in spells, referral at 10% of two months,
+    a visit a month later.
+    """
     rng = np.random.default_rng(seed)
     who = np.repeat(list(districts), list(districts.values()))
     n, months = len(who), len(SCHOOL_MONTHS)
@@ -56,13 +58,15 @@ def students(districts: dict[str, int], seed: int = 5) -> tuple[pd.DataFrame, pd
     ids = [f"9{number:06d}" for number in rng.permutation(900_000)[:n]]
     rows = pd.DataFrame(
         {
-            "student": np.repeat(ids, months), "district_code": np.repeat(who, months),
+            "student": np.repeat(ids, months),
+            "district_code": np.repeat(who, months),
             "school_code": np.repeat([f"{code[:4]}{k % 3 + 1:02d}" for k, code in enumerate(who)], months),
             "grade": np.repeat([f"{k % 12 + 1:02d}" for k in range(n)], months),
             "month": np.tile([f"{month}-01" for month in SCHOOL_MONTHS], n),
-            "days_enrolled": days.ravel(), "days_attended": attended.ravel(),
+            "days_enrolled": days.ravel(),
+            "days_attended": attended.ravel(),
         }
-    )  # fmt: skip
+    )
     log = []
     for k in np.flatnonzero(referred >= 0):
         start = SCHOOL_MONTHS[referred[k]].to_timestamp()
@@ -106,9 +110,11 @@ def write_pair(folder: Path, rows: pd.DataFrame, log: pd.DataFrame) -> dict[str,
     rows.rename(columns=NAMES).to_csv(folder / "attendance.csv", index=False)
     log.rename(columns=NAMES).to_csv(folder / "visits.csv", index=False)
     return {
-        "input": str(folder / "attendance.csv"), "visits": str(folder / "visits.csv"), "columns": NAMES,
+        "input": str(folder / "attendance.csv"),
+        "visits": str(folder / "visits.csv"),
+        "columns": NAMES,
         "source": "student files of Springfield",
-    }  # fmt: skip
+    }
 
 
 def change_yaml(path, **changes):

@@ -1,4 +1,6 @@
-"""A Spark cluster of one master and one worker on this machine's loopback, as `sbin/start-*.sh` of Spark starts them."""
+"""A Spark cluster of one master and one worker on this machine's loopback,
+as `sbin/start-*.sh` of Spark starts them.
+"""
 
 import os
 import shutil
@@ -34,7 +36,9 @@ def has_java() -> bool:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[str]:
-    """Start a master and a worker, and yield the address; what they need stands in `spark-defaults.conf`, as anywhere."""
+    """Start a master and a worker, and yield the address; what they need stands in `spark-defaults.conf`,
+    as anywhere.
+    """
     import pyspark
 
     (folder / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in DEFAULTS.items()))

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from leapstudy.students.contract import Column, Table
+from leapstudy.students.contract import FileColumn, FileTable
 
 
-def _legal(column: Column) -> str:
+def _legal(column: FileColumn) -> str:
     if column.allowed:
         return ", ".join(column.allowed)
     if column.kind == "number":
@@ -14,7 +14,7 @@ def _legal(column: Column) -> str:
     return ""
 
 
-def codebook_section(table: Table) -> str:
+def codebook_section(table: FileTable) -> str:
     """Return the table's part of `docs/student-files.md` as Markdown."""
     head = [
         f"### {table.name}",
@@ -34,7 +34,7 @@ def codebook_section(table: Table) -> str:
     return "\n".join([*head, *rows, ""])
 
 
-def _fake_column(column: Column, rows: int, rng: np.random.Generator) -> np.ndarray:
+def _fake_column(column: FileColumn, rows: int, rng: np.random.Generator) -> np.ndarray:
     if column.allowed:
         return rng.choice(column.allowed, rows)
     if column.kind in ("month", "date"):
@@ -47,7 +47,7 @@ def _fake_column(column: Column, rows: int, rng: np.random.Generator) -> np.ndar
     return np.array([f"{number:07d}" for number in rng.integers(1, 10**7, rows)])
 
 
-def fake(table: Table, rows: int = 20, seed: int = 0) -> pd.DataFrame:
+def fake(table: FileTable, rows: int = 20, seed: int = 0) -> pd.DataFrame:
     """Return rows that are legal by kind and range, for tests; they mean nothing."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame({column.name: _fake_column(column, rows, rng) for column in table.columns})

@@ -1,7 +1,8 @@
 """One way from a SIMULATED parquet file to an effect, in a process of its own: ``estimators.py WAY FILE [LIMIT]``.
 
 Prints one line of JSON: wall and CPU seconds from the file to the effect, the CPU seconds of the whole process with its
-imports, peak memory in MiB, and the effect with its standard error where the way has one. The files are written by `students_moments.py`.
+imports, peak memory in MiB, and the effect with its standard error where the way has one. The files are written by
+`students_moments.py`.
 """
 
 import contextlib
@@ -24,7 +25,9 @@ DAY_KEYS = "student, district_code, date_trunc('month', day)::date"
 
 
 def rows_of(path: str) -> pd.DataFrame:
-    """Return unit, period (0, 1, ...), cohort as a period (0: never), and attendance in points, as the packages want them."""
+    """Return unit, period (0, 1, ...), cohort as a period (0: never), and attendance in points,
+    as the packages want them.
+    """
     frame = pd.read_parquet(path, columns=["student", "month", "days_enrolled", "days_attended", "first_visit_month"])
     when, first = (pd.to_datetime(frame[name]).to_numpy() for name in ("month", "first_visit_month"))
     months = np.unique(when)
@@ -174,21 +177,33 @@ def days_ours(path: str) -> Effect:
 
 def days_sql(path: str) -> Effect:
     """The same sums by SQL written by hand: days to months, months to columns, columns to sums by cell."""
-    return _sums_by_hand(path, "8GB", "day", f"""
+    return _sums_by_hand(
+        path,
+        "8GB",
+        "day",
+        f"""
         SELECT student, district_code, first_visit_month, date_trunc('month', day)::date AS month,
             100.0 * count(*) FILTER (present) / count(*) - 93 AS y
-        FROM '{path}' GROUP BY ALL""")  # fmt: skip
+        FROM '{path}' GROUP BY ALL""",
+    )
 
 
 def months_sql(path: str) -> Effect:
     """The moments of a student-month file by SQL written by hand."""
-    return _sums_by_hand(path, "4GB", "month", f"""
+    return _sums_by_hand(
+        path,
+        "4GB",
+        "month",
+        f"""
         SELECT student, district_code, first_visit_month, month, 100.0 * days_attended / days_enrolled - 93 AS y
-        FROM '{path}' WHERE days_enrolled > 0""")  # fmt: skip
+        FROM '{path}' WHERE days_enrolled > 0""",
+    )
 
 
 def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
-    """Pivot student-months by month and sum products by cell, and return the number of students; `date` is the file's column."""
+    """Pivot student-months by month and sum products by cell, and return the number of students;
+    `date` is the file's column.
+    """
     import duckdb
 
     con = duckdb.connect(config={"threads": 2, "memory_limit": limit, "preserve_insertion_order": False})
@@ -197,24 +212,39 @@ def _sums_by_hand(path: str, limit: str, date: str, monthly: str) -> Effect:
     places = range(len(found))
     pattern = " + ".join(f"(y{t} IS NOT NULL)::int * {1 << t}" for t in places)
     sums = ", ".join([f"sum(y{s} * y{t})" for s in places for t in places if s <= t] + [f"sum(y{t})" for t in places])
-    return float(sum(row[0] for row in con.sql(f"""
+    return float(
+        sum(
+            row[0]
+            for row in con.sql(f"""
         WITH monthly AS ({monthly}),
         wide AS (
             SELECT student, min(district_code) AS district_code, min(first_visit_month) AS first_visit_month, {columns}
             FROM monthly GROUP BY student)
         SELECT count(*), district_code, first_visit_month, {pattern} AS seen, {sums} FROM wide GROUP BY ALL
-    """).fetchall())), None  # fmt: skip
+    """).fetchall()
+        )
+    ), None
 
 
 PEERS: dict[str, Way] = {
-    "csdid": csdid, "diff-diff": diff_diff, "moderndid": moderndid, "days by us": days_ours,
-    "days by hand-written SQL": days_sql, "moments by hand-written SQL": months_sql, "the one group-by": one_group_by,
-    "panelkit": panelkit, "our diff_in_diff": two_sides, "fereg": fereg, "pyfixest": pyfixest,
-}  # fmt: skip
+    "csdid": csdid,
+    "diff-diff": diff_diff,
+    "moderndid": moderndid,
+    "days by us": days_ours,
+    "days by hand-written SQL": days_sql,
+    "moments by hand-written SQL": months_sql,
+    "the one group-by": one_group_by,
+    "panelkit": panelkit,
+    "our diff_in_diff": two_sides,
+    "fereg": fereg,
+    "pyfixest": pyfixest,
+}
 IMPORTS = {
-    "csdid": "csdid.att_gt", "diff-diff": "diff_diff", "our diff_in_diff": "leapstudy.study.door",
+    "csdid": "csdid.att_gt",
+    "diff-diff": "diff_diff",
+    "our diff_in_diff": "leapstudy.study.door",
     **{name: name for name in ("moderndid", "panelkit", "fereg", "pyfixest")},
-}  # fmt: skip
+}
 """What is imported before the clock starts."""
 OURS = {"our Callaway-Sant'Anna": "cs", "our moments": "moments"}
 

@@ -1,4 +1,6 @@
-"""Wall seconds of the runs here, and on a Dask cluster of two workers that is up already: ``on_dask.py OUT SLUG...``."""
+"""Wall seconds of the runs here, and on a Dask cluster of two workers that is up already:
+``on_dask.py OUT SLUG...``.
+"""
 
 import sys
 import time

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import PriorName, Scale, Weights
+from leapstudy.core.names import Nesting, PriorName, Scale, Weights
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
@@ -68,6 +68,7 @@ class StudyParams(BaseModel):
     scale: Scale
     seed: Annotated[int, Field(ge=0)]
     prior: PriorName
+    nested: Nesting = "none"
 
     def spec(self) -> Spec:
         """Return what is asked of the data."""

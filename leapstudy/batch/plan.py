@@ -11,7 +11,7 @@ from leapstudy.batch.job import Run, read_cells
 from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import ALL_SLUG, Track
+from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, leap_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
@@ -79,6 +79,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     BadInput
         For the first district, parameter or notebook that cannot be used.
     """
+    names = [_as_run(name, track) for name in names]
     treated = leap_districts(data.districts)
     own_files = "students" in TRACKS[track] and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
@@ -99,6 +100,16 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
         runs += _student_runs(found, pooled, typed, out)
     return runs
+
+
+def _as_run(name: str, track: str) -> str:
+    """Return the name that a run is asked by, also where a page's own name was given (`students-hartford`)."""
+    if not name.startswith(STUDENT_SLUG):
+        return name
+    plain = name.removeprefix(STUDENT_SLUG)
+    if "students" not in TRACKS[track]:
+        raise BadInput(f"{name} is a page of the student track: leapstudy run {plain} --track students makes it.")
+    return plain
 
 
 def _hidden(data: StudyData, district: District) -> bool:
@@ -263,7 +274,7 @@ def _student_runs(
     wanted = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
     runs = []
     for slug, title in wanted:
-        folder = f"students-{slug}"
+        folder = f"{STUDENT_SLUG}{slug}"
         extra = {"district": slug, "result_path": str(out / folder / "result.json")}
         runs.append(
             Run(

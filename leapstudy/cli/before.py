@@ -44,7 +44,6 @@ def plan(
 ) -> None:
     """Say what was planned and whether the plan is older than its figures; freeze one from params/rollout.yml."""
     from leapstudy.data import load_study
-    from leapstudy.evidence.plan import check_frozen
     from leapstudy.study.public import load_plan
     from leapstudy.study.rollout import written_plan
     from leapstudy.study.rollout.choices import load_rollout
@@ -53,7 +52,7 @@ def plan(
     kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
     record = load_plan()
     told = written_plan.record_age(record, load_study()).sentence
-    Say(f"params/plan.yml, frozen as {check_frozen(record)[:12]}: {told}")
+    Say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {told}")
     if not kept:
         Say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return

@@ -87,7 +87,6 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_facts
     from leapstudy.data.steps import WAITS, Step
-    from leapstudy.evidence.plan import check_frozen
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
@@ -96,7 +95,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     runs: list[Any] = []
     reads: list[Callable[[], object]] = [
         lambda: read_params(paths.params() / "study.yml", required=True),
-        lambda: check_frozen(load_plan()),
+        load_plan,
         load_config,
         check_rollout,
         load_facts,

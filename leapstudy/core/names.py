@@ -10,6 +10,7 @@ Role = Literal["main", "placebo", "sensitivity"]
 Weights = Literal["equal", "students"]
 Scale = Literal["points", "logodds"]
 PriorName = Literal["flat", "published"]
+Nesting = Literal["none", "cluster", "stratum"]
 
 DUCKDB, SPARK_LOCAL, SPARK = "duckdb", "spark-local", "spark"
 SPARK_MASTER = re.compile(r"spark://\S+|yarn|k8s://\S+|local\[(\d+|\*)\]|local-cluster\[\d+,\d+,\d+\]")
@@ -24,6 +25,8 @@ ALL_DISTRICTS = "ALL"
 ALL_SLUG = "all-districts"
 """Name of the pooled run and of its folder in `reports/`."""
 
+STUDENT_SLUG = "students-"
+"""What the name of a run of the student track starts with, and its folder in `reports/`."""
 
 WAITING = "waiting"
 """Phase of the units of a draw that no place was left for: the comparison group until the study ends."""

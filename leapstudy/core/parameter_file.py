@@ -1,11 +1,13 @@
 """Parameter files as mappings and as records: whatever else stands in one is refused in words, never guessed."""
 
+from datetime import date
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
 
 from leapstudy.core.errors import BadInput, bad_value
 
@@ -85,9 +87,41 @@ def packaged(place: str, name: str) -> dict[str, Any]:
 
 
 class Part(BaseModel):
-    """A part of a parameter file: frozen, and a key that it does not have is an error."""
+    """A part of a parameter file, frozen: keys that it does not have, yes for 1 and infinite numbers are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_yes_or_no(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse yes and no, which YAML reads as true and false, where a number is asked for."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"{'yes' if value else 'no'} is neither a number nor a text here")
+        return value
+
+
+def _day(text: str) -> str:
+    try:
+        return text and date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is no day; write it as 2031-08-01, or leave it empty") from None
+
+
+def _month(text: str) -> str:
+    try:
+        return text and f"{date.fromisoformat(f'{text}-01'):%Y-%m}"
+    except ValueError:
+        raise ValueError(f"{text!r} is no month; write it as 2031-08, or leave it empty") from None
+
+
+Day = Annotated[
+    str,
+    BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value),
+    AfterValidator(_day),
+]
+"""A day as text, ``2031-08-01``, with or without quotes; or empty."""
+Month = Annotated[str, AfterValidator(_month)]
+"""A month as text, ``2031-08``; or empty."""
 
 
 Record = TypeVar("Record", bound=Part)
@@ -131,6 +165,8 @@ def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]
         loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]
+        if item["type"] == "string_type":
+            told = f"{told}; put it in quotes"
         faults.append((".".join(map(str, loc)) or "the whole file", told))
     return faults
 

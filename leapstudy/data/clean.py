@@ -9,7 +9,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import Calendar, State
-from leapstudy.data.tables import Table
+from leapstudy.data.tables import PublishedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def unify_years(frame: pd.DataFrame, table: str, calendar: Calendar) -> Cleaned:
     )
 
 
-def name_groups(frame: pd.DataFrame, table: Table) -> Cleaned:
+def name_groups(frame: pd.DataFrame, table: PublishedTable) -> Cleaned:
     """Give published choices the study's names, and fill the columns that the table lacks."""
     choices = {column.name: column.values for column in table.columns if column.values}
     changed = {name: frame[name].map(values).astype("str") for name, values in choices.items()}
@@ -88,7 +88,7 @@ def label_edition(frame: pd.DataFrame, table: str, edition: str, running_years: 
     return frame.assign(edition=edition, measure=measure), Entry("label_edition", table, reason, len(frame), len(frame))
 
 
-def add_up(frame: pd.DataFrame, table: Table) -> Cleaned:
+def add_up(frame: pd.DataFrame, table: PublishedTable) -> Cleaned:
     """Make one row of a unit's several rows in a year, as `add_up` of the table says; a hidden one hides the sum."""
     rule = table.add_up
     if rule is None:
@@ -149,7 +149,7 @@ def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[st
     return frame, Entry("note_breaks", table, reason, len(frame), len(frame), named)
 
 
-def chronic_long(wide: pd.DataFrame, table: Table) -> Cleaned:
+def chronic_long(wide: pd.DataFrame, table: PublishedTable) -> Cleaned:
     """Turn a wide table of chronic absence, one column a year, into one row a unit and year."""
     long = wide.rename(columns=table.years).melt(
         "district_code", list(table.years.values()), var_name="year", value_name="percent"

@@ -3,7 +3,7 @@
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
 from leapstudy.data.state import load_state
-from leapstudy.data.tables import Column, Table
+from leapstudy.data.tables import PublishedColumn, PublishedTable
 
 HEAD = """# Codebook
 
@@ -17,14 +17,14 @@ def codebook() -> str:
     return "\n".join([HEAD, *(_section(table) for table in load_state().tables.values())])
 
 
-def _section(table: Table) -> str:
+def _section(table: PublishedTable) -> str:
     rows = [_row(column) for column in table.columns]
     head = ["| column | in the file | kind | unit | meaning | allowed | blank means |", "|---|---|---|---|---|---|---|"]
     facts = f"`data/raw/{table.file}` · key: {', '.join(table.key)} · source: {table.source} · rights: {table.rights}"
     return "\n".join([f"## {table.title}", "", facts, "", *head, *rows, ""])
 
 
-def _row(column: Column) -> str:
+def _row(column: PublishedColumn) -> str:
     allowed = ", ".join(column.legal) or "any"
     blank = column.blank or ", ".join(column.suppressed) or "not allowed"
     return (

@@ -15,7 +15,7 @@ from leapstudy.data.raw import read_table
 from leapstudy.data.register import Start, read_register
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import State, load_state
-from leapstudy.data.tables import Table
+from leapstudy.data.tables import PublishedTable
 
 ATTENDANCE_COLUMNS = ("district_code", "year", "edition", "group", "students", "rate", "measure")
 CHRONIC_COLUMNS = ("district_code", "year", "percent", "students")
@@ -96,7 +96,9 @@ def _load(folder: Path, state: State) -> StudyData:
     return assemble(state, read_register(state, folder), lambda table: read_table(folder, table, state.unit.code))
 
 
-def assemble(state: State, register: Sequence[Start], reader: Callable[[Table], tuple[pd.DataFrame, str]]) -> StudyData:
+def assemble(
+    state: State, register: Sequence[Start], reader: Callable[[PublishedTable], tuple[pd.DataFrame, str]]
+) -> StudyData:
     """Return the study's clean frames from its starts and a reader of its tables (frame and SHA-256)."""
     starts = {item.code: item.start for item in register}
     names_of = (
@@ -170,7 +172,7 @@ def _chronic(
     return clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS)
 
 
-def _long(frame: pd.DataFrame, table: Table, state: State) -> clean.Cleaned:
+def _long(frame: pd.DataFrame, table: PublishedTable, state: State) -> clean.Cleaned:
     if table.years:
         long, entry = clean.chronic_long(frame, table)
         return long.assign(students=float("nan")), entry

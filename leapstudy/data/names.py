@@ -174,6 +174,12 @@ def short(name: str) -> str:
     return load_state().unit.short(name)
 
 
+def parent_nouns() -> tuple[str, str]:
+    """Return what one and several of the larger units that units belong to are called (``district``, ``districts``)."""
+    parent = study_names().state.unit.parent
+    return parent.noun["en"] if parent else ("cluster", "clusters")
+
+
 def comparison_words(label: str) -> str:
     """Return a comparison group as a person would call it; see `Names.comparison`."""
     return study_names().comparison(label)

@@ -15,7 +15,7 @@ from leapstudy.data.raw import Replacement, as_csv, as_text, pin, read_bytes, re
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
-from leapstudy.data.tables import Table
+from leapstudy.data.tables import PublishedTable
 from leapstudy.data.tidy import Tidy, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
@@ -36,7 +36,7 @@ class Place:
 class NewEdition:
     """A file read as a table of the study, what it moves, and what keeps it from being accepted."""
 
-    table: Table
+    table: PublishedTable
     file: Path
     content: bytes
     moved: Differences
@@ -85,7 +85,7 @@ def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: 
     return NewEdition(table, file, content, differences(old, new, key), faults, recipe, units)
 
 
-def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> Table:
+def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> PublishedTable:
     if name:
         if name not in state.tables:
             raise bad_value("table", name, state.tables, "params/state.yml declares them.")
@@ -129,7 +129,7 @@ def _tidied(recipe: Recipe, place: Place, tables: Looked) -> Tidy:
     return tidy(recipe, frames)
 
 
-def _as_pinned(table: Table, file: Path) -> pd.DataFrame:
+def _as_pinned(table: PublishedTable, file: Path) -> pd.DataFrame:
     """Return a file that has the pinned file's own columns; units' codes and all other cells stay text."""
     if file.suffix == ".csv":
         return as_text(file.read_bytes())

@@ -13,7 +13,7 @@ from leapstudy.data.guess import Asked, guess_shape, is_number
 from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
 from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
-from leapstudy.data.tables import Column, Kind
+from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy
 from leapstudy.data.values import NUMBER, bounds_of, code_pattern, marks, whole_state_code
 
@@ -109,14 +109,16 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
     }
 
 
-def _measure(name: str, cells: pd.Series) -> Column:
+def _measure(name: str, cells: pd.Series) -> PublishedColumn:
     """Return a column of figures: its unit by its largest value, and what its cells that are no numbers are."""
     blank, hidden = "TODO: what an empty cell means" if (cells == "").any() else "", marks(cells)
     if name == "students":
-        return Column(name=name, kind="count", unit=name, means=WORDS[name], blank=blank, suppressed=tuple(hidden))
+        return PublishedColumn(
+            name=name, kind="count", unit=name, means=WORDS[name], blank=blank, suppressed=tuple(hidden)
+        )
     is_percent = pd.to_numeric(cells, errors="coerce").max() > 1
     bounds = {mark: ends for mark in hidden if (ends := bounds_of(mark, 100 if is_percent else 1))}
-    return Column(
+    return PublishedColumn(
         name=name,
         kind="percent" if is_percent else "fraction",
         unit="percent 0 to 100" if is_percent else "fraction 0 to 1",
@@ -127,19 +129,19 @@ def _measure(name: str, cells: pd.Series) -> Column:
     )
 
 
-def _trait(name: str, cells: pd.Series) -> Column:
+def _trait(name: str, cells: pd.Series) -> PublishedColumn:
     """Return a column of the table of units: its name, its students, or what does not change."""
     blank = "not published" if (cells == "").any() else ""
     if name == "students":
         odd = tuple(cell for cell in dict.fromkeys(cells) if cell and not NUMBER.fullmatch(cell))
         means = "Students enrolled in the first year"
-        return Column(name=name, kind="count", unit=name, means=means, blank=blank, suppressed=odd)
+        return PublishedColumn(name=name, kind="count", unit=name, means=means, blank=blank, suppressed=odd)
     if name == "district":
-        return Column(name=name, kind="text", unit="", means="Name", blank=blank)
+        return PublishedColumn(name=name, kind="text", unit="", means="Name", blank=blank)
     number = is_number(cells)
     hidden = tuple(marks(cells)) if number else ()
     kind: Kind = "number" if number else "choice"
-    return Column(name=name, kind=kind, unit="", means=f"As published: {name}", blank=blank, suppressed=hidden)
+    return PublishedColumn(name=name, kind=kind, unit="", means=f"As published: {name}", blank=blank, suppressed=hidden)
 
 
 def _texts(facts: dict[str, Any]) -> dict[str, str]:

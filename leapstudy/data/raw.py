@@ -15,7 +15,7 @@ from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_at
 from leapstudy.core.parameter_file import read_text
 from leapstudy.data.differences import KINDS, Differences
 from leapstudy.data.schema import parse
-from leapstudy.data.tables import Code, Table
+from leapstudy.data.tables import Code, PublishedTable
 
 SUMS = "SHA256SUMS"
 SUM = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<name>\S.*)")
@@ -103,7 +103,7 @@ def as_text(content: bytes) -> pd.DataFrame:
         raise BadInput(f"A table of data/raw/ is not CSV in UTF-8 ({reason}). Save it again as CSV in UTF-8.") from None
 
 
-def read_table(raw: Path, table: Table, code: Code) -> tuple[pd.DataFrame, str]:
+def read_table(raw: Path, table: PublishedTable, code: Code) -> tuple[pd.DataFrame, str]:
     """Return a verified and validated table with the study's names, and its SHA-256."""
     content, digest = read_bytes(raw, table.file)
     return parse(table, as_text(content), code), digest

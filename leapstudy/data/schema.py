@@ -8,7 +8,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted
-from leapstudy.data.tables import Code, Column, Table
+from leapstudy.data.tables import Code, PublishedColumn, PublishedTable
 
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
 BOUND = "_is_bounded"
@@ -16,7 +16,7 @@ BOUND = "_is_bounded"
 NUMERIC = (*RANGES, "number", "flag")
 
 
-def parse(table: Table, text: pd.DataFrame, code: Code) -> pd.DataFrame:
+def parse(table: PublishedTable, text: pd.DataFrame, code: Code) -> pd.DataFrame:
     """Return the published table with the study's names and types, or raise.
 
     Parameters
@@ -41,7 +41,7 @@ def parse(table: Table, text: pd.DataFrame, code: Code) -> pd.DataFrame:
     return typed
 
 
-def checked(table: Table, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame, list[str]]:
+def checked(table: PublishedTable, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame, list[str]]:
     """Return the table's columns that can be read, and everything that is wrong with it.
 
     Faults are missing or unknown columns, codes that lost their leading zeros, cells that are no number, values outside
@@ -64,7 +64,7 @@ def checked(table: Table, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame,
     return frame.assign(**bounds), [*faults, *_value_faults(table, frame), *_repeated(table, named)]
 
 
-def column_fault(table: Table, text: pd.DataFrame) -> str:
+def column_fault(table: PublishedTable, text: pd.DataFrame) -> str:
     """Return what is wrong with the columns' names; empty where nothing is."""
     expected, there = [column.source_name for column in table.columns], list(text.columns)
     if sorted(expected) == sorted(there):
@@ -90,7 +90,7 @@ def code_fault(codes: pd.Series, code: Code) -> str:
     )
 
 
-def _typed(column: Column, cells: pd.Series) -> tuple[pd.Series, str]:
+def _typed(column: PublishedColumn, cells: pd.Series) -> tuple[pd.Series, str]:
     """Return the cells as the column's kind, and what is wrong with them."""
     blank = (cells == "") | cells.isin([*column.suppressed, *column.bounded])
     if (cells == "").any() and not column.blank:
@@ -105,7 +105,7 @@ def _typed(column: Column, cells: pd.Series) -> tuple[pd.Series, str]:
     return numbers, _number_fault(column, cells[~blank], numbers[~blank])
 
 
-def _number_fault(column: Column, cells: pd.Series, numbers: pd.Series) -> str:
+def _number_fault(column: PublishedColumn, cells: pd.Series, numbers: pd.Series) -> str:
     odd = ~np.isfinite(numbers) | ((numbers % 1 != 0) & (column.kind == "count"))
     if odd.any():
         kind = "whole number" if column.kind == "count" else "number"
@@ -130,7 +130,7 @@ def _shown(cells: pd.Series) -> str:
     return f"{named} ({len(cells)} cell{'s' if len(cells) > 1 else ''})"
 
 
-def _value_faults(table: Table, frame: pd.DataFrame) -> list[str]:
+def _value_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
     from pandera.errors import SchemaErrors
 
     try:
@@ -148,7 +148,7 @@ def _value_faults(table: Table, frame: pd.DataFrame) -> list[str]:
     return []
 
 
-def _repeated(table: Table, named: pd.DataFrame) -> list[str]:
+def _repeated(table: PublishedTable, named: pd.DataFrame) -> list[str]:
     repeated = named[named.duplicated(list(table.key), keep=False)]
     if repeated.empty:
         return []
@@ -156,11 +156,11 @@ def _repeated(table: Table, named: pd.DataFrame) -> list[str]:
     return [f"{len(repeated)} rows share a key {table.key}; the first is {first}."]
 
 
-def _schema(table: Table, frame: pd.DataFrame) -> Any:
+def _schema(table: PublishedTable, frame: pd.DataFrame) -> Any:
     # pandera takes half a second to import; only a load pays for it
     import pandera.pandas as pa
 
-    def rule(column: Column) -> pa.Column:
+    def rule(column: PublishedColumn) -> pa.Column:
         checks = []
         if column.legal:
             checks.append(pa.Check.isin(column.legal))

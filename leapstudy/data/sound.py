@@ -15,7 +15,7 @@ from leapstudy.data.raw import as_text
 from leapstudy.data.register import checked_starts
 from leapstudy.data.schema import NUMERIC, RANGES, column_fault, parse
 from leapstudy.data.state import State
-from leapstudy.data.tables import Column, Table
+from leapstudy.data.tables import PublishedColumn, PublishedTable
 
 ENOUGH = 0.5
 """Share of sound rows below which a table is wrong as a whole (a wrong unit, say) and later steps wait for it."""
@@ -38,7 +38,7 @@ def sound_study(raw: Path, state: State) -> StudyData:
     return assemble(state, list({item.code: item for item in register}.values()), lambda table: read[table.name])
 
 
-def _sound_table(raw: Path, table: Table, state: State) -> tuple[pd.DataFrame, str]:
+def _sound_table(raw: Path, table: PublishedTable, state: State) -> tuple[pd.DataFrame, str]:
     if not (raw / table.file).is_file():
         raise BadInput(f"{table.file} is missing.")
     content = (raw / table.file).read_bytes()
@@ -51,7 +51,7 @@ def _sound_table(raw: Path, table: Table, state: State) -> tuple[pd.DataFrame, s
     return parse(table, rows, state.unit.code), sha256_bytes(content)
 
 
-def sound_rows(table: Table, text: pd.DataFrame, state: State) -> pd.DataFrame:
+def sound_rows(table: PublishedTable, text: pd.DataFrame, state: State) -> pd.DataFrame:
     """Return the rows of a table whose every cell is what its column says, and whose key is theirs alone."""
     fine = pd.Series(True, index=text.index)
     for column in table.columns:
@@ -60,7 +60,7 @@ def sound_rows(table: Table, text: pd.DataFrame, state: State) -> pd.DataFrame:
     return text[fine].drop_duplicates(keys, keep=False).reset_index(drop=True)
 
 
-def _fine(column: Column, cells: pd.Series, state: State) -> pd.Series:
+def _fine(column: PublishedColumn, cells: pd.Series, state: State) -> pd.Series:
     """Say of each cell whether it is a declared mark, or what its column holds."""
     if column.kind == "code":
         return cells.map(state.unit.code.fits).astype(bool)

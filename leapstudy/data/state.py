@@ -16,7 +16,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Role
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
-from leapstudy.data.tables import Code, NonEmpty, SchoolYear, Table, named
+from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, named
 
 FILE = "state.yml"
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
@@ -29,6 +29,32 @@ class Place(Part):
     name: NonEmpty
 
 
+class AtLeast(Part):
+    """A lower bound, itself included."""
+
+    at_least: float
+
+
+class AtMost(Part):
+    """An upper bound, itself included."""
+
+    at_most: float
+
+
+Where = dict[str, bool | float | str | tuple[str, ...] | AtLeast | AtMost]
+"""A rule over a table of units: column -> value, list of values, or bound."""
+
+
+class Lottery(Part):
+    """Lots that decided who starts, and when: `where` is the rule of the units that took part, `within` are columns of
+    the table of units within whose values lots were drawn.
+    """
+
+    where: Where = Field(default_factory=dict)
+    within: tuple[NonEmpty, ...] = ()
+    source: NonEmpty
+
+
 class Program(Part):
     """What was done, and where it is written down who had it when (`starts`, below `data/raw/`)."""
 
@@ -39,6 +65,7 @@ class Program(Part):
     starts: NonEmpty
     clean_until: SchoolYear
     invented: bool = False
+    lottery: Lottery | None = None
 
     @property
     def begun(self) -> str:
@@ -84,6 +111,13 @@ class KnownAs(Part):
     name: NonEmpty
 
 
+class Parent(Part):
+    """The larger unit that each unit belongs to, such as a school's district: a column of the table of units."""
+
+    column: NonEmpty
+    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+
+
 class Unit(Part):
     """Who has a start: districts or schools, how they are called and coded, and the table that lists them.
 
@@ -96,6 +130,7 @@ class Unit(Part):
     noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
     code: Code
     strip: str = ""
+    parent: Parent | None = None
     students: NonEmpty = "students"
     hidden: Literal["refuse", "leave out"] = "refuse"
     listed: dict[NonEmpty, NonEmpty] = Field(default_factory=dict)
@@ -225,22 +260,6 @@ class GroupWords(Part):
     plain: dict[Lang, NonEmpty]
 
 
-class AtLeast(Part):
-    """A lower bound, itself included."""
-
-    at_least: float
-
-
-class AtMost(Part):
-    """An upper bound, itself included."""
-
-    at_most: float
-
-
-Where = dict[str, bool | float | str | tuple[str, ...] | AtLeast | AtMost]
-"""A rule over a table of units: column -> value, list of values, or bound."""
-
-
 class Group(Part):
     """A comparison group as a rule over the table of units; see `Where`.
 
@@ -296,7 +315,7 @@ class State(Part):
     program: Program
     unit: Unit
     calendar: Calendar
-    tables: Annotated[dict[NonEmpty, Table], Field(min_length=1)]
+    tables: Annotated[dict[NonEmpty, PublishedTable], Field(min_length=1)]
     editions: Annotated[dict[NonEmpty, Edition], Field(min_length=1)]
     outcomes: Annotated[dict[NonEmpty, Outcome], Field(min_length=1)]
     groups: Annotated[dict[NonEmpty, Group], Field(min_length=1)]
@@ -337,7 +356,10 @@ class State(Part):
         units = self.tables.get(self.unit.table)
         there = [column.name for column in units.columns] if units else []
         traits = [trait.column for trait in self.unit.traits.values()]
-        for name in [self.unit.students, *self.unit.listed, *traits] if units else []:
+        lots, parent = self.program.lottery, self.unit.parent
+        drawn = [*lots.within, *lots.where] if lots else []
+        used = [self.unit.students, *self.unit.listed, *traits, *drawn, *([parent.column] if parent else [])]
+        for name in used if units else []:
             if name not in there:
                 raise ValueError(str(bad_value(f"column of the table {self.unit.table}", name, there)))
         return self

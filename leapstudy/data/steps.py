@@ -20,7 +20,7 @@ from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.register import checked_starts
 from leapstudy.data.schema import checked, code_fault
 from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state
-from leapstudy.data.tables import Code, Table
+from leapstudy.data.tables import Code, PublishedTable
 
 STEPS = ("files", "columns", "codes", "who started when", "groups", "contrasts", "parameters")
 PLACES = {
@@ -84,7 +84,7 @@ class Workspace:
     values: Mapping[str, Any]
     state: State | None
     by_step: Mapping[str, tuple[str, ...]]
-    tables: Mapping[str, Table]
+    tables: Mapping[str, PublishedTable]
     todo: frozenset[str]
 
 
@@ -105,7 +105,7 @@ def look_at(raw: Path, params: Path) -> Workspace:
         by_step[_step_of(place)] += (f"{place}: {text}",)
     parts = values.get("tables")
     declared = parts.items() if isinstance(parts, dict) else ()
-    tables = {name: _part(Table, {"name": name, **part}) for name, part in declared if isinstance(part, dict)}
+    tables = {name: _part(PublishedTable, {"name": name, **part}) for name, part in declared if isinstance(part, dict)}
     legal = {name: table for name, table in tables.items() if table}
     state = state or _part(State, _without(values, [place for place, _ in faults]))
     return Workspace(raw, params, values, state, by_step, legal, frozenset(map(_step_of, todo)))

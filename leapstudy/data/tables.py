@@ -39,7 +39,7 @@ class Code(Part):
         return bool(re.fullmatch(self.pattern, code)) or (code != "" and code == self.whole_state)
 
 
-class Declared(Part):
+class Column(Part):
     """What every table of the workspace says of a column: what it holds, in which unit, and which values are allowed.
 
     `values` maps published choices to the study's.
@@ -52,7 +52,7 @@ class Declared(Part):
     values: dict[str, str] = Field(default_factory=dict)
 
 
-class Column(Declared):
+class PublishedColumn(Column):
     """One column of a published table.
 
     `name` is the study's name and `published_as` the publisher's, where it differs. `blank` says that a cell may be
@@ -92,12 +92,12 @@ class AddUp(Part):
     to: NonEmpty
 
 
-class Grid(Part):
+class Table(Part):
     """What every table says of itself: its name, the columns that name a row, and its columns in order."""
 
     name: NonEmpty
     key: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
-    columns: Annotated[tuple[Declared, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -112,14 +112,14 @@ class Grid(Part):
         return tuple(column.name for column in self.columns)
 
 
-class Table(Grid):
+class PublishedTable(Table):
     """One published table: its file below `data/raw/`, its key and its columns; `constant` fills columns it lacks."""
 
     file: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     title: NonEmpty
     source: NonEmpty
     rights: NonEmpty
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    columns: Annotated[tuple[PublishedColumn, ...], Field(min_length=1)]
     constant: dict[str, str] = Field(default_factory=dict)
     add_up: AddUp | None = None
 
@@ -145,7 +145,7 @@ class Table(Grid):
         """The columns of a wide table that are a year each: column -> school year."""
         return {column.name: column.year for column in self.columns if column.year}
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> PublishedColumn:
         """Return a column by the study's name."""
         for column in self.columns:
             if column.name == name:

@@ -11,6 +11,8 @@ from leapstudy.core.phrases import between, number
 from leapstudy.did.design import Spec
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.inference.record import Inference, Method
+from leapstudy.did.lottery.rollout import Rollout
+from leapstudy.did.nested import DEALT
 from leapstudy.did.pooling.pool import PooledDistricts
 from leapstudy.did.pooling.shrinkage import Shrinkage
 from leapstudy.did.rebound import Rebound
@@ -25,6 +27,7 @@ ESTIMATORS = {
     "did_covariates": "adjusted for traits before",
     "did_rebound_adjusted": "beyond the recovery of like falls",
     "did_one_step_up": "own linear trends taken off",
+    "lottery_efficient": "efficient for starts drawn by lot",
 }
 """The estimators of one contrast in words."""
 
@@ -132,12 +135,15 @@ class PooledAnswer(SharedAnswer):
         Its districts with their names, as the figure draws them; empty without `pooling`.
     informed : Shrinkage or None
         The same with comparable programs' effects as prior; None where none was given, or it is the spec's own.
+    drawn : Rollout or None
+        The efficient estimate where lots decided who started when; None where they did not, or it cannot be made.
     """
 
     by_district: pd.DataFrame
     pooling: PooledDistricts | None
     caterpillar: pd.DataFrame
     informed: Shrinkage | None
+    drawn: Rollout | None
 
 
 Answer = DistrictAnswer | PooledAnswer
@@ -145,13 +151,19 @@ Answer = DistrictAnswer | PooledAnswer
 
 def contrast_rows(answer: Answer) -> pd.DataFrame:
     """Return the rows that differ from the main one in nothing but comparison group and contrast."""
-    return _like_main(answer, "district_code", "estimator", "edition", "outcome", "p_method")
+    return _like_main(answer, "district_code", "estimator", "edition", "outcome")
 
 
-def _like_main(answer: Answer, *names: str) -> pd.DataFrame:
-    """Return the rows that are as the main one in these columns."""
+def _like_main(answer: Answer, *names: str, test: bool = True) -> pd.DataFrame:
+    """Return the rows that are as the main one in these columns, and by default in their test."""
     same = attrgetter(*names)
-    return to_frame(item for item in answer.estimates if same(item) == same(answer.main))
+    main = same(answer.main), _test(answer.main)
+    return to_frame(item for item in answer.estimates if (same(item), _test(item) if test else main[1]) == main)
+
+
+def _test(row: Estimate) -> str:
+    """Return the test of a row, every way to deal the labels being one."""
+    return "dealt" if row.p_method in DEALT else row.p_method
 
 
 def outcome_rows(answer: Answer) -> pd.DataFrame:
@@ -159,7 +171,7 @@ def outcome_rows(answer: Answer) -> pd.DataFrame:
 
     Holm (1979): the planned outcome is tested by itself, so that what stands beside it cannot take its power.
     """
-    same = _like_main(answer, "district_code", "estimator", "edition", "comparison", "pre", "post", "p_method")
+    same = _like_main(answer, "district_code", "estimator", "edition", "comparison", "pre", "post")
     others = same[(same["outcome"] != answer.main.outcome) & same["p_value"].notna()].reset_index(drop=True)
     if others.empty:
         return others.assign(p_holm=pd.Series(dtype=float))
@@ -169,7 +181,7 @@ def outcome_rows(answer: Answer) -> pd.DataFrame:
 def estimator_rows(answer: Answer) -> pd.DataFrame:
     """Return one row an estimator of the contrast that was asked, and of no other: label, is_main, `estimates.csv`."""
     main = answer.main
-    rows = _like_main(answer, "district_code", "outcome", "edition", "comparison", "pre", "post")
+    rows = _like_main(answer, "district_code", "outcome", "edition", "comparison", "pre", "post", test=False)
     own = rows[rows["event_time"].isna()]
     is_main = (own["role"] == main.role) & (own["estimator"] == main.estimator) & (own["p_method"] == main.p_method)
     others = own["estimator"].isin(

@@ -18,7 +18,8 @@ from leapstudy.did.effect import by_interval, placements
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference.compare import detectable_of, each_by_itself, estimate_rows, headline, infer, methods_table
-from leapstudy.did.own_years import without_unit
+from leapstudy.did.lottery.units import estimate_row, tried
+from leapstudy.did.nested import without_unit
 from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
 from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
 from leapstudy.did.pooling.prior import FLAT, Prior
@@ -98,13 +99,16 @@ def answer_all(
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
+    drawn, why = tried(data, sample)
+    rows += [] if drawn is None else [estimate_row(drawn, sample, ALL_DISTRICTS, all_name(data))]
     return PooledAnswer(
-        **_with(fields, sample, rows, reason),
+        **_with(fields, sample, rows, (*reason, *why)),
         by_district=_by_district(sample, names),
         raw_means=_raw_means(data, spec, None),
         pooling=pooled,
         caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
+        drawn=drawn,
     )
 
 

@@ -1,6 +1,6 @@
 """The recommended design from sums by risk set and stratum: ATT(g,t), and what each student adds to its averages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -34,8 +34,8 @@ class AtRisk:
         Month number of the base.
     cells : pandas.DataFrame
         `CELL`, place (in K), n_t, n_c, weight_c, mean_c, share: the strata in use.
-    averages : Averages
     refused : tuple of Refusal
+    averages : Averages
     """
 
     cohort: np.ndarray
@@ -45,16 +45,12 @@ class AtRisk:
     overlap: np.ndarray
     base: np.ndarray
     cells: pd.DataFrame
-    averages: Averages
     refused: tuple[Refusal, ...]
+    averages: Averages = field(init=False)
 
-
-@dataclass(frozen=True, slots=True)
-class _Estimates:
-    cohort: np.ndarray
-    period: np.ndarray
-    estimate: np.ndarray
-    cohort_weight: np.ndarray
+    def __post_init__(self) -> None:
+        """Average by event time; the overall mean is that over `HEADLINE`."""
+        object.__setattr__(self, "averages", averages(self, "event", events=HEADLINE))
 
 
 def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
@@ -91,24 +87,16 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     )
     all_n = strata.groupby(["g", "t"])["n_t"].sum()
     weight = sizes.groupby("g")["students"].sum()
-    found = _Estimates(
+    overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
+    numbered = kept.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
+    return AtRisk(
         pairs["g"].to_numpy(float),
         pairs["t"].to_numpy(int),
         (pairs["gap"] / pairs["n"]).to_numpy(),
         weight.reindex(pairs["g"]).to_numpy(float),
-    )
-    overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
-    numbered = kept.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
-    cells = numbered.assign(share=numbered["n_t"] / numbered["n"])
-    return AtRisk(
-        found.cohort,
-        found.period,
-        found.estimate,
-        found.cohort_weight,
         overlap,
         pairs["base"].to_numpy(),
-        cells,
-        averages(found, "event", events=HEADLINE),
+        numbered.assign(share=numbered["n_t"] / numbered["n"]),
         _refusals(strata, fewest),
     )
 

@@ -13,6 +13,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
+from leapstudy.did.nested import nest
 from leapstudy.did.own_years import Sides, in_own_years
 from leapstudy.did.sample import Panel, Sample, Spec, build_panel
 
@@ -121,9 +122,10 @@ def sample_of_codes(
     keep = np.concatenate([np.ones(n, dtype=bool), full])
     y, students = np.stack([_on_scale(part, (*there, *inside), spec) for part in y[:, keep]]), students[:, keep]
     if not clock.is_calendar:
-        return in_own_years(spec, contrast, Sides(there, inside, started), asked, y, students, clock, left_out)
+        units = Sides(there, inside, started)
+        return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel, group)
     sides = (y[0, :n], y[0, n:], students[0, :n], students[0, n:])
-    return Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out)
+    return nest(Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out), panel, group)
 
 
 def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

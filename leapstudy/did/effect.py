@@ -13,6 +13,7 @@ from leapstudy.core.names import Role
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import years_label
 from leapstudy.did.design import Sample
+from leapstudy.did.nested import dealt, method_of
 from leapstudy.did.permutation import DRAWS, Permutation, exact, shuffled, shuffled_starts
 from leapstudy.did.spread import Spread, spread_of
 
@@ -89,7 +90,9 @@ def by_interval(sample: Sample) -> dict[str, float]:
 
 
 def _dealt(sample: Sample, draws: int) -> Permutation:
-    """Deal the labels among all units, with their starts where these differ."""
+    """Deal the labels among all units, with their starts where these differ; see `nested.dealt` for what is nested."""
+    if sample.nested is not None:
+        return dealt(sample, draws)
     sizes = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
     own = sample.by_start
     if own is None:
@@ -161,7 +164,7 @@ def row(effect: Effect, code: str, district: str, role: Role) -> Estimate:
         (effect.estimate_pp, effect.se_pp, effect.ci_low_pp, effect.ci_high_pp),
         role,
         p_value=test.p_value,
-        p_method="label_permutation" if pooled else "permutation",
+        p_method=method_of(sample) if pooled else "permutation",
         p_floor=test.floor,
         seed=sample.spec.seed if pooled else None,
     )

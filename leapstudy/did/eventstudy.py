@@ -8,7 +8,8 @@ import pandas as pd
 from leapstudy.did.coefficients import Bands, bands, joint_test
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import event_time, start_of
-from leapstudy.did.design import Sample
+from leapstudy.did.nested import covariance as nested_covariance
+from leapstudy.did.sample import Sample
 from leapstudy.did.spread import mde_factor
 
 
@@ -94,6 +95,8 @@ def _covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> 
     if len(treated) == 1:
         weights = sample.weights_comparison
         return around / float(weights @ weights) + around, len(comparison) - 1.0
+    if sample.nested is not None and (sample.nested.clusters or len(set(sample.nested.strata)) > 1):
+        return nested_covariance(sample, treated, comparison)
     return _mean_covariance(treated, sample.weights_treated) + around, float(min(len(treated), len(comparison)) - 1)
 
 

@@ -8,7 +8,6 @@ are moved by the comparison's mean in the unit's own years, which leaves every d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -23,15 +22,6 @@ class Sides:
     treated: tuple[str, ...]
     comparison: tuple[str, ...]
     started: np.ndarray
-
-    def without(self, side: str, place: int) -> tuple["Sides", np.ndarray]:
-        """Return the sides without one unit, and which units remain, treated ones first."""
-        keep = np.ones(len(self.treated) + len(self.comparison), dtype=bool)
-        keep[place + (0 if side == "treated" else len(self.treated))] = False
-        own, others = keep[: len(self.treated)], keep[len(self.treated) :]
-        treated = tuple(code for code, kept in zip(self.treated, own, strict=True) if kept)
-        comparison = tuple(code for code, kept in zip(self.comparison, others, strict=True) if kept)
-        return Sides(treated, comparison, self.started[own]), keep
 
 
 def in_own_years(
@@ -88,21 +78,26 @@ def in_own_years(
     return replace(sample, y_treated=moved, by_start=ByStart(y, students, sides.started, clock))
 
 
-def without_unit(sample: Sample, side: str, place: int) -> Sample:
-    """Return a sample without one unit of `treated` or `comparison`."""
-    own = sample.by_start
+def subset(sample: Sample, keep: np.ndarray) -> Sample:
+    """Return the sample of some of its units; `keep` is a mask over treated and then comparison units."""
+    n, own = len(sample.treated), sample.by_start
+    on, off = keep[:n], keep[n:]
+    treated = tuple(code for code, kept in zip(sample.treated, on, strict=True) if kept)
+    comparison = tuple(code for code, kept in zip(sample.comparison, off, strict=True) if kept)
     if own is None:
-        keep = np.arange(len(getattr(sample, side))) != place
-        codes = tuple(code for code, kept in zip(getattr(sample, side), keep, strict=True) if kept)
-        changed: dict[str, Any] = {
-            f"{name}_{side}": getattr(sample, f"{name}_{side}")[keep] for name in ("y", "students")
-        }
-        return replace(sample, **{**changed, side: codes})
-    sides, keep = Sides(sample.treated, sample.comparison, own.started).without(side, place)
+        return replace(
+            sample,
+            treated=treated,
+            comparison=comparison,
+            y_treated=sample.y_treated[on],
+            y_comparison=sample.y_comparison[off],
+            students_treated=sample.students_treated[on],
+            students_comparison=sample.students_comparison[off],
+        )
     return in_own_years(
         sample.spec,
         sample.contrast,
-        sides,
+        Sides(treated, comparison, own.started[on]),
         sample.years,
         own.y[:, keep],
         own.students[:, keep],

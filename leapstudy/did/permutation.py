@@ -189,19 +189,20 @@ def shuffled_starts(
     """
     n, n_treated = changes.shape[1], len(started)
     size = np.ones(n) if sizes is None else sizes
-    changes = _completed(changes, started, size)
+    changes = completed(changes, started, size)
     start_of = np.concatenate([started, np.full(n - n_treated, -1)])
     listed = np.lexsort((size, *changes.round(9)))
     dealt = np.empty((draws + 1, n), dtype=int)
     dealt[0] = start_of[listed]
     dealt[1:] = np.random.default_rng(seed).permuted(np.broadcast_to(start_of, (draws, n)), axis=1)
-    effects, se = _started(dealt, changes[:, listed], size[listed])
+    effects, se = started_effects(dealt, changes[:, listed], size[listed])
     scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
     p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
     return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
 
 
-def _completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.ndarray:
+def completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the changes with a treated unit's unknown ones filled in; see `shuffled_starts`."""
     n = len(started)
     means = np.average(changes[:, n:], axis=1, weights=size[n:])
     own = changes[started, np.arange(n)] - means[started]
@@ -210,7 +211,7 @@ def _completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np
     return known
 
 
-def _started(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def started_effects(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return effect and standard error under each dealing of the starts (-1: none), shape (draws,) each."""
     off = (dealt < 0) * size
     off = off / off.sum(axis=1, keepdims=True)

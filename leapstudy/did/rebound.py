@@ -3,15 +3,15 @@ others.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.spread import LEAST_NOISE
 
 LEAST_DISTRICTS = 4
@@ -68,26 +68,25 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
             f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison units or more that "
             f"fell differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
         )
-    fit = sm.OLS(back, sm.add_constant(fall)).fit()
-    robust = fit.get_robustcov_results("HC3")
-    low, high = robust.conf_int()[1]
+    line = _line(fall, back)
+    low, high = line.slope_interval()
     fall_t, back_t = steps(sample, sample.y_treated)
-    line = _prediction(fit, fall_t)
-    along = line["mean_pp"].to_numpy()
+    expected = line.predicted(fall_t)
+    along = expected["mean_pp"].to_numpy()
     treated = _frame(sample.treated, names, fall_t, back_t).assign(
         predicted_pp=along,
-        predicted_low_pp=line["low_pp"].to_numpy(),
-        predicted_high_pp=line["high_pp"].to_numpy(),
+        predicted_low_pp=expected["low_pp"].to_numpy(),
+        predicted_high_pp=expected["high_pp"].to_numpy(),
         gap_pp=back_t - along,
     )
     return Rebound(
         group=comparison_label(sample.spec.comparison),
         years=around_start(sample),
         n=len(fall),
-        slope=float(fit.params[1]),
-        slope_low=float(low),
-        slope_high=float(high),
-        intercept=float(fit.params[0]),
+        slope=line.slope,
+        slope_low=low,
+        slope_high=high,
+        intercept=line.intercept,
         comparison=_frame(sample.comparison, names, fall, back),
         treated=treated,
         mean_gap_pp=float((back_t - along).mean()),
@@ -109,13 +108,45 @@ def predicted(comparison: pd.DataFrame, falls: np.ndarray) -> pd.DataFrame:
     DataFrame
         mean_pp, and low_pp and high_pp of the 95% prediction interval of a single district.
     """
-    fit = sm.OLS(comparison["rebound_pp"].to_numpy(), sm.add_constant(comparison["fall_pp"].to_numpy())).fit()
-    return _prediction(fit, falls)
+    return _line(comparison["fall_pp"].to_numpy(), comparison["rebound_pp"].to_numpy()).predicted(falls)
 
 
-def _prediction(fit: Any, falls: np.ndarray) -> pd.DataFrame:
-    frame = fit.get_prediction(sm.add_constant(falls, has_constant="add")).summary_frame(alpha=0.05)
-    return frame[["mean", "obs_ci_lower", "obs_ci_upper"]].set_axis(["mean_pp", "low_pp", "high_pp"], axis=1)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A least-squares line through N districts: `away`, each one's fall less the mean of falls, and its residual."""
+
+    slope: float
+    intercept: float
+    center: float
+    away: np.ndarray
+    residual: np.ndarray
+
+    @property
+    def reach(self) -> float:
+        """Standard errors that a 95% interval reaches."""
+        return float(stats.t.ppf(1 - ALPHA / 2, len(self.away) - 2))
+
+    def slope_interval(self) -> tuple[float, float]:
+        """Return the 95% interval of the slope (MacKinnon and White 1985, J. Econometrics 29, their HC3)."""
+        squares = self.away @ self.away
+        leverage = 1 / len(self.away) + self.away**2 / squares
+        se = float(np.sqrt(self.away**2 @ (self.residual / (1 - leverage)) ** 2)) / squares
+        return self.slope - self.reach * se, self.slope + self.reach * se
+
+    def predicted(self, falls: np.ndarray) -> pd.DataFrame:
+        """Return the line at some falls, and the 95% prediction interval of a single district."""
+        n = len(self.away)
+        variance = self.residual @ self.residual / (n - 2)
+        spread = variance * (1 + 1 / n + (falls - self.center) ** 2 / (self.away @ self.away))
+        mean, reach = self.intercept + self.slope * falls, self.reach * np.sqrt(spread)
+        return pd.DataFrame({"mean_pp": mean, "low_pp": mean - reach, "high_pp": mean + reach})
+
+
+def _line(fall: np.ndarray, back: np.ndarray) -> _Line:
+    away = fall - fall.mean()
+    slope = float(away @ back / (away @ away))
+    intercept = float(back.mean() - slope * fall.mean())
+    return _Line(slope, intercept, float(fall.mean()), away, back - intercept - slope * fall)
 
 
 def around_start(sample: Sample) -> tuple[str, str, str]:

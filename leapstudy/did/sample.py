@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import Comparison, PriorName, Scale, Weights, check_option
+from leapstudy.core.names import Comparison, Nesting, PriorName, Scale, Weights, check_option
 from leapstudy.data import StudyData
+from leapstudy.data.districts import rule_mask
 from leapstudy.data.state import State, load_state
 from leapstudy.did.contrasts import Clock, Contrast, event_time, require_years
 
@@ -17,9 +18,9 @@ class Spec:
     """What is asked of the data; comparison, contrast, edition and outcome are names of `params/state.yml`.
 
     By default each is the first that it declares. `comparison` may also be a tuple of district codes.
-    `weights="students"` weights districts by their enrollment
-    before the program, see `Sample.weights_treated`. `prior` is what was believed of the mean effect beforehand where
-    all districts are pooled, see `pooling.prior`.
+    `weights="students"` weights districts by their enrollment before the program, see `Sample.weights_treated`. `prior`
+    is what was believed of the mean effect beforehand where all districts are pooled, see `pooling.prior`. `nested` is
+    what the larger units that units belong to are taken for, see `nested.nest`.
     """
 
     comparison: Comparison = field(default_factory=lambda: load_state().usual("groups"))
@@ -30,12 +31,14 @@ class Spec:
     scale: Scale = "points"
     seed: int = 20261124
     prior: PriorName = "flat"
+    nested: Nesting = "none"
 
     def __post_init__(self) -> None:
         """Refuse names that are not legal."""
         check_option("weights", self.weights, Weights)
         check_option("scale", self.scale, Scale)
         check_option("prior", self.prior, PriorName)
+        check_option("nested", self.nested, Nesting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,28 @@ class ByStart:
     students: np.ndarray
     started: np.ndarray
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """What the units of a sample belong to, treated units first; see `nested.nest`.
+
+    Attributes
+    ----------
+    strata : tuple of str
+        Units are compared within these; all the same where there is but one.
+    clusters : tuple of str
+        Errors of the units of one cluster are not independent; empty where each unit is by itself.
+    drawn : bool
+        Whether lots decided, within the strata, who started and when.
+    raw : Sample
+        The sample with its figures as they are.
+    """
+
+    strata: tuple[str, ...]
+    clusters: tuple[str, ...]
+    drawn: bool
+    raw: "Sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,8 @@ class Sample:
         Districts of the comparison group without a figure in one of the years, and treated ones after their end.
     by_start : ByStart or None
         Where the treated units started in different years: all figures in the years of each start.
+    nested : Nested or None
+        What the units belong to, where the spec or a lottery asks for it.
     """
 
     spec: Spec
@@ -82,6 +109,7 @@ class Sample:
     start: str
     left_out: tuple[str, ...] = ()
     by_start: ByStart | None = None
+    nested: Nested | None = None
 
     @property
     def years_before(self) -> tuple[str, ...]:
@@ -179,6 +207,9 @@ class Panel:
         What is true of the study.
     starts, ends : mapping
         Code -> first and last school year with the program; one that goes on is not in `ends`.
+    parents, lots : mapping
+        Code -> the larger unit that it belongs to; and code -> the stratum within which it drew lots for a start. Empty
+        where the study declares none.
     """
 
     outcome: str
@@ -190,6 +221,8 @@ class Panel:
     state: State
     starts: Mapping[str, str]
     ends: Mapping[str, str]
+    parents: Mapping[str, str] = field(default_factory=dict)
+    lots: Mapping[str, str] = field(default_factory=dict)
 
     def years_of(self, codes: Sequence[str]) -> tuple[str, ...]:
         """Return the years of which at least one of some districts has a figure; all years where none of them has."""
@@ -229,6 +262,7 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         data.state,
         data.starts,
         data.ends,
+        *_belonging(data),
     )
 
 
@@ -251,4 +285,16 @@ def _chronic_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         data.state,
         data.starts,
         data.ends,
+        *_belonging(data),
     )
+
+
+def _belonging(data: StudyData) -> tuple[dict[str, str], dict[str, str]]:
+    """Return code -> parent, and code -> stratum of the lottery; see `Panel`."""
+    units, parent, lottery = data.districts, data.state.unit.parent, data.state.program.lottery
+    parents = dict(zip(units["district_code"], units[parent.column].astype(str), strict=True)) if parent else {}
+    if lottery is None:
+        return parents, {}
+    rows = units[rule_mask(units, lottery.where)]
+    strata = (" / ".join(map(str, values)) for values in rows[list(lottery.within)].itertuples(index=False))
+    return parents, dict(zip(rows["district_code"], strata, strict=True))

@@ -7,8 +7,9 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.design import Sample
+from leapstudy.did.nested import covariance
 from leapstudy.did.permutation import ALPHA, Permutation
+from leapstudy.did.sample import Sample
 
 POWER = 0.80
 # rates have four digits: a smaller spread than this is rounding, not noise
@@ -43,7 +44,7 @@ def spread_of(sample: Sample) -> Spread:
 
     With one treated district its own noise cannot be measured, and is taken to be that of the comparison districts:
     ``s sqrt(1 + sum of squared weights)`` with C - 1 degrees of freedom (Donald and Lang 2007). With more, the two
-    sides have variances of their own (Welch 1947).
+    sides have variances of their own (Welch 1947); nested ones have `nested.covariance`.
 
     Raises
     ------
@@ -60,6 +61,9 @@ def spread_of(sample: Sample) -> Spread:
             float(np.var(changes, ddof=1)) if sample.spec.weights == "equal" else variance / float(weights @ weights)
         )
         return Spread(_positive(between + variance), n_comparison - 1)
+    if sample.nested is not None and (sample.nested.clusters or len(set(sample.nested.strata)) > 1):
+        found, df = covariance(sample, sample.change_treated[:, None], changes[:, None])
+        return Spread(_positive(float(found[0, 0])), df)
     own = mean_variance(sample.change_treated, sample.weights_treated)
     se = _positive(own + variance)
     df = (own + variance) ** 2 / (own**2 / (n_treated - 1) + variance**2 / (n_comparison - 1))

@@ -15,7 +15,9 @@ from leapstudy.data import Facts, StudyData, leap_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.nested import LOTTERY
 from leapstudy.did.spread import Detectable
+from leapstudy.evidence.attrition import Attrition, attrition
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
@@ -72,7 +74,8 @@ class Evidence:
     """Could we have seen it, what grade does it carry, what did it cost: the blocks of `result.json`.
 
     `reach` is what it would have taken to see the published effects, see `power.detectable_grid`. Where nothing is
-    published of visits and money, `power` and `cost` are None and `reach` is empty.
+    published of visits and money, `power` and `cost` are None and `reach` is empty. `attrition` is that of the lottery
+    that this comparison rests on; None where it rests on none, or too many are lost for the published table.
     """
 
     district_code: str
@@ -83,6 +86,7 @@ class Evidence:
     wwc: WwcBlock
     essa: EssaGrade
     cost: CostBlock | None
+    attrition: Attrition | None
 
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
@@ -165,7 +169,7 @@ def assess_row(
 ) -> Evidence:
     """Grade one estimate."""
     kept = treated_codes(data, spec.comparison, treated)
-    wwc = wwc_block(data, kept, spec)
+    wwc, lost = wwc_block(data, kept, spec), _attrition(data, main, kept, spec.comparison)
     power, reach, cost = None, pd.DataFrame(), None
     if figures is not None:
         published = figures.published_for(main.district_code)
@@ -179,9 +183,20 @@ def assess_row(
         power=power,
         reach=reach,
         wwc=wwc,
-        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict),
+        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict, lost),
         cost=cost,
+        attrition=lost,
     )
+
+
+def _attrition(data: StudyData, main: Estimate, treated: Sequence[str], comparison: Comparison) -> Attrition | None:
+    """Return how many of the units that drew lots have no figure in a year of the contrast."""
+    if main.p_method != LOTTERY:
+        return None
+    try:
+        return attrition(len(treated), main.n_treated, len(comparison_codes(data, comparison)), main.n_comparison)
+    except BadInput:
+        return None
 
 
 def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:
@@ -243,6 +258,7 @@ def _essa(
     comparison: Comparison,
     category: Category | None,
     verdict: Verdict,
+    lost: Attrition | None,
 ) -> EssaGrade:
     if verdict.kind == "placebo":
         return EssaGrade(None, NOT_GRADED, ())
@@ -257,6 +273,8 @@ def _essa(
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
             rationale=True,  # research on home visits exists, and the state has the program evaluated
+            randomized=lost is not None and lost.low,
+            drawn=main.p_method == LOTTERY,
         )
     )
 

@@ -9,31 +9,47 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.parameter_file import Day, Part, checked_part
 from leapstudy.did.contrasts import Contrast, years_label
 
-REQUIRED = (
-    "frozen",
-    "written",
-    "status",
-    "question",
-    "estimand",
-    "assumption",
-    "planned",
-    "sensitivity",
-    "inference",
-    "exclusions",
-    "hypotheses",
-    "threshold_pp",
-)
 ADDITIONS = "additions"
 """What was added after the plan was frozen: no part of it, and so outside its hash; each says when, what and why."""
-ADDED = ("when", "what", "why")
+
+
+class Addition(Part):
+    """An analysis that came after the plan."""
+
+    when: str
+    what: str
+    why: str
+
+
+class Plan(Part):
+    """The parts of `params/plan.yml`; what is planned and which departures are foreseen, by parameter of the study."""
+
+    frozen: str
+    written: Annotated[Day, Field(min_length=1)]
+    status: str
+    question: str
+    estimand: str
+    assumption: str
+    planned: dict[str, str | int]
+    sensitivity: dict[str, tuple[str | int, ...]]
+    inference: dict[str, Any]
+    exclusions: tuple[str, ...]
+    hypotheses: tuple[str, ...]
+    threshold_pp: Annotated[float, Field(gt=0)]
+    additions: tuple[Addition, ...] = ()
+
+
+REQUIRED = tuple(name for name, field in Plan.model_fields.items() if field.is_required())
 HARMLESS = ("seed",)
 """Parameters that change the draws, not the question."""
 
@@ -41,6 +57,9 @@ PLANNED_ESTIMATORS = ("did", "did_logodds")
 PLANNED_TESTS = (
     "permutation",
     "label_permutation",
+    "lottery_redraws",
+    "stratum_permutation",
+    "cluster_permutation",
     "studentized_noise",
     "studentized_enrollment",
     "benjamini_hochberg",
@@ -89,7 +108,7 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
     Raises
     ------
     BadInput
-        If a part is missing, unknown, or the text differs from what `frozen` was made from.
+        If a part is missing, unknown or of another kind, or the text differs from what `frozen` was made from.
     """
     missing = [key for key in REQUIRED if key not in plan]
     if missing:
@@ -97,9 +116,7 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
     for key in plan:
         if key not in (*REQUIRED, ADDITIONS):
             raise bad_value("part of the plan", key, (*REQUIRED, ADDITIONS))
-    for item in plan.get(ADDITIONS, ()):
-        if not isinstance(item, dict) or sorted(item) != sorted(ADDED):
-            raise BadInput(f"An addition to the plan needs {', '.join(ADDED)} and nothing else, got {item!r}.")
+    checked_part(plan, Plan, "plan.yml")
     digest = plan_hash(plan)
     if not plan["frozen"]:
         raise BadInput(f"The plan is not frozen yet. Once it is whole, write its hash into it: frozen: {digest!r}.")

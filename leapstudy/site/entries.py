@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.site.index import SHOWN, Entry
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN
 from leapstudy.study.result import load_result
 from leapstudy.words.reading import has_answer, read_result
 
 ARTICLE = re.compile(r"^\d\d-")
-STUDENTS = "students-"
 NO_ANSWER = "too few students for an effect"
 EXPECTED = "expected"
 """State of a run that has not ended yet, for `prepare_pages`."""
@@ -20,7 +19,7 @@ EXPECTED = "expected"
 
 def track_of(slug: str) -> str:
     """Return the track of a run by its folder; empty for an article."""
-    return "" if ARTICLE.match(slug) else "students" if slug.startswith(STUDENTS) else "public"
+    return "" if ARTICLE.match(slug) else "students" if slug.startswith(STUDENT_SLUG) else "public"
 
 
 def expected_entry(run: Mapping[str, Any]) -> Entry:

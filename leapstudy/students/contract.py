@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import packaged
-from leapstudy.data.tables import Declared, Grid
+from leapstudy.data.tables import Column, Table
 
 Kind = Literal["text", "number", "month", "date", "flag"]
 Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
 """How attendance is kept in the files."""
 
 
-class Column(Declared):
+class FileColumn(Column):
     """One column of a student table; `contract.yml` says what each key means."""
 
     kind: Kind
@@ -27,26 +27,26 @@ class Column(Declared):
     width: int = 0
 
 
-class Table(Grid):
+class FileTable(Table):
     """One table: its grain, its key and its columns in order."""
 
     grain: str
-    columns: tuple[Column, ...]
+    columns: tuple[FileColumn, ...]
 
     @property
     def required(self) -> tuple[str, ...]:
         """Names of the columns that a file must have."""
         return tuple(column.name for column in self.columns if column.required)
 
-    def __getitem__(self, name: str) -> Column:
+    def __getitem__(self, name: str) -> FileColumn:
         """Return one column by name."""
         return next(column for column in self.columns if column.name == name)
 
 
-def _table(name: str, says: dict[str, Any], shared: Mapping[str, Any]) -> Table:
+def _table(name: str, says: dict[str, Any], shared: Mapping[str, Any]) -> FileTable:
     """Return a table; a column that several tables have is what is said of it once, and what this table says."""
     columns = {column: shared.get(column, {}) | (own or {}) for column, own in says["columns"].items()}
-    return Table.model_validate({**says, "name": name, "columns": columns})
+    return FileTable.model_validate({**says, "name": name, "columns": columns})
 
 
 _DECLARED = packaged(__file__, "contract")
@@ -88,7 +88,7 @@ class Reading:
     time_zone: str = ""
 
 
-def require_columns(table: Table, present: Iterable[str], what: str, shown: Sequence[str]) -> None:
+def require_columns(table: FileTable, present: Iterable[str], what: str, shown: Sequence[str]) -> None:
     """Raise `BadInput` if a required column is missing; `shown` are the file's names that may be shown, cells never."""
     missing = [name for name in table.required if name not in set(present)]
     if missing:

@@ -6,13 +6,16 @@ diagnostic tests").
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.core.names import options
 
-WINDOWS = ("last_month", "last_two_months", "last_three_months", "year_to_date", "last_year")
+Window = Literal["last_month", "last_two_months", "last_three_months", "year_to_date", "last_year"]
+WINDOWS = options(Window)
 """What a rule may look at, in school months before the month of referral; at the start of a school year "year to date"
 is the whole year before."""
 

@@ -12,7 +12,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
-from leapstudy.students.contract import Column, Reading
+from leapstudy.students.contract import FileColumn, Reading
 from leapstudy.students.engine import on
 from leapstudy.students.files import Dialect, Files, find, name_key, source_columns
 
@@ -31,7 +31,7 @@ class Source:
     unparsed: int
 
 
-def read(con: BaseBackend, path: Path | str, table: contract.Table, how: Reading) -> Source:
+def read(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Reading) -> Source:
     """Read the files at `path` as one of the contract's tables.
 
     Raises
@@ -44,7 +44,7 @@ def read(con: BaseBackend, path: Path | str, table: contract.Table, how: Reading
     return Source(typed(raw, table, how), files, unparsed_lines(con, files))
 
 
-def scan(con: BaseBackend, files: Files, table: contract.Table, how: Reading) -> Table:
+def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading) -> Table:
     """Return the files as one table with the contract's column names; text as text, so that no code is a number."""
     if files.kind == "fixed":
         return _fixed_width(on(con).lines(con, files.paths), table)
@@ -54,7 +54,7 @@ def scan(con: BaseBackend, files: Files, table: contract.Table, how: Reading) ->
     return ibis.union(*selects) if len(selects) > 1 else selects[0]
 
 
-def _require_one_table(files: Files, table: contract.Table, how: Reading) -> None:
+def _require_one_table(files: Files, table: contract.FileTable, how: Reading) -> None:
     """Raise `BadInput` where only some of the files are of this table: say an attendance file and a log."""
     needed = {name_key(how.columns.get(name, name)) for name in table.required if name not in how.constants}
     fits = [needed <= {name_key(column) for column in dialect.columns} for dialect in files.dialects]
@@ -74,7 +74,9 @@ def columns_of(files: Files, how: Reading) -> set[str]:
     return set(there) | set(how.constants)
 
 
-def _select(con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.Table, how: Reading) -> Table:
+def _select(
+    con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.FileTable, how: Reading
+) -> Table:
     mapping = {name: theirs for name, theirs in how.columns.items() if name in table.names}
     columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
     contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
@@ -89,7 +91,7 @@ def _select(con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: co
     return rows.select(**cells)
 
 
-def _cell(rows: Table, dialect: Dialect, source: str, column: Column, file: str, how: Reading) -> Value:
+def _cell(rows: Table, dialect: Dialect, source: str, column: FileColumn, file: str, how: Reading) -> Value:
     value, kind = rows[source], dialect.type_of(source)
     if column.kind == "text" and kind != "text":
         raise BadInput(
@@ -110,7 +112,7 @@ def _cell(rows: Table, dialect: Dialect, source: str, column: Column, file: str,
     return on(rows.get_backend()).local(value, place)
 
 
-def _require_equal_types(files: Files, table: contract.Table, how: Reading) -> None:
+def _require_equal_types(files: Files, table: contract.FileTable, how: Reading) -> None:
     if files.kind != "parquet":
         return
     for column in table.names:
@@ -136,7 +138,7 @@ def unparsed_lines(con: BaseBackend, files: Files) -> int:
     return sum(on(con).unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
 
 
-def _fixed_width(lines: Table, table: contract.Table) -> Table:
+def _fixed_width(lines: Table, table: contract.FileTable) -> Table:
     starts = [sum(column.width for column in table.columns[:index]) for index in range(len(table.columns))]
     cells = {c.name: lines.line.substr(start, c.width) for c, start in zip(table.columns, starts, strict=True)}
     return lines.select(**cells)
@@ -166,13 +168,13 @@ def _as_grade(value: StringValue) -> StringValue:
     return ibis.ifelse(text.re_search("^[1-9]$"), ibis.literal("0") + text, text)
 
 
-def _as_choice(column: Column, value: StringValue) -> StringValue:
+def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
     """Return a choice in the contract's spelling where capitals, spaces and hyphens are all that differs."""
     text = value.lower().re_replace(r"[\s-]+", "_")
     return _replaced(text, column.values)
 
 
-def _convert(column: Column, value: Value, own: Mapping[str, str]) -> Value:
+def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "number":
         number = value.cast("float64") if value.type().is_numeric() else _blank_to_null(value).try_cast("float64")
         return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
@@ -206,7 +208,7 @@ def _any(flags: list[BooleanValue]) -> BooleanValue:
     return functools.reduce(operator.or_, flags, ibis.literal(False))
 
 
-def typed(raw: Table, table: contract.Table, how: Reading) -> Table:
+def typed(raw: Table, table: contract.FileTable, how: Reading) -> Table:
     """Return the table in the contract's types, with two marks per row and no cell that fails loudly.
 
     `suppressed` says that a number is a sign such as ``*`` or ``<5``; `unreadable` that a required cell is empty or

@@ -10,14 +10,14 @@ from leapstudy.students.contract import (
     STUDENT_MONTH,
     SUPPORTS,
     VISITS,
-    Column,
-    Table,
+    FileColumn,
+    FileTable,
 )
 
 SENT = ("first_visit_month",)
 """Columns that the workspace fills itself; no vendor sends them."""
 KINDS = {"text": "string", "number": "number", "month": "yearmonth", "date": "date", "flag": "boolean"}
-TABLES: dict[str, Table] = {
+TABLES: dict[str, FileTable] = {
     "visits": VISITS,
     "attendance_by_month": STUDENT_MONTH,
     "attendance_by_day": STUDENT_DAY,
@@ -44,12 +44,12 @@ def templates(supports: Sequence[str] = SUPPORTS) -> dict[str, str]:
     return {**files, **schemas, "DICTIONARY.md": dictionary(supports)}
 
 
-def sent(table: Table) -> tuple[Column, ...]:
+def sent(table: FileTable) -> tuple[FileColumn, ...]:
     """Return the columns that a vendor sends."""
     return tuple(column for column in table.columns if column.name not in SENT)
 
 
-def schema(table: Table) -> str:
+def schema(table: FileTable) -> str:
     """Return a table as a Frictionless Table Schema, which common validators read."""
     fields = [
         {
@@ -64,7 +64,7 @@ def schema(table: Table) -> str:
     return json.dumps({"fields": fields, "primaryKey": key, "missingValues": [""]}, indent=2) + "\n"
 
 
-def _constraints(column: Column) -> dict[str, object]:
+def _constraints(column: FileColumn) -> dict[str, object]:
     found: dict[str, object] = {"required": True} if column.required else {}
     if column.allowed:
         found["enum"] = list(column.allowed)
@@ -95,7 +95,7 @@ a validator that reads one can check a file before it is sent. All example cells
 """
 
 
-def _section(name: str, table: Table) -> str:
+def _section(name: str, table: FileTable) -> str:
     head = [
         f"## {name}.csv",
         "",

@@ -1,12 +1,13 @@
 """What a notebook calls: one question in, everything that is known about it out."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
@@ -19,7 +20,7 @@ from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
 from leapstudy.did.pooling.prior import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
-from leapstudy.evidence.plan import PlanCheck, check_run, standings
+from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
 from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, over_years
 from leapstudy.study.result import made, save_result
@@ -78,8 +79,29 @@ def params_of(spec: Spec) -> dict[str, Any]:
 
 
 def load_plan() -> dict[str, Any]:
-    """Return the plan of record, `params/plan.yml`."""
-    return read_mapping(paths.params() / "plan.yml")
+    """Return the plan of record, `params/plan.yml`.
+
+    Raises
+    ------
+    BadInput
+        As `plan.check_frozen`, and for a plan, or a departure that it foresees, that the study cannot be asked.
+    """
+    plan, state = read_mapping(paths.params() / "plan.yml"), load_state()
+    check_frozen(plan)
+    legal: dict[str, Collection[Any]] = {
+        "outcome": state.outcomes,
+        "contrast": state.contrasts,
+        "edition": state.editions,
+    }
+    names = tuple(field.name for field in fields(Spec))
+    foreseen = [(key, value) for key, values in plan["sensitivity"].items() for value in values]
+    for key, value in [*plan["planned"].items(), *foreseen]:
+        if key not in names:
+            raise bad_value("parameter in plan.yml", key, names)
+        if value not in legal.get(key, (value,)):
+            raise bad_value(f"{key} in plan.yml", value, legal[key], "params/state.yml declares them.")
+        ask(**{key: value})
+    return plan
 
 
 def ask(**names: Any) -> Spec:

@@ -1,20 +1,21 @@
 """The technical appendix: what the field demands of a difference-in-differences study, point by point.
 
-Each point is answered from `result.json` with its figure, or with "Not possible: ..." and the reason.
+Each point is answered from `result.json` with its figure, or with "Not possible: ..." and the reason. Titles, order and
+sentences are those of `catalog/appendix.yml`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from leapstudy.core.phrases import capital
 from leapstudy.core.table import Table
-from leapstudy.words import appendix_design as design
-from leapstudy.words import appendix_sensitivity as sure
-from leapstudy.words import appendix_students as students
-from leapstudy.words import appendix_students_sensitivity as students_sure
-from leapstudy.words.appendix_source import Answer, Source
+from leapstudy.words import appendix_public, appendix_students
+from leapstudy.words.appendix_source import Answer, Asked, Source
 from leapstudy.words.reading import read_result
+from leapstudy.words.sentences import catalog_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +31,44 @@ class Point:
 def checklist(result: Mapping[str, Any]) -> tuple[Point, ...]:
     """Return every point of the checklist, answered for one result of either track."""
     source = Source(result, read_result(result))
-    points_ = []
-    for place, (title, of_districts, of_students) in enumerate(POINTS, start=1):
-        found = (of_students if source.reading.track == "students" else of_districts)(source)
-        text, table = found if isinstance(found, tuple) else (found, None)
-        points_.append(Point(place, title, capital(text), table))
-    return tuple(points_)
+    points = []
+    for place, (key, title) in enumerate(catalog_file("appendix")["titles"].items(), start=1):
+        ask = ANSWERS[source.reading.track].get(key)
+        answer = ask(source) if ask else source.say(key)
+        text, table = answer if isinstance(answer, tuple) else (answer, None)
+        points.append(Point(place, title, capital(text), table))
+    return tuple(points)
 
 
-Asked = Callable[[Source], Answer]
-POINTS: tuple[tuple[str, Asked, Asked], ...] = (
-    ("What is estimated", design.estimand, students.estimand),
-    ("Comparison group", design.comparison, students.comparison),
-    ("Unit, period and weights", design.unit, students.unit),
-    ("Parallel trends assumed", design.trends, students.trends),
-    ("Anticipation", design.anticipation, students.anticipation),
-    ("Raw means", design.raw, students.raw),
-    ("Event study", design.event_study, students.event_study),
-    ("Baseline mean", design.baseline, students.baseline),
-    ("Joint test of earlier trends and its power", sure.pre_trend, students_sure.pre_trend),
-    ("What that test allows one to say", sure.not_rejected, students_sure.not_rejected),
-    ("Bounds on departures from parallel trends", sure.bounds, students_sure.bounds),
-    ("Inference that fits the design", sure.inference, students_sure.inference),
-    ("A second and a third estimator", sure.others, students_sure.others),
-    ("Staggered timing", design.staggered, students.staggered),
-    ("With and without covariates", sure.covariates, students_sure.covariates),
-    ("Placebos and leaving one out", sure.placebos, students_sure.placebos),
-    ("Regression to the mean", sure.rebound, students_sure.rebound),
-    ("Points and log-odds", design.scale, students.scale),
-    ("Composition and missing figures", design.composition, students.composition),
-    ("What could have been seen", design.reach, students.reach),
-    ("All together", sure.together, students.together),
-    ("Making it again", sure.again, sure.again),
-)
-"""What is asked, and who answers it for districts and for visited students."""
+def again(source: Source) -> Answer:
+    """Say how the result is made again, and what was planned."""
+    made = source.result.get("made") or {}
+    facts = {
+        "leapstudy": made.get("leapstudy"),
+        "package": made.get("package_hash"),
+        "lock file": made.get("lock_hash"),
+        "Python": made.get("python"),
+    }
+    more = (made.get("packages"), made.get("data_hashes"), source.result.get("params"))
+    rows = [*facts.items(), *(item for part in more for item in (part or {}).items())]
+    shown = pd.DataFrame(
+        [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
+    )
+    return source.say("again", planned=_planned(source)).strip(), Table(shown, "What made this result")
+
+
+def _planned(source: Source) -> str:
+    check, rows = source.at("plan"), source.frame("standings")
+    if not check or rows is None:
+        return ""
+    told = "; ".join(source.say("deviation", item=item) for item in check["deviations"])
+    parts = ", ".join(f"{int(count)} {name}" for name, count in rows.groupby("standing")["rows"].sum().items())
+    text = source.say("planned", sha256=check["plan_sha256"][:12], check=check, told=told or "none", rows=parts)
+    return text + "".join(source.say("addition", item=item) for item in check.get("additions") or ())
+
+
+ANSWERS: dict[str, dict[str, Asked]] = {
+    "public": {**appendix_public.ANSWERS, "again": again},
+    "students": {**appendix_students.ANSWERS, "again": again},
+}
+"""Track -> point -> who answers it; the others are answered by their sentence alone."""

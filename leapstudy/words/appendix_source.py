@@ -1,15 +1,14 @@
-"""What the points of the technical appendix read: one result, its frames, and the words for what it lacks."""
+"""What the points of the technical appendix read: one result, its frames, and the sentences of the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import points
 from leapstudy.core.table import Table
-from leapstudy.data.names import short, study_names
 from leapstudy.words.reading import Reading, at
+from leapstudy.words.sentences import catalog_file, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +27,28 @@ class Source:
         rows = pd.DataFrame(self.at(*path) or {})
         return None if rows.empty else rows
 
+    def say(self, key: str, /, **slots: Any) -> str:
+        """Return a sentence of the track's own catalog, or of both tracks'."""
+        catalog = catalog_file("appendix")
+        text = {**catalog["both"], **catalog[self.reading.track]}[key]
+        return sentence(text, r=self.reading, scale=at(self.result, "params", "scale") or "points", **slots)
+
+    def absent(self, what: str) -> str:
+        """Return the answer of a point that this result has no figures for."""
+        return self.say("absent", what=what)
+
 
 Answer = str | tuple[str, Table | None]
+Asked = Callable[[Source], Answer]
+ENDS = {"estimate_pp": "Estimate", "low_pp": "Low", "high_pp": "High"}
+CI = {"estimate_pp": "Estimate", "ci_low_pp": "Low", "ci_high_pp": "High"}
 
 
-def absent(what: str) -> str:
-    """Return the answer of a point that this result has no figures for."""
-    return f"Not possible: this result holds no {what}."
+def ends(row: Mapping[str, Any], low: str = "low_pp", high: str = "high_pp") -> tuple[Any, Any]:
+    """Return the ends of an interval."""
+    return row[low], row[high]
 
 
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame of districts with headings that a reader understands."""
-    names = {
-        "district": "Name",
-        "students": "Students",
-        **study_names().state.unit.listed,
-        "side": "Side",
-        "estimate_pp": "Estimate",
-        "placebo_pp": "Placebo effect",
-    }
-    kept = rows[[name for name in names if name in rows]].rename(columns=names)
-    return kept.assign(Name=kept["Name"].map(short))
-
-
-def curve_words(source: Source, choice: str) -> str:
-    """Say what the levels of one choice give on average over the specification curve."""
-    curve = source.frame("answer", "sensitivity", "curve")
-    if curve is None or choice not in curve:
-        return absent("specification curve, so the other choice is not shown")
-    means = curve.groupby(choice)["estimate_pp"].agg(["mean", "size"])
-    told = "; ".join(
-        f"{name}: {points(row['mean'])} on average over {int(row['size'])}" for name, row in means.iterrows()
-    )
-    return f"Over the specification curve, {told} specifications."
+def headed(rows: pd.DataFrame, heads: Mapping[str, str], caption: str, digits: int = 2) -> Table:
+    """Return the columns that `heads` names, under their headings."""
+    return Table(rows[list(heads)].rename(columns=heads), caption, digits)

@@ -34,6 +34,7 @@ from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_
 from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
+from leapstudy.did.nested import LOTTERY
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
@@ -373,6 +374,42 @@ def comparisons(study: Study) -> str:
         f"{above} of {len(kept)} estimates {are} above zero, from {points(kept['estimate_pp'].min())} to "
         f"{points(kept['estimate_pp'].max())} points: "
         "a single one of them, picked for its size, would mislead."
+    )
+
+
+def drawn(study: Study) -> str:
+    """Say whether lots decided who had the program, and what the lottery itself then shows."""
+    lottery, answer, units, program = study.data.state.program.lottery, study.answer, unit_nouns(), program_name()
+    if lottery is None:
+        return (
+            f"Nobody drew lots for which {units} have {program}, so that this comparison rests on {units} that look "
+            "alike in the figures."
+        )
+    lead = f"Lots decided which {units} have {program}, and when ({lottery.source})"
+    if answer.main.p_method != LOTTERY:
+        return f"{lead}; this comparison is not all that drew with all that wait, so that the lots do not serve it."
+    within = f" within {' by '.join(lottery.within)}" if lottery.within else ""
+    text = f"{lead}. So the test deals the lots anew{within}: {probability(answer.main.p_value)}."
+    found = answer.drawn if isinstance(answer, PooledAnswer) else None
+    if found is not None:
+        text += (
+            f" The most precise estimate for starts drawn by lot (Roth and Sant'Anna 2023) is "
+            f"{points(found.estimate)} points ({interval_words(found.redraw_low, found.redraw_high)}, "
+            f"{probability(found.p_value)}; {found.n_offered} of {counted_units(found.n_units)} with a figure in every "
+            "year drew a start)."
+        )
+    return f"{text} {_attrition_words(study)}"
+
+
+def _attrition_words(study: Study) -> str:
+    lost = study.evidence.attrition
+    if lost is None:
+        return f"More {unit_nouns()} that drew lots have no figures than the published boundary of attrition covers."
+    verdict = "low" if lost.low else "high, so that the lots no longer protect against selection"
+    return (
+        f"Of the {unit_nouns()} that drew, {lost.overall_pct:.1f}% have no figure in a year of the contrast, the two "
+        f"sides apart by {lost.differential_pct:.1f} points: attrition is {verdict} (at most {lost.limit_pct:.1f} "
+        "points by the cautious boundary of the WWC)."
     )
 
 

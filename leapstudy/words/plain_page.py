@@ -6,9 +6,6 @@ grade, one chart, and what cannot be said.
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-
-import yaml
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
@@ -16,6 +13,7 @@ from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import study_names
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
+from leapstudy.words.sentences import catalog_file
 
 LANGUAGES = ("en", "es")
 CHANCES = (
@@ -85,9 +83,8 @@ def catalog(lang: str) -> dict[str, str]:
 
 @cache
 def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
-    text = files("leapstudy.words").joinpath("catalog", f"{lang}.yml").read_text(encoding="utf-8")
     words = {"{program}": program, "{unit}": unit, "{units}": units}
-    sentences = yaml.safe_load(text)
+    sentences = dict(catalog_file(lang))
     for word, own in words.items():
         first = capital(own)
         sentences = {
@@ -160,9 +157,8 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
     text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
-    return (
-        text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group),
-    )
+    asked = text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group)
+    return (asked, say["drawn_units"]) if reading.drawn else (asked,)
 
 
 def group_words(reading: Reading, say: dict[str, str]) -> str:
@@ -269,7 +265,7 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
 def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = _gain(reading)
     key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
-    settle = () if reading.draw or found == "placebo" else (say["overturn_settle"],)
+    settle = () if reading.draw or reading.drawn or found == "placebo" else (say["overturn_settle"],)
     if found in ("failed_placebo", "selection", "placebo"):
         return (say[key], *settle)
     if found == "positive" and effect.low is not None:
@@ -329,6 +325,8 @@ def _why(reading: Reading, found: Kind) -> str:
         return "why_single"
     if reading.track == "students":
         return "why_lottery" if reading.draw else "why_students"
+    if reading.drawn and found == "positive":
+        return "why_drawn"
     if found != "positive":
         return "why_negative" if found == "negative" else "why_null"
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
@@ -339,5 +337,7 @@ def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
         return (say["unsaid_placebo"],)
     if reading.draw:
         return say["unsaid_lottery"], say["unsaid_direct"]
+    if reading.drawn and found in ("positive", "negative"):
+        return say["unsaid_drawn"], say["unsaid_students"]
     first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

@@ -9,6 +9,7 @@ from scipy.special import ndtr
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
+from leapstudy.did.nested import LOTTERY
 from leapstudy.evidence.verdict import Verdict, Window, decide
 
 
@@ -24,6 +25,11 @@ class Span:
     def bounded(self) -> bool:
         """Whether there is an interval."""
         return self.low is not None and self.high is not None
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Both ends of the interval."""
+        return self.low, self.high
 
     @property
     def includes_zero(self) -> bool:
@@ -80,8 +86,10 @@ class Reading:
         Evidence tier: "1" to "4", "none", or empty where nothing was graded.
     source
         Where student records are from, in the words of the parameters; empty for published figures.
+    p_method
+        The main estimate's own test, as `estimates.csv` names it.
     draw
-        What a draw adds; None where nobody drew lots.
+        What a draw of students adds; None where nobody drew lots.
     planned
         The outcome that the plan names as primary, where another one leads this page; empty where it leads.
     eligible
@@ -118,6 +126,7 @@ class Reading:
     days_refusal: str
     tier: str
     eligible: str
+    p_method: str = ""
     draw: Draw | None = None
     planned: str = ""
 
@@ -135,6 +144,11 @@ class Reading:
     def of_part(self) -> bool:
         """Whether the outcome counts a group of students only, of whom nobody published how many were visited."""
         return study_names().of_part(self.outcome)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether lots decided which units started, and this comparison is the lottery's."""
+        return self.p_method == LOTTERY
 
     @property
     def untested(self) -> bool:
@@ -186,6 +200,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         days_refusal=str(evidence_at(blocks, "cost", "visited_refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
+        p_method=str(main.get("p_method") or ""),
         draw=_draw(result),
         planned=_planned(blocks, str(main["outcome"])),
     )

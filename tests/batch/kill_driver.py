@@ -50,7 +50,9 @@ def kill_something(pid: int, chance: random.Random) -> list[psutil.Process]:
 
 
 def unsound(plan: list, out: Path, robbed: dict[str, bytes]) -> list[str]:
-    """Return the runs that say `done` but whose outputs are not what they wrote, save those robbed and not yet rerun."""
+    """Return the runs that say `done` but whose outputs are not what they wrote,
+    save those robbed and not yet rerun.
+    """
     inputs = input_hashes()
     done = [run for run in plan if (found := read_manifest(out / run.slug)) and found.state == "done"]
     wrong = [run.slug for run in done if stale_reasons(out / run.slug, key_of(run, inputs))]

@@ -1,4 +1,6 @@
-"""Every input is in the key of what was made from it: one byte changed makes exactly the right runs stale, and says why."""
+"""Every input is in the key of what was made from it: one byte changed makes exactly the right runs stale,
+and says why.
+"""
 
 import shutil
 import sys

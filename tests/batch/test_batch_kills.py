@@ -24,8 +24,11 @@ def test_kills_at_random_points_lose_nothing_and_leave_nobody_behind(tiny_plan, 
     plan, _ = tiny_plan
     done = subprocess.run(
         [sys.executable, str(DRIVER), str(workspace), str(SECONDS), str(SEED)],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["rounds"] >= 5 and told["left_behind"] == [] and told["false_success"] == []

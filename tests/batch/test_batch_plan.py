@@ -53,6 +53,9 @@ def test_articles_run_by_name_alone_and_beside_districts(real_notebooks, study):
     assert list(_plan(study, out, [ALL_SLUG, "02_the_data"])) == ["02-the-data", ALL_SLUG]
     assert list(_plan(study, out, ["02-the-data", "hartford"])) == ["hartford", "02-the-data"]
     assert list(_plan(study, out, [ALL_SLUG], "students")) == [f"students-{ALL_SLUG}"]
+    assert list(_plan(study, out, ["students-hartford"], "students")) == ["students-hartford"]  # as its page is called
+    with pytest.raises(BadInput, match="leapstudy run hartford --track students"):
+        _plan(study, out, ["students-hartford"])
     with pytest.raises(BadInput, match="Unknown parameter in --set: 'tolerance_points'"):
         _plan(study, out, [ALL_SLUG], tolerance_points="0.1")
 

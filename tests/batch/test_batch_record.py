@@ -26,7 +26,8 @@ QUIET = Console(quiet=True)
 STARTED = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 RUN_CELLS = (
     'district = "hartford"\ncomparison = "alliance"\nseed = 1\nresult_path = ""',
-    "from leapstudy.study.public import study_district\nstudy_district(district, comparison=comparison, seed=seed).save(result_path)",
+    "from leapstudy.study.public import study_district\n"
+    "study_district(district, comparison=comparison, seed=seed).save(result_path)",
 )
 KEY = {
     "params": {"comparison": "others", "seed": 7},
@@ -207,7 +208,9 @@ def test_a_batch_verifies_until_somebody_touches_anything(workspace, study, note
 
 
 def _every_change_is_found(out, sound):
-    """Every published file, changed, cut, gone or one too many, is named; and so is a number in any part of a result."""
+    """Every published file, changed, cut, gone or one too many, is named;
+    and so is a number in any part of a result.
+    """
     for name in published(sound):
         for content in (lambda text: text + b" ", lambda text: text[: len(text) // 2], lambda text: b""):
             path, before = out / name, (sound / name).read_bytes()

@@ -56,10 +56,20 @@ def test_the_longest_runs_start_first_and_the_others_keep_their_order(workspace,
 
 
 ROW = {
-    "track": "public", "district_code": "", "district": "", "outcome": "attendance_rate", "comparison": "alliance", "n_treated": 1,
-    "n_comparison": 19, "edition": "2022-23", "pre": "2020-21", "post": "2021-22", "estimator": "did", "role": "sensitivity",
+    "track": "public",
+    "district_code": "",
+    "district": "",
+    "outcome": "attendance_rate",
+    "comparison": "alliance",
+    "n_treated": 1,
+    "n_comparison": 19,
+    "edition": "2022-23",
+    "pre": "2020-21",
+    "post": "2021-22",
+    "estimator": "did",
+    "role": "sensitivity",
     "estimate_pp": 0.5,
-}  # fmt: skip
+}
 RESULT_CELLS = (
     'district = "hartford"\nresult_path = ""',
     'if district == "windham":\n    raise ValueError("no figures for Windham")',
@@ -114,12 +124,22 @@ def test_what_never_ran_or_was_cut_off_runs(workspace, study, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        '{"state": "do', "[]", "7", "null", '{"state": "done"}', '{"state": "fine", "key": {}}', '{"state": "done", "key": []}',
-        '{"state": "done", "key": {"data": [1]}}', '{"state": "done", "key": {"params": "x"}}', "[" * 100_000,
-        '{"state": "done", "key": {}, "outputs": {"a": 1}}', '{"state": "failed", "key": {}, "error": {"message": []}}',
-        '{"state": "done", "key": {}, "seconds": NaN}', '{"state": "done", "key": {}, "extra": 1}',
+        '{"state": "do',
+        "[]",
+        "7",
+        "null",
+        '{"state": "done"}',
+        '{"state": "fine", "key": {}}',
+        '{"state": "done", "key": []}',
+        '{"state": "done", "key": {"data": [1]}}',
+        '{"state": "done", "key": {"params": "x"}}',
+        "[" * 100_000,
+        '{"state": "done", "key": {}, "outputs": {"a": 1}}',
+        '{"state": "failed", "key": {}, "error": {"message": []}}',
+        '{"state": "done", "key": {}, "seconds": NaN}',
+        '{"state": "done", "key": {}, "extra": 1}',
     ],
-)  # fmt: skip
+)
 def test_a_manifest_of_another_shape_makes_the_run_stale_and_says_why(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     assert stale_reasons(tmp_path, {"cells": "x", "data": {}}) == ["its manifest is damaged"]

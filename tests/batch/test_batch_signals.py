@@ -29,7 +29,8 @@ LAB = """
 import sys
 from leapstudy.batch import lab
 from leapstudy import cli
-child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(' + '302)']); time.sleep(300)"
+grandchild = "[sys.executable, '-c', 'import time; time.sleep(' + '302)']"
+child = f"import subprocess, sys, time; subprocess.Popen({grandchild}); time.sleep(300)"
 lab.lab_command = lambda *_: [sys.executable, "-c", child]
 sys.argv = ["leapstudy", "lab"]
 cli.main()

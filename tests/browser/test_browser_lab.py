@@ -1,4 +1,6 @@
-"""JupyterLab as a person meets it: opened by `make lab`'s own command in a fresh place, every cell run, a choice made."""
+"""JupyterLab as a person meets it: opened by `make lab`'s own command in a fresh place, every cell run,
+a choice made.
+"""
 
 import contextlib
 import json

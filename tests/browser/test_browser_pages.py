@@ -1,4 +1,6 @@
-"""Every kind of page in a real browser: WCAG 2.1 AA, keyboard, narrow and enlarged, light and dark, nothing from outside."""
+"""Every kind of page in a real browser: WCAG 2.1 AA, keyboard, narrow and enlarged, light and dark,
+nothing from outside.
+"""
 
 import re
 from contextlib import contextmanager

@@ -37,8 +37,11 @@ def _students(**changes):
 LATIN, WIDE = (lambda text: "# café".encode("latin-1") + text), (lambda text: text.decode().encode("utf-16"))
 LIST = lambda _: b"- a\n"  # noqa: E731
 FAULTS = [
-    *((f"params/{name}", change, name) for name in ("study.yml", "plan.yml", "students.yml", "simulation.yml")
-      for change in (LATIN, WIDE, LIST)),
+    *(
+        (f"params/{name}", change, name)
+        for name in ("study.yml", "plan.yml", "students.yml", "simulation.yml")
+        for change in (LATIN, WIDE, LIST)
+    ),
     ("params/comparison.json", lambda _: b"[]", "comparison.json"),
     ("params/comparison.json", lambda _: b"{", "comparison.json"),
     ("params/comparison.json", LATIN, "comparison.json"),
@@ -49,7 +52,7 @@ FAULTS = [
     ("data/raw/leap_facts/SHA256SUMS", WIDE, "SHA256SUMS"),
     ("params/districts/Hartford.yml", lambda _: b"", "Hartford.yml"),
     ("notebooks/10_district.ipynb", lambda _: b"{", "10_district.ipynb"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "change", "words"), FAULTS)

@@ -1,4 +1,6 @@
-"""A new edition of a source: every moved cell is named, nothing is overwritten before one says so, and the record stays."""
+"""A new edition of a source: every moved cell is named, nothing is overwritten before one says so,
+and the record stays.
+"""
 
 import csv
 import hashlib

@@ -53,11 +53,16 @@ def _signs(rows, folder):
     """Percent signs, thousands, springs as years, codes that lost their zeros, tabs, lines above the table."""
     percent = [cell if cell == "*" else f"{100 * float(cell):.2f}%" for cell in rows["attendance_rate"]]
     chronic = [cell if cell == "*" else f"{cell}%" for cell in rows["chronic_percent"]]
-    table = pd.DataFrame({
-        "LEA Number": rows["district_code"].str.lstrip("0"), "LEA Name": rows["name"],
-        "School Year": [f"20{year[-2:]}" for year in rows["year"]], "Enrollment": [f"{int(n):,}" for n in rows["students"]],
-        "Attendance Rate": percent, "Chronic Absenteeism Rate": chronic,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "LEA Number": rows["district_code"].str.lstrip("0"),
+            "LEA Name": rows["name"],
+            "School Year": [f"20{year[-2:]}" for year in rows["year"]],
+            "Enrollment": [f"{int(n):,}" for n in rows["students"]],
+            "Attendance Rate": percent,
+            "Chronic Absenteeism Rate": chronic,
+        }
+    )
     lines = ["Department of Education", "", table.to_csv(index=False, sep="\t")]
     (folder / "a.tsv").write_text("\n".join(lines), encoding="utf-16")
     return [folder / "a.tsv"]
@@ -70,10 +75,18 @@ def _subgroups(rows, folder):
         for cell, n in zip(rows["chronic_percent"], rows["students"], strict=True)
     ]
     full = rows["year"].str[:5] + "20" + rows["year"].str[-2:]
-    one = pd.DataFrame({
-        "DISTRICT_CODE": rows["district_code"], "DISTRICT_NAME": rows["name"], "SCHOOL_YEAR": full, "GRADE": "All Grades",
-        "STUDENT_GROUP": "All Students", "STUDENT_COUNT": rows["students"], "CHRONIC_COUNT": counts, "REGION": rows["district_code"].str[3],
-    })  # fmt: skip
+    one = pd.DataFrame(
+        {
+            "DISTRICT_CODE": rows["district_code"],
+            "DISTRICT_NAME": rows["name"],
+            "SCHOOL_YEAR": full,
+            "GRADE": "All Grades",
+            "STUDENT_GROUP": "All Students",
+            "STUDENT_COUNT": rows["students"],
+            "CHRONIC_COUNT": counts,
+            "REGION": rows["district_code"].str[3],
+        }
+    )
     state = one.iloc[[0]].assign(DISTRICT_CODE="99999999", DISTRICT_NAME="State Total")
     parts = [
         one,
@@ -92,8 +105,12 @@ def _several(rows, folder):
         own = rows[rows["year"] == year]
         tables = {
             f"enrollment_{year}.csv": {"District Code": own["district_code"], "Enrolled Students": own["students"]},
-            f"attendance_{year}.csv": {"District Code": own["district_code"], "District": own["name"] + " é", "Attendance Rate": own["attendance_rate"]},
-        }  # fmt: skip
+            f"attendance_{year}.csv": {
+                "District Code": own["district_code"],
+                "District": own["name"] + " é",
+                "Attendance Rate": own["attendance_rate"],
+            },
+        }
         for name, columns in tables.items():
             pd.DataFrame(columns).to_csv(folder / name, index=False, encoding="cp1252")
             files.append(folder / name)
@@ -101,7 +118,9 @@ def _several(rows, folder):
 
 
 def _excel(rows, folder, years=YEARS, name="a.xlsx"):
-    """A sheet a year, titles above, merged names, codes as numbers shown with zeros, percents as shown, a note below."""
+    """A sheet a year, titles above, merged names, codes as numbers shown with zeros, percents as shown,
+    a note below.
+    """
     book = Workbook()
     book.remove(book.active)
     for year in years:
@@ -124,13 +143,18 @@ SHAPES = {"wide": _wide, "signs": _signs, "subgroups": _subgroups, "several": _s
 SAY = {"signs": ("--pad", "8")}
 """What the files cannot say: every one of their codes has lost a zero at least."""
 SAID = {
-    r"TODO: two letters": "MA", r"TODO: the state\b": "Massachusetts",
-    r"TODO: agency, name[^\"]*": "a file", r"TODO: such as public domain": "public",
-    r"TODO: how pages cite[^\"]*": "DESE", r"TODO: the program's full name": "INVENTED PROGRAM", r"TODO: what sentences[^\"]*": "the visits",
-    r"TODO: what was done[^\"]*": "home visits", r"TODO: year and month[^\"]*": "2021-05",
+    r"TODO: two letters": "MA",
+    r"TODO: the state\b": "Massachusetts",
+    r"TODO: agency, name[^\"]*": "a file",
+    r"TODO: such as public domain": "public",
+    r"TODO: how pages cite[^\"]*": "DESE",
+    r"TODO: the program's full name": "INVENTED PROGRAM",
+    r"TODO: what sentences[^\"]*": "the visits",
+    r"TODO: what was done[^\"]*": "home visits",
+    r"TODO: year and month[^\"]*": "2021-05",
     r"TODO: last school year[^\"]*": "2021-22",
     r"TODO: what an empty cell means": "not listed",
-}  # fmt: skip
+}
 
 
 def _run(monkeypatch, capsys, *arguments):
@@ -186,7 +210,10 @@ def _leads_to_answers(study, monkeypatch, capsys):
     """Do what the last step asks for; the questions of one district and of all then have their pages' answers."""
     for name in ("plan.yml", "study.yml"):
         place = study / "params" / name
-        place.write_text(place.read_text(encoding="utf-8").replace("TODO:", "INVENTED:"), encoding="utf-8")
+        place.write_text(
+            place.read_text(encoding="utf-8").replace("TODO: date", "2031-08-01").replace("TODO:", "INVENTED:"),
+            encoding="utf-8",
+        )
     code, told = _run(monkeypatch, capsys, "--study", study, "run")
     assert code == 2 and "The plan is not frozen yet" in told, (
         "no kernel is started for a question that cannot be asked"
@@ -258,7 +285,8 @@ def _planted(study):
     with register.open("a", encoding="utf-8") as lines:
         lines.write("99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n01370000,2024-25,,INVENTED\n")
         lines.write("00090000,2025-26,,INVENTED\n")
-    few = "  few: { where: { students: { at_least: 30000 } }, why: x, words: { long: few, short: few, plain: { en: few } } }\n"
+    words = "{ long: few, short: few, plain: { en: few } }"
+    few = f"  few: {{ where: {{ students: {{ at_least: 30000 }} }}, why: x, words: {words} }}\n"
     odd = few.replace("few:", "odd:").replace("students:", "size:")
     state = place.read_text(encoding="utf-8").replace("groups:\n", "groups:\n" + few + odd)
     far = (

@@ -74,10 +74,15 @@ def test_fifteen_districts_of_another_state_go_through_until_a_file_is_spoilt(wo
 
 def _edfi(folder: Path, rows: pd.DataFrame) -> Path:
     folder.mkdir(parents=True)
-    calendar = pd.concat([
-        pd.DataFrame({"school_code": school, "date": pd.bdate_range(month.start_time, periods=18).strftime("%Y-%m-%d")})
-        for school in rows["school_code"].unique() for month in SCHOOL_MONTHS
-    ])  # fmt: skip
+    calendar = pd.concat(
+        [
+            pd.DataFrame(
+                {"school_code": school, "date": pd.bdate_range(month.start_time, periods=18).strftime("%Y-%m-%d")}
+            )
+            for school in rows["school_code"].unique()
+            for month in SCHOOL_MONTHS
+        ]
+    )
     calendar.to_csv(folder / "CalendarDates.csv", index=False)
     one = rows.drop_duplicates("student")[["student", "district_code", "school_code", "grade"]]
     one.assign(entry_date="2020-08-25", exit_date="").to_csv(folder / "StudentSchoolAssociations.csv", index=False)

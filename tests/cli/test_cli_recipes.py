@@ -10,7 +10,8 @@ pytestmark = pytest.mark.slow
 
 GROUP = """  large:
     where: { students_2019_20: { at_least: 4000 } }
-    words: { long: districts of 4000 students or more, short: large, plain: { en: large districts, es: distritos grandes } }
+    words:
+      { long: districts of 4000 students or more, short: large, plain: { en: large districts, es: distritos grandes } }
     why: Large districts have offices alike.
 """
 

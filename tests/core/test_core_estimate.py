@@ -13,10 +13,23 @@ CONTRACT = (
     "estimator, role, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value, p_method, p_floor, seed"
 )
 ROW = Estimate(
-    track="public", district_code="0430011", district="East Hartford", outcome="attendance_rate", comparison="alliance",
-    n_treated=1, n_comparison=19, edition="2022-23", pre="2019-20+2020-21", post="2021-22", estimator="did",
-    role="main", estimate_pp=-0.123456789, p_value=0.05, p_method="permutation", p_floor=0.05,
-)  # fmt: skip
+    track="public",
+    district_code="0430011",
+    district="East Hartford",
+    outcome="attendance_rate",
+    comparison="alliance",
+    n_treated=1,
+    n_comparison=19,
+    edition="2022-23",
+    pre="2019-20+2020-21",
+    post="2021-22",
+    estimator="did",
+    role="main",
+    estimate_pp=-0.123456789,
+    p_value=0.05,
+    p_method="permutation",
+    p_floor=0.05,
+)
 
 
 def test_columns_are_the_contract():

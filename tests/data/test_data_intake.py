@@ -65,7 +65,12 @@ HEAD = ["District Code", "District Name", "School Year", "Student Group", "Enrol
 
 
 def test_every_published_row_is_used_or_set_aside_by_a_rule():
-    rows = [HEAD, ["01", "A", "2019", "All Students", "1,200", "93.1%"], ["01", "A", "2019", "English Learners", "20", "*"], ["", "", "2019", "All Students", "9", "9%"]]  # fmt: skip
+    rows = [
+        HEAD,
+        ["01", "A", "2019", "All Students", "1,200", "93.1%"],
+        ["01", "A", "2019", "English Learners", "20", "*"],
+        ["", "", "2019", "All Students", "9", "9%"],
+    ]
     made = _read(one=rows)
     assert made.accounts == {"used": 1, "no code of a unit": 1, "another student group": 1}
     assert made.rows_in == sum(made.accounts.values()) == len(rows) - 1

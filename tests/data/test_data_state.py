@@ -125,9 +125,13 @@ def test_fifteen_districts_start_in_one_year():
 
 def test_every_fault_of_the_starts_is_told_at_once():
     rows = [
-        ("0430011", "2021-22", "", "a page"), ("0430011", "2022-23", "", "a page"), ("430011", "2021-22", "", "a page"),
-        ("0640011", "2021", "", "a page"), ("0150011", "2021-22", "2020-21", "a page"), ("0340011", "2021-22", "", ""),
-    ]  # fmt: skip
+        ("0430011", "2021-22", "", "a page"),
+        ("0430011", "2022-23", "", "a page"),
+        ("430011", "2021-22", "", "a page"),
+        ("0640011", "2021", "", "a page"),
+        ("0150011", "2021-22", "2020-21", "a page"),
+        ("0340011", "2021-22", "", ""),
+    ]
     with pytest.raises(BadInput) as error:
         starts_of(pd.DataFrame(rows, columns=COLUMNS), load_state())
     for told in (
@@ -168,7 +172,9 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
 
 
 SAID = {("Rule", "min_days"), ("Rule", "grades"), ("State", "articles")}
-"""Keys that tell a reader what a figure counts and which notebooks are one study's own; nothing is computed from them."""
+"""Keys that tell a reader what a figure counts and which notebooks are one study's own;
+nothing is computed from them.
+"""
 
 
 def test_every_legal_key_is_read_by_something():

@@ -1,4 +1,6 @@
-"""Doubly robust adjustment: by hand, against `drdid`, a slow bootstrap twin, and right when one of two models is wrong."""
+"""Doubly robust adjustment: by hand, against `drdid`, a slow bootstrap twin,
+and right when one of two models is wrong.
+"""
 
 import tracemalloc
 
@@ -26,7 +28,9 @@ def _unweighted(change, visited, x, school) -> AdjustedEffect:
 
 
 def test_two_strata_by_hand():
-    """Saturated in one stratum: the visited weigh; stratum 0 gains 3 - 1, stratum 1 gains 6 - 4, in shares 1/3 and 2/3."""
+    """Saturated in one stratum: the visited weigh; stratum 0 gains 3 - 1, stratum 1 gains 6 - 4,
+    in shares 1/3 and 2/3.
+    """
     change = np.array([3.0, 1, 1, 1, 5, 7, 3, 4, 5], dtype=float)
     visited = np.array([1, 0, 0, 0, 1, 1, 0, 0, 0], dtype=bool)
     stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])

@@ -30,9 +30,17 @@ def make(y_treated, y_comparison, weights="equal", scale="points", students=None
     spread = np.repeat(np.asarray(sizes, float)[:, None], 3, axis=1)
     n = len(y_treated)
     return Sample(
-        Spec(weights=weights, scale=scale), contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"], tuple(f"t{i}" for i in range(n)),
-        tuple(f"c{i}" for i in range(len(y_comparison))), YEARS, y_treated, y_comparison, spread[:n], spread[n:], "2021-22",
-    )  # fmt: skip
+        Spec(weights=weights, scale=scale),
+        contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"],
+        tuple(f"t{i}" for i in range(n)),
+        tuple(f"c{i}" for i in range(len(y_comparison))),
+        YEARS,
+        y_treated,
+        y_comparison,
+        spread[:n],
+        spread[n:],
+        "2021-22",
+    )
 
 
 def test_a_two_by_two_worked_by_hand():
@@ -48,9 +56,10 @@ def test_a_two_by_two_worked_by_hand():
 def regression(sample):
     """Return the effect as the coefficient of a weighted regression with district and period effects: the slow twin."""
     n = len(sample.treated)
-    y, size = (np.concatenate(sides) for sides in (
-        (sample.y_treated, sample.y_comparison), (sample.sizes_treated, sample.sizes_comparison)
-    ))  # fmt: skip
+    y, size = (
+        np.concatenate(sides)
+        for sides in ((sample.y_treated, sample.y_comparison), (sample.sizes_treated, sample.sizes_comparison))
+    )
     rows = pd.DataFrame(
         {
             "y": np.concatenate(

@@ -103,15 +103,21 @@ FORMS = {
     "dates": lambda rows: rows.assign(t=pd.to_datetime(rows["t"].astype(str) + "-09-01")),
     "periods": lambda rows: rows.assign(t=pd.PeriodIndex(rows["t"].astype(str), freq="Y")),
     "ordered names": lambda rows: rows.assign(
-        t=pd.Categorical(rows["t"].map({2000: "pre", 2001: "base", 2002: "one", 2003: "two"}), ["pre", "base", "one", "two"], ordered=True)
+        t=pd.Categorical(
+            rows["t"].map({2000: "pre", 2001: "base", 2002: "one", 2003: "two"}),
+            ["pre", "base", "one", "two"],
+            ordered=True,
+        )
     ),
     "dates as numbers": lambda rows: rows.assign(t=10_000 * rows["t"] + 901),
     "half years": lambda rows: rows.assign(t=rows["t"] / 2),
     "dates of days": lambda rows: rows.assign(t=pd.to_datetime(rows["t"].astype(str)).dt.date),
     "booleans": lambda rows: rows.assign(d=rows["d"].astype(bool)),
     "arrow": lambda rows: rows.convert_dtypes(dtype_backend="pyarrow"),
-    "a unit effect and a time effect": lambda rows: rows.assign(y=rows["y"] + 7 * rows["id"] + 5 * (rows["t"] - 2000) ** 2),
-}  # fmt: skip
+    "a unit effect and a time effect": lambda rows: rows.assign(
+        y=rows["y"] + 7 * rows["id"] + 5 * (rows["t"] - 2000) ** 2
+    ),
+}
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -169,10 +175,18 @@ def test_what_cannot_be_carried_is_refused_in_words(estimate, change, text):
     [
         (lambda rows: rows.assign(d=1 * (rows["t"] >= 2002)), "never treated"),
         (lambda rows: rows[(rows["id"] < 5)], "Only one unit is never treated"),
-        (lambda rows: rows.assign(d=rows["d"] | ((rows["id"] == 9) & (rows["t"] == 2003))), "start at 2 different times"),
-        (lambda rows: rows.assign(d=rows["d"] | ((rows["id"] < 4) & (rows["t"] < 2002)) | ((rows["id"] == 9) & (rows["t"] == 9))), "same in every"),
+        (
+            lambda rows: rows.assign(d=rows["d"] | ((rows["id"] == 9) & (rows["t"] == 2003))),
+            "start at 2 different times",
+        ),
+        (
+            lambda rows: rows.assign(
+                d=rows["d"] | ((rows["id"] < 4) & (rows["t"] < 2002)) | ((rows["id"] == 9) & (rows["t"] == 9))
+            ),
+            "same in every",
+        ),
     ],
-)  # fmt: skip
+)
 def test_two_sides_and_one_start_are_needed(change, text):
     with pytest.raises(BadInput, match=text):
         ls.diff_in_diff(change(own()), **NAMES)

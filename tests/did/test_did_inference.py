@@ -40,9 +40,17 @@ def sample_of(y, students=None, contrast="pre_mean_to_2021_22", weights="equal",
     codes = tuple(f"c{place}" for place in range(1, len(y)))
     asked = contrasts_of(load_state(), "2021-22")[contrast]
     return Sample(
-        Spec(contrast=contrast, weights=weights, scale=scale), asked, ("t",), codes, asked.years, y[:1], y[1:],
-        spread[:1], spread[1:], "2021-22",
-    )  # fmt: skip
+        Spec(contrast=contrast, weights=weights, scale=scale),
+        asked,
+        ("t",),
+        codes,
+        asked.years,
+        y[:1],
+        y[1:],
+        spread[:1],
+        spread[1:],
+        "2021-22",
+    )
 
 
 def random_sample(seed, districts=20, **keywords):
@@ -124,7 +132,9 @@ def test_size_variance_is_found_and_never_negative():
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-5, 5), st.floats(0.5, 2))
 def test_what_moves_nothing(seed, shift, times):
-    """District effects and scale leave every p-value alone; an effect on the treated district moves every estimate by it."""
+    """District effects and scale leave every p-value alone;
+    an effect on the treated district moves every estimate by it.
+    """
     sample = random_sample(seed, 12)
     y = np.concatenate([sample.y_treated, sample.y_comparison])
     students = np.concatenate([sample.students_treated, sample.students_comparison])[:, 0]
@@ -214,7 +224,9 @@ def test_which_tests_hold_their_size(simulation):
 
 
 def test_the_kept_table_carries_the_rule():
-    """The leading test is the only one within 2.5 points of 5% in every cell of the kept table, at two years before too."""
+    """The leading test is the only one within 2.5 points of 5% in every cell of the kept table,
+    at two years before too.
+    """
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "size_power.csv")
     assert table.loc[table["method"] != "sdid_placebo", "replicates"].min() >= 2000
     worst = (table["size"] - 0.05).abs().groupby(table["method"]).max()

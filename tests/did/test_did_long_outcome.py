@@ -1,4 +1,6 @@
-"""Chronic absence over thirteen years: figures traced by hand, published differences, and pictures in which nothing meets."""
+"""Chronic absence over thirteen years: figures traced by hand, published differences,
+and pictures in which nothing meets.
+"""
 
 from dataclasses import replace
 
@@ -41,11 +43,14 @@ def _question(study, series, comparison):
 @pytest.mark.parametrize(
     ("comparison", "year", "estimate", "se"),
     [
-        ("alliance", "2021-22", 2.38, 2.43), ("alliance", "2024-25", 1.45, 1.21),
-        ("others", "2021-22", 6.33, 2.11), ("others", "2024-25", 4.42, 0.85),
-        ("drg_gh", "2021-22", -0.64, 1.55), ("drg_gh", "2024-25", -1.02, 1.20),
+        ("alliance", "2021-22", 2.38, 2.43),
+        ("alliance", "2024-25", 1.45, 1.21),
+        ("others", "2021-22", 6.33, 2.11),
+        ("others", "2024-25", 4.42, 0.85),
+        ("drg_gh", "2021-22", -0.64, 1.55),
+        ("drg_gh", "2024-25", -1.02, 1.20),
     ],
-)  # fmt: skip
+)
 def test_the_published_differences_since_the_last_year_before(study, series, comparison, year, estimate, se):
     effect = effects_of(_question(study, series, comparison), series.rates, draws=0)["points", LAST, (year,)]
     assert effect.estimate_pp == pytest.approx(estimate, abs=0.005)
@@ -130,9 +135,13 @@ def _control_by_hand(y, n_pre):
     gap = lambda weights: ((y[0, :n_pre] - weights @ y[1:, :n_pre]) / scale) ** 2  # noqa: E731
     n = len(y) - 1
     best = minimize(
-        lambda weights: gap(weights).sum(), np.full(n, 1 / n), method="SLSQP", bounds=[(0, 1)] * n,
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1}, options={"maxiter": 2000, "ftol": 1e-14},
-    )  # fmt: skip
+        lambda weights: gap(weights).sum(),
+        np.full(n, 1 / n),
+        method="SLSQP",
+        bounds=[(0, 1)] * n,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"maxiter": 2000, "ftol": 1e-14},
+    )
     return float((y[0, n_pre:] - best.x @ y[1:, n_pre:]).mean())
 
 

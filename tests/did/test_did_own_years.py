@@ -13,7 +13,8 @@ from leapstudy.data.state import load_state
 from leapstudy.did.contrasts import Clock
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.own_years import Sides, each_alone, in_own_years, without_unit
+from leapstudy.did.nested import without_unit
+from leapstudy.did.own_years import Sides, each_alone, in_own_years
 from leapstudy.did.permutation import shuffled, shuffled_starts
 
 LATER = ("0890011", "1510011", "0150011", "1430011")
@@ -71,9 +72,16 @@ def test_the_staggered_estimator_gives_the_same_in_the_year_of_the_start(two_sta
     rows.columns = ["unit", "time", "rate"]
     rows["first"] = rows["unit"].map(two_starts.starts).map(years.index, na_action="ignore")
     effects = ls.att_gt(
-        rows, outcome="rate", unit="unit", time="time", first_treated="first", treated=None, post=None, weights=None,
+        rows,
+        outcome="rate",
+        unit="unit",
+        time="time",
+        first_treated="first",
+        treated=None,
+        post=None,
+        weights=None,
         control="never",
-    )  # fmt: skip
+    )
     own = effects.table[effects.table["event_time"] == 0]
     mean = np.average(own["estimate"], weights=own["n_treated"])
     assert fit(sample, draws=0).estimate_pp == pytest.approx(mean, abs=1e-9)

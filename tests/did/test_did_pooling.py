@@ -77,7 +77,9 @@ def slow_posterior(effects, covariance, prior_sd, mean, tau_grid):
 
 @pytest.mark.parametrize(("prior", "sd", "mean"), [(FLAT, 300.0, 0.0), (Prior(0.4, 0.3, "x"), 0.3, 0.4)])
 def test_posterior_is_that_of_full_matrices(prior, sd, mean):
-    """Sherman and Morrison against inverted matrices with the shared comparison mean; a flat prior is a very wide one."""
+    """Sherman and Morrison against inverted matrices with the shared comparison mean;
+    a flat prior is a very wide one.
+    """
     rng = np.random.default_rng(4)
     effects, variances, shared = rng.normal(0, 1.5, 7), rng.uniform(0.5, 2, 7), 0.2
     tau = np.linspace(0.02, 3, 40)
@@ -91,7 +93,9 @@ def test_posterior_is_that_of_full_matrices(prior, sd, mean):
 
 
 def test_eight_schools_agree_with_the_book():
-    """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8, A's 95% -2 to 31."""
+    """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8,
+    A's 95% -2 to 31.
+    """
     made = shrink(SCHOOLS, SCHOOLS_SE**2, 0.0, 0.0)
     assert made.mu_pp == pytest.approx(7.9, abs=0.3)
     assert made.mean_pp[0] == pytest.approx(11.3, abs=0.5)
@@ -170,7 +174,9 @@ def test_the_kept_coverage_is_what_the_study_says():
 
 
 def test_coverage_in_a_small_run():
-    """Sixty simulated studies of fifteen districts: 900 intervals, dependent within a study (standard error about 1.5%)."""
+    """Sixty simulated studies of fifteen districts: 900 intervals,
+    dependent within a study (standard error about 1.5%).
+    """
     found = importlib.util.spec_from_file_location("coverage", ROOT / "benchmarks" / "pooling_coverage.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)

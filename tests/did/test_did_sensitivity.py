@@ -128,12 +128,24 @@ def test_a_specification_is_marked_by_its_own_placebo(study):
 
 def test_the_summary_counts_by_hand():
     frame = pd.DataFrame(
-        {"estimate_pp": [1.0, 2.0, -1.0], "low_pp": [0.5, -1.0, np.nan], "high_pp": [1.5, 4.0, np.nan], "fair_before": [True, False, True]}
-    )  # fmt: skip
+        {
+            "estimate_pp": [1.0, 2.0, -1.0],
+            "low_pp": [0.5, -1.0, np.nan],
+            "high_pp": [1.5, 4.0, np.nan],
+            "fair_before": [True, False, True],
+        }
+    )
     assert specifications.summary(frame) == {
-        "n": 3, "above": 2, "below": 1, "clear_above": 1, "clear_below": 0, "fair": 2, "fair_above": 1,
-        "fair_clear_above": 1, "fair_clear_below": 0,
-    }  # fmt: skip
+        "n": 3,
+        "above": 2,
+        "below": 1,
+        "clear_above": 1,
+        "clear_below": 0,
+        "fair": 2,
+        "fair_above": 1,
+        "fair_clear_above": 1,
+        "fair_clear_below": 0,
+    }
 
 
 def test_two_years_before_extrapolate_by_hand(study):

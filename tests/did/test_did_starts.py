@@ -69,10 +69,15 @@ def _group(study, **where):
 @pytest.mark.parametrize(
     ("where", "meets"),
     [
-        ({"kind": "a"}, [True, False, True]), ({"kind": ["a", "b"]}, [True, True, True]), ({"flag": True}, [True, False, False]),
-        ({"size": {"at_least": 2}}, [False, True, False]), ({"size": {"at_most": 1}}, [True, False, False]), ({}, [True, True, True]), ({"flag": True, "kind": "b"}, [False] * 3),
+        ({"kind": "a"}, [True, False, True]),
+        ({"kind": ["a", "b"]}, [True, True, True]),
+        ({"flag": True}, [True, False, False]),
+        ({"size": {"at_least": 2}}, [False, True, False]),
+        ({"size": {"at_most": 1}}, [True, False, False]),
+        ({}, [True, True, True]),
+        ({"flag": True, "kind": "b"}, [False] * 3),
     ],
-)  # fmt: skip
+)
 def test_a_rule_picks_units_and_a_missing_figure_meets_none(study, where, meets):
     units = pd.DataFrame({"kind": ["a", "b", "a"], "flag": [True, False, False], "size": [1.0, 2.0, np.nan]})
     assert list(rule_mask(units, _group(study, **where).where)) == meets

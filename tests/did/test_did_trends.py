@@ -80,4 +80,10 @@ def test_the_rebound_without_leap_is_the_published_share_of_the_fall(study, comp
     assert -found.slope == pytest.approx(published, abs=0.05)
     x, y = (found.comparison[name].to_numpy() for name in ("fall_pp", "rebound_pp"))
     assert found.slope == pytest.approx(np.cov(x, y)[0, 1] / x.var(ddof=1), abs=1e-10)
+    fit = smf.ols("rebound_pp ~ fall_pp", found.comparison).fit()
+    robust = fit.get_robustcov_results("HC3").conf_int()[1]
+    assert np.allclose((found.slope_low, found.slope_high), robust, rtol=0, atol=1e-10)
+    line = fit.get_prediction(found.treated).summary_frame()[["mean", "obs_ci_lower", "obs_ci_upper"]]
+    ours = found.treated[["predicted_pp", "predicted_low_pp", "predicted_high_pp"]]
+    assert np.allclose(ours, line, rtol=0, atol=1e-10)
     assert np.allclose(found.treated["gap_pp"], found.treated["rebound_pp"] - found.treated["predicted_pp"])

@@ -27,9 +27,12 @@ def _panel(paths: dict[str, tuple[float, list[float]]], **extra: list) -> pd.Dat
 
 
 BY_HAND = {
-    "a": (3, [10, 12, 20]), "b": (3, [20, 20, 26]), "c": (2, [5, 9, 9]),
-    "d": (NEVER, [30, 31, 33]), "e": (NEVER, [40, 43, 43]),
-}  # fmt: skip
+    "a": (3, [10, 12, 20]),
+    "b": (3, [20, 20, 26]),
+    "c": (2, [5, 9, 9]),
+    "d": (NEVER, [30, 31, 33]),
+    "e": (NEVER, [40, 43, 43]),
+}
 
 
 def test_two_cohorts_by_hand():
@@ -179,8 +182,9 @@ def test_a_stratum_without_comparison_is_refused_in_words():
     assert att.estimate == pytest.approx([0, 7 - 1])
     assert att.overlap == pytest.approx([1 / 3, 1 / 3])
     assert {(r.cohort, r.period, r.stratum, r.reason) for r in att.refused} == {
-        (3, 2, "low", NO_COMPARISON), (3, 3, "low", NO_COMPARISON),
-    }  # fmt: skip
+        (3, 2, "low", NO_COMPARISON),
+        (3, 3, "low", NO_COMPARISON),
+    }
     with pytest.raises(BadInput, match="No month after a first visit"):
         stricter = att_gt(moments_of(rows), Choices(by_stratum=True, min_comparison=2))
         averages(stricter, "simple")

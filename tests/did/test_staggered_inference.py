@@ -165,11 +165,14 @@ def test_hash_seed_and_threads_change_nothing():
     tests = str(Path(__file__).parents[1])
     printed = [
         subprocess.run(
-            [sys.executable, "-c", SCRIPT, tests], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", SCRIPT, tests],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads},
         ).stdout
         for seed, threads in (("0", "1"), ("7", "2"))
-    ]  # fmt: skip
+    ]
     assert printed[0] == printed[1] and len(printed[0].splitlines()) == 2
 
 

@@ -128,5 +128,6 @@ def test_reach_starts_from_the_comparison_districts_own_spread(study, figures):
     sample = build_sample(study, Spec(), [HARTFORD])
     here = found.reach.set_index(["n_treated", "n_comparison"])["mde_pp"]
     measured = design_mde_pp(float(sample.change_comparison.std(ddof=1)), 15, 19)
-    # the districts' median enrollment is above 2,000; even 50 and 184 could not have shown the smallest published effect
+    # the districts' median enrollment is above 2,000; even 50 and 184 could not have shown the smallest published
+    # effect
     assert here[15, 19] > measured and here[50, 184] > min(item.diluted_pp for item in found.power.published)

@@ -1,4 +1,6 @@
-"""The screen for broken series finds the known ones, moves with nothing that is common to all, and seldom cries wolf."""
+"""The screen for broken series finds the known ones, moves with nothing that is common to all,
+and seldom cries wolf.
+"""
 
 import tracemalloc
 

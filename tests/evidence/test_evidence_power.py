@@ -61,7 +61,8 @@ def test_power_of_the_permutation_by_simulation(effect):
 
 
 def test_an_effect_is_ruled_out_and_shown_to_be_small_by_hand():
-    # (0.88 + 0.336) / 0.458 = 2.655 standard errors: one-sided t(27.1) 0.0065; the other side, (0.88 - 0.336) / 0.458 = 1.188
+    # (0.88 + 0.336) / 0.458 = 2.655 standard errors: one-sided t(27.1) 0.0065; the other side, (0.88 - 0.336) / 0.458
+    # = 1.188
     above, both = equivalence(-0.336, 0.88, 0.458, 27.1)
     assert (above, both) == pytest.approx((0.0065, 0.1226), abs=2e-4)
     # two one-sided tests at 5% are the 90% interval inside the bounds

@@ -109,14 +109,17 @@ def test_a_placebo_is_neither_priced_nor_graded(study, facts):
     assert evidence.cost.dollars_per_day is None and "before the program" in evidence.cost.refusal
 
 
-@pytest.mark.parametrize(("effect", "control", "kind"), [
-    ((7.0, 6.0, 8.0), (0.3, 0.8), "positive"),
-    ((-7.0, -8.0, -6.0), (0.3, 0.8), "negative"),
-    ((4.0, 3.0, 5.0), (2.2, 1.2), "selection"),  # not zero itself, but what is left of the effect includes zero
-    ((4.0, 3.0, 5.0), None, "selection"),
-    ((4.0, 3.0, 5.0), (11.0, 0.5), "selection"),  # the control rose more: what is left has the other sign
-    ((0.1, -0.9, 1.1), (5.0, 0.5), "imprecise_null"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("effect", "control", "kind"),
+    [
+        ((7.0, 6.0, 8.0), (0.3, 0.8), "positive"),
+        ((-7.0, -8.0, -6.0), (0.3, 0.8), "negative"),
+        ((4.0, 3.0, 5.0), (2.2, 1.2), "selection"),  # not zero itself, but what is left of the effect includes zero
+        ((4.0, 3.0, 5.0), None, "selection"),
+        ((4.0, 3.0, 5.0), (11.0, 0.5), "selection"),  # the control rose more: what is left has the other sign
+        ((0.1, -0.9, 1.1), (5.0, 0.5), "imprecise_null"),
+    ],
+)
 def test_a_claim_must_go_beyond_those_who_were_picked_and_not_visited(effect, control, kind):
     value, low, high = effect
     verdict = decide(value, low, high, 0.001 if kind != "imprecise_null" else 0.8, windows=[FAIR])

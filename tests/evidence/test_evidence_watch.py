@@ -1,4 +1,6 @@
-"""`leapstudy watch`: counted by hand and by a slow twin, small counts hidden, and outcomes by arm closed until their day."""
+"""`leapstudy watch`: counted by hand and by a slow twin, small counts hidden,
+and outcomes by arm closed until their day.
+"""
 
 from datetime import date
 

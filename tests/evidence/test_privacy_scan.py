@@ -105,19 +105,31 @@ def _pdf(text):
 
 
 ROUTES = {
-    "table.CSV": str.encode, "table.tsv": str.encode, "page.pdf": str.encode, "no_ending": str.encode, "x.PNG": str.encode,
-    "log.gz": lambda text: gzip.compress(text.encode()), "rows.parquet": _parquet, "page.docx": _zipped,
-    "nested.zip": lambda text: _zipped(_zipped(text)), "packed.json.gz": lambda text: gzip.compress(_zipped(text)),
-    "utf16.txt": lambda text: text.encode("utf-16"), "utf16be.txt": lambda text: b"x" + text.encode("utf-16-be"),
+    "table.CSV": str.encode,
+    "table.tsv": str.encode,
+    "page.pdf": str.encode,
+    "no_ending": str.encode,
+    "x.PNG": str.encode,
+    "log.gz": lambda text: gzip.compress(text.encode()),
+    "rows.parquet": _parquet,
+    "page.docx": _zipped,
+    "nested.zip": lambda text: _zipped(_zipped(text)),
+    "packed.json.gz": lambda text: gzip.compress(_zipped(text)),
+    "utf16.txt": lambda text: text.encode("utf-16"),
+    "utf16be.txt": lambda text: b"x" + text.encode("utf-16-be"),
     "encoded.txt": lambda text: base64.b64encode(f"row {text} end".encode()),
     "short.txt": lambda text: base64.b64encode(text.encode()).rstrip(b"="),
     "plain.png": lambda text: _png(_chunk(b"tEXt", b"Title\0" + text.encode())),
     "packed.png": lambda text: _png(_chunk(b"zTXt", b"Title\0\0" + zlib.compress(text.encode()))),
     "world.png": lambda text: _png(_chunk(b"iTXt", b"Title\0\1\0en\0\0" + zlib.compress(text.encode()))),
-    "packed.pdf": _pdf, "page_with_picture.html": lambda text: b"<img src='data:image/png;base64," + base64.b64encode(
-        _png(_chunk(b"zTXt", b"Title\0\0" + zlib.compress(text.encode())))) + b"'>",
+    "packed.pdf": _pdf,
+    "page_with_picture.html": lambda text: (
+        b"<img src='data:image/png;base64,"
+        + base64.b64encode(_png(_chunk(b"zTXt", b"Title\0\0" + zlib.compress(text.encode()))))
+        + b"'>"
+    ),
     "name_inside.zip": lambda text: _zipped("nothing", f"{text}.svg"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("who", [ID, "1234567890"], ids=["pseudonym", "raw"])

@@ -1,4 +1,6 @@
-"""The explorer: every choice shows what the batch would answer, at once, and nothing is written before it is asked for."""
+"""The explorer: every choice shows what the batch would answer, at once,
+and nothing is written before it is asked for.
+"""
 
 import pytest
 from layout import overlaps
@@ -40,9 +42,13 @@ def test_a_choice_shows_what_the_batch_answers(explorer, study):
 
 def test_every_choice_reaches_the_question(explorer):
     chosen = {
-        "district": "danbury", "outcome": "attendance_rate_high_needs", "comparison": "drg_gh", "contrast": "2019_20_to_2021_22",
-        "weights": "students", "scale": "logodds",
-    }  # fmt: skip
+        "district": "danbury",
+        "outcome": "attendance_rate_high_needs",
+        "comparison": "drg_gh",
+        "contrast": "2019_20_to_2021_22",
+        "weights": "students",
+        "scale": "logodds",
+    }
     for name, value in chosen.items():
         explorer.fields[name].value = value
     asked = {name: value for name, value in chosen.items() if name != "district"}

@@ -1,4 +1,6 @@
-"""Framed exhibits at both widths, for every kind of answer: nothing is cut, nothing overlaps, no color but the house's."""
+"""Framed exhibits at both widths, for every kind of answer: nothing is cut, nothing overlaps,
+no color but the house's.
+"""
 
 from dataclasses import replace
 

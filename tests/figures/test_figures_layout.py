@@ -1,4 +1,6 @@
-"""Every exhibit of the public track at both widths: nothing is cut, nothing meets anything, the finding is the title."""
+"""Every exhibit of the public track at both widths: nothing is cut, nothing meets anything,
+the finding is the title.
+"""
 
 from dataclasses import replace
 

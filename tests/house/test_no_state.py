@@ -11,8 +11,22 @@ from leapstudy.core import paths
 ROOT = paths.root()
 CEILING = 2
 """Lines that still name something of one study: the two codes with which simulated rows are spoilt."""
-ALWAYS = (r"\bLEAP\b", r"\bAlliance\b", r"\bConnecticut\b", r"\bCSDE\b", r"\bEdSight\b", r"\bDRG\b", r"\b20[12]\d-\d\d\b",
-          r"\bdrg_gh\b", r"\balliance\b", r"\b\d{7}\b", r"\bCREC\b", r"\bGreenwich\b", r"\bLEARN\b", r"\bHartford\b")  # fmt: skip
+ALWAYS = (
+    r"\bLEAP\b",
+    r"\bAlliance\b",
+    r"\bConnecticut\b",
+    r"\bCSDE\b",
+    r"\bEdSight\b",
+    r"\bDRG\b",
+    r"\b20[12]\d-\d\d\b",
+    r"\bdrg_gh\b",
+    r"\balliance\b",
+    r"\b\d{7}\b",
+    r"\bCREC\b",
+    r"\bGreenwich\b",
+    r"\bLEARN\b",
+    r"\bHartford\b",
+)
 SUFFIXES = {".py", ".html", ".yml", ".ipynb", ".j2", ".md"}
 
 

@@ -8,8 +8,11 @@ from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
 
 MAIN, REBOUND, LONG, PLACEBO = (
-    ("2019-20+2020-21", "2021-22"), ("2020-21", "2021-22"), ("2019-20", "2021-22"), ("2019-20", "2020-21"),
-)  # fmt: skip
+    ("2019-20+2020-21", "2021-22"),
+    ("2020-21", "2021-22"),
+    ("2019-20", "2021-22"),
+    ("2019-20", "2020-21"),
+)
 PUBLISHED = {
     "alliance": (0.01, {PLACEBO: -1.09, REBOUND: 0.21, LONG: -0.88, MAIN: -0.34}),
     "others": (0.02, {PLACEBO: -3.30, REBOUND: 1.83, LONG: -1.47, MAIN: 0.18}),
@@ -30,9 +33,11 @@ P_VALUES = {
 def rows(pooled):
     frame = to_frame(pooled.estimates)
     kept = frame[
-        (frame["edition"] == "2022-23") & (frame["outcome"] == "attendance_rate") & (frame["estimator"] == "did")
+        (frame["edition"] == "2022-23")
+        & (frame["outcome"] == "attendance_rate")
+        & (frame["estimator"] == "did")
         & (frame["p_method"] == "label_permutation")
-    ]  # fmt: skip
+    ]
     return kept.set_index(["comparison", "pre", "post"])
 
 
@@ -45,7 +50,8 @@ def test_pooled_estimates_agree_with_the_published_table(rows, comparison):
 
 @pytest.mark.parametrize(("key", "value"), P_VALUES.items())
 def test_p_values_agree_with_the_published_ones(rows, key, value):
-    # published to two or three digits from shuffles of the difference itself; ours are studentized, and the side of 130 to
+    # published to two or three digits from shuffles of the difference itself; ours are studentized, and the side of
+    # 130 to
     # 180 comparison districts varies less than that of LEAP: within 0.025, and the small ones stay small
     comparison, contrast = key
     assert rows.loc[(comparison, *contrast), "p_value"] == pytest.approx(value, abs=0.025 if value > 0.01 else 0.015)

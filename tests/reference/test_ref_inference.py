@@ -37,8 +37,8 @@ def sample(request, study):
 def test_few_treated_as_in_statspai(sample, name):
     """With residuals under the estimate itself, as in the papers, StatsPAI's interval is ours.
 
-    StatsPAI lets the fitted variance rise with size, as it does among the Alliance districts; ours stops at flat, which is
-    then Conley and Taber's test.
+    StatsPAI lets the fitted variance rise with size, as it does among the Alliance districts; ours stops at flat,
+    which is then Conley and Taber's test.
     """
     ours = infer(sample).method(name)
     if name == "ferman_pinto" and "+ 0 / students" in infer(sample).method("studentized_enrollment").note:
@@ -47,9 +47,15 @@ def test_few_treated_as_in_statspai(sample, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = sp.did_few_treated(
-            panel(sample), "y", id="district_code", time="year", treat="d", method=name,
-            null_value=ours.estimate_pp, **size,
-        )  # fmt: skip
+            panel(sample),
+            "y",
+            id="district_code",
+            time="year",
+            treat="d",
+            method=name,
+            null_value=ours.estimate_pp,
+            **size,
+        )
     assert (ours.estimate_pp, ours.low_pp, ours.high_pp) == pytest.approx((theirs.estimate, *theirs.ci), abs=1e-8)
     draws = theirs.detail["w"].abs()
     p = (1 + (draws >= abs(ours.estimate_pp)).sum()) / (1 + len(draws))

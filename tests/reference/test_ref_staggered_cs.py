@@ -46,10 +46,16 @@ def _csdid(rows: pd.DataFrame, choices: Choices):
     never = rows["cohort"] == NEVER
     data = rows.assign(g=rows["cohort"].where(~never, 0).astype(int))
     model = ATTgt(
-        yname="y", tname="period", idname="unit", gname="g", data=data, weights_name="weight",
+        yname="y",
+        tname="period",
+        idname="unit",
+        gname="g",
+        data=data,
+        weights_name="weight",
         control_group="nevertreated" if choices.control == "never" else "notyettreated",
-        xformla="~C(stratum)" if choices.by_stratum else None, anticipation=choices.anticipation,
-    )  # fmt: skip
+        xformla="~C(stratum)" if choices.by_stratum else None,
+        anticipation=choices.anticipation,
+    )
     return model.fit(est_method="reg", base_period=choices.base, bstrap=False)
 
 
@@ -64,8 +70,10 @@ def _csdid(rows: pd.DataFrame, choices: Choices):
     ids=str,
 )
 @pytest.mark.parametrize(
-    ("periods", "cohorts"), [((1, 2, 3, 4, 5, 6), (3, 5, NEVER)), ((1, 2, 3, 6, 7, 8), (3, 5, 7, NEVER))], ids=["even", "gap"]
-)  # fmt: skip
+    ("periods", "cohorts"),
+    [((1, 2, 3, 4, 5, 6), (3, 5, NEVER)), ((1, 2, 3, 6, 7, 8), (3, 5, 7, NEVER))],
+    ids=["even", "gap"],
+)
 def test_equals_csdid_on_random_panels(choices, periods, cohorts):
     rows = random_rows(5, students=120, periods=periods, cohorts=cohorts, strata=2, weighted=True)
     moments = moments_of(rows, shift=80)
@@ -95,7 +103,9 @@ KINDS = {"simple": "simple", "group": "group", "calendar": "calendar", "event": 
 
 
 def _holds_a_base(att, made, kind, choices):
-    """Event times in which csdid averages some cohort's base month in, as a zero: there the two differ by convention."""
+    """Event times in which csdid averages some cohort's base month in, as a zero:
+    there the two differ by convention.
+    """
     if kind != "event" or choices.base == "varying":
         return np.zeros(len(made.key), dtype=bool)
     bases = {cell.base[-1] - cell.cohort for cell in att.cells}
@@ -105,7 +115,9 @@ def _holds_a_base(att, made, kind, choices):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("control", "name"), [("never", "never_treated"), ("not_yet", "not_yet_treated")])
 def test_equals_diff_diff_on_unbalanced_panels(control, name):
-    """Students seen in a month and in its base count. Averages are not compared: diff-diff weights them by students seen."""
+    """Students seen in a month and in its base count. Averages are not compared:
+    diff-diff weights them by students seen.
+    """
     from diff_diff import CallawaySantAnna
 
     rows = random_rows(6, gaps=0.15)

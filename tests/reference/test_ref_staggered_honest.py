@@ -25,7 +25,9 @@ FIRST = np.array([1.0, 0.0])
 
 @pytest.fixture(scope="module")
 def medicaid():
-    """States that expanded in 2014 against those that had not by 2015, 2008 to 2015; clustered by state as in `fixest`."""
+    """States that expanded in 2014 against those that had not by 2015, 2008 to 2015;
+    clustered by state as in `fixest`.
+    """
     rows = pd.read_csv(DATA / "ehec.csv")
     rows = rows[(rows["year"] < 2016) & (rows["expansion_year"] != 2015)]
     cohort = rows["expansion_year"].where(rows["expansion_year"] == 2014, NEVER).astype(float)
@@ -106,7 +108,9 @@ def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
 
 
 def test_a_set_wider_than_the_first_grid_is_not_cut():
-    """Five months before of 0.3 up and down, seven after of 3, errors of 1: an independent computation gives -10.05 to 16.05."""
+    """Five months before of 0.3 up and down, seven after of 3, errors of 1:
+    an independent computation gives -10.05 to 16.05.
+    """
     estimate = np.array([0.3, -0.3, 0.3, -0.3, 0.3, *[3.0] * 7])
     problem = Problem(estimate, np.eye(12), 5, 7, np.array([0, 1, 1, 1, 1, 1, 1]) / 6)
     low, high = magnitudes_interval(problem, 1.0)

@@ -63,7 +63,8 @@ def test_whatever_a_cell_shows_is_harmless_on_its_page(tmp_path, html):
         '<a href="https://data.ct.gov/x?a=b:c">source</a>',
         '<a href="../hartford/notebook.html#top">next</a>',
         '<img alt="a" src="data:image/png;base64,iVBORw0KGgo="/>',
-        '<svg role="img" viewBox="0 0 1 1"><title>t</title><path d="M0 0" style="fill: #123456; stroke-width: 2"/></svg>',
+        '<svg role="img" viewBox="0 0 1 1"><title>t</title>'
+        '<path d="M0 0" style="fill: #123456; stroke-width: 2"/></svg>',
     ],
 )
 def test_what_a_page_needs_stays(html):

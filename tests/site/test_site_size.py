@@ -1,4 +1,6 @@
-"""The site is light: 15 districts in 4 MB, with pictures that are sharp on a fine screen, and no color of a picture is lost on the way there."""
+"""The site is light: 15 districts in 4 MB, with pictures that are sharp on a fine screen,
+and no color of a picture is lost on the way there.
+"""
 
 from io import BytesIO
 

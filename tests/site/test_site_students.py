@@ -1,4 +1,6 @@
-"""The student track on the site: every page says SIMULATED, the appendix answers every point, and a refusal breaks nothing."""
+"""The student track on the site: every page says SIMULATED, the appendix answers every point,
+and a refusal breaks nothing.
+"""
 
 import re
 

@@ -117,11 +117,13 @@ def test_next_years_file_goes_in_as_data(workspace):
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("00350000,2017,,INVENTED", "'2017' is no school year"), ("350000,2023-24,,INVENTED", "'350000' does not have the form"),
-        ("00350000,2020-21,,INVENTED", "a year that the study does not use"), ("99990000,2023-24,,INVENTED", "99990000"),
+        ("00350000,2017,,INVENTED", "'2017' is no school year"),
+        ("350000,2023-24,,INVENTED", "'350000' does not have the form"),
+        ("00350000,2020-21,,INVENTED", "a year that the study does not use"),
+        ("99990000,2023-24,,INVENTED", "99990000"),
         ("01370000,2024-25,,INVENTED", "more than one start"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_in_the_starts_is_named(workspace, fault, told):
     path = workspace / "data" / "raw" / "program" / "units.csv"
     path.write_text(path.read_text(encoding="utf-8") + fault + "\n", encoding="utf-8")

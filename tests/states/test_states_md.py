@@ -10,8 +10,12 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import load_study
+from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
+from leapstudy.did.nested import method_of
+from leapstudy.study.public import study_all
+from leapstudy.words.findings import drawn
 
 MD = Path(__file__).parent / "md"
 STARTS = {"2021-22": ("2019", "2020", "2022"), "2022-23": ("2020", "2022", "2023")}
@@ -107,3 +111,45 @@ def test_an_outcome_that_ends_before_the_start_names_no_other_that_does(workspac
     data = replace(load_study(), starts={"30-0205": "2023-24"})
     with pytest.raises(BadInput, match="for an effect add a later year's figures"):
         build_sample(data, Spec(contrast="last_to_first"), ["30-0205"])
+
+
+def test_the_lots_are_dealt_anew_as_by_a_slow_twin(workspace):
+    data = load_study()
+    effect = fit(build_sample(data, Spec(), list(data.starts)))
+    own = effect.sample.by_start
+    change = own.y[:, :, -1] - own.y[:, :, :2].mean(axis=2)
+    start = np.concatenate([own.started, np.full(len(effect.sample.comparison), -1)])
+    labels = np.where(np.isnan(change).any(axis=0) & (start >= 0), start, 9)  # a treated unit unknown elsewhere stays
+    rng, far, draws = np.random.default_rng(11), 0, 1000
+
+    def statistic(dealt):
+        others = change[:, dealt < 0]
+        gaps = [change[first, place] - others[first].mean() for place, first in enumerate(dealt) if first >= 0]
+        mixed = sum((dealt == first).sum() / len(gaps) * others[first] for first in (0, 1))
+        return np.mean(gaps) / (np.var(gaps, ddof=1) / len(gaps) + np.var(mixed, ddof=1) / len(mixed)) ** 0.5
+
+    assert (labels == 9).all()
+    observed = abs(statistic(start))
+    for _ in range(draws):
+        far += abs(statistic(rng.permutation(start))) >= observed
+    assert effect.test.p_value == pytest.approx(far / draws, abs=0.04)
+    assert method_of(effect.sample) == "lottery_redraws"
+
+
+def test_a_group_picked_from_those_that_wait_is_none_of_the_lottery(workspace):
+    data = load_study()
+    some = comparison_codes(data, "others")[:60]
+    assert build_sample(data, Spec(comparison=some), list(data.starts)).nested is None
+    level = build_sample(data, Spec(comparison="elementary"), list(data.starts))
+    assert level.nested is not None and level.nested.drawn
+
+
+def test_the_page_says_that_lots_decided_and_how_many_are_lost(workspace):
+    study = study_all(robust=False)
+    told = drawn(study)
+    assert told.startswith("Lots decided which schools have City Visits") and "attrition is high" in told
+    waiting = set(study.data.districts["district_code"]) - set(study.data.starts)
+    lost = study.evidence.attrition
+    assert lost.differential_pct == pytest.approx(100 * abs(39 / 40 - 102 / len(waiting)))
+    assert study.answer.drawn.n_units == 141 and study.answer.drawn.redraw_low < 0 < study.answer.drawn.redraw_high
+    assert not study.evidence.essa.conditions[0].met and "lost" in study.evidence.essa.conditions[0].reason

@@ -80,8 +80,15 @@ def test_own_names_are_read_by_the_parameters():
 
 
 def test_ids_as_text_in_one_file_and_as_numbers_in_the_next_are_refused(tmp_path):
-    rows = pd.DataFrame({"student": ["0012", "0013"], "district_code": "0640011", "month": pd.Timestamp("2021-09-01"),
-                         "days_enrolled": 20, "days_attended": 18})  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "student": ["0012", "0013"],
+            "district_code": "0640011",
+            "month": pd.Timestamp("2021-09-01"),
+            "days_enrolled": 20,
+            "days_attended": 18,
+        }
+    )
     rows.to_parquet(tmp_path / "2021.parquet")
     rows.assign(student=[12, 13]).to_parquet(tmp_path / "2022.parquet")
     with pytest.raises(BadInput, match="2022.parquet: student is stored as number"):
@@ -98,10 +105,15 @@ def test_ids_as_text_in_one_file_and_as_numbers_in_the_next_are_refused(tmp_path
 )
 def test_an_instant_is_the_date_on_its_own_clock(tmp_path, zone, instant, month):
     local = pd.Timestamp(instant, tz=zone if "/" in zone else "Etc/GMT+4")
-    table = pa.table({
-        "student": ["A1"], "district_code": ["0640011"], "days_enrolled": [20], "days_attended": [18],
-        "month": pa.array([local.value // 1000], pa.timestamp("us", tz=zone)),
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "student": ["A1"],
+            "district_code": ["0640011"],
+            "days_enrolled": [20],
+            "days_attended": [18],
+            "month": pa.array([local.value // 1000], pa.timestamp("us", tz=zone)),
+        }
+    )
     pq.write_table(table, tmp_path / "zone.parquet")
     panel = open_panel(connect(threads=1), tmp_path / "zone.parquet", Reading()).table
     assert str(panel.month.to_pandas()[0])[:7] == month

@@ -68,7 +68,9 @@ MUTATORS: dict[str, Callable[[Lines], bytes]] = {
     "a cell too many": _cells(lambda cells: [*cells, WORD]),
     "reversed": _cells(lambda cells: cells[::-1]),
     "ids as district codes": _text(_swapped),
-    "joined with a wider export": _text(lambda lines: [*lines, lines[0] + ",more", *(x + f",{WORD}" for x in lines[1:])]),
+    "joined with a wider export": _text(
+        lambda lines: [*lines, lines[0] + ",more", *(x + f",{WORD}" for x in lines[1:])]
+    ),
     "joined with itself": _text(lambda lines: [*lines, *lines]),
     "a quotation mark that does not close": _text(lambda lines: [*lines[:3], '"' + lines[3], *lines[4:]]),
     "a quotation mark inside": _cells(lambda cells: [cells[0], cells[1] + '"', *cells[2:]]),
@@ -81,15 +83,23 @@ MUTATORS: dict[str, Callable[[Lines], bytes]] = {
     "another code page": lambda lines: "\n".join([lines[0], *(x + "é" for x in lines[1:])]).encode("cp1252"),
     "NUL bytes": lambda lines: "\n".join([*lines[:5], lines[5] + "\0", *lines[6:]]).encode(),
     "cut off": lambda lines: "\n".join(lines).encode()[:-9],
-    "a word for each number": _cells(lambda cells: [WORD if cell.replace(".", "").isdigit() else cell for cell in cells]),
+    "a word for each number": _cells(
+        lambda cells: [WORD if cell.replace(".", "").isdigit() else cell for cell in cells]
+    ),
     "a word for each date": _cells(lambda cells: [WORD if cell.count("-") == 2 else cell for cell in cells]),
-    "a word for each flag and type": _cells(lambda cells: [WORD if cell in ("Y", "N", "phone") else cell for cell in cells]),
-    "month and year the wrong way": _cells(lambda cells: ["/".join(c.split("-")[::-1]) if c.count("-") == 2 else c for c in cells]),
+    "a word for each flag and type": _cells(
+        lambda cells: [WORD if cell in ("Y", "N", "phone") else cell for cell in cells]
+    ),
+    "month and year the wrong way": _cells(
+        lambda cells: ["/".join(c.split("-")[::-1]) if c.count("-") == 2 else c for c in cells]
+    ),
     "header in every line": _text(lambda lines: [line for row in lines[1:] for line in (lines[0], row)]),
     "ids in the header": _text(lambda lines: [lines[0] + "," + lines[1].split(",")[0], *(x + "," for x in lines[1:])]),
-    "one name for two columns": _text(lambda lines: [lines[0] + "," + lines[0].split(",")[0], *(x + "," for x in lines[1:])]),
+    "one name for two columns": _text(
+        lambda lines: [lines[0] + "," + lines[0].split(",")[0], *(x + "," for x in lines[1:])]
+    ),
     "one enormous cell": _text(lambda lines: [*lines, WORD * 20_000 + lines[1]]),
-}  # fmt: skip
+}
 
 DATES = ("{2}.{1}.{0}", "{1}/{2}/{0}", "{0}{1}{2}", "{2} Sept {0}")
 
@@ -140,8 +150,10 @@ SHAPES: dict[str, Callable[[Lines], bytes]] = {
     "only line breaks": lambda _: b"\n" * 500,
     "numbers too large": _cells(lambda cells: [cell + "9" * 400 if cell.isdigit() else cell for cell in cells]),
     "not a number": _cells(lambda cells: ["nan" if cell.replace(".", "").isdigit() else cell for cell in cells]),
-    "days before the calendar": _cells(lambda cells: ["0000-13-45" if cell.count("-") == 2 else cell for cell in cells]),
-}  # fmt: skip
+    "days before the calendar": _cells(
+        lambda cells: ["0000-13-45" if cell.count("-") == 2 else cell for cell in cells]
+    ),
+}
 """What is not in `MUTATORS` because nobody thought of it: found by attack."""
 
 

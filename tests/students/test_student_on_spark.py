@@ -1,4 +1,6 @@
-"""The whole student track on a Spark cluster of the test's own gives what DuckDB gives: files, rules, visits, effects."""
+"""The whole student track on a Spark cluster of the test's own gives what DuckDB gives: files, rules, visits,
+effects.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -26,10 +28,21 @@ CLOSE = 1e-9
 HEADER = "student,district_code,month,days_enrolled,days_attended"
 LINES = {
     "fine": ("~Pabc,0640011,2021-10-01,20,18", '~Pabd,"0640011",2021-10,20,18.5', "~Pabe,0640011,2021-10-01,20,18,"),
-    "broken": ("~Pabc,0640011,2021-10-01,20,18", "~Pabd,0640011,2021-10,2,1,7", "~Pabe,0640011", "~P\udce9,0640011,1,2,3"),
-    "odd": ("~Pabc,0640011,2021-10-01,20,*", "~Pabd,0640011,10/01/2021,20,18", "~Pabe,0640011,2021-10,x,1",
-            "~Pabf,0640011,2021-10-01,20,21", "~Pabf,0640011,2021-10-01,20,18", ",0640011,2021-10,20,18"),
-}  # fmt: skip
+    "broken": (
+        "~Pabc,0640011,2021-10-01,20,18",
+        "~Pabd,0640011,2021-10,2,1,7",
+        "~Pabe,0640011",
+        "~P\udce9,0640011,1,2,3",
+    ),
+    "odd": (
+        "~Pabc,0640011,2021-10-01,20,*",
+        "~Pabd,0640011,10/01/2021,20,18",
+        "~Pabe,0640011,2021-10,x,1",
+        "~Pabf,0640011,2021-10-01,20,21",
+        "~Pabf,0640011,2021-10-01,20,18",
+        ",0640011,2021-10,20,18",
+    ),
+}
 FOLDERS = ("edfi/present_rows", "edfi/entry_us_one_school", "edfi/overlap_two_schools", "upper_mix")
 
 pytestmark = [

@@ -1,4 +1,6 @@
-"""Outcomes beyond attendance: what is refused, each on its own clock, and effects held to the SIMULATED state's truth."""
+"""Outcomes beyond attendance: what is refused, each on its own clock,
+and effects held to the SIMULATED state's truth.
+"""
 
 import numpy as np
 import pandas as pd

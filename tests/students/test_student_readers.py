@@ -95,7 +95,8 @@ def test_every_shape_gives_the_same_panel(write, tmp_path):
 
 def test_the_fixed_width_file_adds_in_person_and_remote_days(tmp_path):
     lines = [
-        f"{row.district_code}{row.student}{row.month[:7]}{row.days_enrolled - 4:>5}{row.days_attended - 3:>5}{4:>5}{3:>5}"
+        f"{row.district_code}{row.student}{row.month[:7]}"
+        f"{row.days_enrolled - 4:>5}{row.days_attended - 3:>5}{4:>5}{3:>5}"
         for row in _months().itertuples()
     ]
     (tmp_path / "monthly.txt").write_text("\n".join(lines) + "\n")

@@ -117,10 +117,13 @@ def test_the_worst_are_seen_to_be_picked_almost_without_comparison(tmp_path):
 
 def test_a_rule_by_hand():
     shares = pd.DataFrame(
-        [("1", window, percent, at_risk, referred) for window in WINDOWS for percent, at_risk, referred in
-         ((0, 80, 1), (10, 10, 4), (20, 10, 5))],
+        [
+            ("1", window, percent, at_risk, referred)
+            for window in WINDOWS
+            for percent, at_risk, referred in ((0, 80, 1), (10, 10, 4), (20, 10, 5))
+        ],
         columns=["district_code", "window", "percent", "at_risk", "referred"],
-    )  # fmt: skip
+    )
     own, everyone = find_rules(shares)
     assert own == ReferralRule("1", "last_month", 10, 0.9, 11 / 90, 9 / 20, 10)
     assert own.words() == "10% or more of days missed over the last month" and everyone.district_code == "ALL"

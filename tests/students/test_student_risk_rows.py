@@ -1,4 +1,6 @@
-"""Risk sets as rows: counted and averaged as a slow twin does, and the checks that rest on them held to a known truth."""
+"""Risk sets as rows: counted and averaged as a slow twin does,
+and the checks that rest on them held to a known truth.
+"""
 
 import numpy as np
 import pandas as pd

@@ -76,10 +76,14 @@ def _sums(rows):
 
 def test_by_hand():
     sums = _sums(
-        [("1", 10, 11, True, 0, "", 2, 20.0, 9), ("1", 10, 11, False, 0, "", 4, 8.0, 9),
-         ("1", 10, 11, True, 1, "", 6, 90.0, 9), ("1", 10, 11, False, 1, "", 5, 25.0, 9),
-         ("1", 10, 11, True, 2, "", 2, 99.0, 9)]
-    )  # fmt: skip
+        [
+            ("1", 10, 11, True, 0, "", 2, 20.0, 9),
+            ("1", 10, 11, False, 0, "", 4, 8.0, 9),
+            ("1", 10, 11, True, 1, "", 6, 90.0, 9),
+            ("1", 10, 11, False, 1, "", 5, 25.0, 9),
+            ("1", 10, 11, True, 2, "", 2, 99.0, 9),
+        ]
+    )
     sizes = pd.DataFrame({"district_code": ["1"], "g": [10], "part": [""], "students": [10]})
     found = at_risk(strata_of(sums), sizes, 4)
     assert np.allclose(found.estimate, [(2 * (10 - 2) + 6 * (15 - 5)) / 8]) and np.allclose(found.overlap, [0.8])

@@ -16,7 +16,8 @@ PLACEBO, PLACEBO_YEARS = "placebo_2019_20_to_2020_21", ("2019-20", "2020-21")
 
 
 def test_importing_loads_nothing_heavy():
-    code = "import sys, leapstudy; print(sorted({'pandas', 'numpy', 'matplotlib'} & set(sys.modules)), len(dir(leapstudy)))"
+    heavy = "{'pandas', 'numpy', 'matplotlib'}"
+    code = f"import sys, leapstudy; print(sorted({heavy} & set(sys.modules)), len(dir(leapstudy)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.startswith("[]")
 
@@ -86,9 +87,11 @@ def test_the_estimators_of_any_frame_give_the_study_s_own_answers(pooled, hartfo
 
 def test_an_unknown_name_is_answered_with_the_legal_ones():
     for arguments, text in (
-        ({"comparison": "aliance"}, "alliance"), ({"outcome": "attendance"}, "attendance_rate"), ({"years": "some"}, "contrast"),
+        ({"comparison": "aliance"}, "alliance"),
+        ({"outcome": "attendance"}, "attendance_rate"),
+        ({"years": "some"}, "contrast"),
         ({"district": "hartfort"}, "hartford"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(BadInput, match=text):
             ls.panel(**arguments)
 

@@ -139,7 +139,7 @@ def test_choices_are_checked(tmp_path):
     for change, told in (
         ({"phases": {"waiting": 0.2}}, "another name"),
         ({"phases": {"a": 0.2, "b": 3}}, "all of them"),
-        ({"announced": "soon"}, "isoformat"),
+        ({"announced": "soon"}, "announced: 'soon' is no day"),
         ({"outcome": "grades"}, "grades"),
         ({"trakc": "units"}, "'trakc'"),
         ({"track": "units"}, "whole school years"),

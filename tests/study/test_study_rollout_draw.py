@@ -145,8 +145,9 @@ def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path
     out = tmp_path / "lists"
     made = hold(chosen, out, "", settings)
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in out.iterdir()} == {
-        "draw_1.csv": "0o600", "draw_1_own_numbers.csv": "0o600",
-    }  # fmt: skip
+        "draw_1.csv": "0o600",
+        "draw_1_own_numbers.csv": "0o600",
+    }
     record, drawn = read_draw(made.path)
     assert len(drawn) == record.n_units == len({item.unit for item in drawn})
     # the analysis after the program reads the same list

@@ -1,10 +1,10 @@
 """Linear programming over every published figure of a small SIMULATED state: no student's attendance is determined.
 
-The attacker knows all but one thing: the program, the design, who was visited or picked when, who stands in which stratum
-with which weight, and the attendance of everybody who only ever was comparison. Unknown is the attendance of those picked
-(visited, drawn for the placebo, or referred), month by month. Effects, placebos, controls, parts, raw paths and the rebound
-of all districts and of their sum are then linear equations in it, rounded as they are published. Standard errors and
-p-values are not linear and are not used.
+The attacker knows all but one thing: the program, the design, who was visited or picked when, who stands in which
+stratum with which weight, and the attendance of everybody who only ever was comparison. Unknown is the attendance of
+those picked (visited, drawn for the placebo, or referred), month by month. Effects, placebos, controls, parts, raw
+paths and the rebound of all districts and of their sum are then linear equations in it, rounded as they are
+published. Standard errors and p-values are not linear and are not used.
 """
 
 from dataclasses import dataclass, field
@@ -104,7 +104,8 @@ class Attack:
         return np.repeat(who.to_numpy(), self.main.outcome.shape[1]) & self.main.outcome.notna().to_numpy().ravel()
 
     def most_exposed(self, equations, hidden):
-        """Return, for each student who is hidden, how much of a combination of the own months the equations span, and which.
+        """Return, for each student who is hidden, how much of a combination of the own months the equations span,
+        and which.
 
         A share of one: without rounding the combination would be determined.
         """
@@ -152,7 +153,9 @@ def tell_effects(attack, weights, path, headline):
 
 
 def tell_designs(attack, answer, designs):
-    """Add what the designs out of cells say, visited and placebo; they come in the order in which they were averaged."""
+    """Add what the designs out of cells say, visited and placebo;
+    they come in the order in which they were averaged.
+    """
     shown = [item for item in answer.designs if item.name != "at_risk"]
     queue = iter(designs)
     for program, of in ((attack.main, "main"), (attack.placebo, "placebo")):
@@ -201,8 +204,14 @@ def tell_raw(attack, answer, places, placebo_places):
     for row in answer.rebound.itertuples():
         event = months.to_numpy()[None, :] == (placebo.cohort.to_numpy() + row.event_time)[:, None]
         picked = pd.DataFrame(event & own.to_numpy()[:, None], placebo.outcome.index, months) & placebo.outcome.notna()
-        others = pd.DataFrame(np.tile((own & (placebo.cohort == NEVER)).to_numpy()[:, None], len(months)),
-                              placebo.outcome.index, months) & placebo.outcome.notna()  # fmt: skip
+        others = (
+            pd.DataFrame(
+                np.tile((own & (placebo.cohort == NEVER)).to_numpy()[:, None], len(months)),
+                placebo.outcome.index,
+                months,
+            )
+            & placebo.outcome.notna()
+        )
         share = picked.sum() / picked.to_numpy().sum()
         students, fewest = picked.to_numpy().sum(), others.sum()[share > 0].min()
         attack.tell(mean_of(placebo.outcome, picked), row.picked_pct, float(unit_of_mean(students)))
@@ -294,7 +303,9 @@ def test_no_single_month_is_determined_by_the_placebo_and_all_other_figures_toge
 
 
 def test_months_of_a_second_base_would_determine_a_student(attack):
-    """Within two days. The early base by month is withheld: beside the last month as base it isolates a cohort of one student."""
+    """Within two days. The early base by month is withheld:
+    beside the last month as base it isolates a cohort of one student.
+    """
     both, visited = attack.told + attack.withheld, attack.main.cohort < NEVER
     exposed = [months for share, months in attack.most_exposed(both, visited) if share > 1 - 1e-6]
     assert any(attack.width(months, both, visited) < 10 for months in exposed)

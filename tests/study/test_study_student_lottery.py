@@ -123,7 +123,9 @@ def test_a_draw_of_districts_adds_up_its_students(drawn, tmp_path):
 
 
 def _by_hand(**changes) -> LotteryOutcomes:
-    """Return 80 students in two strata; half are offered visits, three of four of them are visited and gain 8 points."""
+    """Return 80 students in two strata; half are offered visits,
+    three of four of them are visited and gain 8 points.
+    """
     rng = np.random.default_rng(11)
     n, start = 80, np.tile([1, 2], 40)
     visited = np.zeros((n, 2))

@@ -19,8 +19,10 @@ def strata(*rows):
     sums = []
     for code, g, t, visited, compared in rows:
         same = {"district_code": code, "g": g, "t": t, "band": 0, "waiting": False, "part": "", "base": g - 1}
-        sums += [{**same, "treated": True, "students": visited, "total": float(visited * (t - g))},
-                 {**same, "treated": False, "students": compared, "total": 0.0}]  # fmt: skip
+        sums += [
+            {**same, "treated": True, "students": visited, "total": float(visited * (t - g))},
+            {**same, "treated": False, "students": compared, "total": 0.0},
+        ]
     return strata_of(pd.DataFrame(sums).assign(weight=lambda rows: rows["students"].astype(float)))
 
 

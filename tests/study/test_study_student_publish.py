@@ -24,12 +24,14 @@ def counted(statuses):
         for step, n in zip(STEPS, own, strict=True)
     ]
     frame = pd.DataFrame(rows)
-    frame = pd.concat([
-        frame,
-        frame.groupby("district_code", as_index=False)["students"].sum(),
-        frame.groupby("status", as_index=False)["students"].sum(),
-        pd.DataFrame({"students": [frame["students"].sum()]}),
-    ])  # fmt: skip
+    frame = pd.concat(
+        [
+            frame,
+            frame.groupby("district_code", as_index=False)["students"].sum(),
+            frame.groupby("status", as_index=False)["students"].sum(),
+            pd.DataFrame({"students": [frame["students"].sum()]}),
+        ]
+    )
     return (
         frame[frame["students"] > 0].reindex(columns=[*DIMENSIONS, "students"]).fillna(dict.fromkeys(DIMENSIONS, "ALL"))
     )
@@ -79,10 +81,23 @@ def test_three_referred_are_on_no_page():
 
 def test_every_number_of_a_record_is_rounded_by_what_it_is():
     row = Estimate(
-        track="students", district_code="1", district="One", outcome="attendance_rate", comparison="x", n_treated=132,
-        n_comparison=1001, edition="SIMULATED", pre="x", post="y", event_time=4, estimator="cs_at_risk", role="main",
-        estimate_pp=4.23456, se_pp=0.98765, p_value=0.0412345,
-    )  # fmt: skip
+        track="students",
+        district_code="1",
+        district="One",
+        outcome="attendance_rate",
+        comparison="x",
+        n_treated=132,
+        n_comparison=1001,
+        edition="SIMULATED",
+        pre="x",
+        post="y",
+        event_time=4,
+        estimator="cs_at_risk",
+        role="main",
+        estimate_pp=4.23456,
+        se_pp=0.98765,
+        p_value=0.0412345,
+    )
     told = published({"estimates": (row,), "path": pd.DataFrame({"event_time": [3], "low_pp": [1.23456]})})
     own = told["estimates"][0]
     assert (own["n_treated"], own["n_comparison"], own["estimate_pp"], own["p_value"]) == (130, 1000, 4.23, 0.041)

@@ -28,16 +28,36 @@ from leapstudy.words.reading import read_result
 
 pytestmark = pytest.mark.slow
 FIGURES = (
-    students_before.picked, students_before.rebound, students_before.raw_paths,
-    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths,
+    students_before.picked,
+    students_before.rebound,
+    students_before.raw_paths,
+    students_effects.event_study,
+    students_bounds.bounds,
+    students_effects.designs,
+    students_effects.placebo_paths,
     students_published.beside_published,
-)  # fmt: skip
+)
 SENTENCES = (
-    words.answer, words.effect, words.picked, words.paths, words.published,
-    words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds, words.designs,
-    words.refused, words.parts, words.supports, words.days, words.truth,
-)  # fmt: skip
-LEAKS = """
+    words.answer,
+    words.effect,
+    words.picked,
+    words.paths,
+    words.published,
+    words.funnel,
+    words.referral_rule,
+    words.rebound,
+    words.raw_paths,
+    words.trends,
+    words.bounds,
+    words.designs,
+    words.refused,
+    words.parts,
+    words.supports,
+    words.days,
+    words.truth,
+)
+LEAKS = (
+    """
 import logging, sys, warnings
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.settings import input_files, load_settings
@@ -49,7 +69,9 @@ print(rows, file=sys.stderr)
 logging.warning("%s", rows)
 warnings.warn(str(visit_table(data).limit(2).to_pandas()))
 rows
-""", "raise ValueError(rows.to_csv())"  # fmt: skip
+""",
+    "raise ValueError(rows.to_csv())",
+)
 
 
 @pytest.fixture(params=["hartford", "manchester", "windham", "all-districts"])
@@ -87,13 +109,20 @@ def test_a_study_of_which_every_count_is_hidden_is_drawn_and_told(workspace, slu
         for item in study.answer.designs
     ]
     answer = replace(
-        study.answer, designs=tuple(refused), parts=study.answer.parts.assign(**hidden), pre_trend=None, estimates=(),
-        raw_paths=study.answer.raw_paths[:0], rebound=study.answer.rebound[:0],
-    )  # fmt: skip
+        study.answer,
+        designs=tuple(refused),
+        parts=study.answer.parts.assign(**hidden),
+        pre_trend=None,
+        estimates=(),
+        raw_paths=study.answer.raw_paths[:0],
+        rebound=study.answer.rebound[:0],
+    )
     empty = replace(
-        study, answer=answer, funnel=study.funnel.assign(students=np.nan),
+        study,
+        answer=answer,
+        funnel=study.funnel.assign(students=np.nan),
         rule_shares=study.rule_shares.assign(referred_share=np.nan, others_share=np.nan),
-    )  # fmt: skip
+    )
     for draw, width in product(FIGURES, (WIDE, NARROW)):
         assert overlaps(draw(empty, width).figure) == [], draw.__name__
     for sentence in SENTENCES:

@@ -1,4 +1,6 @@
-"""Student files too small or too short for an answer: each ends in words and a page of what can be shown, never in a traceback."""
+"""Student files too small or too short for an answer: each ends in words and a page of what can be shown,
+never in a traceback.
+"""
 
 import re
 
@@ -20,15 +22,34 @@ from leapstudy.words import findings_students as words
 
 pytestmark = pytest.mark.slow
 FIGURES = (
-    students_before.picked, students_before.rebound, students_before.raw_paths,
-    students_effects.event_study, students_bounds.bounds, students_effects.designs, students_effects.placebo_paths,
+    students_before.picked,
+    students_before.rebound,
+    students_before.raw_paths,
+    students_effects.event_study,
+    students_bounds.bounds,
+    students_effects.designs,
+    students_effects.placebo_paths,
     students_published.beside_published,
-)  # fmt: skip
+)
 SENTENCES = (
-    words.answer, words.effect, words.picked, words.paths, words.published,
-    words.funnel, words.referral_rule, words.rebound, words.raw_paths, words.trends, words.bounds,
-    words.designs, words.refused, words.parts, words.supports, words.days, words.truth,
-)  # fmt: skip
+    words.answer,
+    words.effect,
+    words.picked,
+    words.paths,
+    words.published,
+    words.funnel,
+    words.referral_rule,
+    words.rebound,
+    words.raw_paths,
+    words.trends,
+    words.bounds,
+    words.designs,
+    words.refused,
+    words.parts,
+    words.supports,
+    words.days,
+    words.truth,
+)
 Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 
@@ -53,12 +74,15 @@ CASES = {
     "all in the first month": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
     "everybody visited": (
         lambda rows, log: (
-            rows, _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(type="phone", completed="Y"),
+            rows,
+            _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(
+                type="phone", completed="Y"
+            ),
         ),
         "No overlap: in a month 100%",
     ),
     "everybody alike": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Every legal value of every parameter, alone and in pairs, is answered or refused in words: numbers, sentences, pages."""
+"""Every legal value of every parameter, alone and in pairs, is answered or refused in words: numbers, sentences,
+pages.
+"""
 
 from itertools import combinations, product
 from typing import get_args
@@ -53,15 +55,31 @@ def everything_said(study) -> list[str]:
     """Return all that notebooks, plain page and appendix say of a study."""
     answer = study.answer
     pooled = answer.main.district_code == names.ALL_DISTRICTS
-    said = [say(study) for say in (
-        findings.answer, findings.could_we_see_it, findings.raw_means, findings.chance, findings.comparisons,
-        findings.editions, findings.rebound, findings.leave_one_out, findings.grade, findings.days,
-        findings_sensitivity.grade_conditions, findings_sensitivity.plan,
-    )]  # fmt: skip
+    said = [
+        say(study)
+        for say in (
+            findings.answer,
+            findings.could_we_see_it,
+            findings.raw_means,
+            findings.chance,
+            findings.comparisons,
+            findings.editions,
+            findings.rebound,
+            findings.leave_one_out,
+            findings.grade,
+            findings.days,
+            findings_sensitivity.grade_conditions,
+            findings_sensitivity.plan,
+        )
+    ]
     said += [findings.trends(item) for item in (answer.event_study, answer.chronic)]
     said.append(ladder.ladder(answer))
-    shared = (findings_sensitivity.curve, findings_sensitivity.in_time,
-              findings_sensitivity.estimators, findings_sensitivity.bounds)  # fmt: skip
+    shared = (
+        findings_sensitivity.curve,
+        findings_sensitivity.in_time,
+        findings_sensitivity.estimators,
+        findings_sensitivity.bounds,
+    )
     own = (findings.forest, findings_sensitivity.pooled) if pooled else (findings_sensitivity.tests,)
     said += [say(answer) for say in (*shared, *own)]
     blocks = {"answer": answer, "evidence": study.evidence, "plan": study.plan, "standings": study.standings}

@@ -53,7 +53,11 @@ def test_the_estimators_have_the_main_one_once_and_every_other(one):
 
 
 def test_sentences_hold_no_verdict_that_figures_do_not_carry(one, pooled):
-    said = [say(study.answer) for study in (one, pooled) for say in (sentences_sure.curve, sentences_sure.in_time, sentences_sure.estimators, sentences_sure.bounds)]  # fmt: skip
+    said = [
+        say(study.answer)
+        for study in (one, pooled)
+        for say in (sentences_sure.curve, sentences_sure.in_time, sentences_sure.estimators, sentences_sure.bounds)
+    ]
     said += [sentences_sure.tests(one.answer), sentences_sure.pooled(pooled.answer)]
     said += [say(study) for study in (one, pooled) for say in (sentences_sure.grade_conditions, sentences_sure.plan)]
     for text in said:
@@ -90,16 +94,26 @@ def answers_of(study, title):
 
 @pytest.mark.parametrize(
     ("kind", "breakdown", "words"),
-    [("parallel", 0.0, "the breakdown value is 0"), ("parallel", None, "cannot be said"), ("smoothness", 0.4, "value is 0.50 times that"),
-     ("smoothness", 0.0, "without that already"), ("relative_magnitudes", None, "not even 2.0 times that")],
-)  # fmt: skip
+    [
+        ("parallel", 0.0, "the breakdown value is 0"),
+        ("parallel", None, "cannot be said"),
+        ("smoothness", 0.4, "value is 0.50 times that"),
+        ("smoothness", 0.0, "without that already"),
+        ("relative_magnitudes", None, "not even 2.0 times that"),
+    ],
+)
 def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, breakdown, words):
     times = {"parallel": [0.0], "smoothness": [0.0, 0.8, 1.6], "relative_magnitudes": [0.0, 1.0, 2.0]}[kind]
     found = {
-        "outcome": "attendance_rate", "year": "2021-22", "is_placebo": False, "kind": kind, "n_pre": 1,
-        "table": {"m": times, "low_pp": [0.2, -0.3, -0.8], "high_pp": [1.0, 1.5, 2.0]}, "breakdown": breakdown,
+        "outcome": "attendance_rate",
+        "year": "2021-22",
+        "is_placebo": False,
+        "kind": kind,
+        "n_pre": 1,
+        "table": {"m": times, "low_pp": [0.2, -0.3, -0.8], "high_pp": [1.0, 1.5, 2.0]},
+        "breakdown": breakdown,
         "largest_before": None if kind == "parallel" else 0.8,
-    }  # fmt: skip
+    }
     text = bound_words(found)
     assert words in text and ("One coefficient" in text) == (kind == "parallel")
     assert ("−0.30 to 1.50" in text) == (kind != "parallel")

@@ -28,11 +28,27 @@ def row(value, low, high, **changes):
     """Return one estimate as `result.json` holds it."""
     clear = low is not None and (low > 0 or high < 0)
     base = {
-        "track": "public", "district_code": "ALL", "district": "All LEAP districts", "outcome": "attendance_rate",
-        "comparison": "alliance", "n_treated": 15, "n_comparison": 19, "edition": "2022-23", "pre": "2019-20+2020-21",
-        "post": "2021-22", "event_time": None, "estimator": "did", "role": "main", "estimate_pp": value, "se_pp": 0.4,
-        "ci_low_pp": low, "ci_high_pp": high, "p_value": 0.004 if clear else 0.5, "p_method": "label_permutation", "p_floor": 0.0001,
-    }  # fmt: skip
+        "track": "public",
+        "district_code": "ALL",
+        "district": "All LEAP districts",
+        "outcome": "attendance_rate",
+        "comparison": "alliance",
+        "n_treated": 15,
+        "n_comparison": 19,
+        "edition": "2022-23",
+        "pre": "2019-20+2020-21",
+        "post": "2021-22",
+        "event_time": None,
+        "estimator": "did",
+        "role": "main",
+        "estimate_pp": value,
+        "se_pp": 0.4,
+        "ci_low_pp": low,
+        "ci_high_pp": high,
+        "p_value": 0.004 if clear else 0.5,
+        "p_method": "label_permutation",
+        "p_floor": 0.0001,
+    }
     return {**base, **changes}
 
 
@@ -97,16 +113,23 @@ def test_each_kind_of_finding_has_its_verdict(name):
     assert read_result(FIXTURES[name]).verdict.kind == name
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("positive", "Attendance rose 1.20 points more, or fell that much less, than in the districts compared; anything from 0.60 to 1.80 fits"),
-    ("precise_null", "Little or nothing changed"),
-    ("imprecise_null", "cannot tell. The best estimate is −0.34 points, but anything from −1.28 to 0.60 fits"),
-    ("negative", "Attendance changed 1.20 points less than in the districts compared (−1.80 to −0.60)"),
-    ("failed_placebo", "it failed its own test"),
-    ("no_interval", "can put no range around it"),
-    ("cannot_test", "could pass no test"),
-    ("placebo", "in years before any visit, where zero is expected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "positive",
+            "Attendance rose 1.20 points more, or fell that much less, than in the districts compared; "
+            "anything from 0.60 to 1.80 fits",
+        ),
+        ("precise_null", "Little or nothing changed"),
+        ("imprecise_null", "cannot tell. The best estimate is −0.34 points, but anything from −1.28 to 0.60 fits"),
+        ("negative", "Attendance changed 1.20 points less than in the districts compared (−1.80 to −0.60)"),
+        ("failed_placebo", "it failed its own test"),
+        ("no_interval", "can put no range around it"),
+        ("cannot_test", "could pass no test"),
+        ("placebo", "in years before any visit, where zero is expected"),
+    ],
+)
 def test_the_answer_is_one_sentence_with_its_interval(name, words):
     assert words in section(FIXTURES[name], "answer")
 
@@ -158,8 +181,16 @@ def test_a_page_without_a_draw_names_the_command_that_plans_one(name):
 def test_nine_points_on_one_page_of_350_words(name, lang):
     page = plain_page(read_result(ALL[name]), lang)
     assert [item.key for item in page.sections] == [
-        "question", "answer", "chart", "days", "sure", "overturn", "cost", "grade", "unsaid",
-    ]  # fmt: skip
+        "question",
+        "answer",
+        "chart",
+        "days",
+        "sure",
+        "overturn",
+        "cost",
+        "grade",
+        "unsaid",
+    ]
     chart = plain_chart(read_result(ALL[name]), lang)
     assert len(page.text.split()) + len(chart.caption.text().split()) <= 350
     assert all(item.text for item in page.sections if item.key != "chart")
@@ -219,10 +250,17 @@ def test_a_result_without_a_main_estimate_is_refused():
         read_result({"schema": 1, "estimates": [], "blocks": {}})
 
 
-@pytest.mark.parametrize(("probability", "words"), [
-    (0.01, "less than 1 chance in 20"), (0.1, "about 1 chance in 10"), (0.25, "about 1 chance in 4"),
-    (0.5, "about 1 chance in 2"), (0.75, "about 3 chances in 4"), (0.99, "more than 19 chances in 20"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [
+        (0.01, "less than 1 chance in 20"),
+        (0.1, "about 1 chance in 10"),
+        (0.25, "about 1 chance in 4"),
+        (0.5, "about 1 chance in 2"),
+        (0.75, "about 3 chances in 4"),
+        (0.99, "more than 19 chances in 20"),
+    ],
+)
 def test_chances_are_small_whole_numbers(probability, words):
     assert chance_words(probability, catalog("en")) == words
 

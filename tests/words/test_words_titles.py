@@ -16,11 +16,26 @@ def _one(value, others):
     )
 
 
-@pytest.mark.parametrize(("value", "others", "title"), [
-    (0.7, [1.0, -2.0, 0.1, 0.2], "Hartford moved 0.70 points more than comparison districts, well within how far they move themselves"),
-    (-4.0, [1.0, -2.0, 0.1, 0.2], "Hartford moved 4.00 points less than comparison districts, further than any of the 4 moved themselves"),
-    (1.5, [2.0, *[0.1] * 9], "Hartford moved 1.50 points more than comparison districts, as far as 1 of 10 moved themselves"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "others", "title"),
+    [
+        (
+            0.7,
+            [1.0, -2.0, 0.1, 0.2],
+            "Hartford moved 0.70 points more than comparison districts, well within how far they move themselves",
+        ),
+        (
+            -4.0,
+            [1.0, -2.0, 0.1, 0.2],
+            "Hartford moved 4.00 points less than comparison districts, further than any of the 4 moved themselves",
+        ),
+        (
+            1.5,
+            [2.0, *[0.1] * 9],
+            "Hartford moved 1.50 points more than comparison districts, as far as 1 of 10 moved themselves",
+        ),
+    ],
+)
 def test_a_district_is_held_against_what_the_others_do(value, others, title):
     assert findings.district_title(_one(value, others)) == title
 
@@ -30,9 +45,15 @@ def test_the_best_title_never_hides_a_missing_interval():
     assert findings.best_title(0.5, None, None).endswith("no range can be put around it")
 
 
-@pytest.mark.parametrize(("power", "words"), [
-    (0.02, "less than 1 chance in 20"), (0.31, "about 3 chances in 10"), (0.5, "about an even chance"), (0.93, "at least 4 chances in 5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("power", "words"),
+    [
+        (0.02, "less than 1 chance in 20"),
+        (0.31, "about 3 chances in 10"),
+        (0.5, "about an even chance"),
+        (0.93, "at least 4 chances in 5"),
+    ],
+)
 def test_power_is_said_as_a_chance(power, words):
     assert findings.chance_of(power) == words
 

@@ -14,7 +14,7 @@ from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import COLOR, INK, DidResult, EventStudyResult, Result, digits_of, uncertainty
 from leapstudy.did.frames.two_sides import SEED, estimate_two_sides, start_of
 from leapstudy.did.honest import honest_bounds, with_t
-from leapstudy.did.own_years import without_unit
+from leapstudy.did.nested import without_unit
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
 

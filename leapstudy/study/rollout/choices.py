@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.core.parameter_file import Part, read_part
+from leapstudy.core.parameter_file import Day, Month, Part, read_part
 from leapstudy.data.state import Where
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
+from leapstudy.students.referral_rule import Window
 from leapstudy.students.settings import Rollout as StudentRollout
 
 FILE = "rollout.yml"
@@ -26,9 +27,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class StudentRule(Part):
     """Students who missed `percent` or more of their days in a `window` up to `month`; the files' last if empty."""
 
-    window: str
-    percent: float
-    month: str = ""
+    window: Window
+    percent: Annotated[float, Field(ge=0, le=100)]
+    month: Month = ""
 
     @property
     def rule(self) -> Rule:
@@ -81,9 +82,9 @@ class Rollout(Part):
     phases: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
     outcome: Annotated[str, Field(min_length=1)]
     months_after: Annotated[int, Field(ge=1, le=24)] | None = None
-    analysis_from: str
+    analysis_from: Day
     seed: str
-    announced: str
+    announced: Day
     seed_number: Annotated[int, Field(ge=0)]
     budget: Budget
     scenarios: Scenarios
@@ -99,9 +100,6 @@ class Rollout(Part):
             raise ValueError(f"{WAITING!r} is what those are called who are not drawn; give the phase another name")
         if not (all(size < 1 for size in sizes) or all(size >= 1 and size == int(size) for size in sizes)):
             raise ValueError("phases are shares below 1, all of them, or whole numbers of places, all of them")
-        for name in ("announced", "analysis_from"):
-            if getattr(self, name):
-                date.fromisoformat(getattr(self, name))
         return self
 
     @property

@@ -12,7 +12,7 @@ from leapstudy.data.load import CHRONIC
 from leapstudy.data.long_series import load_long_series
 from leapstudy.data.state import AtLeast, AtMost, Where
 from leapstudy.students.disclosure import shown
-from leapstudy.students.eligible import JOIN, Rule, eligible_ids, months
+from leapstudy.students.eligible import JOIN, Rule
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.pseudonyms import own_ids
@@ -135,11 +135,9 @@ def units_sentence(data: StudyData, where: Where) -> str:
     return f"{units}{size} may be drawn: {rule_words(where)}; without a start until now."
 
 
-def students_sentence(data: StudentData, rule: Rule, month: str) -> str:
-    """Return how many students may be drawn, in a sentence; a small count is not shown."""
-    last = month or months(data)[-1]
-    found = eligible_ids(data, rule, last, ())
+def students_sentence(data: StudentData, rule: Rule, month: str, eligible: int) -> str:
+    """Return how many of the students may be drawn, in a sentence; a small count is not shown."""
     return (
-        f"{shown(len(found))} of {shown(data.size.students)} students may be drawn: {rule.words()}, up to {last}; not "
+        f"{shown(eligible)} of {shown(data.size.students)} students may be drawn: {rule.words()}, up to {month}; not "
         "referred until then."
     )

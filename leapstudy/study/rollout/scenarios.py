@@ -138,7 +138,8 @@ def _of_students(chosen: Rollout, data: StudentData) -> Design:
     asked, budget = chosen.eligible.students, chosen.budget
     decisions = past_decisions(data, chosen.followed, asked.window)[-WINDOWS:]
     before = past(data, asked.rule, decisions, chosen.followed, chosen.strata.students)
-    n = len(eligible_ids(data, asked.rule, asked.month or months(data)[-1], ()))
+    month = asked.month or months(data)[-1]
+    n = len(eligible_ids(data, asked.rule, month, ()))
     bought = reach(budget.dollars, budget.per_visited_student, budget.met, n)
 
     def windows(outcome: str, phases: int) -> Windows:
@@ -153,7 +154,7 @@ def _of_students(chosen: Rollout, data: StudentData) -> Design:
     )
     return Design(
         chosen=chosen,
-        eligible=students_sentence(data, asked.rule, asked.month),
+        eligible=students_sentence(data, asked.rule, month, n),
         n_eligible=n,
         reach=bought,
         past=f"decisions after {', '.join(decisions)}, each with {chosen.followed} school months after it",

@@ -1,0 +1,338 @@
+"""Points of the technical appendix of districts whose answer has figures: their numbers, case by case, and tables."""
+
+from typing import Any
+
+import pandas as pd
+
+from leapstudy.core.phrases import capital
+from leapstudy.core.table import Table
+from leapstudy.data.names import (
+    OWN_YEAR,
+    contrast_words,
+    outcome_words,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+)
+from leapstudy.did.contrasts import event_time
+from leapstudy.evidence.power import PART_ASSUMPTION
+from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
+from leapstudy.words.bounds import bound_words
+from leapstudy.words.reading import at, evidence_at
+
+BANDS = {"low_sup_pp": "Low, all years", "high_sup_pp": "High, all years"}
+TESTS = {"p_value": "p", "p_floor": "Smallest possible p"}
+ESTIMATORS = {"estimate_pp": "Estimate", "se_pp": "Standard error", **CI, "p_value": "p", "p_method": "Test"}
+SHRUNKEN = {
+    "estimate_pp": "Estimate",
+    "p_value": "p",
+    "p_bh": "p, Benjamini-Hochberg",
+    "p_rw": "p, Romano-Wolf",
+    "shrunken_pp": "Shrunken",
+    "shrunken_low_pp": "Low",
+    "shrunken_high_pp": "High",
+    "p_above": "P(above zero)",
+}
+PUBLISHED = {
+    "label": "Published effect",
+    "effect_pp": "On visited students",
+    "diluted_pp": "On the whole average",
+    "power": "Chance to find it",
+    "p_as_large": "p, effect as large",
+    "p_equivalent": "p, two one-sided tests",
+    "excluded": "Ruled out by the interval",
+}
+
+
+def comparison(source: Source) -> Answer:
+    """Name the comparison group, why it is one, and its districts."""
+    rows, groups, label = source.frame("answer", "comparison_districts"), study_names().state.groups, source.reading
+    why = groups[label.comparison].why.rstrip(".") if label.comparison in groups else source.say("by_hand")
+    text = source.say("comparison", why=why)
+    return text, None if rows is None else _districts(rows, f"The comparison {unit_nouns()}", 0)
+
+
+def unit(source: Source) -> str:
+    """Say what a row is, which years are compared, and how districts are weighted."""
+    weights = at(source.result, "params", "weights") or "equal"
+    slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
+    told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
+    nested = at(source.result, "params", "nested") or "none"
+    return told if nested == "none" else told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum")
+
+
+def trends(source: Source) -> str:
+    """Say what is assumed of both sides, and where a lottery makes it so."""
+    lottery = study_names().state.program.lottery if source.reading.drawn else None
+    return source.say("trends") + (source.say("trends_drawn", lots=lottery.source) if lottery else "")
+
+
+def anticipation(source: Source) -> str:
+    """Say from when on something may have changed."""
+    names = study_names()
+    return source.say("anticipation", begun=names.state.program.begun, before=names.before_start())
+
+
+def raw(source: Source) -> Answer:
+    """Show mean attendance before any model."""
+    rows = source.frame("answer", "raw_means")
+    if rows is None:
+        return source.absent("raw means")
+    wide = rows.pivot(index="label", columns="year", values="rate_pct").reset_index()
+    wide = wide.assign(label=wide["label"].map(short)).rename(columns={"label": "Group"})
+    text = source.say("raw", running=study_names().running(source.reading.edition))
+    return text, Table(wide, "Mean attendance by year, percent, before any model", 1)
+
+
+def event_study(source: Source) -> Answer:
+    """Show the event study."""
+    rows = source.frame("answer", "event_study", "table")
+    if rows is None:
+        return source.absent("event study")
+    text = source.say("event_study", study=source.at("answer", "event_study"))
+    return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, "Event study of attendance, points")
+
+
+def baseline(source: Source) -> str:
+    """Say the treated side's mean before; where starts differ, before the first start."""
+    rows = source.frame("answer", "raw_means")
+    if rows is None:
+        return source.absent("raw means")
+    years, names = source.reading.pre.split("+"), study_names()
+    own = [event_time(year, f"{OWN_YEAR}0") for year in years if year.startswith(OWN_YEAR)]
+    before = [names.state.calendar.shift(names.starts[0], offset) for offset in own] or years
+    rates = rows.loc[(rows["group"] == rows["group"].iloc[0]) & rows["year"].isin(before), "rate_pct"]
+    return source.say("baseline", years=" and ".join(before), mean=rates.mean())
+
+
+def pre_trend(source: Source) -> str:
+    """Say the joint test of earlier trends and its power, for both outcomes."""
+    told = []
+    for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence")):
+        if study := source.at("answer", name):
+            what = f"{what}, {study['table']['year'][0]} to {study['table']['year'][-1]}"
+            untested = study["joint_p"] is None
+            told.append(
+                source.say("pre_trend_none", what=what) if untested else source.say("pre_trend", what=what, study=study)
+            )
+    return " ".join(told) or source.absent("event study")
+
+
+def not_rejected(source: Source) -> str:
+    """Say what that test allows one to say."""
+    p = source.at("answer", "event_study", "joint_p")
+    if p is None:
+        return source.absent("event study")
+    return source.say("rejected" if p < 0.05 else "not_rejected", p=p)
+
+
+def bounds(source: Source) -> str:
+    """Say how far trends may depart before the answer changes."""
+    made = source.at("answer", "sensitivity", "bounds")
+    if not made:
+        return source.absent("Rambachan-Roth bounds")
+    reasons = source.at("answer", "sensitivity", "not_possible") or []
+    return " ".join([*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))])
+
+
+def inference(source: Source) -> Answer:
+    """Say the test of the answer, and of one district the one that leads, beside all others."""
+    r = source.reading
+    if r.p_value is None or r.verdict.p_floor is None:
+        return source.absent("permutation test")
+    text = source.say(
+        {
+            "permutation": "inference_single",
+            "lottery_redraws": "inference_lottery",
+            "cluster_permutation": "inference_cluster",
+            "stratum_permutation": "inference_stratum",
+        }.get(r.p_method, "inference_single" if r.single else "inference")
+    )
+    methods = source.frame("answer", "methods")
+    if methods is None:
+        return text
+    leading = methods[methods["is_headline"]].iloc[0]
+    refused = " ".join(item["refusal"] for item in source.at("answer", "inference", "methods") if item["refusal"])
+    told = source.say(
+        "inference_leads",
+        text=text,
+        name=leading["method"].lower(),
+        p=leading["p_value"],
+        why=source.at("answer", "headline_why"),
+        refused=refused,
+    )
+    return told, headed(methods, {"method": "Test", **CI, **TESTS}, "The same question under every test")
+
+
+def others(source: Source) -> Answer:
+    """Show the other estimators of the same contrast."""
+    main = source.reading
+    rows = pd.DataFrame(source.result.get("estimates") or [])
+    same = rows[(rows["outcome"] == main.outcome) & (rows["comparison"] == main.comparison) & rows["event_time"].isna()]
+    same = same[(same["pre"] == main.pre) & (same["post"] == main.post) & (same["edition"] == main.edition)]
+    same = same[same["district_code"] == main.code]
+    n, values = same["estimator"].nunique(), same["estimate_pp"]
+    if n < 2:
+        return source.absent("second estimator")
+    text = source.say("others", n=n, low=values.min(), high=values.max())
+    return text, headed(same, {"estimator": "Estimator", **ESTIMATORS}, "Estimators side by side")
+
+
+def staggered(source: Source) -> str:
+    """Say that no district that starts serves as comparison."""
+    starts = study_names().starts
+    return source.say("staggered_starts" if len(starts) > 1 else "staggered", starts=", ".join(starts))
+
+
+def covariates(source: Source) -> str:
+    """Say the estimate with covariates beside that without."""
+    adjusted = source.at("answer", "sensitivity", "covariates")
+    traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
+    traits += ["chronic absence before the program"] if source.at("answer", "chronic") else []
+    told = [source.say("covariates", traits="; ".join(traits) or source.say("covariates_none"))]
+    if adjusted:
+        told += [source.say("covariates_with", found=adjusted, ends=ends(adjusted)), adjusted["note"]]
+    return " ".join(filter(None, [*told, _curve(source, "covariates")]))
+
+
+def placebos(source: Source) -> Answer:
+    """Say the placebos in time and in space, and what leaving one out does."""
+    rows, earlier = source.frame("answer", "leave_one_out"), source.frame("answer", "sensitivity", "in_time")
+    told = []
+    if source.reading.placebo is not None:
+        years = "" if earlier is None else f", {earlier['pre'].iloc[0]} to {earlier['post'].iloc[0]}"
+        told.append(source.say("placebo_in_time", years=years))
+    if earlier is not None:
+        away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
+        beside = source.say("placebos_beside", n=len(earlier) - 1) if len(earlier) > 1 else ""
+        told.append(capital(source.say("placebos_away", beside=beside, away=away, n=len(earlier))))
+    told.append(source.say("placebos_in_space"))
+    if rows is None:
+        return " ".join(told)
+    told.append(source.say("placebos", low=rows["estimate_pp"].min(), high=rows["estimate_pp"].max()))
+    return " ".join(told), _districts(rows.sort_values("estimate_pp"), f"The estimate without each {unit_noun()}", 2)
+
+
+def rebound(source: Source) -> str:
+    """Say how much of a rise goes with a fall before, and where the treated side lies beside that line."""
+    line, left = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
+    if not line:
+        return source.absent("rebound")
+    gap = source.say("rebound_gap", gap=line["mean_gap_pp"])
+    gap = source.say("rebound_gap_tested", left=left, ends=ends(left)) if left else gap
+    years = dict(zip(("first", "fell", "rose"), line["years"], strict=True))
+    return source.say("rebound", found=line, ends=ends(line, "slope_low", "slope_high"), gap=gap, **years)
+
+
+def scale(source: Source) -> str:
+    """Say the scale, and what the other one gives."""
+    return source.say("scale", curve=_curve(source, "scale"))
+
+
+def composition(source: Source) -> Answer:
+    """Say whom the means rest on, and what the answer is without figures that look like recording faults."""
+    told = " ".join(map(str, source.at("answer", "not_possible") or []))
+    flags = source.frame("years", "flags")
+    if flags is None:
+        return source.say("composition", told=told).strip()
+    heads = {name: name.capitalize() for name in ("district", "year", "outcome", "pattern", "direction")}
+    text = source.say("composition", told=f"{told} {_without_flagged(source)}")
+    caption = f"{unit_noun().capitalize()}-years whose published figures are flagged; all are used"
+    return " ".join(text.split()), headed(flags.assign(outcome=flags["outcome"].map(outcome_words)), heads, caption)
+
+
+def _without_flagged(source: Source) -> str:
+    """Say the main estimate and the long outcome's later years with and without the treated side's flagged years."""
+    without, years = source.at("years", "headline_without") or [], source.frame("years", "unflagged")
+    study, told = source.frame("years", "points", "table"), []
+    if without:
+        parts = (source.say("flagged", row=row) for row in without)
+        told.append(source.say("without_flagged", told="; ".join(parts)))
+    if years is not None and study is not None:
+        every, name = study.set_index("year")["estimate_pp"], outcome_words(str(source.at("years", "outcome")))
+        told += [
+            source.say(
+                "year_without_flagged",
+                outcome=name.capitalize(),
+                year=row.year,
+                every=every[row.year],
+                without=row.estimate,
+            )
+            for row in years[years["scale"] == "points"].itertuples()
+        ]
+    return " ".join(told)
+
+
+def reach(source: Source) -> Answer:
+    """Say which published effects could have been seen."""
+    r, published = source.reading, evidence_at(source.result.get("blocks") or {}, "power", "published")
+    if not published or r.coverage is None:
+        return source.absent("power")
+    detects = source.say("detects_nothing") if r.mde is None else source.say("detects", half=r.half or 0)
+    caption = "Published effects beside what can be detected, points"
+    part = PART_ASSUMPTION if r.of_part else ""
+    return source.say("reach", detects=detects, part=part), headed(pd.DataFrame(published), PUBLISHED, caption)
+
+
+def together(source: Source) -> Answer:
+    """Show all districts together."""
+    rows = source.frame("answer", "by_district")
+    if rows is None:
+        among = source.frame("answer", "among", "districts")
+        return source.say("together_one", n="others" if among is None else f"other {len(among) - 1}")
+    shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
+    if shrunken is None or not model:
+        return source.absent("partial pooling"), _every(rows, {**CI, **TESTS}, f"Every {unit_noun()}")
+    caption = f"Every {unit_noun()} on its own, adjusted for {len(rows)} looks, and shrunken"
+    text = source.say("together", model=model, ends=ends(model, "mu_low_pp", "mu_high_pp"))
+    return text, _every(shrunken, SHRUNKEN, caption)
+
+
+def _every(rows: pd.DataFrame, heads: dict[str, str], caption: str) -> Table:
+    return headed(rows.assign(district=rows["district"].map(short)), {"district": "Name", **heads}, caption)
+
+
+def _districts(rows: pd.DataFrame, caption: str, digits: int) -> Table:
+    """Return districts with what the state lists of them, under headings that a reader understands."""
+    listed = {"students": "Students", **study_names().state.unit.listed}
+    heads = {"district": "Name", **listed, "side": "Side", "estimate_pp": "Estimate", "placebo_pp": "Placebo effect"}
+    own = {name: head for name, head in heads.items() if name in rows}
+    return headed(rows.assign(district=rows["district"].map(short)), own, caption, digits)
+
+
+def _curve(source: Source, choice: str) -> str:
+    """Say what the levels of one choice give on average over the specification curve."""
+    curve = source.frame("answer", "sensitivity", "curve")
+    if curve is None or choice not in curve:
+        return source.absent("specification curve, so the other choice is not shown")
+    means: Any = curve.groupby(choice)["estimate_pp"].agg(["mean", "size"]).itertuples()
+    told = (source.say("level", name=row.Index, mean=row.mean, n=row.size) for row in means)
+    return source.say("curve", told="; ".join(told))
+
+
+ANSWERS = {
+    answer.__name__: answer
+    for answer in (
+        comparison,
+        unit,
+        trends,
+        anticipation,
+        raw,
+        event_study,
+        baseline,
+        pre_trend,
+        not_rejected,
+        bounds,
+        inference,
+        others,
+        staggered,
+        covariates,
+        placebos,
+        rebound,
+        scale,
+        composition,
+        reach,
+        together,
+    )
+}

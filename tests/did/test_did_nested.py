@@ -1,0 +1,148 @@
+"""Schools in districts: within strata, by cluster, and lots dealt anew; by hand, by slow twins, and by statsmodels."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from leapstudy.core.errors import BadInput
+from leapstudy.did.contrasts import contrast_between
+from leapstudy.did.effect import fit
+from leapstudy.did.nested import covariance, dealt_within, in_strata, nest, without_unit
+from leapstudy.did.sample import Nested, Sample, Spec, build_panel
+from leapstudy.did.spread import spread_of
+
+YEARS = ("2005-06", "2006-07")
+
+
+def _sample(before, after, n, nested="stratum"):
+    y = np.column_stack([before, after]).astype(float)
+    codes = tuple(f"{place:03d}" for place in range(len(y)))
+    contrast = contrast_between(YEARS[:1], YEARS[1:], "main")
+    ones = np.ones_like(y)
+    spec = Spec(nested=nested, seed=7)
+    return Sample(spec, contrast, codes[:n], codes[n:], YEARS, y[:n], y[n:], ones[:n], ones[n:], YEARS[1])
+
+
+def _nested(sample, strata, clusters=()):
+    return in_strata(sample, Nested(tuple(strata), tuple(clusters), drawn=False, raw=sample))
+
+
+def _many(n_clusters=60, seed=3):
+    """Return a sample of five units a cluster with a shock of its own, two of them treated."""
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.arange(n_clusters), 5)
+    treated = np.tile([True, True, False, False, False], n_clusters)
+    change = rng.normal(0, 1, n_clusters)[of] + rng.normal(0, 1, len(of)) + treated * rng.normal(1, 1, n_clusters)[of]
+    order = np.argsort(~treated, kind="stable")
+    names = [f"{place:02d}" for place in of[order]]
+    return _sample(np.zeros(len(of)), change[order], int(treated.sum())), names
+
+
+def test_the_effect_within_strata_is_the_one_worked_by_hand():
+    # stratum a: treated +4 and +6 beside +1; stratum b: treated +10 beside +2 and +4
+    sample = _nested(_sample([50, 60, 70, 50, 80, 90], [54, 66, 80, 51, 82, 94], 3), "aababb")
+    assert sample.difference == pytest.approx(((4 - 1) + (6 - 1) + (10 - 3)) / 3)
+    assert sample.y_treated.mean() == pytest.approx(np.mean([50, 60, 70, 54, 66, 80]))
+
+
+def test_effect_and_clustered_error_are_those_of_statsmodels():
+    sample, names = _many()
+    nested, raw = _nested(sample, names, names), sample
+    change = np.concatenate([raw.change_treated, raw.change_comparison])
+    treated = np.arange(len(change)) < len(raw.treated)
+    x = pd.get_dummies(pd.Series(names)).astype(float).assign(treated=treated.astype(float))
+    # in each stratum the three others together weigh what its two treated units do
+    model = sm.WLS(change, x, weights=np.where(treated, 1.0, 2 / 3))
+    groups = np.unique(names, return_inverse=True)[1]
+    by_cluster = model.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
+    spread = spread_of(nested)
+    assert nested.difference == pytest.approx(by_cluster.params["treated"], abs=1e-10)
+    # CR2 against CR0: with balanced clusters n / (n - 1) is the whole difference of the variances
+    assert spread.se**2 == pytest.approx(by_cluster.bse["treated"] ** 2 * 60 / 59, rel=1e-9)
+    assert spread.df == pytest.approx(59)
+
+
+def test_without_strata_and_clusters_it_is_hc2_which_is_welch():
+    rng = np.random.default_rng(5)
+    sample = _sample(np.zeros(30), rng.normal(0, 2, 30), 12)
+    nested = _nested(sample, [""] * 30, [f"{place}" for place in range(30)])
+    x = sm.add_constant((np.arange(30) < 12).astype(float))
+    change = np.concatenate([sample.change_treated, sample.change_comparison])
+    assert spread_of(nested).se == pytest.approx(sm.OLS(change, x).fit(cov_type="HC2").bse[1], rel=1e-10)
+    assert spread_of(nested).se == pytest.approx(spread_of(sample).se, rel=1e-10)
+
+
+def test_the_clustered_variance_is_unbiased_where_errors_go_with_the_weights():
+    rng = np.random.default_rng(8)
+    names = [f"{place}" for place in rng.integers(0, 9, 40)]
+    sample = _sample(np.zeros(40), np.zeros(40), 16)
+    nested = replace(sample, nested=Nested(("",) * 40, tuple(names), drawn=False, raw=sample))
+    each = np.diag(np.sqrt([16.0] * 16 + [24.0] * 24))  # weights are one over the units of a side
+    whole, _ = covariance(nested, each[:16], each[16:])
+    assert np.trace(whole) == pytest.approx(16 / 16 + 24 / 24)
+
+
+def test_lots_dealt_anew_are_those_of_a_slow_twin():
+    change = np.array([[3.0, 5.0, 1.0, 0.5, 2.0, 4.0, 7.0, 2.5]])
+    start, strata = np.array([0, 0, -1, -1, 0, -1, 0, -1]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
+
+    def statistic(labels):
+        effect = variance = 0.0
+        for stratum in (0, 1):
+            own = change[0][(strata == stratum) & labels], change[0][(strata == stratum) & ~labels]
+            effect += (own[0].mean() - own[1].mean()) / 2
+            variance += sum(side.var(ddof=1) / len(side) for side in own) / 4
+        return effect, variance**0.5
+
+    deals = {
+        (*first, *second)
+        for first in permutations((True, True, False, False))
+        for second in permutations((True, False, True, False))
+    }
+    found = dealt_within(change, start, strata, 1, np.ones(8), 999)
+    effect, se = statistic(start == 0)
+    far = [abs(own[0] / own[1]) >= abs(effect / se) - 1e-9 for own in map(statistic, map(np.array, deals))]
+    assert found.estimate == pytest.approx(effect)
+    assert found.floor == 1 / len(deals) == 1 / 36
+    assert found.p_value == pytest.approx(np.mean(far))
+
+
+def test_few_clusters_and_labels_that_belong_to_no_whole_cluster_are_refused_in_words():
+    rng = np.random.default_rng(4)
+    sample = _sample(np.zeros(20), rng.normal(0, 1, 20), 8, "cluster")
+    few = replace(sample, nested=Nested(("",) * 20, tuple("aaaabbbb" + "c" * 6 + "d" * 6), drawn=False, raw=sample))
+    with pytest.raises(BadInput, match=r"4 clusters are too few.*2\.0 degrees of freedom.*'none'"):
+        spread_of(few)
+    names = tuple(f"{place % 10}" for place in range(20))
+    with pytest.raises(BadInput, match="units of both sides.*'stratum'"):
+        fit(replace(sample, nested=Nested(("",) * 20, names, drawn=False, raw=sample)))
+
+
+def test_whole_clusters_are_dealt_as_if_each_were_one_unit():
+    rng = np.random.default_rng(6)
+    names = tuple(np.repeat([f"{place:02d}" for place in range(24)], 3).tolist())
+    sample = _sample(np.zeros(72), rng.normal(0, 1, 24).repeat(3), 30, "cluster")
+    nested = fit(replace(sample, nested=Nested(("",) * 72, names, drawn=False, raw=sample)))
+    whole = fit(
+        _sample(np.zeros(24), sample.y_treated[::3, 1].tolist() + sample.y_comparison[::3, 1].tolist(), 10, "none")
+    )
+    assert nested.estimate_pp == pytest.approx(whole.estimate_pp)
+    assert nested.se_pp == pytest.approx(whole.se_pp)
+    assert nested.test.p_value == pytest.approx(whole.test.p_value, abs=0.02)
+
+
+def test_a_stratum_of_one_side_is_left_out_and_leaving_a_unit_out_is_estimating_without_it(study):
+    panel = build_panel(study, "attendance_rate", "2022-23")
+    before, after = [50, 60, 70, 50, 80, 90, 40, 41], [54, 66, 80, 51, 82, 94, 45, 43]
+    sample = _sample(before, after, 3)
+    parents = dict(zip((*sample.treated, *sample.comparison), "aababbcb", strict=True))
+    nested = nest(sample, replace(panel, parents=parents), sample.comparison)
+    assert nested.left_out == ("006",) and len(nested.comparison) == 4
+    smaller = without_unit(nested, "comparison", 1)
+    assert smaller.difference == pytest.approx((3 + 5 + 10 - (4 + 2) / 2) / 3)
+    with pytest.raises(BadInput, match="declares no `parent`"):
+        nest(sample, panel, sample.comparison)
