@@ -48,6 +48,9 @@ NOT_PRICED = {
     ),
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }
+PART_VISITED = (
+    "How many of the students whom this outcome counts were visited is not published, nor what was spent on them."
+)
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
 
 
@@ -170,8 +173,9 @@ def assess_row(
     power, reach, cost = None, pd.DataFrame(), None
     if figures is not None:
         published = figures.published_for(main.district_code)
+        unknown = PART_VISITED if data.state.outcomes[spec.outcome].of_part else ""
         power = power_block(figures.coverage, published, detectable, main.estimate_pp, verdict.high_pp)
-        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published)
+        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published, unknown)
     return Evidence(
         district_code=main.district_code,
         district=main.district,
@@ -276,7 +280,7 @@ def _essa(
 
 
 def _cost(
-    figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]]
+    figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]], unknown: str
 ) -> CostBlock | None:
     if not figures.has_grants(treated):  # a later start whose money nobody has published
         return None
@@ -284,4 +288,6 @@ def _cost(
     low, high = (float("nan") if end is None else end for end in (verdict.low_pp, verdict.high_pp))
     effect = Range(verdict.estimate_pp, low, high)
     refusal = NOT_PRICED.get(verdict.kind, "")
-    return cost_block(dollars, served, figures.coverage, effect, published, figures.ingredients, refusal=refusal)
+    return cost_block(
+        dollars, served, figures.coverage, effect, published, figures.ingredients, refusal=refusal, unknown=unknown
+    )
