@@ -164,13 +164,20 @@ def power(study: StudentStudy) -> str:
         return "Without a standard error neither power nor equivalence can be told."
     reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
     low, high = main.estimate_pp - reach, main.estimate_pp + reach
-    inside = "lies within" if max(-low, high) < SMALL_PP else "does not lie within"
+    margin = study.answer.margin_pp or SMALL_PP
+    inside = "lies within" if max(-low, high) < margin else "does not lie within"
+    whose = "is fixed for every study (a day a year)" if study.answer.margin_pp is None else _planned_margin(study)
     return (
         f"Power: with its own standard error the test that leads finds {number(mde)} points with 80% power at 5%. "
-        f"Equivalence: the 90% CI ({between(low, high)}) {inside} {number(SMALL_PP)} points either way, the "
-        f"margin that is fixed for every study (a day a year), so that the effect is "
+        f"Equivalence: the 90% CI ({between(low, high)}) {inside} {number(margin)} points either way, the "
+        f"margin that {whose}, so that the effect is "
         f"{'' if inside == 'lies within' else 'not '}shown to be equivalent to none (two one-sided tests at 5%)."
     )
+
+
+def _planned_margin(study: StudentStudy) -> str:
+    times = "" if study.answer.lottery is None else ", times the share of those offered who are to be met"
+    return f"the frozen plan names as the least that would matter on a visited student{times}"
 
 
 VERDICTS = {
