@@ -43,9 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def pytest_collection_finish() -> None:
-    """Take all that is loaded by now out of later collections, which some libraries ask for at every call."""
-    gc.freeze()
+def pytest_runtest_logstart(nodeid: str, module: list[str] = [""]) -> None:  # noqa: B006
+    """Take what is loaded before a module out of its collections, which some libraries ask for at every call."""
+    if module[0] != (here := nodeid.partition("::")[0]):
+        module[0] = here
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

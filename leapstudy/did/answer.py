@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.core.phrases import between, number
@@ -13,6 +12,7 @@ from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.inference.record import Inference, Method
 from leapstudy.did.lottery.rollout import Rollout
 from leapstudy.did.nested import DEALT
+from leapstudy.did.permutation import holm
 from leapstudy.did.pooling.pool import PooledDistricts
 from leapstudy.did.pooling.shrinkage import Shrinkage
 from leapstudy.did.rebound import Rebound
@@ -175,7 +175,7 @@ def outcome_rows(answer: Answer) -> pd.DataFrame:
     others = same[(same["outcome"] != answer.main.outcome) & same["p_value"].notna()].reset_index(drop=True)
     if others.empty:
         return others.assign(p_holm=pd.Series(dtype=float))
-    return others.assign(p_holm=multipletests(others["p_value"].to_numpy(float), method="holm")[1])
+    return others.assign(p_holm=holm(others["p_value"]))
 
 
 def estimator_rows(answer: Answer) -> pd.DataFrame:

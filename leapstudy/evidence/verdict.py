@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
 from leapstudy.core.phrases import between, number, points, probability
-from leapstudy.did.permutation import ALPHA
+from leapstudy.did.permutation import ALPHA, holm
 
 # p-values are counts over counts: 1/20 must equal 5% whatever the last bit
 TIE = 1e-9
@@ -123,11 +121,6 @@ def excludes_zero(low: float | None, high: float | None) -> bool:
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return False
     return low > 0 or high < 0
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Return p-values adjusted for the chance of one false rejection or more, in the order given (Holm 1979)."""
-    return multipletests(p_values, method="holm")[1] if len(p_values) else np.empty(0)
 
 
 def decide(

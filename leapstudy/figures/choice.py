@@ -39,7 +39,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
             title, what, f"{caption.source}. {caption.years}; {against}.", 0.42 + ROW * len(rows), width=width
         )
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
-        named_intervals(picture, rows, width, COMPARISON, 4)
+        named_intervals(picture, rows.assign(own=rows.index == 0), width, COMPARISON, 4)
     alt = f"{title}; {interval_words(main.ci_low_pp, main.ci_high_pp)}."
     return Exhibit(figure, title, alt, caption, rows.set_axis(["Choice", "Estimate", "Low", "High"], axis=1))
 

@@ -219,11 +219,14 @@ ROW = 0.52
 """Inches of an interval with its name above."""
 
 
-def named_intervals(axes: Axes, rows: pd.DataFrame, width: float, others: str = INK, thick: float = 7) -> None:
-    """Draw rows (what, value, low, high) from the top on an axis of effects, each with its name above; the first leads.
+def named_intervals(
+    axes: Axes, rows: pd.DataFrame, width: float, others: str = INK, thick: float = 7, hollow: bool = False
+) -> None:
+    """Draw rows (what, value, low, high, own) from the top on an axis of effects, each with its name above.
 
     A name starts at its bar and ends inside the picture; a row without an interval has its mark alone, and one without
-    a value its bar. `width` is that of the page, `others` the color of all rows but the first.
+    a value its bar. `width` is that of the page, `own` says which rows are the study's answer, `others` is the color of
+    the rest, whose marks are empty where `hollow`.
     """
     drawn = rows[["value", "low", "high"]].stack()
     effect_axis(axes, float(drawn.min()), float(drawn.max()), most=4 if width <= NARROW else 5)
@@ -231,10 +234,10 @@ def named_intervals(axes: Axes, rows: pd.DataFrame, width: float, others: str = 
     low, high = axes.get_xlim()
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     for place, row in enumerate(rows.iloc[::-1].itertuples()):
-        own = place == len(rows) - 1
-        color, weight = (OWN, "bold") if own else (others, "normal")
-        axes.hlines(place, row.low, row.high, color=color, linewidth=6 if own else thick)
-        axes.plot(row.value, place, "D", color=color, markersize=10, markeredgecolor="white", markeredgewidth=1.5)
+        color, weight = (OWN, "bold") if row.own else (others, "normal")
+        fill, edge = ("white", color) if hollow and not row.own else (color, "white")
+        axes.hlines(place, row.low, row.high, color=color, linewidth=6 if row.own else thick)
+        axes.plot(row.value, place, "D", color=fill, markersize=10, markeredgecolor=edge, markeredgewidth=1.5)
         start = row.value if pd.isna(row.low) else row.low
         last = high - (text_width(row.what, TEXT, "bold") + 0.05) / inches_across(axes) * (high - low)
         at = (max(min(start, last), low), place + 0.2)

@@ -35,7 +35,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
             tag=_tag(reading, say),
         )
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
-        named_intervals(picture, rows, width)
+        named_intervals(picture, rows.assign(own=rows.index == 0), width)
     return Exhibit(
         figure=figure,
         title=title,

@@ -1,23 +1,17 @@
 """The first picture of visited students: what a draw or the plan's primary outcome shows, else the path by month."""
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import axes, effect_axis, styled
-from leapstudy.figures.palette import COMPARISON, OWN, TEXT, WIDE
+from leapstudy.figures.frame import ROW, axes, named_intervals, styled
+from leapstudy.figures.palette import COMPARISON, WIDE
 from leapstudy.figures.students_common import n_words, refused_exhibit, student_exhibit, student_frame
 from leapstudy.figures.students_effects import event_study
 from leapstudy.study.student_lottery import VISITED
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
-
-ROW = 0.55
-"""Inches of an interval with its name above."""
 
 
 def answer(study: StudentStudy) -> Exhibit:
@@ -43,28 +37,13 @@ def effects(study: StudentStudy, width: float = WIDE) -> Exhibit:
     with styled():
         figure, bottom, top = student_frame(study, finding, what, 0.45 + ROW * len(rows), width)
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
-        ends = rows[["value", "low", "high"]].stack()
-        effect_axis(picture, float(ends.min()), float(ends.max()))
-        picture.set(ylim=(len(rows) - 0.6, -0.7), yticks=[])
-        _draw(picture, rows)
+        named_intervals(picture, rows.assign(what=rows.apply(_told, axis=1)), width, COMPARISON, 4, hollow=True)
     table = rows[["what", "value", "low", "high"]].set_axis(["What", "Estimate", "Low", "High"], axis=1)
     return student_exhibit(study, figure, finding, what, n_words(main), table)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame) -> None:
-    across = blended_transform_factory(axes.transAxes, axes.transData)
-    for place, row in enumerate(records(rows)):
-        color = COMPARISON if row["zero"] else OWN
-        axes.hlines(place, row["low"], row["high"], color=color, linewidth=3)
-        axes.plot(
-            row["value"], place, "o", color=color, markerfacecolor="white" if row["zero"] else color, markersize=8
-        )
-        told = f"{row['what']}: {points(row['value'])} ({between(row['low'], row['high'])})"
-        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        weight = "normal" if row["zero"] else "bold"
-        axes.text(
-            0.0, place - 0.22, told, transform=across, va="bottom", size=TEXT, color=color, weight=weight, bbox=paper
-        )
+def _told(row: pd.Series) -> str:
+    return f"{row['what']}: {points(row['value'])} ({between(row['low'], row['high'])})"
 
 
 def _rows(study: StudentStudy) -> pd.DataFrame:
@@ -72,10 +51,10 @@ def _rows(study: StudentStudy) -> pd.DataFrame:
     told: list[tuple[str, Estimate | None, bool]] = []
     if drawn is not None:
         before = next((row for row in drawn.rows if row.role == "placebo"), None)
-        told = [("offered visits", drawn.offer, False), ("visited because offered", drawn.row(VISITED), False)]
-        told.append(("before the start", before, True))
+        told = [("offered visits", drawn.offer, True), ("visited because offered", drawn.row(VISITED), True)]
+        told.append(("before the start", before, False))
     elif primary is not None:
-        told = [("visited", primary.main, False), ("referred, not met", primary.control, True)]
-    rows = [(what, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, zero) for what, row, zero in told if row is not None]
-    frame = pd.DataFrame(rows, columns=["what", "value", "low", "high", "zero"])
+        told = [("visited", primary.main, True), ("referred, not met", primary.control, False)]
+    rows = [(what, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, own) for what, row, own in told if row is not None]
+    frame = pd.DataFrame(rows, columns=["what", "value", "low", "high", "own"])
     return frame.astype({"value": float, "low": float, "high": float})

@@ -16,7 +16,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.evidence.verdict import holm
+from leapstudy.did.permutation import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points

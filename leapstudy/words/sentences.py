@@ -26,6 +26,7 @@ from leapstudy.data.names import (
     years_words,
 )
 
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")
 FORMS: dict[str, Callable[..., str]] = {
     "number": lambda value, digits="2": number(value, int(digits)),
     "points": lambda value, digits="2": points(value, int(digits)),
@@ -33,7 +34,10 @@ FORMS: dict[str, Callable[..., str]] = {
     "p": probability,
     "ci": lambda ends: interval_words(*ends),
     "range": lambda ends, digits="2": between(ends[0], ends[1], int(digits)),
+    "effect": lambda row: f"{points(row.estimate_pp)} ({between(row.ci_low_pp, row.ci_high_pp)})",
     "counted": counted,
+    "word": lambda n: COUNTS[n] if n < len(COUNTS) else str(n),
+    "Word": lambda n: (COUNTS[n] if n < len(COUNTS) else str(n)).capitalize(),
     "agree": agree,
     "units": counted_units,
     "year": year_words,

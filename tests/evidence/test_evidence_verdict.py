@@ -8,8 +8,9 @@ from statsmodels.stats.multitest import multipletests
 
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.design import Spec
+from leapstudy.did.permutation import holm
 from leapstudy.evidence.assess import assess, verdict_of
-from leapstudy.evidence.verdict import Window, beyond_control, can_reject, decide, holm, rejects
+from leapstudy.evidence.verdict import Window, beyond_control, can_reject, decide, rejects
 
 FAIR = Window("2019-20 to 2020-21", -0.5, -1.5, 0.5, 0.3)
 BROKEN = Window("2019-20 to 2020-21", -3.3, -4.8, -1.8, 0.002)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.verdict import holm
+from leapstudy.did.permutation import holm
 from leapstudy.students.contract import OUTCOME_NAMES, Reading
 from leapstudy.students.handle import open_students
 from leapstudy.students.lookback import at_risk_shares

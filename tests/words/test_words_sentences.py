@@ -1,9 +1,10 @@
-"""Every sentence of a catalog is used, and every slot of it is filled with a form that exists."""
+"""Every sentence of a catalog is used, and every slot of it is filled, in a form that exists."""
 
 import ast
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,21 @@ from leapstudy.words.appendix import ANSWERS
 from leapstudy.words.sentences import FORMS, catalog_file, sentence
 
 WORDS = Path(leapstudy.words.__file__).parent
-OWN = {"program", "unit", "units", "parent", "parents", "r", "scale"}
-"""Slots that every sentence of the appendix can have."""
+OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
+"""Slots that are filled without being named at each call."""
+SAY = {"say", "_say", "_finding"}
+SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused"}
+"""Parts of the students' catalog that are chosen by verdict."""
+TRACKS = {"public": catalog_file("appendix")["public"], "students": catalog_file("appendix")["students"]}
+CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
+    f"appendix_{track}": (
+        {**catalog_file("appendix")["both"], **own},
+        [f"appendix_{track}", "appendix", "appendix_source"],
+        set(catalog_file("appendix")["titles"]) - set(ANSWERS[track]),
+    )
+    for track, own in TRACKS.items()
+} | {"students": (catalog_file("students"), ["findings_students"], SECTIONS)}
+"""Name -> its sentences, the modules that say them, and those that are said without a call of their own."""
 
 
 def slots_of(text: str) -> list[tuple[str, str]]:
@@ -22,42 +36,35 @@ def slots_of(text: str) -> list[tuple[str, str]]:
     return [(name.partition("[")[0].partition(".")[0], form.partition(" ")[0]) for name, form in parts]
 
 
-def names_of(text: str) -> set[str]:
-    """Return the names of a sentence's slots."""
-    return {name for name, _ in slots_of(text)}
+def flat(text: str | Mapping[str, str]) -> str:
+    """Return a finding's title and detail, or all of a section, as one text."""
+    return text if isinstance(text, str) else " ".join(text.values())
 
 
-def said(module: str) -> Iterator[tuple[str, set[str], bool]]:
-    """Return key, names of the slots, and whether more come by a mapping, of each call of `source.say`."""
+def said(module: str, keys: Mapping[str, Any]) -> Iterator[tuple[str, set[str], bool]]:
+    """Return key, names of the slots, and whether more come by a mapping, of each call that says a sentence."""
     for node in ast.walk(ast.parse((WORDS / f"{module}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in SAY:
             names = {word.arg for word in node.keywords if word.arg}
             for item in ast.walk(node.args[0]):
-                if isinstance(item, ast.Constant) and item.value in every_key():
+                if isinstance(item, ast.Constant) and item.value in keys:
                     yield item.value, names, any(word.arg is None for word in node.keywords)
 
 
-def every_key() -> set[str]:
-    """Return every key of the appendix."""
-    return {key for part, texts in catalog_file("appendix").items() if part != "titles" for key in texts}
-
-
-@pytest.mark.parametrize("track", ["public", "students"])
-def test_every_sentence_of_the_appendix_is_used_and_filled(track):
-    catalog = catalog_file("appendix")
-    texts = {**catalog["both"], **catalog[track]}
-    calls = [call for module in (f"appendix_{track}", "appendix", "appendix_source") for call in said(module)]
+@pytest.mark.parametrize("name", CATALOGS)
+def test_every_sentence_is_used_and_filled(name):
+    texts, modules, alone = CATALOGS[name]
+    calls = [call for module in modules for call in said(module, texts)]
     for key, names, more in calls:
-        needed = names_of(texts[key]) - OWN
-        assert names <= needed and (more or names == needed), key
-    alone = set(catalog["titles"]) - set(ANSWERS[track])
+        needed = {slot for slot, _ in slots_of(flat(texts[key]))}
+        assert names <= needed and (more or needed <= names | OWN), key
     assert set(texts) - {key for key, _, _ in calls} <= alone, "a sentence that nobody says"
-    assert all(names_of(texts[key]) <= OWN for key in alone), "a point without a function fills no slot"
+    if name != "students":
+        assert all(slot in OWN for key in alone for slot, _ in slots_of(texts[key])), "no function fills this slot"
 
 
 def test_every_form_of_a_slot_exists():
-    texts = [text for part in catalog_file("appendix").values() for text in part.values()]
-    forms = {form for text in texts for _, form in slots_of(text)}
-    assert forms <= {"", ",", *FORMS}
+    forms = {form for texts, *_ in CATALOGS.values() for text in texts.values() for _, form in slots_of(flat(text))}
+    assert forms <= {"", ",", ",.0f", *FORMS}
     with pytest.raises(ValueError, match="Invalid format specifier"):
         sentence("{value:a form that nobody knows}", value=1.0)
