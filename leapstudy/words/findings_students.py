@@ -164,14 +164,17 @@ def power(study: StudentStudy) -> str:
     ends = (main.estimate_pp - reach, main.estimate_pp + reach)
     margin = study.answer.margin_pp or SMALL_PP
     inside = max(-ends[0], ends[1]) < margin
-    planned = "power_planned" if study.answer.lottery is None else "power_planned_offer"
+    if study.answer.margin_pp is None:
+        whose = _say("power_fixed")
+    else:
+        whose = _say("power_planned" if study.answer.lottery is None else "power_planned_offer")
     return _say(
         "power",
         study=study,
         ends=ends,
         inside="lies within" if inside else "does not lie within",
         margin=margin,
-        whose=_say("power_fixed" if study.answer.margin_pp is None else planned),
+        whose=whose,
         shown="shown" if inside else "not shown",
     )
 
