@@ -36,7 +36,7 @@ from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
-from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PowerBlock
+from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
 from leapstudy.evidence.verdict import SMALL_PP, Verdict
 from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
@@ -196,11 +196,12 @@ def could_we_see_it(study: Study) -> Finding:
     where = (
         f"in this {unit_noun()}" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
     )
+    of_whom = PART_ASSUMPTION if study_names().of_part(study.answer.main.outcome) else ""
     detail = (
         f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
         f"{number(min(diluted))} to {number(max(diluted))} "
         f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}"
+        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}{of_whom}"
     )
     title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
     return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
@@ -433,7 +434,7 @@ def disagreement(study: Study) -> Finding:
     year = final_in_both(study.data.state, rows["year"])
     rows = rows[rows["year"] == year]
     changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
-    treated = rows[rows["leap"].astype(bool)]
+    treated = rows[rows["treated"].astype(bool)]
     low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
     title = (
         f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "

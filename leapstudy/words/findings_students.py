@@ -148,13 +148,19 @@ def power(study: StudentStudy) -> str:
         return CATALOG.say("power_none")
     reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
     ends = (main.estimate_pp - reach, main.estimate_pp + reach)
-    inside = max(-ends[0], ends[1]) < SMALL_PP
+    margin = study.answer.margin_pp or SMALL_PP
+    inside = max(-ends[0], ends[1]) < margin
+    if study.answer.margin_pp is None:
+        whose = CATALOG.say("power_fixed")
+    else:
+        whose = CATALOG.say("power_planned" if study.answer.lottery is None else "power_planned_offer")
     return CATALOG.say(
         "power",
         study=study,
         ends=ends,
         inside="lies within" if inside else "does not lie within",
-        small=SMALL_PP,
+        margin=margin,
+        whose=whose,
         shown="shown" if inside else "not shown",
     )
 
