@@ -101,9 +101,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="15,50,200")
     parser.add_argument("--note", default="")
     given = parser.parse_args()
-    from leapstudy.data import leap_districts, load_study
+    from leapstudy.data import load_study, treated_districts
 
-    slugs = [item.slug for item in leap_districts(load_study().districts)][: given.districts]
+    slugs = [item.slug for item in treated_districts(load_study().districts)][: given.districts]
     with tempfile.TemporaryDirectory(prefix="leapstudy-bench-") as folder:
         env = workspace(Path(folder) / "workspace")
         out = Path(folder) / "out"

@@ -1,11 +1,12 @@
 """Every legal choice, alone and in pairs, through whole notebooks:
 ``python benchmarks/choices.py [ct ma md students]``.
 
-Deals choices so that every pair of legal values of two parameters stands together at least once (a covering array, the
-same at every run of a seed), for Connecticut, for the two studies in `tests/states` and for small SIMULATED states of
-students. Each choice is planned as `leapstudy run` plans it; its notebook runs cell by cell, its pages are made, and
-all that is printed, shown, drawn or written is searched for what no sentence may hold. A choice is made, refused in
-words before a notebook starts, or broke. Counts are appended to `benchmarks/results/choices.csv`.
+Deals choices so that every pair of legal values of two parameters stands together at least once in a choice that can be
+asked (a covering array, the same at every run of a seed), for Connecticut, for the two studies in `tests/states` and
+for small SIMULATED states of students. Each choice is planned as `leapstudy run` plans it; its notebook runs cell by
+cell, its pages are made, and all that is printed, shown, drawn or written is searched for what no sentence may hold.
+Pairs that cannot be asked are refused in words before a notebook starts; they are counted, and their words searched,
+too. Counts are appended to `benchmarks/results/choices.csv`, with a hash of the package that they were made by.
 """
 
 import argparse
@@ -25,30 +26,41 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import combinations, product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import IPython.display
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import yaml
+from choice_values import (
+    ALONE,
+    OWN,
+    POOLED,
+    PUBLIC,
+    ROLLOUT,
+    STUDENTS,
+    change,
+    legal_values,
+    lone,
+    of_this_study,
+    workspace,
+)
+from covering import covering
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from results_table import RESULTS, append, machine
 
-from leapstudy.batch.job import read_cells
+from leapstudy.batch.job import Run, read_cells
 from leapstudy.batch.plan import declared_parameters, make_plan
-from leapstudy.core import names, paths
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.sources import package_hash
 from leapstudy.core.table import table_html
-from leapstudy.data import StudyData, leap_districts, load_study
-from leapstudy.did.comparison import comparison_codes
+from leapstudy.data import StudyData, load_study
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.site.pages import appendix_html, plain_html, report_html
-from leapstudy.students.simulate.config import EffectPath, Pick, ReferralRule
 from leapstudy.study.result import load_result
 from leapstudy.study.student_files import stored_state
 from leapstudy.words.plain_page import plain_page
@@ -59,10 +71,12 @@ COLUMNS = (
     "date",
     "study",
     "pairs",
+    "pairs_refused",
     "choices",
     "made",
     "refused",
     "broke",
+    "package",
     "cores",
     "load",
     "python",
@@ -70,27 +84,9 @@ COLUMNS = (
     "seed",
 )
 STUDIES = ("ct", "ma", "md", "students")
-NOTEBOOKS = ("00-start-here", "02-the-data", "10", "all-districts", "40-explore")
-MANY = 8
-"""Codes in the longest comparison group chosen by hand."""
+UNRULED = ("weights", "seed")
 EVERY = 4
 """One choice of so many is drawn and printed; of the others the texts of each figure are read."""
-STUDENTS = {
-    "min_comparison": [1, 6, 200],
-    "early": [[6, 4], [1, 1], [12, 1]],
-    "months_after": [1, 9, 24],
-    "seed": [0, 20261124],
-    "visits__rule": [*get_args(ReferralRule)],
-    "visits__pick": [*get_args(Pick)],
-    "effect__path": [*get_args(EffectPath)],
-    "visits__completed": [0.3, 1.0],
-    "visits__share": [0.02, 0.4],
-    "visits__first": ["2021-07", "2022-05"],
-    "absence__month_sd": [0.0, 0.6],
-    "attrition__monthly": [0.0, 0.05],
-    "districts": [{"0640011": 500, "1630011": 60}, {"0640011": 150}, {"0640011": 20, "0770011": 400, "1630011": 300}],
-}
-"""Values of the student track: its own parameters, and what the SIMULATED state (`part__key`) is made by."""
 BROKEN = re.compile(
     r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)"
     r"|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"
@@ -102,64 +98,71 @@ EMPTY = re.compile(r"<(h[1-6]|title|caption|figcaption|summary|th)\b[^>]*>\s*</\
 HIDDEN = re.compile(r"<(script|style|pre|code)\b.*?</\1>|base64,[A-Za-z0-9+/=]+", re.DOTALL)
 
 
-def covering(legal: Mapping[str, list[Any]], seed: int) -> list[dict[str, Any]]:
-    """Return choices in which every pair of legal values of two parameters stands at least once, by greedy search."""
-    chance, places = random.Random(seed), {key: range(len(values)) for key, values in legal.items()}
-    left = {(a, x, b, y) for a, b in combinations(legal, 2) for x, y in product(places[a], places[b])}
-    rows = []
-    while left:
-        a, x, b, y = chance.choice(sorted(left))
-        row = {a: x, b: y}
-        for key in (key for key in legal if key not in row):
-            values = chance.sample(places[key], len(places[key]))
-            row[key] = max(values, key=lambda value: _new(left, row, key, value))
-        left -= {(a, row[a], b, row[b]) for a, b in combinations(legal, 2)}
-        rows.append({key: legal[key][row[key]] for key in legal})
-    return rows
-
-
-def _new(left: set[tuple[Any, ...]], row: Mapping[str, int], key: str, value: int) -> int:
-    return sum(((one, at, key, value) in left) + ((key, value, one, at) in left) for one, at in row.items())
-
-
-def legal_values(data: StudyData, declared: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the legal values of the parameters that a notebook of the public track declares."""
-    state, codes = data.state, comparison_codes(data, data.state.usual("groups"))
-    by_hand = [",".join(codes[:2]), ",".join(codes[3:6]), ",".join(codes[:MANY])]
-    values = {
-        "district": [item.slug for item in leap_districts(data.districts)],
-        "comparison": ["", *state.groups, *by_hand],
-        "contrast": ["", *state.contrasts],
-        "edition": ["", *state.editions],
-        "outcome": ["", *state.outcomes],
-        "weights": [*get_args(names.Weights)],
-        "scale": [*get_args(names.Scale)],
-        "prior": [*get_args(names.PriorName)],
-        "seed": [0, 20261124],
-    }
-    return {name: values[name] for name in declared if name in values}
-
-
 class Walk:
     """The choices of one study, and what became of each."""
 
     def __init__(self, study: str, folder: Path, seed: int, log: Path | None) -> None:
         self.study, self.folder, self.seed, self.log = study, folder, seed, log
-        self.root, self.told, self.pairs = folder / study, Counter[str](), 0
+        self.root, self.told = folder / study, Counter[str]()
+        self.pairs, self.refusals = dict[str, int](), dict[str, dict[Any, str]]()
+        self.rollout, self.known = folder / "rollout.yml", dict[tuple[Any, ...], str]()
         workspace(study, self.root)
         os.environ["LEAPSTUDY_ROOT"] = str(self.root)
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return every choice with the notebook that it is for, in the order of the seed."""
         if self.study == "students":
-            jobs = [{"notebook": "20", **row} for row in covering(STUDENTS, self.seed)]
+            jobs = self._dealt("20", STUDENTS)
         else:
-            data, jobs = load_study(), []
-            for slug in NOTEBOOKS:
-                legal = legal_values(data, declared_parameters(next(paths.notebooks().glob(_file(slug)))))
-                jobs += [{"notebook": slug, **row} for row in covering(legal, self.seed)]
+            data = load_study()
+            slugs = of_this_study(data, self.root)
+            shutil.copy(self.root / "params" / "rollout.yml", self.rollout)
+            jobs = [job for slug in slugs for job in self._of_notebook(data, slug)]
         random.Random(self.seed).shuffle(jobs)
         return jobs
+
+    def _of_notebook(self, data: StudyData, slug: str) -> list[dict[str, Any]]:
+        legal = legal_values(data, slug, declared_parameters(notebook_file(slug)))
+        asked = self._dealt(slug, legal, lambda row: self._refusal(data, {"notebook": slug, **row}))
+        usual = {key: values[0] for key, values in legal.items()}
+        alone = {**ALONE.get(slug, {}), **({"district": lone(data)} if "district" in legal else {})}
+        return asked + [{"notebook": slug, **usual, key: value} for key, values in alone.items() for value in values]
+
+    def _dealt(self, slug: str, legal: Mapping[str, list[Any]], *refusal: Any) -> list[dict[str, Any]]:
+        dealt = covering(legal, self.seed, *refusal)
+        self.pairs[slug], self.refusals[slug] = dealt.n_pairs, dealt.refused
+        for words in sorted(set(dealt.refused.values())):
+            self._note({"notebook": slug}, "refused", broken(html.escape(words)), [words], 0)
+        return [{"notebook": slug, **row} for row in dealt.rows]
+
+    def _refusal(self, data: StudyData, job: dict[str, Any]) -> str:
+        """Return why a choice cannot be asked, empty if it can; no rule looks at weights and seed."""
+        for slug in self._planned(job) if job["notebook"] != ROLLOUT else ():
+            key = (
+                slug,
+                *((name, value) for name, value in job.items() if name not in ("notebook", "district", *UNRULED)),
+            )
+            if key not in self.known:
+                self.known[key] = ""
+                try:
+                    self._run(data, job, slug, self.folder / "out")
+                except BadInput as refusal:
+                    self.known[key] = str(refusal)
+            if self.known[key]:
+                return self.known[key]
+        return ""
+
+    def _planned(self, job: dict[str, Any]) -> tuple[str, ...]:
+        """Return what is planned for a choice: the run itself last; what it asks of a district before."""
+        return (
+            (job["district"],) if job["notebook"] == PUBLIC else (*filter(None, [job.get("district")]), job["notebook"])
+        )
+
+    def _run(self, data: StudyData, job: dict[str, Any], slug: str, out: Path) -> Run:
+        """Return the run of a choice as a batch plans it."""
+        inner = ("notebook", "district", *(key for key in job if "__" in key or job["notebook"] == ROLLOUT))
+        asked = {key: value for key, value in job.items() if key not in inner and value != ""}
+        return make_plan(data, [slug], "public", asked, out)[0]
 
     def take(self, job: dict[str, Any]) -> None:
         """Make one choice, and say what became of it."""
@@ -173,40 +176,41 @@ class Walk:
         except Exception as error:
             faults, state = [_where(error)], "broke"
         self.told[state] += 1
-        record = {
-            "study": self.study,
-            **job,
-            "state": state,
-            "faults": faults[:9],
-            "said": said,
-            "s": round(time.monotonic() - began, 1),
-        }
-        if self.log:
-            with self.log.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(record) + "\n")
-        if state == "broke":
-            print(*job.values(), *faults[:9], sep="\n    ", flush=True)
+        self._note(job, state, faults[:9], said, round(time.monotonic() - began, 1))
         plt.close("all")
         shutil.rmtree(out, ignore_errors=True)
 
+    def _note(self, job: dict[str, Any], state: str, faults: list[str], said: list[str], seconds: float) -> None:
+        record = {"study": self.study, **job, "state": state, "faults": faults, "said": said, "s": seconds}
+        if self.log:
+            with self.log.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(record) + "\n")
+        if faults and state != "made":
+            print(self.study, *job.values(), *faults, sep="\n    ", flush=True)
+
     def public(self, job: dict[str, Any], out: Path) -> tuple[list[str], list[str]]:
         """Plan and run one choice of the public track."""
-        asked = {key: value for key, value in job.items() if key not in ("notebook", "district") and value != ""}
-        slug = job["notebook"] if job["notebook"] != "10" else job["district"]
         try:
-            for name in (job.get("district", slug), slug):
-                run = make_plan(load_study(), [name], "public", asked, out)[0]
+            run = [self._run(load_study(), job, slug, out) for slug in self._planned(job)][-1]
         except BadInput as refusal:
             raise Refused(str(refusal)) from None
         extra = {"district": job["district"]} if "district" in job else {}
         every = self.told.total() % EVERY == 0
-        return executed(run.notebook, {**run.parameters, **extra}, out / slug, every=every)
+        if job["notebook"] not in (OWN, ROLLOUT):
+            return executed(run.notebook, {**run.parameters, **extra}, out / run.slug, every=every)
+        given = {key: value for key, value in job.items() if key in run.parameters}
+        shutil.copy(self.rollout, self.root / "params" / "rollout.yml")
+        change(self.root / "params" / "rollout.yml", {key: value for key, value in job.items() if key not in given})
+        try:
+            return executed(run.notebook, {**run.parameters, **given}, out / run.slug, every=every)
+        except BadInput as refusal:  # what a rollout's file cannot answer is found where its past is counted
+            raise Refused(str(refusal)) from None
 
     def students(self, job: dict[str, Any], out: Path) -> tuple[list[str], list[str]]:
         """Measure one SIMULATED state, and run the notebook of each district and of all."""
         own = {key: value for key, value in job.items() if "__" not in key and key not in ("notebook", "districts")}
-        _change(self.root / "params" / "students.yml", own)
-        _change(self.root / "params" / "simulation.yml", {**job, **own})
+        change(self.root / "params" / "students.yml", own)
+        change(self.root / "params" / "simulation.yml", {**job, **own})
         try:
             stored = stored_state()
         except BadInput as refusal:
@@ -227,34 +231,10 @@ class Refused(Exception):
     """A choice that was refused in words before a notebook started."""
 
 
-def workspace(study: str, root: Path) -> None:
-    """Make a study a workspace of its own, so that no choice touches this one."""
-    own = Path(__file__).resolve().parents[1]
-    there = own / "tests" / "states" / study
-    home = there if there.is_dir() else own
-    for name in ("data", "params"):
-        shutil.copytree(home / name, root / name)
-    shutil.copytree(own / "notebooks", root / "notebooks")
-    for name in ("students.yml", "simulation.yml"):
-        shutil.copy(own / "params" / name, root / "params")
-
-
-def _file(slug: str) -> str:
-    return {"10": "10_district.ipynb", "all-districts": "30_all_districts.ipynb"}.get(
-        slug, slug.replace("-", "_") + ".ipynb"
-    )
-
-
-def _change(file: Path, given: Mapping[str, Any]) -> None:
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for key, value in given.items():
-        *parts, last = key.split("__")
-        target = content
-        for part in parts:
-            target = target[part]
-        if last in target:
-            target[last] = value
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+def notebook_file(slug: str) -> Path:
+    """Return the notebook of a slug."""
+    named = {PUBLIC: "10_district", POOLED: "30_all_districts"}
+    return paths.notebooks() / f"{named.get(slug, slug.replace('-', '_'))}.ipynb"
 
 
 def executed(notebook: Path, given: Mapping[str, Any], folder: Path, *, every: bool) -> tuple[list[str], list[str]]:
@@ -353,7 +333,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="choices-") as folder:
             walk = Walk(study, Path(folder), asked.seed, asked.log)
             jobs = walk.jobs()
-            print(study, len(jobs), "choices", flush=True)
+            print(study, len(jobs), "choices of", walk.pairs, flush=True)
             for job in jobs[asked.skip :][: asked.most]:
                 walk.take(job)
         counts = {state: walk.told[state] for state in ("made", "refused", "broke")}
@@ -365,7 +345,9 @@ def main() -> None:
                 {
                     **machine(),
                     "study": study,
-                    "pairs": len(jobs),
+                    "pairs": sum(walk.pairs.values()),
+                    "pairs_refused": sum(map(len, walk.refusals.values())),
+                    "package": package_hash()[:12],
                     "choices": walk.told.total(),
                     **counts,
                     "seed": asked.seed,

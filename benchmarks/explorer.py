@@ -10,7 +10,7 @@ import time
 
 from results_table import RESULTS, append, machine
 
-from leapstudy.data import leap_districts, load_study
+from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec
 from leapstudy.explore.ask import look
 
@@ -22,7 +22,7 @@ PROMISE_SECONDS = 0.5
 def main() -> None:
     """Choose every district, print what it took, and keep it."""
     study = load_study()
-    first, *others = [item.slug for item in leap_districts(study.districts)]
+    first, *others = [item.slug for item in treated_districts(study.districts)]
     look(study, first, Spec())
     took = []
     for slug in others:

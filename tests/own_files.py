@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from commands import commands_in
 
 from leapstudy.core import paths
 
@@ -89,12 +90,7 @@ def workspace_at(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         "LEAPSTUDY_STUDENT_KEY": STUDENT_KEY,
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "leapstudy", *arguments]
-        return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
-
-    return command
+    return commands_in(env)
 
 
 def write_settings(root: Path, **changes: object) -> None:

@@ -12,7 +12,7 @@ from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
-from leapstudy.data import District, StudyData, find_district, leap_districts
+from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample
@@ -80,7 +80,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         For the first district, parameter or notebook that cannot be used.
     """
     names = [_as_run(name, track) for name in names]
-    treated = leap_districts(data.districts)
+    treated = treated_districts(data.districts)
     own_files = "students" in TRACKS[track] and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
     wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
@@ -240,7 +240,7 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
         if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
             asked = {key: value for key, value in settings.items() if key in reads}
             spec = _spec(slug, asked)
-            _require_sample(data, spec, [item.code for item in leap_districts(data.districts)])
+            _require_sample(data, spec, [item.code for item in treated_districts(data.districts)])
             if spec.prior == "published":
                 _require_prior(data)
         extra = {"result_path": str(out / slug / "result.json")}

@@ -301,8 +301,10 @@ def list_names() -> None:
     from leapstudy.did.contrasts import contrasts_of
 
     data = load_study()
-    for row in data.districts.sort_values(["leap", "slug"], ascending=[False, True]).itertuples():
-        _say(f"{row.slug:45} {row.district_code} {row.district}{f' ({data.state.program.short})' if row.leap else ''}")
+    for row in data.districts.sort_values(["treated", "slug"], ascending=[False, True]).itertuples():
+        _say(
+            f"{row.slug:45} {row.district_code} {row.district}{f' ({data.state.program.short})' if row.treated else ''}"
+        )
     _say(f"comparison groups: {', '.join(data.state.groups)}")
     for start in sorted(set(data.starts.values())):
         for contrast in contrasts_of(data.state, start).values():

@@ -8,7 +8,7 @@ from leapstudy.data.districts import rule_mask
 from leapstudy.data.load import StudyData
 from leapstudy.data.state import State
 
-TREATED, REST = "leap", "others"
+TREATED, REST = "treated", "others"
 """Keys of the treated units, and of units that are neither treated nor in the study's own comparison group."""
 
 
@@ -24,7 +24,7 @@ def study_group(data: StudyData) -> pd.Series:
     units, own = data.districts, data.state.usual("groups")
     group = pd.Series(REST, index=units["district_code"], dtype="str")
     group[rule_mask(units, data.state.groups[own].where).to_numpy(bool)] = own
-    group[units["leap"].to_numpy(bool)] = TREATED
+    group[units["treated"].to_numpy(bool)] = TREATED
     return group
 
 
@@ -75,9 +75,10 @@ def edition_differences(data: StudyData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        district_code, district, leap, year, older_pct, newer_pct, moved_pp (newer minus older); empty with one edition.
+        district_code, district, treated, year, older_pct, newer_pct, moved_pp (newer minus older); empty
+        with one edition.
     """
-    columns = ["district_code", "district", "leap", "year", "older_pct", "newer_pct", "moved_pp"]
+    columns = ["district_code", "district", "treated", "year", "older_pct", "newer_pct", "moved_pp"]
     if len(data.state.editions) == 1:
         return pd.DataFrame(columns=columns)
     newer, older = list(data.state.editions)[:2]
@@ -85,7 +86,7 @@ def edition_differences(data: StudyData) -> pd.DataFrame:
     wide = rows.pivot(index=["district_code", "year"], columns="edition", values="rate")[[older, newer]]
     wide = wide.dropna().reset_index().rename(columns={older: "older_pct", newer: "newer_pct"})
     named = wide.merge(
-        data.districts[["district_code", "district", "leap"]], on="district_code", how="left", validate="many_to_one"
+        data.districts[["district_code", "district", "treated"]], on="district_code", how="left", validate="many_to_one"
     )
     return named.assign(moved_pp=named["newer_pct"] - named["older_pct"])[columns]
 

@@ -70,7 +70,7 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     hit = (districts["district_code"] == text) | (districts["slug"] == text.casefold())
     hit |= (districts["district"].str.casefold() == text.casefold()) | (short == text.casefold())
     if hit.sum() != 1:
-        treated = sorted(districts.loc[districts["leap"], "slug"])
+        treated = sorted(districts.loc[districts["treated"], "slug"])
         near = bad_value(unit.one, key, districts["slug"])
         suggestion = str(near).split(" Legal:")[0]
         raise BadInput(
@@ -81,9 +81,9 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     return District(row["district_code"], row["district"], row["slug"])
 
 
-def leap_districts(districts: pd.DataFrame) -> list[District]:
+def treated_districts(districts: pd.DataFrame) -> list[District]:
     """Return the treated districts, by slug."""
-    rows = districts[districts["leap"]].sort_values("slug")
+    rows = districts[districts["treated"]].sort_values("slug")
     return [
         District(code, name, slug)
         for code, name, slug in zip(rows["district_code"], rows["district"], rows["slug"], strict=True)

@@ -193,5 +193,5 @@ def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> 
         raise BadInput(f"The file of starts names {', '.join(unknown)}, which the table of units does not have.")
     named = [column.name for column in state.tables[state.unit.table].columns if column.kind == "flag"]
     flags = {name: frame[name].astype(bool) for name in named}
-    flags["leap"] = frame["district_code"].isin(starts)
+    flags["treated"] = frame["district_code"].isin(starts)
     return add_slugs(frame.assign(**flags), state.unit).sort_values("district_code").reset_index(drop=True)

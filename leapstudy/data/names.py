@@ -67,6 +67,10 @@ class Names:
             raise bad_value("outcome", name, self.state.outcomes, "params/state.yml declares them.")
         return self.state.outcomes[name].words
 
+    def of_part(self, name: str) -> bool:
+        """Return whether an outcome of the state's figures counts a group of students only."""
+        return name in self.state.outcomes and self.state.outcomes[name].of_part
+
     def contrast(self, pre: str, post: str) -> str:
         """Return a contrast by the years that it compares, joined with plus signs on either side."""
         sides = [_side(pre, "before"), _side(post, "after")]

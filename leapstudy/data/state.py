@@ -246,6 +246,11 @@ class Outcome(Part):
     reference: Annotated[int, Field(lt=0)] = -1
     refuse_if_bounded: Annotated[float, Field(ge=0, le=1)] = 0.05
 
+    @property
+    def of_part(self) -> bool:
+        """Whether it counts a group of students only, such as those with high needs."""
+        return self.group not in ("", "all")
+
 
 class GroupWords(Part):
     """A comparison group in a sentence, in a legend, and on the plain page by language."""

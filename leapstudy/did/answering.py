@@ -9,7 +9,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
-from leapstudy.data import StudyData, find_district, leap_districts
+from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of, event_time
@@ -60,7 +60,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 
 def _among(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
-    codes = [item.code for item in leap_districts(data.districts)]
+    codes = [item.code for item in treated_districts(data.districts)]
     try:
         return _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
     except BadInput as reason:
@@ -94,7 +94,7 @@ def answer_all(
     BadInput
         If the spec asks for the published prior and there is none.
     """
-    codes = [item.code for item in leap_districts(data.districts)]
+    codes = [item.code for item in treated_districts(data.districts)]
     (sample, fields), names = _shared(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]

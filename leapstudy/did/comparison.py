@@ -34,7 +34,7 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
     """
     if not isinstance(comparison, str):
         return _listed(data, tuple(comparison))
-    chosen = ~data.districts["leap"].astype(bool) & rule_mask(data.districts, group_of(data, comparison).where)
+    chosen = ~data.districts["treated"].astype(bool) & rule_mask(data.districts, group_of(data, comparison).where)
     codes = tuple(sorted(data.districts.loc[chosen, "district_code"]))
     if not codes:
         raise BadInput(f"The comparison group {comparison!r} is empty. Choose another group or a list of codes.")
@@ -96,7 +96,7 @@ def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:
         raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each once.")
-    with_leap = sorted(set(codes) & set(districts.loc[districts["leap"].astype(bool), "district_code"]))
+    with_leap = sorted(set(codes) & set(districts.loc[districts["treated"].astype(bool), "district_code"]))
     if with_leap:
         raise BadInput(
             f"The comparison group holds {', '.join(with_leap)}, which had {data.state.program.short} itself. "
@@ -142,7 +142,7 @@ def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
     if pd.isna(row[column]):
         return f"{row['district']} has no {by}, so {comparison!r} holds no peer for it. {instead}"
     same = units[units[column] == row[column]]
-    if same["leap"].astype(bool).all():
+    if same["treated"].astype(bool).all():
         return (
             f"{row['district']} is in {by} {row[column]}, and all {len(same)} {data.state.unit.many} of that "
             f"group have {program}, so no peer without {program} exists. {instead}"

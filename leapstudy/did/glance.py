@@ -25,7 +25,7 @@ class Glance:
     Attributes
     ----------
     raw_means : DataFrame
-        group ('district' or 'leap', and the comparison group or 'custom'), label, year, rate_pct, n_districts: the
+        group ('district' or 'treated', and the comparison group or 'custom'), label, year, rate_pct, n_districts: the
         two sides that are compared, with the weights of the spec, over the districts that have every year.
     """
 

@@ -11,7 +11,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.frames import records
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
-from leapstudy.data import Facts, StudyData, leap_districts
+from leapstudy.data import Facts, StudyData, treated_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
@@ -48,6 +48,9 @@ NOT_PRICED = {
     ),
     "cannot_test": "Cost per extra day cannot be bounded: no effect of any size could be told from none.",
 }
+PART_VISITED = (
+    "How many of the students whom this outcome counts were visited is not published, nor what was spent on them."
+)
 Eligibility = Literal["eligible", "eligible if adjusted", "not eligible"]
 
 
@@ -151,7 +154,7 @@ def _window_name(row: Mapping[str, Any]) -> str:
 def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
     if main.district_code != ALL_DISTRICTS:
         return (main.district_code,)
-    return tuple(item.code for item in leap_districts(data.districts))
+    return tuple(item.code for item in treated_districts(data.districts))
 
 
 def assess_row(
@@ -170,8 +173,9 @@ def assess_row(
     power, reach, cost = None, pd.DataFrame(), None
     if figures is not None:
         published = figures.published_for(main.district_code)
+        unknown = PART_VISITED if data.state.outcomes[spec.outcome].of_part else ""
         power = power_block(figures.coverage, published, detectable, main.estimate_pp, verdict.high_pp)
-        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published)
+        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published, unknown)
     return Evidence(
         district_code=main.district_code,
         district=main.district,
@@ -276,7 +280,7 @@ def _essa(
 
 
 def _cost(
-    figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]]
+    figures: Program, verdict: Verdict, treated: Sequence[str], published: Sequence[tuple[str, float]], unknown: str
 ) -> CostBlock | None:
     if not figures.has_grants(treated):  # a later start whose money nobody has published
         return None
@@ -284,4 +288,6 @@ def _cost(
     low, high = (float("nan") if end is None else end for end in (verdict.low_pp, verdict.high_pp))
     effect = Range(verdict.estimate_pp, low, high)
     refusal = NOT_PRICED.get(verdict.kind, "")
-    return cost_block(dollars, served, figures.coverage, effect, published, figures.ingredients, refusal=refusal)
+    return cost_block(
+        dollars, served, figures.coverage, effect, published, figures.ingredients, refusal=refusal, unknown=unknown
+    )

@@ -159,6 +159,7 @@ def cost_block(
     published: Sequence[tuple[str, float]],
     ingredients: Sequence[Ingredient],
     refusal: str = "",
+    unknown: str = "",
 ) -> CostBlock:
     """Collect what the money bought for one district or for all together.
 
@@ -177,11 +178,13 @@ def cost_block(
     refusal
         Why nothing may be priced whatever the interval: a comparison that failed its placebo, a contrast before the
         program.
+    unknown
+        Why the share visited of those whom the outcome counts is not known: a group of students.
     """
     per_served = dollars_per_served(dollars, served)
     average = scaled(effect_pp, SCHOOL_DAYS / 100)
     visited = scaled(average, 1 / coverage)
-    impossible = impossible_days(visited)
+    impossible = unknown or impossible_days(visited)
     per_day, unbounded = ratio_from_interval(per_served, visited)
     refusal = refusal or impossible or unbounded
     rows = tuple(

@@ -32,6 +32,10 @@ COVERAGE_ASSUMPTION = (
     "Students visited are published for all together, not one by one: each is taken to have the "
     "same coverage. The count includes students visited after the first year, so that coverage then was at most this."
 )
+PART_ASSUMPTION = (
+    " That share is of all students, while this outcome counts some of them: how many of those were visited is not "
+    "published. Where visits went to them more often, a published effect comes to more in their average than is said."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from html import escape
 
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, number, probability
-from leapstudy.data import StudyData, find_district, leap_districts
+from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.names import comparison_words, counted_units, outcome_words
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
@@ -15,7 +15,8 @@ from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.permutation import permutation
 from leapstudy.study.door import panel
-from leapstudy.words.findings import LINE, moved, treated_words
+from leapstudy.words.findings import moved, treated_words
+from leapstudy.words.sentences import LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def moves(answer: Glance, slug: str) -> Exhibit:
 def treated_of(data: StudyData, district: str) -> list[str]:
     """Return the codes of the treated side that a slug, name or code stands for."""
     if district == ALL_SLUG:
-        return [item.code for item in leap_districts(data.districts)]
+        return [item.code for item in treated_districts(data.districts)]
     return [find_district(data.districts, district).code]
 
 

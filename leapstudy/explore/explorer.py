@@ -11,7 +11,7 @@ from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
 from leapstudy.core.phrases import number
 from leapstudy.core.table import table_html
-from leapstudy.data import StudyData, leap_districts
+from leapstudy.data import StudyData, treated_districts
 from leapstudy.data.names import comparison_words, outcome_words, short, study_names, unit_noun, unit_nouns
 from leapstudy.data.state import Unit
 from leapstudy.did.answering import all_name
@@ -48,7 +48,7 @@ class Explorer:
         """Show the first choice."""
         self.data, self.tools = data, tools
         self.district, self.spec = district, spec
-        self.titles = {item.slug: short(item.name) for item in leap_districts(data.districts)} | {
+        self.titles = {item.slug: short(item.name) for item in treated_districts(data.districts)} | {
             ALL_SLUG: f"{all_name(data)} together"
         }
         self.look = lru_cache(maxsize=KEPT)(lambda slug, asked: look(data, slug, asked))
@@ -134,7 +134,7 @@ class Explorer:
 
 def candidates(data: StudyData) -> list[tuple[str, str]]:
     """Return (label, code) of every district without the program, to pick a comparison list from."""
-    rows = data.districts[~data.districts["leap"]].sort_values("district")
+    rows = data.districts[~data.districts["treated"]].sort_values("district")
     return [(_candidate(row, data.state.unit), str(row["district_code"])) for row in rows.to_dict("records")]
 
 

@@ -55,7 +55,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
         years=year,
         n=names.units(len(rows)),
     )
-    table = rows[["name", "leap", "older_pct", "newer_pct", "moved_pp"]]
+    table = rows[["name", "treated", "older_pct", "newer_pct", "moved_pp"]]
     table.columns = pd.Index(
         [names.one.capitalize(), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
     )
@@ -66,14 +66,14 @@ def _rows(study: Study[Any], differences: pd.DataFrame, year: str) -> tuple[pd.D
     """Return the districts of the comparison by how far they moved, and all others."""
     rows = differences.query("year == @year")
     codes = set(study.answer.comparison_districts["district_code"])
-    inside = rows["leap"].astype(bool) | rows["district_code"].isin(codes)
+    inside = rows["treated"].astype(bool) | rows["district_code"].isin(codes)
     names = [fitted(short(name), SMALL, LONGEST) for name in rows.loc[inside, "district"]]
     return rows[inside].assign(name=names).sort_values("moved_pp", ignore_index=True), rows[~inside]
 
 
 def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:
     places = np.arange(len(rows))
-    colors = [OWN if leap else COMPARISON for leap in rows["leap"]]
+    colors = [OWN if treated else COMPARISON for treated in rows["treated"]]
     axes.hlines(places, rows["older_pct"], rows["newer_pct"], color=colors, linewidth=1.6, zorder=1.5)
     axes.scatter(rows["older_pct"], places, facecolor="white", edgecolor=colors, s=20, zorder=2)
     axes.scatter(rows["newer_pct"], places, color=colors, s=20, zorder=3)
@@ -84,7 +84,7 @@ def _dumbbells(axes: Axes, rows: pd.DataFrame, ticks: int) -> None:
     axes.tick_params(axis="x", labelcolor=COMPARISON)
     for place, row in zip(places, rows.itertuples(), strict=True):
         far = abs(round(float(row.moved_pp), 6)) >= TELL
-        look: dict[str, Any] = {"color": OWN if row.leap else INK, "weight": "bold" if far else "normal"}
+        look: dict[str, Any] = {"color": OWN if row.treated else INK, "weight": "bold" if far else "normal"}
         label(axes, str(row.name), (0, place), (-6, 0), x="axes fraction", **look)
         if far:
             label(axes, points(float(row.moved_pp), 1), (1, place), (4, 0), x="axes fraction", **look)

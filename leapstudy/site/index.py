@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, capital, counted, number, points
-from leapstudy.data.names import program_name, short, study_names
+from leapstudy.data.names import outcome_words, program_name, short, study_names
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.words.plain_page import catalog, plain_page
 from leapstudy.words.reading import Reading
@@ -95,11 +95,19 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _of_outcomes(track: str, readings: Sequence[Reading]) -> str:
-    """Say which outcome the effects are of; with a plan that names another, all students together have that one."""
-    others = {item.planned for item in readings} - {""}
-    if track == "students" and others:
-        return f" of attendance, of all districts together of {', '.join(sorted(others)).replace('_', ' ')}"
-    return " of attendance"
+    """Say which outcome the effects are of; a plan may name another one, which all students together then have."""
+    own, together = (
+        ", ".join(sorted({_outcome(track, item) for item in readings if (item.code == "ALL") == pooled}))
+        for pooled in (False, True)
+    )
+    beside = f", of all districts together of {together}" if own and together not in ("", own) else ""
+    return f" of {own or together or 'attendance'}{beside}"
+
+
+def _outcome(track: str, reading: Reading) -> str:
+    if track == "public":
+        return outcome_words(reading.outcome)
+    return "attendance" if reading.outcome == "attendance_rate" else reading.outcome.replace("_", " ")
 
 
 def _pooled(item: Entry) -> bool:

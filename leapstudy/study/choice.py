@@ -15,7 +15,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_text
-from leapstudy.data import StudyData, leap_districts
+from leapstudy.data import StudyData, treated_districts
 from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
 
 FILE = "comparison.json"
@@ -104,7 +104,7 @@ def _read(file: Path) -> Choice:
 
 
 def _treated(data: StudyData) -> list[str]:
-    return [item.code for item in leap_districts(data.districts)]
+    return [item.code for item in treated_districts(data.districts)]
 
 
 def _alike(old: Sequence[CandidateSet], new: Sequence[CandidateSet]) -> bool:

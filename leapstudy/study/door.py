@@ -13,7 +13,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG, Weights, options
-from leapstudy.data import StudyData, find_district, leap_districts, load_study
+from leapstudy.data import StudyData, find_district, load_study, treated_districts
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
@@ -105,7 +105,7 @@ def panel(
 
 def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:
     if district is None:
-        return [item.code for item in leap_districts(data.districts)]
+        return [item.code for item in treated_districts(data.districts)]
     return [find_district(data.districts, key).code for key in ([district] if isinstance(district, str) else district)]
 
 

@@ -220,7 +220,7 @@ def headline_without(
 def _treated(data: StudyData, code: str) -> tuple[str, ...]:
     if code != ALL_DISTRICTS:
         return (code,)
-    return tuple(sorted(data.districts.loc[data.districts["leap"], "district_code"]))
+    return tuple(sorted(data.districts.loc[data.districts["treated"], "district_code"]))
 
 
 def _question(data: StudyData, series: LongSeries, spec: Spec, treated: tuple[str, ...]) -> Question:

@@ -43,7 +43,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import ATTENDANCE, primary_outcome
+from leapstudy.study.rollout.written_plan import ATTENDANCE, planned_margins, primary_outcome, require_one_question
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -99,6 +99,7 @@ class Measured:
     outcomes: pd.DataFrame | None = None
     planned: str = ATTENDANCE
     primary_control: AdjustedEffect | None = None
+    margins: tuple[float, float] | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         outcome_effects(data, sets, settings, planned),
         planned,
         None if drawn else control_effect(data, rules, settings, planned),
+        planned_margins(),
     )
 
 
@@ -149,6 +151,7 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     lottery = lottery_of(settings)
     if lottery is None:
         return None
+    require_one_question(planned, settings)
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
     outcomes = lottery_outcomes(data, lottery, planned)
     return lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
@@ -288,7 +291,15 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         outcomes=others,
         planned=measured.planned,
         primary=primary,
+        margin_pp=_margin(measured, lottery is not None, primary is not None),
     )
+
+
+def _margin(measured: Measured, drawn: bool, primary: bool) -> float | None:
+    """Return the plan's margin for what leads, see `planned_margins`; it is of no other outcome than the primary."""
+    if measured.margins is None or not (drawn or primary or measured.planned == ATTENDANCE):
+        return None
+    return measured.margins[drawn]
 
 
 def _led_by(

@@ -182,6 +182,8 @@ class StudentAnswer:
         The outcome that the plan names as primary.
     primary : PrimaryAnswer or None
         Of all districts together only, where that is not attendance and nobody drew lots.
+    margin_pp : float or None
+        Smallest size of the effect that leads that would matter by the frozen plan, points; None where no plan says so.
     """
 
     code: str
@@ -201,6 +203,7 @@ class StudentAnswer:
     outcomes: pd.DataFrame | None = None
     planned: str = "attendance"
     primary: PrimaryAnswer | None = None
+    margin_pp: float | None = None
 
     @property
     def leading(self) -> Estimate | None:

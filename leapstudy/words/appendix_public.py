@@ -16,6 +16,7 @@ from leapstudy.data.names import (
     unit_nouns,
 )
 from leapstudy.did.contrasts import event_time
+from leapstudy.evidence.power import PART_ASSUMPTION
 from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
 from leapstudy.words.bounds import bound_words
 from leapstudy.words.reading import at, evidence_at
@@ -270,7 +271,8 @@ def reach(source: Source) -> Answer:
         return source.absent("power")
     detects = source.say("detects_nothing") if r.mde is None else source.say("detects", half=r.half or 0)
     caption = "Published effects beside what can be detected, points"
-    return source.say("reach", detects=detects), headed(pd.DataFrame(published), PUBLISHED, caption)
+    part = PART_ASSUMPTION if r.of_part else ""
+    return source.say("reach", detects=detects, part=part), headed(pd.DataFrame(published), PUBLISHED, caption)
 
 
 def together(source: Source) -> Answer:

@@ -215,6 +215,8 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
     if not reading.coverage or not reading.effect.bounded or reading.verdict.kind == "placebo":
         return (average,)
+    if reading.of_part:
+        return average, say["days_part"]
     if reading.days_refusal:
         return average, say["days_impossible"]
     visited, key = days.times(1 / reading.coverage), "days_visited_district" if reading.single else "days_visited"
@@ -285,6 +287,8 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
     if reading.implied is not None:
         low, high = map(number, reading.implied)
         sentences.append(say["overturn_implied"].format(low=low, high=high))
+        if reading.of_part:
+            sentences.append(say["overturn_part"])
         if reading.excluded:
             sentences.append(say["overturn_excluded"].format(excluded=reading.excluded, n=reading.n_published))
     return sentences
@@ -295,6 +299,8 @@ def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
         return (say["cost_no_days"],)
     if f"cost_{found}" in say:
         return (say[f"cost_{found}"],)
+    if reading.of_part:
+        return (say["cost_part"],)
     if reading.effect.includes_zero:
         return (say["cost_refused"],)
     if found == "negative":

@@ -141,6 +141,11 @@ class Reading:
         return self.n_treated == 1 and self.track == "public"
 
     @property
+    def of_part(self) -> bool:
+        """Whether the outcome counts a group of students only, of whom nobody published how many were visited."""
+        return study_names().of_part(self.outcome)
+
+    @property
     def drawn(self) -> bool:
         """Whether lots decided which units started, and this comparison is the lottery's."""
         return self.p_method == LOTTERY

@@ -10,7 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from leapstudy.cli import main
-from leapstudy.data import leap_districts, load_study
+from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.study.public import study_all, study_district
@@ -226,7 +226,7 @@ def _leads_to_answers(study, monkeypatch, capsys):
     code, told = _run(monkeypatch, capsys, "--study", study, "check")
     assert code == 0 and "Every step is done" in told, told
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
-    for answer in (study_all(robust=False), study_district(leap_districts(load_study().districts)[0].slug)):
+    for answer in (study_all(robust=False), study_district(treated_districts(load_study().districts)[0].slug)):
         result = jsonable({**answer.parts, "made": {}})
         texts = [point.answer for point in checklist(result)]
         texts += [part.text for part in plain_page(read_result(result)).sections]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.data import find_district, leap_districts, load_facts, load_study
+from leapstudy.data import find_district, load_facts, load_study, treated_districts
 from leapstudy.data.describe import edition_differences, raw_means
 from leapstudy.data.raw import read_bytes
 
@@ -34,9 +34,9 @@ def _rate(study, code, year, edition="2022-23"):
 
 
 def test_fifteen_districts_have_leap_and_nineteen_alliance_districts_do_not(study):
-    assert study.districts["leap"].sum() == 15 and len(study.districts) == 200
-    assert (study.districts["alliance"] & ~study.districts["leap"]).sum() == 19
-    assert (study.districts.query("drg == 'I'")["leap"]).all() and (study.districts["drg"] == "I").sum() == 7
+    assert study.districts["treated"].sum() == 15 and len(study.districts) == 200
+    assert (study.districts["alliance"] & ~study.districts["treated"]).sum() == 19
+    assert (study.districts.query("drg == 'I'")["treated"]).all() and (study.districts["drg"] == "I").sum() == 7
 
 
 def test_codes_are_text_of_seven_characters_everywhere(study):
@@ -103,7 +103,7 @@ def test_the_ledger_adds_up(study):
 def test_raw_means_are_means_of_complete_districts(study):
     means = raw_means(study).set_index(["group", "year"])
     assert means.loc[("alliance", "2019-20"), "n_districts"] == 19
-    codes = study.districts.query("alliance and not leap")["district_code"]
+    codes = study.districts.query("alliance and not treated")["district_code"]
     by_hand = 100 * pd.concat([_rate(study, code, "2021-22") for code in codes]).mean()
     assert means.loc[("alliance", "2021-22"), "rate_pct"] == pytest.approx(by_hand, abs=1e-12)
 
@@ -153,7 +153,7 @@ def test_an_unknown_district_gets_a_suggestion(study, key, words):
 
 def test_slugs_are_unique_and_the_treated_have_theirs(study):
     assert study.districts["slug"].is_unique
-    slugs = " ".join(item.slug for item in leap_districts(study.districts))
+    slugs = " ".join(item.slug for item in treated_districts(study.districts))
     assert slugs == (
         "bridgeport crec danbury east-hartford hartford manchester meriden new-britain new-haven new-london norwich "
         "stamford torrington waterbury windham"

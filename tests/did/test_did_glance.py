@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data import leap_districts
+from leapstudy.data import treated_districts
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, placements
@@ -29,7 +29,7 @@ def test_a_glance_is_the_whole_answers_own_row(study, spec):
 
 
 def test_a_glance_at_all_is_the_pooled_row(study, pooled):
-    codes = [item.code for item in leap_districts(study.districts)]
+    codes = [item.code for item in treated_districts(study.districts)]
     assert glance(study, codes, Spec()).main == pooled.main
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data import leap_districts, load_facts
+from leapstudy.data import load_facts, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.pooling.pool import (
     caterpillar_table,
@@ -28,7 +28,7 @@ SCHOOLS_SE = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 
 @pytest.fixture(scope="module")
 def leap(study):
-    codes = [item.code for item in leap_districts(study.districts)]
+    codes = [item.code for item in treated_districts(study.districts)]
     return build_sample(study, Spec(), codes)
 
 

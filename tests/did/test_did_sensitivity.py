@@ -26,7 +26,7 @@ HARTFORD, EAST_HARTFORD, CREC = "0640011", "0430011", "2410014"
 
 @pytest.fixture(scope="module")
 def everyone(study):
-    return list(study.districts.query("leap")["district_code"])
+    return list(study.districts.query("treated")["district_code"])
 
 
 @pytest.fixture(scope="module")

@@ -45,9 +45,9 @@ def test_units_of_different_starts_are_read_in_years_since_their_own(study):
 
 
 def test_a_unit_that_starts_later_is_no_comparison_and_has_its_own_years(study):
-    flags = study.districts["leap"] | (study.districts["district_code"] == "0020011")
+    flags = study.districts["treated"] | (study.districts["district_code"] == "0020011")
     later = dataclasses.replace(
-        study, starts={**study.starts, "0020011": "2022-23"}, districts=study.districts.assign(leap=flags)
+        study, starts={**study.starts, "0020011": "2022-23"}, districts=study.districts.assign(treated=flags)
     )
     assert "0020011" in comparison_codes(study, "alliance")
     assert "0020011" not in comparison_codes(later, "alliance")

@@ -19,7 +19,7 @@ CHRONIC_YEARS = tuple(school_year(first) for first in range(2011, 2020))
 
 @pytest.fixture(scope="module")
 def pooled(study):
-    return build_sample(study, Spec(), list(study.districts.query("leap")["district_code"]), ATTENDANCE_YEARS)
+    return build_sample(study, Spec(), list(study.districts.query("treated")["district_code"]), ATTENDANCE_YEARS)
 
 
 def test_the_coefficients_are_those_of_a_regression_with_year_dummies(pooled):
@@ -71,7 +71,7 @@ def test_chronic_absence_has_nine_years_before_the_program(study):
 
 @pytest.mark.parametrize(("comparison", "published"), [("alliance", 0.82), ("others", 0.66)])
 def test_the_rebound_without_leap_is_the_published_share_of_the_fall(study, comparison, published):
-    codes = list(study.districts.query("leap")["district_code"])
+    codes = list(study.districts.query("treated")["district_code"])
     found = rebound(
         build_sample(study, Spec(comparison=comparison), codes, YEARS),
         dict(zip(study.districts["district_code"], study.districts["district"], strict=True)),

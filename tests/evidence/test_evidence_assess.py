@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.data import leap_districts, load_facts
+from leapstudy.data import load_facts, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import assess_row
@@ -42,7 +42,7 @@ def figures(study):
 
 
 def _assess(study, figures, row=ROW, **change):
-    treated = [row.district_code] if row.n_treated == 1 else [item.code for item in leap_districts(study.districts)]
+    treated = [row.district_code] if row.n_treated == 1 else [item.code for item in treated_districts(study.districts)]
     given = {
         "treated": treated,
         "spec": Spec(),

@@ -11,15 +11,15 @@ HARTFORD, DANBURY = "0640011", "0340011"
 
 
 def _leap(study):
-    return list(study.districts.loc[study.districts["leap"], "district_code"])
+    return list(study.districts.loc[study.districts["treated"], "district_code"])
 
 
 def test_pooled_alliance_row_equals_the_long_way(study):
     row = baseline_equivalence(study, _leap(study), Spec(comparison="alliance"))[0]
     last = study.chronic[study.chronic["year"] == "2019-20"].set_index("district_code")["percent"]
     flags = study.districts.set_index("district_code")
-    treated = [last[code] for code in flags.index if flags["leap"][code]]
-    group = [last[code] for code in flags.index if flags["alliance"][code] and not flags["leap"][code]]
+    treated = [last[code] for code in flags.index if flags["treated"][code]]
+    group = [last[code] for code in flags.index if flags["alliance"][code] and not flags["treated"][code]]
     p, q = sum(treated) / 1500, sum(group) / 1900
     assert (row.n_treated, row.n_comparison, row.yardstick) == (15, 19, COX)
     assert row.index == pytest.approx((np.log(p / (1 - p)) - np.log(q / (1 - q))) / 1.65, rel=1e-12)

@@ -63,8 +63,8 @@ def test_the_main_figure_is_traced_by_hand(study, rows):
     )
     change = 100 * (wide["2021-22"] - (wide["2019-20"] + wide["2020-21"]) / 2)
     districts = study.districts.set_index("district_code")
-    treated = change[districts.index[districts["leap"]]]
-    comparison = change[districts.index[districts["alliance"] & ~districts["leap"]]]
+    treated = change[districts.index[districts["treated"]]]
+    comparison = change[districts.index[districts["alliance"] & ~districts["treated"]]]
     assert rows.loc[("alliance", *MAIN), "estimate_pp"] == pytest.approx(
         np.mean(treated) - np.mean(comparison), abs=1e-12
     )

@@ -7,7 +7,7 @@ from io import BytesIO
 from PIL import Image, ImageColor
 
 from leapstudy.core import paths
-from leapstudy.data import leap_districts, load_study
+from leapstudy.data import load_study, treated_districts
 from leapstudy.figures import frame, palette
 from leapstudy.figures.picture import png
 from leapstudy.figures.plain import answer_chart
@@ -20,7 +20,7 @@ LIMIT = 4_000_000
 
 
 def test_a_district_takes_its_fifteenth_of_four_megabytes(tmp_path):
-    folder, count = tmp_path / "east-hartford", len(leap_districts(load_study().districts))
+    folder, count = tmp_path / "east-hartford", len(treated_districts(load_study().districts))
     folder.mkdir()
     study_district("east-hartford").save(str(folder / "result.json"))
     notebook = paths.notebooks() / "10_district.ipynb"  # as it is kept: executed, with every figure, for this district

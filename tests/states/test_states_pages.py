@@ -5,11 +5,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import commands_in
 
 from leapstudy.core import paths
 
@@ -50,12 +50,7 @@ def workspace(request, tmp_path):
     for name in ("params/students.yml", "params/simulation.yml", "requirements.lock"):
         shutil.copy(own / name, root / name)
     env = {**os.environ, "LEAPSTUDY_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "leapstudy", *arguments]
-        return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
-
-    return request.param, root, command
+    return request.param, root, commands_in(env)
 
 
 def test_every_page_is_made_and_says_whose_it_is(workspace):

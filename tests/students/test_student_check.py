@@ -15,7 +15,6 @@ from leapstudy.students.handle import clean_panel
 from leapstudy.students.readers import open_panel
 from leapstudy.students.rules import PANEL_RULES, VISIT_RULES
 from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.students.simulate.dirt import ELSEWHERE
 
 RATES = {
     "over_by_two": 0.004,
@@ -29,7 +28,7 @@ RATES = {
     "stopped_feed": 0.02,
 }
 CONFIG = load_config().with_changes(districts={"0640011": 900, "1510011": 1300, "2410014": 500}, dirt=RATES)
-KNOWN = (*CONFIG.districts, ELSEWHERE)
+KNOWN = (*CONFIG.districts, CONFIG.wrong_codes.elsewhere)
 ROW = {
     "student": "~Paaaaaaaaaa",
     "district_code": "0640011",

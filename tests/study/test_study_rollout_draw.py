@@ -38,7 +38,8 @@ def own(tmp_path, monkeypatch):
     def choices(**changes: object) -> Rollout:
         path = root / "params" / "rollout.yml"
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        path.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
+        whatever = {"question": "Do home visits bring students to school?"}  # names no outcome, so that any may lead
+        path.write_text(yaml.safe_dump({**content, **whatever, **changes}, sort_keys=False), encoding="utf-8")
         return load_rollout()
 
     return root, choices

@@ -1,23 +1,33 @@
 """A plan that names chronic absence as primary: verdict, first sentence, first picture, rows and pages follow it."""
 
 import json
+import re
 import shutil
 
 import pytest
+from bs4 import BeautifulSoup
 from own_files import change_yaml
+from site_factory import DAY, student_run
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.figures import students_leading
+from leapstudy.site.build import build_site
 from leapstudy.students.simulate import default_simulation
+from leapstudy.study.result import load_result
+from leapstudy.study.rollout.choices import load_rollout
+from leapstudy.study.rollout.written_plan import check_rollout, freeze
 from leapstudy.study.student_lottery import OFFER
 from leapstudy.study.student_outcomes import ESTIMATOR, NOT_MET
 from leapstudy.study.student_results import PreTrend, PrimaryAnswer
 from leapstudy.study.students import primary_verdict, study_students
 from leapstudy.words import findings_students as words
+from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, plain_page
 from leapstudy.words.reading import read_result
 
+QUESTION = "Do home visits lower chronic absence of students who miss 10% or more of their days?"
 DISTRICTS = {"0640011": 1500, "0770011": 1000}
 
 
@@ -26,7 +36,7 @@ def _workspace(root):
     for name in ("data/raw", "params"):
         shutil.copytree(real / name, root / name)
     shutil.copy(real / "requirements.lock", root)
-    change_yaml(root / "params" / "rollout.yml", outcome="chronic_absence")
+    change_yaml(root / "params" / "rollout.yml", outcome="chronic_absence", question=QUESTION)
     more = {"visits__completed": 0.6, "seed": 7}  # enough who were not met to be shown
     change_yaml(
         root / "params" / "simulation.yml", districts=DISTRICTS, school_size=60, effect__null_district=False, **more
@@ -64,6 +74,30 @@ def test_a_fall_of_chronic_absence_is_the_gain_and_attendance_may_forbid_to_clai
     assert primary_verdict(PrimaryAnswer(fall, control), zero, zero, PreTrend(0.001, 0.2, 6)).kind == "failed_placebo"
 
 
+def test_a_promise_of_another_outcome_than_the_primary_is_refused(tmp_path, monkeypatch):
+    _workspace(tmp_path)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    change_yaml(tmp_path / "params" / "students.yml", draw="draw.csv", rollout={"promised": "attendance in a year"})
+    with pytest.raises(BadInput, match="names attendance, but chronic absence is the primary outcome"):
+        check_rollout()
+    change_yaml(tmp_path / "params" / "students.yml", rollout={})
+    check_rollout()
+    change_yaml(tmp_path / "params" / "rollout.yml", question="Do home visits raise attendance?")
+    with pytest.raises(BadInput, match="names attendance, but chronic absence is the primary outcome"):
+        load_rollout()
+
+
+def _site(out, *studies):
+    """Build the pages of studies; return the words of the index's caption, and of every point of each appendix."""
+    runs = [student_run(out, study) for study in studies]
+    build_site(out, runs, DAY)
+    caption = BeautifulSoup((out / "index.html").read_text(encoding="utf-8"), "lxml").caption.get_text()
+    points = [checklist(load_result(out / run["slug"] / "result.json")) for run in runs]
+    odd = [item.title for each in points for item in each if re.search(r"\bnan\b|None\b|\binf\b", item.answer)]
+    assert not odd, odd
+    return caption, [{item.title: item.answer for item in each} for each in points]
+
+
 def _reading(study, folder):
     study.save(str(folder / "result.json"))
     return read_result(json.loads((folder / "result.json").read_text(encoding="utf-8")))
@@ -80,7 +114,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert first.estimate_pp < 0 and {row.role for row in others} == {"sensitivity", "placebo"}
     assert ("chronic_absence", ESTIMATOR) not in {(row.outcome, row.estimator) for row in others}
     assert study.verdict.estimate_pp == first.estimate_pp
-    assert words.answer(study).startswith(words.TEXTS["primary_verdicts"][study.verdict.kind].format(name=study.name))
+    assert words.answer(study).startswith(words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
     assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
     reading = _reading(study, tmp_path)
@@ -93,6 +127,10 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert "answered for all districts together only" in words.answer(district)
     told = plain_page(_reading(district, tmp_path))
     assert "attendance" in told.title and "The plan names chronic absence as primary" in told.text
+    caption, (together, one) = _site(tmp_path / "site", study, district)
+    assert "of attendance, of all districts together of chronic absence" in caption
+    assert "The plan's primary outcome is chronic absence" in " ".join(together.values())
+    assert "The plan's primary outcome is" not in " ".join(one.values())
 
 
 @pytest.mark.slow
@@ -106,7 +144,10 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     change_yaml(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     default_simulation()
+    plan = freeze(load_rollout(), "")["choices"]["budget"]
     study = study_students("all-districts")
+    assert study.answer.margin_pp == plan["matters_pp"] * plan["met"] == 3.4
+    assert "3.40 points either way, the margin that the frozen plan names" in words.power(study)
     first, *others = study.answer.estimates
     assert (first.outcome, first.estimator, first.role) == ("chronic_absence", OFFER, "main")
     assert "main" not in {row.role for row in others}
@@ -115,3 +156,8 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     assert students_leading.answer(study).title.startswith("Chronic absence of students who were offered visits by lot")
     page = {section.key: section.text for section in plain_page(_reading(study, tmp_path)).sections}
     assert page["answer"].startswith("Chronic absence of students who were offered visits by lot fell")
+    told = QUESTION.rstrip("?")
+    assert told in page["answer"] and told in words.answer(study) and "raise attendance" not in " ".join(page.values())
+    caption, (together,) = _site(tmp_path / "site", study)
+    assert "Effects in percentage points of chronic absence;" in caption
+    assert "being offered visits by lot on chronic absence (intention-to-treat)" in " ".join(together.values())

@@ -94,6 +94,7 @@ STUDENTS = result(row(7.0, 6.0, 8.0, track="students", district="Hartford School
 ALL = {
     **FIXTURES,
     "single period": SINGLE_PERIOD,
+    "part of the students": result(row(-0.34, -1.28, 0.60, outcome="attendance_rate_high_needs")),
     "one district": result(row(0.7, -1.6, 3.2, **ONE)),
     "students": STUDENTS,
 }
@@ -338,6 +339,17 @@ def test_an_impossible_ratio_is_refused_with_its_reason():
 
 def test_a_districts_coverage_is_said_to_be_that_of_all():
     assert "Nobody published how many students were visited here" in section(ALL["one district"], "days")
+
+
+def test_an_effect_on_a_group_of_students_is_not_divided_by_the_coverage_of_all():
+    part = {"outcome": "attendance_rate_high_needs"}
+    content = result(row(1.2, 0.6, 1.8, **part), cost=COST)
+    assert "how many of the students counted here" in section(content, "days")
+    assert "in 100 students were visited" not in section(content, "days")
+    assert "nobody published how much of the money" in section(content, "cost") and "$" not in section(content, "cost")
+    null = result(row(-0.34, -1.28, 0.60, **part))
+    assert "takes the share of all students" in section(null, "overturn")
+    assert "takes the share of all students" not in section(FIXTURES["imprecise_null"], "overturn")
 
 
 def test_an_unknown_comparison_is_an_error():

@@ -10,6 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from leapstudy.batch.job import read_cells
 from leapstudy.core import paths
+from leapstudy.evidence.power import PART_ASSUMPTION
 from leapstudy.site.pages import appendix_html, plain_html, report_html
 from leapstudy.study.result import load_result
 
@@ -51,3 +52,6 @@ def test_every_cell_and_page_works_at_the_edges(district, asked, tmp_path, capsy
     for text in (*said, capsys.readouterr().out):
         plain = PICTURES.sub(" ", text)
         assert not UNSAID.search(plain), UNSAID.sub(r">>>\g<0><<<", plain)
+    of_part = asked.get("outcome") == "attendance_rate_high_needs"  # the share visited is known of all students only
+    assert any(PART_ASSUMPTION.strip() in text for text in said) == of_part
+    assert any("nobody published how many of these were" in text for text in said) == of_part

@@ -106,6 +106,13 @@ class Remote(Part):
     shift: float
 
 
+class WrongCodes(Part):
+    """Codes that spoilt rows are given: of a district `elsewhere` in the state, and of none at all."""
+
+    elsewhere: str
+    nowhere: str
+
+
 class SimulationConfig(Part):
     """Everything the generator needs; equal configurations give equal rows."""
 
@@ -120,6 +127,7 @@ class SimulationConfig(Part):
     effect: Effect
     attrition: Attrition
     remote: Remote
+    wrong_codes: WrongCodes
     dirt: dict[DirtKind, float]
 
     @model_validator(mode="after")

@@ -5,48 +5,46 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from leapstudy.students.simulate.config import DirtKind
+from leapstudy.students.simulate.config import DirtKind, WrongCodes
 
-Spoil = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
-ELSEWHERE = "0020011"
-NOWHERE = "9999999"
+Spoil = Callable[[pd.DataFrame, np.random.Generator, WrongCodes], pd.DataFrame]
 
 
 def _over(low: int, high: int) -> Spoil:
-    def spoil(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    def spoil(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
         return rows.assign(days_attended=rows["days_enrolled"] + rng.integers(low, high + 1, len(rows)))
 
     return spoil
 
 
-def _zero_membership(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _zero_membership(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     return rows.assign(days_enrolled=0, days_attended=0)
 
 
-def _repeated(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _repeated(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     shorter = rows["days_enrolled"] - 3
     copies = rows.assign(days_enrolled=shorter, days_attended=rows["days_attended"].clip(upper=shorter))
     return pd.concat([rows, copies])
 
 
-def _conflicting(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _conflicting(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     other = rows["days_attended"] - 1
     return pd.concat([rows, rows.assign(days_attended=other.where(other >= 0, 1))])
 
 
-def _two_districts(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _two_districts(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     there = rows["days_attended"].clip(upper=2)
     here = rows.assign(days_enrolled=rows["days_enrolled"] - 2, days_attended=rows["days_attended"] - there)
     here["days_attended"] = here["days_attended"].clip(upper=here["days_enrolled"])
-    return pd.concat([here, rows.assign(district_code=ELSEWHERE, days_enrolled=2, days_attended=there)])
+    return pd.concat([here, rows.assign(district_code=wrong.elsewhere, days_enrolled=2, days_attended=there)])
 
 
-def _lost_zeros(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _lost_zeros(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     return rows.assign(district_code=rows["district_code"].str.lstrip("0"))
 
 
-def _unknown_district(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    return rows.assign(district_code=NOWHERE)
+def _unknown_district(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
+    return rows.assign(district_code=wrong.nowhere)
 
 
 ROW_SPOILERS: dict[DirtKind, Spoil] = {
@@ -71,7 +69,7 @@ def _stop_feeds(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> t
 
 
 def spoil(
-    rows: pd.DataFrame, rates: dict[DirtKind, float], seed: list[int]
+    rows: pd.DataFrame, rates: dict[DirtKind, float], wrong: WrongCodes, seed: list[int]
 ) -> tuple[pd.DataFrame, dict[DirtKind, int]]:
     """Return the rows with faults, and how many rows were spoilt by kind; no row is spoilt twice.
 
@@ -81,6 +79,8 @@ def spoil(
         Clean rows as made by `student_months`; not changed.
     rates
         Share of rows by kind of fault.
+    wrong
+        Codes of districts that are not a row's own.
     seed
         What the choice of rows depends on.
     """
@@ -98,6 +98,6 @@ def spoil(
             wanted = 0
         chosen, free = free[:wanted], free[wanted:]
         counts[kind] = len(chosen)
-        parts.append(change(rows.iloc[chosen], rng))
+        parts.append(change(rows.iloc[chosen], rng, wrong))
     untouched = rows[stopped | np.isin(np.arange(len(rows)), free)]
     return pd.concat([untouched, *parts], ignore_index=True), counts

@@ -135,7 +135,9 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
         _parquet(files.outcomes, OUTCOMES) as add_outcomes,
     ):
         for number, block in enumerate(simulate(config)):
-            rows, counts = spoil(student_months(block, config), config.dirt, [config.seed, 4, number])
+            rows, counts = spoil(
+                student_months(block, config), config.dirt, config.wrong_codes, [config.seed, 4, number]
+            )
             add_rows(rows)
             add_visits(visit_log(block, config))
             add_outcomes(outcome_rows(block, config, block.absent))

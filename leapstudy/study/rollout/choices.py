@@ -21,7 +21,26 @@ MONTHS = (
     "months_after counts school months of students: name it where track is students, and leave it empty where it is "
     "units, whose outcomes are of whole school years"
 )
+NAMED = ("attendance", "chronic absence")
+"""Outcomes that a question may name."""
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def two_questions(question: str, outcome: str) -> str:
+    """Return what is wrong with a question that names one outcome where another is primary; empty where nothing is.
+
+    Examples
+    --------
+    >>> two_questions("Do visits raise attendance?", "attendance_rate")
+    ''
+    >>> two_questions("Do visits raise attendance?", "chronic_absence")[:44]
+    'the question names attendance, but chronic a'
+    """
+    primary = outcome.replace("_", " ")
+    named = [name for name in NAMED if name in question.lower()]
+    if not named or any(name in primary for name in named):
+        return ""
+    return f"the question names {' and '.join(named)}, but {primary} is the primary outcome: ask about {primary} alone"
 
 
 class StudentRule(Part):
@@ -94,6 +113,8 @@ class Rollout(Part):
         sizes = list(self.phases.values())
         if self.track == "students":
             check_option("outcome of students", self.outcome, Outcome)
+        if told := two_questions(self.question, self.outcome):
+            raise ValueError(told)
         if (self.track == "students") == (self.months_after is None):
             raise ValueError(MONTHS)
         if WAITING in self.phases:

@@ -14,7 +14,7 @@ from leapstudy.evidence.plan import PlanAge, age, plan_hash
 from leapstudy.students.eligible import months
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
-from leapstudy.study.rollout.choices import Rollout
+from leapstudy.study.rollout.choices import Rollout, promised, two_questions
 from leapstudy.study.rollout.eligibility import rates, students_before
 from leapstudy.study.rollout.records import draws
 
@@ -105,13 +105,21 @@ def check_rollout() -> None:
     Raises
     ------
     BadInput
-        As `load_rollout`, `plan_for`, `records.draws`, `require_table`: a frozen plan and the choices may not differ,
-        and the primary outcome must be among those that the files hold.
+        As `load_rollout`, `plan_for`, `records.draws`, `require_table`, `require_one_question`: a frozen plan and the
+        choices may not differ, and the primary outcome must be among those that the files hold.
     """
     if (paths.params() / choices.FILE).is_file():
         plan_for(choices.load_rollout())
     draws()
-    require_table(primary_outcome(), load_settings())
+    settings = load_settings()
+    require_table(primary_outcome(), settings)
+    require_one_question(primary_outcome(), settings)
+
+
+def require_one_question(primary: str, settings: StudentSettings) -> None:
+    """Refuse a promise, quoted on the pages of a draw, of another outcome than the one that leads them."""
+    if settings.draw and (told := two_questions(promised(settings.rollout)[1], primary)):
+        raise BadInput(f"What was promised beforehand (params/students.yml or params/rollout.yml): {told}.")
 
 
 def require_table(primary: str, settings: StudentSettings) -> None:
@@ -142,6 +150,18 @@ def primary_outcome() -> str:
         if chosen.track == "students":
             return chosen.outcome
     return ATTENDANCE
+
+
+def planned_margins() -> tuple[float, float] | None:
+    """Return the smallest effect of the primary outcome that would matter, points; None where no plan was frozen.
+
+    On a visited student, and on the average of all offered, of whom the share `met` are visited.
+    """
+    plan = kept_plan()
+    if not plan or plan["choices"]["track"] != "students":
+        return None
+    budget = plan["choices"]["budget"]
+    return budget["matters_pp"], budget["matters_pp"] * budget["met"]
 
 
 def plan_for(chosen: Rollout) -> dict[str, Any]:
