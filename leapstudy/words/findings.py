@@ -41,7 +41,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import SMALL_PP, Kind, Verdict
+from leapstudy.evidence.verdict import SMALL_PP, WIDE_PP, Kind, Verdict
 from leapstudy.study.public import Study
 
 LINE = 100
@@ -64,6 +64,7 @@ VERDICTS: dict[Kind, str] = {
     "placebo": "This contrast lies before the program, where zero is expected.",
 }
 """The verdict in one sentence, the same wherever a notebook says it; see `verdict_words`."""
+TOO_WIDE = f"The interval is so wide that it says nothing: {WIDE_PP:g} points either way are inside."
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
@@ -151,7 +152,8 @@ def verdict_words(verdict: Verdict, outcome: str) -> str:
     """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
     small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
     gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
-    return VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+    told = VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+    return f"{told} {TOO_WIDE}" if verdict.wide else told
 
 
 def answer(study: Study) -> Finding:

@@ -352,6 +352,17 @@ def test_an_effect_on_a_group_of_students_is_not_divided_by_the_coverage_of_all(
     assert "takes the share of all students" not in section(FIXTURES["imprecise_null"], "overturn")
 
 
+def test_a_range_with_effects_of_every_size_inside_says_nothing():
+    assert "so wide that it says nothing" in section(result(row(0.2, -27.0, 55.8)), "answer")
+    assert "so wide" not in section(result(row(0.2, -4.9, 55.8)), "answer")
+
+
+def test_one_treated_unit_is_one_where_all_are_told_of():
+    content = result(row(0.2, -1.0, 1.4, n_treated=1))
+    told = text(content)
+    assert "in the one LEAP district?" in told and "its one district then" in told and "1 districts" not in told
+
+
 def test_an_unknown_comparison_is_an_error():
     with pytest.raises(BadInput, match="Legal: alliance"):
         plain_page(read_result(result(row(1.0, 0.2, 1.8, comparison="neighbors"))))
