@@ -66,7 +66,7 @@ def test_few_labelings_bound_the_p_value_from_below(seed):
     changes = np.random.default_rng(seed).normal(size=7)
     changes[:2] += 50
     far = shuffled(changes[:2], changes[2:], seed)
-    assert far.floor == 1 / 21 and far.p_value == pytest.approx(1 / 21, abs=0.006) and far.p_value >= far.floor
+    assert far.floor == 1 / 21 and far.p_value == pytest.approx(1 / 21, abs=0.01) and far.p_value >= far.floor
     two = shuffled_starts(np.stack([changes, changes]), np.array([0, 1]), seed)
     assert two.floor == 1 / 42 and two.p_value >= two.floor
     assert shuffled(changes[:2], changes[2:5], seed).floor == 0.1  # no test of 2 against 3 can reject at 5%
