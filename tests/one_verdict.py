@@ -12,7 +12,7 @@ from leapstudy.words.plain_page import LANGUAGES, plain_page
 from leapstudy.words.reading import has_answer, read_result
 
 HIDDEN = re.compile(r"<(script|style|svg)\b.*?</\1>|base64,[A-Za-z0-9+/=]+|<[^>]+>", re.DOTALL)
-UNSAID = re.compile(r"(?<![\w.])(?:nan|None|inf|NaT)(?!\w)|[−-]0\.0+(?!\d)|Traceback")
+UNSAID = re.compile(r"(?<![\w.=])(?:nan|None|inf|NaT)(?!\w)|[−-]0\.0+(?!\d)|Traceback")
 PAGES = {"en": "plain.html", "es": "plain.es.html"}
 
 
