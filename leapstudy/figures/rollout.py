@@ -11,7 +11,7 @@ from leapstudy.figures.frame import axes, frame, styled, text_width
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE
 from leapstudy.study.rollout.scenarios import Design
 from leapstudy.words import rollout as words
-from leapstudy.words.findings import Finding
+from leapstudy.words.sentences import Finding
 
 ROW = 0.34
 """Inches of one scenario."""

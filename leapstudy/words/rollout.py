@@ -2,7 +2,7 @@
 
 from leapstudy.core.phrases import counted, number, percent
 from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
-from leapstudy.words.findings import Finding
+from leapstudy.words.sentences import Finding
 
 OUTCOMES = {"attendance": "attendance", "chronic_absence": "chronic absence"}
 LARGEST = 100.0

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
+from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.words import plain_page as plain
+from leapstudy.words.findings import verdict_words
 from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page
 from leapstudy.words.reading import read_result
 
@@ -372,3 +374,9 @@ def test_an_unknown_comparison_is_an_error():
 def test_a_sentence_that_begins_with_the_program_begins_with_a_capital():
     said = plain._catalog("en", "the visits", "school", "schools")["question_pooled"]
     assert said.startswith("The visits sent staff") and "in its {n_treated} schools" in said
+
+
+def test_the_notebook_says_of_a_wide_interval_what_the_page_says():
+    told = verdict_words(decide(0.2, -27.0, 55.8, 0.9), "attendance_rate")
+    assert told.endswith("so wide that it says nothing: 5 points either way are inside.")
+    assert "so wide" not in verdict_words(decide(0.2, -4.9, 55.8, 0.9), "attendance_rate")
