@@ -1,5 +1,6 @@
 """Exhibits of a rollout at both widths: with an effect that would be found, and with none; SIMULATED stands on them."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -28,3 +29,12 @@ def test_pictures_of_a_rollout_are_whole_and_marked(made, width):
     for item in [*pictures, figures.scenarios(nothing, width)]:
         assert overlaps(item.figure) == []
     assert "No scenario within the budget" in figures.scenarios(nothing, width).title
+
+
+def test_a_primary_outcome_that_was_not_tried_and_nothing_to_find_are_drawn(made):
+    _, small = made
+    other = replace(small, chosen=small.chosen.model_copy(update={"outcome": "of_no_scenario"}))
+    assert "attendance" in " ".join(text.get_text() for text in figures.scenarios(other).figure.texts)
+    never = [replace(item, dealt=replace(item.dealt, detectable=math.inf)) for item in small.scenarios]
+    drawn = figures.money(replace(small, scenarios=tuple(never)))
+    assert drawn.figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * small.chosen.budget.matters_pp)
