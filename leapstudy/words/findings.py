@@ -35,7 +35,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import SMALL_PP, Verdict
+from leapstudy.evidence.verdict import SMALL_PP, WIDE_PP, Verdict
 from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
 
@@ -85,7 +85,8 @@ def verdict_words(verdict: Verdict, outcome: str) -> str:
     small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
     gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
     slots = {"gained": gained, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
-    return CATALOG.by("verdicts", verdict.kind, **slots)
+    kind = "too_wide" if verdict.wide else verdict.kind
+    return CATALOG.by("verdicts", kind, wide=f"{WIDE_PP:g}", **slots)
 
 
 def answer(study: Study) -> Finding:
