@@ -43,12 +43,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def pytest_runtest_logstart(nodeid: str, module: list[str] = [""]) -> None:  # noqa: B006
+def pytest_configure() -> None:
+    """Look for cycles among more objects: the engine's expressions are trees of thousands that live for a moment."""
+    gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen() -> None:
     """Take what is loaded before a module out of its collections, which some libraries ask for at every call."""
-    if module[0] != (here := nodeid.partition("::")[0]):
-        module[0] = here
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.permutation import permutation
 from leapstudy.study.door import panel
-from leapstudy.words.findings import LINE, moved, treated_words
+from leapstudy.words.findings import moved, treated_words
+from leapstudy.words.sentences import LINE
 
 
 @dataclass(frozen=True, slots=True)

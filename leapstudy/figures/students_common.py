@@ -13,8 +13,8 @@ from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import frame, label, signed, styled
 from leapstudy.figures.palette import BAND, COMPARISON, INK, OWN, SHADE, SMALL, WIDE
 from leapstudy.study.students import StudentStudy
-from leapstudy.words.findings import Finding
 from leapstudy.words.findings_students import SIMULATED
+from leapstudy.words.sentences import Finding
 
 SINCE = "months since the first visit"
 

@@ -21,7 +21,7 @@ from leapstudy.core.files import sha256_bytes, write_bytes_atomic
 from leapstudy.core.table import text_columns
 from leapstudy.figures.exhibit import PAGE
 from leapstudy.site.sanitize import may_act, sanitize
-from leapstudy.words.findings import LINE
+from leapstudy.words.sentences import LINE
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter

@@ -1,34 +1,28 @@
-"""What each exhibit of the public track shows: one finding, told as title, sentence and alternative text."""
+"""What each exhibit of the public track shows: one finding, told as title, sentence and alternative text.
+
+The sentences are those of `catalog/public.yml`.
+"""
 
 import math
 import textwrap
-from dataclasses import dataclass
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.frames import extremes, records
 from leapstudy.core.phrases import (
-    agree,
-    between,
-    counted,
     interval_words,
     missing,
     number,
-    percent,
-    points,
     probability,
 )
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
-    comparison_words,
     counted_units,
     outcome_words,
     program_name,
     short,
     study_names,
     unit_noun,
-    unit_nouns,
     year_words,
-    years_words,
 )
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
 from leapstudy.did.contrasts import clock_from, event_time
@@ -41,74 +35,13 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import SMALL_PP, Kind, Verdict
+from leapstudy.evidence.verdict import SMALL_PP, WIDE_PP, Verdict
 from leapstudy.study.public import Study
+from leapstudy.words.sentences import LINE, Catalog, Finding
 
-LINE = 100
-"""Characters of a printed line, in a notebook and on a page."""
-ALT_LONGEST = 300
-"""Characters of alternative text: short enough to be heard in one breath."""
-VERDICTS: dict[Kind, str] = {
-    "positive": "These figures show that {outcome} {gained} more, or {lost} less, than chance explains.",
-    "negative": "These figures show that {outcome} {gained} less, or {lost} more, than chance explains.",
-    "precise_null": "These figures show little or no difference: less than {small} either way.",
-    "imprecise_null": "These figures cannot tell an effect from none.",
-    "no_interval": (
-        "These figures cannot tell an effect from none, and the test that leads puts no bounded interval around it."
-    ),
-    "cannot_test": "These figures cannot tell an effect from none: with so few of them no test can reject.",
-    "one_of_many": "Alone this would stand out, but not once all that were looked at are counted.",
-    "failed_placebo": (
-        "The comparison shows a difference where zero is expected, so that no effect can be read from it."
-    ),
-    "placebo": "This contrast lies before the program, where zero is expected.",
-}
-"""The verdict in one sentence, the same wherever a notebook says it; see `verdict_words`."""
+CATALOG = Catalog("public")
 OFTEN = 0.25
 """Share of comparison districts that moved as far, from which a move is called well within theirs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one exhibit shows.
-
-    Attributes
-    ----------
-    title
-        The finding in one clause, as it stands in the picture; no full stop.
-    detail
-        The sentences that give it its uncertainty.
-    value, low, high
-        The number that it is about and its 95% interval, points; None where there is none.
-
-    Examples
-    --------
-    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.", 0.2, -1.0,
-    1.4)
-    >>> str(finding)
-    'Together 0.20 points, not distinguishable from zero. 95% CI -1.00 to 1.40.'
-    """
-
-    title: str
-    detail: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        """Return title and detail as running text."""
-        return f"{self.title}. {self.detail}".strip()
-
-    @property
-    def alt(self) -> str:
-        """The title and as many sentences of the detail as can be heard in one breath."""
-        text = f"{self.title}."
-        for sentence in self.detail.split(". "):
-            longer = f"{text} {sentence.removesuffix('.')}." if sentence else text
-            if len(longer) > ALT_LONGEST:
-                break
-            text = longer
-        return text
 
 
 def say(finding: Finding | str) -> None:
@@ -151,55 +84,59 @@ def verdict_words(verdict: Verdict, outcome: str) -> str:
     """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
     small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
     gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
-    return VERDICTS[verdict.kind].format(gained=gained, lost=lost, small=small, outcome=outcome_words(outcome))
+    slots = {"gained": gained, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
+    kind = "too_wide" if verdict.wide else verdict.kind
+    return CATALOG.by("verdicts", kind, wide=f"{WIDE_PP:g}", **slots)
 
 
 def answer(study: Study) -> Finding:
     """Say the effect with its interval, p-value, placebo and smallest detectable effect in one breath."""
     main, verdict = study.answer.main, study.evidence.verdict
     low, high, _ = leading(study.answer)
-    name = treated_words(study.answer)
-    detail = (
-        f"{outcome_words(main.outcome).capitalize()} in {'the ' if main.n_treated > 1 else ''}{name} changed "
-        f"{moved(main.estimate_pp)} than in {counted_units(main.n_comparison, 'comparison')} "
-        f"({comparison_words(main.comparison)}; {leading_words(study.answer)}). {verdict_words(verdict, main.outcome)} "
-        f"{power_words(study.answer.detectable)} {placebo(study)}"
+    single = main.n_treated == 1
+    return CATALOG.finding(
+        "answer",
+        main.estimate_pp,
+        (low, high),
+        title=district_title(study.answer) if single else best_title(main.estimate_pp, low, high),
+        outcome=outcome_words(main.outcome).capitalize(),
+        name=f"{'' if single else 'the '}{treated_words(study.answer)}",
+        moved=moved(main.estimate_pp),
+        main=main,
+        leading=leading_words(study.answer),
+        verdict=verdict_words(verdict, main.outcome),
+        power=power_words(study.answer.detectable),
+        placebo=placebo(study),
     )
-    title = district_title(study.answer) if main.n_treated == 1 else best_title(main.estimate_pp, low, high)
-    return Finding(title, detail, main.estimate_pp, low, high)
 
 
 def power_words(detectable: Detectable) -> str:
     """Say which effects the test that leads finds in half and in four of five such studies."""
     if not math.isfinite(detectable.mde_pp):
-        return "The test that leads cannot reject here, however large the effect."
-    return (
-        f"An effect of {number(detectable.half_pp)} points would be detected in half of such studies, one of "
-        f"{number(detectable.mde_pp)} points in 80%."
-    )
+        return CATALOG.say("power_none")
+    return CATALOG.say("power", detectable=detectable)
 
 
 def best_title(value: float, low: float | None, high: float | None) -> str:
     """Return an effect and what else fits the data."""
-    head = f"Best estimate of {program_name()}'s effect: {number(value)} points"
     if missing(low) or missing(high):
-        return f"{head}; no range can be put around it"
-    return f"{head}; the data also fit anything from {between(low, high)}"
+        return CATALOG.say("best_open", value=value)
+    return CATALOG.say("best", value=value, ends=(low, high))
 
 
 def district_title(answer: Answer | Glance) -> str:
     """Return how far one district moved beside how far comparison districts move themselves."""
     main, rows = answer.main, answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"].abs()
-    as_far = int((others >= abs(main.estimate_pp) - 1e-12).sum())
+    as_far, n = int((others >= abs(main.estimate_pp) - 1e-12).sum()), len(others)
     if as_far == 0:
-        beside = f"further than any of the {len(others)} moved themselves"
-    elif as_far >= OFTEN * len(others):
-        beside = "well within how far they move themselves"
+        beside = CATALOG.say("district_further", n=n)
+    elif as_far >= OFTEN * n:
+        beside = CATALOG.say("district_within")
     else:
-        beside = f"as far as {as_far} of {len(others)} moved themselves"
+        beside = CATALOG.say("district_as_far", as_far=as_far, n=n)
     much = moved(main.estimate_pp).replace("percentage points", "points")
-    return f"{short(main.district)} moved {much} than comparison {unit_nouns()}, {beside}"
+    return CATALOG.say("district", name=main.district, much=much, beside=beside)
 
 
 def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
@@ -222,13 +159,9 @@ def placebo(study: Study) -> str:
     same = rows[(rows["role"] == "placebo") & (rows["comparison"] == main.comparison)]
     same = same[(same["pre"] != main.pre) | (same["post"] != main.post)]
     if same.empty:
-        return "The contrast that was asked is the placebo itself." if main.role == "placebo" else no_placebo(study)
+        return CATALOG.say("placebo_itself") if main.role == "placebo" else no_placebo(study)
     row = same.iloc[0]
-    return (
-        f"In the years before {program_name()} the same comparison should show no difference; from "
-        f"{years_words(row['pre'])} to {years_words(row['post'])} it shows {number(row['estimate_pp'])} points "
-        f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, {probability(row['p_value'])})."
-    )
+    return CATALOG.say("placebo", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"]))
 
 
 def no_placebo(study: Study) -> str:
@@ -237,53 +170,44 @@ def no_placebo(study: Study) -> str:
     contrasts = clock_from(study_names(), shown.start).contrasts().values()
     needed = {year for item in contrasts if item.role == "placebo" for year in item.years}
     if not needed:
-        return "No placebo is made: the study declares no contrast of years before the program."
+        return CATALOG.say("placebo_undeclared")
     lacking = sorted(needed - set(shown.table["year"]), key=lambda year: event_time(year, shown.start))
-    where = (
-        f"figures of {' and '.join(map(year_words, lacking))} are lacking" if lacking else "too few have its figures"
-    )
-    return f"No placebo could be formed for this comparison: {where}."
+    if not lacking:
+        return CATALOG.say("placebo_few")
+    return CATALOG.say("placebo_lacking", years=" and ".join(map(year_words, lacking)))
 
 
 def could_we_see_it(study: Study) -> Finding:
     """Say how many of the published effects this design could have detected, and how likely the largest was."""
-    power = study.evidence.power
+    power, answer = study.evidence.power, study.answer
     if power is None:
         return _detects_only(study)
-    diluted = [item.diluted_pp for item in power.published]
-    detects = (
-        "can detect no effect, however large"
-        if not math.isfinite(power.mde_pp)
-        else (
-            f"detects effects of {number(power.mde_pp)} points or more, and so could have seen {power.could_see} of "
-            f"{len(diluted)} of them"
-        )
-    )
+    diluted, bounded = [item.diluted_pp for item in power.published], math.isfinite(power.mde_pp)
     largest = max(power.published, key=lambda item: item.diluted_pp)
-    where = (
-        f"in this {unit_noun()}" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    single = answer.main.n_treated == 1
+    return CATALOG.finding(
+        "power_published",
+        power.mde_pp if bounded else None,
+        chance=chance_of(largest.power),
+        where=CATALOG.say("power_one") if single else CATALOG.say("power_all", name=treated_words(answer)),
+        power=power,
+        low=min(diluted),
+        high=max(diluted),
+        detects=CATALOG.say("power_detects", power=power, n=len(diluted)) if bounded else CATALOG.say("power_nothing"),
+        excluded=_excluded_words(power),
+        assumed=COVERAGE_ASSUMPTION + (PART_ASSUMPTION if study_names().of_part(answer.main.outcome) else ""),
     )
-    of_whom = PART_ASSUMPTION if study_names().of_part(study.answer.main.outcome) else ""
-    detail = (
-        f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
-        f"{number(min(diluted))} to {number(max(diluted))} "
-        f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}{of_whom}"
-    )
-    title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
-    return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
 
 
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
-    mde = study.answer.detectable.mde_pp
-    main, unknown = study.answer.main, "How many students were visited is not published."
+    detectable, unknown = study.answer.detectable, CATALOG.say("coverage_unknown")
     if study.evidence.verdict.lower_is_better:
-        unknown = f"No published effect can be held against {outcome_words(main.outcome)}."
-    if not math.isfinite(mde):
-        return Finding("The test that leads can detect no effect here, however large", unknown)
-    title = f"An effect of {number(mde)} points had 4 chances in 5 to show"
-    return Finding(title, f"{power_words(study.answer.detectable)} {unknown}", mde)
+        unknown = CATALOG.say("outcome_unknown", outcome=study.answer.main.outcome)
+    if not math.isfinite(detectable.mde_pp):
+        return CATALOG.finding("detects_none", unknown=unknown)
+    power = power_words(detectable)
+    return CATALOG.finding("detects", detectable.mde_pp, detectable=detectable, power=power, unknown=unknown)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -291,27 +215,22 @@ def _excluded_words(power: PowerBlock) -> str:
     if not power.excluded:
         return ""
     least = min((item for item in power.published if item.excluded), key=lambda item: item.diluted_pp)
-    return (
-        f"If that share is right, the interval rules out {power.excluded} of {len(power.published)}: the smallest of "
-        f"them, {number(least.effect_pp, 0)} points on visited students, comes to {number(least.diluted_pp)} (an "
-        f"effect as large: one-sided {probability(least.p_as_large)}; smaller than that either way: two one-sided "
-        f"tests {probability(least.p_equivalent)}). "
-    )
+    return CATALOG.say("excluded", power=power, n=len(power.published), least=least)
 
 
 def raw_means(study: Study) -> str:
     """Say how the treated side and its comparison group moved, without a model."""
     rows, names = study.answer.raw_means, study_names()
     if rows.empty:
-        return "No attendance rate is published, so no raw means of it are shown."
+        return CATALOG.say("raw_means_none")
     before, after = names.before_start(), names.starts[-1]
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []
     for group in dict.fromkeys([rows["group"].iloc[0], *others]):
-        own = rows[rows["group"] == group].set_index("year")["rate_pct"]
-        label = short(rows.loc[rows["group"] == group, "label"].iloc[0])
-        parts.append(f"{label} went from {own[before]:.1f} to {own[after]:.1f} percent")
-    return f"From {before} to {after}, {'; '.join(parts)}."
+        own = rows[rows["group"] == group].set_index("year")
+        rates = own["rate_pct"]
+        parts.append(CATALOG.say("raw_means_one", label=own["label"].iloc[0], first=rates[before], last=rates[after]))
+    return CATALOG.say("raw_means", before=before, after=after, told="; ".join(parts))
 
 
 def chance(study: Study) -> Finding:
@@ -321,27 +240,21 @@ def chance(study: Study) -> Finding:
 
 def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     """Say it of an answer, of which there are `n` alike; see `chance`."""
-    main, floor = answer.main, answer.detectable.floor
-    single = main.n_treated == 1
-    rows = answer.permutation
+    main, rows, floor = answer.main, answer.permutation, answer.detectable.floor
+    single, cut = main.n_treated == 1, 0.05 / n
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"] if single else rows["placebo_pp"]
-    as_far = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
-    if single:
-        title = (
-            f"{round(as_far * len(others))} of {counted_units(len(others), 'comparison')} moved as far as "
-            f"{short(main.district)}"
-        )
-    else:
-        title = f"{number(100 * as_far, 0)} of 100 random relabelings give a gap at least this large"
-    cut = 0.05 / n
-    passing = f"No single {unit_noun()} could pass a correction for {counted_units(n)} ({cut:.4f})."
-    passing = passing if single and floor > cut and n > 1 else ""
-    where = f"comparison {unit_nouns()} put in its place" if single else "shuffled labels"
-    detail = (
-        f"Among {where}, {probability(main.p_value)}; the smallest p-value that this test can give is {floor:.4f}. "
-        f"{passing}"
+    share = (others.abs() >= abs(main.estimate_pp) - 1e-12).mean() if len(others) else float("nan")
+    if not single:
+        return CATALOG.finding("chance", main.p_value, share=100 * share, main=main, floor=floor)
+    return CATALOG.finding(
+        "chance_one",
+        main.p_value,
+        as_far=round(share * len(others)),
+        n=len(others),
+        main=main,
+        floor=floor,
+        passing=CATALOG.say("chance_passing", n=n, cut=cut) if floor > cut and n > 1 else "",
     )
-    return Finding(title, detail.strip(), main.p_value)
 
 
 def movement(answer: Answer) -> str:
@@ -352,228 +265,172 @@ def movement(answer: Answer) -> str:
 def trends(study: EventStudy) -> str:
     """Say whether the two sides moved together before, and what drift would have been found."""
     if math.isnan(study.joint_p):
-        return (
-            f"Equal movement of {outcome_words(study.outcome)} before the program cannot be tested: there are too "
-            f"few years or {unit_nouns()}."
-        )
-    verdict = "rejected" if study.joint_p < 0.05 else "not rejected"
-    return (
-        f"Equal movement of {outcome_words(study.outcome)} before the program is {verdict} "
-        f"({probability(study.joint_p)}); the test would have found a drift of {number(study.slope_mde_pp)} points a "
-        "year with 80% power, and smaller ones may be there."
-    )
+        return CATALOG.say("trends_untested", study=study)
+    return CATALOG.say("trends_rejected" if study.joint_p < 0.05 else "trends", study=study)
 
 
 def comparisons(study: Study) -> str:
     """Say how far the answer depends on whom and when one compares."""
     rows = contrast_rows(study.answer)
-    kept = rows[rows["role"] != "placebo"]
-    above = int((kept["estimate_pp"] > 0).sum())
-    are = agree(above, "is", "are")
-    return (
-        f"{above} of {len(kept)} estimates {are} above zero, from {points(kept['estimate_pp'].min())} to "
-        f"{points(kept['estimate_pp'].max())} points: "
-        "a single one of them, picked for its size, would mislead."
-    )
+    values = rows.loc[rows["role"] != "placebo", "estimate_pp"]
+    above = int((values > 0).sum())
+    return CATALOG.say("comparisons", above=above, n=len(values), low=values.min(), high=values.max())
 
 
 def drawn(study: Study) -> str:
     """Say whether lots decided who had the program, and what the lottery itself then shows."""
-    lottery, answer, units, program = study.data.state.program.lottery, study.answer, unit_nouns(), program_name()
+    lottery, answer = study.data.state.program.lottery, study.answer
     if lottery is None:
-        return (
-            f"Nobody drew lots for which {units} have {program}, so that this comparison rests on {units} that look "
-            "alike in the figures."
-        )
-    lead = f"Lots decided which {units} have {program}, and when ({lottery.source})"
+        return CATALOG.say("not_drawn")
+    lead = CATALOG.say("drawn_lead", lottery=lottery)
     if answer.main.p_method != LOTTERY:
-        return f"{lead}; this comparison is not all that drew with all that wait, so that the lots do not serve it."
+        return CATALOG.say("drawn_elsewhere", lead=lead)
+    row = answer.drawn if isinstance(answer, PooledAnswer) else None
+    precise = "" if row is None else CATALOG.say("drawn_precise", row=row, ends=(row.redraw_low, row.redraw_high))
     within = f" within {' by '.join(lottery.within)}" if lottery.within else ""
-    text = f"{lead}. So the test deals the lots anew{within}: {probability(answer.main.p_value)}."
-    found = answer.drawn if isinstance(answer, PooledAnswer) else None
-    if found is not None:
-        text += (
-            f" The most precise estimate for starts drawn by lot (Roth and Sant'Anna 2023) is "
-            f"{points(found.estimate)} points ({interval_words(found.redraw_low, found.redraw_high)}, "
-            f"{probability(found.p_value)}; {found.n_offered} of {counted_units(found.n_units)} with a figure in every "
-            "year drew a start)."
-        )
-    return f"{text} {_attrition_words(study)}"
+    attrition = _attrition_words(study)
+    return CATALOG.say("drawn", lead=lead, within=within, main=answer.main, precise=precise, attrition=attrition)
 
 
 def _attrition_words(study: Study) -> str:
     lost = study.evidence.attrition
     if lost is None:
-        return f"More {unit_nouns()} that drew lots have no figures than the published boundary of attrition covers."
-    verdict = "low" if lost.low else "high, so that the lots no longer protect against selection"
-    return (
-        f"Of the {unit_nouns()} that drew, {lost.overall_pct:.1f}% have no figure in a year of the contrast, the two "
-        f"sides apart by {lost.differential_pct:.1f} points: attrition is {verdict} (at most {lost.limit_pct:.1f} "
-        "points by the cautious boundary of the WWC)."
-    )
+        return CATALOG.say("attrition_beyond")
+    return CATALOG.say("attrition", lost=lost, verdict=CATALOG.say("attrition_low" if lost.low else "attrition_high"))
 
 
 def outcomes(study: Study) -> str:
     """Say what the same question gives for the other outcomes, corrected for their number."""
-    rows, asked = outcome_rows(study.answer), outcome_words(study.answer.main.outcome)
+    rows, asked = outcome_rows(study.answer), study.answer.main.outcome
     if rows.empty:
-        return f"No other outcome is published for this question: {asked} stands alone."
-    told = "; ".join(
-        f"{outcome_words(row['outcome'])} {points(row['estimate_pp'])} points "
-        f"({interval_words(row['ci_low_pp'], row['ci_high_pp'])}, corrected {probability(row['p_holm'])})"
-        for row in records(rows)
-    )
-    return f"Beside {asked}, which was asked, {counted(len(rows), 'other outcome')} (Holm's correction): {told}."
+        return CATALOG.say("outcomes_none", asked=asked)
+    told = [CATALOG.say("outcomes_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in records(rows)]
+    return CATALOG.say("outcomes", asked=asked, n=len(rows), told="; ".join(told))
 
 
 def editions(study: Study) -> str:
     """Say what each edition of the state's file gives."""
-    found = [
-        f"{points(row['estimate_pp'])} ({between(row['ci_low_pp'], row['ci_high_pp'])}) on the {row['edition']} edition"
-        for row in records(study.answer.editions)
-    ]
-    return f"The same comparison gives {'; '.join(found)}."
+    rows = records(study.answer.editions)
+    told = [CATALOG.say("editions_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
+    return CATALOG.say("editions", told="; ".join(told))
 
 
 def rebound(study: Study) -> Finding:
     """Say how much of a rise goes with a fall the year before, as the slope that it is."""
-    shown = study.answer.rebound
-    if shown is None:
+    line = study.answer.rebound
+    if line is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
-        return Finding(f"Too few comparison {unit_nouns()} fell differently to say how a rise follows a fall", reason)
-    _, fell, rose = map(year_words, shown.years)
-    more = f"Each point {'more' if shown.slope < 0 else 'less'} of a fall in {fell}"
-    detail = (
-        f"{more} went with {number(abs(shown.slope))} points more of a rise in {rose} among "
-        f"{counted_units(shown.n, 'comparison')} "
-        f"(slope {number(shown.slope)}, 95% CI {between(shown.slope_low, shown.slope_high)}). Against that line the "
-        f"treated side is "
-        f"{_beyond(study.answer.sensitivity.recovery, shown)}"
+        return CATALOG.finding("rebound_none", reason=reason)
+    _, fell, rose = line.years
+    title = CATALOG.say("rebound_rose" if line.slope_high < 0 else "rebound_unclear", fell=fell)
+    return CATALOG.finding(
+        "rebound",
+        line.slope,
+        (line.slope_low, line.slope_high),
+        title=title,
+        more="more" if line.slope < 0 else "less",
+        size=abs(line.slope),
+        fell=fell,
+        rose=rose,
+        line=line,
+        beyond=_beyond(study.answer.sensitivity.recovery, line),
     )
-    title = (
-        f"{unit_nouns().capitalize()} that fell furthest in {fell} rose most, with or without {program_name()}"
-        if shown.slope_high < 0
-        else f"How far each {unit_noun()} fell in {fell} does not tell how far it rose the year after"
-    )
-    return Finding(title, detail, shown.slope, shown.slope_low, shown.slope_high)
 
 
-def _beyond(gap: Adjusted | None, shown: Rebound) -> str:
+def _beyond(gap: Adjusted | None, line: Rebound) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
-        return f"{points(shown.mean_gap_pp)} points off; too few comparison {unit_nouns()} for an interval."
-    return (
-        f"{points(gap.estimate_pp)} points off (95% CI {between(gap.low_pp, gap.high_pp)}, "
-        f"{probability(gap.p_value)}). {gap.note}"
-    ).strip()
+        return CATALOG.say("beyond_few", line=line)
+    return CATALOG.say("beyond", gap=gap, ends=(gap.low_pp, gap.high_pp)).strip()
 
 
 def caveats(study: Study) -> str:
     """Say how days were counted in which year, where the state declares it."""
     told = "; ".join(f"{year} {what}" for year, what in study.data.state.calendar.caveats.items())
-    return f"Days were not counted alike in all years: {told}." if told else "Days were counted alike in all years."
+    return CATALOG.say("caveats", told=told) if told else CATALOG.say("caveats_none")
 
 
 def notes(study: Study, part: str) -> str:
     """Return the study's own notes for one part of a page (`data`, `limits_district`, `limits_pooled`)."""
-    return " ".join(study.data.state.notes.get(part, ())) or "The study declares nothing else here."
+    return " ".join(study.data.state.notes.get(part, ())) or CATALOG.say("notes_none")
 
 
 def leave_one_out(study: Study) -> Finding:
     """Say which single district moves the answer most."""
     rows, main = study.answer.leave_one_out, study.answer.main
     if rows.empty:
-        return Finding(f"No {unit_noun()} can be left out: one on each side is all there is", "", main.estimate_pp)
+        return CATALOG.finding("leave_one_out_none", main.estimate_pp)
     low, high = extremes(rows, "estimate_pp")
     most = max((low, high), key=lambda row: abs(row["estimate_pp"] - main.estimate_pp))
-    detail = (
-        f"Without one {unit_noun()} the estimate lies between {number(low['estimate_pp'])} (without "
-        f"{short(low['district'])}) and {number(high['estimate_pp'])} points (without {short(high['district'])}); "
-        f"with all of them it is {number(main.estimate_pp)}."
-    )
-    title = (
-        f"Without {short(most['district'])} the estimate is {number(most['estimate_pp'])} points instead of "
-        f"{number(main.estimate_pp)}"
-    )
-    return Finding(title, detail, most["estimate_pp"])
+    return CATALOG.finding("leave_one_out", most["estimate_pp"], most=most, low=low, high=high, main=main)
 
 
 def grade(study: Study) -> str:
     """Say what the evidence amounts to by the field's own rules."""
-    evidence = study.evidence
-    label = evidence.essa.label
-    counted_by = ", by the study's own count" if evidence.essa.conditions else ""
-    return f"ESSA {label}{counted_by}. {STATEMENT} {evidence.wwc.why}"
+    essa, why = study.evidence.essa, study.evidence.wwc.why
+    by = ", by the study's own count" if essa.conditions else ""
+    return CATALOG.say("grade", essa=essa, counted=by, statement=STATEMENT, why=why)
 
 
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
     cost = study.evidence.cost
     if study.evidence.verdict.lower_is_better:
-        what = outcome_words(study.answer.main.outcome).capitalize()
-        return f"{what} counts students, not days, so that no day has a price."
+        return CATALOG.say("days_none", outcome=outcome_words(study.answer.main.outcome).capitalize())
     if cost is None:
-        return f"{_days_on_average(study)}. What a day cost is not known: no money and no visits are published."
+        return CATALOG.say("days_unknown", gained=_days_on_average(study))
     average = cost.days_average
-    gained = f"{points(average.value, 1)} days a year per average student ({between(average.low, average.high, 1)})"
+    gained = CATALOG.say("days_gained", value=average.value, ends=(average.low, average.high))
     if cost.dollars_per_day is None:
         return f"{gained}. {cost.refusal}"
-    money = cost.dollars_per_day
-    return (
-        f"{gained}; ${money.value:,.0f} for each extra day attended (${money.low:,.0f} to ${money.high:,.0f}). "
-        f"{VISITED_ASSUMPTION}"
-    )
+    return CATALOG.say("days", gained=gained, money=cost.dollars_per_day, assumed=VISITED_ASSUMPTION)
 
 
 def _days_on_average(study: Study) -> str:
     main, per_point = study.evidence.verdict, SCHOOL_DAYS / 100
     low, high = (None if end is None else per_point * end for end in (main.low_pp, main.high_pp))
-    days_each = points(per_point * main.estimate_pp, 1)
-    return f"{days_each} days a year per average student ({between(low, high, 1)})"
+    return CATALOG.say("days_gained", value=per_point * main.estimate_pp, ends=(low, high))
 
 
 def forest(answer: PooledAnswer) -> Finding:
     """Say the pooled effect, and whether any district stands out once all of them are counted."""
     main, rows = answer.main, answer.by_district
-    together = f"Together {number(main.estimate_pp)} points, {zero_words(main.ci_low_pp, main.ci_high_pp)}"
-    above = int((rows["estimate_pp"] > 0).sum())
+    n, above = len(rows), int((rows["estimate_pp"] > 0).sum())
     clear = int(((rows["ci_low_pp"] > 0) | (rows["ci_high_pp"] < 0)).sum())
-    exclude = agree(clear, "excludes", "exclude")
     if answer.pooling is None:
-        title = f"{together}; {clear} of {len(rows)} single intervals {exclude} zero"
+        beside = CATALOG.say("forest_clear", clear=clear, n=n)
     else:
         out = answer.caterpillar.loc[answer.caterpillar["p_bh"] <= 0.05, "district"]
         names = " and ".join(short(name) for name in out) or f"no {unit_noun()}"
-        title = f"{together}; {names} {'stand' if len(out) > 1 else 'stands'} out once all {len(rows)} are counted"
-    detail = (
-        f"{above} of {counted_units(len(rows))} {agree(above, 'is', 'are')} above zero and {len(rows) - above} below; "
-        f"{clear} of {len(rows)} intervals {exclude} zero. "
-        f"One {unit_noun()} alone would have to move by {number(rows['mde_pp'].min())} points to be detected."
+        beside = CATALOG.say("forest_out", names=names, stand="stand" if len(out) > 1 else "stands", n=n)
+    return CATALOG.finding(
+        "forest",
+        main.estimate_pp,
+        (main.ci_low_pp, main.ci_high_pp),
+        main=main,
+        zero=zero_words(main.ci_low_pp, main.ci_high_pp),
+        beside=beside,
+        above=above,
+        below=n - above,
+        n=n,
+        clear=clear,
+        least=rows["mde_pp"].min(),
     )
-    return Finding(title, detail, main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
 
 
 def disagreement(study: Study) -> Finding:
     """Say how far the state's two newest editions disagree on the last year that is final in both."""
     rows = edition_differences(study.data)
     if rows.empty:
-        return Finding("There is one edition of the state's figures, so that none can disagree with it")
+        return CATALOG.finding("disagreement_none")
     year = final_in_both(study.data.state, rows["year"])
     rows = rows[rows["year"] == year]
     changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
     treated = rows[rows["treated"].astype(bool)]
     low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
-    title = (
-        f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
-        f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
-    )
-    detail = f"{changed} of {len(rows)} {year} figures moved by a point or more between the editions."
-    return Finding(title, detail, low["moved_pp"])
+    return CATALOG.finding("disagreement", low["moved_pp"], changed=changed, n=len(rows), year=year, low=low, high=high)
 
 
 def state_curve(fewer: float, visited: float) -> Finding:
     """Say the state's fall in chronically absent students beside the students ever visited."""
-    title = (
-        f"The state's fall is {number(fewer / visited, 1)} times the number of students {program_name()} ever visited"
-    )
-    return Finding(title, f"{fewer:,.0f} fewer students were chronically absent; {visited:,.0f} were visited.", fewer)
+    return CATALOG.finding("state_curve", fewer, times=fewer / visited, fewer=fewer, visited=visited)

@@ -4,7 +4,6 @@ The sentences are those of `catalog/students.yml`.
 """
 
 import textwrap
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,26 +19,15 @@ from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.bounds import breakdown_words
-from leapstudy.words.findings import LINE, Finding
-from leapstudy.words.sentences import catalog_file, sentence
+from leapstudy.words.sentences import LINE, Catalog, Ends, Finding
 
 SIMULATED = "SIMULATED"
-TEXTS: Mapping[str, Any] = catalog_file("students")
-Ends = tuple[float | None, float | None]
+CATALOG = Catalog("students")
 
 
 def say(study: StudentStudy, text: Finding | str) -> None:
     """Print a finding in lines that fit a page; made from SIMULATED students it begins by saying so."""
     print(textwrap.fill(f"{SIMULATED}: {text}" if study.simulated else str(text), LINE))
-
-
-def _say(key: str, /, **slots: Any) -> str:
-    return sentence(TEXTS[key], **slots)
-
-
-def _finding(key: str, /, value: float | None = None, ends: Ends = (None, None), **slots: Any) -> Finding:
-    title, detail = (sentence(TEXTS[key].get(part, ""), ends=ends, **slots) for part in ("title", "detail"))
-    return Finding(title, detail, value, *ends)
 
 
 def _ends(estimate: Estimate) -> Ends:
@@ -54,10 +42,10 @@ def answer(study: StudentStudy) -> str:
         return _primary(study, study.answer.primary)
     design, textbook, verdict = study.answer.design(), study.answer.design("never"), study.verdict
     if design.main is None:
-        return _say("answer_none", study=study, why=_refusals(design))
-    return _say(
+        return CATALOG.say("answer_none", study=study, why=_refusals(design))
+    return CATALOG.say(
         "answer",
-        lead=sentence(TEXTS["verdicts"][verdict.kind], name=study.name) if verdict else "",
+        lead=CATALOG.by("verdicts", verdict.kind, name=study.name) if verdict else "",
         main=design.main,
         placebo=_placebo_words(design),
         control=_control_words(study.answer.control),
@@ -72,15 +60,15 @@ def _elsewhere(study: StudentStudy) -> str:
     planned = study.answer.planned
     if planned == "attendance" or not study.answer.leads_with_path:
         return ""
-    return _say("elsewhere", outcome=plain_outcome(planned))
+    return CATALOG.say("elsewhere", outcome=plain_outcome(planned))
 
 
 def _primary(study: StudentStudy, primary: PrimaryAnswer) -> str:
     """Say the plan's primary outcome with its interval, its control, and attendance beside it."""
     kind = "no_interval" if study.verdict is None else study.verdict.kind
-    return _say(
+    return CATALOG.say(
         "primary",
-        lead=sentence(TEXTS["primary_verdicts"][kind], name=study.name),
+        lead=CATALOG.by("primary_verdicts", kind, name=study.name),
         outcome=plain_outcome(primary.main.outcome),
         main=primary.main,
         control=_control_words(primary.control),
@@ -97,8 +85,8 @@ def lottery(study: StudentStudy) -> str:
     """Say what the draw shows: of the offer, of being visited, how sure, and what was promised beforehand."""
     drawn = study.answer.lottery
     if drawn is None:
-        return _say("lottery_none")
-    return _say(
+        return CATALOG.say("lottery_none")
+    return CATALOG.say(
         "lottery",
         lead=_lottery_verdict(drawn),
         offer=drawn.offer,
@@ -111,35 +99,33 @@ def lottery(study: StudentStudy) -> str:
 
 def _lottery_verdict(drawn: LotteryAnswer) -> str:
     moved = "raised" if drawn.offer.estimate_pp > 0 else "lowered"
-    return sentence(
-        TEXTS["lottery_verdicts"][drawn.verdict.kind], moved=moved, outcome=plain_outcome(drawn.offer.outcome)
-    )
+    return CATALOG.by("lottery_verdicts", drawn.verdict.kind, moved=moved, outcome=plain_outcome(drawn.offer.outcome))
 
 
 def checks(study: StudentStudy) -> str:
     """Say whether the headline holds when it is adjusted for a continuous history, and what the offer came to."""
     table, main = study.answer.checks, study.answer.design().main
     if table is None or main is None:
-        return _say("checks_none")
+        return CATALOG.say("checks_none")
     made = table[table["reason"] == ""].itertuples()
     told = [f"{row.what}: {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)})" for row in made]
-    return _say("checks", main=main, told="; ".join(told) or _say("checks_not_made"))
+    return CATALOG.say("checks", main=main, told="; ".join(told) or CATALOG.say("checks_not_made"))
 
 
 def outcomes(study: StudentStudy) -> str:
     """Say which further outcomes moved, once their number is counted."""
     table = study.answer.outcomes
     if table is None:
-        return _say("outcomes_none")
+        return CATALOG.say("outcomes_none")
     primary = table[table["primary"]]
     others = table[(table["reason"] == "") & ~table["primary"]]
     told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
-    first = [_say("outcomes_primary", outcome=_outcome(row)) for row in primary.itertuples()]
-    return _say(
+    first = [CATALOG.say("outcomes_primary", outcome=_outcome(row)) for row in primary.itertuples()]
+    return CATALOG.say(
         "outcomes",
-        first=first[0] if first else _say("outcomes_attendance"),
+        first=first[0] if first else CATALOG.say("outcomes_attendance"),
         n=len(others),
-        moved=_say("outcomes_moved", told="; ".join(told)) if told else _say("outcomes_not_moved"),
+        moved=CATALOG.say("outcomes_moved", told="; ".join(told)) if told else CATALOG.say("outcomes_not_moved"),
     )
 
 
@@ -151,24 +137,24 @@ def unobserved(study: StudentStudy) -> str:
     """Say how strong an unseen reason must be, and what those show who were picked by the same people and not met."""
     strength, main = study.unobserved, study.answer.design().main
     if strength is None or main is None:
-        return _say("unobserved_none")
-    return _say("unobserved", strength=strength, main=main, control=_control_words(study.answer.control))
+        return CATALOG.say("unobserved_none")
+    return CATALOG.say("unobserved", strength=strength, main=main, control=_control_words(study.answer.control))
 
 
 def power(study: StudentStudy) -> str:
     """Say what the test that leads could have found, and whether the effect is equivalent to none."""
     main = study.answer.leading
     if main is None or main.se_pp is None or study.mde_pp is None:
-        return _say("power_none")
+        return CATALOG.say("power_none")
     reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
     ends = (main.estimate_pp - reach, main.estimate_pp + reach)
     margin = study.answer.margin_pp or SMALL_PP
     inside = max(-ends[0], ends[1]) < margin
     if study.answer.margin_pp is None:
-        whose = _say("power_fixed")
+        whose = CATALOG.say("power_fixed")
     else:
-        whose = _say("power_planned" if study.answer.lottery is None else "power_planned_offer")
-    return _say(
+        whose = CATALOG.say("power_planned" if study.answer.lottery is None else "power_planned_offer")
+    return CATALOG.say(
         "power",
         study=study,
         ends=ends,
@@ -180,25 +166,25 @@ def power(study: StudentStudy) -> str:
 
 
 def _value(estimate: Estimate | None) -> str:
-    return _say("value_none") if estimate is None else _say("value", estimate=estimate)
+    return CATALOG.say("value_none") if estimate is None else CATALOG.say("value", estimate=estimate)
 
 
 def _placebo_words(design: DesignAnswer) -> str:
     if design.placebo is None:
-        return _say("placebo_none")
-    verdict = _say("placebo_zero" if _includes_zero(design.placebo) else "placebo_not_zero")
-    return _say("placebo", placebo=design.placebo, verdict=verdict)
+        return CATALOG.say("placebo_none")
+    verdict = CATALOG.say("placebo_zero" if _includes_zero(design.placebo) else "placebo_not_zero")
+    return CATALOG.say("placebo", placebo=design.placebo, verdict=verdict)
 
 
 def _control_words(control: Estimate | None) -> str:
     if control is None:
-        return _say("control_none")
-    verdict = _say("placebo_zero" if _includes_zero(control) else "control_not_zero")
-    return _say("control", control=control, verdict=verdict)
+        return CATALOG.say("control_none")
+    verdict = CATALOG.say("placebo_zero" if _includes_zero(control) else "control_not_zero")
+    return CATALOG.say("control", control=control, verdict=verdict)
 
 
 def _refusals(design: DesignAnswer) -> str:
-    return design.refused[0] if design.refused else _say("refused_all")
+    return design.refused[0] if design.refused else CATALOG.say("refused_all")
 
 
 def design_label(name: str) -> str:
@@ -211,16 +197,16 @@ def effect(study: StudentStudy) -> Finding:
     design, verdict = study.answer.design(), study.verdict
     main, placebo = design.main, design.placebo
     if main is None or verdict is None:
-        return _finding("effect_none", study=study, why=_refusals(design))
-    return _finding(
+        return CATALOG.finding("effect_none", study=study, why=_refusals(design))
+    return CATALOG.finding(
         "effect",
         main.estimate_pp,
         _ends(main),
         moved="rose" if main.estimate_pp > 0 else "fell",
         much=abs(main.estimate_pp),
-        unclear=_say("unclear") if _includes_zero(main) else "",
-        beside="" if placebo is None else _say("effect_beside", value=placebo.estimate_pp),
-        refused=TEXTS["effect_refused"].get(verdict.kind, ""),
+        unclear=CATALOG.say("unclear") if _includes_zero(main) else "",
+        beside="" if placebo is None else CATALOG.say("effect_beside", value=placebo.estimate_pp),
+        refused=CATALOG.by("effect_refused", verdict.kind, ""),
         study=study,
         trends=trends(study),
     )
@@ -231,7 +217,7 @@ def leading(study: StudentStudy) -> Finding:
     main, verdict, drawn = study.answer.leading, study.verdict, study.answer.lottery is not None
     if main is None or verdict is None:
         return effect(study)
-    return _finding(
+    return CATALOG.finding(
         "leading",
         main.estimate_pp,
         _ends(main),
@@ -240,7 +226,7 @@ def leading(study: StudentStudy) -> Finding:
         moved="rose" if main.estimate_pp > 0 else "fell",
         much=abs(main.estimate_pp),
         compared="students who waited" if drawn else "like students",
-        unclear="" if verdict.clear else TEXTS["leading_refused"].get(verdict.kind, _say("unclear")),
+        unclear="" if verdict.clear else CATALOG.by("leading_refused", verdict.kind, CATALOG.say("unclear")),
         main=main,
     )
 
@@ -249,39 +235,39 @@ def picked(study: StudentStudy) -> Finding:
     """Say what those who were referred had missed, and how many of the others had missed as much."""
     rule, found = study.answer.rule, referral_rule(study)
     if rule is None or not rule.referred or not rule.found:
-        return _finding("picked_none", found=found)
-    who = _say("picked_everyone") if rule.caught >= 0.995 else _say("picked_share", share=rule.caught)
-    return _finding("picked", who=who, rule=rule, window=WORDS[rule.window], funnel=funnel(study), found=found)
+        return CATALOG.finding("picked_none", found=found)
+    who = CATALOG.say("picked_everyone") if rule.caught >= 0.995 else CATALOG.say("picked_share", share=rule.caught)
+    return CATALOG.finding("picked", who=who, rule=rule, window=WORDS[rule.window], funnel=funnel(study), found=found)
 
 
 def funnel(study: StudentStudy) -> str:
     """Say how many were reached."""
     steps = dict(zip(study.funnel["step"], study.funnel["students"], strict=True))
     if np.isnan(steps["visited"]) or np.isnan(steps["referred"]):
-        return _say("funnel_hidden")
+        return CATALOG.say("funnel_hidden")
     referred, met = steps["referred"] / steps["enrolled"], steps["visited"] / steps["referred"]
-    return _say("funnel", steps=steps, referred=referred, met=met)
+    return CATALOG.say("funnel", steps=steps, referred=referred, met=met)
 
 
 def referral_rule(study: StudentStudy) -> str:
     """Say the rule that was found, how well it fits, and what it leaves to compare with."""
     rule = study.answer.rule
     if rule is None:
-        return _say("rule_few", fewest=MIN_GROUP)
+        return CATALOG.say("rule_few", fewest=MIN_GROUP)
     if not rule.referred:
         return NO_REFERRAL
     if not rule.found:
-        return _say("rule_none")
-    left = _say("rule_overlap" if rule.leaves_overlap else "rule_no_overlap")
-    return _say("rule", words=rule.words(), rule=rule, left=left)
+        return CATALOG.say("rule_none")
+    left = CATALOG.say("rule_overlap" if rule.leaves_overlap else "rule_no_overlap")
+    return CATALOG.say("rule", words=rule.words(), rule=rule, left=left)
 
 
 def rebound(study: StudentStudy) -> Finding:
     """Say how far attendance comes back by itself."""
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
-        return _finding("rebound_none")
-    return _finding(
+        return CATALOG.finding("rebound_none")
+    return CATALOG.finding(
         "rebound" if placebo.estimate_pp > 0 else "rebound_no_rise",
         placebo.estimate_pp,
         _ends(placebo),
@@ -293,42 +279,42 @@ def rebound(study: StudentStudy) -> Finding:
 def raw_paths(study: StudentStudy) -> Finding:
     """Say what to look for in the raw paths."""
     groups = [group for group in study.answer.raw_paths["group"].unique() if group != "never visited"]
-    return _finding("raw_paths", n=len(groups)) if groups else _finding("raw_paths_none")
+    return CATALOG.finding("raw_paths", n=len(groups)) if groups else CATALOG.finding("raw_paths_none")
 
 
 def trends(study: StudentStudy) -> str:
     """Say the pre-trend test with its power."""
     test = study.answer.pre_trend
     if test is None:
-        return _say("trends_none")
-    return _say("trends_rejected" if test.p_value <= 0.05 else "trends", test=test)
+        return CATALOG.say("trends_none")
+    return CATALOG.say("trends_rejected" if test.p_value <= 0.05 else "trends", test=test)
 
 
 def bounds(study: StudentStudy) -> Finding:
     """Say how far trends may depart before the effect can no longer be told from none."""
     sets = study.answer.bounds
     if sets is None:
-        return _finding("bounds_none")
+        return CATALOG.finding("bounds_none")
     if sets.breakdown == 0:
-        title = _say("bounds_zero")
+        title = CATALOG.say("bounds_zero")
     elif sets.breakdown is None:
-        title = _say("bounds_hold")
+        title = CATALOG.say("bounds_hold")
     else:
-        title = _say("bounds_hold_until", breakdown=sets.breakdown)
+        title = CATALOG.say("bounds_hold_until", breakdown=sets.breakdown)
     robust = sets.table.iloc[-1]
     broken = breakdown_words({**jsonable(sets), "kind": "relative_magnitudes"})
     inside = between(robust["low_pp"], robust["high_pp"])
-    return _finding("bounds", title=title, sets=sets, study=study, inside=inside, broken=broken)
+    return CATALOG.finding("bounds", title=title, sets=sets, study=study, inside=inside, broken=broken)
 
 
 def designs(study: StudentStudy) -> Finding:
     """Say which designs find an effect where nobody was visited."""
     judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
     if not judged:
-        return _finding("designs_none")
+        return CATALOG.finding("designs_none")
     passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
     biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
-    return _finding(
+    return CATALOG.finding(
         "designs",
         off=len(judged) - len(passed),
         n=len(judged),
@@ -348,28 +334,28 @@ def paths(study: StudentStudy) -> Finding:
         if len(item.placebo_path)
     }
     if not off:
-        return _finding("paths_none")
+        return CATALOG.finding("paths_none")
     best, worst = min(off, key=lambda name: off[name]), max(off, key=lambda name: off[name])
-    return _finding("paths", best=best, worst=worst, off_best=off[best], off_worst=off[worst])
+    return CATALOG.finding("paths", best=best, worst=worst, off_best=off[best], off_worst=off[worst])
 
 
 def published(study: StudentStudy) -> Finding:
     """Say whether the design recovers the true path, where it is known, and how published effects lie beside it."""
     path = study.answer.design().path
     if path.empty:
-        return _finding("published_no_path", why=_refusals(study.answer.design()))
+        return CATALOG.finding("published_no_path", why=_refusals(study.answer.design()))
     bands = path.set_index("event_time")
     rows = study.published[study.published["month"].isin(bands.index)]
     if rows.empty:
-        return _finding("published_none", truth=truth(study))
+        return CATALOG.finding("published_none", truth=truth(study))
     above = int((rows["effect_pp"] > bands.loc[rows["month"], "high_sup_pp"].to_numpy()).sum())
     if study.truth is None:
-        return _finding("published", above=above, n=len(rows), truth=truth(study))
+        return CATALOG.finding("published", above=above, n=len(rows), truth=truth(study))
     inside = study.truth[study.truth["event_time"].isin(bands.index)]
     band = bands.loc[inside["event_time"]]
     held = inside["effect_pp"].between(band["low_sup_pp"].to_numpy(), band["high_sup_pp"].to_numpy()).all()
-    head = _say("published_inside" if held else "published_outside")
-    return _finding("published_truth", head=head, above=above, n=len(rows), truth=truth(study))
+    head = CATALOG.say("published_inside" if held else "published_outside")
+    return CATALOG.finding("published_truth", head=head, above=above, n=len(rows), truth=truth(study))
 
 
 def _includes_zero(estimate: Estimate | None) -> bool:
@@ -382,46 +368,46 @@ def refused(study: StudentStudy) -> str:
     """Say for how many visited students the recommended design speaks, and what it refuses."""
     design = study.answer.design()
     if not design.refused:
-        return _say("refused_none", design=design)
-    return _say("refused", design=design, told=" ".join(design.refused))
+        return CATALOG.say("refused_none", design=design)
+    return CATALOG.say("refused", design=design, told=" ".join(design.refused))
 
 
 def parts(study: StudentStudy) -> str:
     """Say the exploratory splits, and what was given."""
     shown = study.answer.parts.dropna(subset=["estimate_pp"])
-    told = [_say("parts_one", row=row, ends=(row["low_pp"], row["high_pp"])) for row in shown.to_dict("records")]
+    told = [CATALOG.say("parts_one", row=row, ends=(row["low_pp"], row["high_pp"])) for row in shown.to_dict("records")]
     hidden = len(study.answer.parts) - len(shown)
-    tail = _say("parts_hidden", n=hidden) if hidden else ""
-    return _say("parts", told="; ".join(told) or _say("parts_none"), hidden=tail)
+    tail = CATALOG.say("parts_hidden", n=hidden) if hidden else ""
+    return CATALOG.say("parts", told="; ".join(told) or CATALOG.say("parts_none"), hidden=tail)
 
 
 def supports(study: StudentStudy) -> str:
     """Say which supports were given most often; never by district, where the counts would be small."""
     table = study.supports
     if table.empty:
-        return _say("supports_none")
+        return CATALOG.say("supports_none")
     most = table.iloc[0]
-    return _say("supports", most=most, name=most["support"].replace("_", " "), n=len(table))
+    return CATALOG.say("supports", most=most, name=most["support"].replace("_", " "), n=len(table))
 
 
 def days(study: StudentStudy) -> str:
     """Say the effect in school days a year per visited student."""
     main = study.answer.design().main
     if main is None or main.ci_low_pp is None or main.ci_high_pp is None:
-        return _say("days_none")
+        return CATALOG.say("days_none")
     value, *ends = (end * SCHOOL_DAYS / 100 for end in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp))
-    return _say("days", days=SCHOOL_DAYS, value=value, ends=ends)
+    return CATALOG.say("days", days=SCHOOL_DAYS, value=value, ends=ends)
 
 
 def truth(study: StudentStudy) -> str:
     """Say how the estimate compares with the truth, where it is known, and with the published effects."""
     main, textbook = study.answer.design().main, study.answer.design("never").main
     effects = study.published["effect_pp"]
-    scale = _say("scale", low=effects.min(), high=effects.max()) if len(effects) else _say("scale_none")
+    scale = CATALOG.say("scale", low=effects.min(), high=effects.max()) if len(effects) else CATALOG.say("scale_none")
     true = study.true_headline
     if true is None:
-        return _say("truth_unknown", scale=scale)
+        return CATALOG.say("truth_unknown", scale=scale)
     if main is None:
-        return _say("truth_alone", study=study, scale=scale)
-    beside = "" if textbook is None else _say("truth_textbook", off=textbook.estimate_pp - true)
-    return _say("truth", study=study, off=main.estimate_pp - true, textbook=beside, scale=scale)
+        return CATALOG.say("truth_alone", study=study, scale=scale)
+    beside = "" if textbook is None else CATALOG.say("truth_textbook", off=textbook.estimate_pp - true)
+    return CATALOG.say("truth", study=study, off=main.estimate_pp - true, textbook=beside, scale=scale)

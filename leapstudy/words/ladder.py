@@ -9,7 +9,7 @@ from leapstudy.core.frames import records
 from leapstudy.core.phrases import agree, between, counted, number, points
 from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
-from leapstudy.words.findings import Finding
+from leapstudy.words.sentences import Finding
 
 MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = (
     "",

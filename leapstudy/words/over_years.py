@@ -9,7 +9,7 @@ from leapstudy.core.phrases import between, capital, interval_words, number, poi
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names, unit_noun, unit_nouns
 from leapstudy.evidence.verdict import can_reject, rejects
 from leapstudy.study.over_years import OverYears
-from leapstudy.words.findings import Finding
+from leapstudy.words.sentences import Finding
 
 
 def side_words(answer: OverYears) -> str:

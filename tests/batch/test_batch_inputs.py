@@ -107,22 +107,19 @@ def test_a_value_of_one_district_makes_that_district_stale(inputs, study):
     assert _stale(before, _keys(inputs, study)) == {"windham": ["params: comparison alliance -> others"]}
 
 
-@pytest.mark.parametrize(
-    ("name", "stale"),
-    [("did/design.py", True), ("words/catalog/en.yml", True), ("site/templates/style.css", False)],
-)
-def test_the_package_is_an_input_and_its_templates_are_one_of_pages_only(
-    inputs, study, monkeypatch, tmp_path, name, stale
-):
+def test_the_package_is_an_input_and_its_templates_are_one_of_pages_only(inputs, study, monkeypatch, tmp_path):
     copy = tmp_path / "leapstudy"
     shutil.copytree(Path(leapstudy.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(leapstudy, "__file__", str(copy / "__init__.py"))
     before, pages = _keys(inputs, study), sources.templates_hash()
-    with (copy / name).open("ab") as file:
-        file.write(b"\n")
-    told = ["the package's sources changed"]
-    assert _stale(before, _keys(inputs, study)) == (dict.fromkeys(before, told) if stale else {})
-    assert (sources.templates_hash() != pages) == (not stale)
+    told = {slug: ["the package's sources changed"] for slug in before}
+    names = {"did/design.py": True, "words/catalog/en.yml": True, "site/templates/style.css": False}
+    for name, stale in names.items():
+        content = (copy / name).read_bytes()
+        (copy / name).write_bytes(content + b"\n")
+        assert _stale(before, _keys(inputs, study)) == (told if stale else {}), name
+        assert (sources.templates_hash() != pages) == (not stale), name
+        (copy / name).write_bytes(content)
 
 
 def test_an_installed_version_is_an_input(inputs, study, monkeypatch, tmp_path):

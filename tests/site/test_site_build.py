@@ -17,7 +17,7 @@ from leapstudy.site.render import footer, lean
 from leapstudy.site.stamps import read_stamps
 from leapstudy.study.result import load_result
 from leapstudy.words.appendix import checklist
-from leapstudy.words.findings import LINE
+from leapstudy.words.sentences import LINE
 
 OUTSIDE = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import|url\((?!["']?(?:data:|#))""")
 

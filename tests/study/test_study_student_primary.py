@@ -116,7 +116,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert first.estimate_pp < 0 and {row.role for row in others} == {"sensitivity", "placebo"}
     assert ("chronic_absence", ESTIMATOR) not in {(row.outcome, row.estimator) for row in others}
     assert study.verdict.estimate_pp == first.estimate_pp
-    assert words.answer(study).startswith(words.TEXTS["primary_verdicts"][study.verdict.kind].format(name=study.name))
+    assert words.answer(study).startswith(words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
     assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
     reading = _reading(study, tmp_path)

@@ -65,10 +65,12 @@ def _on(log: pd.DataFrame, day: str) -> pd.DataFrame:
 NOBODY = "Nobody who was picked is seen both in a school month before that and in another one."
 TOO_FEW = "Fewer than 20 visited or comparison students are left."
 CASES = {
-    "no grade, and fewer than 20 visited": (lambda rows, log: _of(rows.drop(columns="grade"), log, 60), TOO_FEW),
     "ten students": (lambda rows, log: _of(rows, log, 10), "No stratum has 6 comparison students"),
-    "two months": (
-        lambda rows, log: (rows[rows["month"].between("2021-10", "2021-12")], _on(log[:20], "2021-11-05")),
+    "two months, fewer than 20 visited, and no grade": (
+        lambda rows, log: (
+            rows[rows["month"].between("2021-10", "2021-12")].drop(columns="grade"),
+            _on(log[:19], "2021-11-05"),
+        ),
         TOO_FEW,
     ),
     "all in the first month": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),

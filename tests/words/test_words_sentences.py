@@ -1,6 +1,7 @@
 """Every sentence of a catalog is used, and every slot of it is filled, in a form that exists."""
 
 import ast
+import re
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,18 +16,19 @@ from leapstudy.words.sentences import FORMS, catalog_file, sentence
 WORDS = Path(leapstudy.words.__file__).parent
 OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
 """Slots that are filled without being named at each call."""
-SAY = {"say", "_say", "_finding"}
+SAY = {"say", "finding"}
 SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused"}
-"""Parts of the students' catalog that are chosen by verdict."""
-TRACKS = {"public": catalog_file("appendix")["public"], "students": catalog_file("appendix")["students"]}
+"""Parts of a catalog that are chosen by verdict."""
 CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
-    f"appendix_{track}": (
-        {**catalog_file("appendix")["both"], **own},
+    "public": (catalog_file("public"), ["findings", "findings_sensitivity"], SECTIONS),
+    "students": (catalog_file("students"), ["findings_students"], SECTIONS),
+}
+for track in ("public", "students"):
+    CATALOGS[f"appendix_{track}"] = (
+        {**catalog_file("appendix")["both"], **catalog_file("appendix")[track]},
         [f"appendix_{track}", "appendix", "appendix_source"],
         set(catalog_file("appendix")["titles"]) - set(ANSWERS[track]),
     )
-    for track, own in TRACKS.items()
-} | {"students": (catalog_file("students"), ["findings_students"], SECTIONS)}
 """Name -> its sentences, the modules that say them, and those that are said without a call of their own."""
 
 
@@ -59,12 +61,12 @@ def test_every_sentence_is_used_and_filled(name):
         needed = {slot for slot, _ in slots_of(flat(texts[key]))}
         assert names <= needed and (more or needed <= names | OWN), key
     assert set(texts) - {key for key, _, _ in calls} <= alone, "a sentence that nobody says"
-    if name != "students":
+    if name.startswith("appendix"):
         assert all(slot in OWN for key in alone for slot, _ in slots_of(texts[key])), "no function fills this slot"
 
 
 def test_every_form_of_a_slot_exists():
     forms = {form for texts, *_ in CATALOGS.values() for text in texts.values() for _, form in slots_of(flat(text))}
-    assert forms <= {"", ",", ",.0f", *FORMS}
+    assert all(form in FORMS or re.fullmatch(r",?(\.\df)?", form) for form in forms)
     with pytest.raises(ValueError, match="Invalid format specifier"):
         sentence("{value:a form that nobody knows}", value=1.0)

@@ -7,6 +7,7 @@ import pytest
 
 from leapstudy.core.phrases import probability
 from leapstudy.words import findings
+from leapstudy.words.sentences import ALT_LONGEST, Finding
 
 
 def _one(value, others):
@@ -59,8 +60,8 @@ def test_power_is_said_as_a_chance(power, words):
 
 
 def test_alternative_text_is_the_finding_in_one_breath():
-    finding = findings.Finding("A title that says what was found", "One more sentence. " * 30)
-    assert finding.alt.startswith(finding.title) and 30 <= len(finding.alt) <= findings.ALT_LONGEST
+    finding = Finding("A title that says what was found", "One more sentence. " * 30)
+    assert finding.alt.startswith(finding.title) and 30 <= len(finding.alt) <= ALT_LONGEST
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
