@@ -36,32 +36,45 @@ def student_exhibits(study):
     ]
 
 
+DRAWN: dict[int, tuple[object, list[tuple[str, str, dict, dict]]]] = {}
+"""By the identity of a study: the study, so that no other takes its place, and what its exhibits show."""
+
+
+def drawn(study, draw):
+    """Return title, text, data and metadata of each exhibit; of one study they are drawn once a session."""
+    if id(study) not in DRAWN:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(FOR_PAGES, "1")
+            shown = [(exhibit.title, exhibit.alt, *exhibit._repr_mimebundle_()) for exhibit in draw(study)]
+        DRAWN[id(study)] = study, shown
+    return DRAWN[id(study)][1]
+
+
 def student_run(out: Path, study) -> dict[str, object]:
     """Write result and notebook of a student study, and return its run."""
     slug = f"students-{study.slug}"
     (out / slug).mkdir(parents=True)
     study.save(str(out / slug / "result.json"))
-    notebook = notebook_of(study.name, student_exhibits(study), study.answer.parts, out / slug / "notebook.ipynb")
+    notebook = notebook_of(
+        study.name, drawn(study, student_exhibits), study.answer.parts, out / slug / "notebook.ipynb"
+    )
     title = f"{study.name} School District, student track"
     return {"slug": slug, "title": title, "status": "done", "notebook": notebook, "error": None}
 
 
 def executed_notebook(study, path: Path) -> Path:
     """Write the notebook of a study of districts."""
-    return notebook_of(study.district.name, exhibits(study), study.answer.editions, path)
+    return notebook_of(study.district.name, drawn(study, exhibits), study.answer.editions, path)
 
 
 def notebook_of(name: str, shown_in_it, table, path: Path) -> Path:
     """Write a notebook as papermill would leave it: prose, code, exhibits, printed text, a plain frame."""
     cells = [new_markdown_cell(f"# Did it work in {name}?\n\n[claims](01_the_claims.ipynb), [gone](99_gone.ipynb)")]
-    for count, exhibit in enumerate(shown_in_it, start=1):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(FOR_PAGES, "1")
-            data, metadata = exhibit._repr_mimebundle_()
+    for count, (title, alt, data, metadata) in enumerate(shown_in_it, start=1):
         shown = new_output("execute_result", data=data, metadata=metadata, execution_count=count)
-        said = new_output("stream", text=exhibit.alt + "\n")
+        said = new_output("stream", text=alt + "\n")
         cells += [
-            new_markdown_cell(f"### {exhibit.title}?"),
+            new_markdown_cell(f"### {title}?"),
             new_code_cell("exhibit", execution_count=count, outputs=[shown, said]),
         ]
     for count in (1, 2):

@@ -16,6 +16,7 @@ from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.spread import spread_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
 
@@ -250,12 +251,15 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
 
 def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
     """Raise `BadInput` unless the question can be asked, and its placebo: every answer is held against one."""
-    build_sample(data, spec, codes)
+    spread_of(build_sample(data, spec, codes))
     clock = clock_of(data.state, data.starts, codes)
     try:
         build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])
     except BadInput as reason:
-        raise BadInput(f"Every answer is held against the two years before the start. {reason}") from None
+        raise BadInput(
+            f"Every answer is held against the two years before the start. {reason} The bare difference, which no "
+            f"earlier year can test, is ls.diff_in_diff(ls.panel()) in 50_your_own_analysis."
+        ) from None
 
 
 def _require_prior(data: StudyData) -> None:

@@ -1,5 +1,7 @@
 """Placebo inference: exact enumeration for one treated district, shuffled labels for all of them together."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +28,7 @@ class Permutation:
         standard error of the estimate, so that it can be held against the estimate itself.
     p_value, floor : float
         Share of placements at least as far from zero as the estimate, the estimate's own included; and the smallest
-        value that it could take, 1/(C+1) or 1/(draws+1).
+        value that it could take, 1/(C+1), 1/labelings or 1/(draws+1).
     low, high : float
         95% interval by inverting the test; infinite where the floor is above 5%. NaN for shuffled labels.
     """
@@ -168,8 +170,28 @@ def shuffled(
     se = np.concatenate([np.sqrt(on + off) for (_, on), (_, off) in blocks])
     # a shuffle whose sides do not vary is as far out as can be
     scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
-    return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+    floor = least([n_treated, len(changes) - n_treated], draws)
+    p_value = max(float(np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)), floor)
+    return Permutation(float(effects[0]), scaled[1:], p_value, floor, np.nan, np.nan)
+
+
+def least(counts: Sequence[int], draws: int) -> float:
+    """Return the smallest p-value of shuffled labels: one in all labelings, or in the shuffles where those are fewer.
+
+    Parameters
+    ----------
+    counts
+        How many units have each label.
+    draws
+        Number of shuffles.
+
+    Examples
+    --------
+    >>> least([2, 3], 9_999), least([15, 19], 9_999)
+    (0.1, 0.0001)
+    """
+    labelings = math.prod(math.comb(sum(counts[: place + 1]), count) for place, count in enumerate(counts))
+    return 1 / min(labelings, draws + 1)
 
 
 def _shuffled_labels(rng: np.random.Generator, shape: tuple[int, int], n_treated: int) -> np.ndarray:
@@ -210,8 +232,9 @@ def shuffled_starts(
     dealt[1:] = np.random.default_rng(seed).permuted(np.broadcast_to(start_of, (draws, n)), axis=1)
     effects, se = started_effects(dealt, changes[:, listed], size[listed])
     scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    p_value = np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)
-    return Permutation(float(effects[0]), scaled[1:], float(p_value), 1 / (draws + 1), np.nan, np.nan)
+    floor = least([int(count) for count in np.unique(start_of, return_counts=True)[1]], draws)
+    p_value = max(float(np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)), floor)
+    return Permutation(float(effects[0]), scaled[1:], p_value, floor, np.nan, np.nan)
 
 
 def completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.ndarray:

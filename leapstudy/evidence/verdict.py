@@ -19,6 +19,8 @@ from leapstudy.did.permutation import ALPHA, holm
 TIE = 1e-9
 SMALL_PP = 100 / SCHOOL_DAYS
 """Points that are worth one school day a year; an interval inside plus and minus this is called precise."""
+WIDE_PP = 5.0
+"""Points that no program is known to have moved a whole district by: an interval with both inside rules out nothing."""
 
 Kind = Literal[
     "positive",
@@ -99,6 +101,11 @@ class Verdict:
     def gain_pp(self) -> float:
         """The estimate in the direction that is better."""
         return -self.estimate_pp if self.lower_is_better else self.estimate_pp
+
+    @property
+    def wide(self) -> bool:
+        """Whether the interval has effects of `WIDE_PP` either way inside: no size that a program could have is out."""
+        return self.kind == "imprecise_null" and (self.low_pp or 0) <= -WIDE_PP and (self.high_pp or 0) >= WIDE_PP
 
     @property
     def clear(self) -> bool:

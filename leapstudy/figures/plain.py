@@ -12,7 +12,7 @@ from leapstudy.figures.frame import ROW, axes, frame, named_intervals, styled
 from leapstudy.figures.palette import WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
-from leapstudy.words.plain_page import catalog, group_words, kind, range_words
+from leapstudy.words.plain_page import group_words, kind, range_words, words_for
 from leapstudy.words.reading import Reading, read_result
 
 UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
@@ -22,7 +22,7 @@ UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "pl
 @at_both_widths
 def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhibit:
     """Draw the estimate with its interval over the range of the published effects, on one axis."""
-    say = catalog(lang)
+    say = words_for(reading, lang)
     rows, caption = _rows(reading, say), _caption(reading, say)
     title = _title(reading, say)
     with styled():

@@ -41,14 +41,15 @@ def _tag(design: Design) -> str:
 def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student, by scenario, for the outcome that is primary."""
     finding, matters = words.recommendation(design), design.chosen.budget.matters_pp
-    rows = [item for item in design.scenarios if item.outcome == design.chosen.outcome]
+    outcome = design.best.outcome  # the primary one, where it was tried
+    rows = [item for item in design.scenarios if item.outcome == outcome]
     found = [item.detectable_visited for item in rows if item.detectable_visited <= words.LARGEST]
     sizes = [item.detectable_visited for item in rows]
     names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
     end = 1.2 * max([*found, matters])
     subtitle = (
         f"Smallest effect on {design.whom} that four in five lotteries find, points of "
-        f"{words.outcome_words(design.chosen.outcome)}; line: the effect that would matter"
+        f"{words.outcome_words(outcome)}; line: the effect that would matter"
     )
     note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
     caption = _caption(design, "Smallest detectable effect by scenario")
@@ -111,6 +112,7 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
     shares = np.linspace(0.02, 0.5, 49)
     dollars = shares * n * price
     sizes = [on_visited(detectable_at(best.dealt.detectable, best.offered, share), budget.met) for share in shares]
+    bounded = [size for size in sizes[2:] if np.isfinite(size)]  # none where no deal could be told from chance
     finding = Finding(words.money(design).title, words.money(design).detail)
     subtitle = (
         f"Smallest detectable effect on a visited student, points, by budget in $1,000, up to half of the list "
@@ -123,7 +125,7 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
         picture.axhspan(0, budget.matters_pp, color=TINT, alpha=0.35, linewidth=0)
         picture.plot(dollars / 1000, sizes, color=OWN, linewidth=2)
         picture.axvline(budget.dollars / 1000, color=CONTEXT, linewidth=1.2)
-        picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max(*sizes[2:], budget.matters_pp)))
+        picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max([*bounded, budget.matters_pp])))
     table = pd.DataFrame(
         {"share offered": [percent(share, 0) for share in shares], "dollars": dollars, "points": sizes}
     )

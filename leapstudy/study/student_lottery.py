@@ -14,7 +14,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
-from leapstudy.core.phrases import number
+from leapstudy.core.phrases import number, points
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
@@ -216,7 +216,7 @@ def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verd
     )
     if before.p_value <= BROKEN:
         reason = (
-            f"Before the first start the sides differ by {before.estimate:+.2f} points (p = {before.p_value:.4f}): "
+            f"Before the first start the sides differ by {points(before.estimate)} points (p = {before.p_value:.4f}): "
             "the list is not what was drawn, or was not followed."
         )
         return replace(verdict, kind="failed_placebo", before="failed", reasons=(reason,), cautions=())
@@ -226,7 +226,7 @@ def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verd
 
 def _before_words(before: Rollout) -> str:
     how = "more than most draws would give, and adjusted for" if rejects(before.p_value) else "as chance would have it"
-    return f"the sides differ by {before.estimate:+.2f} points (p = {before.p_value:.3f}), {how}"
+    return f"the sides differ by {points(before.estimate)} points (p = {before.p_value:.3f}), {how}"
 
 
 def _test_words(effect: Rollout) -> str:

@@ -1,13 +1,15 @@
 """`leapstudy watch`: the files of the parameters against what was promised, as lines for a screen."""
 
+from dataclasses import replace
 from datetime import date
 
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.progress import progress
-from leapstudy.students.settings import Rollout, load_settings
+from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.written_plan import kept_plan
 from leapstudy.study.student_files import open_own
 
 
@@ -31,8 +33,9 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
         require_outcomes_open(promised(settings.rollout)[0], date.today())
         return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
     day = _day(until)
-    counts = progress(open_own(settings), day, lottery_of(settings))
-    return told(watch(counts, day, promise_of(settings.rollout)), settings.simulated)
+    data = open_own(settings)
+    counts = progress(data, day, lottery_of(settings))
+    return told(watch(counts, day, promise_of(settings)), data.simulated)
 
 
 def _day(text: str) -> date:
@@ -42,9 +45,13 @@ def _day(text: str) -> date:
         raise BadInput(f"{text!r} is no day; write it as YYYY-MM-DD.") from None
 
 
-def promise_of(rollout: Rollout) -> Promise:
-    """Return what the parameters promise."""
-    return Promise(**{name: getattr(rollout, name) for name in Promise.__dataclass_fields__})
+def promise_of(settings: StudentSettings) -> Promise:
+    """Return what the parameters promise; of a draw, where they are silent, the share met is the frozen plan's."""
+    said = Promise(**{name: getattr(settings.rollout, name) for name in Promise.__dataclass_fields__})
+    plan = kept_plan() if settings.draw else {}
+    if said.met is not None or not plan or plan["choices"]["track"] != "students":
+        return said
+    return replace(said, met=plan["choices"]["budget"]["met"])
 
 
 def told(report: Watch, simulated: bool) -> list[str]:

@@ -109,14 +109,15 @@ def baseline(source: Source) -> str:
 def pre_trend(source: Source) -> str:
     """Say the joint test of earlier trends and its power, for both outcomes."""
     told = []
-    for name, what in (("event_study", "Attendance"), ("chronic", "Chronic absence")):
+    for name in ("event_study", "chronic"):
         if study := source.at("answer", name):
-            what = f"{what}, {study['table']['year'][0]} to {study['table']['year'][-1]}"
+            years = study["table"]["year"]
+            what = f"{capital(outcome_words(study['outcome']))}, {years[0]} to {years[-1]}"
             untested = study["joint_p"] is None
             told.append(
                 source.say("pre_trend_none", what=what) if untested else source.say("pre_trend", what=what, study=study)
             )
-    return " ".join(told) or source.absent("event study")
+    return " ".join(dict.fromkeys(told)) or source.absent("event study")
 
 
 def not_rejected(source: Source) -> str:

@@ -12,6 +12,7 @@ from leapstudy.words.appendix_source import ENDS, Answer, Source, ends, headed
 from leapstudy.words.bounds import breakdown_words
 
 BANDS = {"low_sup_pp": "Low, all months", "high_sup_pp": "High, all months"}
+NO_DESIGN = "recommended design"
 DESIGNS = ["Design", "Estimate", "Low", "High", "p", "Compared with"]
 
 
@@ -28,6 +29,18 @@ def estimand(source: Source) -> Answer:
 
 def _card(of: dict[str, Any], caption: str) -> Table:
     return Table(pd.DataFrame(of["card"], columns=["What", "Value"]), caption)
+
+
+def comparison(source: Source) -> str:
+    """Say with whom the design that all points but the first are of compares, whatever leads the pages."""
+    own = design_of(source)["main"]
+    return source.say("comparison", own=own) if own else source.absent(NO_DESIGN)
+
+
+def trends(source: Source) -> str:
+    """Say what that design assumes."""
+    own = design_of(source)["main"]
+    return source.say("trends", own=own) if own else source.absent(NO_DESIGN)
 
 
 def unit(source: Source) -> str:
@@ -52,8 +65,11 @@ def raw(source: Source) -> Answer:
 def event_study(source: Source) -> Answer:
     """Show the effect by month."""
     heads = {"event_time": "Months since the visit", **ENDS, **BANDS}
+    own = design_of(source)["main"]
+    if not own:
+        return source.absent(NO_DESIGN)
     rows = pd.DataFrame(design_of(source)["path"])
-    return source.say("event_study"), headed(rows, heads, "Effect by month since the first visit, points")
+    return source.say("event_study", own=own), headed(rows, heads, "Effect by month since the first visit, points")
 
 
 def baseline(source: Source) -> str:
@@ -100,7 +116,8 @@ def inference(source: Source) -> str:
 def others(source: Source) -> Answer:
     """Show the designs side by side."""
     rows = [_row(item, item["main"]) for item in source.at("answer", "designs") if item["main"]]
-    return source.say("others"), _designs(rows, f"The designs side by side, {source.reading.post}, points")
+    own = design_of(source)["main"] or {"post": source.reading.post}
+    return source.say("others"), _designs(rows, f"The designs side by side, {own['post']}, points")
 
 
 def covariates(source: Source) -> str:
@@ -175,6 +192,8 @@ ANSWERS = {
     answer.__name__: answer
     for answer in (
         estimand,
+        comparison,
+        trends,
         unit,
         anticipation,
         raw,

@@ -12,8 +12,6 @@ from leapstudy.core.phrases import (
     interval_words,
     missing,
     number,
-    percent,
-    points,
     probability,
 )
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
@@ -37,7 +35,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import SMALL_PP, Verdict
+from leapstudy.evidence.verdict import SMALL_PP, WIDE_PP, Verdict
 from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
 
@@ -87,7 +85,8 @@ def verdict_words(verdict: Verdict, outcome: str) -> str:
     small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
     gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
     slots = {"gained": gained, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
-    return CATALOG.by("verdicts", verdict.kind, **slots)
+    kind = "too_wide" if verdict.wide else verdict.kind
+    return CATALOG.by("verdicts", kind, wide=f"{WIDE_PP:g}", **slots)
 
 
 def answer(study: Study) -> Finding:
@@ -180,31 +179,24 @@ def no_placebo(study: Study) -> str:
 
 def could_we_see_it(study: Study) -> Finding:
     """Say how many of the published effects this design could have detected, and how likely the largest was."""
-    power = study.evidence.power
+    power, answer = study.evidence.power, study.answer
     if power is None:
         return _detects_only(study)
-    diluted = [item.diluted_pp for item in power.published]
-    detects = (
-        "can detect no effect, however large"
-        if not math.isfinite(power.mde_pp)
-        else (
-            f"detects effects of {number(power.mde_pp)} points or more, and so could have seen {power.could_see} of "
-            f"{len(diluted)} of them"
-        )
-    )
+    diluted, bounded = [item.diluted_pp for item in power.published], math.isfinite(power.mde_pp)
     largest = max(power.published, key=lambda item: item.diluted_pp)
-    where = (
-        f"in this {unit_noun()}" if study.answer.main.n_treated == 1 else f"in {treated_words(study.answer)} together"
+    single = answer.main.n_treated == 1
+    return CATALOG.finding(
+        "power_published",
+        power.mde_pp if bounded else None,
+        chance=chance_of(largest.power),
+        where=CATALOG.say("power_one") if single else CATALOG.say("power_all", name=treated_words(answer)),
+        power=power,
+        low=min(diluted),
+        high=max(diluted),
+        detects=CATALOG.say("power_detects", power=power, n=len(diluted)) if bounded else CATALOG.say("power_nothing"),
+        excluded=_excluded_words(power),
+        assumed=COVERAGE_ASSUMPTION + (PART_ASSUMPTION if study_names().of_part(answer.main.outcome) else ""),
     )
-    of_whom = PART_ASSUMPTION if study_names().of_part(study.answer.main.outcome) else ""
-    detail = (
-        f"{program_name()} visited {percent(power.coverage)} of students, so its published effects come to "
-        f"{number(min(diluted))} to {number(max(diluted))} "
-        f"points of the average. With 80% power the test that leads {detects}. "
-        f"{_excluded_words(power)}{COVERAGE_ASSUMPTION}{of_whom}"
-    )
-    title = f"{program_name()}'s largest published effect had {chance_of(largest.power)} to show {where}"
-    return Finding(title, detail, power.mde_pp if math.isfinite(power.mde_pp) else None)
 
 
 def _detects_only(study: Study) -> Finding:
@@ -430,18 +422,13 @@ def disagreement(study: Study) -> Finding:
     """Say how far the state's two newest editions disagree on the last year that is final in both."""
     rows = edition_differences(study.data)
     if rows.empty:
-        return Finding("There is one edition of the state's figures, so that none can disagree with it")
+        return CATALOG.finding("disagreement_none")
     year = final_in_both(study.data.state, rows["year"])
     rows = rows[rows["year"] == year]
     changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
     treated = rows[rows["treated"].astype(bool)]
     low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
-    title = (
-        f"The state moved {short(low['district'])}'s {year} attendance by {points(low['moved_pp'], 1)} points and "
-        f"{short(high['district'])}'s by {points(high['moved_pp'], 1)}"
-    )
-    detail = f"{changed} of {len(rows)} {year} figures moved by a point or more between the editions."
-    return Finding(title, detail, low["moved_pp"])
+    return CATALOG.finding("disagreement", low["moved_pp"], changed=changed, n=len(rows), year=year, low=low, high=high)
 
 
 def state_curve(fewer: float, visited: float) -> Finding:

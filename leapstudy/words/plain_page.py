@@ -127,11 +127,13 @@ def title(reading: Reading, lang: str = "en") -> str:
 
 
 def words_for(reading: Reading, lang: str) -> dict[str, str]:
-    """Return the sentences for a result: those of an outcome that should fall, where its state declares it so."""
+    """Return the sentences for a result: of an outcome that should fall, or of all where all are one."""
     say = catalog(lang)
-    if not reading.verdict.lower_is_better:
-        return say
-    return {**say, **{key.removesuffix("_down"): text for key, text in say.items() if key.endswith("_down")}}
+    if reading.verdict.lower_is_better:
+        say = {**say, **{key.removesuffix("_down"): text for key, text in say.items() if key.endswith("_down")}}
+    if reading.single and kind(reading) == "pooled":
+        say = {**say, **{key.removesuffix("_alone"): text for key, text in say.items() if key.endswith("_alone")}}
+    return say
 
 
 def _gain(reading: Reading) -> Span:
@@ -185,7 +187,8 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
         range=range_words(effect, say, 2),
     )
     elsewhere = (say["answer_elsewhere"],) if reading.planned else ()
-    return sentence, *_visited(reading, say), say["point_note"], *elsewhere
+    wide = (say["answer_wide"],) if reading.verdict.wide and reading.track == "public" else ()
+    return sentence, *wide, *_visited(reading, say), say["point_note"], *elsewhere
 
 
 def _promised(reading: Reading, say: dict[str, str]) -> str:

@@ -1,5 +1,7 @@
 """What a design of a rollout says in words: who may be drawn, what would be found, what the money reaches."""
 
+import math
+
 from leapstudy.core.phrases import counted, number, percent
 from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
 from leapstudy.words.sentences import Finding
@@ -69,10 +71,17 @@ def recommendation(design: Design) -> Finding:
     detail = (
         f"{_mark(design)}{'' if enough else f'The best, {scenario_words(best)}, finds {least}. '}"
         f"Outcome: {outcome_words(best.outcome)}; {dealt.n_offered:,} of {dealt.n_units:,} offered, the others wait. "
-        f"Four in five such lotteries find {number(dealt.detectable, 1)} points on the average of all offered. "
+        f"{_found(dealt.detectable)} on the average of all offered. "
         f"The effect that would matter is {number(matters, 1)} points. {false_alarms(best)}"
     )
     return Finding(title, detail, size)
+
+
+def _found(detectable: float) -> str:
+    """Return what four in five lotteries find, where they find anything."""
+    if not math.isfinite(detectable):
+        return "No effect, however large, would be found"
+    return f"Four in five such lotteries find {number(detectable, 1)} points"
 
 
 def false_alarms(item: Scenario) -> str:

@@ -112,8 +112,7 @@ class Finding:
 
     Examples
     --------
-    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.", 0.2, -1.0,
-    1.4)
+    >>> finding = Finding("Together 0.20 points, not distinguishable from zero", "95% CI -1.00 to 1.40.")
     >>> str(finding)
     'Together 0.20 points, not distinguishable from zero. 95% CI -1.00 to 1.40.'
     """

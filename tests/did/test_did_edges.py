@@ -7,7 +7,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.permutation import shuffled
+from leapstudy.did.permutation import shuffled, shuffled_starts
 from leapstudy.did.spread import mean_variance
 
 ALIKE = ("0830011", "2680013")
@@ -59,3 +59,14 @@ def test_studentized_shuffles_by_a_slow_twin():
     slow = [np.divide(*t_of(np.isin(np.arange(10), by_change[chosen]))) * se for chosen in order]
     assert test.placebos == pytest.approx(np.array(slow), abs=1e-9) and test.estimate == pytest.approx(effect)
     assert test.p_value == pytest.approx((1 + sum(abs(value) >= abs(effect) for value in slow)) / 51)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_labelings_bound_the_p_value_from_below(seed):
+    changes = np.random.default_rng(seed).normal(size=7)
+    changes[:2] += 50
+    far = shuffled(changes[:2], changes[2:], seed)
+    assert far.floor == 1 / 21 and far.p_value == pytest.approx(1 / 21, abs=0.01) and far.p_value >= far.floor
+    two = shuffled_starts(np.stack([changes, changes]), np.array([0, 1]), seed)
+    assert two.floor == 1 / 42 and two.p_value >= two.floor
+    assert shuffled(changes[:2], changes[2:5], seed).floor == 0.1  # no test of 2 against 3 can reject at 5%

@@ -1,15 +1,26 @@
 """The README is what the workspace makes of itself."""
 
+import json
 import re
 
 from leapstudy.core import paths
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.readme import commands, exhibits, readme
+from leapstudy.words.findings import verdict_words
 
 
 def test_the_readme_is_what_the_study_says(whole):
     assert (paths.root() / "README.md").read_text(encoding="utf-8") == readme(whole, answer_chart(whole))
     assert (paths.root() / "docs" / "answer.png").stat().st_size > 5_000
+
+
+def test_readme_and_kept_notebooks_tell_one_verdict(whole):
+    told = verdict_words(whole.evidence.verdict, whole.answer.main.outcome)
+    assert told in (paths.root() / "README.md").read_text(encoding="utf-8")
+    for name in ("00_start_here", "30_all_districts"):
+        cells = json.loads((paths.notebooks() / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        printed = ["".join(out.get("text", "")) for cell in cells for out in cell.get("outputs", [])]
+        assert told in " ".join(" ".join(printed).split()), name
 
 
 def test_the_exhibits_are_what_is_there():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import commands_in
+from one_verdict import differences, unsaid
 
 from leapstudy.core import paths
 
@@ -53,7 +54,7 @@ def workspace(request, tmp_path):
     return request.param, root, commands_in(env)
 
 
-def test_every_page_is_made_and_says_whose_it_is(workspace):
+def test_every_page_is_made_and_says_whose_it_is(workspace, monkeypatch):
     state, root, command = workspace
     checked = command("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -74,3 +75,5 @@ def test_every_page_is_made_and_says_whose_it_is(workspace):
     assert float(pooled["ci_low_pp"]) < TRUTH < float(pooled["ci_high_pp"])
     verdict = json.loads((root / "reports" / "all-districts" / "result.json").read_text(encoding="utf-8"))
     assert verdict["blocks"]["evidence"]["verdict"]["kind"] not in ("positive", "negative")
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    assert differences(root / "reports") == [] and unsaid(root / "reports") == []

@@ -14,6 +14,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.figures import students_leading
 from leapstudy.site.build import build_site
+from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import default_simulation
 from leapstudy.study.result import load_result
 from leapstudy.study.rollout.choices import load_rollout
@@ -21,6 +22,7 @@ from leapstudy.study.rollout.written_plan import check_rollout, freeze
 from leapstudy.study.student_lottery import OFFER
 from leapstudy.study.student_outcomes import ESTIMATOR, NOT_MET
 from leapstudy.study.student_results import PreTrend, PrimaryAnswer
+from leapstudy.study.student_watch import promise_of, watch_students
 from leapstudy.study.students import primary_verdict, study_students
 from leapstudy.words import findings_students as words
 from leapstudy.words.appendix import checklist
@@ -143,11 +145,14 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     rollout = {"starts": starts, "outcomes_from": "2022-07-01"}
     change_yaml(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
-    default_simulation()
+    files = default_simulation()
     plan = freeze(load_rollout(), "")["choices"]["budget"]
     study = study_students("all-districts")
     assert study.answer.margin_pp == plan["matters_pp"] * plan["met"] == 3.4
     assert "3.40 points either way, the margin that the frozen plan names" in words.power(study)
+    change_yaml(tmp_path / "params" / "students.yml", input=str(files.panel), visits=str(files.visits))
+    assert promise_of(load_settings()).met == plan["met"], "what the frozen plan promises is what is watched"
+    assert watch_students("2021-12-18")[0].startswith("SIMULATED"), "of files that say so, wherever they are"
     first, *others = study.answer.estimates
     assert (first.outcome, first.estimator, first.role) == ("chronic_absence", OFFER, "main")
     assert "main" not in {row.role for row in others}

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
+from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.words import plain_page as plain
+from leapstudy.words.findings import verdict_words
 from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page
 from leapstudy.words.reading import read_result
 
@@ -352,6 +354,17 @@ def test_an_effect_on_a_group_of_students_is_not_divided_by_the_coverage_of_all(
     assert "takes the share of all students" not in section(FIXTURES["imprecise_null"], "overturn")
 
 
+def test_a_range_with_effects_of_every_size_inside_says_nothing():
+    assert "so wide that it says nothing" in section(result(row(0.2, -27.0, 55.8)), "answer")
+    assert "so wide" not in section(result(row(0.2, -4.9, 55.8)), "answer")
+
+
+def test_one_treated_unit_is_one_where_all_are_told_of():
+    content = result(row(0.2, -1.0, 1.4, n_treated=1))
+    told = text(content)
+    assert "in the one LEAP district?" in told and "its one district then" in told and "1 districts" not in told
+
+
 def test_an_unknown_comparison_is_an_error():
     with pytest.raises(BadInput, match="Legal: alliance"):
         plain_page(read_result(result(row(1.0, 0.2, 1.8, comparison="neighbors"))))
@@ -361,3 +374,9 @@ def test_an_unknown_comparison_is_an_error():
 def test_a_sentence_that_begins_with_the_program_begins_with_a_capital():
     said = plain._catalog("en", "the visits", "school", "schools")["question_pooled"]
     assert said.startswith("The visits sent staff") and "in its {n_treated} schools" in said
+
+
+def test_the_notebook_says_of_a_wide_interval_what_the_page_says():
+    told = verdict_words(decide(0.2, -27.0, 55.8, 0.9), "attendance_rate")
+    assert told.endswith("so wide that it says nothing: 5 points either way are inside.")
+    assert "so wide" not in verdict_words(decide(0.2, -4.9, 55.8, 0.9), "attendance_rate")

@@ -118,11 +118,11 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
             f"{there.sum()} comparison units have every trait, and {comparison.shape[1]} covariates take at least "
             f"{needed}. Choose a larger comparison group or leave the covariates out."
         )
-    kept = sample if there.all() else _kept(sample, there)
-    return regression_adjusted(kept, treated, comparison[there]), kept
+    complete = sample if there.all() else _complete(sample, there)
+    return regression_adjusted(complete, treated, comparison[there]), complete
 
 
-def _kept(sample: Sample, there: np.ndarray) -> Sample:
+def _complete(sample: Sample, there: np.ndarray) -> Sample:
     return replace(
         sample,
         comparison=tuple(code for code, keep in zip(sample.comparison, there, strict=True) if keep),
@@ -158,7 +158,7 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     x, x_treated = _design(comparison, comparison), _design(treated, comparison)
     n, k = x.shape
     if n <= k:
-        raise BadInput(f"{n} comparison units cannot carry {k} coefficients. Choose a larger comparison group.")
+        raise BadInput(f"{n} comparison units are too few for {k} coefficients. Choose a larger comparison group.")
     if (comparison.std(axis=0) < LEAST_NOISE).any() or np.linalg.cond(x) > MOST_COLLINEAR:
         raise BadInput(
             "The comparison units do not differ in what is adjusted for, or differ in all of it together, so that "
@@ -201,10 +201,10 @@ def _beyond(treated: np.ndarray, comparison: np.ndarray) -> tuple[int, ...]:
 
 def adjusted(sample: Sample, traits: pd.DataFrame, words: Mapping[str, str] = MappingProxyType({})) -> Adjusted:
     """Return the sample's effect with regression adjustment for `traits`, in percentage points; see `adjust`."""
-    fit, kept = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
+    fit, complete = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
     beyond = " and ".join(words.get(name := str(traits.columns[place]), name) for place in fit.beyond)
     note = f"In {beyond} the treated side lies outside all comparison units: the prediction goes beyond what was seen."
-    return in_points(fit, kept, note if beyond else "")
+    return in_points(fit, complete, note if beyond else "")
 
 
 def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:

@@ -136,22 +136,22 @@ def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[st
         reasons.append(str(reason))
 
 
-def estimate_rows(found: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:
-    """Return the adjusted effects as rows of `estimates.csv`, told apart by `estimator`.
+def estimate_rows(analyses: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:
+    """Return the adjusted effects as rows of `estimates.csv`, distinguished by `estimator`.
 
     `did_one_step_up` takes each district's own linear trend off, `did_rebound_adjusted` what its fall predicts,
     `did_covariates` what its traits predict. The specification curve is no rows: it is in the result file.
     """
     one = partial(row_of, sample, code, district)
-    steps = records(found.one_step_up)
+    steps = records(analyses.one_step_up)
     step = next(item for item in steps if item["model"] == "linear trends" and not item["is_placebo"])
     ends = [None if pd.isna(step[name]) else step[name] for name in ("low_pp", "high_pp")]
     main: dict[str, Any] = {"pre": step["pre"], "post": step["post"]}
     test: dict[str, Any] = {"p_value": step["p_value"], "p_method": step["p_method"]}
     rows = [one("did_one_step_up", (step["estimate_pp"], step["se_pp"], *ends), **main, **test)]
     adjustments: tuple[tuple[str, Adjusted | None, dict[str, Any]], ...] = (
-        ("did_rebound_adjusted", found.recovery, main),
-        ("did_covariates", found.covariates, {}),
+        ("did_rebound_adjusted", analyses.recovery, main),
+        ("did_covariates", analyses.covariates, {}),
     )
     for estimator, item, years in adjustments:
         if item is not None:
