@@ -20,9 +20,21 @@ from results_table import RESULTS, append, machine
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = RESULTS / "memory.csv"
 COLUMNS = (
-    "date", "file", "students", "limit", "file_mib", "before_mib", "peak_mib", "cpu_s", "effect_pp", "refusal",
-    "cores", "load", "python", "versions",
-)  # fmt: skip
+    "date",
+    "file",
+    "students",
+    "limit",
+    "file_mib",
+    "before_mib",
+    "peak_mib",
+    "cpu_s",
+    "effect_pp",
+    "refusal",
+    "cores",
+    "load",
+    "python",
+    "versions",
+)
 MONTHS = 20
 COMMON = {
     "id": "'s' || lpad(i::VARCHAR, 9, '0')",
