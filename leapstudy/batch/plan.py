@@ -16,6 +16,7 @@ from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
@@ -251,7 +252,9 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
 
 def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
     """Raise `BadInput` unless the question can be asked, and its placebo: every answer is held against one."""
-    spread_of(build_sample(data, spec, codes))
+    sample = build_sample(data, spec, codes)
+    require_whole(sample)
+    spread_of(sample)
     clock = clock_of(data.state, data.starts, codes)
     try:
         build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])

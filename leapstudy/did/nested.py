@@ -213,9 +213,25 @@ def dealt(sample: Sample, draws: int) -> Permutation:
     sizes = np.concatenate([raw.sizes_treated, raw.sizes_comparison])
     start = np.concatenate([started, np.full(len(sizes) - n, -1)])
     if sample.spec.nested == "cluster":
+        require_whole(sample)
         return _dealt_clusters(changes, start, sizes, np.array(nested.clusters), sample.spec.seed, draws)
     of = np.unique(nested.strata, return_inverse=True)[1]
     return dealt_within(changes, start, of, sample.spec.seed, sizes, draws)
+
+
+def require_whole(sample: Sample) -> None:
+    """Raise `BadInput` where labels are dealt as whole clusters and one has both sides, or two starts."""
+    if sample.nested is None or sample.spec.nested != "cluster":
+        return
+    n, own, of = len(sample.treated), sample.nested.raw.by_start, np.array(sample.nested.clusters)
+    start = np.full(len(of), -1)
+    start[:n] = 0 if own is None else own.started
+    mixed = [str(name) for name in np.unique(of) if len(set(start[of == name])) > 1]
+    if mixed:
+        raise BadInput(
+            f"{', '.join(mixed)}: units of both sides, or of two starts, so that no label belongs to the whole. Set "
+            "nested to 'stratum', which compares within."
+        )
 
 
 def dealt_within(
@@ -263,12 +279,6 @@ def _dealt_clusters(
     names, of = np.unique(clusters, return_inverse=True)
     marks = (of[None, :] == np.arange(len(names))[:, None]) * sizes
     firsts = np.array([start[of == place].min() for place in range(len(names))])
-    mixed = [str(name) for place, name in enumerate(names) if (start[of == place] != firsts[place]).any()]
-    if mixed:
-        raise BadInput(
-            f"{', '.join(mixed)}: units of both sides, or of two starts, so that no label belongs to the whole. Set "
-            "nested to 'stratum', which compares within."
-        )
     weights = marks.sum(axis=1)
     means = changes @ marks.T / weights
     order = np.argsort(firsts < 0, kind="stable")

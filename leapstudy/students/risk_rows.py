@@ -316,7 +316,8 @@ def _record(table: pd.DataFrame) -> RiskRows:
 def _history(table: pd.DataFrame, school: np.ndarray, district: np.ndarray) -> np.ndarray:
     windows = table[list(WINDOWS)].to_numpy(float)
     known = np.isfinite(windows)
-    filled = np.where(known, windows, np.nanmean(np.where(known, windows, np.nan), axis=0))
+    means = np.where(known, windows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)  # 0 where nobody is known
+    filled = np.where(known, windows, means)
     columns = [filled, np.square(filled) / 100, ~known, table[["before"]].fillna(table["before"].mean())]
     mates = table.groupby([school, table["g"].to_numpy()])["before"].transform("mean").fillna(table["before"].mean())
     columns += [mates.to_numpy()[:, None], pd.get_dummies(table["band"], dummy_na=True), table[["need"]].fillna(0.5)]

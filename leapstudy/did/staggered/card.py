@@ -84,8 +84,9 @@ class Effects:
 
     @property
     def se(self) -> np.ndarray:
-        """Standard errors, shape (A,)."""
-        return np.sqrt(np.diag(self.covariance))
+        """Standard errors, shape (A,); missing where rounding leaves a variance below zero: all are alike."""
+        variance = np.diag(self.covariance)
+        return np.sqrt(np.where(variance < 0, np.nan, variance))
 
 
 @dataclass(frozen=True, slots=True)
