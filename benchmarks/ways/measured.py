@@ -5,9 +5,9 @@ the effect, or the words of the refusal.
 """
 
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
@@ -19,8 +19,9 @@ from leapstudy.study.student_estimates import measure, student_answer
 
 
 def peak_mib() -> float:
-    """Return the most memory that this process has held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory that this process has held, in MiB; what `resource` says may be its parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def effect(attendance: str, visits: str, limit: str) -> float | str:
