@@ -1,6 +1,7 @@
 """Baltimore schools without another line of Python: rows added up, bounds kept as bounds, an INVENTED lottery."""
 
 import csv
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leapstudy.batch.plan import make_plan
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import load_study
 from leapstudy.did.comparison import comparison_codes
@@ -153,3 +156,54 @@ def test_the_page_says_that_lots_decided_and_how_many_are_lost(workspace):
     assert lost.differential_pct == pytest.approx(100 * abs(39 / 40 - 102 / len(waiting)))
     assert study.answer.drawn.n_units == 141 and study.answer.drawn.redraw_low < 0 < study.answer.drawn.redraw_high
     assert not study.evidence.essa.conditions[0].met and "lost" in study.evidence.essa.conditions[0].reason
+
+
+def _in_networks(root, network):
+    """Give every school an INVENTED larger unit, and the study the choice to take it for a cluster."""
+    starts = {row["unit_code"]: row["start"] for row in _rows("program/units.csv")}
+    rows = _rows("msde_schools/schools.csv")
+    path = root / "data" / "raw" / "msde_schools" / "schools.csv"
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, [*rows[0], "network"])
+        writer.writeheader()
+        writer.writerows(
+            row | {"network": network(starts.get(row["unit_code"], "none"), place)} for place, row in enumerate(rows)
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (path.parent / "SHA256SUMS").write_text(f"{digest}  schools.csv\n", encoding="utf-8")
+    state = (root / "params" / "state.yml").read_text(encoding="utf-8")
+    without_lots = "".join(line for line in state.splitlines(True) if not line.startswith("  lottery:"))
+    parent = "  parent: { column: network, noun: { en: [network, networks], es: [red, redes] } }\n  hidden: leave out"
+    column = "\n      network: { kind: text }\n      level: { kind: text, blank"
+    changed = without_lots.replace("  hidden: leave out", parent).replace("\n      level: { kind: text, blank", column)
+    (root / "params" / "state.yml").write_text(changed, encoding="utf-8")
+    with (root / "params" / "study.yml").open("a", encoding="utf-8") as lines:
+        lines.write("nested: { value: cluster, unit: none or cluster or stratum, reason: Networks chose together. }\n")
+
+
+@pytest.fixture
+def own_notebooks():
+    """Return the package's notebooks; asked before the workspace is another state's."""
+    return paths.root() / "notebooks"
+
+
+def test_what_units_belong_to_goes_from_the_parameters_to_the_answer(own_notebooks, workspace):
+    _in_networks(workspace, lambda start, place: f"{start} {place % (3 if start != 'none' else 15)}")
+    shutil.copytree(own_notebooks, workspace / "notebooks")
+    data = load_study()
+    plan = {run.slug: run for run in make_plan(data, ["all-districts"], "public", {}, workspace / "reports")}
+    assert plan["all-districts"].parameters["nested"] == "cluster"
+    main = study_all(robust=False).answer.main
+    assert main.p_method == "cluster_permutation"
+    typed = make_plan(data, ["all-districts"], "public", {"nested": "none"}, workspace / "reports")
+    assert typed[0].parameters["nested"] == "none"
+    assert study_all(robust=False, nested="none").answer.main.estimate_pp == pytest.approx(main.estimate_pp, abs=1e-12)
+
+
+def test_a_cluster_of_both_sides_is_refused_before_any_kernel(own_notebooks, workspace):
+    _in_networks(workspace, lambda start, place: f"N{place % 12}")
+    shutil.copytree(own_notebooks, workspace / "notebooks")
+    with pytest.raises(BadInput, match="Set nested to 'stratum'"):
+        make_plan(load_study(), ["all-districts"], "public", {}, workspace / "reports")
+    within = study_all(robust=False, nested="stratum").answer.main
+    assert within.p_method == "stratum_permutation" and within.ci_low_pp < 0 < within.ci_high_pp
