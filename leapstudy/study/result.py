@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 import leapstudy
 from leapstudy.core import paths
@@ -50,6 +50,9 @@ class Result(Part):
     blocks : dict
         The frozen records behind the pages, by name: answer, evidence, plan, ... as `jsonable` writes them.
     """
+
+    # a result that somebody changed to no number is read all the same, so that verify can name each such number
+    model_config = ConfigDict(allow_inf_nan=True)
 
     schema_: Literal[1] = Field(alias="schema")
     track: Track
