@@ -82,7 +82,11 @@ def raw(source: Source) -> Answer:
     wide = rows.pivot(index="label", columns="year", values="rate_pct").reset_index()
     wide = wide.assign(label=wide["label"].map(short)).rename(columns={"label": "Group"})
     text = source.say("raw", running=study_names().running(source.reading.edition))
-    return text, Table(wide, "Mean attendance by year, percent, before any model", 1)
+    return text, Table(wide, f"{_outcome(source)} by year, mean in percent, before any model", 1)
+
+
+def _outcome(source: Source) -> str:
+    return capital(outcome_words(str(source.at("answer", "main")["outcome"])))
 
 
 def event_study(source: Source) -> Answer:
@@ -91,7 +95,7 @@ def event_study(source: Source) -> Answer:
     if rows is None:
         return source.absent("event study")
     text = source.say("event_study", study=source.at("answer", "event_study"))
-    return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, "Event study of attendance, points")
+    return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, f"{_outcome(source)}, event study, points")
 
 
 def baseline(source: Source) -> str:
