@@ -138,7 +138,8 @@ def bounds(source: Source) -> str:
     if not made:
         return source.absent("Rambachan-Roth bounds")
     reasons = source.at("answer", "sensitivity", "not_possible") or []
-    return " ".join([*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))])
+    told = [*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))]
+    return " ".join(dict.fromkeys(told))
 
 
 def inference(source: Source) -> Answer:
@@ -272,9 +273,9 @@ def _without_flagged(source: Source) -> str:
 def reach(source: Source) -> Answer:
     """Say which published effects could have been seen."""
     r, published = source.reading, evidence_at(source.result.get("blocks") or {}, "power", "published")
-    if not published or r.coverage is None:
-        return source.absent("power")
     detects = source.say("detects_nothing") if r.mde is None else source.say("detects", half=r.half or 0)
+    if not published or r.coverage is None:
+        return source.say("reach_none", detects=detects)
     caption = "Published effects beside what can be detected, points"
     part = PART_ASSUMPTION if r.of_part else ""
     return source.say("reach", detects=detects, part=part), headed(pd.DataFrame(published), PUBLISHED, caption)
