@@ -125,6 +125,10 @@ def _columns(data: StudyData) -> list[str]:
     return [name for name in known if data.districts[name].notna().any()]
 
 
+STATES = ("ma", "md")
+"""The studies of `tests/states`, which borrow Connecticut's plan of a rollout."""
+
+
 def workspace(study: str, root: Path) -> None:
     """Make a study a workspace of its own, so that no choice touches this one."""
     own = Path(__file__).resolve().parents[1]
@@ -145,13 +149,12 @@ def of_this_study(data: StudyData, root: Path) -> list[str]:
     """
     columns = _columns(data)
     data.districts[["district_code", *columns]].iloc[1:].to_csv(root / COVARIATES, index=False)
-    year = max(data.chronic["year"]) if data.chronic is not None else max(data.attendance["year"])
-    outcome = "chronic_absence" if "chronic_absence" in data.state.outcomes else data.state.usual("outcomes")
-    units = {f"{outcome} {year}": {"at_least": 10}}
-    change(
-        root / "params" / "rollout.yml",
-        {"eligible__units": units, "scenarios__units": [*data.state.outcomes][:2], "scenarios__deals": 100},
-    )
+    given: dict[str, Any] = {"scenarios__units": [*data.state.outcomes][:2], "scenarios__deals": 100}
+    if root.name in STATES:  # Connecticut's file has a rule of its own
+        year = max(data.chronic["year"]) if data.chronic is not None else max(data.attendance["year"])
+        outcome = "chronic_absence" if "chronic_absence" in data.state.outcomes else data.state.usual("outcomes")
+        given["eligible__units"] = {f"{outcome} {year}": {"at_least": 10}}
+    change(root / "params" / "rollout.yml", given)
     return [slug for slug in NOTEBOOKS if slug != CLAIMS or data.state.claims is not None]
 
 
