@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from leapstudy.batch.params import KEYS, read_params, resolve
+from leapstudy.batch.params import KEYS, StudyParams, read_params, resolve
 from leapstudy.batch.plan import notebook_of, settable
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -73,7 +73,7 @@ def _differing(slug: str, spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]
     asked = {key: getattr(spec, key) for key in KEYS if key in reads} | {
         "comparison": comparison_label(spec.comparison)
     }
-    return {key: value for key, value in asked.items() if base[key] != value}
+    return {key: value for key, value in asked.items() if base.get(key, StudyParams.model_fields[key].default) != value}
 
 
 TOOLS = Tools(command, save)

@@ -1,6 +1,8 @@
 """From the explorer to the batch: the command asks the same, the saved file is read back, the banner tells why."""
 
 import shlex
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -53,6 +55,15 @@ def test_a_saved_choice_is_what_the_next_batch_asks(workspace):
         "nothing differs any more. Now `leapstudy run hartford` asks this."
     )
     assert resolve("hartford", {}).spec() == Spec()
+
+
+def test_a_choice_is_saved_from_what_the_studys_own_notebook_reads(workspace):
+    """Also a parameter that the notebook reads and params/study.yml leaves at what it usually is (`nested`)."""
+    shutil.rmtree(workspace / "notebooks")
+    shutil.copytree(Path(__file__).parents[2] / "notebooks", workspace / "notebooks")
+    assert "comparison" in save("hartford", Spec(comparison="others"), REASON)
+    assert resolve("hartford", {}).spec() == Spec(comparison="others")
+    assert command("hartford", Spec(nested="stratum", comparison="others")).endswith("--set nested=stratum")
 
 
 def test_without_a_reason_or_a_difference_nothing_is_written(workspace):
