@@ -81,6 +81,11 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     BadInput
         For the first district, parameter or notebook that cannot be used.
     """
+    if not paths.notebooks().is_dir():
+        raise BadInput(
+            f"The study {paths.root().name} has no folder notebooks. The notebooks are the same in every study: copy "
+            f"notebooks/ of this workspace into it (`leapstudy new` brings them)."
+        )
     names = [_as_run(name, track) for name in names]
     treated = treated_districts(data.districts)
     own_files = "students" in TRACKS[track] and not load_settings().simulated

@@ -86,3 +86,9 @@ def test_notebooks_of_ones_own_stay_out(workspace, study, notebook_writer):
     assert others() == ["10_district-Copy1.ipynb", "60_broken.ipynb", "Untitled.ipynb", "my analysis.ipynb"]
     notebook_writer(folder / "62_new.ipynb", ("seed = 1",))
     assert set(_plan(study, workspace / "reports")) - set(before) == {"62-new"}, "a named one joins by itself"
+
+
+def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):
+    shutil.rmtree(workspace / "notebooks")
+    with pytest.raises(BadInput, match="has no folder notebooks.*copy"):
+        _plan(study, workspace / "reports", [ALL_SLUG])
