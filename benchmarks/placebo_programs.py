@@ -1,7 +1,8 @@
 """Size of the pooled test: placebo programs dealt into each study's own published figures, so that the truth is zero.
 
 Run it by `python benchmarks/placebo_programs.py`. Each program takes as many units as the study's own, with the same
-starts, at random from those that never started; the rest are the comparison. The table is kept in
+starts, at random from those that never started; the rest are the comparison. `CASES` says how else programs are dealt:
+by lots within strata, and among INVENTED parents of `FAMILY` units that were alike before. The table is kept in
 benchmarks/results/placebo_programs.csv with its date and seed.
 """
 
@@ -9,6 +10,7 @@ import argparse
 import dataclasses
 import datetime
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import Nesting
 from leapstudy.data import StudyData, load_study
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_panel, build_sample, sample_of_codes
@@ -24,6 +27,10 @@ from leapstudy.did.permutation import ALPHA
 
 RESULTS = Path(__file__).parent / "results"
 PROGRAMS, DRAWS, SEED = 500, 499, 20261128
+CASES = ("any units", "lots within strata", "any units, compared within parents", "whole parents")
+ANY, LOTS, WITHIN, WHOLE = CASES
+FAMILY, FEWEST = 6, 8
+"""Units of a parent, and parents that start at the least."""
 
 
 def studies() -> dict[str, Path]:
@@ -31,7 +38,7 @@ def studies() -> dict[str, Path]:
     return {"ct": paths.root(), "ma": paths.root() / "tests" / "states" / "ma", "md": paths.root() / "tests/states/md"}
 
 
-def dealt(data: StudyData, programs: int, seed: int) -> pd.DataFrame:
+def dealt(data: StudyData, programs: int, seed: int, case: str = ANY) -> pd.DataFrame:
     """Return one row a placebo program: estimate, p-value of the dealing test, and that of t.
 
     Parameters
@@ -42,6 +49,8 @@ def dealt(data: StudyData, programs: int, seed: int) -> pd.DataFrame:
         How many.
     seed
         Of the dealings.
+    case
+        One of `CASES`.
     """
     spec = Spec()
     own = build_sample(data, spec, list(data.starts))
@@ -49,28 +58,65 @@ def dealt(data: StudyData, programs: int, seed: int) -> pd.DataFrame:
     panel = build_panel(data, spec.outcome, spec.edition)
     clock = clock_of(data.state, data.starts, own.treated)
     used = sorted({year for start in clock.starts for year in clock.school_years(own.contrast.years, start)})
-    columns = [panel.years.index(year) for year in used]
-    full = ~np.isnan(panel.rates[:, columns]).any(axis=1)
-    whole = [code for code, there in zip(panel.codes, full, strict=True) if there and code not in data.starts]
+    rates = panel.rates[:, [panel.years.index(year) for year in used]]
+    full = ~np.isnan(rates).any(axis=1)
+    there = {code: row[0] for code, row, whole in zip(panel.codes, rates, full, strict=True) if whole}
+    before = {code: rate for code, rate in there.items() if code not in data.starts}
+    of = _families(before, FAMILY if case in (WITHIN, WHOLE) else -(-len(before) // 3))
+    nesting: dict[str, Nesting] = {WITHIN: "stratum", WHOLE: "cluster"}
+    spec = dataclasses.replace(spec, nested=nesting.get(case, "none"))
     rng, rows = np.random.default_rng(seed), []
     for program in range(programs):
-        picked = rng.permutation(whole)
-        treated, others = tuple(picked[: len(starts)]), tuple(picked[len(starts) :])
-        placebo = dataclasses.replace(panel, starts=dict(zip(treated, starts, strict=True)), ends={})
-        effect = fit(sample_of_codes(placebo, dataclasses.replace(spec, seed=program), treated, others), DRAWS)
-        p_t = effect.spread.p_value(effect.test.estimate)
-        rows.append({"estimate_pp": effect.estimate_pp, "p_dealt": effect.test.p_value, "p_t": p_t})
-    return pd.DataFrame(rows).assign(n_treated=len(starts), n_comparison=len(whole) - len(starts))
+        begun = _begun(rng, of, starts, case)
+        lots = of if case == LOTS else {}
+        placebo = dataclasses.replace(panel, starts=begun, ends={}, parents=of, lots=lots)
+        others = tuple(code for code in of if code not in begun)
+        effect = fit(sample_of_codes(placebo, dataclasses.replace(spec, seed=program), tuple(begun), others), DRAWS)
+        rows.append(
+            {
+                "estimate_pp": effect.estimate_pp,
+                "p_dealt": effect.test.p_value,
+                "p_t": effect.spread.p_value(effect.test.estimate),
+                "n_treated": len(effect.sample.treated),
+                "n_comparison": len(effect.sample.comparison),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def summary(study: str, programs: pd.DataFrame, outcome: str) -> dict[str, object]:
+def _families(before: dict[str, float], size: int) -> dict[str, str]:
+    """Return unit -> INVENTED larger unit: those next to each other before are of one."""
+    ranked = sorted(before, key=lambda code: before[code])
+    family = {code: f"{rank // size:03d}" for rank, code in enumerate(ranked)}
+    return {code: family[code] for code in before}
+
+
+def _begun(rng: np.random.Generator, of: dict[str, str], starts: list[str], case: str) -> dict[str, str]:
+    """Return treated unit -> start of one placebo program."""
+    families = sorted(set(of.values()))
+    if case == WHOLE:
+        kinds = sorted(set(starts))
+        drawn = rng.permutation(families)[: max(FEWEST, len(starts) // FAMILY)].tolist()
+        return {code: kinds[drawn.index(of[code]) % len(kinds)] for code in of if of[code] in drawn}
+    picked = rng.permutation(list(of)).tolist()
+    if case == LOTS:  # as many from each stratum, in turn
+        seen = Counter[str]()
+        place = {}
+        for code in picked:
+            place[code], seen[of[code]] = seen[of[code]], seen[of[code]] + 1
+        picked.sort(key=lambda code: (place[code], of[code]))
+    return dict(zip(picked[: len(starts)], starts, strict=True))
+
+
+def summary(study: str, case: str, programs: pd.DataFrame, outcome: str) -> dict[str, object]:
     """Return a row of the kept table: shares of true zeros that each test rejects at 5%."""
     return {
         "study": study,
+        "dealt": case,
         "outcome": outcome,
         "programs": len(programs),
-        "n_treated": programs["n_treated"].iloc[0],
-        "n_comparison": programs["n_comparison"].iloc[0],
+        "n_treated": round(programs["n_treated"].mean()),
+        "n_comparison": round(programs["n_comparison"].mean()),
         "rejected_dealt": (programs["p_dealt"] <= ALPHA).mean(),
         "rejected_t": (programs["p_t"] <= ALPHA).mean(),
         "mean_estimate_pp": programs["estimate_pp"].mean(),
@@ -88,8 +134,9 @@ def main() -> None:
     asked, rows = parser.parse_args(), []
     for study, root in studies().items():
         os.environ["LEAPSTUDY_ROOT"] = str(root)
-        rows.append(summary(study, dealt(load_study(), asked.programs, SEED), Spec().outcome))
-        print(rows[-1])
+        for case in CASES:
+            rows.append(summary(study, case, dealt(load_study(), asked.programs, SEED, case), Spec().outcome))
+            print(rows[-1], flush=True)
     table = pd.DataFrame(rows).round(4)
     write_text_atomic(asked.out, table.to_csv(index=False, lineterminator="\n"))
 

@@ -100,7 +100,7 @@ def _covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> 
     if len(treated) == 1:
         weights = sample.weights_comparison
         return around / float(weights @ weights) + around, len(comparison) - 1.0
-    if sample.nested is not None and (sample.nested.clusters or len(set(sample.nested.strata)) > 1):
+    if sample.nested is not None and sample.nested.own_covariance:
         return nested_covariance(sample, treated, comparison)
     return _mean_covariance(treated, sample.weights_treated) + around, float(min(len(treated), len(comparison)) - 1)
 
