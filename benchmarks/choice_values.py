@@ -151,7 +151,7 @@ def of_this_study(data: StudyData, root: Path) -> list[str]:
     data.districts[["district_code", *columns]].iloc[1:].to_csv(root / COVARIATES, index=False)
     given: dict[str, Any] = {"scenarios__units": [*data.state.outcomes][:2], "scenarios__deals": 100}
     if root.name in STATES:  # Connecticut's file has a rule of its own
-        year = max(data.chronic["year"]) if data.chronic is not None else max(data.attendance["year"])
+        year = max(data.chronic["year"]) if not data.chronic.empty else max(data.attendance["year"])
         outcome = "chronic_absence" if "chronic_absence" in data.state.outcomes else data.state.usual("outcomes")
         given["eligible__units"] = {f"{outcome} {year}": {"at_least": 10}}
     change(root / "params" / "rollout.yml", given)

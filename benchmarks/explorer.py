@@ -1,7 +1,7 @@
 """Seconds from a choice in the explorer to its three pictures: ``python benchmarks/explorer.py``.
 
 Each district is chosen once, in a process that has drawn one choice before, as a kernel has by the time a person
-turns the first screw. There is no peer to pair with: the promise is half a second. Results are appended to
+makes the first choice. There is no peer to pair with: the promise is half a second. Results are appended to
 `benchmarks/results/explorer.csv`.
 """
 

@@ -1,8 +1,26 @@
-"""`estimates.csv` read back, so that tests can say that nothing is lost on the way through the disk."""
+"""One row of `estimates.csv` as all districts together have it, and the file read back, so that nothing is lost."""
 
 import pandas as pd
 
 from leapstudy.core.estimate import COLUMNS, FORMULA, INTEGERS, TEXTS, Estimate
+
+POOLED = Estimate(
+    track="public",
+    district_code="ALL",
+    district="All LEAP districts",
+    outcome="attendance_rate",
+    comparison="alliance",
+    n_treated=15,
+    n_comparison=19,
+    edition="2022-23",
+    pre="2019-20+2020-21",
+    post="2021-22",
+    estimator="did",
+    role="main",
+    estimate_pp=-0.34,
+    p_method="label_permutation",
+)
+"""An estimate given by hand; a test says what is its own with `dataclasses.replace`."""
 
 
 def read_estimates(path):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,8 +110,5 @@ def choose_pool(dask: str, place: Place) -> Callable[[Work], Pool]:
         from leapstudy.batch.cluster import ClusterPool, need_dask
 
         need_dask()
-
-        def make(work: Work) -> Pool:
-            return ClusterPool(work, dask)
-
+        make = partial(ClusterPool, address=dask)
     return (lambda work: SendingPool(make(work), place)) if place.url else make

@@ -48,6 +48,7 @@ def _declared(what: str, part: str) -> AfterValidator:
     """Return a check that a text is one of the names that a part of `params/state.yml` declares."""
 
     def check(text: str) -> str:
+        """Return a declared name; refuse any other."""
         if text not in (legal := getattr(load_state(), part)):
             raise bad_value(what, text, legal, "params/state.yml declares them.")
         return text

@@ -19,12 +19,14 @@ class _Loader(yaml.SafeLoader):
     """The safe loader without references, by which a page of text can name billions of values, and without repeats."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse a reference."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise yaml.YAMLError(f"line {mark.line + 1} refers to another place (*), write the value out")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a name that stands twice, or is no text."""
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):

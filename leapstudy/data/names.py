@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leapstudy.core import paths
 from leapstudy.core.errors import bad_value
+from leapstudy.core.phrases import MINUS
 from leapstudy.data.register import read_register
 from leapstudy.data.state import FILE, State, load_state
 
@@ -130,6 +131,15 @@ def year_words(year: str) -> str:
     if offset >= 0:
         return "the first year" if offset == 0 else f"year {offset + 1}"
     return "the year before the start" if offset == -1 else f"{-offset} years before the start"
+
+
+def year_label(years: str) -> str:
+    """Return years as captions and tables show them: those since each unit's own start with a true minus.
+
+    >>> year_label("year -2+year -1"), year_label("2005-06")
+    ('year −2+year −1', '2005-06')
+    """
+    return years.replace(f"{OWN_YEAR}-", f"{OWN_YEAR}{MINUS}")
 
 
 def years_words(years: str) -> str:

@@ -161,6 +161,7 @@ def _schema(table: PublishedTable, frame: pd.DataFrame) -> Any:
     import pandera.pandas as pa
 
     def rule(column: PublishedColumn) -> pa.Column:
+        """Return what the cells of a column may be."""
         checks = []
         if column.legal:
             checks.append(pa.Check.isin(column.legal))

@@ -26,7 +26,7 @@ ESTIMATORS = {
     "synthetic_control": "synthetic control",
     "did_covariates": "adjusted for traits before",
     "did_rebound_adjusted": "beyond the recovery of like falls",
-    "did_one_step_up": "own linear trends taken off",
+    "did_one_step_up": "adjusted for linear trends",
     "lottery_efficient": "efficient for starts drawn by lot",
 }
 """The estimators of one contrast in words."""

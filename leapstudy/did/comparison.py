@@ -65,7 +65,8 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
     """
     if isinstance(given, str) and given in state.groups:
         return given
-    parts = given.split(",") if isinstance(given, str) else given
+    # a parameter file may hold a number or a date, which are no list either
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Sequence) else [given]
     codes, form = tuple(str(part).strip() for part in parts), state.unit.code
     if codes and all(re.fullmatch(form.pattern, code) for code in codes):
         return codes

@@ -66,8 +66,13 @@ def event_study(sample: Sample, reference: str) -> EventStudy:
     values = sample.weights_treated @ treated - sample.weights_comparison @ comparison
     covariance, df = _covariance(sample, treated, comparison)
     before = [place for place, year in enumerate(years) if event_time(year, sample.start) < 0]
-    drift = np.array([event_time(years[place], reference) for place in before], dtype=float)
-    test = joint_test(values[before], covariance[np.ix_(before, before)], drift, df)
+    # from a reference before the start these are the differences; from a later one, which the program may have moved,
+    # they are taken from the last year before the start
+    apart = np.eye(len(before))
+    if event_time(reference, sample.start) >= 0:
+        apart = (apart - apart[-1])[:-1]
+    drift = apart @ np.array([event_time(years[place], reference) for place in before], dtype=float)
+    test = joint_test(apart @ values[before], apart @ covariance[np.ix_(before, before)] @ apart.T, drift, df)
     ends = bands(values, covariance, df, sample.spec.seed)
     spec = sample.spec
     return EventStudy(
@@ -95,7 +100,7 @@ def _covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> 
     if len(treated) == 1:
         weights = sample.weights_comparison
         return around / float(weights @ weights) + around, len(comparison) - 1.0
-    if sample.nested is not None and (sample.nested.clusters or len(set(sample.nested.strata)) > 1):
+    if sample.nested is not None and sample.nested.own_covariance:
         return nested_covariance(sample, treated, comparison)
     return _mean_covariance(treated, sample.weights_treated) + around, float(min(len(treated), len(comparison)) - 1)
 

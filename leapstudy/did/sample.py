@@ -72,6 +72,11 @@ class Nested:
     drawn: bool
     raw: "Sample"
 
+    @property
+    def own_covariance(self) -> bool:
+        """Whether errors are by cluster or there are several strata, so that `nested.covariance` has them."""
+        return bool(self.clusters) or len(set(self.strata)) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -61,7 +61,7 @@ def spread_of(sample: Sample) -> Spread:
             float(np.var(changes, ddof=1)) if sample.spec.weights == "equal" else variance / float(weights @ weights)
         )
         return Spread(_positive(between + variance), n_comparison - 1)
-    if sample.nested is not None and (sample.nested.clusters or len(set(sample.nested.strata)) > 1):
+    if sample.nested is not None and sample.nested.own_covariance:
         found, df = covariance(sample, sample.change_treated[:, None], changes[:, None])
         return Spread(_positive(float(found[0, 0])), df)
     own = mean_variance(sample.change_treated, sample.weights_treated)

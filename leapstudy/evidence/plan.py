@@ -18,6 +18,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.parameter_file import Day, Part, checked_part
 from leapstudy.did.contrasts import Contrast, years_label
+from leapstudy.did.nested import DEALT
 
 ADDITIONS = "additions"
 """What was added after the plan was frozen: no part of it, and so outside its hash; each says when, what and why."""
@@ -56,10 +57,7 @@ HARMLESS = ("seed",)
 PLANNED_ESTIMATORS = ("did", "did_logodds")
 PLANNED_TESTS = (
     "permutation",
-    "label_permutation",
-    "lottery_redraws",
-    "stratum_permutation",
-    "cluster_permutation",
+    *DEALT,
     "studentized_noise",
     "studentized_enrollment",
     "benjamini_hochberg",

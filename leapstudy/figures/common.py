@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names
+from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names, year_label
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
@@ -27,12 +27,12 @@ def not_drawn(answer: Asked, title: str, reason: str, width: float = WIDE) -> Ex
 def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
     """Return the caption of a figure that shows the answer's main sample."""
     main = answer.main
+    pre, post = (year_label(part).replace("+", " and ") for part in (main.pre, main.post))
     return Caption(
         what=what,
         source=study_names().source(main.outcome, main.edition),
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
-        years=years
-        or f"{main.pre.replace('+', ' and ')} before, {main.post.replace('+', ' and ')} after{_own(main.post)}",
+        years=years or f"{pre} before, {post} after{_own(main.post)}",
         n=f"{main.n_treated} treated, {counted_units(main.n_comparison, 'comparison')}",
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from leapstudy.core.phrases import capital, number, points
-from leapstudy.data.names import OWN_YEAR, study_names
+from leapstudy.data.names import OWN_YEAR, study_names, year_label
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import ROW, axes, frame, named_intervals, styled
@@ -101,7 +101,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
     treated = pooled if kind(reading) == "pooled" else reading.name
     counts = {"n_treated": f"{reading.n_treated:,}", "n_comparison": f"{reading.n_comparison:,}"}
-    pre, post = (years.replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
+    pre, post = (year_label(years).replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
     return Caption(
         what=say["chart_what"],

@@ -34,9 +34,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--no-pdf-header-footer",
-    "--generate-pdf-document-outline",
 )
+PRINT_FLAGS = ("--no-pdf-header-footer", "--generate-pdf-document-outline")
 PRINT_SECONDS = 60
 NO_CHROMIUM = "No PDF was made: Chromium is missing. Install it (Debian: apt install chromium) and run this again."
 
@@ -151,9 +150,9 @@ def _write_pdf(folder: Path, result: dict[str, Any], out: Path, day: str, browse
 
 
 def _print(browser: str, page: Path, target: Path, scratch: Path) -> None:
-    command = [browser, *FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--print-to-pdf={target}", page.as_uri()]
+    flags = [*FLAGS, *PRINT_FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--print-to-pdf={target}"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PRINT_SECONDS, check=False)
+        done = subprocess.run([browser, *flags, page.as_uri()], capture_output=True, timeout=PRINT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise LeapstudyError(
             f"Chromium did not print {page.parent.name!r} within {PRINT_SECONDS} s. Try again."

@@ -106,7 +106,8 @@ def panel(
 def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:
     if district is None:
         return [item.code for item in treated_districts(data.districts)]
-    return [find_district(data.districts, key).code for key in ([district] if isinstance(district, str) else district)]
+    several = isinstance(district, Sequence) and not isinstance(district, str)
+    return [find_district(data.districts, key).code for key in (district if several else [district])]
 
 
 def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
@@ -275,7 +276,7 @@ def att_gt(
     strata
         Column whose values are compared among themselves only (saturated regression adjustment).
     control
-        "never": compare with never-treated units; "not_yet": with those not treated yet too.
+        "never": compare with units that do not start by the last time; "not_yet": with those not treated yet too.
     base
         "varying": the time before each time before the start; "universal": one time for all of a cohort.
     anticipation

@@ -14,6 +14,7 @@ from leapstudy.data.names import (
     study_names,
     unit_noun,
     unit_nouns,
+    year_label,
 )
 from leapstudy.did.contrasts import event_time
 from leapstudy.evidence.power import PART_ASSUMPTION
@@ -95,6 +96,7 @@ def event_study(source: Source) -> Answer:
     if rows is None:
         return source.absent("event study")
     text = source.say("event_study", study=source.at("answer", "event_study"))
+    rows = rows.assign(year=rows["year"].map(year_label))
     return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, f"{_outcome(source)}, event study, points")
 
 
@@ -116,7 +118,7 @@ def pre_trend(source: Source) -> str:
     for name in ("event_study", "chronic"):
         if study := source.at("answer", name):
             years = study["table"]["year"]
-            what = f"{capital(outcome_words(study['outcome']))}, {years[0]} to {years[-1]}"
+            what = f"{capital(outcome_words(study['outcome']))}, {year_label(years[0])} to {year_label(years[-1])}"
             untested = study["joint_p"] is None
             told.append(
                 source.say("pre_trend_none", what=what) if untested else source.say("pre_trend", what=what, study=study)
@@ -139,7 +141,7 @@ def bounds(source: Source) -> str:
         return source.absent("Rambachan-Roth bounds")
     reasons = source.at("answer", "sensitivity", "not_possible") or []
     told = [*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))]
-    return " ".join(dict.fromkeys(told))
+    return year_label(" ".join(dict.fromkeys(told)))
 
 
 def inference(source: Source) -> Answer:
@@ -208,7 +210,7 @@ def placebos(source: Source) -> Answer:
     told = []
     if source.reading.placebo is not None:
         years = "" if earlier is None else f", {earlier['pre'].iloc[0]} to {earlier['post'].iloc[0]}"
-        told.append(source.say("placebo_in_time", years=years))
+        told.append(source.say("placebo_in_time", years=year_label(years)))
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
         beside = source.say("placebos_beside", n=len(earlier) - 1) if len(earlier) > 1 else ""

@@ -53,7 +53,7 @@ def _informed(answer: PooledAnswer) -> str:
         prior=CATALOG.say("prior", prior=model.prior),
         model=model,
         ends=(model.mu_low_pp, model.mu_high_pp),
-        speaks=CATALOG.say("informed_speaks") if outweighs else "",
+        outweighs=CATALOG.say("informed_outweighs") if outweighs else "",
     )
 
 

@@ -365,7 +365,7 @@ def _includes_zero(estimate: Estimate | None) -> bool:
 
 
 def refused(study: StudentStudy) -> str:
-    """Say for how many visited students the recommended design speaks, and what it refuses."""
+    """Say how many visited students the recommended design covers, and what it refuses."""
     design = study.answer.design()
     if not design.refused:
         return CATALOG.say("refused_none", design=design)

@@ -81,7 +81,7 @@ def ladder(answer: Answer) -> Finding:
     others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
     clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
     flips = len(others) - changed if clear else changed
-    what = "brings zero into the interval" if clear else "takes the interval off zero"
+    what = "makes the interval include zero" if clear else "makes the interval exclude zero"
     title = (
         f"Changing one choice at a time "
         f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"

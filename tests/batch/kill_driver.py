@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import psutil
-from conftest import tiny_runs
 from rich.console import Console
+from tiny_notebooks import tiny_runs
 
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.inputs import input_hashes

@@ -39,7 +39,7 @@ figure = Figure()
 figure.subplots().plot(np.random.default_rng(1).normal(size=50).cumsum())
 buffer = io.BytesIO()
 figure.savefig(buffer, metadata={"Software": None})
-print(sys.path[-1] == sys.path[-1], os.getcwd().endswith("notebooks"), np.linalg.norm([3.0, 4.0]))
+print(sys.path, os.getcwd().endswith("notebooks"), np.linalg.norm([3.0, 4.0]))
 Image(buffer.getvalue())
 """
 
@@ -54,7 +54,7 @@ def _outputs(kernel):
 def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included():
     warm, cold = _outputs(KERNEL), _outputs("python3")
     assert warm == cold
-    assert warm[0]["text"] == "True True 5.0\n" and "image/png" in warm[1]["data"]
+    assert warm[0]["text"].endswith("] True 5.0\n") and "image/png" in warm[1]["data"]
 
 
 def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():

@@ -4,8 +4,8 @@ import sys
 
 import fsspec
 import pytest
-from conftest import tiny_runs
 from rich.console import Console
+from tiny_notebooks import tiny_runs
 
 from leapstudy.batch import remote
 from leapstudy.batch.batch import run_batch

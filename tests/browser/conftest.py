@@ -6,19 +6,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 from site_factory import small_site
 
+from leapstudy.site.documents import FLAGS
 from leapstudy.study.students import study_students
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")

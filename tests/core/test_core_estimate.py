@@ -4,27 +4,19 @@ import csv
 from dataclasses import replace
 
 import pytest
-from estimates_file import from_frame, read_estimates
+from estimates_file import POOLED, from_frame, read_estimates
 
-from leapstudy.core.estimate import COLUMNS, Estimate, to_frame, write_estimates
+from leapstudy.core.estimate import COLUMNS, to_frame, write_estimates
 
 CONTRACT = (
     "track, district_code, district, outcome, comparison, n_treated, n_comparison, edition, pre, post, event_time, "
     "estimator, role, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value, p_method, p_floor, seed"
 )
-ROW = Estimate(
-    track="public",
+ROW = replace(
+    POOLED,
     district_code="0430011",
     district="East Hartford",
-    outcome="attendance_rate",
-    comparison="alliance",
     n_treated=1,
-    n_comparison=19,
-    edition="2022-23",
-    pre="2019-20+2020-21",
-    post="2021-22",
-    estimator="did",
-    role="main",
     estimate_pp=-0.123456789,
     p_value=0.05,
     p_method="permutation",

@@ -197,6 +197,7 @@ def test_a_cohort_of_one_unit_has_no_error_of_its_own():
     assert alone.table["se"].isna().all() and np.isnan(alone.overall["se"])
     assert 0 < alone.p_permutation <= 1
     assert "no bounded 95% CI" in alone.finding
+    assert "shows no noise of its own, so that there is no interval; with the starts dealt anew" in alone.finding
     one_to_compare = own()[lambda rows: rows["id"] < 5]
     assert np.isnan(ls.att_gt(one_to_compare, **NAMES).overall["se"])
 
@@ -209,10 +210,47 @@ def test_comparison_units_that_moved_alike_are_refused():
             estimate(alike, **NAMES)
 
 
+@pytest.mark.parametrize("treated", [1, 4])
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("estimate", ESTIMATORS)
-def test_a_result_draws_itself_on_axes_that_are_given(estimate):
+def test_a_result_draws_itself_on_axes_that_are_given_with_an_interval_or_without(estimate, treated, sign):
     from matplotlib.figure import Figure
 
     ax = Figure().subplots()
-    assert estimate(own(), **NAMES).plot(ax) is ax
+    frame = own(treated=treated)
+    assert estimate(frame.assign(y=sign * frame["y"]), **NAMES).plot(ax) is ax
     assert ax.get_ylabel()
+
+
+def test_the_test_before_the_start_does_not_depend_on_the_reference():
+    every = [ls.event_study(own(times=6, start=4), reference=2000 + time, **NAMES) for time in range(6)]
+    assert [study.joint_p for study in every] == pytest.approx([every[0].joint_p] * 6)
+
+
+def test_few_units_are_told_apart_from_few_times():
+    few = own(units=4, times=6, treated=2, start=4)
+    assert "The 4 times before the start cannot be tested together with so few units." in (
+        ls.event_study(few, **NAMES).finding
+    )
+
+
+def test_units_that_all_start_are_told_how_to_compare():
+    frame = own()
+    late = frame.assign(first=np.where(frame["id"] < 4, 2002, 2003))
+    with pytest.raises(BadInput, match='Every unit has a start: .* control="not_yet"') as refusal:
+        ls.att_gt(late, outcome="y", unit="id", time="t", first_treated="first")
+    assert "month" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("control", ["never", "not_yet"])
+def test_a_start_after_the_last_time_is_none(control):
+    never = own().assign(first=lambda rows: np.where(rows["id"] < 4, 2002, np.nan))
+    later = never.assign(first=never["first"].mask(never["id"] >= 8, 9999))
+    names = {"outcome": "y", "unit": "id", "time": "t", "first_treated": "first", "control": control}
+    result = ls.att_gt(later, **names)
+    assert repr(result) == repr(ls.att_gt(never, **names))
+    assert (result.n_treated, result.n_comparison, result.df) == (4, 8, 3)
+    # those that may respond to a start one time after the last are on neither side
+    soon = never.assign(first=never["first"].mask(never["id"] >= 8, 2004))
+    kept = ls.att_gt(soon, **names, anticipation=1)
+    assert (kept.n_treated, kept.n_comparison) == (4, 4)

@@ -16,6 +16,7 @@ from leapstudy.did.effect import fit
 from leapstudy.did.nested import without_unit
 from leapstudy.did.own_years import Sides, each_alone, in_own_years
 from leapstudy.did.permutation import shuffled, shuffled_starts
+from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 
 LATER = ("0890011", "1510011", "0150011", "1430011")
 """Treated districts whose start a test moves a year on."""
@@ -149,3 +150,11 @@ def test_a_unit_leaves_after_its_end_and_is_named(two_starts):
         build_sample(ended, both, ["0430011"])
     # an event study ends where the first unit does
     assert build_sample(ended, Spec(), first, ["2019-20", "2020-21", "2021-22", "2022-23"]).years[-1] == "2021-22"
+
+
+def test_a_unit_without_a_trait_is_as_one_that_was_never_in_the_group(two_starts):
+    sample, traits = build_sample(two_starts, Spec(), list(two_starts.starts)), traits_before(two_starts)
+    lacking, *others = sample.comparison
+    without = build_sample(two_starts, Spec(comparison=tuple(others)), list(two_starts.starts))
+    left_out = adjusted(sample, traits.drop(index=lacking))
+    assert left_out == adjusted(without, traits) and left_out.n_comparison == len(others)

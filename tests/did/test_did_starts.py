@@ -1,6 +1,7 @@
 """Contrasts and comparison groups follow from the state's rules and each unit's own start."""
 
 import dataclasses
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,6 @@ def test_a_comparison_is_a_name_or_codes_of_the_states_form():
     state = load_state()
     assert parse_comparison("others", state) == "others"
     assert parse_comparison("0640011, 0430011", state) == parse_comparison(["0640011", "0430011"], state)
-    for odd in ("", "0640011,43", "aliance", [], [640011]):
+    for odd in ("", "0640011,43", "aliance", [], [640011], 640011, date(2026, 1, 1), None):
         with pytest.raises(BadInput, match="Legal: alliance"):
             parse_comparison(odd, state)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from estimates_file import POOLED
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.estimate import Estimate
 from leapstudy.data import load_facts, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.spread import Detectable
@@ -15,24 +15,7 @@ from leapstudy.evidence.program import program
 from leapstudy.evidence.verdict import Window, decide
 
 HARTFORD, WINDHAM = "0640011", "1630011"
-ROW = Estimate(
-    track="public",
-    district_code="ALL",
-    district="All LEAP districts",
-    outcome="attendance_rate",
-    comparison="alliance",
-    n_treated=15,
-    n_comparison=19,
-    edition="2022-23",
-    pre="2019-20+2020-21",
-    post="2021-22",
-    estimator="did",
-    role="main",
-    estimate_pp=-0.34,
-    ci_low_pp=-1.27,
-    ci_high_pp=0.60,
-    p_value=0.47,
-)
+ROW = replace(POOLED, ci_low_pp=-1.27, ci_high_pp=0.60, p_value=0.47)
 DETECTABLE = Detectable(1.3, 0.94, 1.3, 0.46, 32, 0.0001, -0.94, 0.94)
 
 

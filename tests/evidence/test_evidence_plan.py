@@ -1,13 +1,14 @@
 """The plan of record and what departs from it."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import yaml
+from estimates_file import POOLED
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Scale, Weights, options
 from leapstudy.data.state import load_state
 from leapstudy.did.contrasts import contrasts_of
@@ -86,26 +87,6 @@ def test_a_deviation_says_planned_and_used(plan):
     assert (found.key, found.planned, found.used) == ("comparison", "alliance", "0020011,0110011")
 
 
-def _row(**change):
-    given = {
-        "track": "public",
-        "district_code": "ALL",
-        "district": "All",
-        "outcome": "attendance_rate",
-        "comparison": "alliance",
-        "n_treated": 15,
-        "n_comparison": 19,
-        "edition": "2022-23",
-        "pre": "2019-20+2020-21",
-        "post": "2021-22",
-        "estimator": "did",
-        "role": "main",
-        "estimate_pp": 0.0,
-        "p_method": "label_permutation",
-    }
-    return Estimate(**{**given, **change})
-
-
 @pytest.mark.parametrize(
     ("change", "standing"),
     [
@@ -119,13 +100,13 @@ def _row(**change):
     ],
 )
 def test_each_row_stands_to_the_plan_by_its_own_departures(plan, change, standing):
-    assert standings(plan, {"weights": "equal"}, [_row(**change)], contrasts_of(load_state(), "2021-22"))[
+    assert standings(plan, {"weights": "equal"}, [replace(POOLED, **change)], contrasts_of(load_state(), "2021-22"))[
         "standing"
     ].tolist() == [standing]
 
 
 def test_a_runs_own_departure_counts_for_all_its_rows(plan):
-    rows = [_row(), _row(comparison="others")]
+    rows = [POOLED, replace(POOLED, comparison="others")]
     found = standings(
         plan, {"weights": "students", "comparison": "alliance"}, rows, contrasts_of(load_state(), "2021-22")
     )

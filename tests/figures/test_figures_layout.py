@@ -71,11 +71,11 @@ def test_the_ladder_has_a_row_for_each_choice_that_is_changed_alone(whole, one):
 
 def test_the_ladders_title_counts_what_its_rows_show(whole):
     answer = whole.answer
-    assert words.ladder(answer).title.startswith("Changing one choice at a time never takes the interval off zero")
+    assert words.ladder(answer).title.startswith("Changing one choice at a time never makes the interval exclude zero")
     editions_off = answer.editions.assign(ci_low_pp=-2.0, ci_high_pp=-1.0)
-    assert "off zero in 1 of" in words.ladder(replace(answer, editions=editions_off)).title
+    assert "exclude zero in 1 of" in words.ladder(replace(answer, editions=editions_off)).title
     clear = replace(answer, main=replace(answer.main, ci_low_pp=-0.9, ci_high_pp=-0.1))
-    assert "brings zero into the interval" in words.ladder(clear).title
+    assert "makes the interval include zero" in words.ladder(clear).title
 
 
 def test_beside_one_district_stand_the_others_and_what_lies_beyond_the_line(one, whole):  # noqa: F811

@@ -16,6 +16,7 @@ from leapstudy.data import load_study
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
+from leapstudy.did.lottery.units import efficient, estimate_row
 from leapstudy.did.nested import method_of
 from leapstudy.study.public import study_all
 from leapstudy.words.findings import drawn
@@ -37,8 +38,8 @@ def _rows(file):
         return list(csv.DictReader(lines))
 
 
-def _by_hand():
-    """Return effect and standard error from the files alone: no frame, no package."""
+def _percents():
+    """Return percent chronically absent by school and spring, and starts, from the files alone: no package."""
     counts: dict[tuple[str, str], list[float] | None] = {}
     for row in _rows("msde_attendance/attendance.csv"):
         key, cells = (row["unit_code"], row["year"]), (row["chronic_absentee_cnt"], row["chronic_absentee_denom"])
@@ -46,7 +47,12 @@ def _by_hand():
         hidden = so_far is None or not all(cell.isdigit() for cell in cells)
         counts[key] = None if hidden else [so_far[0] + float(cells[0]), so_far[1] + float(cells[1])]
     percent = {key: 100 * pair[0] / pair[1] for key, pair in counts.items() if pair}
-    starts = {row["unit_code"]: row["start"] for row in _rows("program/units.csv")}
+    return percent, {row["unit_code"]: row["start"] for row in _rows("program/units.csv")}
+
+
+def _by_hand():
+    """Return effect and standard error."""
+    percent, starts = _percents()
 
     def change(code, start):
         first, second, third = (percent.get((code, year), np.nan) for year in STARTS[start])
@@ -62,6 +68,44 @@ def _by_hand():
     mixed = [sum(share[start] * change(code, start) for start in STARTS) for code in others]
     variances = [np.var(values, ddof=1) / len(values) for values in (effects, mixed)]
     return sum(effects) / len(effects), sum(variances) ** 0.5, len(effects), len(others)
+
+
+def _efficient_by_hand(codes):
+    """Return the effect in the first year and its standard error by Roth and Sant'Anna (2023), term by term."""
+    percent, starts = _percents()
+    springs = ("2018", "2019", "2020", "2022", "2023")
+    first = np.array([{"2021-22": 3, "2022-23": 4}.get(starts.get(code), 5) for code in codes])
+    y = {k: np.array([[percent[code, s] for s in springs] for code in codes])[first == k] for k in (3, 4, 5)}
+    n = {k: len(of) for k, of in y.items()}
+
+    def weights(back):
+        early, late = n[3] / (n[3] + n[4]), n[4] / (n[3] + n[4])
+        of = {k: np.zeros(5) for k in y}
+        of[3][3 - back] += early
+        of[4][3 - back] -= early * n[4] / (n[4] + n[5])
+        of[5][3 - back] -= early * n[5] / (n[4] + n[5])
+        of[4][4 - back] += late
+        of[5][4 - back] -= late
+        return of
+
+    effect, before = weights(0), weights(1)
+    mean = {name: sum(of[k] @ y[k].mean(axis=0) for k in y) for name, of in (("effect", effect), ("before", before))}
+
+    def covariance(one, other):
+        return sum(one[k] @ np.cov(y[k].T) @ other[k] / n[k] for k in y)
+
+    beta = covariance(effect, before) / covariance(before, before)
+    left = covariance(effect, effect) - beta * covariance(effect, before)
+    return mean["effect"] - beta * mean["before"], left**0.5
+
+
+def test_the_efficient_estimate_of_the_lottery_is_that_of_the_files(workspace):
+    data = load_study()
+    sample = build_sample(data, Spec(), list(data.starts))
+    row = estimate_row(efficient(data, sample), sample, "ALL", "all")
+    estimate, se = _efficient_by_hand((*sample.treated, *sample.comparison))
+    assert (row.estimate_pp, row.se_pp) == pytest.approx((estimate, se), abs=1e-9)
+    assert row.estimate_pp == pytest.approx(-0.1589, abs=5e-5)
 
 
 def test_the_pooled_effect_is_that_of_the_files_and_zero_is_inside(workspace):

@@ -68,6 +68,8 @@ def test_every_page_is_made_and_says_whose_it_is(workspace, monkeypatch):
     prose = {str(path.relative_to(root)): NAMES.sub("", CODE.sub("\n", page)) for path, page in pages.items()}
     calls = {name: [line for line in text.splitlines() if NOUN.search(line)] for name, text in prose.items()}
     assert state != "md" or {name: lines for name, lines in calls.items() if lines} == {}
+    said = [path for path, page in pages.items() if re.search(r"year -\d", CODE.sub("", page))]
+    assert said == [], "a year since the start has a true minus"
     with (root / "reports" / "estimates.csv").open(encoding="utf-8", newline="") as file:
         mains = [row for row in csv.DictReader(file) if row["role"] == "main"]
     assert {row["district_code"] for row in mains} > {"ALL"}

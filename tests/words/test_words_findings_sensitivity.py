@@ -157,9 +157,9 @@ def test_rows_of_the_study_are_counted_once(pooled):
 
 
 def test_the_prior_is_said_to_speak_only_where_it_outweighs_the_figures(pooled):
-    assert "the prior speaks" in sentences_sure.pooled(pooled.answer)
+    assert "the prior outweighs" in sentences_sure.pooled(pooled.answer)
     wide = replace(pooled.answer.informed, prior=replace(pooled.answer.informed.prior, sd_pp=5.0))
-    assert "the prior speaks" not in sentences_sure.pooled(replace(pooled.answer, informed=wide))
+    assert "the prior outweighs" not in sentences_sure.pooled(replace(pooled.answer, informed=wide))
 
 
 def test_the_published_prior_leads_where_it_is_asked_for(pooled):

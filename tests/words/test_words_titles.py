@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.phrases import probability
-from leapstudy.words import findings
+from leapstudy.words import findings, findings_students
 from leapstudy.words.sentences import ALT_LONGEST, Finding
 
 
@@ -67,3 +67,13 @@ def test_alternative_text_is_the_finding_in_one_breath():
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_missing_p_value_is_said_to_be_missing(value):
     assert probability(value) == "no p-value" and probability(0.5) == "p = 0.50"
+
+
+@pytest.mark.parametrize(("margin", "words"), [(182.3, "lies within"), (182.2, "does not lie within")])
+def test_students_equivalence_is_two_one_sided_tests_at_the_margin(margin, words):
+    # 100 points with a standard error of 50: 1.6449 of them either way reach from 17.76 to 182.24
+    answer = Result(leading=Result(estimate_pp=100.0, se_pp=50.0), margin_pp=margin, lottery=None)
+    told = findings_students.power(Result(answer=answer, mde_pp=140.1))
+    assert f"the 90% CI (17.76 to 182.24) {words} {margin:.2f} points either way" in told
+    answer.leading.estimate_pp = -100.0
+    assert f"(\u2212182.24 to \u221217.76) {words}" in findings_students.power(Result(answer=answer, mde_pp=140.1))

@@ -1,6 +1,6 @@
 """Starts of their own: Callaway and Sant'Anna's ATT(g,t) of any frame, with averages, bands and a permutation test."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted, missing, number
 from leapstudy.did.coefficients import bands
-from leapstudy.did.frames.read import Columns, UnitPanel, read_frame
+from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import (
     Result,
     digits_of,
@@ -88,8 +88,15 @@ class AttGtResult(Result):
         return (
             f"On average over starts and times, {self.outcome} in {the_treated(self.n_treated, self.noun)} changed "
             f"{moved(row['estimate'], self.outcome, digits)} in comparison {self.noun}s "
-            f"({uncertainty(row['low'], row['high'], row['p_value'])}). {of_zero(row['low'], row['high'])}"
+            f"({uncertainty(row['low'], row['high'], row['p_value'])}). "
+            f"{self._alone() if missing(row['se']) else of_zero(row['low'], row['high'])}"
         )
+
+    def _alone(self) -> str:
+        noise = f"A side of one {self.noun} shows no noise of its own, so that there is no interval"
+        if missing(self.p_permutation):
+            return f"{noise}."
+        return f"{noise}; with the starts dealt anew among all {self.noun}s {p_words(self.p_permutation)}."
 
     def to_frame(self, kind: Kind | None = None) -> pd.DataFrame:
         """Return ATT(g,t) by cohort and time; or its averages by event time, group (cohort), calendar time, or the
@@ -129,14 +136,17 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
         raise BadInput(
             "No unit is treated in any of the times. Check the column that says who is treated, and the filter."
         )
+    # as in R's did: a start after the last time, and after what may be anticipated, is none within the frame
+    beyond = panel.first > panel.clock[-1] + choices.anticipation
+    panel = replace(panel, first=np.where(beyond, NEVER, panel.first))
     moments, unit_cell = moments_of(panel)
     att = estimator.att_gt(moments, choices)
     if not (att.period >= att.cohort).any():
         raise BadInput(_nothing(att, panel))
     cluster: Cluster = "student" if panel.cluster is None else "district"
     effects = {kind: cs_effects(moments, att, kind, cluster) for kind in KINDS}
-    treated = np.isin(panel.first, np.unique(att.cohort))
-    n_treated, n_never = int(treated.sum()), int((~panel.treated).sum())
+    treated = np.isin(panel.first, np.unique(att.cohort[att.period >= att.cohort]))
+    n_treated, n_never = int(treated.sum()), int((panel.first == NEVER).sum())
     df = effects["simple"].df if cluster == "district" else max(min(n_treated, n_never or n_treated) - 1.0, 1.0)
     alone = cluster == "student" and _alone(panel, att)
     name = panel.columns.cluster or panel.columns.unit
@@ -196,8 +206,14 @@ def _fixed_weights(panel: UnitPanel) -> np.ndarray:
 
 
 def _nothing(att: AttGt, panel: UnitPanel) -> str:
-    reasons = sorted({item.reason.replace("student", panel.columns.noun) for item in att.refused})
-    return f"No time after a start could be estimated: {'; '.join(reasons) or 'no unit to compare with'}."
+    reasons = sorted(set(_refused(att, panel)["reason"]))
+    advice = ""
+    if panel.treated.all():
+        advice = (
+            " Every unit has a start: leave it empty for those that never start, or compare with those not treated yet "
+            'by control="not_yet".'
+        )
+    return f"No time after a start could be estimated: {'; '.join(reasons) or 'no unit to compare with'}.{advice}"
 
 
 def _alone(panel: UnitPanel, att: AttGt) -> bool:

@@ -52,11 +52,11 @@ def digits_of(*values: float) -> int:
 
 def of_zero(low: float, high: float) -> str:
     """Return what an interval says of zero, as a sentence."""
+    if low > 0 or high < 0:
+        return "The interval excludes zero."
     if missing(low) or missing(high) or not (math.isfinite(low) and math.isfinite(high)):
         return "The test that leads has no bounded interval here: it is not statistically distinguishable from zero."
-    if low <= 0 <= high:
-        return "The interval includes zero: it is not statistically distinguishable from zero."
-    return "The interval excludes zero."
+    return "The interval includes zero: it is not statistically distinguishable from zero."
 
 
 class Result:
@@ -216,7 +216,8 @@ class EventStudyResult(Result):
     covariance : ndarray, shape (T - 1, T - 1)
         Of all times but the reference, in order.
     joint_p : float
-        p-value of all differences before the start being zero; NaN with none to test.
+        p-value of the times before the start not differing from each other; NaN with one of them, or with more of them
+        than so few units can test.
     """
 
     outcome: str
@@ -237,16 +238,21 @@ class EventStudyResult(Result):
         after = self.table[self.table["event_time"] >= 0]
         last = after.iloc[-1]
         digits = digits_of(last["estimate"])
-        before = "Nothing before the start can be tested with one time before it."
-        if not missing(self.joint_p):
-            apart = "are not zero" if self.joint_p < 0.05 else "are not statistically distinguishable from zero"
-            before = f"The differences before the start, expected to be zero, {apart} (joint {p_words(self.joint_p)})."
         return (
             f"At {last['time']} {self.outcome} in {the_treated(self.n_treated, self.noun)} had changed since "
             f"{self.reference} {moved(last['estimate'], self.outcome, digits)} in the "
             f"{counted(self.n_comparison, f'comparison {self.noun}')} "
-            f"({uncertainty(last['low'], last['high'], None)}). {before}"
+            f"({uncertainty(last['low'], last['high'], None)}). {self._before()}"
         )
+
+    def _before(self) -> str:
+        if not missing(self.joint_p):
+            apart = "are not zero" if self.joint_p < 0.05 else "are not statistically distinguishable from zero"
+            return f"The differences before the start, expected to be zero, {apart} (joint {p_words(self.joint_p)})."
+        times = int((self.table["event_time"] < 0).sum())
+        if times == 1:
+            return "Nothing before the start can be tested with one time before it."
+        return f"The {times} times before the start cannot be tested together with so few {self.noun}s."
 
     def to_frame(self) -> pd.DataFrame:
         """Return the differences by time."""
@@ -267,10 +273,12 @@ class EventStudyResult(Result):
 
 def draw_path(ax: Any, table: pd.DataFrame, key: str, outcome: str) -> None:
     """Draw estimates with pointwise intervals and the simultaneous band."""
-    rows = table.fillna(0.0)
-    ax.fill_between(rows[key], rows["low_sup"], rows["high_sup"], color=COLOR, alpha=0.15, lw=0)
-    reach = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
-    ax.errorbar(rows[key], rows["estimate"], reach, fmt="o", color=COLOR, capsize=2)
+    ends = table[["low", "high", "low_sup", "high_sup"]].replace([np.inf, -np.inf], np.nan)
+    # the reference and what has no error are points
+    low, high, low_sup, high_sup = (ends[end].fillna(table["estimate"]) for end in ends)
+    ax.fill_between(table[key], low_sup, high_sup, color=COLOR, alpha=0.15, lw=0)
+    reach = np.vstack([table["estimate"] - low, high - table["estimate"]])
+    ax.errorbar(table[key], table["estimate"], reach, fmt="o", color=COLOR, capsize=2)
     ax.axhline(0, color=INK, lw=0.8)
     ax.axvline(-0.5, color=INK, lw=0.8, ls=":")
     ax.set_xlabel("times since the start")

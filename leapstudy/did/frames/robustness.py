@@ -143,9 +143,18 @@ def _of_did(result: DidResult) -> RowsResult:
     digits = digits_of(low, high)
     sentence = (
         f"Over {len(table) - 1} changes of units and times the estimate lies between {number(low, digits)} and "
-        f"{number(high, digits)}; as estimated it is {number(result.estimate, digits)}."
+        f"{number(high, digits)}; as estimated it is {number(result.estimate, digits)}.{_other_test(result, table)}"
     )
     return RowsResult(outcome=result.outcome, table=table, sentence=sentence)
+
+
+def _other_test(result: DidResult, table: pd.DataFrame) -> str:
+    """Say which test gives the intervals of the rows, where it is not the one that leads."""
+    led = [end if np.isfinite(end) else np.nan for end in (result.ci_low, result.ci_high)]
+    if np.allclose(table.loc[0, ["ci_low", "ci_high"]].to_numpy(float), led, equal_nan=True):
+        return ""
+    test = "the permutation of the estimate" if result.n_treated == 1 else "unequal variances"
+    return f" Intervals of all rows are by {test}; the test that leads is another ({result.p_method})."
 
 
 def _text(result: DidResult, label: str) -> str:

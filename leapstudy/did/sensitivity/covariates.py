@@ -13,11 +13,12 @@ from leapstudy.data.describe import traits_of_units
 from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.own_years import subset
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 MOST_COLLINEAR = 1e8
-"""Condition number of the traits from which their coefficients cannot be told apart."""
+"""Condition number of the traits from which their coefficients cannot be distinguished."""
 LEAST_DF = 5
 """Comparison districts beyond the coefficients; with fewer the regression follows single districts."""
 
@@ -123,13 +124,9 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
 
 
 def _complete(sample: Sample, there: np.ndarray) -> Sample:
-    return replace(
-        sample,
-        comparison=tuple(code for code, keep in zip(sample.comparison, there, strict=True) if keep),
-        y_comparison=sample.y_comparison[there],
-        students_comparison=sample.students_comparison[there],
-        left_out=(*sample.left_out, *(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)),
-    )
+    lacking = tuple(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)
+    keep = np.concatenate([np.ones(len(sample.treated), dtype=bool), there])
+    return replace(subset(sample, keep), left_out=(*sample.left_out, *lacking))
 
 
 def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> Fit:
@@ -203,7 +200,7 @@ def adjusted(sample: Sample, traits: pd.DataFrame, words: Mapping[str, str] = Ma
     """Return the sample's effect with regression adjustment for `traits`, in percentage points; see `adjust`."""
     fit, complete = adjust(sample, traits_of(traits, sample.treated), traits_of(traits, sample.comparison))
     beyond = " and ".join(words.get(name := str(traits.columns[place]), name) for place in fit.beyond)
-    note = f"In {beyond} the treated side lies outside all comparison units: the prediction goes beyond what was seen."
+    note = f"In {beyond} the treated side lies outside all comparison units: the prediction is an extrapolation."
     return in_points(fit, complete, note if beyond else "")
 
 
@@ -223,7 +220,7 @@ def in_points(fit: Fit, sample: Sample, note: str) -> Adjusted:
     )
 
 
-BEYOND = "It fell further than any comparison unit, or less far: the line goes beyond what was seen."
+BEYOND = "It fell further than any comparison unit, or less far: the prediction is an extrapolation."
 
 
 def beyond_recovery(sample: Sample) -> Adjusted:

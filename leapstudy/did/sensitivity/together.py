@@ -139,7 +139,7 @@ def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[st
 def estimate_rows(analyses: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:
     """Return the adjusted effects as rows of `estimates.csv`, distinguished by `estimator`.
 
-    `did_one_step_up` takes each district's own linear trend off, `did_rebound_adjusted` what its fall predicts,
+    `did_one_step_up` removes each district's own linear trend, `did_rebound_adjusted` what its fall predicts,
     `did_covariates` what its traits predict. The specification curve is no rows: it is in the result file.
     """
     one = partial(row_of, sample, code, district)

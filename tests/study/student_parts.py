@@ -1,0 +1,25 @@
+"""Every figure and every sentence of the student track, for tests that walk over all of them."""
+
+import inspect
+import re
+
+from leapstudy.figures import students_before, students_bounds, students_effects, students_published
+from leapstudy.words import findings_students
+
+FIGURES = (
+    students_before.picked,
+    students_before.rebound,
+    students_before.raw_paths,
+    students_effects.event_study,
+    students_bounds.bounds,
+    students_effects.designs,
+    students_effects.placebo_paths,
+    students_published.beside_published,
+)
+SENTENCES = tuple(
+    sentence
+    for name, sentence in inspect.getmembers(findings_students, inspect.isfunction)
+    if not name.startswith("_") and list(inspect.signature(sentence).parameters) == ["study"]
+)
+HOLE = re.compile(r"\b(nan|None(?! of)|inf)\b")
+"""A value that no sentence may hold."""
