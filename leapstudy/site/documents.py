@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
-from leapstudy.core.files import write_bytes_atomic, write_text_atomic
+from leapstudy.core.files import sha256_file, write_bytes_atomic, write_text_atomic
 from leapstudy.core.names import options
 from leapstudy.core.scratch import scratch_folder
 from leapstudy.data import find_district, load_study
@@ -110,18 +110,27 @@ def _result(folder: Path) -> dict[str, Any]:
     path, manifest = folder / "result.json", folder / "manifest.json"
     if not path.is_file():
         raise BadInput(f"There is no result for {folder.name!r} yet. Run `leapstudy run {folder.name}` first.")
-    if manifest.is_file() and not _is_done(manifest):
-        raise BadInput(
-            f"The last run of {folder.name!r} did not succeed, so it has no report. See {folder.name}/run.log."
-        )
+    if manifest.is_file():
+        state, digest = _told(manifest)
+        if state != "done":
+            raise BadInput(
+                f"The last run of {folder.name!r} did not succeed, so it has no report. See {folder.name}/run.log."
+            )
+        if digest != sha256_file(path):
+            raise BadInput(
+                f"{folder.name}/result.json is not as its run left it, so it has no report. Run `leapstudy run "
+                f"{folder.name}` again."
+            )
     return load_result(path)
 
 
-def _is_done(manifest: Path) -> bool:
+def _told(manifest: Path) -> tuple[str, str]:
+    """Return the state of a run and the hash of its result, as its manifest tells; empty where it does not."""
     try:
-        return json.loads(manifest.read_text(encoding="utf-8"))["state"] == "done"
-    except (ValueError, KeyError, TypeError):
-        return False
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        return told["state"], told["outputs"].get("result.json", "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ""
 
 
 def _write_html(folder: Path, result: dict[str, Any], out: Path, day: str) -> list[Path]:

@@ -118,3 +118,13 @@ def test_a_failed_run_has_no_report(tmp_path):
     (tmp_path / "x" / "manifest.json").write_text('{"state": "failed"}', encoding="utf-8")
     with pytest.raises(BadInput, match="did not succeed"):
         build_reports(tmp_path, ["x"], ["html"], DAY)
+
+
+def test_a_result_that_was_changed_since_its_run_has_no_report(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "result.json").write_text('{"schema": 1}', encoding="utf-8")
+    told = '{"state": "done", "outputs": {"result.json": "0123"}}'
+    (tmp_path / "x" / "manifest.json").write_text(told, encoding="utf-8")
+    with pytest.raises(BadInput, match="not as its run left it.*`leapstudy run x`"):
+        build_reports(tmp_path, ["x"], ["html"], DAY)
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["manifest.json", "result.json"]
