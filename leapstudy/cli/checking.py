@@ -31,7 +31,7 @@ def check(
             break
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
-    _check_student_files()
+    check_student_files()
     if own := others():
         typer.echo(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
     typer.echo("Every step is done. Next: leapstudy run")
@@ -132,16 +132,17 @@ def _said(read: Callable[[], object]) -> str:
     return ""
 
 
-def _check_student_files() -> None:
+def check_student_files() -> None:
+    """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
     from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students, too_close
+    from leapstudy.study.student_check import check_students, no_answer
 
     settings = load_settings()
     if settings.simulated:
         typer.echo("Students: the SIMULATED state; name your own files in params/students.yml.")
         return
     checked = check_students(settings)
-    reason = too_close(checked, settings)
+    reason = no_answer(checked, settings) if checked.ok else ""
     typer.echo(f"{checked.text}\n{reason}".strip())
     if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)

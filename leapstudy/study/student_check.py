@@ -39,6 +39,8 @@ class Checked:
         role, rows_in, used, aside (rule -> rows): exact, for programs.
     sketches : tuple of dict
         Who stands in each group, see `leapstudy.students.sketch`; none of the SIMULATED state.
+    raw_ids : bool
+        Whether ids are the files' own, so that a key must make pseudonyms of them.
     """
 
     text: str
@@ -46,6 +48,7 @@ class Checked:
     districts: tuple[District, ...]
     accounts: tuple[dict[str, Any], ...]
     sketches: tuple[dict[str, Any], ...] = ()
+    raw_ids: bool = False
 
 
 def check_students(settings: StudentSettings) -> Checked:
@@ -65,7 +68,8 @@ def check_students(settings: StudentSettings) -> Checked:
             write_text_atomic(file, json.dumps(jsonable(_check(settings)), ensure_ascii=False))
         content = json.loads(file.read_text(encoding="utf-8"))
     districts = tuple(District(**place) for place in content["districts"])
-    return Checked(content["text"], content["ok"], districts, tuple(content["accounts"]), tuple(content["sketches"]))
+    accounts, sketches = tuple(content["accounts"]), tuple(content["sketches"])
+    return Checked(content["text"], content["ok"], districts, accounts, sketches, content["raw_ids"])
 
 
 def require_usable(settings: StudentSettings) -> Checked:
@@ -73,15 +77,22 @@ def require_usable(settings: StudentSettings) -> Checked:
     checked = check_students(settings)
     if not checked.ok:
         raise BadInput(checked.text)
-    if not checked.districts:
-        raise BadInput(f"{checked.text}\nNobody in these files was visited, so there is no effect to estimate.")
-    if reason := too_close(checked, settings):
+    if reason := no_answer(checked, settings):
         raise BadInput(f"{checked.text}\n{reason}")
     return checked
 
 
-def too_close(checked: Checked, settings: StudentSettings) -> str:
-    """Return why these files must not be answered beside those that were answered before; empty where they may."""
+def no_answer(checked: Checked, settings: StudentSettings) -> str:
+    """Return why files that can be used must not, or cannot, be answered; empty where they may."""
+    if not checked.districts:
+        return "Nobody in these files was visited, so there is no effect to estimate."
+    if checked.raw_ids:
+        from leapstudy.students.pseudonyms import load_key  # imports the engine
+
+        try:
+            load_key()
+        except BadInput as reason:
+            return str(reason)
     if settings.earlier_answers == "unpublished":
         return ""
     return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
@@ -93,6 +104,7 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.engine import connect
     from leapstudy.students.files import is_simulated
     from leapstudy.students.outcomes import inspect_outcomes
+    from leapstudy.students.pseudonyms import has_raw_ids
     from leapstudy.students.readers import open_panel, read_visits
     from leapstudy.students.sketch import group_sketches
     from leapstudy.students.sources import read
@@ -110,15 +122,15 @@ def _check(settings: StudentSettings) -> Checked:
         source = read(con, files["outcomes"], OUTCOMES, how)
         reports.append(inspect_outcomes(source, panel.table, limits, files["outcomes"].name, simulated)[0])
     ok = all(item.ok for item in reports)
-    codes, sketches = [], []
+    codes, sketches, raw_ids = [], [], False
     if ok:
         visits = kept_rows(con, "reading the visits", log_rows, ("student", "visit_date", "completed"))
         months = kept_rows(con, "reading the districts", rows, MONTH_COLUMNS)
-        codes = _visited_districts(visits, months)
+        codes, raw_ids = _visited_districts(visits, months), has_raw_ids(months)
         sketches = [] if simulated else group_sketches(months, visits)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     text = "\n".join(item.text() for item in reports)
-    return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches))
+    return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches), raw_ids)
 
 
 def _visited_districts(log: Any, panel: Any) -> list[str]:

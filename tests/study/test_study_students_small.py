@@ -4,11 +4,13 @@ never in a traceback.
 
 import pandas as pd
 import pytest
+import typer
 from layout import overlaps
 from own_files import students
 from site_factory import DAY, student_run
 from student_parts import FIGURES, HOLE, SENTENCES
 
+from leapstudy.cli.checking import check_student_files
 from leapstudy.core.errors import BadInput
 from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.site.build import build_site
@@ -95,3 +97,23 @@ def test_files_without_a_visit_inside_them_are_refused_before_anything_is_measur
     own_workspace(*change(*own_pair))
     with pytest.raises(BadInput, match=reason):
         require_usable(load_settings())
+
+
+def test_check_and_run_ask_for_the_key_and_for_a_visit_alike(own_pair, own_workspace, monkeypatch, capsys):
+    rows, log = own_pair
+    own_workspace(rows, log)
+    for key in ("", "too short"):
+        monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", key)
+        _both_refuse("need a secret key of at least 32 characters", capsys)
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
+    assert require_usable(load_settings()).raw_ids
+    own_workspace(rows, log[:0])
+    _both_refuse("Nobody in these files was visited", capsys)
+
+
+def _both_refuse(words, capsys):
+    with pytest.raises(BadInput, match=words):
+        require_usable(load_settings())
+    with pytest.raises(typer.Exit) as ended:
+        check_student_files()
+    assert ended.value.exit_code == 2 and words in capsys.readouterr().out
