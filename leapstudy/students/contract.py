@@ -69,7 +69,7 @@ class Reading:
     Attributes
     ----------
     columns
-        The contract's column name -> the file's own; two names may read one column.
+        The contract's column name -> the file's own, or one for each kind of file; two names may read one column.
     constants
         Columns that the files lack and that are the same in every row: ``{"district_code": "06400"}``.
     values
@@ -82,7 +82,7 @@ class Reading:
         Where instants in UTC are meant, as ``America/New_York``.
     """
 
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     categories: Mapping[str, float] = field(default_factory=dict)

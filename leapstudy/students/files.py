@@ -240,8 +240,19 @@ def _first_lines(path: Path) -> tuple[str, str]:
     return line, second.decode("utf-8", errors="replace")
 
 
+Own = str | Sequence[str]
+"""How a column is called in one's own files: one name, or one for each kind of file."""
+
+
+def own_name(mapping: Mapping[str, Own], name: str, columns: Sequence[str]) -> str:
+    """Return how a column of the contract is called in a file: the first name given that it has, else the first."""
+    given = mapping.get(name, name)
+    names, there = [given] if isinstance(given, str) else given, {name_key(column) for column in columns}
+    return next((own for own in names if name_key(own) in there), names[0])
+
+
 def source_columns(
-    dialect: Dialect, names: Sequence[str], mapping: Mapping[str, str], constants: Mapping[str, str], file: str
+    dialect: Dialect, names: Sequence[str], mapping: Mapping[str, Own], constants: Mapping[str, str], file: str
 ) -> dict[str, str]:
     """Return the contract's name -> the file's column, for those of `names` that the file has.
 
@@ -258,14 +269,15 @@ def source_columns(
     for name in names:
         if name in constants:
             continue
-        if name in mapping and name_key(mapping[name]) not in by_key:
+        own = own_name(mapping, name, dialect.columns)
+        column = by_key.get(name_key(own))
+        if name in mapping and column is None:
             raise bad_value(
                 f"column of {file} under columns: {name}",
-                mapping[name],
+                own,
                 dialect.shown,
-                "Write the name as the file has it.",
+                f"Write the name as the file has it; where files differ, all names: {name}: [one, other].",
             )
-        column = by_key.get(name_key(mapping.get(name, name)))
         if column is not None:
             found[name] = column
     return found

@@ -53,7 +53,7 @@ class StudentSettings(Part):
     roster: str
     outcomes: str = ""
     shape: Literal[""] | contract.Shape
-    columns: dict[str, str]
+    columns: dict[str, str | Annotated[tuple[str, ...], Field(min_length=1)]]
     source: str = "student files, not published"
     district: str = ""
     district_names: dict[str, str] = Field(default_factory=dict)

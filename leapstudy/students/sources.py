@@ -14,7 +14,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.contract import FileColumn, Reading
 from leapstudy.students.engine import on
-from leapstudy.students.files import Dialect, Files, find, name_key, source_columns
+from leapstudy.students.files import Dialect, Files, find, name_key, own_name, source_columns
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
@@ -56,8 +56,8 @@ def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading
 
 def _require_one_table(files: Files, table: contract.FileTable, how: Reading) -> None:
     """Raise `BadInput` where only some of the files are of this table: say an attendance file and a log."""
-    needed = {name_key(how.columns.get(name, name)) for name in table.required if name not in how.constants}
-    fits = [needed <= {name_key(column) for column in dialect.columns} for dialect in files.dialects]
+    needed = [name for name in table.required if name not in how.constants]
+    fits = [all(_has(dialect.columns, name, how) for name in needed) for dialect in files.dialects]
     if any(fits) and not all(fits):
         others = [path.name for path, fit in zip(files.paths, fits, strict=True) if not fit]
         raise BadInput(
@@ -69,15 +69,18 @@ def _require_one_table(files: Files, table: contract.FileTable, how: Reading) ->
 def columns_of(files: Files, how: Reading) -> set[str]:
     """Return the contract's names that the first file has, for telling shapes apart."""
     names = dict.fromkeys(name for table in contract.TABLES for name in table.names)
-    keys = {name_key(column) for column in files.dialects[0].columns}
-    there = [name for name in names if name_key(how.columns.get(name, name)) in keys]
-    return set(there) | set(how.constants)
+    there = {name for name in names if _has(files.dialects[0].columns, name, how)}
+    return there | set(how.constants)
+
+
+def _has(columns: Sequence[str], name: str, how: Reading) -> bool:
+    return name_key(own_name(how.columns, name, columns)) in {name_key(column) for column in columns}
 
 
 def _select(
     con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.FileTable, how: Reading
 ) -> Table:
-    mapping = {name: theirs for name, theirs in how.columns.items() if name in table.names}
+    mapping = {name: own for name, own in how.columns.items() if name in table.names}
     columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
     contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
     rows, cells = on(con).rows(con, dialect, paths), {}
@@ -116,9 +119,10 @@ def _require_equal_types(files: Files, table: contract.FileTable, how: Reading) 
     if files.kind != "parquet":
         return
     for column in table.names:
-        source = how.columns.get(column, column)
         types = {
-            d.type_of(source): p.name for p, d in zip(files.paths, files.dialects, strict=True) if source in d.columns
+            dialect.type_of(source): path.name
+            for path, dialect in zip(files.paths, files.dialects, strict=True)
+            if (source := own_name(how.columns, column, dialect.columns)) in dialect.columns
         }
         types.pop("other", None)
         if len(types) > 1:

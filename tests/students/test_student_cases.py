@@ -7,11 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from own_files import STUDENT_KEY, students
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
 from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
+from leapstudy.students.handle import open_students
 from leapstudy.students.readers import open_panel
 
 FILES = Path(__file__).parent / "files"
@@ -77,6 +79,21 @@ def test_own_names_are_read_by_the_parameters():
     days = {"days_enrolled": "DaysEnrolled", "days_attended": "DaysPresent", "grade": "GradeLevel"}
     report = check_path(FILES / "names_camel.csv", Reading({**names, **days}), KNOWN)
     assert report.ok and report.accounts[0].used == 160
+
+
+def test_attendance_and_log_may_call_the_student_differently(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", STUDENT_KEY)
+    rows, log = students({"0640011": 60})
+    rows.rename(columns={"student": "SASID"}).to_csv(tmp_path / "attendance.csv", index=False)
+    log.rename(columns={"student": "Student Number"}).to_csv(tmp_path / "visits.csv", index=False)
+    files = tmp_path / "attendance.csv", tmp_path / "visits.csv"
+    opened = open_students(*files, Reading({"student": ["SASID", "student_number"]}), KNOWN)
+    assert opened.has_log and [account.used for report in opened.reports for account in report.accounts] == [
+        len(rows),
+        len(log),
+    ]
+    with pytest.raises(BadInput, match=r"visits.csv under columns: student.* all names: student: \[one, other\]"):
+        open_students(*files, Reading({"student": "SASID"}), KNOWN)
 
 
 def test_ids_as_text_in_one_file_and_as_numbers_in_the_next_are_refused(tmp_path):
