@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from own_files import STUDENT_KEY
 
 import leapstudy
 from leapstudy.batch import plan as plans
@@ -23,8 +24,9 @@ VISITS = "student,referral_date,visit_date,completed\nA1,2021-09-05,2021-09-09,y
 
 
 @pytest.fixture
-def inputs(workspace, notebook_writer):
+def inputs(workspace, notebook_writer, monkeypatch):
     """Return a workspace with all three kinds of runs, and student files of its own."""
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", STUDENT_KEY)
     notebook_writer(workspace / "notebooks" / "20_students.ipynb", ('district = ""\nresult_path = ""',))
     notebook_writer(workspace / "notebooks" / "60_article.ipynb", ('result_path = ""', "1"))
     for name, text in (("attendance", ATTENDANCE), ("visits", VISITS)):

@@ -3,6 +3,7 @@ effects.
 """
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +57,13 @@ pytestmark = [
 def spark(tmp_path_factory):
     pytest.importorskip("pyspark", reason="Spark needs the extra: pip install leapstudy[spark]")
     folder = tmp_path_factory.mktemp("spark")
+    handler = signal.getsignal(signal.SIGINT)
     with cluster(folder) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CONF_DIR", str(folder))
         con = connect(engine=address)
         yield con
         con.disconnect()
+    signal.signal(signal.SIGINT, handler)  # pyspark leaves one of its own, which fails once its session is gone
 
 
 @pytest.fixture(scope="module")
