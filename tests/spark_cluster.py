@@ -19,7 +19,11 @@ SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 DEFAULTS = {
     "spark.driver.host": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "2",
+    # planning takes longer than a few hundred students do: one part, planned once
+    "spark.sql.shuffle.partitions": "1",
+    "spark.default.parallelism": "1",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.constraintPropagation.enabled": "false",
     # compiling code for hundreds of sums takes longer than a few hundred students do without
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
