@@ -106,7 +106,7 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     register = raw / "program" / "units.csv"
     pin(register.parent, {register.name: sha256_bytes(register.read_bytes())})
     write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
-    own = Path(paths.__file__).parents[2]
+    own = paths.own_root()
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(own / name, folder / name)
