@@ -343,5 +343,5 @@ def test_a_treated_unit_without_an_early_figure_is_named_by_check_before_any_run
 def test_a_study_is_found_from_inside_its_folder_and_said(tmp_path, monkeypatch, capsys):
     study = shutil.copytree(MA.parents[1], tmp_path / "ma")
     monkeypatch.chdir(study / "data")
-    code, told = _run(monkeypatch, capsys, "check")
+    told = _run(monkeypatch, capsys, "check")[1]
     assert "The study of the folder ma." in told and "411 districts" in told, told
