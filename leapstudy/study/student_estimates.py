@@ -43,7 +43,13 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import ATTENDANCE, planned_margins, primary_outcome, require_one_question
+from leapstudy.study.rollout.written_plan import (
+    ATTENDANCE,
+    plan_card,
+    planned_margins,
+    primary_outcome,
+    require_one_question,
+)
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -100,6 +106,7 @@ class Measured:
     planned: str = ATTENDANCE
     primary_control: AdjustedEffect | None = None
     margins: tuple[float, float] | None = None
+    plan: tuple[tuple[str, str], ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -144,6 +151,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         planned,
         None if drawn else control_effect(data, rules, settings, planned),
         planned_margins(),
+        plan_card(data.size.last_month),
     )
 
 
@@ -292,6 +300,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         planned=measured.planned,
         primary=primary,
         margin_pp=_margin(measured, lottery is not None, primary is not None),
+        plan=measured.plan,
     )
 
 
