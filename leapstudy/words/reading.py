@@ -92,6 +92,8 @@ class Reading:
         What a draw of students adds; None where nobody drew lots.
     planned
         The outcome that the plan names as primary, where another one leads this page; empty where it leads.
+    period
+        First to last month of student files; empty for published figures, whose years are `pre` and `post`.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -129,6 +131,7 @@ class Reading:
     p_method: str = ""
     draw: Draw | None = None
     planned: str = ""
+    period: str = ""
 
     @property
     def p_value(self) -> float | None:
@@ -203,6 +206,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         p_method=str(main.get("p_method") or ""),
         draw=_draw(result),
         planned=_planned(blocks, str(main["outcome"])),
+        period=str(at(blocks, "period") or ""),
     )
 
 
