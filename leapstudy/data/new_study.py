@@ -9,9 +9,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.errors import BadInput
+from leapstudy.data.districts import COLUMNS
 from leapstudy.data.guess import Asked, guess_shape, is_number
 from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
-from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy
