@@ -31,7 +31,7 @@ from leapstudy.students.visits import grade_band
 Event = Literal["visit", "referral"]
 """What begins a cohort: the first completed visit, or the first referral."""
 
-MOST_ROWS = 60_000
+MOST_ROWS = 30_000
 """Rows of a side, picked or not; beyond this they are sampled by a hash of student and month."""
 HEX_DIGITS = 6
 WITHIN = 6
