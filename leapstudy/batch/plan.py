@@ -15,7 +15,7 @@ from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
-from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
 from leapstudy.students.settings import load_settings
@@ -260,6 +260,8 @@ def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
     sample = build_sample(data, spec, codes)
     require_whole(sample)
     spread_of(sample)
+    for outcome in dict.fromkeys(outcomes_over_years(data, spec)):
+        sample_of_every_year(data, replace(spec, scale="points", outcome=outcome), codes)
     clock = clock_of(data.state, data.starts, codes)
     try:
         build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])

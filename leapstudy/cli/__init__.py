@@ -18,6 +18,7 @@ from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.phrases import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,6 +66,9 @@ def leap(
         if not (study / "params").is_dir():
             raise BadInput(f"{study.name} is no study: it has no folder params. leapstudy new makes one.")
         os.environ["LEAPSTUDY_ROOT"] = str(study.resolve())
+    elif not os.environ.get("LEAPSTUDY_ROOT") and paths.root() != paths.own_root():
+        os.environ["LEAPSTUDY_ROOT"] = str(paths.root())
+        typer.echo(f"The study of the folder {paths.root().name}.", err=True)
 
 
 def _say(line: str) -> None:
@@ -201,7 +205,7 @@ def _place(out: str, *, wait: bool = True) -> Any:
 
     Without `wait` (for a command that only reads) a folder that a batch holds is taken as it stands.
     """
-    from leapstudy.batch.lock import locked
+    from leapstudy.batch.last_batch import locked
     from leapstudy.batch.remote import Place
 
     place = Place.of(out)
@@ -275,9 +279,10 @@ def choose(
     from leapstudy.data import load_study
     from leapstudy.study.choice import FILE, record
 
-    made = record(load_study(), group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
+    data = load_study()
+    made = record(data, group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
     for place, item in enumerate(made.sets, 1):
-        _say(f"{place}. {item.name}: {len(item.codes)} districts")
+        _say(f"{place}. {item.name}: {counted(len(item.codes), *data.state.unit.noun['en'])}")
     _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 

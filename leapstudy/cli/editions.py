@@ -28,16 +28,20 @@ def diff(
     table: Annotated[str, typer.Option(help="Table of params/state.yml that it is a newer edition of.")] = "",
     add: Annotated[bool, typer.Option("--add", help="It holds further rows, such as next year's.")] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Put it in place and pin its hash, with a record.")] = False,
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="name=COLUMN where a column has a new name, may be repeated.")
+    ] = None,
     listing: Annotated[Path | None, typer.Option("--list", help="CSV to write every moved cell to.")] = None,
 ) -> None:
     """Hold a newer file against the pinned figures, cell by cell; nothing is overwritten without --accept."""
+    from leapstudy.cli.new import pairs
     from leapstudy.core.files import write_bytes_atomic
     from leapstudy.data import new_edition as editions
     from leapstudy.data.raw import as_csv
     from leapstudy.data.state import load_state
 
     place = editions.Place(paths.raw(), paths.params())
-    edition = editions.new_edition(load_state(), place, file, table, add=add)
+    edition = editions.new_edition(load_state(), place, file, table, add=add, renamed=pairs("--column", column))
     typer.echo(_told(edition))
     if listing:
         write_bytes_atomic(listing, as_csv(edition.moved.cells))

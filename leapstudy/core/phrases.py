@@ -1,6 +1,7 @@
 """How a number, an interval and a share are written, the same on every page and figure."""
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -64,9 +65,20 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def counted(n: int, what: str, plural: str = "") -> str:
+def counted(n: int, what: str, several: str = "") -> str:
     """Return ``1 district``, ``2 districts``."""
-    return f"{n:,} {what if n == 1 else plural or what + 's'}"
+    return f"{n:,} {what if n == 1 else several or plural(what)}"
+
+
+def plural(noun: str) -> str:
+    """Return the usual English plural of a noun.
+
+    >>> [plural(noun) for noun in ("school", "county", "parish")]
+    ['schools', 'counties', 'parishes']
+    """
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return noun + ("es" if re.search(r"(s|x|z|ch|sh)$", noun) else "s")
 
 
 def agree(n: int, one: str, more: str) -> str:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data.intake import KEY, MEASURES, Shape, Source
-from leapstudy.data.tidy import columns_by_year
-from leapstudy.data.values import ONE, SHORT, SPAN, is_year, number_text, school_year_of
+from leapstudy.data.guess_figures import is_number, measures_of, named, wide_of
+from leapstudy.data.intake import JOIN, KEY, MEASURES, Shape, Source
+from leapstudy.data.tidy import codes_of, columns_by_year
+from leapstudy.data.values import school_year_of
 
-UNIT = r"(district|lea|school|corp|org|entity|agency|system|unit|building|site|dist)"
-CODE = rf"{UNIT}.*(code|\bid\b|number|\bnum\b|\bno\b|#|irn)|^(code|id|leaid|irn|dbn|rcdts)$"
+UNIT = (
+    r"(district|dstrct|dist|lea|school|campus|building|site|corp|org|entity|agency|system|unit|institution|division|"
+    r"parish|county|region)"
+)
+CODE = rf"{UNIT}.*(code|\bcd\b|\bid\b|number|\bnum\b|\bnbr\b|\bno\b|#|irn)|^(code|id|leaid|irn|dbn|rcdts|aun)$"
 NAME = rf"{UNIT}.*name|^{UNIT}$|^(name|organi[sz]ation|county name)$"
 YEAR = r"year|^(yr|sy|fy)$"
 GROUP = r"sub ?group|student ?group|demographic|category|population|reporting ?group|^group"
@@ -21,11 +25,9 @@ LEVELS = {
     "district": r"^(district|lea\b|local education|corporation|division|d$)",
     "school": r"^(school|campus|building|s$)",
 }
-ALL = re.compile(r"(all|total|overall)\b.*|state total", re.IGNORECASE)
-RATE = r"rate|percent|pct|%|share|proportion"
-CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership"
-PRESENT, ENROLLED = r"present|attended|in attendance", r"enrolled|member|possible|enrollment"
-STUDENTS = r"enroll|students?\b|denominator|membership|\bn\b|count|total|size"
+"""Values of a level; of another unit those that begin with its noun."""
+ALL = re.compile(r"(all|total|overall)\b.*|(state|district|school)[ -]?(total|wide)", re.IGNORECASE)
+LARGER = r"county|region"
 TAKEN = {*KEY, *MEASURES, "district"}
 MOST_VALUES = 40
 """A column of more different values is no trait."""
@@ -61,15 +63,17 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     given = {name: column for name, column in (asked.columns or {}).items() if column in frame or "{year}" in column}
     columns = {name: column for name, column in given.items() if "{year}" not in column}
     code = columns["district_code"] = columns.get("district_code") or _code(frame, asked.unit)
-    _first(columns, "district", [name for name in _named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
-    _first(columns, "year", [name for name in _named(frame, YEAR, code) if _all_years(frame[name])])
-    wide = {name: form for name, form in given.items() if "{year}" in form} or _wide(frame, source, columns)
+    frame = frame.assign(**{code: codes_of(Shape(sources=(source,), columns=columns), frame)})
+    _first(columns, "district", [name for name in named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
+    _first(columns, "year", [name for name in named(frame, YEAR, code) if _all_years(frame[name])])
+    wide = {name: form for name, form in given.items() if "{year}" in form} or wide_of(frame, source, columns)
     taken = {
         *columns.values(),
         *(column for form in wide.values() for column in columns_by_year(frame, form, "spring").values()),
     }
-    _first(columns, "group", [name for name in _named(frame, GROUP, *taken) if _whole(frame[name])])
-    measures, ratios = _measures(frame, {*taken, *columns.values()}, set(columns) | set(wide))
+    _first(columns, "group", [name for name in named(frame, GROUP, *taken) if _whole(frame[name])])
+    taken |= {*named(frame, CODE), *(part for column in columns.values() for part in column.split(JOIN))}
+    measures, ratios = measures_of(frame, taken, set(columns) | set(wide))
     columns |= measures
     dated = "year" in columns or source.year != ""
     if not dated and not wide and not ratios and set(columns) & set(MEASURES) == {"students"}:
@@ -83,14 +87,9 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     groups = {whole: "all"} if "group" in columns and (whole := _whole(frame[columns["group"]])) else {}
     keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}
     pad = asked.pad or _pad(frame[code])
+    columns["district_code"] = _whole_code(frame, columns, keep, groups, asked)
     shape = Shape(sources=(source,), keep=keep, columns=columns, wide=wide, ratios=ratios, groups=groups, pad=pad)
     return shape.model_copy(update={"traits": _traits(frame, shape, figures=is_list)})
-
-
-def _named(frame: pd.DataFrame, pattern: str, *taken: str) -> list[str]:
-    """Return the columns whose name has a pattern; an underscore counts as a space."""
-    plain = {name: re.sub(r"[_\s]+", " ", name).strip() for name in frame if name not in taken}
-    return [name for name, words in plain.items() if re.search(pattern, words, re.IGNORECASE)]
 
 
 def _first(columns: dict[str, str], name: str, candidates: Sequence[str], like: str = "") -> None:
@@ -100,13 +99,32 @@ def _first(columns: dict[str, str], name: str, candidates: Sequence[str], like: 
 
 
 def _code(frame: pd.DataFrame, unit: str) -> str:
-    named = _named(frame, CODE)
-    own = [name for name in named if unit in name.lower()] or [name for name in named if _is_code(frame[name])] or named
+    coded = named(frame, CODE)
+    codes = [name for name in [*coded, *named(frame, rf"^{UNIT}$")] if _is_code(frame[name])]
+    nearest = [name for name in codes if not re.search(LARGER, name, re.IGNORECASE)]
+    own = [name for name in coded if unit in name.lower()] or nearest or codes or coded
     if not own:
         raise BadInput(
             f"No column looks like a unit's code. Say which is: --column district_code=COLUMN. {_columns(frame)}"
         )
     return own[0]
+
+
+def _whole_code(
+    frame: pd.DataFrame, columns: Mapping[str, str], keep: Mapping[str, str], groups: Mapping[str, str], asked: Asked
+) -> str:
+    """Return the column of codes, or the fewest of larger units in front of it that tell its rows apart."""
+    code = columns["district_code"]
+    rows = frame[frame[code] != ""]
+    for name, value in {**keep, **({columns["group"]: next(iter(groups))} if groups else {})}.items():
+        rows = rows[rows[name] == value]
+    key = [columns[name] for name in ("year",) if name in columns]
+    larger = [name for name in named(frame, CODE, code) if asked.unit not in name.lower() and _is_code(frame[name])]
+    larger = [name for name in larger if asked.unit == "school" or re.search(LARGER, name, re.IGNORECASE)]
+    for several in ([], *([name] for name in larger), larger):
+        if not rows.duplicated([*several, code, *key]).any():
+            return JOIN.join([*several, code])
+    return code
 
 
 def _columns(frame: pd.DataFrame) -> str:
@@ -128,85 +146,13 @@ def _whole(cells: pd.Series) -> str:
     return next((value for value in cells.unique() if ALL.fullmatch(value)), "")
 
 
-def is_number(cells: pd.Series) -> bool:
-    """Say whether at least half of a column's filled cells are numbers, a percent sign or separators set aside."""
-    there = cells[cells != ""].map(number_text)
-    return bool(len(there)) and bool(there.str.fullmatch(r"[-+]?[\d.]+").mean() >= 0.5)
-
-
-def _measures(
-    frame: pd.DataFrame, taken: set[str], known: set[str]
-) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """Return the columns of figures, and the rates that have to be divided from two of them."""
-    numeric = [name for name in frame if name not in taken and is_number(frame[name])]
-    table = frame[numeric]
-    chronic, attend, days = _named(table, CHRONIC), _named(table, ATTEND), _named(table, DAYS)
-    shares = [name for name in numeric if _is_share(name, frame[name])]
-    students = [name for name in _named(table, STUDENTS) if name not in {*chronic, *shares, *days}]
-    options = {
-        "chronic": [name for name in chronic if name in shares],
-        "rate": [name for name in attend if name in shares and name not in chronic],
-        "students": [name for name in students if name not in attend] or students,
-    }
-    columns = {name: found[0] for name, found in options.items() if found and name not in known}
-    counts = {
-        "chronic": ([name for name in chronic if name not in shares], columns.get("students") or ""),
-        "rate": (_named(frame[days], PRESENT), next(iter(_named(frame[days], ENROLLED)), "")),
-    }
-    ratios = {
-        name: (top[0], bottom)
-        for name, (top, bottom) in counts.items()
-        if name not in {*columns, *known} and top and bottom and top[0] != bottom
-    }
-    return columns, ratios
-
-
-def _is_share(name: str, cells: pd.Series) -> bool:
-    signs = cells.str.endswith("%").any() or cells.str.fullmatch(r"\d*\.\d+").any()
-    return bool(re.search(RATE, name, re.IGNORECASE)) or bool(signs)
-
-
-def _wide(frame: pd.DataFrame, source: Source, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return measure -> form of the columns that are a year each; nothing where a column holds the years."""
-    forms: dict[str, list[str]] = {}
-    if "year" in columns:
-        return {}
-    for name in frame:
-        hit = next((hit for form in (SPAN, SHORT, ONE) if (hit := form.search(name))), None)
-        if name not in columns.values() and hit and is_year(hit[0]) and is_number(frame[name]):
-            forms.setdefault(name[: hit.start()] + "{year}" + name[hit.end() :], []).append(name)
-    forms = {form: names for form, names in forms.items() if len(names) > 1}
-    wide: dict[str, str] = {}
-    for form, names in forms.items():
-        cells = pd.concat([frame[name] for name in names])
-        measure = _measure_of(form, source.file, cells)
-        if measure:
-            wide.setdefault(measure, form)
-    if forms and not wide:
-        example = next(iter(forms))
-        raise BadInput(f"{source.file}: what do the columns {example!r} hold? --column rate={example!r} or chronic=...")
-    return wide
-
-
-def _measure_of(form: str, file: str, cells: pd.Series) -> str:
-    """Return which measure the columns of a form are, by their name, or else by the file's."""
-    share = _is_share(form, cells)
-    for words in (form, re.sub(r"[_\W]+", " ", file)):
-        if re.search(CHRONIC, words, re.IGNORECASE) and share:
-            return "chronic"
-        if re.search(ATTEND, words, re.IGNORECASE) and share:
-            return "rate"
-        if re.search(STUDENTS, words, re.IGNORECASE) and not share:
-            return "students"
-    return ""
-
-
 def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, str], asked: Asked) -> dict[str, str]:
     """Return which rows count: those of the unit's level, and of all students in every other breakdown."""
     keep: dict[str, str] = {}
+    level = LEVELS.get(asked.unit, f"^{re.escape(asked.unit)}")
     rows = frame[frame[columns["group"]].isin(groups)] if groups else frame
-    for name in _named(frame, LEVEL, *columns.values()):
-        own = [value for value in frame[name].unique() if re.search(LEVELS[asked.unit], value, re.IGNORECASE)]
+    for name in named(frame, LEVEL, *columns.values()):
+        own = [value for value in frame[name].unique() if re.search(level, value, re.IGNORECASE)]
         if own and frame[name].nunique() > 1 and not keep:
             keep[name] = own[0]
             rows = rows[rows[name] == own[0]]
@@ -230,13 +176,13 @@ def _pad(codes: pd.Series) -> int:
 
 def _traits(frame: pd.DataFrame, shape: Shape, *, figures: bool) -> dict[str, str]:
     """Return the columns that are the same in all rows of a unit and differ between units; figures only of a list."""
-    used, code = {*shape.asked, *shape.keep}, shape.columns["district_code"]
-    rows = frame[frame[code] != ""]
+    used, codes = {*shape.asked, *shape.keep}, codes_of(shape, frame)
+    rows = frame[codes != ""]
     for name, value in shape.keep.items():
         rows = rows[rows[name] == value]
     names = [name for name in frame if name not in used and rows[name].nunique() > 1]
     names = [name for name in names if is_number(rows[name]) == figures or rows[name].nunique() <= MOST_VALUES]
     names = [name for name in names if figures or not is_number(rows[name])]
-    fixed = [name for name in names if rows.groupby(code)[name].nunique().max() == 1]
+    fixed = [name for name in names if rows.groupby(codes)[name].nunique().max() == 1]
     plain = {name: re.sub(r"\W+", "_", name.lower()).strip("_") for name in fixed}
     return {f"listed_{word}" if word in TAKEN else word: name for name, word in plain.items()}

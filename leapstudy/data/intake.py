@@ -1,5 +1,6 @@
 """From a state's own files to the study's table: the shape is declared in `params/intake.yml`, the figures are kept."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,12 +10,16 @@ from pydantic import Field, ValidationError
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
 from leapstudy.data.sheets import as_table, header_line, read_sheets
-from leapstudy.data.tables import NonEmpty
+from leapstudy.data.tables import NonEmpty, SchoolYear
 from leapstudy.data.values import school_year_of
 
 FILE, PUBLISHED = "intake.yml", "published"
 KEY = ("district_code", "year", "group")
 MEASURES = ("students", "rate", "chronic")
+JOIN = "+"
+"""Between the columns that are one code together."""
+ALIKE = 0.5
+"""Share of a sheet's columns that the largest sheet must have too."""
 
 
 class Source(Part):
@@ -24,6 +29,11 @@ class Source(Part):
     sheet: str = ""
     header: Annotated[int, Field(ge=1)] = 1
     year: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file, and the sheet of a workbook."""
+        return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
 
 
 class Shape(Part):
@@ -36,7 +46,7 @@ class Shape(Part):
     keep
         Published column -> the value of the rows that are used.
     columns
-        The study's name -> the published column.
+        The study's name -> the published column; a code may be several, to be joined by hyphens: ``LEA+School``.
     wide
         The study's name -> name of the columns that are a year each, with ``{year}`` where the year stands.
     ratios
@@ -65,17 +75,22 @@ class Shape(Part):
     def asked(self) -> list[str]:
         """The published columns that must be there."""
         ratios = (name for pair in self.ratios.values() for name in pair)
-        return [*self.columns.values(), *self.keep, *ratios, *self.traits.values()]
+        columns = (part for column in self.columns.values() for part in column.split(JOIN))
+        return [*columns, *self.keep, *ratios, *self.traits.values()]
 
 
 class Recipe(Part):
     """One table of the study: its folder below `data/raw/`, and the shapes whose cells are put together by key.
 
-    `whole_state` is the code of the state's own rows, which are no unit.
+    `whole_state` is the code of the state's own rows, which are no unit. `fractions` are the school years whose rates
+    are published as fractions while other years' are percents: measure -> years. `restated` are files in the order of
+    their publication: where two differ, the last one counts.
     """
 
     folder: NonEmpty
     whole_state: str = ""
+    fractions: dict[Literal["rate", "chronic"], tuple[SchoolYear, ...]] = Field(default_factory=dict)
+    restated: tuple[str, ...] = ()
     shapes: Annotated[tuple[Shape, ...], Field(min_length=1)]
 
     @property
@@ -110,10 +125,12 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
     return recipes
 
 
-def look(path: Path) -> list[tuple[Source, pd.DataFrame]]:
-    """Return the tables that a published file holds: its only sheet, or the sheets with the columns of the largest.
+def look(path: Path, only: Collection[str] = ()) -> list[tuple[Source, pd.DataFrame]]:
+    """Return the tables that a published file holds: its only sheet, or the sheets that share columns with the largest,
+    half of them or the first.
 
-    The year of a source is taken from the sheet's name, or else from the file's.
+    The year of a source is taken from the sheet's name, or else from the file's. Of `only`, where it names sheets of
+    the file, no other sheet is read.
 
     Raises
     ------
@@ -121,6 +138,7 @@ def look(path: Path) -> list[tuple[Source, pd.DataFrame]]:
         If no sheet looks like a table.
     """
     sheets = read_sheets(path)
+    sheets = {name: rows for name, rows in sheets.items() if name in only} or sheets
     tables: list[tuple[Source, pd.DataFrame]] = []
     for name, rows in sheets.items():
         try:
@@ -132,7 +150,12 @@ def look(path: Path) -> list[tuple[Source, pd.DataFrame]]:
     if not tables:
         raise BadInput(f"{path.name} has no line that looks like column names. Delete what stands above them.")
     largest = max((frame for _, frame in tables), key=len)
-    return [(source, frame) for source, frame in tables if list(frame.columns) == list(largest.columns)]
+    return [(source, frame) for source, frame in tables if _alike(frame, largest)]
+
+
+def _alike(frame: pd.DataFrame, largest: pd.DataFrame) -> bool:
+    shared = {*frame} & {*largest}
+    return frame.columns[0] == largest.columns[0] or len(shared) >= ALIKE * frame.shape[1]
 
 
 def read_source(folder: Path, source: Source) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A newer file of a source held against what is pinned; nothing is overwritten before `accept`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,13 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
-from leapstudy.data.intake import PUBLISHED, Recipe, Source, look, read_recipes, read_source
+from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, look, read_recipes, read_source
 from leapstudy.data.raw import Replacement, as_csv, as_text, pin, read_bytes, replace_pinned
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import PublishedTable
-from leapstudy.data.tidy import Tidy, tidy
+from leapstudy.data.tidy import Tidy, lacking, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
 UNITS = "districts.csv"
@@ -45,7 +46,15 @@ class NewEdition:
     units: pd.DataFrame | None
 
 
-def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: bool = False) -> NewEdition:
+def new_edition(
+    state: State,
+    place: Place,
+    file: Path,
+    name: str = "",
+    *,
+    add: bool = False,
+    renamed: Mapping[str, str] | None = None,
+) -> NewEdition:
     """Read a file as the newer edition of a table, and compare it cell by cell with what is pinned.
 
     Parameters
@@ -60,6 +69,8 @@ def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: 
         The table; may be left out where only one fits.
     add
         The file holds further rows (next year's), and takes none away.
+    renamed
+        The study's name -> the column that holds it in this file, where it is called otherwise than before.
 
     Raises
     ------
@@ -73,8 +84,8 @@ def new_edition(state: State, place: Place, file: Path, name: str = "", *, add: 
     key = [table.column(part).source_name for part in table.key]
     units = None
     if recipe:
-        tables = look(file)
-        recipe = _with_file(recipe, file, tables, add)
+        tables = look(file, {source.sheet for source in recipe.sources} - {""})
+        recipe = _with_file(recipe, file, tables, add, renamed or {})
         made = _tidied(recipe, place, tables)
         new, units = made.table, made.units
     else:
@@ -100,7 +111,7 @@ def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> P
     return own[0]
 
 
-def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool) -> Recipe:
+def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, renamed: Mapping[str, str]) -> Recipe:
     """Return the recipe with a file's tables in the place of the file of its name, of the only one, or added."""
     known = recipe.files
     if file.name not in known and not add and len(known) > 1:
@@ -109,18 +120,46 @@ def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool) -> Recipe:
             "one that it replaces, or say --add if it is a further one."
         )
     replaced = file.name if file.name in known else "" if add else known[0]
-    columns = set(tables[0][1].columns)
-    fitting = next((item for item in recipe.shapes if columns >= set(item.asked)), None)
-    if fitting is None:
-        missing = sorted(set(recipe.shapes[-1].asked) - columns)
-        raise BadInput(f"{file.name} lacks the columns {', '.join(missing)}; it has {', '.join(sorted(columns))}.")
-    shapes = []
-    for shape in recipe.shapes:
-        left = [source for source in shape.sources if source.file != replaced]
-        left += [source for source, _ in tables] if shape is fitting else []
-        if left:
-            shapes.append(shape.model_copy(update={"sources": tuple(left)}))
-    return recipe.model_copy(update={"shapes": tuple(shapes)})
+    shapes = [shape.model_copy(update={"sources": _without(shape, replaced)}) for shape in recipe.shapes]
+    for source, frame in tables:
+        place = _fitting(recipe, source, frame)
+        shape = _renamed(recipe, source, frame, renamed) if place is None else shapes[place]
+        with_it = shape.model_copy(update={"sources": (*shape.sources, source)})
+        shapes = [*shapes, with_it] if place is None else [*shapes[:place], with_it, *shapes[place + 1 :]]
+    shapes = [shape for shape in shapes if shape.sources]
+    newest = (*(name for name in recipe.restated if name != file.name), file.name) if recipe.restated else ()
+    return recipe.model_copy(update={"shapes": tuple(shapes), "restated": newest})
+
+
+def _without(shape: Shape, file: str) -> tuple[Source, ...]:
+    return tuple(source for source in shape.sources if source.file != file)
+
+
+def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
+    """Return the place of the shape that reads a table: that of its sheet's name, or the one that asks for most."""
+    places = [place for place, shape in enumerate(recipe.shapes) if not lacking(shape, frame)]
+    named = [place for place in places if source.sheet in {item.sheet for item in recipe.shapes[place].sources}]
+    return max(named or places, key=lambda place: len(recipe.shapes[place].asked), default=None)
+
+
+def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, renamed: Mapping[str, str]) -> Shape:
+    """Return the newest shape with the columns as a person says that they are called now, and no source.
+
+    Raises
+    ------
+    BadInput
+        If it does not read the table either.
+    """
+    newest = recipe.shapes[-1]
+    shape = newest.model_copy(update={"columns": {**newest.columns, **renamed}, "sources": ()})
+    if missing := lacking(shape, frame):
+        names = {column: name for name, column in newest.columns.items()}
+        example = f"--column {names.get(missing[0], 'NAME')}=COLUMN"
+        raise BadInput(
+            f"{source.place} lacks the columns {', '.join(missing)}; it has {', '.join(sorted(frame))}. Say how a "
+            f"column is called now ({example}), or add a shape to {INTAKE}."
+        )
+    return shape
 
 
 def _tidied(recipe: Recipe, place: Place, tables: Looked) -> Tidy:

@@ -9,9 +9,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data.guess import Asked, guess_shape, is_number
-from leapstudy.data.intake import MEASURES, Recipe, Shape, Source
-from leapstudy.data.register import COLUMNS
+from leapstudy.core.phrases import counted, plural
+from leapstudy.data.districts import COLUMNS
+from leapstudy.data.guess import Asked, guess_shape
+from leapstudy.data.guess_figures import is_number
+from leapstudy.data.intake import JOIN, MEASURES, Recipe, Shape, Source
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy
@@ -22,6 +24,7 @@ WORDS = {
     "rate": "Attendance rate: days attended / days enrolled",
     "chronic": "Students who were chronically absent",
 }
+SPANISH = {"district": ("distrito", "distritos"), "school": ("escuela", "escuelas"), "county": ("condado", "condados")}
 Looked = Sequence[tuple[Source, pd.DataFrame]]
 
 
@@ -35,7 +38,7 @@ class Draft:
     told: tuple[str, ...]
 
 
-def draft(looked: Looked, asked: Asked, name: str) -> Draft:
+def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) -> Draft:
     """Return the draft of a study.
 
     Parameters
@@ -46,6 +49,8 @@ def draft(looked: Looked, asked: Asked, name: str) -> Draft:
         What the person says of them.
     name
         Name of the workspace's folder.
+    restated
+        A later file's figure counts where two files differ.
 
     Raises
     ------
@@ -56,21 +61,45 @@ def draft(looked: Looked, asked: Asked, name: str) -> Draft:
     _all_columns_exist(looked, asked)
     shapes = _merged([guess_shape(source, frame, asked) for source, frame in looked])
     pad = max(shape.pad for shape in shapes)
-    recipe = Recipe(folder="figures", shapes=tuple(shape.model_copy(update={"pad": pad}) for shape in shapes))
+    padded = tuple(shape.model_copy(update={"pad": pad}) for shape in shapes)
+    files = tuple(dict.fromkeys(source.file for source, _ in looked)) if restated else ()
+    recipe = Recipe(folder="figures", shapes=padded, restated=files)
     tables = tidy(recipe, dict(looked))
-    whole_state = whole_state_code(tables.units)
-    if whole_state:
-        recipe = recipe.model_copy(update={"whole_state": whole_state})
+    further = {"whole_state": whole_state_code(tables.units), "fractions": _fractions(tables.table)}
+    if any(further.values()):
+        recipe = recipe.model_copy(update=further)
         tables = tidy(recipe, dict(looked))
+    if not {"rate", "chronic"} & set(tables.table):
+        names = ", ".join(sorted({column for _, frame in looked for column in frame}))
+        raise BadInput(
+            "No file holds an attendance rate or chronic absence of a school year; name it: --column rate=COLUMN or "
+            "--column chronic=COLUMN; of columns that are a year each, --column rate='RATE{year}'. "
+            f"Columns: {names}."
+        )
     facts = _facts(tables, recipe, asked.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
     return Draft(recipe, tables, _texts(facts), tuple(_told(recipe, tables, facts)))
 
 
 def _all_columns_exist(looked: Looked, asked: Asked) -> None:
     there = {column for _, frame in looked for column in frame}
-    given = [*(asked.columns or {}).values(), *(asked.keep or {})]
+    given = [part for column in (asked.columns or {}).values() for part in _parts(column, there)]
+    given += asked.keep or {}
     if strange := [name for name in given if name not in there and "{year}" not in name]:
         raise BadInput(f"No file has a column {strange[0]!r}. Columns: {', '.join(sorted(there))}.")
+
+
+def _parts(column: str, there: set[str]) -> list[str]:
+    return [column] if column in there else column.split(JOIN)
+
+
+def _fractions(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return the years whose rates are fractions where those of other years are percents: files change their unit."""
+    found = {}
+    for name in {"rate", "chronic"} & set(table):
+        largest = pd.to_numeric(table[name], errors="coerce").groupby(table["year"]).max()
+        if (largest > 1).any() and (largest <= 1).any():
+            found[name] = tuple(largest.index[largest <= 1])
+    return found
 
 
 def _merged(shapes: Sequence[Shape]) -> list[Shape]:
@@ -87,20 +116,19 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
     """Return what the files say, as the templates need it."""
     table, units = tables.table, tables.units
     years = sorted(table["year"].unique())
+    measured = [name for name in MEASURES if name in table]
     every = [school_year(first) for first in range(int(years[0][:4]), int(years[-1][:4]))]
-    measures = [_measure(name, table[name]) for name in MEASURES if name in table]
-    measured = [item.name for item in measures]
-    if not {"rate", "chronic"} & set(measured):
-        raise BadInput("No file holds an attendance rate or chronic absence; name it: --column rate=COLUMN.")
     return {
         "folder": recipe.folder,
         "years": years,
         "gap": [year for year in every if year not in years],
         "unit": unit,
+        "units_en": plural(unit),
+        "units_es": SPANISH.get(unit, ("unidad", "unidades")),
         "pattern": code_pattern(units["district_code"]),
         "example": units["district_code"].iloc[0],
         "whole_state": recipe.whole_state,
-        "measures": measures,
+        "measures": [_measure(name, table[name]) for name in measured],
         "measured": measured,
         "groups": sorted(table["group"].unique()),
         "units": [_trait(name, units[name]) for name in units.columns[1:]],
@@ -171,11 +199,13 @@ def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
         lines.append(f"{files}: {'; '.join(read)}")
         lines += [f"  only rows with {column} = {value}" for column, value in shape.keep.items()]
         lines += [f"  student group {published!r} is {name!r}" for published, name in shape.groups.items()]
+    lines += [f"{name} is a fraction in {', '.join(of)}, taken times 100" for name, of in recipe.fractions.items()]
+    if tables.restated:
+        lines.append(f"{counted(tables.restated, 'cell')} of earlier files replaced by what a later one says")
     used = ", ".join(f"{n:,} {reason}" for reason, n in tables.accounts.items())
     lines.append(f"{tables.rows_in:,} published rows: {used}")
-    lines.append(
-        f"{len(tables.units):,} {facts['unit']}s, codes like {facts['example']!r}, {len(facts['years'])} school years"
-    )
+    units = counted(len(tables.units), facts["unit"], facts["units_en"])
+    lines.append(f"{units}, codes like {facts['example']!r}, {len(facts['years'])} school years")
     lines += [
         f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
     ]

@@ -13,6 +13,8 @@ from leapstudy.data.tables import Code, PublishedColumn, PublishedTable
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
 BOUND = "_is_bounded"
 """Ending of the column that says where a figure is published as bounds; the figure itself is then missing."""
+FEW = 3
+"""Figures of a year below which their size says nothing of their unit."""
 NUMERIC = (*RANGES, "number", "flag")
 
 
@@ -61,7 +63,8 @@ def checked(table: PublishedTable, text: pd.DataFrame, code: Code) -> tuple[pd.D
             typed[column.name] = cells
     frame = pd.DataFrame(typed)
     bounds = {f"{item.name}{BOUND}": named[item.name].isin(item.bounded) for item in table.columns if item.bounded}
-    return frame.assign(**bounds), [*faults, *_value_faults(table, frame), *_repeated(table, named)]
+    found = [*_value_faults(table, frame), *_scale_faults(table, frame), *_repeated(table, named)]
+    return frame.assign(**bounds), [*faults, *found]
 
 
 def column_fault(table: PublishedTable, text: pd.DataFrame) -> str:
@@ -146,6 +149,22 @@ def _value_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
             for (column, check), cells in cases.groupby(["column", "check"], sort=False)
         ]
     return []
+
+
+def _scale_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
+    """Name the years whose percents are all at most 1 while other years' are not: their file held fractions."""
+    years = next((column.name for column in table.columns if column.kind == "year"), "")
+    percents = [column.name for column in table.columns if column.kind == "percent" and column.name in frame]
+    faults = []
+    for name in percents if years in frame else []:
+        of = frame[name].groupby(frame[years]).agg(["max", "count"])
+        odd = of.index[(of["max"] <= 1) & (of["count"] >= FEW) & (of["max"].max() > 1)]
+        if len(odd):
+            faults.append(
+                f"column {name!r} holds nothing above 1 in {', '.join(odd)}, and percents in other years. "
+                f"Those look like fractions: multiply by 100, or say `fractions: {{ {name}: [...] }}` of intake.yml."
+            )
+    return faults
 
 
 def _repeated(table: PublishedTable, named: pd.DataFrame) -> list[str]:

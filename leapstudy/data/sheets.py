@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,14 @@ def _text_rows(content: bytes) -> Rows:
         raise BadInput("The file is no text in UTF-8, UTF-16 or Windows-1252. Save it as CSV in UTF-8.")
     first = "\n".join(text.splitlines()[:LOOKED_AT])
     delimiter = max(DELIMITERS, key=first.count)
-    return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+    return [[_bare(cell) for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+
+
+def _bare(cell: str) -> str:
+    """Return a cell without the signs that keep a spreadsheet from reading it as a number (``="0035"``, ``'0035``)."""
+    text = cell.strip()
+    guarded = re.fullmatch(r"=\"(.*)\"|'(\d.*)", text)
+    return (guarded[1] or guarded[2] or "").strip() if guarded else text
 
 
 def _workbook(path: Path) -> dict[str, Rows]:
@@ -100,11 +108,30 @@ def header_line(rows: Sequence[Sequence[str]]) -> int:
     """
     width = max((sum(cell != "" for cell in row) for row in rows[: LOOKED_AT * 2]), default=0)
     for line, row in enumerate(rows[:LOOKED_AT], 1):
+        above, below = (rows[place] if 0 <= place < len(rows) else () for place in (line - 2, line))
         cells = [cell for cell in row if cell]
-        numbers = sum(bool(re.fullmatch(r"[-+]?[\d.,]+%?", cell)) and not _year(cell) for cell in cells)
-        if width > 1 and len(cells) >= 0.7 * width and numbers <= len(cells) / 4:
-            return line
+        covered = sum(cell != "" for cell in _over(above, row))
+        numbers = _numbers(cells)
+        if width > 1 and len(cells) > 1 and covered >= 0.7 * width and numbers <= len(cells) / 4:
+            return line + _is_below(row, below)
     raise BadInput(f"None of the first {LOOKED_AT} lines looks like column names. Delete what stands above them.")
+
+
+def _numbers(cells: Sequence[str]) -> int:
+    """Return how many cells are numbers and no years."""
+    return sum(bool(re.fullmatch(r"[-+]?[\d.,]+%?", cell)) and not _year(cell) for cell in cells)
+
+
+def _over(above: Sequence[str], row: Sequence[str]) -> list[str]:
+    """Return a line with the cells above in its empty places, as where a name is merged over two lines."""
+    return [cell or upper for cell, upper in zip_longest(row, above, fillvalue="")]
+
+
+def _is_below(row: Sequence[str], below: Sequence[str]) -> bool:
+    """Say whether the next line goes on with the names: it fills empty places of this one, and holds no number."""
+    filled = [cell for cell in below if cell]
+    further = [cell for upper, cell in zip_longest(row, below, fillvalue="") if cell and not upper]
+    return bool(further) and len(filled) > 1 and not _numbers(filled)
 
 
 def _year(cell: str) -> bool:
@@ -114,7 +141,7 @@ def _year(cell: str) -> bool:
 def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, int]:
     """Return the table below a line of column names, and how many lines were set aside as notes.
 
-    Names that occur twice take what stands above them in front (``2009 Rate``), as under merged cells. A line
+    Under merged cells names take what stands above them in front (``2009 Rate``). A line
     with one filled cell at most, where the table has more columns, is a note.
 
     Raises
@@ -123,22 +150,26 @@ def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, 
         If two columns still have the same name.
     """
     names = [re.sub(r"\s+", " ", name).strip() for name in rows[header - 1]]
-    if len({name for name in names if name}) < sum(name != "" for name in names) and header > 1:
-        names = _with_above(rows[header - 2], names)
+    above = [re.sub(r"\s+", " ", name).strip() for name in rows[header - 2]] if header > 1 else []
+    filled = [name for name in names if name]
+    if above and (len({*filled}) < len(filled) or _over(above, names)[: len(names)] != names):
+        names = _with_above(above, names)
     used = [place for place, name in enumerate(names) if name]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise BadInput(f"More than one column is called {', '.join(map(repr, twice))}. Give each a name of its own.")
     body = [[row[place] if place < len(row) else "" for place in used] for row in rows[header:]]
-    filled = [row for row in body if any(row)]
-    full = [row for row in filled if sum(cell != "" for cell in row) > (1 if len(used) > 2 else 0)]
-    return pd.DataFrame(full, columns=[names[place] for place in used], dtype="str"), len(filled) - len(full)
+    there = [row for row in body if any(row)]
+    full = [row for row in there if sum(cell != "" for cell in row) > (1 if len(used) > 2 else 0)]
+    return pd.DataFrame(full, columns=[names[place] for place in used], dtype="str"), len(there) - len(full)
 
 
 def _with_above(above: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return each name with the last filled cell above or to the left above it in front."""
+    """Return each name with the last filled cell above or to the left above it in front; an empty one has only that
+    above it, as where cells are merged over both lines.
+    """
     merged, last = [], ""
-    for place, name in enumerate(names):
-        last = (above[place] if place < len(above) else "") or last
-        merged.append(f"{last} {name}".strip() if name else "")
+    for upper, name in zip_longest(above[: len(names)], names, fillvalue=""):
+        last = upper or last
+        merged.append(f"{last} {name}".strip() if name else upper)
     return merged

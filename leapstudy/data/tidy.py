@@ -7,23 +7,29 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.data.intake import FILE, KEY, MEASURES, Recipe, Shape, Source
-from leapstudy.data.values import is_year, number_text, school_year_of
+from leapstudy.core.phrases import counted
+from leapstudy.data.intake import FILE, JOIN, KEY, MEASURES, Recipe, Shape, Source
+from leapstudy.data.values import hundredfold, number_text, school_year_of
 
-MEASURE = "__measure__"
+MEASURE, FILE_OF = "__measure__", "__file__"
+MOST_SHOWN = 4
+YEAR_ALONE = r"((SY|FY)?[ _]*'?)?\d{2,4}(\s*[-–/_ ]?\s*'?\d{2,4})?"
+"""A year and nothing else, in any notation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tidy:
     """The study's tables as text, and what became of every published row.
 
-    `table` has unit, year, group and measures; `units` one row a unit. `rows_in` is the sum of `accounts`.
+    `table` has unit, year, group and measures; `units` one row a unit. `rows_in` is the sum of `accounts`, `restated`
+    the number of cells that a later file says otherwise than an earlier one.
     """
 
     table: pd.DataFrame
     units: pd.DataFrame
     rows_in: int
     accounts: dict[str, int]
+    restated: int = 0
 
 
 def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
@@ -49,25 +55,32 @@ def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
             rows, aside = _used(shape, frames[source])
             for reason, n in {**aside, "used": len(rows)}.items():
                 accounts[reason] = accounts.get(reason, 0) + n
-            parts.append(_rows_of(shape, source, rows))
+            parts.append(_rows_of(shape, source, rows).assign(**{FILE_OF: source.file}))
     every = pd.concat(parts, ignore_index=True).fillna("")
     measures = [name for name in MEASURES if name in every]
-    table = _joined(every[every["year"] != ""], measures)
+    table, older = _joined(every[every["year"] != ""], measures, recipe)
+    for name, years in recipe.fractions.items():
+        table[name] = [hundredfold(c) if y in years else c for c, y in zip(table[name], table["year"], strict=True)]
     table["students"] = table.get("students", "")
     table = table[[*KEY, *(name for name in MEASURES if name in table)]]
     units = _units(every[every["district_code"] != recipe.whole_state], table)
-    return Tidy(table, units, sum(map(len, frames.values())), accounts)
+    return Tidy(table, units, sum(map(len, frames.values())), accounts, older)
 
 
 def _require(shape: Shape, source: Source, frame: pd.DataFrame) -> None:
-    for name in shape.asked:
-        if name not in frame:
-            raise bad_value(f"column of {source.file}", name, frame.columns, f"Mend {FILE}.")
+    for name in lacking(shape, frame):
+        raise bad_value(f"column of {source.place}", name, frame.columns, f"Mend {FILE}.")
+
+
+def lacking(shape: Shape, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that a shape reads and a table does not have, those that are a year each by their form."""
+    asked = [name for name in shape.asked if name not in frame]
+    return asked + [form for form in shape.wide.values() if not columns_by_year(frame, form, shape.single_year)]
 
 
 def _used(shape: Shape, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the rows that are used, and how many are set aside by which rule."""
-    rules = [("no code of a unit", frame[shape.columns["district_code"]] != "")]
+    rules = [("no code of a unit", codes_of(shape, frame) != "")]
     rules += [(f"{column} is not {value}", frame[column] == value) for column, value in shape.keep.items()]
     if shape.groups:
         rules.append(("another student group", frame[shape.columns["group"]].isin(shape.groups)))
@@ -81,9 +94,9 @@ def _used(shape: Shape, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, in
 
 def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the study's columns, one row a unit, year and group."""
-    named = {**shape.columns, **shape.traits}
+    named = {name: column for name, column in {**shape.columns, **shape.traits}.items() if name != "district_code"}
     base = pd.DataFrame({name: rows[column] for name, column in named.items()}, index=rows.index, dtype="str")
-    base["district_code"] = base["district_code"].str.zfill(shape.pad)
+    base["district_code"] = codes_of(shape, rows).str.zfill(shape.pad)
     for name, (top, bottom) in shape.ratios.items():
         base[name] = [_percent(*pair) for pair in zip(rows[top], rows[bottom], strict=True)]
     base["group"] = base["group"].map(shape.groups).astype("str") if shape.groups else "all"
@@ -92,11 +105,36 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
         base[name] = base[name].map(number_text)
     repeated = base[base.duplicated(list(KEY), keep=False)]
     if len(repeated):
+        code, year, group = repeated.iloc[0][list(KEY)]
         raise BadInput(
-            f"{source.file}: {len(repeated)} rows share unit, year and student group with another row; the first is "
-            f"{tuple(repeated.iloc[0][list(KEY)])}. Say which rows count: --keep COLUMN=VALUE, or `keep:` of {FILE}."
+            f"{source.place}: {len(repeated)} rows share unit, year and student group with another row; the first is "
+            f"{code}, {year}, {group}.{_differing(repeated, rows)} Say which rows count: --keep COLUMN=VALUE, or "
+            f"`keep:` of {FILE}; or which sheets, --sheet NAME. Where a code is whole only with that of the larger "
+            f"unit, --column district_code='COLUMN{JOIN}COLUMN'."
         )
     return base
+
+
+def _differing(repeated: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Return which columns of text differ between the rows that share the first key, with their first values."""
+    first = (repeated[list(KEY)] == repeated.iloc[0][list(KEY)]).all(axis=1)
+    own = rows.loc[rows.index.intersection(repeated.index[first])]
+    values = {name: [value for value in own[name].unique() if value] for name in rows}
+    told = [
+        f"{name} ({', '.join(of[:MOST_SHOWN])}{', ...' if len(of) > MOST_SHOWN else ''})"
+        for name, of in sorted(values.items(), key=lambda item: len(item[1]))
+        if len(of) > 1 and not any(number_text(value).replace(".", "").isdigit() for value in of)
+    ]
+    return f" Its rows differ in {'; '.join(told)}." if told else ""
+
+
+def codes_of(shape: Shape, rows: pd.DataFrame) -> pd.Series:
+    """Return the codes: a column, or several joined by hyphens, empty where one of them is; ``35.0`` is 35."""
+    column = shape.columns["district_code"]
+    parts = [rows[name] for name in ([column] if column in rows else column.split(JOIN))]
+    whole = [part.str.removesuffix(".0") if part.str.fullmatch(r"(\d+\.0)?").all() else part for part in parts]
+    codes = whole[0].str.cat(whole[1:], sep="-") if len(whole) > 1 else whole[0]
+    return codes.mask(pd.concat([part == "" for part in whole], axis=1).any(axis=1), "")
 
 
 def _by_year(shape: Shape, source: Source, base: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +166,6 @@ def _melted(shape: Shape, base: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFram
     for year in sorted({year for columns in by_year.values() for year in columns}):
         cells = {name: rows[columns[year]] if year in columns else "" for name, columns in by_year.items()}
         parts.append(base.assign(year=year, **cells))
-    if not parts:
-        raise BadInput(f"No column is called {' or '.join(map(repr, shape.wide.values()))}. Mend `wide:` of {FILE}.")
     return pd.concat(parts, ignore_index=True)
 
 
@@ -137,26 +173,42 @@ def columns_by_year(columns: Iterable[str], form: str, single: str) -> dict[str,
     """Return school year -> column, of the columns whose name has the form (``{year} Rate``)."""
     before, after = map(re.escape, form.split("{year}", 1))
     hits = [(column, re.fullmatch(f"{before}(.+){after}", column)) for column in columns]
-    years = [(school_year_of(hit[1], single), column) for column, hit in hits if hit and is_year(hit[1])]
+    years = [(_year_between(hit[1], single), column) for column, hit in hits if hit]
     return {year: column for year, column in years if year}
 
 
-def _joined(every: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """Return one row a key with the cells of all sources."""
-    cells = every[[*KEY, *measures]].melt(list(KEY), var_name=MEASURE, value_name="cell")
+def _year_between(label: str, single: str) -> str:
+    """Return the school year that a part of a column's name is; of two digits (``DA0AT21R``) too."""
+    whole = f"20{label}" if re.fullmatch(r"\d\d", label) else label
+    return school_year_of(whole, single) if re.fullmatch(YEAR_ALONE, whole, re.IGNORECASE) else ""
+
+
+def _joined(every: pd.DataFrame, measures: Sequence[str], recipe: Recipe) -> tuple[pd.DataFrame, int]:
+    """Return one row a key with the cells of all sources, and how many of them a later file has restated."""
+    cells = every[[*KEY, FILE_OF, *measures]].melt([*KEY, FILE_OF], var_name=MEASURE, value_name="cell")
     rows = cells[list(KEY)].drop_duplicates().sort_values(list(KEY), ignore_index=True)
-    cells = cells[cells["cell"] != ""].drop_duplicates()
-    twice = cells[cells.duplicated([*KEY, MEASURE], keep=False)]
-    if len(twice):
-        shown = ", ".join(twice.iloc[0][[*KEY, MEASURE]])
-        raise BadInput(f"Two files say different things of {len(twice) // 2} cells; the first is {shown}.")
+    cells = cells[cells["cell"] != ""]
+    place = [*KEY, MEASURE]
+    differing = cells.drop_duplicates([*place, "cell"]).duplicated(place, keep=False)
+    twice = cells.loc[differing.index[differing]]
+    restated = int(twice.drop_duplicates(place).shape[0])
+    if restated and not recipe.restated:
+        files, years = (", ".join(sorted(twice[name].unique())) for name in (FILE_OF, "year"))
+        raise BadInput(
+            f"Files say different things of {counted(restated, 'cell')} in {years} ({files}); the first is "
+            f"{', '.join(twice.iloc[0][place])}. Where a later file restates an earlier one, name the files in the "
+            f"order of their publication and say --restated, or `restated: [FILE, ...]` of {FILE}: the last one counts."
+        )
+    order = {file: rank for rank, file in enumerate(recipe.restated)}
+    ranks = cells[FILE_OF].map(lambda file: order.get(file, len(order)))
+    cells = cells.loc[ranks.sort_values(kind="stable").index].drop_duplicates(place, keep="last")
     wide = cells.pivot(index=list(KEY), columns=MEASURE, values="cell").reset_index()
-    return rows.merge(wide, on=list(KEY), how="left").fillna("")
+    return rows.merge(wide, on=list(KEY), how="left").fillna(""), restated
 
 
 def _units(every: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return one row a unit: its last name, what does not change, and its students in its first year."""
-    fixed = [name for name in every if name not in (*KEY, *MEASURES)]
+    fixed = [name for name in every if name not in (*KEY, *MEASURES, FILE_OF)]
     rows = every.sort_values("year", kind="stable").replace({name: {"": None} for name in fixed})
     units = rows.groupby("district_code")[fixed].last().fillna("").reset_index()
     if "district" not in units:

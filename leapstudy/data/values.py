@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data.state import school_year
 
 MOST_MARKS = 40
+FRACTION = re.compile(r"([<>]=?\s*|[≤≥]\s*)?(\d+\.?\d*|\.\d+)")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 STATE = re.compile(
     r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.IGNORECASE
@@ -16,15 +18,20 @@ STATE = re.compile(
 
 SPAN = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s*[-–/_ ]?\s*((?:19|20|21)?\d\d)(?!\d)")
 ONE = re.compile(r"(?<!\d)(20\d\d|19\d\d)(?!\d|\s*[-–/]\s*\d)")
-SHORT = re.compile(r"\b(?:SY|FY)\s*'?(\d\d)(?!\d)", re.IGNORECASE)
+SHORT = re.compile(r"(?<![A-Z])(?:SY|FY)[ _]*'?(\d\d)(?!\d|\s*[-–/]\s*\d)", re.IGNORECASE)
+SHORT_SPAN = re.compile(r"(?<![A-Z])(?:SY|FY)[ _]*'?(\d\d)\s*[-–/]\s*'?(\d\d)(?!\d)", re.IGNORECASE)
+PAIR = re.compile(r"\d\d\s*[-–/]\s*\d\d")
 
 
 def school_year_of(label: str, single: str = "spring") -> str:
     """Return a school year as ``2008-09`` from any usual label; empty where it is none.
 
-    >>> [school_year_of(label) for label in ("2008-2009", "SY 2008-09", "200809", "2009", "FY09", "2008-10")]
-    ['2008-09', '2008-09', '2008-09', '2008-09', '2008-09', '']
+    >>> [school_year_of(label) for label in ("2008-2009", "SY 2008-09", "200809", "2009", "FY09", "08-09", "2008-10")]
+    ['2008-09', '2008-09', '2008-09', '2008-09', '2008-09', '2008-09', '']
     """
+    if pair := SHORT_SPAN.search(f"SY{label.strip()}" if PAIR.fullmatch(label.strip()) else label):
+        first = 2000 + int(pair[1])
+        return school_year(first) if int(pair[2]) == (first + 1) % 100 else ""
     if span := SPAN.search(label):
         first, second = int(span[1]), int(span[2])
         if second % 100 == (first + 1) % 100:
@@ -47,9 +54,19 @@ def number_text(cell: str) -> str:
     return bare if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", bare) else cell.strip()
 
 
+def hundredfold(cell: str) -> str:
+    """Return a fraction, or a bound of one, as the percent that it is, digit by digit; any other text as it is.
+
+    >>> [hundredfold(cell) for cell in ("0.9312", "1", "*", ">= 0.95")]
+    ['93.12', '100', '*', '>= 95']
+    """
+    hit = FRACTION.fullmatch(cell)
+    return f"{hit[1] or ''}{(100 * Decimal(hit[2])).normalize():f}" if hit else cell
+
+
 def is_year(text: str) -> bool:
     """Say whether a text is a year and nothing else."""
-    return any(form.fullmatch(text) for form in (SPAN, ONE, SHORT))
+    return any(form.fullmatch(text) for form in (SPAN, ONE, SHORT_SPAN, SHORT))
 
 
 def whole_state_code(units: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.lookback import lookbacks
-from leapstudy.students.moments.traits import month_number
+from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule
 from leapstudy.students.risk_changes import STRATUM, absence_band, first_referrals, log_chances, window_share
 from leapstudy.students.visits import grade_band
@@ -31,7 +31,7 @@ from leapstudy.students.visits import grade_band
 Event = Literal["visit", "referral"]
 """What begins a cohort: the first completed visit, or the first referral."""
 
-MOST_ROWS = 60_000
+MOST_ROWS = 30_000
 """Rows of a side, picked or not; beyond this they are sampled by a hash of student and month."""
 HEX_DIGITS = 6
 WITHIN = 6

@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from leapstudy.cli import main
+from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
@@ -322,3 +323,25 @@ def test_a_step_that_needs_a_faulty_one_waits_for_it(tmp_path, monkeypatch, caps
     assert (
         "5 Groups: waits until" in told and "6 Contrasts: waits until" in told and "4 Who started when: 6 start" in told
     )
+
+
+def test_a_treated_unit_without_an_early_figure_is_named_by_check_before_any_run(tmp_path, monkeypatch, capsys):
+    own = paths.root()
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    shutil.copytree(own / "notebooks", study / "notebooks")
+    for name in ("students.yml", "simulation.yml"):
+        shutil.copy(own / "params" / name, study / "params" / name)
+    figures = study / "data/raw/dese_attendance/attendance.csv"
+    code = (study / "data/raw/program/units.csv").read_text(encoding="utf-8").splitlines()[1][:8]
+    text = re.sub(rf"{code},2017-18,.*", f"{code},2017-18,100,*,*", figures.read_text(encoding="utf-8"))
+    figures.write_text(text, encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
+    ended, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert ended == 2 and code in told and "`hidden: leave out` under `unit:` of state.yml" in told, told
+
+
+def test_a_study_is_found_from_inside_its_folder_and_said(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    monkeypatch.chdir(study / "data")
+    told = _run(monkeypatch, capsys, "check")[1]
+    assert "The study of the folder ma." in told and "411 districts" in told, told

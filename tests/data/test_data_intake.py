@@ -1,17 +1,27 @@
 """Published files in any shape: labels, numbers and rows that are all accounted for."""
 
+import re
+
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.guess import Asked, guess_shape
-from leapstudy.data.intake import Recipe, Source
-from leapstudy.data.sheets import as_table, header_line
+from leapstudy.data.intake import Recipe, Source, look
+from leapstudy.data.new_study import draft
+from leapstudy.data.schema import checked
+from leapstudy.data.sheets import as_table, header_line, read_sheets
+from leapstudy.data.state import State
+from leapstudy.data.tables import Code
 from leapstudy.data.tidy import tidy
 from leapstudy.data.values import code_pattern, number_text, school_year_of
 
+ANY = Asked()
+YEARS = ("2017-18", "2018-19", "2021-22")
 FORMS = (
     "{a}-{b:02d}",
     "{a}-{c}",
@@ -20,6 +30,8 @@ FORMS = (
     "{a}{b:02d}",
     "SY {a}-{b:02d}",
     "SY{b:02d}",
+    "SY{d:02d}-{b:02d}",
+    "{d:02d}-{b:02d}",
     "FY{b:02d}",
     "{c}",
 )
@@ -27,7 +39,7 @@ FORMS = (
 
 @given(st.integers(2001, 2040), st.sampled_from(FORMS))
 def test_every_usual_label_is_the_same_school_year(first, form):
-    label = form.format(a=first, b=(first + 1) % 100, c=first + 1)
+    label = form.format(a=first, b=(first + 1) % 100, c=first + 1, d=first % 100)
     assert school_year_of(label) == f"{first}-{(first + 1) % 100:02d}"
     assert school_year_of(str(first), "fall") == school_year_of(label)
 
@@ -51,14 +63,15 @@ def test_the_guessed_form_fits_every_code_that_it_was_guessed_from(codes):
     assert pd.Series(codes).str.fullmatch(pattern).all()
 
 
-def _read(**tables):
+def _read(asked=ANY, restated=False, **tables):
     """Return the tidy tables of frames given as rows, guessed one by one."""
     frames, shapes = {}, []
     for name, rows in tables.items():
         source = Source(file=f"{name}.csv", year=school_year_of(name))
         frames[source] = pd.DataFrame(rows[1:], columns=rows[0], dtype="str")
-        shapes.append(guess_shape(source, frames[source], Asked()))
-    return tidy(Recipe(folder="figures", shapes=tuple(shapes)), frames)
+        shapes.append(guess_shape(source, frames[source], asked))
+    order = tuple(source.file for source in frames) if restated else ()
+    return tidy(Recipe(folder="figures", shapes=tuple(shapes), restated=order), frames)
 
 
 HEAD = ["District Code", "District Name", "School Year", "Student Group", "Enrollment", "Attendance Rate"]
@@ -89,14 +102,90 @@ def test_files_that_say_the_same_are_joined_and_files_that_disagree_are_refused(
         ["02", "200", ""],
     ]
     other[1][1] = "101"
-    with pytest.raises(BadInput, match="different things of 1 cells; the first is 01, 2018-19, all, students"):
+    later = _read(restated=True, **{"a_2018-19": one, "b_2018-19": other})
+    assert later.restated == 1 and later.table["students"].tolist() == ["101", "200"]
+    with pytest.raises(BadInput, match="different things of 1 cell in 2018-19 .*; the first is 01, 2018-19, all, st"):
         _read(**{"a_2018-19": one, "b_2018-19": other})
 
 
 def test_rows_that_repeat_a_unit_and_year_are_refused_with_the_way_out():
-    rows = [HEAD, *(["01", "A", "2019", "All Students", n, "93.1%"] for n in ("5", "6"))]
-    with pytest.raises(BadInput, match="2 rows share unit, year and student group.*--keep COLUMN=VALUE"):
+    head = [*HEAD, "Charter"]
+    rows = [head, *(["01", "A", "2019", "All Students", "5", "93.1%", charter] for charter in ("Y", "N"))]
+    with pytest.raises(BadInput, match=r"2 rows share unit.*differ in Charter \(Y, N\).*--keep COLUMN=VALUE"):
         _read(one=rows)
+
+
+def test_a_code_is_whole_with_that_of_the_larger_unit_where_it_tells_no_unit_alone():
+    head = ["School Year", "District Code", "School Code", "School Name", "Attendance Rate"]
+    rows = [head, *(["2019", district, "050", "A", "93.1"] for district in ("01", "02")), ["2019", "02", "", "", "9"]]
+    made = _read(Asked("school"), one=rows)
+    assert made.units["district_code"].tolist() == ["01-050", "02-050"] and made.accounts["no code of a unit"] == 1
+
+
+NAMED = {
+    "Division Number": ("Division Name", "Present Days", "Days Enrolled"),
+    "LEA": ("LEA Name", "ADA", "ADM"),
+    "ENTITY_CD": ("ENTITY_NAME", "Average Daily Attendance", "Average Daily Membership"),
+}
+
+
+@pytest.mark.parametrize("code", NAMED)
+def test_counts_of_days_are_a_rate_and_never_one_by_themselves(code):
+    name, above, below = NAMED[code]
+    rows = [["Year", code, "County Code", name, above, below], ["2019", "12.0", "1", "A", "180.5", "200.0"]]
+    made = _read(one=rows)
+    assert made.table[["district_code", "rate"]].to_numpy().tolist() == [["12", "90.25"]]
+    assert "students" not in made.units or made.units["students"].tolist() == [""]
+
+
+@pytest.mark.parametrize("years", [("2017-18",), ("2018-19", "2017-18")])
+def test_years_of_fractions_among_percents_are_found_and_said(years):
+    cells = {year: f"{'0.' if year in years else ''}93{'' if year in years else '.0'}" for year in YEARS}
+    rows = [["District Code", "Year", "Attendance Rate"]]
+    rows += [[code, year, cell] for code in ("01", "02", "03") for year, cell in cells.items()]
+    frame = pd.DataFrame(rows[1:], columns=rows[0], dtype="str")
+    made = draft([(Source(file="a.csv"), frame)], Asked(), "s")
+    assert pd.to_numeric(made.tables.table["rate"]).eq(93).all() and set(made.recipe.fractions["rate"]) == set(years)
+    assert any(f"rate is a fraction in {', '.join(sorted(years))}" in line for line in made.told)
+    table = State.model_validate(
+        yaml.safe_load(
+            re.sub(
+                'TODO: year and[^"]*',
+                "2020-01",
+                re.sub('TODO: last school[^"]*', "2021-22", made.texts["params/state.yml"]),
+            )
+        )
+    ).tables["attendance"]
+    untold = tidy(made.recipe.model_copy(update={"fractions": {}}), {Source(file="a.csv"): frame}).table
+    faults = checked(table, untold, Code(pattern=r"\d\d", example="01"))[1]
+    assert len(faults) == 1 and f"nothing above 1 in {', '.join(sorted(years))}" in faults[0]
+
+
+def test_every_sheet_of_a_workbook_that_is_a_table_of_the_units_is_read(tmp_path):
+    book = Workbook()
+    book.active.append(["Term", "Meaning"])
+    for name, more in (("2017-18", []), ("SY18-19", ["Note"])):
+        sheet = book.create_sheet(name)
+        sheet.append(["District Code", "Attendance Rate", *more])
+        sheet.append(["01", 93.1, *more])
+    for name in ("Enrollment", "Chronic Absence %"):
+        sheet = book.create_sheet(name)
+        sheet.append(["District Code", f"{name} 2018", f"{name} 2019"])
+        sheet.append(["01", "5", "7"])
+    book.save(tmp_path / "a.xlsx")
+    looked = look(tmp_path / "a.xlsx")
+    assert [source.year for source, _ in looked[:2]] == ["2017-18", "2018-19"] and len(looked) == 4
+    made = draft(looked, Asked(), "s").tables.table
+    assert made.drop(columns="group").to_numpy().tolist() == [
+        ["01", year, "5" if year == "2017-18" else "7", "93.1", "5" if year == "2017-18" else "7"]
+        for year in ("2017-18", "2018-19")
+    ]
+    assert [source.sheet for source, _ in look(tmp_path / "a.xlsx", ["Enrollment"])] == ["Enrollment"]
+
+
+def test_a_cell_that_is_guarded_against_spreadsheets_is_what_it_guards(tmp_path):
+    (tmp_path / "a.csv").write_text('Code,Rate\n"=""0035""",\'0.91\n', encoding="utf-8")
+    assert read_sheets(tmp_path / "a.csv")[""][1] == ["0035", "0.91"]
 
 
 def test_the_table_begins_below_titles_and_ends_above_notes():
@@ -110,5 +199,13 @@ def test_the_table_begins_below_titles_and_ends_above_notes():
     ]
     table, notes = as_table(rows, header_line(rows))
     assert list(table.columns) == ["Code", "2019 Rate", "2020 Rate"] and len(table) == 1 and notes == 1
+    merged = [
+        ["Code", "District", "Rate", ""],
+        ["", "", "2017-2018", "2018-2019"],
+        ["01", "A", "9", "8"],
+    ]
+    for above in ([], [["Title", "", "", ""]]):
+        rows = [*above, *merged]
+        assert list(as_table(rows, header_line(rows))[0]) == ["Code", "District", "Rate 2017-2018", "Rate 2018-2019"]
     with pytest.raises(BadInput, match="looks like column names"):
         header_line([["1", "2"], ["3", "4"]])
