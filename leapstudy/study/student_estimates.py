@@ -273,11 +273,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     table = measured.checks if code == ALL and visited[RECOMMENDED].effects is not None else None
     if table is not None:
         rows = (*rows, *check_rows(table, rows[0]))
-    others = measured.outcomes if table is not None else None
-    primary = None
-    if others is not None and lottery is None:
-        primary = primary_answer(others, measured.primary_control, rows[0])
+    others, primary = measured.outcomes if table is not None else None, None
     if others is not None:
+        primary = primary_answer(others, measured.primary_control, rows[0]) if lottery is None else None
         rows = (*rows, *outcome_estimates(others, rows[0]))
     return StudentAnswer(
         code=code,

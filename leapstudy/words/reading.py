@@ -168,8 +168,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         If the result has no main estimate: no page could say anything.
     """
     blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
-    main = _main(result)
-    placebo = _placebo(result, main)
+    placebo = _placebo(result, main := _main(result))
     verdict = _verdict(blocks, main, placebo)
     implied = _implied(blocks)
     return Reading(
