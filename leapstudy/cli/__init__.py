@@ -205,7 +205,7 @@ def _place(out: str, *, wait: bool = True) -> Any:
 
     Without `wait` (for a command that only reads) a folder that a batch holds is taken as it stands.
     """
-    from leapstudy.batch.lock import locked
+    from leapstudy.batch.last_batch import locked
     from leapstudy.batch.remote import Place
 
     place = Place.of(out)

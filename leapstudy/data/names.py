@@ -8,7 +8,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import bad_value
 from leapstudy.core.files import modified
 from leapstudy.core.phrases import MINUS
-from leapstudy.data.register import read_register
+from leapstudy.data.districts import read_register
 from leapstudy.data.state import FILE, State, load_state
 
 OWN_YEAR = "year "

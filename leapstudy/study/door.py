@@ -21,7 +21,7 @@ from leapstudy.did.frames.read import Columns
 from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
-from leapstudy.did.staggered.choices import Base, Choices, Control
+from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
 

@@ -19,9 +19,8 @@ from leapstudy.did.at_risk import (
     share_terms,
     strata_of,
 )
-from leapstudy.did.staggered.card import Context
-from leapstudy.students.disclosure import MIN_GROUP
-from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
+from leapstudy.did.staggered.effects import Context
+from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.lottery import lottery_of
@@ -57,10 +56,9 @@ from leapstudy.study.student_designs import (
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
-from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_outcomes import control_effect, outcome_effects, outcome_estimates, primary_answer
-from leapstudy.study.student_paths import headline_bounds, headline_row
-from leapstudy.study.student_raw import raw_paths, rebound
+from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
+from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}

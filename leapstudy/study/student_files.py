@@ -19,16 +19,14 @@ from leapstudy.data import District, load_facts, load_study
 from leapstudy.data.names import short
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
-from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, rounded
-from leapstudy.students.groups import DIMENSIONS, VISITED
+from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, MIN_GROUP, VISITED, rounded
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.written_plan import planned_margins, primary_outcome
 from leapstudy.study.student_check import places_of, require_usable, set_aside
-from leapstudy.study.student_ledger import remember
-from leapstudy.study.student_publish import published
+from leapstudy.study.student_publish import published, remember
 
 if TYPE_CHECKING:
     from leapstudy.students.handle import StudentData

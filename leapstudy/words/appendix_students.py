@@ -9,7 +9,7 @@ from leapstudy.core.table import Table
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.study.student_results import DESIGN_LABELS, RECOMMENDED
 from leapstudy.words.appendix_source import ENDS, Answer, Source, ends, headed
-from leapstudy.words.bounds import breakdown_words
+from leapstudy.words.findings_sensitivity import breakdown_words
 
 BANDS = {"low_sup_pp": "Low, all months", "high_sup_pp": "High, all months"}
 NO_DESIGN = "recommended design"

@@ -7,8 +7,7 @@ from own_files import students
 from scipy.optimize import linprog
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.students.disclosure import MIN_GROUP, OPEN_POINTS, rounded_mean, unit_of_mean
-from leapstudy.students.groups import DIMENSIONS, VISITED
+from leapstudy.students.disclosure import DIMENSIONS, MIN_GROUP, OPEN_POINTS, VISITED, rounded_mean, unit_of_mean
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_files import funnel, protected, told_numbers
 from leapstudy.study.student_publish import COUNT_UNIT, nearest, published

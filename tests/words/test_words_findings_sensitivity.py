@@ -15,7 +15,7 @@ from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings_sensitivity as sentences_sure
 from leapstudy.words.appendix import checklist
-from leapstudy.words.bounds import bound_words
+from leapstudy.words.findings_sensitivity import bound_words
 
 FORBIDDEN = ("proves", "no effect", "significant")
 
