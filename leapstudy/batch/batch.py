@@ -15,10 +15,8 @@ from rich.console import Console
 from leapstudy.batch.execute import own_files
 from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
-from leapstudy.batch.inputs import input_hashes, signature
-from leapstudy.batch.job import Run, one_thread
-from leapstudy.batch.last_batch import forget, keep
-from leapstudy.batch.lock import locked
+from leapstudy.batch.job import Run, input_hashes, one_thread, signature
+from leapstudy.batch.last_batch import forget, keep, locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
@@ -192,10 +190,10 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
         raise CannotWrite("the pages", failure) from failure
 
 
-def _own_numbers(outcomes: Sequence[Outcome]) -> frozenset[str]:
+def _own_numbers(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Return the students' own numbers where their files were read anew; pseudonyms are looked for in any case."""
     read = [one for one in outcomes if one.reran and one.run.track == "students" and one.manifest.state == "done"]
-    return told_numbers(load_settings()) if read else frozenset()
+    return told_numbers(load_settings()) if read else ()
 
 
 def _fresh(out: Path, run: Run) -> Manifest:

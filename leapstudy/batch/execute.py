@@ -16,13 +16,11 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
-from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
+from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch, settle_streams
 from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
-from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
-from leapstudy.batch.streams import settle_streams
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.live import WIDGET

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.core.phrases import counted
+from leapstudy.data.districts import checked_starts
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, read_recipes
 from leapstudy.data.raw import as_text, read_bytes
-from leapstudy.data.register import checked_starts
 from leapstudy.data.schema import checked, code_fault
 from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state
 from leapstudy.data.tables import Code, PublishedTable

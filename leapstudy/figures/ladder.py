@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, number, probability
+from leapstudy.core.table import records
 from leapstudy.data.names import counted_units, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of

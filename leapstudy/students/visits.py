@@ -10,8 +10,8 @@ from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.contract import GRADES, SUPPORTS
+from leapstudy.students.disclosure import DIMENSIONS, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.engine import keep, sealed
-from leapstudy.students.groups import DIMENSIONS, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 
 _OF_ALL: tuple[tuple[str, ...], ...] = ((), ("status",))

@@ -19,9 +19,9 @@ from leapstudy.data.state import load_state
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
-from leapstudy.evidence.attrition import Attrition, attrition
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
+from leapstudy.evidence.wwc import Attrition, attrition
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.lottery_outcomes import LotteryOutcomes
 from leapstudy.study.student_publish import nearest

@@ -19,7 +19,7 @@ from leapstudy.data.names import (
 from leapstudy.did.contrasts import event_time
 from leapstudy.evidence.power import PART_ASSUMPTION
 from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
-from leapstudy.words.bounds import bound_words
+from leapstudy.words.findings_sensitivity import bound_words
 from leapstudy.words.reading import at, evidence_at
 
 BANDS = {"low_sup_pp": "Low, all years", "high_sup_pp": "High, all years"}
@@ -184,6 +184,8 @@ def others(source: Source) -> Answer:
     if n < 2:
         return source.absent("second estimator")
     text = source.say("others", n=n, low=values.min(), high=values.max())
+    fewer = same["district"].str.startswith("without ")
+    same = same.assign(estimator=same["estimator"].mask(fewer, same["estimator"] + ", " + same["district"]))
     return text, headed(same, {"estimator": "Estimator", **ESTIMATORS}, "Estimators side by side")
 
 

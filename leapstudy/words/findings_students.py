@@ -18,7 +18,7 @@ from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
-from leapstudy.words.bounds import breakdown_words
+from leapstudy.words.findings_sensitivity import breakdown_words
 from leapstudy.words.sentences import LINE, Catalog, Ends, Finding
 
 SIMULATED = "SIMULATED"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import agree, between, counted, number, points
+from leapstudy.core.table import records
 from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
 from leapstudy.words.sentences import Finding

@@ -10,8 +10,8 @@ import yaml
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import state as declared
+from leapstudy.data.districts import COLUMNS, read_register, starts_of
 from leapstudy.data.names import study_names
-from leapstudy.data.register import COLUMNS, read_register, starts_of
 from leapstudy.data.state import Calendar, State, load_state, read_state
 
 

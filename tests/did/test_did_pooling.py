@@ -18,8 +18,7 @@ from leapstudy.did.pooling.pool import (
     romano_wolf,
     shuffled_effects,
 )
-from leapstudy.did.pooling.prior import FLAT, Prior, published_prior
-from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile, shrink
+from leapstudy.did.pooling.shrinkage import FLAT, Prior, given_tau, mixture_quantile, published_prior, shrink
 
 ROOT = Path(__file__).parents[2]
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])

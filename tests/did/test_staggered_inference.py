@@ -17,9 +17,8 @@ from leapstudy.did.coefficients import bands, joint_test
 from leapstudy.did.honest import honest_path
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.card import Context, estimate_rows
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import cs_effects
+from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.effects import Context, cs_effects, estimate_rows
 from leapstudy.students.moments.influence import clustered
 from leapstudy.students.moments.record import NEVER
 from leapstudy.study.student_designs import pre_trend
@@ -150,7 +149,7 @@ sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
 from leapstudy.did.coefficients import bands, joint_test
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.att_gt_record import Choices
 from leapstudy.did.staggered.effects import cs_effects
 moments = moments_of(random_rows(58, students=60, gaps=0.1, districts=4), shift=80)
 for control in ("never", "not_yet"):

@@ -16,7 +16,7 @@ from leapstudy.data import load_study
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.lottery.units import efficient, estimate_row
+from leapstudy.did.lottery.visited import efficient, estimate_row
 from leapstudy.did.nested import method_of
 from leapstudy.study.public import study_all
 from leapstudy.words.findings import drawn

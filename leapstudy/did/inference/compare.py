@@ -12,8 +12,15 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
-from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
-from leapstudy.did.inference.record import Inference, Method, MethodName, answer_of
+from leapstudy.did.inference.record import (
+    Inference,
+    Method,
+    MethodName,
+    answer_of,
+    enrollment_noise,
+    noise_before,
+    size_noise,
+)
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
 from leapstudy.did.own_years import each_alone
 from leapstudy.did.permutation import Permutation, conley_taber, exact

@@ -14,8 +14,7 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.lottery.assignment import redraws, shared_places, small_strata
-from leapstudy.did.lottery.moments import moments
+from leapstudy.did.lottery.assignment import moments, redraws, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER

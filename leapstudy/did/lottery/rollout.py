@@ -14,8 +14,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import options
-from leapstudy.did.lottery.assignment import redraws
-from leapstudy.did.lottery.moments import Moments, moments
+from leapstudy.did.lottery.assignment import Moments, moments, redraws
 from leapstudy.did.permutation import ALPHA, TIE
 
 Adjustment = Literal["efficient", "did", "difference"]
