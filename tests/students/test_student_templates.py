@@ -5,10 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from leapstudy.students.contract import VISIT_RESULTS, Reading
+from leapstudy.students.contract import TABLES, VISIT_RESULTS, Reading, dictionary, sent, templates
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.readers import open_panel, read_visits
-from leapstudy.students.templates import TABLES, dictionary, sent, templates
 
 
 @pytest.mark.parametrize("name", list(TABLES))
