@@ -190,10 +190,10 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
         raise CannotWrite("the pages", failure) from failure
 
 
-def _own_numbers(outcomes: Sequence[Outcome]) -> frozenset[str]:
+def _own_numbers(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Return the students' own numbers where their files were read anew; pseudonyms are looked for in any case."""
     read = [one for one in outcomes if one.reran and one.run.track == "students" and one.manifest.state == "done"]
-    return told_numbers(load_settings()) if read else frozenset()
+    return told_numbers(load_settings()) if read else ()
 
 
 def _fresh(out: Path, run: Run) -> Manifest:

@@ -18,7 +18,6 @@ from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -276,6 +275,7 @@ def choose(
     """Rank the comparison groups by figures before the program alone, and put the one chosen on record."""
     from datetime import UTC, datetime
 
+    from leapstudy.core.phrases import counted  # with pandas: a batch with nothing to do must not import it
     from leapstudy.data import load_study
     from leapstudy.study.choice import FILE, record
 

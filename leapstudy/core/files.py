@@ -25,6 +25,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def modified(path: Path) -> int:
+    """Return when a file was last changed, in nanoseconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def write_bytes_atomic(path: Path, content: bytes) -> None:
     """Write to a temporary name in the same folder, then rename over `path`; makes the folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

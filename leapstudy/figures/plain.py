@@ -110,7 +110,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
         what=say["chart_what"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=say["chart_years"].format(pre=pre, post=post) + own,
+        years=reading.period or say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )
 

@@ -348,6 +348,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
         "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
         "designs": tuple(_design(item) for item in content["designs"]),
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
+        "plan": tuple((label, text) for label, text in content["plan"]),
         "primary": None if primary is None else PrimaryAnswer(Estimate(**primary["main"]), _row(primary["control"])),
     }
     return StudentAnswer(**made_of)
