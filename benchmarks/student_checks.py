@@ -19,9 +19,9 @@ from scipy import stats
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.staggered.card import Context
+from leapstudy.did.staggered.effects import Context
+from leapstudy.students.disclosure import VISIT_COUNTS
 from leapstudy.students.engine import connect
-from leapstudy.students.groups import VISIT_COUNTS
 from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.referral_rule import ReferralRule, find_rules

@@ -12,7 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.sensitivity.unobserved import Strength, strength
+from leapstudy.did.sensitivity.bounds import Strength, strength
 from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
