@@ -18,7 +18,7 @@ from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
-from leapstudy.did.pooling.shrinkage import Prior, published_prior
+from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
 from leapstudy.evidence.program import program

@@ -4,6 +4,7 @@ and no color of a picture is lost on the way there.
 
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageColor
 
 from leapstudy.core import paths
