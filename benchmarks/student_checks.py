@@ -1,31 +1,40 @@
-"""Bias and coverage of the adjusted checks and of the outcomes beyond attendance, on SIMULATED students.
+"""Bias and coverage of the adjusted checks, of more visits and of the outcomes beyond attendance; SIMULATED students.
 
-Run it by `python benchmarks/student_checks.py`. The checks are made under every way in which staff pick, with and
-without an effect; the outcomes where a lot picks and visits work. The table is kept in
-benchmarks/results/student_checks.csv with its date and seed after every replicate.
+Run it by `python benchmarks/student_checks.py`. The checks, and the effect by number of visits, are made under every
+way in which staff pick, with and without an effect; the outcomes where a lot picks and visits work. The table is kept
+in benchmarks/results/student_checks.csv with its date and seed after every replicate.
 """
 
 import argparse
 import datetime
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.staggered.effects import Context
+from leapstudy.students.disclosure import VISIT_COUNTS
 from leapstudy.students.engine import connect
-from leapstudy.students.handle import open_students
+from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.lookback import at_risk_shares
-from leapstudy.students.referral_rule import find_rules
+from leapstudy.students.referral_rule import ReferralRule, find_rules
+from leapstudy.students.risk_changes import Split, risk_changes
 from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import SimulationConfig, load_config, simulate, write_simulation
 from leapstudy.students.simulate.config import EffectPath, Pick
+from leapstudy.students.simulate.rows import visit_log
 from leapstudy.study.student_checks import REFERRED, UNEXPOSED, VISITED, checks
+from leapstudy.study.student_estimates import at_risk_by_district
 from leapstudy.study.student_outcomes import outcome_effects
+from leapstudy.study.student_paths import headline_row
 
 OUT = Path(__file__).parent / "results" / "student_checks.csv"
 REPLICATES, OF_OUTCOMES, SEED = 10, 24, 20261128
@@ -34,21 +43,47 @@ LEAVE = 0.03
 """Share leaving in a month where outcomes are followed:
 with the state's own few of a district's visited would leave.
 """
+PER_VISIT = 2.0
+"""Points that each further visit adds where visits work."""
+ONCE, OFTEN, MORE = "visited_once", "visited_often", "often_less_once"
+"""Effects on students visited once, on those visited three times or more, and how much more the second is."""
+Z = float(stats.norm.ppf(0.975))
 NUMBERS = ["estimate_pp", "se_pp", "low_pp", "high_pp"]
 
 
 def truths(config: SimulationConfig) -> dict[str, float]:
-    """Return the true mean effect on the visited and on the referred: each student's own mean over the months."""
-    gains: dict[str, list[np.ndarray]] = {VISITED: [], REFERRED: []}
+    """Return the true mean effect on those whom each check is about: each student's own mean over the months."""
+    gains: dict[str, list[np.ndarray]] = {name: [] for name in (VISITED, REFERRED, ONCE, OFTEN)}
     for block in simulate(config):
         gain = np.where(block.present, 100 * (block.absent_without - block.absent) / block.days, np.nan)
         since = (config.months[None, :] - config.visit_months[block.referrals.month][:, None]).astype(int)
         inside = np.where((since >= HEADLINE[0]) & (since <= HEADLINE[1]), gain, np.nan)
-        for name, who in ((VISITED, block.referrals.completed), (REFERRED, block.referrals.month >= 0)):
+        met = visit_log(block, config).groupby("student")["completed"].sum().reindex(block.student).to_numpy()
+        visited = block.referrals.completed
+        sides = (visited, block.referrals.month >= 0, visited & (met == 1), visited & (met >= len(VISIT_COUNTS)))
+        for parts, who in zip(gains.values(), sides, strict=True):
             own = inside[who]
-            gains[name].append(np.nanmean(own[np.isfinite(own).any(axis=1)], axis=1))
+            parts.append(np.nanmean(own[np.isfinite(own).any(axis=1)], axis=1))
     means = {name: float(np.concatenate(parts).mean()) for name, parts in gains.items()}
-    return {**means, UNEXPOSED: means[VISITED]}
+    return {**means, UNEXPOSED: means[VISITED], MORE: means[OFTEN] - means[ONCE]}
+
+
+def doses(data: StudentData, rules: Sequence[ReferralRule]) -> pd.DataFrame:
+    """Return the effects by number of visits, as the page shows them, and how much more those had who had the most.
+
+    The error of the difference is that of two effects apart, though both have the same students to compare with.
+    """
+    parts: dict[Split, tuple[str, ...]] = {"visits": VISIT_COUNTS}
+    found = at_risk_by_district(risk_changes(data, rules), parts, load_settings().min_comparison)
+    rows = {}
+    for name, part in ((ONCE, VISIT_COUNTS[0]), (OFTEN, VISIT_COUNTS[-1])):
+        effects = found[ALL_DISTRICTS, part].effects
+        head = None if effects is None else headline_row(effects, Context("", "", "attendance_rate", "", "main"))
+        rows[name] = [np.nan] * 4 if head is None else [head.estimate_pp, head.se_pp, head.ci_low_pp, head.ci_high_pp]
+    more = rows[OFTEN][0] - rows[ONCE][0]
+    se = float(np.hypot(rows[OFTEN][1], rows[ONCE][1]))
+    rows[MORE] = [more, se, more - Z * se, more + Z * se]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=NUMBERS)
 
 
 def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFrame:
@@ -59,6 +94,7 @@ def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFram
         school_size=60,
         visits__pick=pick,
         effect__path=path,
+        effect__per_visit=0.0 if outcomes else PER_VISIT,
         effect__null_district=False,
         **({"attrition__monthly": LEAVE} if outcomes else {}),
     )
@@ -74,7 +110,8 @@ def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFram
             truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
             made = made.set_index("outcome") if made is not None else pd.DataFrame(columns=NUMBERS)
         else:
-            made, truth = checks(data, risk_sets(data, rules), rules), pd.Series(truths(config))
+            made = pd.concat([checks(data, risk_sets(data, rules), rules)[NUMBERS], doses(data, rules)])
+            truth = pd.Series(truths(config))
     told = made[NUMBERS].assign(truth=truth, path=path, pick=pick, seed=seed)
     return told.rename_axis("what").reset_index()
 

@@ -50,7 +50,7 @@ def ours(limit: str, estimate: str) -> Way:
     from leapstudy.did.staggered.att_gt_record import Choices
     from leapstudy.students.engine import connect
     from leapstudy.students.moments.expression import moments_of_panel
-    from leapstudy.students.moments.influence import covariance
+    from leapstudy.students.moments.record import covariance
 
     def way(path: str) -> Effect:
         moments = moments_of_panel(connect(limit, threads=2).read_parquet(path))

@@ -22,8 +22,8 @@ from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
+from leapstudy.core.files import sweep
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.scratch import sweep
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.entries import EXPECTED, track_of

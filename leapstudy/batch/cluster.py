@@ -22,8 +22,7 @@ from leapstudy.batch.job import Run, input_hashes, one_thread
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import sha256_bytes, write_bytes_atomic
-from leapstudy.core.scratch import process_folder, scratch_folder
+from leapstudy.core.files import process_folder, scratch_folder, sha256_bytes, write_bytes_atomic
 
 WAIT_SECONDS = 30
 Files = dict[str, bytes]

@@ -22,9 +22,8 @@ from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signat
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import write_text_atomic
+from leapstudy.core.files import scratch_folder, write_text_atomic
 from leapstudy.core.live import WIDGET
-from leapstudy.core.scratch import scratch_folder
 from leapstudy.core.sources import package_hash
 from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.site.entries import track_of

@@ -13,7 +13,7 @@ from rich.console import Console
 import leapstudy
 from leapstudy.cli import before
 from leapstudy.cli.checking import check
-from leapstudy.cli.editions import app as editions
+from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
@@ -241,8 +241,8 @@ def templates(
 ) -> None:
     """Write headers, schemas and a dictionary of visit log and attendance that a vendor can implement."""
     from leapstudy.core.files import write_text_atomic
+    from leapstudy.students.contract import templates as made
     from leapstudy.students.settings import load_settings
-    from leapstudy.students.templates import templates as made
 
     files = made(load_settings().supports)
     if there := sorted(name for name in files if (folder / name).exists()):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 STUDY = Path("params") / "state.yml"
@@ -18,9 +19,16 @@ def root() -> Path:
         here = Path.cwd()
     except FileNotFoundError:  # the folder was deleted meanwhile
         return own_root()
-    return next((folder for folder in (here, *here.parents) if (folder / STUDY).is_file()), own_root())
+    return next((folder for folder, study in _above(here) if study.is_file()), own_root())
 
 
+@cache
+def _above(here: Path) -> tuple[tuple[Path, Path], ...]:
+    """Return each folder from here upward, and the file that would make it a study: asked for every word of a page."""
+    return tuple((folder, folder / STUDY) for folder in (here, *here.parents))
+
+
+@cache
 def own_root() -> Path:
     """Return the folder that the package came with: its own study, notebooks and examples."""
     return Path(__file__).resolve().parents[2]

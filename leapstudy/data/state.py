@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.files import modified
 from leapstudy.core.names import Role
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
 from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, named
@@ -412,9 +413,9 @@ def checked_state(path: Path) -> tuple[State | None, list[tuple[str, str]]]:
 def load_state() -> State:
     """Return the workspace's own `params/state.yml`, read again only where the file has changed."""
     path = paths.params() / FILE
-    return _cached(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _cached(str(path), modified(path))
 
 
 @cache
-def _cached(path: Path, _changed: int) -> State:
-    return read_state(path)
+def _cached(path: str, _modified: int) -> State:
+    return read_state(Path(path))

@@ -13,10 +13,10 @@ from leapstudy.did.inference.record import Inference, Method
 from leapstudy.did.lottery.rollout import Rollout
 from leapstudy.did.nested import DEALT
 from leapstudy.did.permutation import holm
-from leapstudy.did.pooling.pool import PooledDistricts
-from leapstudy.did.pooling.shrinkage import Shrinkage
+from leapstudy.did.pool import PooledDistricts
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.together import Sensitivity
+from leapstudy.did.shrinkage import Shrinkage
 from leapstudy.did.spread import Detectable
 
 ESTIMATORS = {

@@ -29,12 +29,12 @@ from leapstudy.did.inference.compare import (
 )
 from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import without_unit
-from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
-from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
-from leapstudy.did.pooling.shrinkage import FLAT, Prior
+from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
+from leapstudy.did.pool import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, Rebound, rebound
 from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.together import examine
+from leapstudy.did.shrinkage import FLAT, Prior
 
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import to_frame
@@ -25,7 +24,9 @@ from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
-from leapstudy.study.students import StudentStudy, study_students
+
+if TYPE_CHECKING:
+    from leapstudy.study.students import StudentStudy
 
 Years = Literal["contrast", "all", "long"]
 PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
@@ -414,7 +415,7 @@ def answer(
     return study_all(**names) if district is None else study_district(district, **names)
 
 
-def answer_students(district: str = ALL_SLUG) -> StudentStudy:
+def answer_students(district: str = ALL_SLUG) -> "StudentStudy":
     """Answer the student track's question: the effect on visited students, from the files that params/students.yml
     names.
 
@@ -441,10 +442,12 @@ def answer_students(district: str = ALL_SLUG) -> StudentStudy:
     >>> ls.answer_students().simulated
     True
     """
+    from leapstudy.study.students import study_students  # brings the engine, which no other call needs
+
     return study_students(district)
 
 
-def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
+def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None:
     """Write a result to a file, whose ending says how.
 
     Parameters
@@ -477,6 +480,8 @@ def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
     if file.suffix == ".json" and not isinstance(result, Result):
         result.save(str(file))
     elif isinstance(result, Result) and file.suffix in pictures:
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(7.2, 4), layout="constrained")
         result.plot(figure.subplots())
         figure.savefig(file)

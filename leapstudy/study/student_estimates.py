@@ -42,7 +42,13 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import ATTENDANCE, planned_margins, primary_outcome, require_one_question
+from leapstudy.study.rollout.written_plan import (
+    ATTENDANCE,
+    plan_card,
+    planned_margins,
+    primary_outcome,
+    require_one_question,
+)
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -98,6 +104,7 @@ class Measured:
     planned: str = ATTENDANCE
     primary_control: AdjustedEffect | None = None
     margins: tuple[float, float] | None = None
+    plan: tuple[tuple[str, str], ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -142,6 +149,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         planned,
         None if drawn else control_effect(data, rules, settings, planned),
         planned_margins(),
+        plan_card(data.size.last_month),
     )
 
 
@@ -265,11 +273,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     table = measured.checks if code == ALL and visited[RECOMMENDED].effects is not None else None
     if table is not None:
         rows = (*rows, *check_rows(table, rows[0]))
-    others = measured.outcomes if table is not None else None
-    primary = None
-    if others is not None and lottery is None:
-        primary = primary_answer(others, measured.primary_control, rows[0])
+    others, primary = measured.outcomes if table is not None else None, None
     if others is not None:
+        primary = primary_answer(others, measured.primary_control, rows[0]) if lottery is None else None
         rows = (*rows, *outcome_estimates(others, rows[0]))
     return StudentAnswer(
         code=code,
@@ -290,6 +296,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         planned=measured.planned,
         primary=primary,
         margin_pp=_margin(measured, lottery is not None, primary is not None),
+        plan=measured.plan,
     )
 
 

@@ -24,7 +24,7 @@ from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import planned_margins, primary_outcome
+from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
 from leapstudy.study.student_check import places_of, require_usable, set_aside
 from leapstudy.study.student_publish import published, remember
 
@@ -48,7 +48,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     """
     chosen = settings or load_settings()
     hashes = input_hashes(chosen)
-    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), planned_margins()]
+    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan()]
     key = sha256_bytes(json.dumps([hashes, planned, _sources_hash()], sort_keys=True).encode())[:16]
     folder = paths.derived() / FOLDER
     file = folder / f"{key}.json"

@@ -184,6 +184,8 @@ def others(source: Source) -> Answer:
     if n < 2:
         return source.absent("second estimator")
     text = source.say("others", n=n, low=values.min(), high=values.max())
+    fewer = same["district"].str.startswith("without ")
+    same = same.assign(estimator=same["estimator"].mask(fewer, same["estimator"] + ", " + same["district"]))
     return text, headed(same, {"estimator": "Estimator", **ESTIMATORS}, "Estimators side by side")
 
 

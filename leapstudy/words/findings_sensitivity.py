@@ -11,7 +11,7 @@ from leapstudy.core.phrases import (
 from leapstudy.core.table import records
 from leapstudy.data.names import outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
-from leapstudy.did.pooling.shrinkage import FLAT
+from leapstudy.did.shrinkage import FLAT
 from leapstudy.study.choice import Choice
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable

@@ -19,8 +19,7 @@ from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.att_gt_record import Choices
 from leapstudy.did.staggered.effects import Context, cs_effects, estimate_rows
-from leapstudy.students.moments.influence import clustered
-from leapstudy.students.moments.record import NEVER
+from leapstudy.students.moments.record import NEVER, clustered
 from leapstudy.study.student_designs import pre_trend
 
 UNIVERSAL = Choices(base="universal")

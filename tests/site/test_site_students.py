@@ -51,6 +51,8 @@ def test_the_appendix_answers_all_22_points_about_students(built, slug):
     assert "clustered by student" in answers["Inference that fits the design"]
     designs = next(point.table for point in points if point.number == 13)
     assert designs is not None and len(designs.data) == 5
+    page = (built / slug / "plain.html").read_text(encoding="utf-8")
+    assert "before the visit before" not in page and "Years: 2020-09 to 2022-06" in page
     assert scan_folder(built).ok
 
 

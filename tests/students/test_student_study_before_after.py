@@ -7,8 +7,7 @@ from montecarlo import attendance, moments_of_arrays, month_numbers
 
 from leapstudy.did.staggered.att_gt import before_after
 from leapstudy.did.staggered.att_gt_record import Choices
-from leapstudy.students.moments.influence import covariance
-from leapstudy.students.moments.record import NEVER
+from leapstudy.students.moments.record import NEVER, covariance
 from leapstudy.students.simulate import load_config, simulate
 
 UNIVERSAL = Choices(base="universal")

@@ -27,8 +27,7 @@ from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.aggregate import Kind, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
 from leapstudy.did.staggered.effects import Effects, cs_effects
-from leapstudy.students.moments.influence import Cluster, clustered
-from leapstudy.students.moments.record import Moments
+from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")
 

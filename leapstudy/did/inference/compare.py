@@ -67,7 +67,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     if len(sample.treated) != 1:
         raise BadInput(
             f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
-            "Use leapstudy.did.pooling for all of them together."
+            "Use leapstudy.did.pool for all of them together."
         )
     made = [
         _tried("permutation", partial(_permutation, sample)),

@@ -7,8 +7,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.students.moments.influence import Influence, covariance
-from leapstudy.students.moments.record import Moments
+from leapstudy.students.moments.record import Influence, Moments, covariance
 
 Control = Literal["never", "not_yet"]
 """Comparison students: never visited, or not yet visited (which holds the never visited too)."""

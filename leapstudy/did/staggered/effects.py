@@ -10,8 +10,7 @@ from leapstudy.core.names import Role
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.aggregate import Averages, Kind, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
-from leapstudy.students.moments.influence import Cluster, clustered
-from leapstudy.students.moments.record import Moments
+from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 LABELS = {
     "estimator": "Estimator",

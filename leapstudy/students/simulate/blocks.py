@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from leapstudy.students.contract import GRADES
 from leapstudy.students.simulate.config import Absence, SimulationConfig
-from leapstudy.students.simulate.referral import Referrals, refer
+from leapstudy.students.simulate.referral import Referrals, plans, refer
 
 FloatArray = np.ndarray
 IntArray = np.ndarray
@@ -151,7 +151,13 @@ def _block(config: SimulationConfig, code: str, first: int, students: int) -> Bl
     without = days_absent(chance, days, config.absence.kappa, rng)
     referrals = refer(config, without, days, rng)
     cohort = _cohort(config, referrals)
-    absent = recovered(without, chance, nominal(config, code, grade[:, -1], cohort), rng)
+    gain = nominal(config, code, grade[:, -1], cohort)
+    if config.effect.per_visit:
+        plan, further = plans(config, code, referrals, without, days), np.zeros((students, 1))
+        further[plan.who, 0] = plan.further
+        later = config.months[None, :] > cohort[:, None]
+        gain += config.effect.per_visit * further * (later & (gain > 0))
+    absent = recovered(without, chance, gain, rng)
     present = stays(config, absent, days, rng)
     referrals = met_before_leaving(config, referrals, present)  # before the visit both worlds are one
     need = own + rng.standard_normal(students) * config.absence.student_sd

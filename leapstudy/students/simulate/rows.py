@@ -14,6 +14,7 @@ from leapstudy.core.names import ALL_DISTRICTS, WAITING
 from leapstudy.students.contract import GRADES, SUPPORTS, VISIT_TYPES
 from leapstudy.students.simulate.blocks import Block
 from leapstudy.students.simulate.config import SimulationConfig
+from leapstudy.students.simulate.referral import plans
 
 TYPE_SHARES = (0.60, 0.25, 0.15)
 SUPPORT_SHARE = 0.15
@@ -46,13 +47,10 @@ def _supports(rows: int, rng: np.random.Generator) -> list[str]:
 
 def visit_log(block: Block, config: SimulationConfig) -> pd.DataFrame:
     """Return the rows of the table `VISITS`: every referral with its first attempt, then the further visits."""
-    rng = np.random.default_rng([config.seed, int(block.district_code), 3, len(block.student)])
-    first = np.flatnonzero(block.referrals.month >= 0)
-    month = config.visit_months[block.referrals.month[first]].astype("datetime64[D]")
-    referral = month + rng.integers(0, 14, len(first))
-    attempt = referral + rng.integers(1, 14, len(first))
+    plan = plans(config, block.district_code, block.referrals, block.absent_without, block.days)
+    first, referral, attempt, rng = plan.who, plan.referral, plan.attempt, plan.rng
     met = block.referrals.completed[first]
-    again = np.repeat(np.arange(len(first)), rng.poisson(config.visits.more_visits, len(first)) * met)
+    again = np.repeat(np.arange(len(first)), plan.further * met)
     visit_date = np.concatenate([attempt, attempt[again] + rng.integers(15, 150, len(again))])
     rows = np.concatenate([first, first[again]])
     return pd.DataFrame(

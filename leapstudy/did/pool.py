@@ -18,7 +18,7 @@ from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.inference.record import noise_before, size_noise
 from leapstudy.did.own_years import own_changes
 from leapstudy.did.permutation import DRAWS, TIE
-from leapstudy.did.pooling.shrinkage import FLAT, Prior, Shrinkage, shrink
+from leapstudy.did.shrinkage import FLAT, Prior, Shrinkage, shrink
 from leapstudy.did.spread import LEAST_NOISE
 
 
