@@ -57,16 +57,26 @@ class Lottery(Part):
 
 
 class Program(Part):
-    """What was done, and where it is written down who had it when (`starts`, below `data/raw/`)."""
+    """What was done, and where it is written down who had it when (`starts`, below `data/raw/`).
+
+    `visits` is what was done as a noun, and `done` by language, as a sentence says it after the program's name.
+    `research` names what it rests on, which the lowest tier of evidence asks for.
+    """
 
     name: NonEmpty
     short: NonEmpty
     visits: NonEmpty
+    done: dict[Lang, NonEmpty] = Field(default_factory=dict)
+    research: str = ""
     announced: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
     starts: NonEmpty
     clean_until: SchoolYear
     invented: bool = False
     lottery: Lottery | None = None
+
+    def deed(self, lang: str) -> str:
+        """Return what it did, to go on after its name in a language; that it began, where nothing is said."""
+        return {"en": "began", "es": "comenzó", **self.done}[lang]
 
     @property
     def begun(self) -> str:

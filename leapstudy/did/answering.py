@@ -18,7 +18,15 @@ from leapstudy.did.design import Sample, Spec, build_sample, outcomes_over_years
 from leapstudy.did.effect import by_interval, placements
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference.compare import detectable_of, each_by_itself, estimate_rows, headline, infer, methods_table
+from leapstudy.did.inference.compare import (
+    detectable_of,
+    each_by_itself,
+    estimate_rows,
+    headline,
+    infer,
+    lead,
+    methods_table,
+)
 from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
@@ -47,8 +55,9 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     tests = infer(sample, synthetic=True)
     leading, why = headline(tests)
     among, reason = _among(data, spec)
+    fields = _with(fields, sample, estimate_rows(tests, sample, district.name), reason)
     return DistrictAnswer(
-        **_with(fields, sample, estimate_rows(tests, sample, district.name), reason),
+        **{**fields, "estimates": lead(fields["estimates"], fields["main"], leading)},
         raw_means=_raw_means(data, spec, district.code),
         inference=tests,
         methods=methods_table(tests),

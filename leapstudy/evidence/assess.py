@@ -271,7 +271,7 @@ def _essa(
             n_students=int(students.sum()),
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
-            rationale=True,  # research on home visits exists, and the state has the program evaluated
+            rationale=data.state.program.research,
             randomized=lost is not None and lost.low,
             drawn=main.p_method == LOTTERY,
         )

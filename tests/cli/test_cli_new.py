@@ -152,6 +152,7 @@ SAID = {
     r"TODO: the program's full name": "INVENTED PROGRAM",
     r"TODO: what sentences[^\"]*": "the visits",
     r"TODO: what was done[^\"]*": "home visits",
+    r"TODO: what it did[^\"]*": "sent staff to homes",
     r"TODO: year and month[^\"]*": "2021-05",
     r"TODO: last school year[^\"]*": "2021-22",
     r"TODO: what an empty cell means": "not listed",

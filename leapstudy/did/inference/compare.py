@@ -1,6 +1,6 @@
 """Every test of one treated district side by side, and the one that leads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -185,6 +185,19 @@ def estimate_rows(inference: Inference, sample: Sample, district: str) -> list[E
         for method in inference.methods
         if method.estimate_pp is not None and method.name != "permutation"
     ]
+
+
+def lead(rows: Sequence[Estimate], main: Estimate, leading: Method) -> tuple[Estimate, ...]:
+    """Return the rows of `estimates.csv`, the one of the test that leads first and as the main one.
+
+    Whoever takes the main row then has the p-value and the interval of the page. The permutation of the estimate, by
+    which contrasts and outcomes are compared, becomes a sensitivity row. A placebo stays what it is.
+    """
+    own = next((row for row in rows if row.p_method == leading.name and row.pre == main.pre), None)
+    if main.role != "main" or own is None or own == main:
+        return tuple(rows)
+    others = (replace(row, role="sensitivity") if row == main else row for row in rows if row is not own)
+    return (replace(own, role="main", se_pp=main.se_pp), *others)
 
 
 def _tried(name: MethodName, make: Callable[[], Method]) -> Method:
