@@ -29,7 +29,6 @@ from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.entries import EXPECTED, track_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.result import load_result
-from leapstudy.study.student_files import told_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,11 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
 def _own_numbers(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Return the students' own numbers where their files were read anew; pseudonyms are looked for in any case."""
     read = [one for one in outcomes if one.reran and one.run.track == "students" and one.manifest.state == "done"]
-    return told_numbers(load_settings()) if read else ()
+    if not read:
+        return ()
+    from leapstudy.study.student_files import told_numbers  # brings the engine, which figures alone do not need
+
+    return told_numbers(load_settings())
 
 
 def _fresh(out: Path, run: Run) -> Manifest:

@@ -101,7 +101,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     typed = typed_settings(settings, settable(planned))
     runs: list[Run] = []
     if "public" in TRACKS[track]:
-        runs += [_district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, typed, out) for item in chosen]
+        runs += [_district_run(data, item, typed, out) for item in chosen]
         runs += _articles(data, wanted, typed, out)
     if "students" in TRACKS[track]:
         found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
@@ -228,12 +228,11 @@ def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mappi
     return {name: given.get(name, default) for name, default in declared.items()}
 
 
-def _district_run(
-    data: StudyData, name: str, slug: str, title: str, code: str, settings: Mapping[str, Any], out: Path
-) -> Run:
-    _require_sample(data, _spec(slug, settings), [code])
+def _district_run(data: StudyData, district: District, settings: Mapping[str, Any], out: Path) -> Run:
+    slug, notebook = district.slug, _notebook(PUBLIC_DISTRICT)
+    _require_sample(data, _spec(slug, settings), [district.code])
     extra = {"district": slug, "result_path": str(out / slug / "result.json")}
-    return Run(slug, _notebook(name), _inject(slug, _notebook(name), settings, extra), title)
+    return Run(slug, notebook, _inject(slug, notebook, settings, extra), district.name)
 
 
 def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:

@@ -33,7 +33,8 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     width
         `WIDE` or `NARROW`, inches; where it is narrow a row's name and number stand above it.
     """
-    rows, finding, narrow = words.ladder_rows(answer), words.ladder(answer), width <= NARROW
+    rows, narrow = words.ladder_rows(answer), width <= NARROW
+    finding = words.ladder(answer, rows)
     rows["place"] = _places(rows, narrow)
     rows["name"] = [fitted(name, NAME, LONGEST, "bold") for name in rows["name"]]
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")

@@ -106,6 +106,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     counts = {"n_treated": f"{reading.n_treated:,}", "n_comparison": f"{reading.n_comparison:,}"}
     pre, post = (year_label(years).replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
+    pre, post = (years.replace(OWN_YEAR, f"{say['own_year']} ") for years in (pre, post))
     return Caption(
         what=say["chart_what"],
         source=_source(reading, say),

@@ -41,6 +41,7 @@ def panel(
     contrast: str | None = None,
     edition: str | None = None,
     weights: Weights = "equal",
+    nested: str | None = None,
     years: Years = "contrast",
 ) -> pd.DataFrame:
     """Return the study's data as a tidy frame: one row a district and year, both sides, no missing figure.
@@ -56,6 +57,9 @@ def panel(
         them is left out.
     weights
         "equal" (`weight` is 1), or "students" (enrollment before the program).
+    nested
+        "none", "cluster" or "stratum", as in params/study.yml; the study's own by default. With "stratum" `rate_pct` is
+        the figure less the comparison mean of its stratum, plus the mean of those over the treated districts.
     years
         "contrast": the years of the contrast, so that a regression gives the published number. "all": every year of the
         file of which one of the districts has a figure, for pictures and event studies. "long": the joined series of
@@ -95,7 +99,7 @@ def panel(
             "The contrast's years, every year of the file, or the series over many years.",
         )
     data = load_study()
-    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome}
+    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)
     if years == "long":

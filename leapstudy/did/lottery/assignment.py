@@ -100,7 +100,10 @@ def shared_places(sizes: Mapping[Key, int], places: int) -> dict[Key, int]:
     {'north': 2, 'south': 1}
     """
     shared = dict.fromkeys(sorted(sizes), 0)
-    for _ in range(places):
+    if places > len(sizes):  # most of many places at once: all whose turn comes before a divisor that leaves a few
+        divisor = sum(sizes.values()) / (places - len(sizes)) * (1 + 1e-7)
+        shared = {stratum: int(sizes[stratum] / divisor + 1 / 2) for stratum in shared}
+    for _ in range(places - sum(shared.values())):
         shared[max(shared, key=lambda stratum: sizes[stratum] / (2 * shared[stratum] + 1))] += 1
     return shared
 
@@ -144,6 +147,13 @@ def n_assignments(labels: Sequence[int] | np.ndarray, strata: Sequence[int] | np
     return ways // math.prod(math.factorial(size) for size in cells.values())
 
 
+def _log_assignments(labels: np.ndarray, strata: np.ndarray) -> float:
+    """Return about the logarithm of `n_assignments`, which for a state's students has a hundred thousand digits."""
+    cells = Counter(zip(strata.tolist(), labels.tolist(), strict=True))
+    sizes = Counter(strata.tolist())
+    return sum(math.lgamma(n + 1) for n in sizes.values()) - sum(math.lgamma(n + 1) for n in cells.values())
+
+
 def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tuple[np.ndarray, bool]:
     """Return assignments that the lottery could have drawn, the one that it drew first.
 
@@ -162,7 +172,7 @@ def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tup
     exact : bool
         Whether these are all there are, each once.
     """
-    if n_assignments(labels, strata) <= most + 1:
+    if _log_assignments(labels, strata) < math.log(most + 1) + 1 and n_assignments(labels, strata) <= most + 1:
         every = np.array(list(_every(labels, strata)))
         others = every[(every != labels).any(axis=1)]
         return np.vstack([labels[None, :], others]), True
