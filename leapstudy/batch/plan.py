@@ -22,6 +22,7 @@ from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
+ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
@@ -91,6 +92,9 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     own_files = "students" in TRACKS[track] and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
     wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
+    if not has_rollout():
+        _refuse_rollout(wanted if names else [])
+        wanted = [path for path in wanted if path.stem != ROLLOUT]
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
     chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
@@ -107,6 +111,19 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
         runs += _student_runs(found, pooled, typed, out)
     return runs
+
+
+def has_rollout() -> bool:
+    """Say whether a rollout is planned, which one notebook is about."""
+    return (paths.params() / ROLLOUT_FILE).is_file()
+
+
+def _refuse_rollout(asked: Sequence[Path]) -> None:
+    if any(path.stem == ROLLOUT for path in asked):
+        raise BadInput(
+            f"{ROLLOUT} is about a planned rollout, and params/{ROLLOUT_FILE} is missing. Copy the one that "
+            "`leapstudy new` drafts, and change its values."
+        )
 
 
 def _as_run(name: str, track: str) -> str:
@@ -136,7 +153,7 @@ def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(
-            f"{', '.join(strangers)} had no {program_name()} visits, so there is no effect to estimate. "
+            f"{', '.join(strangers)} never had {program_name()}, so there is no effect to estimate. "
             f"{program_name()} {unit_nouns()}: {', '.join(item.slug for item in treated)}."
         )
     return chosen
