@@ -1,4 +1,4 @@
-"""The event study over school years: coefficients with their covariance, simultaneous bands, and a joint test's power."""
+"""The event study over school years: coefficients with their covariance, simultaneous bands, and a joint test."""
 
 from dataclasses import dataclass
 
