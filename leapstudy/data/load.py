@@ -212,11 +212,9 @@ class Facts:
     served: pd.DataFrame
 
 
-def load_facts(raw: Path | None = None) -> Facts:
+def load_facts() -> Facts:
     """Load the facts after comparing their checksums; see `leapstudy.data.raw.read_bytes` for the errors."""
-    folder = raw or paths.raw()
-    frames = {field.name: _read(folder, field.name) for field in fields(Facts)}
-    return Facts(**frames)
+    return Facts(**{field.name: _read(paths.raw(), field.name) for field in fields(Facts)})
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:

@@ -61,7 +61,10 @@ def unit(source: Source) -> str:
     slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
     told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
     nested = at(source.result, "params", "nested") or "none"
-    return told if nested == "none" else told + source.say(f"unit_{nested}", independent=source.say("independent"))
+    if nested == "none":
+        return told
+    alone = source.say("independent")
+    return told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum", independent=alone)
 
 
 def trends(source: Source) -> str:

@@ -346,3 +346,23 @@ def test_a_study_is_found_from_inside_its_folder_and_said(tmp_path, monkeypatch,
     monkeypatch.chdir(study / "data")
     told = _run(monkeypatch, capsys, "check")[1]
     assert "The study of the folder ma." in told and "411 districts" in told, told
+
+
+def test_next_year_under_a_new_name_is_read_once_one_says_which_column_it_is(figures, tmp_path, monkeypatch, capsys):
+    first, later = (tmp_path / name for name in ("first.csv", "later.csv"))
+    table = figures.rename(columns={"district_code": "Code", "year": "Year", "attendance_rate": "Attendance Rate"})
+    table, units = table[["Code", "Year", "Attendance Rate"]], table[["Code", "name"]].drop_duplicates()
+    table[table["Year"] != YEARS[2]].to_csv(first, index=False)
+    table[table["Year"] == YEARS[2]].rename(columns={"Attendance Rate": "ADA Pct"}).to_csv(later, index=False)
+    units.assign(Area=units["Code"]).to_csv(tmp_path / "list.csv", index=False)
+    study = tmp_path / "study"
+    code, told = _run(monkeypatch, capsys, "new", study, "--from", first, tmp_path / "list.csv")
+    assert code == 0, told
+    _fill(study)
+    line = ("--study", study, "data", "diff", later, "--add", "--accept")
+    code, told = _run(monkeypatch, capsys, *line)
+    assert code == 2 and "lacks the columns Attendance Rate" in told and "--column rate=COLUMN" in told, told
+    code, told = _run(monkeypatch, capsys, *line, "--column", "rate=ADA Pct")
+    assert code == 0 and f"{(table['Year'] == YEARS[2]).sum():,} added, 0 vanished" in told, told
+    kept = (study / "data/raw/figures/EDITIONS.md").read_text(encoding="utf-8")
+    assert "| attendance.csv |" in kept and "| districts.csv |" not in kept, "what is the same is not replaced"
