@@ -91,6 +91,16 @@ def test_nothing_is_cut_when_narrow_or_enlarged(opened, name):
         assert wide <= 0, (width, size)
 
 
+def test_on_a_phone_no_line_lies_on_another_and_pictures_keep_their_size(opened, name):
+    page = opened(name)
+    page.set_viewport_size({"width": 375, "height": 800})
+    edges = "[...document.querySelectorAll('.place, h1')].map((item) => item.getBoundingClientRect())"
+    tops = page.evaluate(f"{edges}.map((box) => [box.top, box.bottom])")
+    assert all(above[1] <= below[0] + 1 for above, below in pairwise(tops))
+    widths = page.evaluate("[...document.querySelectorAll('.scroll > img')].map((item) => item.clientWidth)")
+    assert all(width >= 470 for width in widths) and (widths or name != "hartford/notebook.html")
+
+
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(opened, name):
     page = opened(name)
     shown = page.locator(FOCUSABLE).evaluate_all("(items) => items.filter((item) => item.checkVisibility()).length")
