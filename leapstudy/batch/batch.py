@@ -26,7 +26,7 @@ from leapstudy.core.files import sweep
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
-from leapstudy.site.entries import EXPECTED, track_of
+from leapstudy.site.index import EXPECTED, track_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.result import load_result
 

@@ -26,7 +26,7 @@ from leapstudy.core.files import scratch_folder, write_text_atomic
 from leapstudy.core.live import WIDGET
 from leapstudy.core.sources import package_hash
 from leapstudy.figures.exhibit import FOR_PAGES
-from leapstudy.site.entries import track_of
+from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300

@@ -22,8 +22,8 @@ from leapstudy.core.files import scratch_folder
 from leapstudy.core.phrases import points
 from leapstudy.data import StudyData
 from leapstudy.site.build import build_site
-from leapstudy.site.entries import track_of
 from leapstudy.site.index import SHOWN as SHOWN_STATES
+from leapstudy.site.index import track_of
 from leapstudy.site.stamps import read_stamps
 from leapstudy.study.result import load_result
 

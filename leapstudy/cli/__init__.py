@@ -101,7 +101,7 @@ def _plan(
 def _refuse_unplanned(plan: list) -> None:
     """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says."""
     from leapstudy.data import load_study
-    from leapstudy.site.entries import track_of
+    from leapstudy.site.index import track_of
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
 

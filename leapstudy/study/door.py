@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from leapstudy.study.students import StudentStudy
 
 Years = Literal["contrast", "all", "long"]
-PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
-"""Columns that every panel has, in this order; traits of the district follow."""
 
 
 def panel(

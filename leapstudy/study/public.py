@@ -33,7 +33,6 @@ class Study(Generic[AnswerT]):
     """An answered question: the data it rests on, the answer, and what the answer is worth."""
 
     data: StudyData
-    facts: Facts
     district: District
     spec: Spec
     answer: AnswerT
@@ -174,7 +173,6 @@ def _study(
     params = params_of(answer.spec)
     return Study(
         data,
-        facts,
         district,
         answer.spec,
         answer,

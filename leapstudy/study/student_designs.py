@@ -11,7 +11,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.coefficients import joint_test
+from leapstudy.did.eventstudy import joint_test
 from leapstudy.did.staggered.att_gt import att_gt, before_after
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices, Refusal
 from leapstudy.did.staggered.effects import Card, Context, Effects, before_after_effects, cs_effects

@@ -14,7 +14,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.coefficients import bands
+from leapstudy.did.eventstudy import bands
 from leapstudy.did.honest import breakdown, honest_bounds, honest_path
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.effects import Context, Effects, estimate_rows

@@ -13,7 +13,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import to_frame
-from leapstudy.did.coefficients import bands, joint_test
+from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.honest import honest_path
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
@@ -146,7 +146,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
-from leapstudy.did.coefficients import bands, joint_test
+from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.staggered.att_gt import att_gt
 from leapstudy.did.staggered.att_gt_record import Choices
 from leapstudy.did.staggered.effects import cs_effects

@@ -11,7 +11,7 @@ from site_factory import DAY, student_run
 from leapstudy.evidence.scan import scan_folder
 from leapstudy.site.build import build_site
 from leapstudy.site.documents import report_slugs
-from leapstudy.site.entries import NO_ANSWER
+from leapstudy.site.index import NO_ANSWER
 from leapstudy.study.result import load_result
 from leapstudy.study.students import study_students
 from leapstudy.words.appendix import checklist

@@ -9,7 +9,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted, missing, number
-from leapstudy.did.coefficients import bands
+from leapstudy.did.eventstudy import bands
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import (
     Result,
