@@ -132,16 +132,19 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return made.reset_index()
 
 
-WHAT = {VISITED: "(1)", UNEXPOSED: "(2)", REFERRED: "(3)"}
+WHAT = {VISITED: "(1)", UNEXPOSED: "(2)", REFERRED: "(3)", MORE: "(5)"}
 
 
 def lines(table: pd.DataFrame) -> str:
     """Return the table of `docs/method.md`: all where a lot picks,
-    the first check where staff do and visits do nothing.
+    the first check where staff do and visits do nothing, and what more visits seem to do everywhere.
     """
     head = ("visits", "picked by", "what", "districts", "truth", "bias", "standard error", "coverage")
     told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    shown = table[(table["pick"] == "lot") | ((table["path"] == "zero") & (table["what"] == VISITED))]
+    shown = (
+        (table["pick"] == "lot") | ((table["path"] == "zero") & (table["what"] == VISITED)) | (table["what"] == MORE)
+    )
+    shown = table[shown & ~table["what"].isin((ONCE, OFTEN))]
     for row in shown.to_dict("records"):
         numbers = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
         work = "do nothing" if row["path"] == "zero" else "work"

@@ -124,6 +124,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert study.verdict.estimate_pp == first.estimate_pp
     assert words.answer(study).startswith(words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
+    assert f"rests on {first.n_treated} visited students: in SIMULATED" in words.outcomes(study)
     assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
     reading = _reading(study, tmp_path)
     assert reading.effect.value == first.estimate_pp and reading.control.value == control.estimate_pp
@@ -133,7 +134,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
         assert len(page.text.split()) <= 350 and f"{-first.estimate_pp:.2f}" in page.text
     lines = dict(study.answer.plan)
     assert lines["question"] == QUESTION and lines["primary outcome"].startswith("chronic_absence, over 5 school month")
-    assert "it uses later ones" in lines["frozen"] and set(ANALYSIS) < set(lines)
+    assert "no effect here is one it promised" in lines["frozen"] and set(ANALYSIS) < set(lines)
     district = study_students("hartford")
     assert "for every study" in words.power(district), "its margin is of the primary outcome alone"
     assert "answered for all districts together only" in words.answer(district)

@@ -177,6 +177,10 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
         return ()
     choices, budget, rule = plan["choices"], plan["choices"]["budget"], plan["choices"]["eligible"]["students"]
     older = age(date.fromisoformat(plan["written"]), plan["decided_after"], newest, "month").sentence
+    if newest <= plan["decided_after"]:
+        older = (
+            f"The files end in {newest}, no later than the month it decides after: no effect here is one it promised."
+        )
     change = f"; it replaces {plan['replaces'][:12]}: {plan['reason']}" if plan["replaces"] else ""
     who = Rule(rule["window"], rule["percent"]).words()
     phases = ", ".join(f"{name}: {size:g}" for name, size in choices["phases"].items())
