@@ -10,7 +10,7 @@ import datetime
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,8 @@ from leapstudy.study.student_outcomes import outcome_effects
 from leapstudy.study.student_paths import headline_row
 
 OUT = Path(__file__).parent / "results" / "student_checks.csv"
-REPLICATES, OF_OUTCOMES, SEED = 10, 24, 20261128
+REPLICATES, OF_VISITS, OF_OUTCOMES, SEED = 6, 6, 24, 20261128
+What = Literal["checks", "visits", "outcomes"]
 DISTRICTS = {"0640011": 2000}
 LEAVE = 0.03
 """Share leaving in a month where outcomes are followed:
@@ -68,41 +69,39 @@ def truths(config: SimulationConfig) -> dict[str, float]:
     return {**means, UNEXPOSED: means[VISITED], MORE: means[OFTEN] - means[ONCE]}
 
 
-def doses(data: StudentData, rules: Sequence[ReferralRule]) -> pd.DataFrame:
-    """Return the effects by number of visits, as the page shows them, and how much more those had who had the most.
+def more_visits(data: StudentData, rules: Sequence[ReferralRule]) -> pd.DataFrame:
+    """Return how much more the effect is on those visited most often than on those visited once, as pages show both.
 
-    The error of the difference is that of two effects apart, though both have the same students to compare with.
+    The error is that of two effects apart, though both have the same students to compare with.
     """
     parts: dict[Split, tuple[str, ...]] = {"visits": VISIT_COUNTS}
     found = at_risk_by_district(risk_changes(data, rules), parts, load_settings().min_comparison)
-    rows = {}
-    for name, part in ((ONCE, VISIT_COUNTS[0]), (OFTEN, VISIT_COUNTS[-1])):
-        effects = found[ALL_DISTRICTS, part].effects
-        head = None if effects is None else headline_row(effects, Context("", "", "attendance_rate", "", "main"))
-        rows[name] = [np.nan] * 4 if head is None else [head.estimate_pp, head.se_pp, head.ci_low_pp, head.ci_high_pp]
-    more = rows[OFTEN][0] - rows[ONCE][0]
-    se = float(np.hypot(rows[OFTEN][1], rows[ONCE][1]))
-    rows[MORE] = [more, se, more - Z * se, more + Z * se]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=NUMBERS)
+    ends = [found[ALL_DISTRICTS, part].effects for part in (VISIT_COUNTS[0], VISIT_COUNTS[-1])]
+    heads = [headline_row(one, Context("", "", "attendance_rate", "", "main")) for one in ends if one is not None]
+    if len(heads) < len(ends):
+        return pd.DataFrame([[np.nan] * 4], index=[MORE], columns=NUMBERS)
+    once, often = heads
+    more, se = often.estimate_pp - once.estimate_pp, float(np.hypot(often.se_pp or 0.0, once.se_pp or 0.0))
+    return pd.DataFrame([[more, se, more - Z * se, more + Z * se]], index=[MORE], columns=NUMBERS)
 
 
-def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFrame:
-    """Return estimate, error and truth of each check, or of each outcome, on one SIMULATED district."""
+def replicate(pick: str, path: str, seed: int, what: What) -> pd.DataFrame:
+    """Return estimate, error and truth of each check, of more visits or of each outcome, on one SIMULATED district."""
     config = load_config().with_changes(
         seed=seed,
         districts=DISTRICTS,
         school_size=60,
         visits__pick=pick,
         effect__path=path,
-        effect__per_visit=0.0 if outcomes else PER_VISIT,
+        effect__per_visit=PER_VISIT if what == "visits" else 0.0,
         effect__null_district=False,
-        **({"attrition__monthly": LEAVE} if outcomes else {}),
+        **({"attrition__monthly": LEAVE} if what == "outcomes" else {}),
     )
     with tempfile.TemporaryDirectory() as folder:
         files = write_simulation(Path(folder) / "students.parquet", config)
         data = open_students(files.panel, files.visits, con=connect(threads=1))
         rules = find_rules(at_risk_shares(data))
-        if outcomes:
+        if what == "outcomes":
             settings = load_settings().model_copy(
                 update={"input": str(files.panel), "visits": str(files.visits), "outcomes": str(files.outcomes)}
             )
@@ -110,7 +109,7 @@ def replicate(pick: str, path: str, seed: int, *, outcomes: bool) -> pd.DataFram
             truth = pd.read_csv(files.outcome_truth).set_index("outcome")["effect_pp"]
             made = made.set_index("outcome") if made is not None else pd.DataFrame(columns=NUMBERS)
         else:
-            made = pd.concat([checks(data, risk_sets(data, rules), rules)[NUMBERS], doses(data, rules)])
+            made = checks(data, risk_sets(data, rules), rules) if what == "checks" else more_visits(data, rules)
             truth = pd.Series(truths(config))
     told = made[NUMBERS].assign(truth=truth, path=path, pick=pick, seed=seed)
     return told.rename_axis("what").reset_index()
@@ -144,7 +143,7 @@ def lines(table: pd.DataFrame) -> str:
     shown = (
         (table["pick"] == "lot") | ((table["path"] == "zero") & (table["what"] == VISITED)) | (table["what"] == MORE)
     )
-    shown = table[shown & ~table["what"].isin((ONCE, OFTEN))]
+    shown = table[shown]
     for row in shown.to_dict("records"):
         numbers = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
         work = "do nothing" if row["path"] == "zero" else "work"
@@ -158,18 +157,19 @@ def main() -> None:
     """Run the replicates and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=REPLICATES)
+    parser.add_argument("--of-visits", type=int, default=OF_VISITS)
     parser.add_argument("--of-outcomes", type=int, default=OF_OUTCOMES)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     rows: list[pd.DataFrame] = []
-    for number in range(max(given.replicates, given.of_outcomes)):
-        seed = given.seed + number
-        if number < given.replicates:
-            ways = [(path, pick) for path in get_args(EffectPath) for pick in get_args(Pick)]
-            rows += [replicate(pick, path, seed, outcomes=False) for path, pick in ways]
-        if number < given.of_outcomes:
-            rows.append(replicate("lot", "leap", seed, outcomes=True))
+    ways = [(path, pick) for path in get_args(EffectPath) for pick in get_args(Pick)]
+    asked = [("checks", ways, given.replicates), ("visits", ways, given.of_visits)]
+    asked.append(("outcomes", [("leap", "lot")], given.of_outcomes))
+    for number in range(max(count for _, _, count in asked)):
+        for what, each, count in asked:
+            if number < count:
+                rows += [replicate(pick, path, given.seed + number, what) for path, pick in each]
         table = summary(pd.concat(rows, ignore_index=True))
         table = table.assign(seed=given.seed, date=datetime.date.today().isoformat())
         write_text_atomic(given.out, table.to_csv(index=False, float_format="%.4f"))

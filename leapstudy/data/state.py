@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
@@ -21,6 +21,18 @@ from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, na
 
 FILE = "state.yml"
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
+LANGUAGES = ("en", "es")
+
+
+def _in_every_language(words: dict[str, Any]) -> dict[str, Any]:
+    """Refuse words that a page in one of the languages would lack."""
+    if missing := [lang for lang in LANGUAGES if lang not in words]:
+        raise ValueError(f"It is missing in {', '.join(missing)}: pages come in {' and '.join(LANGUAGES)}.")
+    return words
+
+
+Noun = Annotated[dict[Lang, tuple[NonEmpty, NonEmpty]], AfterValidator(_in_every_language)]
+"""One and several, by language."""
 
 
 class Place(Part):
@@ -126,7 +138,7 @@ class Parent(Part):
     """The larger unit that each unit belongs to, such as a school's district: a column of the table of units."""
 
     column: NonEmpty
-    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+    noun: Noun
 
 
 class Unit(Part):
@@ -138,7 +150,7 @@ class Unit(Part):
     """
 
     table: NonEmpty
-    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+    noun: Noun
     code: Code
     strip: str = ""
     parent: Parent | None = None
@@ -268,7 +280,7 @@ class GroupWords(Part):
 
     long: NonEmpty
     short: NonEmpty
-    plain: dict[Lang, NonEmpty]
+    plain: Annotated[dict[Lang, NonEmpty], AfterValidator(_in_every_language)]
 
 
 class Group(Part):

@@ -46,7 +46,7 @@ NEXT = {
     "who started when": "fill the file of starts, one row a unit, then `leapstudy data pin FILE`; mend `program:`",
     "groups": "mend `groups:` in params/state.yml",
     "contrasts": "mend `contrasts:`, `outcomes:` and `editions:` in params/state.yml",
-    "parameters": "mend the files in params/ that are named",
+    "parameters": "mend what is named: parameters in params/, student files at their source",
 }
 
 

@@ -18,7 +18,7 @@ def shown(count: int) -> str:
 
 def rounded(count: int) -> str:
     """Return a count to the nearest ten, so that a small difference between two of them stays hidden."""
-    return f"about {round(count, -1):,}"
+    return f"fewer than {MIN_COUNT}" if count < MIN_COUNT else f"about {round(count, -1):,}"
 
 
 OPEN_POINTS = 20

@@ -287,7 +287,7 @@ def _planted(study):
     with register.open("a", encoding="utf-8") as lines:
         lines.write("99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n01370000,2024-25,,INVENTED\n")
         lines.write("00090000,2025-26,,INVENTED\n")
-    words = "{ long: few, short: few, plain: { en: few } }"
+    words = "{ long: few, short: few, plain: { en: few, es: pocos } }"
     few = f"  few: {{ where: {{ students: {{ at_least: 30000 }} }}, why: x, words: {words} }}\n"
     odd = few.replace("few:", "odd:").replace("students:", "size:")
     state = place.read_text(encoding="utf-8").replace("groups:\n", "groups:\n" + few + odd)
