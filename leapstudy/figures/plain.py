@@ -32,7 +32,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         figure, bottom, top = frame(
             title,
             f"{capital(caption.sample)}; {say['chart_unit' if reading.effect.bounded else 'chart_unit_open']}",
-            caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
+            caption.source if reading.simulated or reading.period else f"{caption.source}; {caption.years}.",
             0.42 + ROW * len(rows),
             width=width,
             tag=_tag(reading, say),
