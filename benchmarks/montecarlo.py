@@ -25,11 +25,10 @@ from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt, before_after
-from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.att_gt_record import Choices
 from leapstudy.figures.palette import INK
 from leapstudy.figures.picture import PAGE_DPI, png
-from leapstudy.students.moments.influence import covariance
-from leapstudy.students.moments.record import NEVER, Moments
+from leapstudy.students.moments.record import NEVER, Moments, covariance
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
 from leapstudy.students.simulate.config import EffectPath, ReferralRule

@@ -16,7 +16,7 @@ from scipy import stats
 
 from leapstudy.core.files import write_text_atomic
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.pooling.shrinkage import shrink
+from leapstudy.did.shrinkage import shrink
 
 RESULTS = Path(__file__).parent / "results"
 DISTRICTS, NOISE_PP, MEAN_PP, THRESHOLD_PP = 15, 1.2, 0.3, 0.5

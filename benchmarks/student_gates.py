@@ -16,7 +16,7 @@ from scipy import stats
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.files import write_text_atomic
-from leapstudy.did.staggered.card import Context, Effects
+from leapstudy.did.staggered.effects import Context, Effects
 from leapstudy.evidence.verdict import excludes_zero, rejects
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students

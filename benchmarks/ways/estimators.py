@@ -47,10 +47,10 @@ def ours(limit: str, estimate: str) -> Way:
     """Return our way: moments from the file, then Callaway-Sant'Anna's average where it is asked for."""
     from leapstudy.did.staggered.aggregate import aggregate_influence, averages
     from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.choices import Choices
+    from leapstudy.did.staggered.att_gt_record import Choices
     from leapstudy.students.engine import connect
     from leapstudy.students.moments.expression import moments_of_panel
-    from leapstudy.students.moments.influence import covariance
+    from leapstudy.students.moments.record import covariance
 
     def way(path: str) -> Effect:
         moments = moments_of_panel(connect(limit, threads=2).read_parquet(path))

@@ -15,23 +15,20 @@ from rich.console import Console
 from leapstudy.batch.execute import own_files
 from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
-from leapstudy.batch.inputs import input_hashes, signature
-from leapstudy.batch.job import Run, one_thread
-from leapstudy.batch.last_batch import forget, keep
-from leapstudy.batch.lock import locked
+from leapstudy.batch.job import Run, input_hashes, one_thread, signature
+from leapstudy.batch.last_batch import forget, keep, locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
 from leapstudy.batch.previous_runs import PreviousRun, previous_runs
 from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
+from leapstudy.core.files import sweep
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.scratch import sweep
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
-from leapstudy.site.entries import EXPECTED, track_of
+from leapstudy.site.index import EXPECTED, track_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.result import load_result
-from leapstudy.study.student_files import told_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +189,14 @@ def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path
         raise CannotWrite("the pages", failure) from failure
 
 
-def _own_numbers(outcomes: Sequence[Outcome]) -> frozenset[str]:
+def _own_numbers(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Return the students' own numbers where their files were read anew; pseudonyms are looked for in any case."""
     read = [one for one in outcomes if one.reran and one.run.track == "students" and one.manifest.state == "done"]
-    return told_numbers(load_settings()) if read else frozenset()
+    if not read:
+        return ()
+    from leapstudy.study.student_files import told_numbers  # brings the engine, which figures alone do not need
+
+    return told_numbers(load_settings())
 
 
 def _fresh(out: Path, run: Run) -> Manifest:

@@ -18,13 +18,11 @@ from uuid import uuid4
 from leapstudy.batch.execute import clear, execute
 from leapstudy.batch.executors import Started, Work
 from leapstudy.batch.failures import CannotWrite, Failure
-from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.job import Run, one_thread
+from leapstudy.batch.job import Run, input_hashes, one_thread
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import sha256_bytes, write_bytes_atomic
-from leapstudy.core.scratch import process_folder, scratch_folder
+from leapstudy.core.files import process_folder, scratch_folder, sha256_bytes, write_bytes_atomic
 
 WAIT_SECONDS = 30
 Files = dict[str, bytes]

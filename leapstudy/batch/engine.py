@@ -1,16 +1,81 @@
-"""papermill's engine, watched: what a notebook prints is counted, and any thread can stop it with a reason."""
+"""papermill's engine, watched: what a notebook prints is counted, and any thread can stop it with a reason.
+
+Its kernel manager does not wait longer than it must. Jupyter's own listens 200 ms for silence before it calls a kernel
+ready; on a kernel that starts in no time that is most of the start. Messages of the start belong to no cell, and
+whoever runs cells passes them over by their parent.
+
+What cells printed is kept as it looked at their end. nbclient's own `coalesce_streams` searches a pattern from every
+character of a line to its end: one line of 160 kB takes 45 seconds, and no signal is heard meanwhile.
+"""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from itertools import groupby
+from queue import Empty
 from typing import Any
 
-from jupyter_client.manager import KernelManager
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+from traitlets import DottedObjectName, Type
 
-from leapstudy.batch.kernels.manager import PromptManager
+STEP_SECONDS = 0.2
+
+
+class PromptClient(AsyncKernelClient):
+    """Ready as soon as the kernel answers and its outputs are heard: `iopub_welcome`, or any other message."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Return when cells can be sent.
+
+        Raises
+        ------
+        RuntimeError
+            If the kernel dies first, or does not answer in `timeout` seconds.
+        """
+        end = time.monotonic() + (timeout or float("inf"))
+        self.kernel_info()
+        answered = heard = False
+        while not (answered and heard):
+            answered = answered or await self._answers()
+            heard = heard or await _arrives(self.iopub_channel)
+            if not await self.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > end:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
+            if answered and not heard:
+                # it was not listened to in time: ask again
+                self.kernel_info()
+
+    async def _answers(self) -> bool:
+        try:
+            message = await self.shell_channel.get_msg(timeout=STEP_SECONDS)
+        except Empty:
+            return False
+        if message["msg_type"] != "kernel_info_reply":
+            return False
+        self._handle_kernel_info_reply(message)
+        return True
+
+
+async def _arrives(channel: Any) -> bool:
+    try:
+        await channel.get_msg(timeout=STEP_SECONDS)
+    except Empty:
+        return False
+    return True
+
+
+class PromptManager(AsyncKernelManager):
+    """An ordinary kernel manager with the prompt client."""
+
+    client_class = DottedObjectName(f"{__name__}.PromptClient")
+    client_factory = Type(PromptClient, klass="jupyter_client.KernelClient")
+
 
 ENGINE = "leapstudy"
 MAX_BYTES = 20_000_000
@@ -102,3 +167,47 @@ class WatchedEngine(NBClientEngine):
 
 
 papermill_engines.register(ENGINE, WatchedEngine)
+
+
+def settle_streams(notebook: NotebookNode) -> None:
+    """Join neighboring outputs of one stream in every cell, with overwritten text gone."""
+    for cell in notebook.cells:
+        if outputs := cell.get("outputs"):
+            cell.outputs = [output for _, group in groupby(outputs, _stream) for output in _joined(list(group))]
+
+
+def _stream(output: NotebookNode) -> str:
+    return output.name if output.output_type == "stream" else ""
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    first = outputs[0]
+    if not _stream(first):
+        return outputs
+    first.text = settled("".join(_text(output.text) for output in outputs))
+    return [first]
+
+
+def _text(text: Any) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def settled(text: str) -> str:
+    """Return a text as a terminal shows it: a carriage return starts the line anew, a backspace takes one character."""
+    if "\r" not in text and "\b" not in text:
+        return text
+    return "\n".join(_settled_line(line) for line in text.split("\n"))
+
+
+def _settled_line(line: str) -> str:
+    body = line.rstrip("\r")
+    shown = body.rpartition("\r")[2]
+    if "\b" in shown:
+        characters: list[str] = []
+        for character in shown:
+            if character != "\b":
+                characters.append(character)
+            elif characters:
+                characters.pop()
+        shown = "".join(characters)
+    return shown + line[len(body) :]

@@ -16,20 +16,17 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
-from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch
+from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch, settle_streams
 from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
-from leapstudy.batch.inputs import Signature, input_hashes, own_inputs, signature
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
-from leapstudy.batch.streams import settle_streams
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import write_text_atomic
+from leapstudy.core.files import scratch_folder, write_text_atomic
 from leapstudy.core.live import WIDGET
-from leapstudy.core.scratch import scratch_folder
 from leapstudy.core.sources import package_hash
 from leapstudy.figures.exhibit import FOR_PAGES
-from leapstudy.site.entries import track_of
+from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
 TIMEOUT_SECONDS = 300

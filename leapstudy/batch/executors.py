@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import execute
-from leapstudy.batch.inputs import Signature
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, Signature
 from leapstudy.batch.manifest import Manifest
 from leapstudy.batch.remote import Place
 

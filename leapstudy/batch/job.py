@@ -1,14 +1,20 @@
-"""One run: a notebook with its parameters, its cells as plain text, and its threads. Nothing heavy is imported here."""
+"""One run: a notebook with its parameters, its cells as plain text, its threads, and the files it depends on.
+
+Nothing heavy is imported here.
+"""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_file
 from leapstudy.core.names import Track
+from leapstudy.core.sources import package_files
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Notebooks side by side must not fight over the cores; and sums can differ in the last digit with the number of
@@ -63,3 +69,88 @@ def one_thread() -> None:
 def threads() -> dict[str, str]:
     """Return variable -> number of threads that a kernel of this process will take."""
     return {name: os.environ.get(name, "1") for name in ONE_THREAD}
+
+
+RESOLVED = "study.yml"
+"""Its values are in the manifest already, typed; its comments and reasons change no figure."""
+ONLY_STUDENTS = {"simulation.yml", "students.yml"}
+PLANNED = {"rollout.yml", "rollout_plan.yml"}
+"""What is decided before a program starts: of it the student track takes its primary outcome and what was promised."""
+DRAWS = "draws.json"
+"""Of the draws only the notebook that names the file reads it."""
+Signature = tuple[tuple[str, int, int], ...]
+
+
+def shared_files(track: Track) -> list[Path]:
+    """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
+    skipped = {RESOLVED, DRAWS} | (set() if track == "students" else PLANNED | ONLY_STUDENTS)
+    found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
+    return sorted(path for path in found if path.is_file() and _is_read(path))
+
+
+def _is_read(path: Path) -> bool:
+    return path.suffix != ".md" and not path.name.startswith(".")
+
+
+def own_inputs(parameters: Mapping[str, Any]) -> dict[str, Path]:
+    """Return name -> file of the parameters that name one, from the workspace on: whatever ends in `_path`.
+
+    Who names `params/students.yml` reads the student files too; they go by their role, not their path.
+    """
+    root = paths.root()
+    named = [
+        root / str(value)
+        for name, value in parameters.items()
+        if name.endswith("_path") and name != "result_path" and value
+    ]
+    files = sorted(path for place in named for path in ([place] if place.is_file() else place.glob("**/*.*")))
+    found = {path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path): path for path in files}
+    return found | (student_files() if "params/students.yml" in found else {})
+
+
+def student_files() -> dict[str, Path]:
+    """Return role and number -> student file, as `params/students.yml` names them; none where the state is SIMULATED.
+
+    Raises
+    ------
+    BadInput
+        If the parameters cannot be used, or no file is there.
+    """
+    from leapstudy.students.settings import input_files, load_settings
+
+    settings = load_settings()
+    if settings.simulated:
+        return {}
+    from leapstudy.students.files import find  # imports pyarrow
+
+    named = {role: find(path).paths for role, path in input_files(settings).items()}
+    return {f"{role} file {number}": file for role, files in named.items() for number, file in enumerate(files, 1)}
+
+
+def input_hashes(track: Track = "public") -> dict[str, str]:
+    """Return file -> SHA-256 of everything that a track's runs read; student files go by their role, not their path."""
+    hashes = {path.relative_to(path.parents[1]).as_posix(): sha256_file(path) for path in shared_files(track)}
+    own = student_files() if track == "students" else {}
+    return hashes | {name: sha256_file(path) for name, path in own.items()}
+
+
+def signature(track: Track, extra: Iterable[Path] = ()) -> Signature:
+    """Return name, size and time of every file that results depend on: equal means untouched, at a glance.
+
+    Parameters
+    ----------
+    track
+        The run's track.
+    extra
+        Further files: a run's notebook and its own inputs.
+    """
+    lock = paths.root() / "requirements.lock"
+    own = student_files().values() if track == "students" else ()
+    found = []
+    for path in [*shared_files(track), *package_files(), lock, *own, *extra]:
+        try:
+            about = path.stat()
+        except FileNotFoundError:
+            continue
+        found.append((str(path), about.st_size, about.st_mtime_ns))
+    return tuple(sorted(found))

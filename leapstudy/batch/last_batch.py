@@ -1,22 +1,54 @@
-"""The last batch as it was asked for and built, so that a batch with nothing to do needs no table and no library.
+"""An output folder: held by one batch at a time, with the last one as it was asked for and built.
 
 Planning loads and validates every table. Where nothing that planning depends on has changed since the last batch, its
-plan still holds, and whether its runs and pages are still as they were is a matter of hashes.
+plan still holds, and whether its runs and pages are still as they were is a matter of hashes: no table and no library
+is needed.
 """
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.job import Run
+from filelock import FileLock, Timeout
+
+from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.manifest import key_of, stale_reasons
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput, FolderBusy
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import package_hash, templates_hash
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the output folder for one batch at a time; a batch that was killed holds it no longer.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be written; `FolderBusy` if another batch holds it.
+    """
+    lock = FileLock(out / ".lock")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderBusy(
+            f"Another `leapstudy run` is writing to {out.name}/. Wait for it, or give another folder with --out."
+        ) from None
+    except OSError as error:
+        raise BadInput(
+            f"The output folder {str(out)!r} cannot be written ({error.strerror}). Give another one with --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
 
 NAME = ".batch.json"
 

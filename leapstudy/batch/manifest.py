@@ -9,8 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from leapstudy.batch.inputs import own_inputs
-from leapstudy.batch.job import Run, read_cells, threads
+from leapstudy.batch.job import Run, own_inputs, read_cells, threads
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import libraries, package_hash

@@ -15,6 +15,9 @@ from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.design import Spec
 
+FORM = '`comparison: { value: others, reason: "why this one" }`.'
+"""An entry of a parameter file, to show where one is refused."""
+
 
 def check_names(readers: Mapping[str, Collection[str]]) -> None:
     """Raise `BadInput` for a file of `params/districts/`, or a key in one, that no run would read.
@@ -32,7 +35,7 @@ def check_names(readers: Mapping[str, Collection[str]]) -> None:
                 "parameter file in params/districts/",
                 path.name,
                 [f"{slug}.yml" for slug in readers],
-                "Name it after the run's slug (`leapstudy list`), or move it away.",
+                f"Name it after the run's slug (`leapstudy list`), or move it away. Its form: {FORM}",
             )
         for key in read_params(path):
             if key not in readers[path.stem]:
@@ -96,7 +99,7 @@ def read_params(path: Path, *, required: bool = False) -> dict[str, Any]:
     for key, entry in content.items():
         check_key(key, path.name)
         if not isinstance(entry, dict) or "value" not in entry or not entry.get("reason"):
-            raise BadInput(f"{path.name}: {key} needs a `value` and a `reason`.")
+            raise BadInput(f"{path.name}: {key} needs a `value` and a `reason`: {FORM}")
     return {key: entry["value"] for key, entry in content.items()}
 
 

@@ -15,13 +15,14 @@ from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
-from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
+ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
@@ -91,6 +92,9 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     own_files = "students" in TRACKS[track] and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
     wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
+    if not has_rollout():
+        _refuse_rollout(wanted if names else [])
+        wanted = [path for path in wanted if path.stem != ROLLOUT]
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
     chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
@@ -101,12 +105,25 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     typed = typed_settings(settings, settable(planned))
     runs: list[Run] = []
     if "public" in TRACKS[track]:
-        runs += [_district_run(data, PUBLIC_DISTRICT, item.slug, item.name, item.code, typed, out) for item in chosen]
+        runs += [_district_run(data, item, typed, out) for item in chosen]
         runs += _articles(data, wanted, typed, out)
     if "students" in TRACKS[track]:
         found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
         runs += _student_runs(found, pooled, typed, out)
     return runs
+
+
+def has_rollout() -> bool:
+    """Say whether a rollout is planned, which one notebook is about."""
+    return (paths.params() / ROLLOUT_FILE).is_file()
+
+
+def _refuse_rollout(asked: Sequence[Path]) -> None:
+    if any(path.stem == ROLLOUT for path in asked):
+        raise BadInput(
+            f"{ROLLOUT} is about a planned rollout, and params/{ROLLOUT_FILE} is missing. Copy the one that "
+            "`leapstudy new` drafts, and change its values."
+        )
 
 
 def _as_run(name: str, track: str) -> str:
@@ -136,7 +153,7 @@ def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(
-            f"{', '.join(strangers)} had no {program_name()} visits, so there is no effect to estimate. "
+            f"{', '.join(strangers)} never had {program_name()}, so there is no effect to estimate. "
             f"{program_name()} {unit_nouns()}: {', '.join(item.slug for item in treated)}."
         )
     return chosen
@@ -228,12 +245,11 @@ def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mappi
     return {name: given.get(name, default) for name, default in declared.items()}
 
 
-def _district_run(
-    data: StudyData, name: str, slug: str, title: str, code: str, settings: Mapping[str, Any], out: Path
-) -> Run:
-    _require_sample(data, _spec(slug, settings), [code])
+def _district_run(data: StudyData, district: District, settings: Mapping[str, Any], out: Path) -> Run:
+    slug, notebook = district.slug, _notebook(PUBLIC_DISTRICT)
+    _require_sample(data, _spec(slug, settings), [district.code])
     extra = {"district": slug, "result_path": str(out / slug / "result.json")}
-    return Run(slug, _notebook(name), _inject(slug, _notebook(name), settings, extra), title)
+    return Run(slug, notebook, _inject(slug, notebook, settings, extra), district.name)
 
 
 def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
@@ -260,6 +276,8 @@ def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
     sample = build_sample(data, spec, codes)
     require_whole(sample)
     spread_of(sample)
+    for outcome in dict.fromkeys(outcomes_over_years(data, spec)):
+        sample_of_every_year(data, replace(spec, scale="points", outcome=outcome), codes)
     clock = clock_of(data.state, data.starts, codes)
     try:
         build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])

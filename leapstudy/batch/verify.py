@@ -18,12 +18,12 @@ from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
+from leapstudy.core.files import scratch_folder
 from leapstudy.core.phrases import points
-from leapstudy.core.scratch import scratch_folder
 from leapstudy.data import StudyData
 from leapstudy.site.build import build_site
-from leapstudy.site.entries import track_of
 from leapstudy.site.index import SHOWN as SHOWN_STATES
+from leapstudy.site.index import track_of
 from leapstudy.site.stamps import read_stamps
 from leapstudy.study.result import load_result
 

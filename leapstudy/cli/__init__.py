@@ -13,7 +13,7 @@ from rich.console import Console
 import leapstudy
 from leapstudy.cli import before
 from leapstudy.cli.checking import check
-from leapstudy.cli.editions import app as editions
+from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
@@ -65,6 +65,9 @@ def leap(
         if not (study / "params").is_dir():
             raise BadInput(f"{study.name} is no study: it has no folder params. leapstudy new makes one.")
         os.environ["LEAPSTUDY_ROOT"] = str(study.resolve())
+    elif not os.environ.get("LEAPSTUDY_ROOT") and paths.root() != paths.own_root():
+        os.environ["LEAPSTUDY_ROOT"] = str(paths.root())
+        typer.echo(f"The study of the folder {paths.root().name}.", err=True)
 
 
 def _say(line: str) -> None:
@@ -98,7 +101,7 @@ def _plan(
 def _refuse_unplanned(plan: list) -> None:
     """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says."""
     from leapstudy.data import load_study
-    from leapstudy.site.entries import track_of
+    from leapstudy.site.index import track_of
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
 
@@ -201,7 +204,7 @@ def _place(out: str, *, wait: bool = True) -> Any:
 
     Without `wait` (for a command that only reads) a folder that a batch holds is taken as it stands.
     """
-    from leapstudy.batch.lock import locked
+    from leapstudy.batch.last_batch import locked
     from leapstudy.batch.remote import Place
 
     place = Place.of(out)
@@ -238,8 +241,8 @@ def templates(
 ) -> None:
     """Write headers, schemas and a dictionary of visit log and attendance that a vendor can implement."""
     from leapstudy.core.files import write_text_atomic
+    from leapstudy.students.contract import templates as made
     from leapstudy.students.settings import load_settings
-    from leapstudy.students.templates import templates as made
 
     files = made(load_settings().supports)
     if there := sorted(name for name in files if (folder / name).exists()):
@@ -272,12 +275,14 @@ def choose(
     """Rank the comparison groups by figures before the program alone, and put the one chosen on record."""
     from datetime import UTC, datetime
 
+    from leapstudy.core.phrases import counted  # with pandas: a batch with nothing to do must not import it
     from leapstudy.data import load_study
     from leapstudy.study.choice import FILE, record
 
-    made = record(load_study(), group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
+    data = load_study()
+    made = record(data, group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
     for place, item in enumerate(made.sets, 1):
-        _say(f"{place}. {item.name}: {len(item.codes)} districts")
+        _say(f"{place}. {item.name}: {counted(len(item.codes), *data.state.unit.noun['en'])}")
     _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 

@@ -19,7 +19,7 @@ def check(
     """Validate data and parameters step by step without running anything; all faults are told together."""
     if path is not None:
         raise typer.Exit(_check_students(path))
-    from leapstudy.batch.plan import others
+    from leapstudy.batch.plan import ROLLOUT, has_rollout, others
 
     faulty = []
     for step, todo in _steps():
@@ -34,6 +34,8 @@ def check(
     check_student_files()
     if own := others():
         typer.echo(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
+    if not has_rollout():
+        typer.echo(f"{ROLLOUT} is left out: no rollout is planned (params/rollout.yml is not there).")
     typer.echo("Every step is done. Next: leapstudy run")
 
 

@@ -1,15 +1,18 @@
-"""The command that drafts a study of another state from its own files."""
+"""Commands that take files in: a draft of another state's study, and new editions of the published figures."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 
 if TYPE_CHECKING:
+    from leapstudy.data.new_edition import NewEdition
     from leapstudy.data.new_study import Draft
 
 EXAMPLE = "data/examples/schools_simulated.csv"
@@ -88,25 +91,25 @@ def pairs(option: str, given: list[str] | None) -> dict[str, str]:
 
 def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     """Write a drafted study: published files as they are, tables with their hashes, parameters, notebooks."""
-    from leapstudy.core import paths
     from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
     from leapstudy.data.intake import FILE, PUBLISHED
     from leapstudy.data.new_edition import UNITS as UNITS_FILE
     from leapstudy.data.new_edition import keep_published, write_recipes
-    from leapstudy.data.raw import as_csv, pin
+    from leapstudy.data.raw import as_csv
+    from leapstudy.data.raw import pin as keep
 
     raw = folder / "data" / "raw"
     for file in files:
         keep_published(raw / made.recipe.folder / PUBLISHED, file)
     for name, table in (("attendance.csv", made.tables.table), (UNITS_FILE, made.tables.units)):
         write_bytes_atomic(raw / made.recipe.folder / name, as_csv(table))
-        pin(raw / made.recipe.folder, {name: sha256_bytes(as_csv(table))})
+        keep(raw / made.recipe.folder, {name: sha256_bytes(as_csv(table))})
     for name, text in made.texts.items():
         write_text_atomic(folder / name, text)
     register = raw / "program" / "units.csv"
-    pin(register.parent, {register.name: sha256_bytes(register.read_bytes())})
+    keep(register.parent, {register.name: sha256_bytes(register.read_bytes())})
     write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
-    own = Path(paths.__file__).parents[2]
+    own = paths.own_root()
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(own / name, folder / name)
@@ -115,3 +118,77 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     for path in sorted((own / "notebooks").glob("*.ipynb")):
         if path.stem not in articles:
             shutil.copy(path, folder / "notebooks" / path.name)
+
+
+app = typer.Typer(no_args_is_help=True, help="New editions of the published figures.")
+LISTED = 20
+"""Cells of each kind that are printed; --list writes all of them."""
+
+
+@app.callback()
+def _data() -> None:
+    """New editions of the published figures."""
+
+
+@app.command(epilog="Example: leapstudy data diff attendance_2026.csv --table attendance --add")
+def diff(
+    file: Annotated[Path, typer.Argument(help="The newer file: CSV, TSV or Excel.")],
+    table: Annotated[str, typer.Option(help="Table of params/state.yml that it is a newer edition of.")] = "",
+    add: Annotated[bool, typer.Option("--add", help="It holds further rows, such as next year's.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Put it in place and pin its hash, with a record.")] = False,
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="name=COLUMN where a column has a new name, may be repeated.")
+    ] = None,
+    listing: Annotated[Path | None, typer.Option("--list", help="CSV to write every moved cell to.")] = None,
+) -> None:
+    """Hold a newer file against the pinned figures, cell by cell; nothing is overwritten without --accept."""
+    from leapstudy.core.files import write_bytes_atomic
+    from leapstudy.data import new_edition as editions
+    from leapstudy.data.raw import as_csv
+    from leapstudy.data.state import load_state
+
+    place = editions.Place(paths.raw(), paths.params())
+    edition = editions.new_edition(load_state(), place, file, table, add=add, renamed=pairs("--column", column))
+    typer.echo(_told(edition))
+    if listing:
+        write_bytes_atomic(listing, as_csv(edition.moved.cells))
+    if not accept:
+        if edition.faults:
+            raise BadInput("It does not fit the declaration:\n" + "\n".join(f"- {fault}" for fault in edition.faults))
+        typer.echo("Nothing was changed. --accept takes it over.")
+        return
+    kept = editions.accept(edition, place, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    typer.echo(
+        f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}. Next: leapstudy check"
+    )
+
+
+@app.command(epilog="Example: leapstudy data pin program/units.csv")
+def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that you keep by hand.")]) -> None:
+    """Take over the hash of a file that you keep yourself, such as the file of starts."""
+    from leapstudy.core.files import sha256_file
+    from leapstudy.data.raw import SUMS, listed
+    from leapstudy.data.raw import pin as keep
+
+    path = paths.raw() / file
+    if not path.is_file():
+        raise BadInput(f"data/raw/{file} is no file. Name it below data/raw/, such as program/units.csv.")
+    old = listed(path.parent).get(path.name, "none") if (path.parent / SUMS).is_file() else "none"
+    new = sha256_file(path)
+    keep(path.parent, {path.name: new})
+    typer.echo(f"data/raw/{file}: SHA-256 {old[:12]} is now {new[:12]}. Next: leapstudy check")
+
+
+def _told(edition: "NewEdition") -> str:
+    from leapstudy.data.differences import KINDS
+
+    moved = edition.moved
+    lines = [f"{edition.file.name} against data/raw/{edition.table.file}: {moved.counts}."]
+    for kind in KINDS:
+        rows = moved.cells[moved.cells["kind"] == kind]
+        for row in rows.head(LISTED).to_dict("records"):
+            where = ", ".join(str(row[name]) for name in moved.cells.columns[1:-3])
+            lines.append(f"  {kind}: {where}, {row['column']}: {row['old'] or 'blank'} -> {row['new'] or 'blank'}")
+        if len(rows) > LISTED:
+            lines.append(f"  {kind}: {len(rows) - LISTED:,} more (--list FILE writes all)")
+    return "\n".join(lines)

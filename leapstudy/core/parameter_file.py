@@ -1,6 +1,8 @@
 """Parameter files as mappings and as records: whatever else stands in one is refused in words, never guessed."""
 
+from copy import deepcopy
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -64,8 +66,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     BadInput
         If it is not UTF-8, no YAML, no mapping, names a thing twice, or holds references.
     """
+    text = read_text(path)
     try:
-        content = yaml.load(read_text(path), _Loader)
+        content = deepcopy(_parsed(text))
     except (yaml.YAMLError, ValueError) as error:
         raise BadInput(f"{path.name} is not valid YAML: {' '.join(str(error).split())}.") from None
     except RecursionError:
@@ -77,6 +80,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")
     return content
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    """Return what a text says; once for each text, since a study asks for the same few files time and again."""
+    return yaml.load(text, _Loader)
 
 
 def packaged(place: str, name: str) -> dict[str, Any]:

@@ -1,13 +1,37 @@
-"""Where things are. Always from the package (or LEAPSTUDY_ROOT), never from the working directory."""
+"""Where things are: below the study's folder, which is named, or the one that one works in, or the package's own."""
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
+
+STUDY = Path("params") / "state.yml"
+"""The file that makes a folder a study."""
 
 
 def root() -> Path:
-    """Return the workspace's top folder."""
-    return Path(os.environ.get("LEAPSTUDY_ROOT") or Path(__file__).resolve().parents[2])
+    """Return the workspace's top folder: LEAPSTUDY_ROOT, or else the study that the working directory lies in, or else
+    the package's own.
+    """
+    if named := os.environ.get("LEAPSTUDY_ROOT"):
+        return Path(named)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the folder was deleted meanwhile
+        return own_root()
+    return next((folder for folder, study in _above(here) if study.is_file()), own_root())
+
+
+@cache
+def _above(here: Path) -> tuple[tuple[Path, Path], ...]:
+    """Return each folder from here upward, and the file that would make it a study: asked for every word of a page."""
+    return tuple((folder, folder / STUDY) for folder in (here, *here.parents))
+
+
+@cache
+def own_root() -> Path:
+    """Return the folder that the package came with: its own study, notebooks and examples."""
+    return Path(__file__).resolve().parents[2]
 
 
 def raw() -> Path:

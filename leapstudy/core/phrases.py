@@ -55,6 +55,17 @@ def probability(value: float | None) -> str:
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
+def probability_cell(value: float | None) -> str:
+    """Return a p-value as a column of them shows it, without the letter: no small one comes out as zero.
+
+    Examples
+    --------
+    >>> probability_cell(0.0004), probability_cell(0.0123), probability_cell(0.5), probability_cell(None)
+    ('< 0.001', '0.012', '0.50', '–')
+    """
+    return "–" if value is None or missing(value) else probability(value).removeprefix("p ").removeprefix("= ")
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share of 0 to 1 as a percentage."""
     return f"{number(100 * share, digits)}%"

@@ -1,4 +1,4 @@
-"""Tables as HTML that a screen reader can walk: a caption, and headers with their scope."""
+"""Tables as HTML that a screen reader can walk: a caption, scoped headers; rows of a frame as plain mappings."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -79,3 +79,15 @@ class Table:
 
     def _repr_html_(self) -> str:
         return self.html()
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return one mapping a row, in order."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def extremes(frame: pd.DataFrame, column: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rows with the lowest and the highest value of `column`; the first of equals."""
+    places = (int(frame[column].argmin()), int(frame[column].argmax()))
+    low, high = (records(frame.iloc[[place]])[0] for place in places)
+    return low, high

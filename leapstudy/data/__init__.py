@@ -1,7 +1,6 @@
 """The state's published figures: declared, checked, cleaned in the open."""
 
 from leapstudy.data.districts import District, find_district, treated_districts
-from leapstudy.data.facts import Facts, load_facts
-from leapstudy.data.load import StudyData, load_study
+from leapstudy.data.load import Facts, StudyData, load_facts, load_study
 
 __all__ = ["District", "Facts", "StudyData", "find_district", "load_facts", "load_study", "treated_districts"]

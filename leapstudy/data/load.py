@@ -1,7 +1,8 @@
-"""The public track's data: verified, validated, cleaned, with a ledger of everything that was changed."""
+"""The public track's data: verified, validated, cleaned with a ledger of every change; and published facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,8 @@ import pandas as pd
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import clean
-from leapstudy.data.districts import add_slugs
-from leapstudy.data.raw import read_table
-from leapstudy.data.register import Start, read_register
+from leapstudy.data.districts import Start, add_slugs, read_register
+from leapstudy.data.raw import checksums, read_bytes, read_table
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import State, load_state
 from leapstudy.data.tables import PublishedTable
@@ -195,3 +195,31 @@ def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> 
     flags = {name: frame[name].astype(bool) for name in named}
     flags["treated"] = frame["district_code"].isin(starts)
     return add_slugs(frame.assign(**flags), state.unit).sort_values("district_code").reset_index(drop=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One frame a file of the folder of the starts, named after it; every row names its source.
+
+    A frame is empty where the folder lists no such file: nothing is published of that.
+    """
+
+    published_effects: pd.DataFrame
+    state_chronic_long: pd.DataFrame
+    claims: pd.DataFrame
+    funding: pd.DataFrame
+    comparable_programs: pd.DataFrame
+    served: pd.DataFrame
+
+
+def load_facts() -> Facts:
+    """Load the facts after comparing their checksums; see `leapstudy.data.raw.read_bytes` for the errors."""
+    return Facts(**{field.name: _read(paths.raw(), field.name) for field in fields(Facts)})
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    place = load_state().program.starts.split("/")[0]
+    if f"{name}.csv" not in checksums(folder / place):
+        return pd.DataFrame()
+    content, _ = read_bytes(folder, f"{place}/{name}.csv")
+    return pd.read_csv(BytesIO(content))

@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from leapstudy.core import paths
 from leapstudy.core.errors import bad_value
+from leapstudy.core.files import modified
 from leapstudy.core.phrases import MINUS
-from leapstudy.data.register import read_register
+from leapstudy.data.districts import read_register
 from leapstudy.data.state import FILE, State, load_state
 
 OWN_YEAR = "year "
@@ -150,11 +150,11 @@ def years_words(years: str) -> str:
 def study_names() -> Names:
     """Return the names of the workspace's own study, read again only where its files have changed."""
     files = (paths.params() / FILE, paths.raw() / load_state().program.starts)
-    return _names(*((file, file.stat().st_mtime_ns if file.is_file() else 0) for file in files))
+    return _names(*((str(file), modified(file)) for file in files))
 
 
 @cache
-def _names(*_files: tuple[Path, int]) -> Names:
+def _names(*_files: tuple[str, int]) -> Names:
     state = load_state()
     return Names(state, tuple(sorted({item.start for item in read_register(state)})))
 

@@ -143,17 +143,17 @@ def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
 
 
 def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, renamed: Mapping[str, str]) -> Shape:
-    """Return the newest shape with the columns as a person says that they are called now, and no source.
+    """Return the nearest shape with the columns as a person says that they are called now, and no source.
 
     Raises
     ------
     BadInput
         If it does not read the table either.
     """
-    newest = recipe.shapes[-1]
-    shape = newest.model_copy(update={"columns": {**newest.columns, **renamed}, "sources": ()})
+    nearest = min(reversed(recipe.shapes), key=lambda shape: len(lacking(shape, frame)) / len(shape.asked))
+    shape = nearest.model_copy(update={"columns": {**nearest.columns, **renamed}, "sources": ()})
     if missing := lacking(shape, frame):
-        names = {column: name for name, column in newest.columns.items()}
+        names = {column: name for name, column in nearest.columns.items()}
         example = f"--column {names.get(missing[0], 'NAME')}=COLUMN"
         raise BadInput(
             f"{source.place} lacks the columns {', '.join(missing)}; it has {', '.join(sorted(frame))}. Say how a "
@@ -203,6 +203,8 @@ def _replace(place: Place, file: str, content: bytes, origin: str, when: str, mo
         old, new = as_text(read_bytes(place.raw, file)[0]), as_text(content)
         moved = differences(old, new, [new.columns[0]])
     path = place.raw / file
+    if not len(moved.cells) and path.read_bytes() == content:
+        return path
     return replace_pinned(path.parent, path.name, content, Replacement(origin, when, moved))
 
 

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted, plural
+from leapstudy.data.districts import COLUMNS
 from leapstudy.data.guess import Asked, guess_shape
 from leapstudy.data.guess_figures import is_number
 from leapstudy.data.intake import JOIN, MEASURES, Recipe, Shape, Source
-from leapstudy.data.register import COLUMNS
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy

@@ -10,9 +10,9 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes
+from leapstudy.data.districts import checked_starts
 from leapstudy.data.load import StudyData, assemble
 from leapstudy.data.raw import as_text
-from leapstudy.data.register import checked_starts
 from leapstudy.data.schema import NUMERIC, RANGES, column_fault, parse
 from leapstudy.data.state import State
 from leapstudy.data.tables import PublishedColumn, PublishedTable

@@ -10,16 +10,29 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.files import modified
 from leapstudy.core.names import Role
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
 from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, named
 
 FILE = "state.yml"
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
+LANGUAGES = ("en", "es")
+
+
+def _in_every_language(words: dict[str, Any]) -> dict[str, Any]:
+    """Refuse words that a page in one of the languages would lack."""
+    if missing := [lang for lang in LANGUAGES if lang not in words]:
+        raise ValueError(f"It is missing in {', '.join(missing)}: pages come in {' and '.join(LANGUAGES)}.")
+    return words
+
+
+Noun = Annotated[dict[Lang, tuple[NonEmpty, NonEmpty]], AfterValidator(_in_every_language)]
+"""One and several, by language."""
 
 
 class Place(Part):
@@ -56,16 +69,26 @@ class Lottery(Part):
 
 
 class Program(Part):
-    """What was done, and where it is written down who had it when (`starts`, below `data/raw/`)."""
+    """What was done, and where it is written down who had it when (`starts`, below `data/raw/`).
+
+    `visits` is what was done as a noun, and `done` by language, as a sentence says it after the program's name.
+    `research` names what it rests on, which the lowest tier of evidence asks for.
+    """
 
     name: NonEmpty
     short: NonEmpty
     visits: NonEmpty
+    done: dict[Lang, NonEmpty] = Field(default_factory=dict)
+    research: str = ""
     announced: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
     starts: NonEmpty
     clean_until: SchoolYear
     invented: bool = False
     lottery: Lottery | None = None
+
+    def deed(self, lang: str) -> str:
+        """Return what it did, to go on after its name in a language; that it began, where nothing is said."""
+        return {"en": "began", "es": "comenzó", **self.done}[lang]
 
     @property
     def begun(self) -> str:
@@ -115,7 +138,7 @@ class Parent(Part):
     """The larger unit that each unit belongs to, such as a school's district: a column of the table of units."""
 
     column: NonEmpty
-    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+    noun: Noun
 
 
 class Unit(Part):
@@ -127,7 +150,7 @@ class Unit(Part):
     """
 
     table: NonEmpty
-    noun: dict[Lang, tuple[NonEmpty, NonEmpty]]
+    noun: Noun
     code: Code
     strip: str = ""
     parent: Parent | None = None
@@ -257,7 +280,7 @@ class GroupWords(Part):
 
     long: NonEmpty
     short: NonEmpty
-    plain: dict[Lang, NonEmpty]
+    plain: Annotated[dict[Lang, NonEmpty], AfterValidator(_in_every_language)]
 
 
 class Group(Part):
@@ -412,9 +435,9 @@ def checked_state(path: Path) -> tuple[State | None, list[tuple[str, str]]]:
 def load_state() -> State:
     """Return the workspace's own `params/state.yml`, read again only where the file has changed."""
     path = paths.params() / FILE
-    return _cached(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _cached(str(path), modified(path))
 
 
 @cache
-def _cached(path: Path, _changed: int) -> State:
-    return read_state(path)
+def _cached(path: str, _modified: int) -> State:
+    return read_state(Path(path))

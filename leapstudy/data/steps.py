@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.core.phrases import counted
+from leapstudy.data.districts import checked_starts
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, read_recipes
 from leapstudy.data.raw import as_text, read_bytes
-from leapstudy.data.register import checked_starts
 from leapstudy.data.schema import checked, code_fault
 from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state
 from leapstudy.data.tables import Code, PublishedTable
@@ -46,7 +46,7 @@ NEXT = {
     "who started when": "fill the file of starts, one row a unit, then `leapstudy data pin FILE`; mend `program:`",
     "groups": "mend `groups:` in params/state.yml",
     "contrasts": "mend `contrasts:`, `outcomes:` and `editions:` in params/state.yml",
-    "parameters": "mend the files in params/ that are named",
+    "parameters": "mend what is named: parameters in params/, student files at their source",
 }
 
 
@@ -161,7 +161,7 @@ def _files(space: Workspace) -> Checked:
     files = [table.file for table in space.tables.values()]
     recipes = read_recipes(space.params / INTAKE)
     files += [f"{recipe.folder}/{PUBLISHED}/{file}" for recipe in recipes.values() for file in recipe.files]
-    files += [_text_at(space.values, "program", "starts")]
+    files += [_starts_file(space.values)]
     outcomes = space.state.outcomes.values() if space.state else ()
     files += [series.file for outcome in outcomes if outcome.long for series in outcome.long.series]
     named = [file for file in dict.fromkeys(files) if file]
@@ -177,9 +177,9 @@ def _not_as_pinned(raw: Path, file: str) -> str:
     return ""
 
 
-def _text_at(values: Mapping[str, Any], part: str, key: str) -> str:
-    inside = values.get(part)
-    return str(inside.get(key, "")) if isinstance(inside, dict) else ""
+def _starts_file(values: Mapping[str, Any]) -> str:
+    program = values.get("program")
+    return str(program.get("starts", "")) if isinstance(program, dict) else ""
 
 
 def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -256,7 +256,7 @@ def _year_faults(space: Workspace) -> list[str]:
 def _starts(space: Workspace) -> Checked:
     """Every start is a unit of the table, in a year that the study uses and has figures of."""
     unit, calendar = _part(Unit, space.values.get("unit")), _part(Calendar, space.values.get("calendar"))
-    file = _text_at(space.values, "program", "starts")
+    file = _starts_file(space.values)
     if not (unit and calendar and file and (space.raw / file).is_file()):
         return WAITS, []
     few = State.model_construct(program=Program.model_construct(starts=file), unit=unit, calendar=calendar)

@@ -13,10 +13,10 @@ from leapstudy.did.inference.record import Inference, Method
 from leapstudy.did.lottery.rollout import Rollout
 from leapstudy.did.nested import DEALT
 from leapstudy.did.permutation import holm
-from leapstudy.did.pooling.pool import PooledDistricts
-from leapstudy.did.pooling.shrinkage import Shrinkage
+from leapstudy.did.pool import PooledDistricts
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.together import Sensitivity
+from leapstudy.did.shrinkage import Shrinkage
 from leapstudy.did.spread import Detectable
 
 ESTIMATORS = {
@@ -103,7 +103,8 @@ class DistrictAnswer(SharedAnswer):
     ----------
     inference : Inference
         Every test of the main estimate side by side; `headline` is the one that holds its size here and `headline_why`
-        says why. The row `main` keeps the permutation's p-value and interval; `detectable` is that of the headline.
+        says why. `main` keeps the permutation's p-value and interval, by which contrasts and outcomes are compared; the
+        main row of `estimates` has those of the headline, see `inference.lead`. `detectable` is that of the headline.
     methods : DataFrame
         The tests that gave an answer, see `inference.methods_table`.
     among : PooledDistricts or None
@@ -183,7 +184,7 @@ def estimator_rows(answer: Answer) -> pd.DataFrame:
     main = answer.main
     rows = _like_main(answer, "district_code", "outcome", "edition", "comparison", "pre", "post", test=False)
     own = rows[rows["event_time"].isna()]
-    is_main = (own["role"] == main.role) & (own["estimator"] == main.estimator) & (own["p_method"] == main.p_method)
+    is_main = (own["estimator"] == main.estimator) & (own["p_method"] == main.p_method)
     others = own["estimator"].isin(
         [name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"]
     )

@@ -11,23 +11,31 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
+from leapstudy.data.load import CHRONIC
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.contrasts import clock_of, event_time
-from leapstudy.did.design import Sample, Spec, build_panel, build_sample, sample_from_panel
+from leapstudy.did.design import Sample, Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.effect import by_interval, placements
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
-from leapstudy.did.inference.compare import detectable_of, each_by_itself, estimate_rows, headline, infer, methods_table
-from leapstudy.did.lottery.units import estimate_row, tried
+from leapstudy.did.inference.compare import (
+    detectable_of,
+    each_by_itself,
+    estimate_rows,
+    headline,
+    infer,
+    lead,
+    methods_table,
+)
+from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import without_unit
-from leapstudy.did.pooling.pool import PooledDistricts, caterpillar_table, pool_districts
-from leapstudy.did.pooling.pool import estimate_rows as pooled_rows
-from leapstudy.did.pooling.prior import FLAT, Prior
+from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
+from leapstudy.did.pool import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, Rebound, rebound
 from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.together import examine
+from leapstudy.did.shrinkage import FLAT, Prior
 
-CHRONIC = "chronic_absence"
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
 NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
@@ -47,8 +55,9 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     tests = infer(sample, synthetic=True)
     leading, why = headline(tests)
     among, reason = _among(data, spec)
+    fields = _with(fields, sample, estimate_rows(tests, sample, district.name), reason)
     return DistrictAnswer(
-        **_with(fields, sample, estimate_rows(tests, sample, district.name), reason),
+        **{**fields, "estimates": lead(fields["estimates"], fields["main"], leading)},
         raw_means=_raw_means(data, spec, district.code),
         inference=tests,
         methods=methods_table(tests),
@@ -135,8 +144,8 @@ def _shared(
     main, names = effects[spec], unit_names(data)
     points = replace(spec, scale="points")
     study = every_year(data, points, treated)[1]
-    published = CHRONIC in data.state.outcomes and not data.chronic.empty
-    chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if published else None
+    shown = CHRONIC in outcomes_over_years(data, spec)
+    chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if shown else None
     recovered, without = _rebound(data, spec, treated, names)
     return main.sample, {
         "code": code,
@@ -222,8 +231,7 @@ def every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[Sam
     A year of which no treated unit has a figure is left out, and the last year before the start stands for a declared
     reference that is.
     """
-    panel = build_panel(data, spec.outcome, spec.edition)
-    sample = sample_from_panel(panel, data, spec, treated, panel.years_of(treated))
+    sample = sample_of_every_year(data, spec, treated)
     clock = clock_of(data.state, data.starts, sample.treated)
     before = [year for year in sample.years if event_time(year, sample.start) < 0]
     reference = clock.label(data.state.outcomes[spec.outcome].reference)

@@ -8,10 +8,8 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.aggregate import Averages, averages
 from leapstudy.did.staggered.att_gt import NO_COMPARISON
-from leapstudy.did.staggered.att_gt_record import Refusal
-from leapstudy.did.staggered.card import Effects
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import cs_card
+from leapstudy.did.staggered.att_gt_record import Choices, Refusal
+from leapstudy.did.staggered.effects import Effects, cs_card
 
 CELL = ["g", "t", "district_code", "band", "waiting"]
 

@@ -101,7 +101,7 @@ def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     if with_leap:
         raise BadInput(
             f"The comparison group holds {', '.join(with_leap)}, which had {data.state.program.short} itself. "
-            f"Compare with {data.state.unit.many} that had no visits."
+            f"Compare with {data.state.unit.many} that never had it."
         )
     return tuple(sorted(codes))
 

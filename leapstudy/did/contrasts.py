@@ -100,7 +100,7 @@ def contrast_between(
     sides = [years[0] if len(years) == 1 else f"mean of {' and '.join(years)}" for years in (pre, post)]
     edition = next(iter(state.editions.values())) if state else None
     notes = [f"{year} {edition.preliminary[year]}" for year in pre + post if edition and year in edition.preliminary]
-    notes = ["placebo: before the first visit", *notes] if role == "placebo" else notes
+    notes = ["placebo: before the program", *notes] if role == "placebo" else notes
     return Contrast(name, " to ".join(sides) + (f" ({'; '.join(notes)})" if notes else ""), pre, post, role)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
+from leapstudy.data.load import CHRONIC
+from leapstudy.data.state import FILE as STATE_FILE
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
 from leapstudy.did.nested import nest
@@ -54,6 +56,18 @@ def build_sample(data: StudyData, spec: Spec, treated: Sequence[str], years: Seq
     if years is None:
         _refuse_only_before(data, panel, spec, clock_of(data.state, data.starts, treated).starts[0])
     return sample_from_panel(panel, data, spec, treated, years)
+
+
+def outcomes_over_years(data: StudyData, spec: Spec) -> tuple[str, ...]:
+    """Return the outcomes whose event study an answer shows: its own, and chronic absence where that is published."""
+    published = CHRONIC in data.state.outcomes and not data.chronic.empty
+    return (spec.outcome, CHRONIC) if published else (spec.outcome,)
+
+
+def sample_of_every_year(data: StudyData, spec: Spec, treated: Sequence[str]) -> Sample:
+    """Return the complete sample over all years of the spec's outcome of which a treated unit has a figure."""
+    panel = build_panel(data, spec.outcome, spec.edition)
+    return sample_from_panel(panel, data, spec, treated, panel.years_of(treated))
 
 
 def _refuse_only_before(data: StudyData, panel: Panel, spec: Spec, start: str) -> None:
@@ -156,10 +170,15 @@ def _refuse_treated(
 ) -> None:
     """Raise unless the state says that treated units without published figures are left out, and some remain."""
     if panel.state.unit.hidden == "refuse" or len(missing) == len(there):
+        instead = (
+            f", or say `hidden: leave out` under `unit:` of {STATE_FILE}: such units are left out, and named"
+            if len(missing) < len(there)
+            else ""
+        )
         raise BadInput(
             f"{panel.state.unit.noun['en'][0].capitalize()} {', '.join(missing)} has no {spec.outcome!r} in one of "
             f"{', '.join(asked)} "
-            f"(edition {panel.edition!r}). Choose another contrast, edition or outcome."
+            f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )
 
 

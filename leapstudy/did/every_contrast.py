@@ -9,8 +9,8 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
 from leapstudy.core.names import Comparison, Role
+from leapstudy.core.table import records
 from leapstudy.data import StudyData
 from leapstudy.did.contrasts import Clock, clock_of
 from leapstudy.did.design import Panel, Spec, build_panel, build_sample, sample_from_panel

@@ -11,7 +11,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
-from leapstudy.did.staggered.card import Effects
+from leapstudy.did.staggered.effects import Effects
 
 Violation = Literal["smoothness", "relative_magnitudes"]
 """How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before.

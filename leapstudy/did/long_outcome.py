@@ -82,33 +82,32 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         If a treated unit lacks a figure, or fewer than two comparison units have all of them.
     """
     years = list(contrast.years)
-    table = rates.reindex(columns=years)
+    values = rates.reindex(index=[*question.treated, *question.comparison], columns=years).to_numpy(float)
     if scale == "logodds":
-        share = table.clip(0.05, 99.95) / 100
-        table = np.log(share / (1 - share))
-    treated = table.reindex(question.treated)
-    lacking = [code for code in question.treated if treated.loc[code].isna().any()]
+        share = values.clip(0.05, 99.95) / 100
+        values = np.log(share / (1 - share))
+    whole, n = ~np.isnan(values).any(axis=1), len(question.treated)
+    lacking = [code for code, there in zip(question.treated, whole[:n], strict=True) if not there]
     if lacking:
         raise BadInput(f"{', '.join(lacking)} has no {question.spec.outcome} in one of {', '.join(years)}.")
-    comparison = table.reindex(question.comparison).dropna()
+    comparison = tuple(code for code, there in zip(question.comparison, whole[n:], strict=True) if there)
     if len(comparison) < 2:
         raise BadInput(
             f"Fewer than two units of the comparison group have {question.spec.outcome} in all of {', '.join(years)}."
         )
-    left_out = tuple(code for code in question.comparison if code not in comparison.index)
-    equal, others = np.ones(treated.shape), np.ones(comparison.shape)
+    treated, others = values[:n], values[n:][whole[n:]]
     return Sample(
         replace(question.spec, scale=scale),
         contrast,
         question.treated,
-        tuple(comparison.index),
+        comparison,
         tuple(years),
-        treated.to_numpy(float),
-        comparison.to_numpy(float),
-        equal,
+        treated,
         others,
+        np.ones(treated.shape),
+        np.ones(others.shape),
         question.after[0],
-        left_out,
+        tuple(code for code in question.comparison if code not in comparison),
     )
 
 

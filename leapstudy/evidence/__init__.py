@@ -1,8 +1,7 @@
 """What an estimate is worth, as pure functions that never touch the disk.
 
 ==================== ==================================================================================
-`wwc`                effect sizes, baseline categories and corrections of the What Works Clearinghouse 5.0
-`attrition`          how much attrition a declared randomized rollout may have
+`wwc`                effect sizes, baseline categories and attrition limits of the What Works Clearinghouse
 `baseline`           how alike the treated districts and each comparison group were before the program
 `essa`               the evidence tier of federal law, each condition ticked or "not met because ..."
 `comparison_finder`  ranks candidate comparison sets before any outcome is known, and records the choice

@@ -9,22 +9,21 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
+from leapstudy.core.table import records
 from leapstudy.data import Facts, StudyData, treated_districts
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.nested import LOTTERY
 from leapstudy.did.spread import Detectable
-from leapstudy.evidence.attrition import Attrition, attrition
 from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
 from leapstudy.evidence.program import Program, program
 from leapstudy.evidence.verdict import Verdict, Window, decide
-from leapstudy.evidence.wwc import Category, confounding_reason
+from leapstudy.evidence.wwc import Attrition, Category, attrition, confounding_reason
 
 STATEMENT = (
     "A self-assessment against the thresholds of WWC 5.0, made by this study; only the clearinghouse itself rates."
@@ -272,7 +271,7 @@ def _essa(
             n_students=int(students.sum()),
             n_groups=main.n_treated + main.n_comparison,
             n_treated_sites=len(treated),
-            rationale=True,  # research on home visits exists, and the state has the program evaluated
+            rationale=data.state.program.research,
             randomized=lost is not None and lost.low,
             drawn=main.p_method == LOTTERY,
         )

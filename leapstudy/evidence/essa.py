@@ -21,8 +21,8 @@ class EssaFacts:
 
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
-    differences within the WWC's adjustment range are adjusted for, `rationale` whether a logic model stands on research
-    and its effects are being studied, `drawn` whether lots were drawn, `randomized` whether with low attrition.
+    differences within the WWC's adjustment range are adjusted for, `rationale` the research that the program rests
+    on, empty where none is named, `drawn` whether lots were drawn, `randomized` whether with low attrition.
     """
 
     verdict: Verdict
@@ -31,7 +31,7 @@ class EssaFacts:
     n_students: int
     n_groups: int
     n_treated_sites: int
-    rationale: bool
+    rationale: str
     randomized: bool = False
     drawn: bool = False
 
@@ -152,7 +152,7 @@ def _rationale(facts: EssaFacts) -> Condition:
     return _condition(
         "a rationale and a study under way",
         (4,),
-        facts.rationale,
-        "research on home visits supports it, and its effects are being studied",
-        "no logic model resting on research, with a study under way, was declared",
+        bool(facts.rationale),
+        f"{facts.rationale} supports it, and its effects are being studied",
+        "no research that it rests on is named (`program: research`)",
     )

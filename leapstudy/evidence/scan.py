@@ -6,10 +6,13 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+
+import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.guard import holds_key, holds_pseudonym
@@ -21,8 +24,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-"
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
-WORD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9A-Za-z]+")
-"""A word; the digits behind a decimal point are none."""
+SHORTEST = 9
+"""Letters of a student's own number from which on it is looked for: a shorter one may be any count or code."""
+RUN = re.compile(rf"(?:[0-9]\.)?[-_0-9A-Za-z]{{{SHORTEST},}}")
+OWN = re.compile(rf"(?=[-_A-Za-z]*[0-9])[-_0-9A-Za-z]{{{SHORTEST},}}")
+"""A student's own number that is looked for; hyphens and underscores may stand in it."""
+AT_ONCE = 50_000
+"""Numbers that are compared at a time."""
 DEEPEST = 4
 """Archives inside archives and texts inside texts that are opened; what is packed deeper counts as unreadable."""
 
@@ -48,26 +56,41 @@ class ScanReport:
         )
 
 
-def holds_student(content: bytes, ids: Collection[str] = frozenset(), depth: int = DEEPEST) -> bool:
-    """Say whether bytes hold a pseudonym or one of `ids` as a word, also where base64, UTF-16, archives hide it."""
-    return any(_names(text, ids, depth) for text in _texts(content)) or any(
-        holds_student(part, ids, max(depth - 1, 0)) for part in _parts(content, depth)
-    )
+def holds_student(content: bytes) -> bool:
+    """Say whether bytes hold a pseudonym or the key, also where base64, UTF-16 or archives hide it."""
+    return any(_names(text) for text in _all_texts(content))
 
 
-def _plain(word: str) -> str:
-    """Return a student's number without what a program changes: capital letters, zeros in front."""
-    return word.casefold().lstrip("0")
+def _names(text: str) -> bool:
+    return holds_pseudonym(text) or holds_key(text)
 
 
-def _names(text: str, ids: Collection[str], depth: int) -> bool:
-    if holds_pseudonym(text) or holds_key(text):
-        return True
-    if ids and not frozenset(map(_plain, WORD.findall(text))).isdisjoint(ids):
-        return True
-    if depth == 0:
-        return False
-    return any(holds_student(_decoded(found), ids, 0) for found in ENCODED.findall(text))
+def _all_texts(content: bytes, depth: int = DEEPEST) -> Iterator[str]:
+    """Yield the content as text, and what is encoded or packed in it."""
+    for text in _texts(content):
+        yield text
+        if depth:
+            for found in ENCODED.findall(text):
+                yield from _all_texts(_decoded(found), 0)
+    for part in _parts(content, depth):
+        yield from _all_texts(part, max(depth - 1, 0))
+
+
+def _hashes(words: Iterable[str]) -> np.ndarray:
+    """Return the hashes (64 bits) of words in small letters, and without zeros in front where enough is left."""
+    folded = {word.casefold() for word in words}
+    folded |= {word.lstrip("0") for word in folded if word.startswith("0")}
+    return np.fromiter((hash(word) for word in folded if len(word) >= SHORTEST), np.int64)
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Yield the words of a text that may be a student's own number; the digits behind a decimal point are none."""
+    for run in RUN.findall(text):
+        if "." in run:
+            run = "".join(run.partition("-")[1:])
+        yield run.strip("-_")
+        if not run.isalnum():
+            yield from run.replace("_", "-").split("-")
 
 
 def _texts(content: bytes) -> Iterable[str]:
@@ -142,12 +165,28 @@ class Unreadable(Exception):
     """A file that cannot be opened to its last byte."""
 
 
-def _leaks(file: Path, name: str, ids: frozenset[str]) -> bool:
-    """Say whether a file or its name holds an id; what cannot be read counts as holding one."""
+def _words(file: Path, name: str) -> np.ndarray | None:
+    """Return the hashes of a file's words; none if it or its name holds a pseudonym or the key, or cannot be read."""
+    hashes = []
     try:
-        return holds_student(name.encode("utf-8", "surrogateescape"), ids) or holds_student(file.read_bytes(), ids)
+        inside = chain(_all_texts(name.encode("utf-8", "surrogateescape")), _all_texts(file.read_bytes()))
+        for text in inside:
+            if _names(text):
+                return None
+            hashes.append(_hashes(_numbers(text)))
     except (Unreadable, OSError):
-        return True
+        return None
+    return np.unique(np.concatenate(hashes))
+
+
+def _told(words: np.ndarray, raw_ids: Iterable[str]) -> np.ndarray:
+    """Return those of the words (sorted hashes) that are a student's own number; the numbers pass a few at a time."""
+    numbers, told = iter(raw_ids), []
+    while some := list(islice(numbers, AT_ONCE)):
+        hashes = _hashes(number for number in some if OWN.fullmatch(number))
+        places = np.minimum(np.searchsorted(words, hashes), len(words) - 1)
+        told.append(hashes[words[places] == hashes] if len(words) else words)
+    return np.concatenate(told) if told else words[:0]
 
 
 def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
@@ -162,7 +201,8 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
         What is about to be published.
     raw_ids
         The state's own numbers, where they are at hand, found also in other letters (capital or small) or without the
-        zeros in front; pseudonyms and the key are found without.
+        zeros in front. Looked for are those of `SHORTEST` letters, digits, hyphens and underscores or more, a digit
+        among them; pseudonyms and the key always. Memory grows with what was written, not with them.
 
     Raises
     ------
@@ -171,8 +211,9 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {str(folder)!r} to scan.")
-    ids = frozenset(map(_plain, raw_ids))
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    names = {file: file.relative_to(folder).as_posix() for file in files}
-    leaking = tuple(names[file] for file in files if _leaks(file, names[file], ids))
+    words = {name: _words(file, name) for file in files for name in [file.relative_to(folder).as_posix()]}
+    read = [hashes for hashes in words.values() if hashes is not None]
+    told = _told(np.unique(np.concatenate(read)), raw_ids) if read else np.zeros(0, np.int64)
+    leaking = tuple(name for name, hashes in words.items() if hashes is None or np.isin(told, hashes).any())
     return ScanReport(len(files), leaking)

@@ -15,7 +15,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
-from leapstudy.students.progress import FLOWS, STATUSES, Progress
+from leapstudy.students.visits import FLOWS, REACHED, Progress
 
 UNIT = 5
 """Counts are shown to the nearest five: the difference of two reports then points to nobody."""
@@ -111,8 +111,8 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
     place = ["district_code", "school_code"]
     named = counts.assign(**{name: counts[name].fillna("not in the files") for name in place})
     exact = named.pivot_table(index=place, columns="status", values="students", aggfunc="sum", fill_value=0)
-    exact = exact.reindex(columns=list(STATUSES), fill_value=0).astype(float)
-    sides = pd.DataFrame({"met": exact["met"], "not met": exact[list(STATUSES[:2])].sum(axis=1)})
+    exact = exact.reindex(columns=list(REACHED), fill_value=0).astype(float)
+    sides = pd.DataFrame({"met": exact["met"], "not met": exact[list(REACHED[:2])].sum(axis=1)})
     safe = _protected(sides.rename_axis(columns="status"))
     few = ((exact > 0) & (exact < MIN_COUNT)).any(axis=1)
     visits = named[named["status"] == "met"].groupby(place)["visits"].sum().reindex(exact.index)
@@ -120,7 +120,7 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "referred": referred,
-            "tried": exact[list(STATUSES[1:])].sum(axis=1).mask(few | referred.isna()),
+            "tried": exact[list(REACHED[1:])].sum(axis=1).mask(few | referred.isna()),
             "met": met,
             "coverage_pct": (100 * met / referred).where(referred >= MIN_GROUP).round(),
             "visits": (visits / met).where(met >= MIN_GROUP).round(1),
@@ -175,14 +175,14 @@ def _arms(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
-    by_status = counts.groupby("status")["students"].sum().reindex(list(STATUSES)).fillna(0)
+    by_status = counts.groupby("status")["students"].sum().reindex(list(REACHED)).fillna(0)
     referred, met = int(by_status.sum()), int(by_status["met"])
     visits = float(counts.loc[counts["status"] == "met", "visits"].sum())
     elapsed = _elapsed(until, plan)
     due = np.nan if plan.referred is None or elapsed is None else plan.referred * elapsed
     rows: Mapping[str, tuple[float, float]] = {
         "students referred": (referred, due),
-        "students tried": (referred - int(by_status[STATUSES[0]]), np.nan),
+        "students tried": (referred - int(by_status[REACHED[0]]), np.nan),
         "students met": (met, due * (np.nan if plan.met is None else plan.met)),
     }
     table = pd.DataFrame(rows, index=["so_far", "promised"]).T

@@ -21,7 +21,7 @@ from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
-from leapstudy.figures.choice import choice
+from leapstudy.figures.plain import choice
 
 PICKED = "picked"
 WEIGHTS = {"equal": "each the same", "students": "by enrollment before the program"}

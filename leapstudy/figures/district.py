@@ -78,7 +78,7 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axes.axvline(start, color=INK, linewidth=1.2)
-    axes.text(start - 0.06, high + 1.5 * room, "first visits", ha="right", va="top", size=SMALL)
+    axes.text(start - 0.06, high + 1.5 * room, "start", ha="right", va="top", size=SMALL)
     below = float(wide[own].mean(axis=1).iloc[-1]) < float(others.mean(axis=1).iloc[-1])
     key: dict[str, Any] = {"ha": "right", "size": 9.5, "transform": axes.get_yaxis_transform()}
     ends = (low - 1.4 * room, high + 0.75 * room)

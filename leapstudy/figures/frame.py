@@ -5,6 +5,7 @@ The frame grows with its text, so that type and margins never scale: a figure is
 
 from bisect import bisect_right
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def styled() -> AbstractContextManager[None]:
     return mpl.rc_context(STYLE)
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line of text in inches."""
     face = FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight)

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, number, probability
+from leapstudy.core.table import records
 from leapstudy.data.names import counted_units, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
@@ -33,7 +33,8 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     width
         `WIDE` or `NARROW`, inches; where it is narrow a row's name and number stand above it.
     """
-    rows, finding, narrow = words.ladder_rows(answer), words.ladder(answer), width <= NARROW
+    rows, narrow = words.ladder_rows(answer), width <= NARROW
+    finding = words.ladder(answer, rows)
     rows["place"] = _places(rows, narrow)
     rows["name"] = [fitted(name, NAME, LONGEST, "bold") for name in rows["name"]]
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")

@@ -5,7 +5,7 @@ file.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from io import BytesIO
 from itertools import islice
@@ -27,6 +27,7 @@ FILL, ALIKE = 100, 12
 """One pixel in so many makes a color a fill, which keeps its color; fills less far apart, of 255, are one."""
 EDGE = ImageColor.getrgb("#9C9C9C")
 """Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's."""
+Color = tuple[int, ...]
 HOUSE = [ImageColor.getrgb(name) for name in palette.COLORS]
 
 
@@ -55,18 +56,21 @@ def _few_colors(picture: Image.Image) -> Image.Image:
     frequent = [color for _, color in counted]
     fills = [color for count, color in counted if count * FILL >= size]
     chosen = list(_apart([*fills, *(color for color in HOUSE if color in frequent), EDGE], [], ALIKE))
-    chosen += islice(_apart(frequent, list(chosen), APART), SHADES)
+    chosen += list(islice(_apart(frequent, chosen, APART), SHADES))
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for color in chosen for part in color])
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _apart(colors: Iterable[Any], taken: list[Any], least: int) -> Iterator[Any]:
-    """Yield the colors, in order, that differ in a channel by `least` or more from those taken, and take them."""
-    for color in colors:
-        if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) >= least for other in taken):
-            taken.append(color)
-            yield color
+def _apart(colors: Sequence[Color], taken: Sequence[Color], least: int) -> Iterator[Color]:
+    """Yield the colors, in order, that differ in a channel by `least` or more from those taken and yielded before."""
+    left, others = np.array(colors).reshape(-1, 3), list(taken)
+    while others or len(left):
+        if not others:
+            red, green, blue = left[0].tolist()
+            yield (red, green, blue)
+            others = [(red, green, blue)]
+        left = left[np.abs(left - others.pop()).max(axis=1) >= least]
 
 
 def svg(figure: Figure, label: str) -> str:

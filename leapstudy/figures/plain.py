@@ -1,17 +1,20 @@
-"""The answer as one picture, from a result alone: the interval of this study over what was published."""
+"""The answer as one picture: the interval over what was published, or that of a choice over the one on record."""
 
 from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import capital, number, points
-from leapstudy.data.names import OWN_YEAR, study_names, year_label
+from leapstudy.core.phrases import capital, interval_words, number, points
+from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, outcome_words, study_names, year_label
+from leapstudy.did.glance import Glance
 from leapstudy.evidence.verdict import Kind
+from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import ROW, axes, frame, named_intervals, styled
-from leapstudy.figures.palette import WIDE
+from leapstudy.figures.palette import COMPARISON, WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
+from leapstudy.words import findings
 from leapstudy.words.plain_page import group_words, kind, range_words, words_for
 from leapstudy.words.reading import Reading, read_result
 
@@ -29,7 +32,7 @@ def plain_chart(reading: Reading, lang: str = "en", width: float = WIDE) -> Exhi
         figure, bottom, top = frame(
             title,
             f"{capital(caption.sample)}; {say['chart_unit' if reading.effect.bounded else 'chart_unit_open']}",
-            caption.source if reading.simulated else f"{caption.source}; {caption.years}.",
+            caption.source if reading.simulated or reading.period else f"{caption.source}; {caption.years}.",
             0.42 + ROW * len(rows),
             width=width,
             tag=_tag(reading, say),
@@ -103,10 +106,53 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     counts = {"n_treated": f"{reading.n_treated:,}", "n_comparison": f"{reading.n_comparison:,}"}
     pre, post = (year_label(years).replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
+    pre, post = (years.replace(OWN_YEAR, f"{say['own_year']} ") for years in (pre, post))
     return Caption(
         what=say["chart_what"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=say["chart_years"].format(pre=pre, post=post) + own,
+        years=reading.period or say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )
+
+
+NOW, RECORD = "this choice", "on record"
+
+
+@at_both_widths
+def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
+    """Draw the interval of a choice over that of the recorded choice for the same district.
+
+    Parameters
+    ----------
+    asked, recorded
+        Answers of one district, or of all together.
+    width
+        `WIDE` or `NARROW`, inches.
+    """
+    rows, main = _both(asked, recorded), asked.main
+    title = (
+        findings.district_title(asked)
+        if main.n_treated == 1
+        else findings.best_title(main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+    )
+    caption = caption_of(asked, "The estimate of this choice, and the one on record")
+    what = f"Effect on {outcome_words(main.outcome)}, percentage points, 95% CI by permutation"
+    against = f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)})"
+    with styled():
+        figure, bottom, top = frame(
+            title, what, f"{caption.source}. {caption.years}; {against}.", 0.42 + ROW * len(rows), width=width
+        )
+        picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
+        named_intervals(picture, rows.assign(own=rows.index == 0), width, COMPARISON, 4)
+    alt = f"{title}; {interval_words(main.ci_low_pp, main.ci_high_pp)}."
+    return Exhibit(figure, title, alt, caption, rows.set_axis(["Choice", "Estimate", "Low", "High"], axis=1))
+
+
+def _both(asked: Glance, recorded: Glance) -> pd.DataFrame:
+    rows = [
+        (name, item.main.estimate_pp, item.main.ci_low_pp, item.main.ci_high_pp)
+        for name, item in ((NOW, asked), (RECORD, recorded))
+    ]
+    frame = pd.DataFrame(rows, columns=["what", "value", "low", "high"])
+    return frame.astype({"value": float, "low": float, "high": float})

@@ -100,10 +100,8 @@ def _table(curve: pd.DataFrame, start: str) -> pd.DataFrame:
     parts = [
         told.groupby(choice)["estimate_pp"]
         .agg(["size", "median", "min", "max"])
+        .assign(choice=choice, above=(told["estimate_pp"] > 0).groupby(told[choice]).mean())
         .reset_index(names="level")
-        .assign(
-            choice=choice, above=told.groupby(choice)["estimate_pp"].agg(lambda values: (values > 0).mean()).to_numpy()
-        )
         for choice in [*CHOICES, "placebo"]
     ]
     table = pd.concat(parts, ignore_index=True)[["choice", "level", "size", "median", "min", "max", "above"]]
@@ -119,7 +117,7 @@ def told_curve(curve: pd.DataFrame, start: str) -> pd.DataFrame:
         for name, item in clock_from(study_names(), start).contrasts().items()
     }
     return curve.assign(
-        comparison=curve["comparison"].map(comparison_short),
+        comparison=curve["comparison"].map({name: comparison_short(name) for name in curve["comparison"].unique()}),
         contrast=curve["contrast"].map(years),
         placebo=np.where(curve["fair_before"], "not rejected", "rejected"),
     )

@@ -13,7 +13,7 @@ from leapstudy.figures.frame import axes, styled, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
 from leapstudy.students.referral_rule import WORDS
-from leapstudy.study.student_raw import NEVER_VISITED
+from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 

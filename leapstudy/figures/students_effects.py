@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import between, points
-from leapstudy.core.table import Table
+from leapstudy.core.table import Table, records
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, label, styled, text_width, wrap

@@ -9,8 +9,7 @@ from typing import Any
 
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.data.names import short
-from leapstudy.site.entries import addresses, entry_of, error_of, expected_entry, neighbors, track_of
-from leapstudy.site.index import Entry, index_html
+from leapstudy.site.index import Entry, addresses, entry_of, error_of, expected_entry, index_html, neighbors, track_of
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
 from leapstudy.site.stamps import FIGURES, Stamps, read_stamps
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
-from leapstudy.core.files import sha256_file, write_bytes_atomic, write_text_atomic
+from leapstudy.core.files import scratch_folder, sha256_file, write_bytes_atomic, write_text_atomic
 from leapstudy.core.names import options
-from leapstudy.core.scratch import scratch_folder
 from leapstudy.data import find_district, load_study
 from leapstudy.site.build import rebuild_site
 from leapstudy.site.pages import appendix_html, plain_html, report_html

@@ -65,8 +65,9 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     _order_headings(tree)
     _fold_referee(tree)
     _mend_links(tree, links)
-    for picture in tree.find_all("img"):
+    for number, picture in enumerate(tree.find_all("img"), 1):
         _move_picture(picture, figures, up)
+        _scroll(tree, picture, f"Picture {number}")
     shown = _number_tables(tree, exhibits)
     body = tree.body
     text = _without_blank_lines(body.decode_contents()) if body else ""
@@ -220,10 +221,13 @@ def _number_tables(tree: BeautifulSoup, exhibits: Sequence[str]) -> list[str]:
         for attribute in ("border", "style"):
             place.attrs.pop(attribute, None)
         _mend_headers(place)
-        place.wrap(
-            tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name})
-        )
+        _scroll(tree, place, name)
     return done
+
+
+def _scroll(tree: BeautifulSoup, item: Tag, name: str) -> None:
+    """Put what may be wider than a phone into a region that a keyboard can scroll."""
+    item.wrap(tree.new_tag("div", attrs={"class": "scroll", "role": "region", "tabindex": "0", "aria-label": name}))
 
 
 def _with_region(exhibit: str, name: str) -> str:

@@ -7,10 +7,10 @@
 `rules`        what can be wrong with a row; `check` counts it, `handle` repairs it
 `handle`       the opaque handle that the study works with; `open_students` makes it
 `pseudonyms`   keyed pseudonyms; `guard`: the prefix that tells them, withheld in a kernel
-`disclosure`   how a small count is shown
+`disclosure`   the groups in which students are counted, and how a small count is shown
 `simulate`     a SIMULATED state whose true effect is known
 `moments`      the one pass over the rows that all estimators are made from
-`settings`     the parameters of the track; `groups`: the groups in which students are counted
+`settings`     the parameters of the track
 `visits`       how far the program got with a student, counted
 `lookback`     absence before a referral, counted; `referral_rule`: the rule that is found in it
 `placebo`      the rule applied to months before there was any visit

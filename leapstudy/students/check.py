@@ -139,7 +139,8 @@ def _lines(findings: Sequence[Finding], with_role: bool) -> list[str]:
     first = findings[0]
     large = sum(finding.rows for finding in findings if finding.rows >= MIN_COUNT)
     whole = all(finding.rows >= MIN_COUNT for finding in findings)
-    total = f"{large:,}" if whole else f"at least {large:,}" if large else "a few"
+    few = "a few" if any(finding.rows for finding in findings) else "0"
+    total = f"{large:,}" if whole else f"at least {large:,}" if large else few
     role = f" ({first.role})" if with_role else ""
     places = [f"    {f.district_code}: {shown(f.rows)}" for f in findings if f.district_code]
     return [f"  [{first.severity}] {first.rule}{role}: {total} rows, {first.fix}. {first.explanation}", *places]

@@ -1,6 +1,8 @@
-"""The state's rule for small cells, and how a count or a mean is shown under it."""
+"""The groups in which students are counted, and how a small count or a mean is shown under the state's rule."""
 
 import numpy as np
+
+from leapstudy.students.contract import SUPPORTS
 
 MIN_COUNT = 6
 """A numerator below this is not shown (a common rule)."""
@@ -16,7 +18,7 @@ def shown(count: int) -> str:
 
 def rounded(count: int) -> str:
     """Return a count to the nearest ten, so that a small difference between two of them stays hidden."""
-    return f"about {round(count, -1):,}"
+    return f"fewer than {MIN_COUNT}" if count < MIN_COUNT else f"about {round(count, -1):,}"
 
 
 OPEN_POINTS = 20
@@ -41,3 +43,25 @@ def rounded_mean(mean: np.ndarray, students: np.ndarray) -> np.ndarray:
     """
     unit = unit_of_mean(students)
     return np.round(np.round(np.asarray(mean) / unit) * unit, 2)
+
+
+VISITED = "visited"
+STATUSES = ("not referred", "referred, not tried", "tried, not met", VISITED)
+"""How far the program got with a student; each student has exactly one, so that the counts add up."""
+VISIT_COUNTS = ("1", "2", "3 or more")
+"""Completed visits of a visited student."""
+
+GRADE_BANDS = ("PK-5", "6-12")
+"""The bands of the published effects."""
+
+DIMENSIONS = ("district_code", "status", "cohort", "visits", "grade_band", *SUPPORTS)
+"""What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
+
+
+def season(period: int) -> str:
+    """Return the season of a first visit from its month number, ``12 * year + month - 1``: 2021 summer, 2021 autumn,
+    ...
+    """
+    year, month = divmod(period, 12)
+    name = "summer" if month in (6, 7) else "autumn" if month > 7 else "spring"
+    return f"{year} {name}"

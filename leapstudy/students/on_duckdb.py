@@ -15,7 +15,7 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table, TimestampValue
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.scratch import process_folder
+from leapstudy.core.files import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
 

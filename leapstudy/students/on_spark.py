@@ -20,7 +20,7 @@ from ibis.expr.types import BooleanValue, Table, TimestampValue
 from pyspark.sql import SparkSession
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.scratch import process_folder
+from leapstudy.core.files import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
 

@@ -24,11 +24,11 @@ import pandas as pd
 from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.students.disclosure import VISIT_COUNTS
 from leapstudy.students.engine import held, keep, sealed
-from leapstudy.students.groups import VISIT_COUNTS
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
-from leapstudy.students.moments.traits import month_number
+from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.visits import grade_band
 

@@ -23,7 +23,7 @@ from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.lookback import lookbacks
-from leapstudy.students.moments.traits import month_number
+from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule
 from leapstudy.students.risk_changes import STRATUM, absence_band, first_referrals, log_chances, window_share
 from leapstudy.students.visits import grade_band

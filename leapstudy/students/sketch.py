@@ -12,7 +12,7 @@ from ibis.expr.types import Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.engine import sealed
-from leapstudy.students.moments.traits import month_number
+from leapstudy.students.moments.pivot import month_number
 
 SIGNS = 128
 HEX = "0123456789abcdef"

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import to_frame
@@ -22,14 +21,14 @@ from leapstudy.did.frames.read import Columns
 from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
-from leapstudy.did.staggered.choices import Base, Choices, Control
+from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
-from leapstudy.study.students import StudentStudy, study_students
+
+if TYPE_CHECKING:
+    from leapstudy.study.students import StudentStudy
 
 Years = Literal["contrast", "all", "long"]
-PANEL_COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
-"""Columns that every panel has, in this order; traits of the district follow."""
 
 
 def panel(
@@ -40,6 +39,7 @@ def panel(
     contrast: str | None = None,
     edition: str | None = None,
     weights: Weights = "equal",
+    nested: str | None = None,
     years: Years = "contrast",
 ) -> pd.DataFrame:
     """Return the study's data as a tidy frame: one row a district and year, both sides, no missing figure.
@@ -55,6 +55,9 @@ def panel(
         them is left out.
     weights
         "equal" (`weight` is 1), or "students" (enrollment before the program).
+    nested
+        "none", "cluster" or "stratum", as in params/study.yml; the study's own by default. With "stratum" `rate_pct` is
+        the figure less the comparison mean of its stratum, plus the mean of those over the treated districts.
     years
         "contrast": the years of the contrast, so that a regression gives the published number. "all": every year of the
         file of which one of the districts has a figure, for pictures and event studies. "long": the joined series of
@@ -94,7 +97,7 @@ def panel(
             "The contrast's years, every year of the file, or the series over many years.",
         )
     data = load_study()
-    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome}
+    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)
     if years == "long":
@@ -414,7 +417,7 @@ def answer(
     return study_all(**names) if district is None else study_district(district, **names)
 
 
-def answer_students(district: str = ALL_SLUG) -> StudentStudy:
+def answer_students(district: str = ALL_SLUG) -> "StudentStudy":
     """Answer the student track's question: the effect on visited students, from the files that params/students.yml
     names.
 
@@ -441,10 +444,12 @@ def answer_students(district: str = ALL_SLUG) -> StudentStudy:
     >>> ls.answer_students().simulated
     True
     """
+    from leapstudy.study.students import study_students  # brings the engine, which no other call needs
+
     return study_students(district)
 
 
-def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
+def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None:
     """Write a result to a file, whose ending says how.
 
     Parameters
@@ -477,6 +482,8 @@ def save(result: Result | Study[Any] | StudentStudy, path: str | Path) -> None:
     if file.suffix == ".json" and not isinstance(result, Result):
         result.save(str(file))
     elif isinstance(result, Result) and file.suffix in pictures:
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(7.2, 4), layout="constrained")
         result.plot(figure.subplots())
         figure.savefig(file)

@@ -36,6 +36,10 @@ DRAWS = 1_999
 """Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
 
 
+MOST_SCREENS = 8
+"""Tables of figures whose screens are remembered; a study has two."""
+
+
 @dataclass(frozen=True, slots=True)
 class OverYears:
     """What is known of one outcome over many years, for one district or for all together; percentage points.
@@ -172,17 +176,31 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
     state = data.state
     attendance, students = _attendance(data)
     published = attendance.notna().to_numpy().any() and students.notna().any() and can_screen(attendance)
-    tables = {"attendance_rate": screen(attendance, students)} if published else {}
+    tables = {"attendance_rate": _screened(attendance, students)} if published else {}
     for outcome, item in state.outcomes.items():
         if item.long is not None:
             rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
-            tables[outcome] = screen(rates, students.reindex(rates.index), companion_pct=attendance)
+            tables[outcome] = _screened(rates, students.reindex(rates.index), attendance)
     if not tables:
         return pd.DataFrame(columns=list(FLAG_COLUMNS))
     flags = pd.concat([table.assign(outcome=outcome) for outcome, table in tables.items()], ignore_index=True)
     names = data.districts.set_index("district_code")["district"].map(short)
     flags = flags.assign(district=flags["unit"].map(names))
     return flags[list(FLAG_COLUMNS)]
+
+
+def _screened(rates_pct: pd.DataFrame, students: pd.Series, companion_pct: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the screen of some figures, made once for equal figures: it is the same whichever district is asked."""
+    frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
+    key = tuple((tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames)
+    if key not in _SCREENS:
+        if len(_SCREENS) >= MOST_SCREENS:
+            _SCREENS.clear()
+        _SCREENS[key] = screen(rates_pct, students, companion_pct=companion_pct)
+    return _SCREENS[key].copy()
+
+
+_SCREENS: dict[object, pd.DataFrame] = {}
 
 
 def _attendance(data: StudyData) -> tuple[pd.DataFrame, pd.Series]:

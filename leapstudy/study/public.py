@@ -18,11 +18,11 @@ from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec
-from leapstudy.did.pooling.prior import Prior, published_prior
+from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
 from leapstudy.evidence.program import program
-from leapstudy.study.over_years import OverYears, over_years
+from leapstudy.study.over_years import OverYears, flagged_years, over_years
 from leapstudy.study.result import made, save_result
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
@@ -33,7 +33,6 @@ class Study(Generic[AnswerT]):
     """An answered question: the data it rests on, the answer, and what the answer is worth."""
 
     data: StudyData
-    facts: Facts
     district: District
     spec: Spec
     answer: AnswerT
@@ -71,6 +70,13 @@ class Study(Generic[AnswerT]):
                 "years": self.years,
             },
         }
+
+
+def read_ahead() -> None:
+    """Read, parse and screen what every question of the workspace needs: kernels forked from this process have it."""
+    data = load_study()
+    load_plan()
+    flagged_years(data)
 
 
 def params_of(spec: Spec) -> dict[str, Any]:
@@ -167,7 +173,6 @@ def _study(
     params = params_of(answer.spec)
     return Study(
         data,
-        facts,
         district,
         answer.spec,
         answer,

@@ -18,7 +18,7 @@ from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
-from leapstudy.study.student_ledger import why_refused
+from leapstudy.study.student_publish import why_refused
 
 FOLDER = "student_checks"
 MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended")

@@ -11,17 +11,14 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.coefficients import joint_test
+from leapstudy.did.eventstudy import joint_test
 from leapstudy.did.staggered.att_gt import att_gt, before_after
-from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
-from leapstudy.did.staggered.card import Card, Context, Effects
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import before_after_effects, cs_effects
+from leapstudy.did.staggered.att_gt_record import AttGt, Choices, Refusal
+from leapstudy.did.staggered.effects import Card, Context, Effects, before_after_effects, cs_effects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.study.student_months import without_few, without_residue
 from leapstudy.study.student_paths import MONTHS_TESTED, headline_row, month_rows, path_frame
-from leapstudy.study.student_publish import nearest
+from leapstudy.study.student_publish import nearest, without_few, without_residue
 from leapstudy.study.student_results import (
     DESIGN_LABELS,
     HEADLINE_ONLY,

@@ -19,9 +19,8 @@ from leapstudy.did.at_risk import (
     share_terms,
     strata_of,
 )
-from leapstudy.did.staggered.card import Context
-from leapstudy.students.disclosure import MIN_GROUP
-from leapstudy.students.groups import GRADE_BANDS, VISIT_COUNTS
+from leapstudy.did.staggered.effects import Context
+from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
 from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.lottery import lottery_of
@@ -43,7 +42,13 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import ATTENDANCE, planned_margins, primary_outcome, require_one_question
+from leapstudy.study.rollout.written_plan import (
+    ATTENDANCE,
+    plan_card,
+    planned_margins,
+    primary_outcome,
+    require_one_question,
+)
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -57,10 +62,9 @@ from leapstudy.study.student_designs import (
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
-from leapstudy.study.student_months import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_outcomes import control_effect, outcome_effects, outcome_estimates, primary_answer
-from leapstudy.study.student_paths import headline_bounds, headline_row
-from leapstudy.study.student_raw import raw_paths, rebound
+from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
+from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
@@ -100,6 +104,7 @@ class Measured:
     planned: str = ATTENDANCE
     primary_control: AdjustedEffect | None = None
     margins: tuple[float, float] | None = None
+    plan: tuple[tuple[str, str], ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -144,6 +149,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         planned,
         None if drawn else control_effect(data, rules, settings, planned),
         planned_margins(),
+        plan_card(data.size.last_month),
     )
 
 
@@ -267,11 +273,9 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     table = measured.checks if code == ALL and visited[RECOMMENDED].effects is not None else None
     if table is not None:
         rows = (*rows, *check_rows(table, rows[0]))
-    others = measured.outcomes if table is not None else None
-    primary = None
-    if others is not None and lottery is None:
-        primary = primary_answer(others, measured.primary_control, rows[0])
+    others, primary = measured.outcomes if table is not None else None, None
     if others is not None:
+        primary = primary_answer(others, measured.primary_control, rows[0]) if lottery is None else None
         rows = (*rows, *outcome_estimates(others, rows[0]))
     return StudentAnswer(
         code=code,
@@ -292,6 +296,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         planned=measured.planned,
         primary=primary,
         margin_pp=_margin(measured, lottery is not None, primary is not None),
+        plan=measured.plan,
     )
 
 

@@ -1,7 +1,7 @@
 """The answers of all districts, made once from the student files and kept in `data/derived/`; no row is kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,19 @@ from leapstudy.data import District, load_facts, load_study
 from leapstudy.data.names import short
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
-from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, rounded
-from leapstudy.students.groups import DIMENSIONS, VISITED
+from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, MIN_GROUP, VISITED, rounded
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.written_plan import planned_margins, primary_outcome
+from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
 from leapstudy.study.student_check import places_of, require_usable, set_aside
-from leapstudy.study.student_ledger import remember
-from leapstudy.study.student_publish import published
+from leapstudy.study.student_publish import published, remember
 
 if TYPE_CHECKING:
     from leapstudy.students.handle import StudentData
 
 FOLDER = "student_answers"
-SHORTEST_TOLD = 9
-"""Letters of a student's own number from which on it is looked for on pages."""
 KEPT = 3
 """Answers of earlier files or parameters that are kept beside the newest."""
 
@@ -52,7 +48,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     """
     chosen = settings or load_settings()
     hashes = input_hashes(chosen)
-    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), planned_margins()]
+    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan()]
     key = sha256_bytes(json.dumps([hashes, planned, _sources_hash()], sort_keys=True).encode())[:16]
     folder = paths.derived() / FOLDER
     file = folder / f"{key}.json"
@@ -109,13 +105,10 @@ def open_own(settings: StudentSettings) -> "StudentData":
     )
 
 
-def told_numbers(settings: StudentSettings) -> frozenset[str]:
-    """Return the students' own numbers in the files that no page can hold by chance, for the last look at the pages.
-
-    Shorter than `SHORTEST_TOLD`, or without a digit, a number may be any word or count.
-    """
+def told_numbers(settings: StudentSettings) -> Iterator[str]:
+    """Yield the students' own numbers in the files, for the last look at the pages; never all of them at once."""
     if settings.simulated:
-        return frozenset()
+        return
     from leapstudy.students.engine import connect
     from leapstudy.students.guard import holds_pseudonym
     from leapstudy.students.pseudonyms import listed_ids
@@ -124,13 +117,9 @@ def told_numbers(settings: StudentSettings) -> frozenset[str]:
     files, how = input_files(settings), settings.reading
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster")).table
-    tables = panel, read_visits(con, files["visits"], how).table
-    numbers = (number for table in tables for ids in listed_ids(table) for number in ids)
-    return frozenset(
-        number
-        for number in numbers
-        if len(number) >= SHORTEST_TOLD and any(map(str.isdigit, number)) and not holds_pseudonym(number)
-    )
+    for table in (panel, read_visits(con, files["visits"], how).table):
+        for ids in listed_ids(table):
+            yield from (number for number in ids if not holds_pseudonym(number))
 
 
 def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:

@@ -15,12 +15,13 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
 from leapstudy.core.phrases import number, points
+from leapstudy.data.state import load_state
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
-from leapstudy.evidence.attrition import Attrition, attrition
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
+from leapstudy.evidence.wwc import Attrition, attrition
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.lottery_outcomes import LotteryOutcomes
 from leapstudy.study.student_publish import nearest
@@ -281,7 +282,7 @@ def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, size
             n_students=sum(sizes.values()),
             n_groups=drawn.districts,
             n_treated_sites=drawn.districts,
-            rationale=True,
+            rationale=load_state().program.research,
             randomized=low,
             drawn=True,
         )

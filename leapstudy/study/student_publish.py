@@ -1,14 +1,29 @@
 """The one gate of the student track: whatever pages, tables and files show of students has passed `published`.
 
-Small groups are refused before they are averaged (`student_months`) or counted (`evidence.privacy`). What is left is
-rounded here: counts to five, effects and rates to a hundredth of a point. Differences between published figures then
-know a count only within several students, and no equation of published figures has a student's own change as its only
-solution.
+Small groups are refused before they are averaged (`months_with_enough` and those below it, since a month that is hidden
+only afterwards can be computed from the average) or counted (`evidence.privacy`). What is left is rounded here: counts
+to five, effects and rates to a hundredth of a point. Differences between published figures then know a count only
+within several students, and no equation of published figures has a student's own change as its only solution.
+
+Of two answers whose groups differ by one student, the difference of the published averages is that student's. So files
+that differ from those of an earlier answer by fewer than `MIN_GROUP` students of a group are refused, unless the
+analyst says that no earlier answer was published.
 """
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from leapstudy.core import paths
+from leapstudy.core.files import write_text_atomic
+from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.did.staggered.att_gt_record import AttGt
+from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.result import jsonable
 
 COUNTS = ("n_treated", "n_comparison", "students", "referred")
@@ -51,3 +66,141 @@ def _rounded(plain: Any, name: str) -> Any:
     if name in COUNTS:
         return nearest(plain)
     return round(plain, P_DIGITS if name in ("p_value", "p_holm") else DIGITS) if isinstance(plain, float) else plain
+
+
+LEDGER = "student_ledger.json"
+REMEMBERED = 24
+"""Answered files that are remembered; of each only sums over whole groups (`leapstudy.students.sketch`)."""
+Sketches = Iterable[Mapping[str, Any]]
+
+
+def students_apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> float:
+    """Return how many students two sketches of a group differ in, zero only for equal groups.
+
+    A student who was corrected is in neither group what it was in the other, and counts once.
+    """
+    only_one = float(np.mean((np.array(new["sums"]) - np.array(old["sums"])) ** 2))
+    return max(abs(new["students"] - old["students"]), only_one / 2)
+
+
+def groups_too_close(old: Sketches, new: Sketches) -> tuple[tuple[str, bool], ...]:
+    """Return place and side (visited or not) of the groups shown in both that differ by a few students only."""
+    before = {(item["place"], item["visited"]): item for item in old}
+    pairs = [(key, before[key], item) for item in new if (key := (item["place"], item["visited"])) in before]
+    return tuple(
+        key
+        for key, one, other in pairs
+        if min(one["students"], other["students"]) >= MIN_GROUP and 0 < students_apart(one, other) < MIN_GROUP
+    )
+
+
+def earlier() -> list[Sketches]:
+    """Return the sketches of the files that were answered before, the newest last."""
+    file = paths.derived() / LEDGER
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+
+
+def remember(sketches: Sketches) -> None:
+    """Write down that the groups were answered; whoever calls holds the lock of the answers."""
+    told = list(sketches)
+    kept = [item for item in earlier() if item != told]
+    write_text_atomic(paths.derived() / LEDGER, json.dumps([*kept, told][-REMEMBERED:]))
+
+
+def why_refused(sketches: Sketches, names: Mapping[str, str]) -> str:
+    """Return in words why these files must not be answered beside earlier ones; empty where they may."""
+    told = list(sketches)
+    close = {key for old in earlier() for key in groups_too_close(old, told)}
+    if not close:
+        return ""
+    groups = [
+        f"{'visited' if visited else 'other'} students of "
+        f"{'all districts' if place == ALL else names.get(place, place)}"
+        for place, visited in sorted(close, key=lambda key: (key[0] != ALL, key))
+    ]
+    return (
+        f"These files differ from files that were answered before by fewer than {MIN_GROUP} of the {groups[0]}"
+        + (f" (and in {len(groups) - 1} further groups)" if len(groups) > 1 else "")
+        + ". Both answers side by side would tell how those few students did. Answer again once at least "
+        f"{MIN_GROUP} students of a group are new or corrected; or, if no earlier answer was shown to anybody, "
+        "set `earlier_answers: unpublished` in params/students.yml."
+    )
+
+
+def months_with_enough(strata: pd.DataFrame, fewest: int) -> pd.DataFrame:
+    """Say for each district and event time whether it may be shown, and whether it may stand in the sum of districts.
+
+    Parameters
+    ----------
+    strata
+        Rows of `leapstudy.did.at_risk.strata_of` of one part of the visited students, all districts.
+    fewest
+        Fewest comparison students in a stratum.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by district_code and event: own, together (booleans). `own` needs `MIN_GROUP` visited and comparison
+        students. Districts that may not be shown are left out of the sum as well where they have fewer than `MIN_GROUP`
+        visited students together: all districts less those shown would give them away.
+    """
+    used = strata[strata["n_c"] >= fewest].assign(event=lambda rows: rows["t"] - rows["g"])
+    by_cohort = used.groupby(["district_code", "event", "g"])[["n_t", "n_c"]].sum()
+    place = ["district_code", "event"]
+    # a comparison student stands in many risk sets, but only once in each
+    counts = by_cohort.groupby(place).agg({"n_t": "sum", "n_c": "max"})
+    own = (counts["n_t"] >= MIN_GROUP) & (counts["n_c"] >= MIN_GROUP)
+    hidden = counts["n_t"].where(~own, 0)
+    enough = hidden.groupby("event").transform("sum") >= MIN_GROUP
+    return pd.DataFrame({"own": own, "together": own | enough})
+
+
+def strata_to_show(strata: pd.DataFrame, months: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the strata of the months for which `column` of `months_with_enough` is true; refused strata stay."""
+    place = pd.MultiIndex.from_arrays([strata["district_code"], strata["t"] - strata["g"]])
+    return strata[months[column].reindex(place).fillna(True).to_numpy(bool)]
+
+
+def without_few(att: AttGt) -> AttGt:
+    """Return the estimates of the event times with enough visited, and, where there are any, comparison students."""
+    since = _since(att)
+    return att.only(np.isin(since, [event for event in np.unique(since) if _enough(att, since == event)]))
+
+
+def _since(att: AttGt) -> np.ndarray:
+    return (att.period - att.cohort).astype(int)
+
+
+def _enough(att: AttGt, rows: np.ndarray) -> bool:
+    compared = att.n_comparison[rows].max()
+    return bool(att.n_treated[rows].sum() >= MIN_GROUP and (compared == 0 or compared >= MIN_GROUP))
+
+
+def without_residue(att: AttGt, parts: Sequence[AttGt]) -> AttGt:
+    """Return the estimates of all districts without the event times that give a few students of one of them away.
+
+    Parameters
+    ----------
+    att
+        Of all districts together.
+    parts
+        Of each of them. At an event time those that may not be shown are what all have more than those shown; where
+        they have fewer than `MIN_GROUP` visited students together, it is left out for all.
+    """
+    hidden: Counter[int] = Counter()
+    for part in parts:
+        since = _since(part)
+        for event in np.unique(since):
+            if not _enough(part, since == event):
+                hidden[int(event)] += int(part.n_treated[since == event].sum())
+    return att.only(~np.isin(_since(att), [event for event, few in hidden.items() if 0 < few < MIN_GROUP]))
+
+
+def without_small_districts(moments: Moments) -> Moments:
+    """Return the moments of all districts without those with too few visited students to be told apart together."""
+    visited = moments.students * (moments.cohort < NEVER)
+    sizes = {code: visited[moments.district == code].sum() for code in np.unique(moments.district)}
+    small = [code for code, size in sizes.items() if 0 < size < MIN_GROUP]
+    if not small or sum(sizes[code] for code in small) >= MIN_GROUP:
+        return moments
+    return moments.where(~np.isin(moments.district, small))

@@ -184,6 +184,8 @@ class StudentAnswer:
         Of all districts together only, where that is not attendance and nobody drew lots.
     margin_pp : float or None
         Smallest size of the effect that leads that would matter by the frozen plan, points; None where no plan says so.
+    plan : tuple of (str, str)
+        The frozen plan, line by line; empty where none was frozen.
     """
 
     code: str
@@ -204,6 +206,7 @@ class StudentAnswer:
     planned: str = "attendance"
     primary: PrimaryAnswer | None = None
     margin_pp: float | None = None
+    plan: tuple[tuple[str, str], ...] = ()
 
     @property
     def leading(self) -> Estimate | None:

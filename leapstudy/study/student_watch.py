@@ -6,8 +6,8 @@ from datetime import date
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
 from leapstudy.students.lottery import lottery_of
-from leapstudy.students.progress import progress
 from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.students.visits import progress
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.written_plan import kept_plan
 from leapstudy.study.student_files import open_own

@@ -12,7 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.sensitivity.unobserved import Strength, strength
+from leapstudy.did.sensitivity.bounds import Strength, strength
 from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
@@ -348,6 +348,7 @@ def _answer(content: Mapping[str, Any]) -> StudentAnswer:
         "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
         "designs": tuple(_design(item) for item in content["designs"]),
         "estimates": tuple(Estimate(**row) for row in content["estimates"]),
+        "plan": tuple((label, text) for label, text in content["plan"]),
         "primary": None if primary is None else PrimaryAnswer(Estimate(**primary["main"]), _row(primary["control"])),
     }
     return StudentAnswer(**made_of)

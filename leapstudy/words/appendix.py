@@ -50,7 +50,8 @@ def again(source: Source) -> Answer:
         "Python": made.get("python"),
     }
     more = (made.get("packages"), made.get("data_hashes"), source.result.get("params"))
-    rows = [*facts.items(), *(item for part in more for item in (part or {}).items())]
+    frozen = [(f"frozen plan, {label}", text) for label, text in source.at("answer", "plan") or ()]
+    rows = [*facts.items(), *(item for part in more for item in (part or {}).items()), *frozen]
     shown = pd.DataFrame(
         [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
     )
@@ -59,6 +60,8 @@ def again(source: Source) -> Answer:
 
 def _planned(source: Source) -> str:
     check, rows = source.at("plan"), source.frame("standings")
+    if source.at("answer", "plan"):
+        return source.say("planned_by_lot" if source.at("answer", "lottery") else "planned_without_lot")
     if not check or rows is None:
         return ""
     told = "; ".join(source.say("deviation", item=item) for item in check["deviations"])

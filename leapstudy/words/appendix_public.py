@@ -17,9 +17,10 @@ from leapstudy.data.names import (
     year_label,
 )
 from leapstudy.did.contrasts import event_time
+from leapstudy.did.nested import LOTTERY
 from leapstudy.evidence.power import PART_ASSUMPTION
 from leapstudy.words.appendix_source import CI, ENDS, Answer, Source, ends, headed
-from leapstudy.words.bounds import bound_words
+from leapstudy.words.findings_sensitivity import bound_words
 from leapstudy.words.reading import at, evidence_at
 
 BANDS = {"low_sup_pp": "Low, all years", "high_sup_pp": "High, all years"}
@@ -60,7 +61,10 @@ def unit(source: Source) -> str:
     slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
     told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
     nested = at(source.result, "params", "nested") or "none"
-    return told if nested == "none" else told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum")
+    if nested == "none":
+        return told
+    alone = source.say("independent")
+    return told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum", independent=alone)
 
 
 def trends(source: Source) -> str:
@@ -152,7 +156,7 @@ def inference(source: Source) -> Answer:
     text = source.say(
         {
             "permutation": "inference_single",
-            "lottery_redraws": "inference_lottery",
+            LOTTERY: "inference_lottery",
             "cluster_permutation": "inference_cluster",
             "stratum_permutation": "inference_stratum",
         }.get(r.p_method, "inference_single" if r.single else "inference")
@@ -184,6 +188,8 @@ def others(source: Source) -> Answer:
     if n < 2:
         return source.absent("second estimator")
     text = source.say("others", n=n, low=values.min(), high=values.max())
+    fewer = same["district"].str.startswith("without ")
+    same = same.assign(estimator=same["estimator"].mask(fewer, same["estimator"] + ", " + same["district"]))
     return text, headed(same, {"estimator": "Estimator", **ESTIMATORS}, "Estimators side by side")
 
 
@@ -215,7 +221,7 @@ def placebos(source: Source) -> Answer:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
         beside = source.say("placebos_beside", n=len(earlier) - 1) if len(earlier) > 1 else ""
         told.append(capital(source.say("placebos_away", beside=beside, away=away, n=len(earlier))))
-    told.append(source.say("placebos_in_space"))
+    told.append(source.say("placebos_lots" if source.reading.p_method == LOTTERY else "placebos_in_space"))
     if rows is None:
         return " ".join(told)
     told.append(source.say("placebos", low=rows["estimate_pp"].min(), high=rows["estimate_pp"].max()))

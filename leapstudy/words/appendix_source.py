@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from leapstudy.core.phrases import probability_cell
 from leapstudy.core.table import Table
 from leapstudy.words.reading import Reading, at
 from leapstudy.words.sentences import catalog_file, sentence
@@ -50,5 +51,7 @@ def ends(row: Mapping[str, Any], low: str = "low_pp", high: str = "high_pp") -> 
 
 
 def headed(rows: pd.DataFrame, heads: Mapping[str, str], caption: str, digits: int = 2) -> Table:
-    """Return the columns that `heads` names, under their headings."""
-    return Table(rows[list(heads)].rename(columns=heads), caption, digits)
+    """Return the columns that `heads` names, under their headings; p-values are written out, since 0.00 is none."""
+    of_p = [name for name, head in heads.items() if head.startswith("p") or head.endswith(" p")]
+    told = {name: [probability_cell(p) for p in rows[name]] for name in of_p}
+    return Table(rows[list(heads)].assign(**told).rename(columns=heads), caption, digits)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import probability
+from leapstudy.core.phrases import probability_cell
 from leapstudy.core.table import Table
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.study.student_results import DESIGN_LABELS, RECOMMENDED
 from leapstudy.words.appendix_source import ENDS, Answer, Source, ends, headed
-from leapstudy.words.bounds import breakdown_words
+from leapstudy.words.findings_sensitivity import breakdown_words
 
 BANDS = {"low_sup_pp": "Low, all months", "high_sup_pp": "High, all months"}
 NO_DESIGN = "recommended design"
@@ -142,7 +142,7 @@ def _designs(rows: list[tuple[Any, ...]], caption: str) -> Table:
 
 def _row(item: dict[str, Any], row: dict[str, Any]) -> tuple[Any, ...]:
     label = {str(name): text for name, text in DESIGN_LABELS.items()}[item["name"]]
-    p = "–" if row["p_value"] is None else probability(row["p_value"]).removeprefix("p ").removeprefix("= ")
+    p = probability_cell(row["p_value"])
     return label, row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], p, row["comparison"]
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import number
-from leapstudy.core.table import Table
+from leapstudy.core.table import Table, records
 from leapstudy.data import Facts
 from leapstudy.data.names import program_name, study_names
 from leapstudy.data.state import Claims

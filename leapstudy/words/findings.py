@@ -7,13 +7,13 @@ import math
 import textwrap
 
 from leapstudy.core.estimate import SCHOOL_DAYS
-from leapstudy.core.frames import extremes, records
 from leapstudy.core.phrases import (
     interval_words,
     missing,
     number,
     probability,
 )
+from leapstudy.core.table import extremes, records
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     counted_units,

@@ -18,7 +18,7 @@ from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
-from leapstudy.words.bounds import breakdown_words
+from leapstudy.words.findings_sensitivity import breakdown_words
 from leapstudy.words.sentences import LINE, Catalog, Ends, Finding
 
 SIMULATED = "SIMULATED"
@@ -112,6 +112,12 @@ def checks(study: StudentStudy) -> str:
     return CATALOG.say("checks", main=main, told="; ".join(told) or CATALOG.say("checks_not_made"))
 
 
+FEW_FOR_CHRONIC = 100
+"""Visited students up to whom chronic absence leans toward zero: the table of docs/method.md, few students who stay
+unvisited to the end of a school year stand for many.
+"""
+
+
 def outcomes(study: StudentStudy) -> str:
     """Say which further outcomes moved, once their number is counted."""
     table = study.answer.outcomes
@@ -121,11 +127,20 @@ def outcomes(study: StudentStudy) -> str:
     others = table[(table["reason"] == "") & ~table["primary"]]
     told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
     first = [CATALOG.say("outcomes_primary", outcome=_outcome(row)) for row in primary.itertuples()]
-    return CATALOG.say(
-        "outcomes",
-        first=first[0] if first else CATALOG.say("outcomes_attendance"),
-        n=len(others),
-        moved=CATALOG.say("outcomes_moved", told="; ".join(told)) if told else CATALOG.say("outcomes_not_moved"),
+    chronic = table[(table["outcome"] == "chronic_absence") & table["n_treated"].between(1, FEW_FOR_CHRONIC)]
+    few = [CATALOG.say("outcomes_few", n=n) for n in chronic["n_treated"]]
+    return "".join(
+        [
+            CATALOG.say(
+                "outcomes",
+                first=first[0] if first else CATALOG.say("outcomes_attendance"),
+                n=len(others),
+                moved=CATALOG.say("outcomes_moved", told="; ".join(told))
+                if told
+                else CATALOG.say("outcomes_not_moved"),
+            ),
+            *few,
+        ]
     )
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.frames import records
 from leapstudy.core.phrases import agree, between, counted, number, points
+from leapstudy.core.table import records
 from leapstudy.data.names import comparison_short, contrast_words, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
 from leapstudy.words.sentences import Finding
@@ -35,11 +35,12 @@ def ladder_rows(answer: Answer) -> pd.DataFrame:
     """
     main, ends = answer.main, ("estimate_pp", "ci_low_pp", "ci_high_pp", "p_value")
     rows: list[tuple[object, ...]] = [(MAIN, "Main estimate", *(getattr(main, name) for name in ends))]
-    for row in records(contrast_rows(answer)):
+    contrasts = records(contrast_rows(answer))
+    for row in contrasts:
         name = f"{comparison_short(row['comparison'])} ({row['n_comparison']})"
         if row["comparison"] != main.comparison and (row["pre"], row["post"]) == (main.pre, main.post):
             rows.append((GROUPS, name, *(row[end] for end in ends)))
-    for row in records(contrast_rows(answer)):
+    for row in contrasts:
         if row["comparison"] == main.comparison and (row["pre"], row["post"]) != (main.pre, main.post):
             words = contrast_words(row["pre"], row["post"]).removeprefix("placebo: ")
             rows.append((BEFORE if row["role"] == "placebo" else YEARS, words, *(row[end] for end in ends)))
@@ -75,9 +76,12 @@ def excludes_zero(rows: pd.DataFrame) -> pd.Series:
     return (rows["low_pp"] > 0) | (rows["high_pp"] < 0)
 
 
-def ladder(answer: Answer) -> Finding:
-    """Say whether changing one choice at a time changes what the interval says of zero."""
-    rows, main = ladder_rows(answer), answer.main
+def ladder(answer: Answer, rows: pd.DataFrame | None = None) -> Finding:
+    """Say whether changing one choice at a time changes what the interval says of zero.
+
+    `rows` are the answer's own, of `ladder_rows`, where they are there already.
+    """
+    rows, main = ladder_rows(answer) if rows is None else rows, answer.main
     others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
     clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
     flips = len(others) - changed if clear else changed

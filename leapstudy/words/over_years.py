@@ -5,11 +5,12 @@ headline.
 import math
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, capital, interval_words, number, points, probability
-from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names, unit_noun, unit_nouns
+from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
 from leapstudy.evidence.verdict import can_reject, rejects
 from leapstudy.study.over_years import OverYears
-from leapstudy.words.sentences import Finding
+from leapstudy.words.sentences import Catalog, Finding
+
+CATALOG = Catalog("over_years")
 
 
 def side_words(answer: OverYears) -> str:
@@ -28,24 +29,38 @@ def comparison_side(answer: OverYears) -> str:
 
 def over_years(answer: OverYears) -> Finding:
     """Say how the difference since the last year before the program moved, on both scales, since they can disagree."""
-    in_points, in_odds = (study.table[study.table["event_time"] >= 0] for study in (answer.points, answer.odds))
     levels = answer.levels[answer.levels["group"] == "treated"].set_index("year")["percent"]
     moved = "rose" if levels[answer.after[-1]] >= levels[answer.before[-1]] else "fell"
-    told = [_more(table["estimate_pp"].tolist(), moved) for table in (in_points, in_odds)]
-    how = f"{told[0]} in points and in odds" if told[0] == told[1] else f"{told[0]} in points, {told[1]} in odds"
+    tables = (study.table[study.table["event_time"] >= 0] for study in (answer.points, answer.odds))
+    in_points, in_odds = (_more(table["estimate_pp"].tolist(), moved) for table in tables)
+    if in_points == in_odds:
+        how = CATALOG.say("alike", points=in_points)
+    else:
+        how = CATALOG.say("unlike", points=in_points, odds=in_odds)
     clear = [any(map(_excludes_zero, published(answer, name).values())) for name in ("did", "did_logodds")]
-    tail = {
-        (False, False): "no later year is distinguishable from zero",
-        (True, True): "some later years exclude zero on both scales",
-        (True, False): "some later years exclude zero in points, none in odds",
-        (False, True): "some later years exclude zero in odds, none in points",
-    }[clear[0], clear[1]]
-    title = (
-        f"{outcome_words(answer.outcome).capitalize()} {moved} {how} in {side_words(answer)} than in the "
-        f"comparison; {tail}"
-    )
+    tail = ("neither", "odds", "points", "both")[2 * clear[0] + clear[1]]
     last = published(answer)[answer.after[-1]]
-    return Finding(title, _detail(answer), last.estimate_pp, last.ci_low_pp, last.ci_high_pp)
+    return CATALOG.finding(
+        "finding",
+        last.estimate_pp,
+        _ends(last),
+        moved=moved,
+        how=how,
+        tail=CATALOG.by("tails", tail),
+        years=". ".join(_year(answer, row) for row in published(answer).values()),
+        flagged=_without_flagged(answer),
+        **_sides(answer),
+    )
+
+
+def _sides(answer: OverYears) -> dict[str, str]:
+    return {
+        "what": outcome_words(answer.outcome),
+        "side": side_words(answer),
+        "beside": comparison_side(answer),
+        "base": answer.before[-1],
+        "later": answer.later,
+    }
 
 
 def published(answer: OverYears, estimator: str = "did") -> dict[str, Estimate]:
@@ -55,52 +70,43 @@ def published(answer: OverYears, estimator: str = "did") -> dict[str, Estimate]:
     return {row.post: row for row in own if row.pre == base and row.post in answer.after}
 
 
+def _ends(row: Estimate) -> tuple[float | None, float | None]:
+    return row.ci_low_pp, row.ci_high_pp
+
+
 def _excludes_zero(row: Estimate) -> bool:
     return (row.ci_low_pp or 0) > 0 or (row.ci_high_pp or 0) < 0
 
 
 def in_short(answer: OverYears) -> str:
     """Say in two sentences what the first and the last later year show since the last year before the program."""
-    base, ends = answer.before[-1], (answer.after[0], answer.after[-1])
-    rows = [row for year, row in published(answer).items() if year in ends]
-    told = " and ".join(
-        f"{points(row.estimate_pp)} ({interval_words(row.ci_low_pp, row.ci_high_pp)}) by {row.post}" for row in rows
-    )
+    rows = [row for year, row in published(answer).items() if year in (answer.after[0], answer.after[-1])]
+    changes = " and ".join(CATALOG.say("change", row=row, ends=_ends(row)) for row in rows)
     apart = any(map(_excludes_zero, rows))
-    verdict = "at least one interval excludes zero" if apart else "neither is statistically distinguishable from zero"
-    return (
-        f"{outcome_words(answer.outcome).capitalize()}, where more is worse, was added after the plan. From {base} it "
-        f"moved in {side_words(answer)}, beyond the change in {comparison_side(answer)}, by {told} percentage points; "
-        f"{verdict if len(rows) > 1 or apart else 'it is not statistically distinguishable from zero'}. {answer.later}"
-    )
+    verdict = CATALOG.say("apart" if apart else "neither_apart" if len(rows) > 1 else "not_apart")
+    return CATALOG.say("in_short", changes=changes, verdict=verdict, **_sides(answer))
 
 
 def _more(values: list[float], moved: str) -> str:
     """Return ``more``, ``less`` or ``as much`` by the sign of all later years; a fall of more is a lower value."""
     up = sum(value > 0 for value in values)
     if 0 < up < len(values):
-        return "more in some years and less in others"
+        return CATALOG.say("mixed")
     return "more" if (up > 0) == (moved == "rose") else "less"
 
 
-def _detail(answer: OverYears) -> str:
-    odds = answer.odds.table.set_index("year")
-    sentences = []
-    for year, row in published(answer).items():
-        its = odds.loc[year]
-        ratio = ", ".join(f"×{math.exp(its[name]):.2f}" for name in ("estimate_pp", "low_pp", "high_pp"))
-        first, low, high = ratio.split(", ")
-        sentences.append(
-            f"{year}: {points(row.estimate_pp)} points ({interval_words(row.ci_low_pp, row.ci_high_pp)}), odds {first} "
-            f"({low} to {high})"
-        )
-    told = f"Change since {answer.before[-1]} beyond {comparison_side(answer)}, more is worse. {'. '.join(sentences)}."
-    for row in answer.unflagged[answer.unflagged["scale"] == "points"].itertuples():
-        told += (
-            f" Without {flagged_names(answer, row.year)}, whose {row.year} figure is flagged, {row.year} is "
-            f"{points(row.estimate)} points."
-        )
-    return f"{told} {answer.later}"
+def _year(answer: OverYears, row: Estimate) -> str:
+    its = answer.odds.table.set_index("year").loc[row.post]
+    odds = [math.exp(its[name]) for name in ("estimate_pp", "low_pp", "high_pp")]
+    return CATALOG.say("year", row=row, ends=_ends(row), odds=odds)
+
+
+def _without_flagged(answer: OverYears) -> str:
+    rows = answer.unflagged[answer.unflagged["scale"] == "points"].itertuples()
+    return "".join(
+        CATALOG.say("without_flagged", names=flagged_names(answer, row.year), year=row.year, value=row.estimate)
+        for row in rows
+    )
 
 
 def flagged_names(answer: OverYears, year: str) -> str:
@@ -114,15 +120,9 @@ def flagged_headline(answer: OverYears) -> Finding | None:
     """Say what the planned main estimate is without treated districts whose figures are flagged; None without such."""
     if not answer.headline_without:
         return None
-    told = "; ".join(
-        f"{row.district} {points(row.estimate_pp)} points ({interval_words(row.ci_low_pp, row.ci_high_pp)})"
-        for row in answer.headline_without
-    )
-    return Finding(
-        "Some published figures look like recording faults, and the answer depends on them",
-        f"The main estimate is {told}. A flagged figure stays in the answer: a flag is a question to the "
-        f"{unit_noun()}, not a verdict.",
-    )
+    rows = answer.headline_without
+    told = "; ".join(CATALOG.say("headline_without", row=row, ends=(row.ci_low_pp, row.ci_high_pp)) for row in rows)
+    return CATALOG.finding("flagged_headline", told=told)
 
 
 def flagged_district(answer: OverYears) -> Finding | None:
@@ -130,16 +130,8 @@ def flagged_district(answer: OverYears) -> Finding | None:
     own = answer.flags[answer.flags["unit"] == answer.code]
     if own.empty:
         return None
-    told = "; ".join(
-        f"{outcome_words(row.outcome)} {row.year} is unusually {row.direction} ({row.pattern})"
-        for row in own.itertuples()
-    )
-    return Finding(
-        f"{answer.name}: published figures that look like recording faults",
-        f"{capital(told)}. The screen compares with the changes of other {unit_nouns()} and its own "
-        f"history; it does not know the reason. Without that year nothing can be estimated for this {unit_noun()} "
-        "alone.",
-    )
+    told = "; ".join(CATALOG.say("flag", row=row) for row in own.itertuples())
+    return CATALOG.finding("flagged_district", name=answer.name, told=told)
 
 
 def synthetic(answer: OverYears) -> Finding | None:
@@ -148,35 +140,27 @@ def synthetic(answer: OverYears) -> Finding | None:
         return None
     did, control = answer.synthetic.methods
     if did.estimate_pp is None or did.p_value is None:
-        return Finding(f"No weighted comparison of {answer.name} can be made", did.refusal)
-    ends = f"95% CI {between(did.low_pp, did.high_pp)}, " if did.low_pp is not None and did.high_pp is not None else ""
-    years = f"mean of the {len(answer.before)} years before to the mean of the {len(answer.after)} later ones"
-    told = (
-        f"Synthetic difference-in-differences, {years}: {points(did.estimate_pp)} points ({ends}placebo "
-        f"{probability(did.p_value)}, at least {number(did.p_floor or 0)}). Synthetic control: "
-    )
-    if control.estimate_pp is None:
-        told += f"refused. {control.refusal}"
-    else:
-        told += f"{points(control.estimate_pp)} points (placebo {probability(control.p_value)}). {control.note}"
-    clear = rejects(did.p_value)
-    told += " One such test in 20 excludes zero by chance." if clear else ""
-    verdict = f"{'is' if clear else 'is not'} statistically distinguishable from zero"
-    verdict = verdict if can_reject(did.p_floor) else "cannot be tested at 5%: too few of them can stand in its place"
-    return Finding(
-        f"Against comparison {unit_nouns()} weighted to move as {answer.name} did before, the change in "
-        f"{outcome_words(answer.outcome)} {verdict}",
-        told,
+        return CATALOG.finding("unweighted", name=answer.name, refusal=did.refusal)
+    bounded, clear = did.low_pp is not None and did.high_pp is not None, rejects(did.p_value)
+    return CATALOG.finding(
+        "weighted",
+        name=answer.name,
+        outcome=answer.outcome,
+        verdict=CATALOG.say(("clear" if clear else "unclear") if can_reject(did.p_floor) else "untestable"),
+        before=len(answer.before),
+        after=len(answer.after),
+        did=did,
+        interval=CATALOG.say("interval", ends=(did.low_pp, did.high_pp)) if bounded else "",
+        floor=did.p_floor or 0,
+        control=CATALOG.say("control_refused" if control.estimate_pp is None else "control", row=control),
+        chance=CATALOG.say("chance") if clear else "",
     )
 
 
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
     if answer is None:
-        if not any(outcome.long for outcome in study_names().state.outcomes.values()):
-            return "The study declares no outcome over many years."
-        return (
-            "The outcome over many years cannot be formed for this question: figures are lacking, or there is no peer."
-        )
+        declared = any(outcome.long for outcome in study_names().state.outcomes.values())
+        return CATALOG.say("unformed" if declared else "undeclared")
     findings = (over_years(answer), synthetic(answer), flagged_headline(answer), flagged_district(answer))
     return " ".join(str(finding) for finding in findings if finding is not None)

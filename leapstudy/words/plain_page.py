@@ -78,12 +78,13 @@ def catalog(lang: str) -> dict[str, str]:
     if lang not in LANGUAGES:
         raise bad_value("language", lang, LANGUAGES)
     state = study_names().state
-    return _catalog(lang, state.program.short, *state.unit.noun[lang])
+    program = state.program
+    return _catalog(lang, program.short, program.visits, program.deed(lang), *state.unit.noun[lang])
 
 
 @cache
-def _catalog(lang: str, program: str, unit: str, units: str) -> dict[str, str]:
-    words = {"{program}": program, "{unit}": unit, "{units}": units}
+def _catalog(lang: str, program: str, visits: str, done: str, unit: str, units: str) -> dict[str, str]:
+    words = {"{program}": program, "{visits}": visits, "{done}": done, "{unit}": unit, "{units}": units}
     sentences = dict(catalog_file(lang))
     for word, own in words.items():
         first = capital(own)

@@ -92,6 +92,8 @@ class Reading:
         What a draw of students adds; None where nobody drew lots.
     planned
         The outcome that the plan names as primary, where another one leads this page; empty where it leads.
+    period
+        First to last month of student files; empty for published figures, whose years are `pre` and `post`.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -129,6 +131,7 @@ class Reading:
     p_method: str = ""
     draw: Draw | None = None
     planned: str = ""
+    period: str = ""
 
     @property
     def p_value(self) -> float | None:
@@ -165,8 +168,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         If the result has no main estimate: no page could say anything.
     """
     blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
-    main = _main(result)
-    placebo = _placebo(result, main)
+    placebo = _placebo(result, main := _main(result))
     verdict = _verdict(blocks, main, placebo)
     implied = _implied(blocks)
     return Reading(
@@ -203,6 +205,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         p_method=str(main.get("p_method") or ""),
         draw=_draw(result),
         planned=_planned(blocks, str(main["outcome"])),
+        period=str(at(blocks, "period") or ""),
     )
 
 

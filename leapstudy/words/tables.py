@@ -10,7 +10,7 @@ from leapstudy.data.names import comparison_short, study_names, unit_nouns
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
-NOT_PUBLISHED = "No effect of this program on visited students that this outcome could be held against is published."
+NOT_PUBLISHED = "No published effect on the students it reached can be held against this outcome."
 
 
 def _none(caption: str, reason: str) -> Table:

@@ -18,7 +18,7 @@ from rich.console import Console
 from tiny_notebooks import tiny_runs
 
 from leapstudy.batch.batch import run_batch
-from leapstudy.batch.inputs import input_hashes
+from leapstudy.batch.job import input_hashes
 from leapstudy.batch.manifest import NAME, key_of, read_manifest, stale_reasons
 
 LONGEST_SECONDS = 2.5

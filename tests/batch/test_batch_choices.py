@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from leapstudy.batch.choices import command, save
-from leapstudy.batch.freshness import UNSEEN, banner, freshness_words, last_batch
+from leapstudy.batch.choices import UNSEEN, banner, command, freshness_words, last_batch, save
 from leapstudy.batch.params import parse_settings, resolve, typed_settings
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG

@@ -12,8 +12,7 @@ from rich.console import Console
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.cluster import ClusterPool, need_dask, pack, run_on_worker, unpack
 from leapstudy.batch.executors import Work
-from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.manifest import key_of, read_manifest
 from leapstudy.core.errors import BadInput

@@ -11,7 +11,7 @@ from own_files import STUDENT_KEY
 
 import leapstudy
 from leapstudy.batch import plan as plans
-from leapstudy.batch.inputs import input_hashes, signature
+from leapstudy.batch.job import input_hashes, signature
 from leapstudy.batch.last_batch import asked
 from leapstudy.batch.manifest import changed, key_of
 from leapstudy.core import sources

@@ -69,6 +69,15 @@ def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
     assert drawn[0] != drawn[1]
 
 
+def test_a_batch_screens_the_figures_once_before_it_forks():
+    """The screen is the same whichever district is asked: kernels find it, and so do not make it."""
+    offer()
+    code = "from leapstudy.study import over_years\nprint(len(over_years._SCREENS))"
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    NotebookClient(notebook, kernel_name=KERNEL).execute()
+    assert notebook.cells[0].outputs[0]["text"] == "2\n"
+
+
 @pytest.mark.parametrize("name", ["PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MPLBACKEND", "LC_ALL", "TZ"])
 def test_another_environment_at_import_starts_cold(name):
     source = template(("json",))

@@ -92,3 +92,12 @@ def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):
     shutil.rmtree(workspace / "notebooks")
     with pytest.raises(BadInput, match="has no folder notebooks.*copy"):
         _plan(study, workspace / "reports", [ALL_SLUG])
+
+
+def test_a_study_without_a_rollout_leaves_its_notebook_out_and_refuses_it_by_name(real_notebooks, study):
+    rollout, out = real_notebooks / "params" / "rollout.yml", real_notebooks / "reports"
+    assert rollout.is_file() == ("60-plan-a-rollout" in _plan(study, out))
+    rollout.unlink(missing_ok=True)
+    assert "60-plan-a-rollout" not in _plan(study, out)
+    with pytest.raises(BadInput, match="about a planned rollout"):
+        _plan(study, out, ["60_plan_a_rollout"])

@@ -10,8 +10,7 @@ from tiny_notebooks import tiny_runs
 from leapstudy.batch import remote
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.executors import LocalPool, SendingPool
-from leapstudy.batch.last_batch import reasons
-from leapstudy.batch.lock import locked
+from leapstudy.batch.last_batch import locked, reasons
 from leapstudy.batch.manifest import Manifest, output_hashes, write_manifest
 from leapstudy.batch.remote import Place
 from leapstudy.cli import main

@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
+from leapstudy.batch.engine import settle_streams, settled
 from leapstudy.batch.job import Run
-from leapstudy.batch.streams import settle_streams, settled
 
 QUIET = Console(quiet=True)
 

@@ -15,8 +15,7 @@ from leapstudy.batch.batch import run_batch
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.executors import LocalPool
 from leapstudy.batch.failures import CannotWrite
-from leapstudy.batch.inputs import input_hashes
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
 
 pytestmark = pytest.mark.slow

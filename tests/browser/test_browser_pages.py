@@ -104,6 +104,17 @@ def test_nothing_is_cut_when_narrow_or_enlarged(still):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_on_a_phone_no_line_lies_on_another_and_pictures_keep_their_size(opened, name):
+    page = opened(name)
+    page.set_viewport_size({"width": 375, "height": 800})
+    edges = "[...document.querySelectorAll('.place, h1')].map((item) => item.getBoundingClientRect())"
+    tops = page.evaluate(f"{edges}.map((box) => [box.top, box.bottom])")
+    assert all(above[1] <= below[0] + 1 for above, below in pairwise(tops))
+    widths = page.evaluate("[...document.querySelectorAll('.scroll > img')].map((item) => item.clientWidth)")
+    assert all(width >= 470 for width in widths) and (widths or name != "hartford/notebook.html")
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(opened, name):
     """What takes the focus is noted by the page; the skip link, which comes first, leads to the content."""
     page = opened(name)

@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from leapstudy.cli import main
+from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
@@ -151,6 +152,7 @@ SAID = {
     r"TODO: the program's full name": "INVENTED PROGRAM",
     r"TODO: what sentences[^\"]*": "the visits",
     r"TODO: what was done[^\"]*": "home visits",
+    r"TODO: what it did[^\"]*": "sent staff to homes",
     r"TODO: year and month[^\"]*": "2021-05",
     r"TODO: last school year[^\"]*": "2021-22",
     r"TODO: what an empty cell means": "not listed",
@@ -285,7 +287,7 @@ def _planted(study):
     with register.open("a", encoding="utf-8") as lines:
         lines.write("99990000,2023-24,,INVENTED\n00350000,2017,,INVENTED\n01370000,2024-25,,INVENTED\n")
         lines.write("00090000,2025-26,,INVENTED\n")
-    words = "{ long: few, short: few, plain: { en: few } }"
+    words = "{ long: few, short: few, plain: { en: few, es: pocos } }"
     few = f"  few: {{ where: {{ students: {{ at_least: 30000 }} }}, why: x, words: {words} }}\n"
     odd = few.replace("few:", "odd:").replace("students:", "size:")
     state = place.read_text(encoding="utf-8").replace("groups:\n", "groups:\n" + few + odd)
@@ -322,3 +324,45 @@ def test_a_step_that_needs_a_faulty_one_waits_for_it(tmp_path, monkeypatch, caps
     assert (
         "5 Groups: waits until" in told and "6 Contrasts: waits until" in told and "4 Who started when: 6 start" in told
     )
+
+
+def test_a_treated_unit_without_an_early_figure_is_named_by_check_before_any_run(tmp_path, monkeypatch, capsys):
+    own = paths.root()
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    shutil.copytree(own / "notebooks", study / "notebooks")
+    for name in ("students.yml", "simulation.yml"):
+        shutil.copy(own / "params" / name, study / "params" / name)
+    figures = study / "data/raw/dese_attendance/attendance.csv"
+    code = (study / "data/raw/program/units.csv").read_text(encoding="utf-8").splitlines()[1][:8]
+    text = re.sub(rf"{code},2017-18,.*", f"{code},2017-18,100,*,*", figures.read_text(encoding="utf-8"))
+    figures.write_text(text, encoding="utf-8")
+    _run(monkeypatch, capsys, "--study", study, "data", "pin", "dese_attendance/attendance.csv")
+    ended, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert ended == 2 and code in told and "`hidden: leave out` under `unit:` of state.yml" in told, told
+
+
+def test_a_study_is_found_from_inside_its_folder_and_said(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    monkeypatch.chdir(study / "data")
+    told = _run(monkeypatch, capsys, "check")[1]
+    assert "The study of the folder ma." in told and "411 districts" in told, told
+
+
+def test_next_year_under_a_new_name_is_read_once_one_says_which_column_it_is(figures, tmp_path, monkeypatch, capsys):
+    first, later = (tmp_path / name for name in ("first.csv", "later.csv"))
+    table = figures.rename(columns={"district_code": "Code", "year": "Year", "attendance_rate": "Attendance Rate"})
+    table, units = table[["Code", "Year", "Attendance Rate"]], table[["Code", "name"]].drop_duplicates()
+    table[table["Year"] != YEARS[2]].to_csv(first, index=False)
+    table[table["Year"] == YEARS[2]].rename(columns={"Attendance Rate": "ADA Pct"}).to_csv(later, index=False)
+    units.assign(Area=units["Code"]).to_csv(tmp_path / "list.csv", index=False)
+    study = tmp_path / "study"
+    code, told = _run(monkeypatch, capsys, "new", study, "--from", first, tmp_path / "list.csv")
+    assert code == 0, told
+    _fill(study)
+    line = ("--study", study, "data", "diff", later, "--add", "--accept")
+    code, told = _run(monkeypatch, capsys, *line)
+    assert code == 2 and "lacks the columns Attendance Rate" in told and "--column rate=COLUMN" in told, told
+    code, told = _run(monkeypatch, capsys, *line, "--column", "rate=ADA Pct")
+    assert code == 0 and f"{(table['Year'] == YEARS[2]).sum():,} added, 0 vanished" in told, told
+    kept = (study / "data/raw/figures/EDITIONS.md").read_text(encoding="utf-8")
+    assert "| attendance.csv |" in kept and "| districts.csv |" not in kept, "what is the same is not replaced"

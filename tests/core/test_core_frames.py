@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from leapstudy.core.frames import extremes, records
+from leapstudy.core.table import extremes, records
 
 FRAME = pd.DataFrame({"name": ["a", "b", "c", "d"], "value": [2.0, -1.0, 5.0, -1.0]}, index=[7, 7, 8, 9])
 

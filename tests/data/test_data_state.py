@@ -1,18 +1,23 @@
 """A study is data: every fault in `state.yml` and in the file of starts is named, and words come from there."""
 
+import copy
 import re
 import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import state as declared
+from leapstudy.data.districts import COLUMNS, read_register, starts_of
 from leapstudy.data.names import study_names
-from leapstudy.data.register import COLUMNS, read_register, starts_of
 from leapstudy.data.state import Calendar, State, load_state, read_state
+from leapstudy.data.steps import look_at, steps
 
 
 @pytest.fixture
@@ -45,6 +50,7 @@ def _parts(node, path=()):
         ("constant",),
         ("noun",),
         ("plain",),
+        ("done",),
         ("caveats",),
         ("preliminary",),
         ("listed",),
@@ -183,3 +189,38 @@ def test_every_legal_key_is_read_by_something():
     parts = [part for part in vars(declared).values() if isinstance(part, type) and issubclass(part, declared.Part)]
     keys = {(part.__name__, key) for part in parts for key in part.model_fields}
     assert {key for key in keys if not re.search(rf"\.{key[1]}\b", text)} == SAID
+
+
+ODD = (None, "", "(", -1, [["x"]], {}, {"x": 1}, float("nan"))
+
+
+def _places(content, at=()):
+    for key, value in content.items():
+        yield (*at, key)
+        if isinstance(value, dict):
+            yield from _places(value, (*at, key))
+
+
+@pytest.mark.slow
+def test_a_foreign_value_at_any_key_of_a_study_ends_in_words(tmp_path):
+    root = shutil.copytree(Path(__file__).parents[1] / "states" / "md", tmp_path / "md")
+    content = yaml.safe_load((root / "params" / "state.yml").read_text(encoding="utf-8"))
+    for place, at in enumerate(_places(content)):
+        changed = copy.deepcopy(content)
+        part = changed
+        for key in at[:-1]:
+            part = part[key]
+        part[at[-1]] = ODD[place % len(ODD)]
+        (root / "params" / "state.yml").write_text(yaml.safe_dump(changed), encoding="utf-8")
+        with suppress(BadInput):
+            for step in steps(look_at(root / "data" / "raw", root / "params")):
+                assert all(step.faults), at
+
+
+@pytest.mark.parametrize(("part", "words"), [("unit", "noun"), ("groups", "plain")])
+def test_words_that_a_page_in_spanish_would_lack_are_refused(part, words):
+    content = yaml.safe_load((Path(__file__).parents[1] / "states/md/params/state.yml").read_text(encoding="utf-8"))
+    of = content["unit"]["noun"] if words == "noun" else content["groups"]["others"]["words"]["plain"]
+    del of["es"]
+    with pytest.raises(ValidationError, match="missing in es"):
+        State.model_validate(content)

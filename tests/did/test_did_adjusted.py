@@ -88,6 +88,14 @@ def test_it_is_what_normal_equations_and_the_influence_give_step_by_step():
     assert influence < ours.se < 1.015 * influence, "a jackknife of rows is hardly larger than the influence's error"
 
 
+def test_one_student_whose_visit_is_beyond_doubt_is_no_failure():
+    """Its fitted chance is 1 in every digit that a number has."""
+    change, visited, x, school = _rows()
+    x[np.flatnonzero(visited)[0], 0] = 90.0
+    ours, (estimate, _) = _unweighted(change, visited, x, school), _reference(change, visited, x, np.ones(600))
+    assert ours.estimate == pytest.approx(estimate, abs=1e-6) and 0 < ours.se < 5
+
+
 def test_few_copies_of_the_rows_are_made():
     """Beside the rows that are given there are those scaled, two that statsmodels makes, and numbers by row."""
     change, visited, x, school = _rows(20_000, 3)

@@ -83,7 +83,7 @@ def _share(panel, moments, deal):
     """Return the share of all 720 deals that are at least as far out, each estimated anew."""
     from leapstudy.did.staggered.aggregate import averages
     from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.choices import Choices
+    from leapstudy.did.staggered.att_gt_record import Choices
 
     att = att_gt(moments, Choices())
     slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]

@@ -16,7 +16,7 @@ from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.inference.compare import estimate_rows, headline, infer, methods_table
-from leapstudy.did.inference.noise import noise_before, size_variance, spread_before
+from leapstudy.did.inference.record import noise_before, size_variance, spread_before
 from leapstudy.did.permutation import conley_taber, exact
 
 ROOT = Path(__file__).parents[2]

@@ -24,6 +24,8 @@ from leapstudy.did.long_outcome import (
     synthetic_of,
 )
 from leapstudy.did.sample import Spec
+from leapstudy.evidence.broken_series import screen
+from leapstudy.study import over_years
 from leapstudy.study.over_years import flagged_years
 
 OUTCOME = "chronic_absence"
@@ -108,6 +110,20 @@ def test_a_unit_effect_moves_nothing_and_an_added_effect_is_found(study, series)
     missing = series.rates.drop(index=question.treated[0])
     with pytest.raises(BadInput, match=question.treated[0]):
         sample_of(question, missing, contrast, "points")
+
+
+def test_equal_figures_are_screened_once_and_changed_ones_anew(study, monkeypatch):
+    calls = []
+    monkeypatch.setattr(over_years, "_SCREENS", {})
+    monkeypatch.setattr(over_years, "screen", lambda *frames, **named: calls.append(1) or screen(*frames, **named))
+    first = flagged_years(study)
+    again = flagged_years(replace(study, attendance=study.attendance.copy()))
+    assert len(calls) == 2 and first.equals(again)
+    again["z_in"] = 0.0
+    assert flagged_years(study).equals(first) and len(calls) == 2
+    moved = study.attendance.assign(rate=study.attendance["rate"].where(study.attendance.index > 0, 0.5))
+    flagged_years(replace(study, attendance=moved))
+    assert len(calls) > 2
 
 
 def test_the_answer_carries_what_it_is_without_flagged_years(whole):

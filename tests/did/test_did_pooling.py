@@ -11,15 +11,8 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.data import load_facts, treated_districts
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.pooling.pool import (
-    caterpillar_table,
-    estimate_rows,
-    pool_districts,
-    romano_wolf,
-    shuffled_effects,
-)
-from leapstudy.did.pooling.prior import FLAT, Prior, published_prior
-from leapstudy.did.pooling.shrinkage import given_tau, mixture_quantile, shrink
+from leapstudy.did.pool import caterpillar_table, estimate_rows, pool_districts, romano_wolf, shuffled_effects
+from leapstudy.did.shrinkage import FLAT, Prior, given_tau, mixture_quantile, published_prior, shrink
 
 ROOT = Path(__file__).parents[2]
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])

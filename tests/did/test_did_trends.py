@@ -7,9 +7,8 @@ import statsmodels.formula.api as smf
 from scipy import stats
 
 from leapstudy.data.state import school_year
-from leapstudy.did.coefficients import joint_test
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.eventstudy import event_study
+from leapstudy.did.eventstudy import event_study, joint_test
 from leapstudy.did.rebound import rebound
 
 ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.sensitivity.unobserved import strength
+from leapstudy.did.sensitivity.bounds import strength
 
 
 def explained(estimate, se, df, picked, outcome):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.lottery.assignment import WAITING, draw, n_assignments, redraws
+from leapstudy.did.lottery.assignment import WAITING, draw, n_assignments, redraws, shared_places
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.did.lottery.visited import anderson_rubin, complier_effect
@@ -247,3 +247,14 @@ def test_without_leavers_the_bounds_are_the_difference_of_means():
     assert bounds.lower == bounds.upper == pytest.approx(1.25) and bounds.trimmed == 0
     with pytest.raises(BadInput, match="two measured"):
         lee_bounds(np.where(offered, np.nan, y), offered, seed=1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_places_shared_many_at_once_are_those_shared_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    sizes = dict(enumerate(rng.integers(1, int(rng.choice([9, 400])), rng.integers(1, 12)).tolist()))
+    for places in rng.integers(0, sum(sizes.values()) + 1, 10).tolist():
+        one_by_one = dict.fromkeys(sizes, 0)
+        for _ in range(places):
+            one_by_one[max(sizes, key=lambda name: sizes[name] / (2 * one_by_one[name] + 1))] += 1
+        assert shared_places(sizes, places) == one_by_one

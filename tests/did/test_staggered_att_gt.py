@@ -10,9 +10,8 @@ from moments_twin import moments_of, random_rows
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import NO_BASE, NO_COMPARISON, att_gt
-from leapstudy.did.staggered.choices import Choices, cells_of
-from leapstudy.students.moments.influence import covariance
-from leapstudy.students.moments.record import NEVER, Moments
+from leapstudy.did.staggered.att_gt_record import Choices, cells_of
+from leapstudy.students.moments.record import NEVER, Moments, covariance
 
 
 def _panel(paths: dict[str, tuple[float, list[float]]], **extra: list) -> pd.DataFrame:

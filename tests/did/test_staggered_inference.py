@@ -13,15 +13,13 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import to_frame
-from leapstudy.did.coefficients import bands, joint_test
+from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.honest import honest_path
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.card import Context, estimate_rows
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import cs_effects
-from leapstudy.students.moments.influence import clustered
-from leapstudy.students.moments.record import NEVER
+from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.effects import Context, cs_effects, estimate_rows
+from leapstudy.students.moments.record import NEVER, clustered
 from leapstudy.study.student_designs import pre_trend
 
 UNIVERSAL = Choices(base="universal")
@@ -148,9 +146,9 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
-from leapstudy.did.coefficients import bands, joint_test
+from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.choices import Choices
+from leapstudy.did.staggered.att_gt_record import Choices
 from leapstudy.did.staggered.effects import cs_effects
 moments = moments_of(random_rows(58, students=60, gaps=0.1, districts=4), shift=80)
 for control in ("never", "not_yet"):

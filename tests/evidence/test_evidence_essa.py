@@ -20,7 +20,7 @@ GOOD = EssaFacts(
     n_students=5000,
     n_groups=34,
     n_treated_sites=15,
-    rationale=True,
+    rationale="research on calls",
 )
 
 
@@ -54,7 +54,7 @@ GOOD = EssaFacts(
         ({"verdict": verdict(placebo_p=0.05)}, 4, {"a well-run experiment", "controls for selection"}),
         ({"verdict": verdict(placebo_p=None)}, 4, {"a well-run experiment", "controls for selection"}),
         (
-            {"verdict": verdict(p=0.5), "rationale": False},
+            {"verdict": verdict(p=0.5), "rationale": ""},
             None,
             {"a well-run experiment", "a favorable effect at the 5% level", "a rationale and a study under way"},
         ),

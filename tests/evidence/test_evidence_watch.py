@@ -14,7 +14,7 @@ from leapstudy.evidence.watch import Promise, Watch, require_outcomes_open, watc
 from leapstudy.students.contract import Reading
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import WAITING, read_lottery
-from leapstudy.students.progress import FLOWS, Progress, progress
+from leapstudy.students.visits import FLOWS, Progress, progress
 
 UNTIL = date(2021, 12, 31)
 SECRET = "an invented key of forty characters, no more"

@@ -8,6 +8,7 @@ import pytest
 from layout import overlaps
 from test_figures_frame import WIDTHS, one  # noqa: F401
 
+from leapstudy.data import load_facts
 from leapstudy.did.answer import contrast_rows
 from leapstudy.figures.claims import state_curve
 from leapstudy.figures.common import caption_of
@@ -46,7 +47,7 @@ def test_an_exhibit_of_one_or_of_all_fits_and_reads(request, which, name, width)
 
 @WIDTHS
 def test_an_exhibit_of_all_or_of_the_data_fits(whole, width):
-    for exhibit in (permutation(whole.answer, width), editions(whole, width), state_curve(whole.facts, width)):
+    for exhibit in (permutation(whole.answer, width), editions(whole, width), state_curve(load_facts(), width)):
         assert overlaps(exhibit.figure) == []
 
 

@@ -74,10 +74,12 @@ def test_every_combination_has_a_row(study):
     spec = Spec()
     counts = {}
     for code in ("0430011", "0640011", "2410014"):
-        frame = to_frame(answer_district(study, code, spec).estimates)
+        answer = answer_district(study, code, spec)
+        frame, leading = to_frame(answer.estimates), answer.headline
+        assert (frame["p_method"].iloc[0], frame["p_value"].iloc[0]) == (leading.name, leading.p_value)
         did = frame[(frame["estimator"] == "did") & (frame["p_method"] == "permutation")]
         assert not did.duplicated(["outcome", "comparison", "edition", "pre", "post"]).any()
-        assert (did["role"] == "main").sum() == 1
+        assert (frame["role"] == "main").sum() == 1 and frame["role"].iloc[0] == "main"
         counts[code] = len(did)
     # contrasts: 5 and 4 (the older edition ends with 2021-22) for all students, 5 for high needs; 3 groups or 2
     assert counts == {"0430011": 14 * 3, "0640011": 14 * 2, "2410014": 14 * 2}

@@ -11,9 +11,8 @@ from moments_twin import moments_of, random_rows
 
 from leapstudy.did.staggered.aggregate import aggregate_influence, averages
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.students.moments.influence import covariance
-from leapstudy.students.moments.record import NEVER
+from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.students.moments.record import NEVER, covariance
 
 pytestmark = pytest.mark.reference
 DATA = Path(__file__).parent / "data"

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from site_factory import DAY, executed_notebook, small_site
 
 from leapstudy.site.build import build_site, prepare_pages
-from leapstudy.site.entries import EXPECTED
+from leapstudy.site.index import EXPECTED
 from leapstudy.site.notebook import flowing, notebook_body
 from leapstudy.site.render import footer, lean
 from leapstudy.site.stamps import read_stamps

@@ -4,12 +4,13 @@ and no color of a picture is lost on the way there.
 
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageColor
 
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
 from leapstudy.figures import frame, palette
-from leapstudy.figures.picture import png
+from leapstudy.figures.picture import _apart, png
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 from leapstudy.site.notebook import save_picture
@@ -54,3 +55,17 @@ def test_the_picture_that_a_page_shows_is_the_figure_without_loss(tmp_path, hart
     shown = answer_chart(hartford_study).png
     kept = Image.open(tmp_path / save_picture(shown, tmp_path)).convert("RGB")
     assert kept.tobytes() == Image.open(BytesIO(shown)).convert("RGB").tobytes()
+
+
+def test_colors_far_apart_are_those_that_a_look_at_each_in_turn_gives():
+    rng = np.random.default_rng(3)
+    for least in (12, 60, 200):
+        colors = [tuple(color) for color in rng.integers(0, 256, (60, 3)).tolist()]
+        near = taken = colors[:3]
+        slow = []
+        for color in colors:
+            if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) >= least for other in near):
+                near = [*near, color]
+                slow.append(color)
+        assert list(_apart(colors, taken, least)) == slow
+    assert not list(_apart([], [], 12))

@@ -11,7 +11,7 @@ from site_factory import DAY, student_run
 from leapstudy.evidence.scan import scan_folder
 from leapstudy.site.build import build_site
 from leapstudy.site.documents import report_slugs
-from leapstudy.site.entries import NO_ANSWER
+from leapstudy.site.index import NO_ANSWER
 from leapstudy.study.result import load_result
 from leapstudy.study.students import study_students
 from leapstudy.words.appendix import checklist
@@ -51,6 +51,8 @@ def test_the_appendix_answers_all_22_points_about_students(built, slug):
     assert "clustered by student" in answers["Inference that fits the design"]
     designs = next(point.table for point in points if point.number == 13)
     assert designs is not None and len(designs.data) == 5
+    page = (built / slug / "plain.html").read_text(encoding="utf-8")
+    assert "before the visit before" not in page and "Years: 2020-09 to 2022-06" in page
     assert scan_folder(built).ok
 
 

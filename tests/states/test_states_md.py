@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.formula.api as smf
 
+import leapstudy as ls
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -16,9 +18,11 @@ from leapstudy.data import load_study
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.lottery.units import efficient, estimate_row
+from leapstudy.did.lottery.visited import efficient, estimate_row
 from leapstudy.did.nested import method_of
 from leapstudy.study.public import study_all
+from leapstudy.study.result import jsonable
+from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import drawn
 
 MD = Path(__file__).parent / "md"
@@ -251,3 +255,8 @@ def test_a_cluster_of_both_sides_is_refused_before_any_kernel(own_notebooks, wor
         make_plan(load_study(), ["all-districts"], "public", {}, workspace / "reports")
     within = study_all(robust=False, nested="stratum").answer.main
     assert within.p_method == "stratum_permutation" and within.ci_low_pp < 0 < within.ci_high_pp
+    model = smf.ols("rate_pct ~ treated:post + C(district_code) + C(year)", ls.panel(nested="stratum")).fit()
+    assert model.params["treated:post"] == pytest.approx(within.estimate_pp, abs=1e-9)
+    parts = study_all(robust=False, nested="stratum").parts
+    texts = [point.answer for point in checklist(jsonable({**parts, "made": {}}))]
+    assert any("take schools as independent" in text for text in texts)

@@ -5,7 +5,7 @@ import pytest
 from moments_twin import moments_of, random_rows
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.moments.influence import Influence, covariance, district_sums
+from leapstudy.students.moments.record import Influence, covariance, district_sums
 
 
 def _random_influence(moments, estimates, seed):

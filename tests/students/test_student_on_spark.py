@@ -19,10 +19,10 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.moments.expression import moments_of_panel
-from leapstudy.students.progress import progress
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches
+from leapstudy.students.visits import progress
 from leapstudy.study.student_estimates import measure
 
 CLOSE = 1e-9

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import write_text_atomic
-from leapstudy.core.scratch import PREFIX
+from leapstudy.core.files import PREFIX, write_text_atomic
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
 
 GOOD = "an invented key of forty characters, no more"
 OPENS = """
-from leapstudy.core.scratch import process_folder
+from leapstudy.core.files import process_folder
 from leapstudy.students.engine import connect
 connect()
 print(process_folder(), oct(process_folder().stat().st_mode)[-3:])

@@ -12,9 +12,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import STUDENT_MONTH
 from leapstudy.students.files import is_simulated
 from leapstudy.students.simulate import default_simulation, load_config, simulate, write_simulation
-from leapstudy.students.simulate.attendance import days_absent, student_ids
-from leapstudy.students.simulate.blocks import nominal, recovered
-from leapstudy.students.simulate.referral import window
+from leapstudy.students.simulate.blocks import days_absent, nominal, recovered, student_ids
+from leapstudy.students.simulate.referral import plans, window
 
 BASE = load_config()
 SMALL = BASE.with_changes(districts={"0640011": 300, "0770011": 200, "1510011": 400})
@@ -74,6 +73,24 @@ def test_nobody_changes_before_the_visit_or_without_one_and_nobody_gets_worse():
         assert (gained >= 0).all()
         assert (gained[~(event >= 0)] == 0).all()
         assert (block.absent <= block.days).all() and (block.absent >= 0).all()
+
+
+@pytest.mark.parametrize(("pick", "sign"), [("lot", 0), ("trouble", 1)])
+def test_further_visits_add_what_is_asked_and_staff_go_back_to_whom_they_would_pick(pick, sign):
+    means = {}
+    for worth in (0.0, 20.0):
+        config = BASE.with_changes(
+            districts={"0640011": 4000}, visits__pick=pick, effect__per_visit=worth, attrition__monthly=0.0, **FLAT
+        )
+        block = next(simulate(config))
+        plan = plans(config, "0640011", block.referrals, block.absent_without, block.days)
+        met = block.referrals.completed[plan.who]
+        gained = (block.absent_without - block.absent)[plan.who].sum(axis=1)
+        means[worth] = [gained[met & side].mean() for side in (plan.further == 0, plan.further > 0)]
+    assert means[20.0][0] == pytest.approx(means[0.0][0], abs=1.0) and means[20.0][1] > means[0.0][1] + 2
+    month = np.searchsorted(config.months, config.visit_months)[block.referrals.month[plan.who]]
+    coming = block.absent_without[plan.who, np.minimum(month, len(config.months) - 1)]
+    assert np.sign(np.round(np.corrcoef(plan.further, coming)[0, 1], 1)) == sign
 
 
 def test_the_nominal_path_is_the_published_one():

@@ -6,9 +6,8 @@ from moments_twin import moments_of, random_rows
 from montecarlo import attendance, moments_of_arrays, month_numbers
 
 from leapstudy.did.staggered.att_gt import before_after
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.students.moments.influence import covariance
-from leapstudy.students.moments.record import NEVER
+from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.students.moments.record import NEVER, covariance
 from leapstudy.students.simulate import load_config, simulate
 
 UNIVERSAL = Choices(base="universal")

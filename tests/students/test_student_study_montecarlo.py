@@ -62,7 +62,9 @@ def test_adjusted_checks_are_unbiased_under_lot_and_are_told_not_to_be_where_sta
     outcomes = table[table["replicates"] > 20]
     assert len(outcomes) == 5 and outcomes["coverage"].between(0.85, 1).all()
     lot = table[(table["pick"] == "lot") & table["what"].isin(student_checks.WHAT)]
-    assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5).all() and len(lot) == 6
+    assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5).all() and len(lot) == 8
+    more = table[table["what"] == student_checks.MORE].set_index(["path", "pick"])["bias_pp"].unstack("path")
+    assert (more.loc[["trouble", "trait"]] < -5).all(axis=None) and (more.loc["improvement"] > 5).all()
     assert student_checks.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
 
 

@@ -5,21 +5,20 @@ import json
 import pandas as pd
 import pytest
 
-from leapstudy.students.contract import VISIT_RESULTS, Reading
+from leapstudy.students.contract import SENT_TABLES, VISIT_RESULTS, Reading, dictionary, sent, templates
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.readers import open_panel, read_visits
-from leapstudy.students.templates import TABLES, dictionary, sent, templates
 
 
-@pytest.mark.parametrize("name", list(TABLES))
+@pytest.mark.parametrize("name", list(SENT_TABLES))
 def test_header_schema_and_dictionary_name_the_same_columns(name):
     files = templates()
     header = files[f"{name}.csv"].strip().split(",")
     fields = json.loads(files[f"{name}.schema.json"])["fields"]
-    assert header == [field["name"] for field in fields] == [column.name for column in sent(TABLES[name])]
+    assert header == [field["name"] for field in fields] == [column.name for column in sent(SENT_TABLES[name])]
     assert all(f"| {column} | " in files["DICTIONARY.md"] for column in header)
     required = [field["name"] for field in fields if field["constraints"].get("required")]
-    assert required == [column for column in TABLES[name].required if column in header]
+    assert required == [column for column in SENT_TABLES[name].required if column in header]
 
 
 def test_the_state_s_own_supports_stand_in_the_dictionary():
@@ -28,7 +27,7 @@ def test_the_state_s_own_supports_stand_in_the_dictionary():
 
 
 def _example(name: str) -> pd.DataFrame:
-    cells = {column.name: column.example.replace("YYYY", "2031") for column in sent(TABLES[name])}
+    cells = {column.name: column.example.replace("YYYY", "2031") for column in sent(SENT_TABLES[name])}
     return pd.DataFrame([cells])
 
 

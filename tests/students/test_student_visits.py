@@ -8,9 +8,8 @@ from disclosure_attack import audit
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
-from leapstudy.students.disclosure import MIN_COUNT
+from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, STATUSES, VISITED
 from leapstudy.students.engine import connect
-from leapstudy.students.groups import DIMENSIONS, STATUSES, VISITED
 from leapstudy.students.handle import open_students
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.students.visits import grade_band, visit_counts

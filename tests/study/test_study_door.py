@@ -9,9 +9,10 @@ import statsmodels.formula.api as smf
 
 import leapstudy as ls
 from leapstudy.core.errors import BadInput
-from leapstudy.study.door import PANEL_COLUMNS
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
+COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
+"""What every panel has, in this order; traits of the district follow."""
 PLACEBO, PLACEBO_YEARS = "placebo_2019_20_to_2020_21", ("2019-20", "2020-21")
 
 
@@ -51,8 +52,8 @@ def _run_examples(name):
 @pytest.mark.parametrize("years", ["contrast", "all"])
 def test_the_panel_is_tidy_complete_and_has_the_columns_of_the_contract(years):
     panel = ls.panel(years=years)
-    assert tuple(panel.columns[: len(PANEL_COLUMNS)]) == PANEL_COLUMNS
-    assert panel[list(PANEL_COLUMNS)].notna().all(axis=None)
+    assert tuple(panel.columns[: len(COLUMNS)]) == COLUMNS
+    assert panel[list(COLUMNS)].notna().all(axis=None)
     assert not panel.duplicated(["district_code", "year"]).any()
     assert panel["rate_pct"].between(0, 100).all()
     assert (panel["post"] == (panel["event_time"] >= 0)).all()

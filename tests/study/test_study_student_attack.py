@@ -16,9 +16,8 @@ from scipy.optimize import linprog
 
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.staggered.aggregate import averages
-from leapstudy.students.disclosure import unit_of_mean
+from leapstudy.students.disclosure import season, unit_of_mean
 from leapstudy.students.engine import connect
-from leapstudy.students.groups import season
 from leapstudy.students.handle import engine_table, open_students
 from leapstudy.students.moments.record import NEVER
 from leapstudy.students.risk_changes import _of_comparison, _of_visited
@@ -26,8 +25,8 @@ from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study import student_designs, student_estimates
 from leapstudy.study.student_estimates import measure, student_answer
+from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.student_publish import DIGITS, published
-from leapstudy.study.student_raw import NEVER_VISITED
 
 pytestmark = pytest.mark.slow
 SIZES = {"0640011": 260, "0770011": 190, "0800011": 170, "1630011": 50}

@@ -12,7 +12,7 @@ from leapstudy.students.engine import connect
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import SIGNS, group_sketches
 from leapstudy.study.student_check import check_students, require_usable
-from leapstudy.study.student_ledger import REMEMBERED, earlier, groups_too_close, remember, students_apart
+from leapstudy.study.student_publish import REMEMBERED, earlier, groups_too_close, remember, students_apart
 
 VISITED, OTHERS = ("ALL", True), ("ALL", False)
 

@@ -1,11 +1,13 @@
 """A plan that names chronic absence as primary: verdict, first sentence, first picture, rows and pages follow it."""
 
 import json
+import os
 import re
 import shutil
 
 import pytest
 from bs4 import BeautifulSoup
+from commands import commands_in
 from own_files import change_yaml
 from site_factory import DAY, student_run
 
@@ -18,7 +20,7 @@ from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import default_simulation
 from leapstudy.study.result import load_result
 from leapstudy.study.rollout.choices import load_rollout
-from leapstudy.study.rollout.written_plan import check_rollout, freeze
+from leapstudy.study.rollout.written_plan import ANALYSIS, check_rollout, freeze
 from leapstudy.study.student_lottery import OFFER
 from leapstudy.study.student_outcomes import ESTIMATOR, NOT_MET
 from leapstudy.study.student_results import PreTrend, PrimaryAnswer
@@ -109,7 +111,11 @@ def _reading(study, folder):
 def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatch):
     _workspace(tmp_path)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    frozen = commands_in({**os.environ})("plan", "--freeze")
+    assert frozen.returncode == 0 and QUESTION in frozen.stdout, frozen.stderr
     study = study_students("all-districts")
+    assert study.answer.margin_pp == 4, "the frozen plan's, on a visited student: nobody drew lots"
+    assert "4.00 points either way, the margin that the frozen plan names as the least" in words.power(study)
     first, control, *others = study.answer.estimates
     assert (first.outcome, first.estimator, first.role) == ("chronic_absence", ESTIMATOR, "main")
     assert (control.estimator, control.role) == (NOT_MET, "placebo") and control.ci_low_pp < 0 < control.ci_high_pp
@@ -118,6 +124,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert study.verdict.estimate_pp == first.estimate_pp
     assert words.answer(study).startswith(words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
+    assert f"rests on {first.n_treated} visited students: in SIMULATED" in words.outcomes(study)
     assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
     reading = _reading(study, tmp_path)
     assert reading.effect.value == first.estimate_pp and reading.control.value == control.estimate_pp
@@ -125,13 +132,18 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
         page = plain_page(reading, lang)
         assert {"en": "chronic absence", "es": "ausentismo cr\u00f3nico"}[lang] in page.title
         assert len(page.text.split()) <= 350 and f"{-first.estimate_pp:.2f}" in page.text
+    lines = dict(study.answer.plan)
+    assert lines["question"] == QUESTION and lines["primary outcome"].startswith("chronic_absence, over 5 school month")
+    assert "no effect here is one it promised" in lines["frozen"] and set(ANALYSIS) < set(lines)
     district = study_students("hartford")
+    assert "for every study" in words.power(district), "its margin is of the primary outcome alone"
     assert "answered for all districts together only" in words.answer(district)
     told = plain_page(_reading(district, tmp_path))
     assert "attendance" in told.title and "The plan names chronic absence as primary" in told.text
     caption, (together, one) = _site(tmp_path / "site", study, district)
     assert "of attendance, of all districts together of chronic absence" in caption
     assert "The plan's primary outcome is chronic absence" in " ".join(together.values())
+    assert "Nobody drew lots, so that its primary outcome" in " ".join(together.values())
     assert "The plan's primary outcome is" not in " ".join(one.values())
 
 

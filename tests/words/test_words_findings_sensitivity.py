@@ -15,7 +15,7 @@ from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings_sensitivity as sentences_sure
 from leapstudy.words.appendix import checklist
-from leapstudy.words.bounds import bound_words
+from leapstudy.words.findings_sensitivity import bound_words
 
 FORBIDDEN = ("proves", "no effect", "significant")
 
@@ -33,9 +33,8 @@ def pooled(whole):
 
 def _result(study):
     blocks = {"answer": study.answer, "evidence": study.evidence, "plan": study.plan, "standings": study.standings}
-    return jsonable(
-        {"district": study.district, "estimates": study.answer.estimates, "params": study.params, "blocks": blocks}
-    )
+    rows = (*study.answer.estimates, *(study.years.estimates if study.years else ()))
+    return jsonable({"district": study.district, "estimates": rows, "params": study.params, "blocks": blocks})
 
 
 def test_without_robust_bounds_the_answer_is_the_same_and_says_what_is_left_out(pooled):
@@ -86,6 +85,14 @@ def test_the_appendix_answers_from_the_new_figures(one, pooled):
     tests = answers_of(one, "Inference that fits the design")
     assert "refused" in tests.answer and len(tests.table.data) == len(one.answer.methods)
     assert "Romano-Wolf" in " ".join(answers_of(pooled, "All together").table.data.columns)
+    names = answers_of(pooled, "A second and a third estimator").table.data["Estimator"]
+    assert names.is_unique and "did_without_flagged, without New Haven" in set(names)
+
+
+def test_no_p_value_of_the_appendix_is_printed_as_zero(one, pooled):
+    tables = [point.table for study in (one, pooled) for point in checklist(_result(study)) if point.table is not None]
+    columns = [table.data[name] for table in tables for name in table.data if name.startswith("p") or name[-2:] == " p"]
+    assert len(columns) > 6 and all(isinstance(p, str) and float(p.strip("< –") or 1) > 0 for p in pd.concat(columns))
 
 
 def answers_of(study, title):

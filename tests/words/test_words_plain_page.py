@@ -117,7 +117,7 @@ def test_each_kind_of_finding_has_its_verdict(name):
         ("failed_placebo", "it failed its own test"),
         ("no_interval", "can put no range around it"),
         ("cannot_test", "could pass no test"),
-        ("placebo", "in years before any visit, where zero is expected"),
+        ("placebo", "in years before the program, where zero is expected"),
     ],
 )
 def test_the_answer_is_one_sentence_with_its_interval(name, words):
@@ -360,8 +360,8 @@ def test_an_unknown_comparison_is_an_error():
 
 
 def test_a_sentence_that_begins_with_the_program_begins_with_a_capital():
-    said = plain._catalog("en", "the visits", "school", "schools")["question_pooled"]
-    assert said.startswith("The visits sent staff") and "in its {n_treated} schools" in said
+    said = plain._catalog("en", "the visits", "visits", "began", "school", "schools")["question_pooled"]
+    assert said.startswith("The visits began.") and "in its {n_treated} schools" in said
 
 
 def test_the_notebook_says_of_a_wide_interval_what_the_page_says():

@@ -22,6 +22,7 @@ SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused"
 CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
     "public": (catalog_file("public"), ["findings", "findings_sensitivity"], SECTIONS),
     "students": (catalog_file("students"), ["findings_students"], SECTIONS),
+    "over_years": (catalog_file("over_years"), ["over_years"], {"tails"}),
 }
 for track in ("public", "students"):
     CATALOGS[f"appendix_{track}"] = (

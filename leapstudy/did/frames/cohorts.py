@@ -9,7 +9,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted, missing, number
-from leapstudy.did.coefficients import bands
+from leapstudy.did.eventstudy import bands
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
 from leapstudy.did.frames.results import (
     Result,
@@ -25,12 +25,9 @@ from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.permutation import ALPHA, DRAWS, TIE
 from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.aggregate import Kind, averages
-from leapstudy.did.staggered.att_gt_record import AttGt
-from leapstudy.did.staggered.card import Effects
-from leapstudy.did.staggered.choices import Choices
-from leapstudy.did.staggered.effects import cs_effects
-from leapstudy.students.moments.influence import Cluster, clustered
-from leapstudy.students.moments.record import Moments
+from leapstudy.did.staggered.att_gt_record import AttGt, Choices
+from leapstudy.did.staggered.effects import Effects, cs_effects
+from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")
 

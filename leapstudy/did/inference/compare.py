@@ -1,6 +1,6 @@
 """Every test of one treated district side by side, and the one that leads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -12,8 +12,15 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import Effect, finite, own_estimator, points_per_unit, row_of, to_points
-from leapstudy.did.inference.noise import enrollment_noise, noise_before, size_noise
-from leapstudy.did.inference.record import Inference, Method, MethodName, answer_of
+from leapstudy.did.inference.record import (
+    Inference,
+    Method,
+    MethodName,
+    answer_of,
+    enrollment_noise,
+    noise_before,
+    size_noise,
+)
 from leapstudy.did.inference.synthetic import synthetic_control, synthetic_did
 from leapstudy.did.own_years import each_alone
 from leapstudy.did.permutation import Permutation, conley_taber, exact
@@ -60,7 +67,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
     if len(sample.treated) != 1:
         raise BadInput(
             f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
-            "Use leapstudy.did.pooling for all of them together."
+            "Use leapstudy.did.pool for all of them together."
         )
     made = [
         _tried("permutation", partial(_permutation, sample)),
@@ -178,6 +185,19 @@ def estimate_rows(inference: Inference, sample: Sample, district: str) -> list[E
         for method in inference.methods
         if method.estimate_pp is not None and method.name != "permutation"
     ]
+
+
+def lead(rows: Sequence[Estimate], main: Estimate, leading: Method) -> tuple[Estimate, ...]:
+    """Return the rows of `estimates.csv`, the one of the test that leads first and as the main one.
+
+    Whoever takes the main row then has the p-value and the interval of the page. The permutation of the estimate, by
+    which contrasts and outcomes are compared, becomes a sensitivity row. A placebo stays what it is.
+    """
+    own = next((row for row in rows if row.p_method == leading.name and row.pre == main.pre), None)
+    if main.role != "main" or own is None or own == main:
+        return tuple(rows)
+    others = (replace(row, role="sensitivity") if row == main else row for row in rows if row is not own)
+    return (replace(own, role="main", se_pp=main.se_pp), *others)
 
 
 def _tried(name: MethodName, make: Callable[[], Method]) -> Method:

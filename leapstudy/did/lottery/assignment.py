@@ -1,4 +1,4 @@
-"""Who starts when, by lot: a draw that anybody can repeat, and all the draws that could have come out instead."""
+"""Who starts when, by lot: a draw that anybody can repeat, all possible ones, and the variances that they imply."""
 
 import hashlib
 import math
@@ -100,7 +100,10 @@ def shared_places(sizes: Mapping[Key, int], places: int) -> dict[Key, int]:
     {'north': 2, 'south': 1}
     """
     shared = dict.fromkeys(sorted(sizes), 0)
-    for _ in range(places):
+    if places > len(sizes):  # most of many places at once: all whose turn comes before a divisor that leaves a few
+        divisor = sum(sizes.values()) / (places - len(sizes)) * (1 + 1e-7)
+        shared = {stratum: int(sizes[stratum] / divisor + 1 / 2) for stratum in shared}
+    for _ in range(places - sum(shared.values())):
         shared[max(shared, key=lambda stratum: sizes[stratum] / (2 * shared[stratum] + 1))] += 1
     return shared
 
@@ -144,6 +147,13 @@ def n_assignments(labels: Sequence[int] | np.ndarray, strata: Sequence[int] | np
     return ways // math.prod(math.factorial(size) for size in cells.values())
 
 
+def _log_assignments(labels: np.ndarray, strata: np.ndarray) -> float:
+    """Return about the logarithm of `n_assignments`, which for a state's students has a hundred thousand digits."""
+    cells = Counter(zip(strata.tolist(), labels.tolist(), strict=True))
+    sizes = Counter(strata.tolist())
+    return sum(math.lgamma(n + 1) for n in sizes.values()) - sum(math.lgamma(n + 1) for n in cells.values())
+
+
 def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tuple[np.ndarray, bool]:
     """Return assignments that the lottery could have drawn, the one that it drew first.
 
@@ -162,7 +172,7 @@ def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tup
     exact : bool
         Whether these are all there are, each once.
     """
-    if n_assignments(labels, strata) <= most + 1:
+    if _log_assignments(labels, strata) < math.log(most + 1) + 1 and n_assignments(labels, strata) <= most + 1:
         every = np.array(list(_every(labels, strata)))
         others = every[(every != labels).any(axis=1)]
         return np.vstack([labels[None, :], others]), True
@@ -191,3 +201,56 @@ def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     for label in sorted(set(labels)):
         place = labels.index(label)
         yield from ((label, *rest) for rest in _arrangements(labels[:place] + labels[place + 1 :]))
+
+
+AT_ONCE = 2_000_000
+"""Cells of the work arrays: assignments are taken in portions of this many units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """K sums of cell means under each of D assignments, and Neyman's estimate of how they vary between redraws.
+
+    Attributes
+    ----------
+    totals : ndarray, shape (D, K)
+    covariance : ndarray, shape (D, K, K)
+        ``sum over cells of S_cell / n_cell``; conservative (Neyman 1923; Roth and Sant'Anna 2023, section 2.4).
+    """
+
+    totals: np.ndarray
+    covariance: np.ndarray
+
+
+def moments(scores: np.ndarray, assignments: np.ndarray) -> Moments:
+    """Return the moments of K scores.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (K, units, cells)
+        What a unit adds to the sum of means if it is in a cell.
+    assignments : ndarray of int, shape (D, units)
+        Cell of each unit. Cells have the same size under each assignment, at least 2 where scores are not all zero.
+    """
+    _, n, cells = scores.shape
+    sizes = np.bincount(assignments[0], minlength=cells).astype(float)
+    step = max(1, AT_ONCE // n)
+    parts = [_portion(scores, assignments[at : at + step], sizes) for at in range(0, len(assignments), step)]
+    return Moments(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _portion(scores: np.ndarray, assignments: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    d, (k, n, cells) = len(assignments), scores.shape
+    where = (assignments + cells * np.arange(d)[:, None]).ravel()
+    own = [score[np.arange(n), assignments].ravel() for score in scores]
+    mean = np.stack([_sum(where, score, d, cells) / np.maximum(sizes, 1) for score in own])
+    covariance = np.empty((d, k, k))
+    for i in range(k):
+        for j in range(i, k):
+            product = _sum(where, own[i] * own[j], d, cells) - sizes * mean[i] * mean[j]
+            covariance[:, i, j] = covariance[:, j, i] = (product / np.maximum(sizes * (sizes - 1), 1)).sum(axis=1)
+    return mean.sum(axis=2).T, covariance
+
+
+def _sum(where: np.ndarray, values: np.ndarray, d: int, cells: int) -> np.ndarray:
+    return np.bincount(where, weights=values, minlength=d * cells).reshape(d, cells)

@@ -14,8 +14,7 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.lottery.assignment import redraws, shared_places, small_strata
-from leapstudy.did.lottery.moments import moments
+from leapstudy.did.lottery.assignment import moments, redraws, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
@@ -135,7 +134,7 @@ def _window(
     estimate, se, beta = adjusted(moments(scores, assignments), "efficient")
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
-    df = np.array([welch(scores[0] - b * scores[1], of) for b, of in zip(beta, assignments, strict=True)])
+    df = np.array([welch(scores, np.array([1.0, -b]), of) for b, of in zip(beta, assignments, strict=True)])
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
     critical = np.full(len(se), _critical(np.abs(estimate / se)))
     return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df), critical), size

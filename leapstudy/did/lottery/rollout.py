@@ -14,8 +14,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import options
-from leapstudy.did.lottery.assignment import redraws
-from leapstudy.did.lottery.moments import Moments, moments
+from leapstudy.did.lottery.assignment import Moments, moments, redraws
 from leapstudy.did.permutation import ALPHA, TIE
 
 Adjustment = Literal["efficient", "did", "difference"]
@@ -135,7 +134,7 @@ def rollout(
     if drawn.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
     estimate, se, beta = (float(item[0]) for item in adjusted(_less(drawn, 0.0), adjustment))
-    df = welch(scores[0] - beta * scores[1], cells.of)
+    df = welch(scores[:2], np.array([1.0, -beta]), cells.of)
     reach = float(stats.t.ppf(1 - ALPHA / 2, df)) * se
     low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
     return Rollout(
@@ -264,9 +263,12 @@ def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "effic
     return scores[0] - float(beta[0]) * scores[1]
 
 
-def welch(score: np.ndarray, of: np.ndarray) -> float:
-    """Return Welch's degrees of freedom of a sum of cell means; `score` is (units, cells), `of` names the cell."""
-    own, sizes = score[np.arange(len(of)), of], np.bincount(of)
+def welch(scores: np.ndarray, weights: np.ndarray, of: np.ndarray) -> float:
+    """Return Welch's degrees of freedom of a weighted sum of K scores' cell means.
+
+    `scores` are (K, units, cells), of which each unit's own cell, that `of` names, is looked at.
+    """
+    own, sizes = weights @ scores[:, np.arange(len(of)), of], np.bincount(of)
     spread = (own - (np.bincount(of, own) / np.maximum(sizes, 1))[of]) ** 2
     parts = np.bincount(of, spread) / np.maximum(sizes * (sizes - 1), 1)
     return float(parts.sum() ** 2 / (parts**2 / np.maximum(sizes - 1, 1)).sum())

@@ -1,8 +1,10 @@
-"""The effect of being visited where the offer was drawn by lot: the offer is the instrument.
+"""What a lottery shows beyond the offer: the effect of being visited, with the offer as instrument, and over all years.
 
 The lottery moves who is offered visits; families decide. The effect of the offer divided by the visits that it brought
 is the effect on those whom the offer moved, the compliers (Imbens and Angrist 1994). Its interval inverts a test of the
 offer that holds however few the offer moves (Anderson and Rubin 1949), so that it may be unbounded.
+
+Of units that drew lots, the efficient estimate for random starts takes every year.
 """
 
 from dataclasses import dataclass
@@ -12,9 +14,14 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number
-from leapstudy.did.lottery.moments import moments
-from leapstudy.did.lottery.rollout import Adjustment, cells_of, residual, scores_of, welch
+from leapstudy.data import StudyData
+from leapstudy.did.design import Sample, build_panel
+from leapstudy.did.effect import finite, row_of
+from leapstudy.did.lottery.assignment import moments
+from leapstudy.did.lottery.rollout import Adjustment, Rollout, cells_of, residual, rollout, scores_of, welch
+from leapstudy.did.nested import method_of
 from leapstudy.did.permutation import ALPHA, TIE
 
 Shape = Literal["bounded", "two rays", "whole line"]
@@ -111,7 +118,7 @@ def complier_effect(
     score = np.stack([residual(scores[:2], cells.of, adjustment), scores[2]])
     drawn = moments(score, cells.of[None, :])
     (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
-    t = float(stats.t.ppf(1 - ALPHA / 2, welch(score[0], cells.of)))
+    t = float(stats.t.ppf(1 - ALPHA / 2, welch(score[:1], np.ones(1), cells.of)))
     shape, low, high = anderson_rubin(offer, moved, covariance, t)
     variance = float(covariance[1, 1])
     return ComplierEffect(
@@ -148,3 +155,57 @@ def anderson_rubin(offer: float, visits: float, covariance: np.ndarray, t: float
         return ("bounded", float(end), np.inf) if b > 0 else ("bounded", -np.inf, float(end))
     ends = sorted(((b - root**0.5) / a, (b + root**0.5) / a))
     return ("bounded", float(ends[0]), float(ends[1])) if a > 0 else ("two rays", float(ends[1]), float(ends[0]))
+
+
+ESTIMATOR = "lottery_efficient"
+
+
+def efficient(data: StudyData, sample: Sample) -> Rollout | None:
+    """Return the efficient estimate of a sample whose units drew lots; None for every other sample.
+
+    Every year that the study uses is taken, of the units of the sample that have a figure in all of them. Where the
+    contrast ends in the first year, so does this effect; otherwise it is the mean over all years with the program.
+
+    Raises
+    ------
+    BadInput
+        As `rollout.rollout`: where nothing can be compared, or a stratum by start has one unit.
+    """
+    nested, spec = sample.nested, sample.spec
+    if nested is None or not nested.drawn or spec.scale != "points":
+        return None
+    panel = build_panel(data, spec.outcome, spec.edition)
+    used = [place for place, year in enumerate(panel.years) if year not in data.state.calendar.gap]
+    years, rows = [panel.years[place] for place in used], {code: row for row, code in enumerate(panel.codes)}
+    codes = (*sample.treated, *sample.comparison)
+    y = panel.rates[[rows[code] for code in codes]][:, used]
+    full = ~np.isnan(y).any(axis=1)
+    starts = [panel.starts.get(code) for code in codes]
+    first = np.array([len(years) if year is None else years.index(year) for year in starts])
+    event_time = 0 if data.state.contrasts[spec.contrast].post == (0,) else None
+    return rollout(y[full], first[full], np.array(nested.strata)[full], event_time=event_time, seed=spec.seed)
+
+
+def tried(data: StudyData, sample: Sample) -> tuple[Rollout | None, tuple[str, ...]]:
+    """Return `efficient`, or why it cannot be made."""
+    try:
+        return efficient(data, sample), ()
+    except BadInput as reason:
+        return None, (f"The efficient estimate of the lottery is not made: {reason}",)
+
+
+def estimate_row(found: Rollout, sample: Sample, code: str, name: str) -> Estimate:
+    """Return the efficient estimate as a row of `estimates.csv`; its interval inverts the test over redraws."""
+    return row_of(
+        sample,
+        code,
+        name,
+        ESTIMATOR,
+        (found.estimate, found.se, finite(found.redraw_low), finite(found.redraw_high)),
+        p_value=found.p_value,
+        p_method=method_of(sample),
+        p_floor=found.p_floor,
+        seed=sample.spec.seed,
+        n_treated=found.n_offered,
+        n_comparison=found.n_units - found.n_offered,
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
+from leapstudy.core.table import records
 from leapstudy.data import StudyData
 from leapstudy.did.contrasts import clock_of, contrast_between
 from leapstudy.did.design import Sample, Spec, build_sample

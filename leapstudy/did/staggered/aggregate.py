@@ -8,8 +8,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.did.staggered.att_gt_record import AttGt
-from leapstudy.students.moments.influence import Influence
-from leapstudy.students.moments.record import Moments
+from leapstudy.students.moments.record import Influence, Moments
 
 Kind = Literal["simple", "group", "calendar", "event"]
 """One number; by cohort; by calendar month; by time since the first visit."""

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leapstudy.did.staggered.att_gt_record import AttGt, Refusal
-from leapstudy.did.staggered.choices import Cell, Choices, cells_of
+from leapstudy.did.staggered.att_gt_record import AttGt, Cell, Choices, Refusal, cells_of
 from leapstudy.students.moments.record import NEVER, Moments
 
 NO_BASE = "no month before the visit to start from"

@@ -9,9 +9,8 @@ from ibis.expr.types import NumericValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import held, memory, sealed
 from leapstudy.students.handle import StudentData, engine_table
-from leapstudy.students.moments.pivot import MASK_BITS, SHIFT, Students, masks, students_of
+from leapstudy.students.moments.pivot import MASK_BITS, SHIFT, Students, district_places, masks, students_of, trait
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.students.moments.traits import district_places, trait
 
 BYTES_A_PRODUCT = 16
 """Of one product of two months in a cell: eight of each in the table that is fetched, half of it, and in the record."""

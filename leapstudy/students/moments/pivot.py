@@ -1,4 +1,4 @@
-"""One row per student, inside the engine: traits, days by month, outcome by month."""
+"""One row per student, inside the engine: traits that stay the same, days by month, outcome by month."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +8,60 @@ from functools import reduce
 from operator import add
 
 import ibis
-from ibis.expr.types import FloatingValue, IntegerValue, Table
+from ibis.expr.types import DateValue, FloatingValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import held, sealed
-from leapstudy.students.moments.traits import SEPARATOR, month_number, packed_traits, trait
+
+_FIELDS = {"cohort": (0, 15), "district": (15, 24), "month": (39, 15)}
+"""Where each trait stands in the packed number: first bit and number of bits; the month leads."""
+
+
+def month_number(month: DateValue) -> IntegerValue:
+    """Return ``12 * year + month - 1``; an empty month (never) becomes 0."""
+    number = month.year().cast("int64") * 12 + month.month().cast("int64") - 1
+    return number.fill_null(0)
+
+
+SEPARATOR = "\x1f"
+"""Stands between the codes of all districts in one text; no code holds it."""
+
+
+def district_places(codes: Sequence[str]) -> dict[int, str]:
+    """Return the number of each district in the engine -> its code: where the code begins in the text of all codes."""
+    places, place = {}, 0
+    for code in codes:
+        places[place] = code
+        place += len(code) + 1
+    return places
+
+
+def district_number(rows: Table, codes: Sequence[str]) -> IntegerValue:
+    """Return the number of the district's code, so that no code is ever a number itself: zeros and letters stay."""
+    every = SEPARATOR + "".join(code + SEPARATOR for code in codes)
+    return ibis.literal(every).find(ibis.literal(SEPARATOR) + rows.district_code + SEPARATOR)
+
+
+def packed_traits(rows: Table, codes: Sequence[str]) -> IntegerValue:
+    """Return month, district and cohort of a row as one whole number, the month in its highest bits.
+
+    Its minimum over a student's rows is the traits in the first month in which the student is seen. Nothing after that
+    month, the visit included, can move a student between cells, and neither engine nor order of rows matters. `codes`
+    are the codes of all districts.
+    """
+    parts = {
+        "month": month_number(rows.month),
+        "district": district_number(rows, codes).cast("int64"),
+        "cohort": month_number(rows.first_visit_month),
+    }
+    return reduce(add, (parts[name] * (1 << first) for name, (first, _) in _FIELDS.items()))
+
+
+def trait(packed: IntegerValue, name: str) -> IntegerValue:
+    """Return one trait out of the packed number."""
+    first, bits = _FIELDS[name]
+    return (packed >> first) & ((1 << bits) - 1)
+
 
 SHIFT = 93.0
 """Points; near the mean of attendance, so that sums of squares lose no digits."""

@@ -79,7 +79,10 @@ class Visits(Part):
 
 
 class Effect(Part):
-    """Nominal gain in attendance, in percentage points, by months since the first visit."""
+    """Nominal gain in attendance, in percentage points, by months since the first visit.
+
+    Where visits work, `per_visit` is added from the month after the first on for each further visit that staff plan.
+    """
 
     path: EffectPath
     month_0: float = Field(ge=0, le=100)
@@ -90,6 +93,7 @@ class Effect(Part):
     month_9_6_12: float = Field(ge=0, le=100)
     month_6_district: dict[str, float]
     null_district: bool
+    per_visit: float = Field(default=0.0, ge=0, le=100)
 
 
 class Attrition(Part):

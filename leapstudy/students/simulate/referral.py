@@ -26,6 +26,10 @@ class Referrals:
     phase: np.ndarray
 
 
+WISH = 10.0
+"""A wish of so many points counts as much as chance does, so that everyone has somebody alike unvisited."""
+
+
 def window(rule: ReferralRule, before: int) -> slice:
     """Return the school months that a rule looks at, of the `before` months that have passed.
 
@@ -101,8 +105,7 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
         pool = pool[eligible(config.visits.rule, absent[pool], days, before, wanted)]
         drawn = rng.permutation(pool)
         wish = urgency(config.visits.pick, absent[drawn], days, before)
-        # a wish of ten points counts as much as chance does, so that everyone has somebody alike unvisited
-        noise = 0.0 if config.visits.pick == "lot" else rng.gumbel(scale=10.0, size=len(drawn))
+        noise = 0.0 if config.visits.pick == "lot" else rng.gumbel(scale=WISH, size=len(drawn))
         chosen = drawn[np.argsort(-(wish + noise), kind="stable")][: max(wanted, 0)]
         referred[chosen] = index
     completed = (referred >= 0) & (rng.random(students) < config.visits.completed)
@@ -130,3 +133,48 @@ def offer(
     month[month >= 0] += rng.integers(0, TAKING, (month >= 0).sum())
     month = np.minimum(month, len(config.visit_months) - 1)
     return Referrals(month, (month >= 0) & (rng.random(len(absent)) < config.visits.completed), phase)
+
+
+FAR = 2.0
+"""Staff go back to nobody more, or less, than exp(2) times as often as to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What is planned for the referred; `rng` goes on where these draws end.
+
+    Attributes
+    ----------
+    who
+        Places of the referred students in the block, shape (referred,); the other arrays are theirs.
+    referral, attempt
+        Days of the referral and of the first attempt to visit.
+    further
+        Visits planned after the first.
+    """
+
+    who: np.ndarray
+    referral: np.ndarray
+    attempt: np.ndarray
+    further: np.ndarray
+    rng: np.random.Generator
+
+
+def plans(config: SimulationConfig, code: str, referrals: Referrals, absent: np.ndarray, days: np.ndarray) -> Plans:
+    """Plan dates and further visits: staff go back the more, the more they would pick the student; by lot all alike.
+
+    `absent` and `days` are as in `refer`, in the world without visits.
+    """
+    rng = np.random.default_rng([config.seed, int(code), 3, len(absent)])
+    who = np.flatnonzero(referrals.month >= 0)
+    month = config.visit_months[referrals.month[who]].astype("datetime64[D]")
+    referral = month + rng.integers(0, 14, len(who))
+    attempt = referral + rng.integers(1, 14, len(who))
+    wish = np.zeros(len(absent))
+    for place in np.unique(referrals.month[who]):
+        own = referrals.month == place
+        before = int((config.months < config.visit_months[place]).sum())
+        wish[own] = urgency(config.visits.pick, absent[own], days, before)
+    far = (wish[who] - wish[who].mean()) / WISH if len(who) else wish[who]
+    further = rng.poisson(config.visits.more_visits * np.exp(np.clip(far, -FAR, FAR)))
+    return Plans(who, referral, attempt, further, rng)

@@ -1,12 +1,20 @@
-"""A block as the tables that an analyst would hold: student-months, visit log, and the truth beside them."""
+"""A block as the tables that an analyst would hold: student-months, visit log, outcomes, and the truth beside them.
+
+Outcomes beyond attendance say what missed days do to marks, courses and incidents, twice. Both worlds, with and without
+the visits, use the same draws, so that the truth is a difference. A visit moves these outcomes through attendance
+alone, and leaving not at all.
+"""
 
 import numpy as np
 import pandas as pd
+from scipy import stats
+from scipy.special import expit
 
 from leapstudy.core.names import ALL_DISTRICTS, WAITING
 from leapstudy.students.contract import GRADES, SUPPORTS, VISIT_TYPES
 from leapstudy.students.simulate.blocks import Block
 from leapstudy.students.simulate.config import SimulationConfig
+from leapstudy.students.simulate.referral import plans
 
 TYPE_SHARES = (0.60, 0.25, 0.15)
 SUPPORT_SHARE = 0.15
@@ -39,13 +47,10 @@ def _supports(rows: int, rng: np.random.Generator) -> list[str]:
 
 def visit_log(block: Block, config: SimulationConfig) -> pd.DataFrame:
     """Return the rows of the table `VISITS`: every referral with its first attempt, then the further visits."""
-    rng = np.random.default_rng([config.seed, int(block.district_code), 3, len(block.student)])
-    first = np.flatnonzero(block.referrals.month >= 0)
-    month = config.visit_months[block.referrals.month[first]].astype("datetime64[D]")
-    referral = month + rng.integers(0, 14, len(first))
-    attempt = referral + rng.integers(1, 14, len(first))
+    plan = plans(config, block.district_code, block.referrals, block.absent_without, block.days)
+    first, referral, attempt, rng = plan.who, plan.referral, plan.attempt, plan.rng
     met = block.referrals.completed[first]
-    again = np.repeat(np.arange(len(first)), rng.poisson(config.visits.more_visits, len(first)) * met)
+    again = np.repeat(np.arange(len(first)), plan.further * met)
     visit_date = np.concatenate([attempt, attempt[again] + rng.integers(15, 150, len(again))])
     rows = np.concatenate([first, first[again]])
     return pd.DataFrame(
@@ -101,3 +106,108 @@ def truth_table(sums: pd.DataFrame) -> pd.DataFrame:
     pooled = pooled.assign(district_code=ALL_DISTRICTS, cohort=ALL_DISTRICTS)
     table = pd.concat([cells, pooled], ignore_index=True)
     return table.assign(effect_pp=table["sum_pp"] / table["students"])[[*key, "students", "effect_pp"]]
+
+
+TERMS = ((0, 5), (5, 10))
+"""First and one past the last school month of each term of a year: September to January, February to June."""
+SCALE, COURSES = 4, 6
+WITHIN = 6
+"""Months after the visit's month within which the last value of `enrolled` counts."""
+
+
+def outcome_rows(block: Block, config: SimulationConfig, absent: np.ndarray) -> pd.DataFrame:
+    """Return the rows of the table `OUTCOMES` for a block, from days absent in one of both worlds.
+
+    Rows come in the same order for both worlds; `who` is the place of the student in the block.
+    """
+    rng = np.random.default_rng([config.seed, int(block.district_code), 5, len(block.student)])
+    ability = rng.standard_normal(len(block.student))
+    years = len(config.absence.year)
+    parts = [_enrolled(block, config)]
+    for year in range(years):
+        for first, last in TERMS:
+            months = slice(10 * year + first, 10 * year + last)
+            parts += _term(block, config, absent, months, ability, rng)
+        parts.append(_chronic(block, config, absent, slice(10 * year, 10 * year + 10)))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(student=block.student[rows["who"]], status="final")
+
+
+def _rows(
+    block: Block, config: SimulationConfig, name: str, months: slice, value: np.ndarray, of: float
+) -> pd.DataFrame:
+    """Return one row a student who is there to the end of the period."""
+    first, last = config.months[months.start], config.months[months.stop - 1]
+    who = np.flatnonzero(block.present[:, months.stop - 1])
+    end = np.datetime64(last + 1, "D") - 1
+    return pd.DataFrame(
+        {
+            "who": who,
+            "outcome": name,
+            "period_start": pd.Timestamp(first),
+            "period_end": pd.Timestamp(end),
+            "value": np.asarray(value, dtype=float)[who],
+            "of": float(of),
+        }
+    )
+
+
+def _term(
+    block: Block,
+    config: SimulationConfig,
+    absent: np.ndarray,
+    months: slice,
+    ability: np.ndarray,
+    rng: np.random.Generator,
+) -> list[pd.DataFrame]:
+    days = int(block.days[months].sum())
+    share = absent[:, months].sum(axis=1) / days
+    noise, failing, trouble = rng.standard_normal(len(share)), rng.random(len(share)), rng.random(len(share))
+    marks = SCALE * np.clip(0.85 + 0.08 * ability + 0.05 * noise - 1.2 * share, 0, 1)
+    failed = stats.binom.ppf(failing, COURSES, expit(-2.6 - 0.6 * ability + 6 * share))
+    incidents = stats.poisson.ppf(trouble, days * (0.004 + 0.02 * share))
+    return [
+        _rows(block, config, "grades", months, marks, SCALE),
+        _rows(block, config, "courses_failed", months, failed, COURSES),
+        _rows(block, config, "incidents", months, incidents, days),
+    ]
+
+
+def _chronic(block: Block, config: SimulationConfig, absent: np.ndarray, months: slice) -> pd.DataFrame:
+    missed, days = absent[:, months].sum(axis=1), int(block.days[months].sum())
+    return _rows(block, config, "chronic_absence", months, 10 * missed >= days, 1)
+
+
+def _enrolled(block: Block, config: SimulationConfig) -> pd.DataFrame:
+    who, when = (index.ravel() for index in np.indices(block.present.shape))
+    start = config.months[when]
+    return pd.DataFrame(
+        {
+            "who": who,
+            "outcome": "enrolled",
+            "period_start": start.astype("datetime64[s]"),
+            "period_end": ((start + 1).astype("datetime64[D]") - 1).astype("datetime64[s]"),
+            "value": block.present.ravel().astype(float),
+            "of": 1.0,
+        }
+    )
+
+
+def outcome_truth(block: Block, config: SimulationConfig) -> pd.DataFrame:
+    """Return sums of true effects over visited students by outcome: outcome, students, sum_pp."""
+    rows = outcome_rows(block, config, block.absent)
+    rows["gap"] = 100 * (rows["value"] - outcome_rows(block, config, block.absent_without)["value"]) / rows["of"]
+    rows["cohort"] = block.cohort[rows["who"]].astype("datetime64[s]")
+    months = {name: rows[name].dt.year * 12 + rows[name].dt.month for name in ("period_start", "period_end", "cohort")}
+    since, ended = months["period_start"] - months["cohort"], months["period_end"] - months["cohort"]
+    last = rows["outcome"] == "enrolled"
+    after = rows[(since > 0) & (~last | (ended <= WITHIN))].sort_values("period_end", kind="stable")
+    ends = {name: after[after["outcome"] == name].groupby("who")["gap"] for name in after["outcome"].unique()}
+    gaps = {name: own.last() if name == "enrolled" else own.first() for name, own in ends.items()}
+    return pd.DataFrame(
+        {
+            "outcome": list(gaps),
+            "students": [len(gap) for gap in gaps.values()],
+            "sum_pp": [gap.sum() for gap in gaps.values()],
+        }
+    )

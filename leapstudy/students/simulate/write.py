@@ -17,8 +17,15 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
 from leapstudy.students.simulate.dirt import spoil
-from leapstudy.students.simulate.outcomes import outcome_rows, outcome_truth
-from leapstudy.students.simulate.rows import draw_list, student_months, truth_sums, truth_table, visit_log
+from leapstudy.students.simulate.rows import (
+    draw_list,
+    outcome_rows,
+    outcome_truth,
+    student_months,
+    truth_sums,
+    truth_table,
+    visit_log,
+)
 
 MARK = {b"leapstudy": b"SIMULATED"}
 TEXT = pa.dictionary(pa.int32(), pa.string())

@@ -11,7 +11,7 @@ from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
 from leapstudy.evidence.plan import PlanAge, age, plan_hash
-from leapstudy.students.eligible import months
+from leapstudy.students.eligible import Rule, months
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
 from leapstudy.study.rollout.choices import Rollout, promised, two_questions
@@ -162,6 +162,39 @@ def planned_margins() -> tuple[float, float] | None:
         return None
     budget = plan["choices"]["budget"]
     return budget["matters_pp"], budget["matters_pp"] * budget["met"]
+
+
+def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
+    """Return the frozen plan of students line by line, for the pages; empty where none was frozen.
+
+    Parameters
+    ----------
+    newest
+        The newest month that the files hold, such as ``2032-06``.
+    """
+    plan = kept_plan()
+    if not plan or plan["choices"]["track"] != "students":
+        return ()
+    choices, budget, rule = plan["choices"], plan["choices"]["budget"], plan["choices"]["eligible"]["students"]
+    older = age(date.fromisoformat(plan["written"]), plan["decided_after"], newest, "month").sentence
+    if newest <= plan["decided_after"]:
+        older = (
+            f"The files end in {newest}, no later than the month it decides after: no effect here is one it promised."
+        )
+    change = f"; it replaces {plan['replaces'][:12]}: {plan['reason']}" if plan["replaces"] else ""
+    who = Rule(rule["window"], rule["percent"]).words()
+    phases = ", ".join(f"{name}: {size:g}" for name, size in choices["phases"].items())
+    return (
+        ("frozen", f"{plan['written']}, SHA-256 {plan['frozen']}{change}. {older}"),
+        ("question", choices["question"]),
+        ("who may be drawn", f"{who}, up to {rule['month'] or plan['decided_after']}"),
+        ("lots", f"within {', '.join(choices['strata']['students']) or 'all together'}; {phases}"),
+        ("primary outcome", f"{choices['outcome']}, over {choices['months_after']} school months after the decision"),
+        ("closed until", choices["analysis_from"] or "no day was named"),
+        ("would matter", f"{budget['matters_pp']:g} points on a visited student; {budget['met']:.0%} are to be met"),
+        ("budget", f"{budget['dollars']:,.0f} dollars, {budget['per_visited_student']:,.0f} for a student visited"),
+        *plan["analysis"].items(),
+    )
 
 
 def plan_for(chosen: Rollout) -> dict[str, Any]:

@@ -11,15 +11,14 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.frames import records
+from leapstudy.core.table import records
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import row_of
 from leapstudy.did.inference.compare import each_by_itself
-from leapstudy.did.inference.noise import noise_before, size_noise
+from leapstudy.did.inference.record import noise_before, size_noise
 from leapstudy.did.own_years import own_changes
 from leapstudy.did.permutation import DRAWS, TIE
-from leapstudy.did.pooling.prior import FLAT, Prior
-from leapstudy.did.pooling.shrinkage import Shrinkage, shrink
+from leapstudy.did.shrinkage import FLAT, Prior, Shrinkage, shrink
 from leapstudy.did.spread import LEAST_NOISE
 
 

@@ -1,1 +1,0 @@
-"""All treated districts together: which effects survive a look at all, and what each borrows from the others."""
