@@ -14,12 +14,11 @@ from leapstudy.data import clean
 from leapstudy.data.districts import Start, add_slugs, read_register
 from leapstudy.data.raw import checksums, read_bytes, read_table
 from leapstudy.data.schema import BOUND
-from leapstudy.data.state import State, load_state
+from leapstudy.data.state import CHRONIC, State, load_state
 from leapstudy.data.tables import PublishedTable
 
 ATTENDANCE_COLUMNS = ("district_code", "year", "edition", "group", "students", "rate", "measure")
 CHRONIC_COLUMNS = ("district_code", "year", "percent", "students")
-CHRONIC = "chronic_absence"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from leapstudy.core.parameter_file import Part, faults_of, read_mapping
 from leapstudy.data.tables import Code, NonEmpty, PublishedTable, SchoolYear, named
 
 FILE = "state.yml"
+CHRONIC = "chronic_absence"
 Lang = Annotated[str, Field(pattern=r"^(en|es)$")]
 LANGUAGES = ("en", "es")
 
@@ -385,6 +386,17 @@ class State(Part):
         for name in used if units else []:
             if name not in there:
                 raise ValueError(str(bad_value(f"column of the table {self.unit.table}", name, there)))
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_are_measured(self) -> Self:
+        odd = [name for name, item in self.outcomes.items() if not item.group and name != CHRONIC]
+        if odd:
+            raise ValueError(
+                f"Outcomes {odd} have no group of students. The public track measures the attendance rate of a group "
+                f"(`group: all`) and, without one, {CHRONIC}; nothing else is read, so that no figure bears a "
+                "wrong name. Name the group, or leave the outcome out."
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
-from leapstudy.data.load import CHRONIC
+from leapstudy.data.state import CHRONIC
 from leapstudy.data.state import FILE as STATE_FILE
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years

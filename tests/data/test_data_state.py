@@ -224,3 +224,9 @@ def test_words_that_a_page_in_spanish_would_lack_are_refused(part, words):
     del of["es"]
     with pytest.raises(ValidationError, match="missing in es"):
         State.model_validate(content)
+
+
+def test_an_outcome_that_no_table_gives_is_refused_and_not_read_as_another(tmp_path, content):
+    content["outcomes"]["suspension_rate"] = {"better": "down", "words": "suspensions", "column": "percent"}
+    with pytest.raises(BadInput, match=r"\['suspension_rate'\] have no group.*chronic_absence"):
+        _read(tmp_path, content)

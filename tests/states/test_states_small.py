@@ -4,12 +4,12 @@ import csv
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from commands import commands_in
 from one_verdict import differences, shown, unsaid
 
 import leapstudy as ls
@@ -72,8 +72,7 @@ def _replace(path, old, new):
 
 def _command(root, *line):
     env = {**os.environ, "LEAPSTUDY_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
-    whole = [sys.executable, "-m", "leapstudy", *line]
-    return subprocess.run(whole, env=env, capture_output=True, text=True, check=False)
+    return commands_in(env)(*line)
 
 
 def _all_alike(row):

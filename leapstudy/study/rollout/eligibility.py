@@ -8,9 +8,8 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, load_study
 from leapstudy.data.districts import rule_mask
-from leapstudy.data.load import CHRONIC
 from leapstudy.data.long_series import load_long_series
-from leapstudy.data.state import AtLeast, AtMost, Where
+from leapstudy.data.state import CHRONIC, AtLeast, AtMost, Where
 from leapstudy.students.disclosure import shown
 from leapstudy.students.eligible import JOIN, Rule
 from leapstudy.students.engine import connect
