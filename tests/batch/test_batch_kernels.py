@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
-from leapstudy.batch.kernels.forks import ForkedProcess, template
+from leapstudy.batch.kernels.forks import ForkedProcess, close_templates, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -71,6 +71,7 @@ def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
 
 def test_a_batch_screens_the_figures_once_before_it_forks():
     """The screen is the same whichever district is asked: kernels find it, and so do not make it."""
+    close_templates()  # another test's may have read ahead in a workspace of its own
     offer()
     code = "from leapstudy.study import over_years\nprint(len(over_years._SCREENS))"
     notebook = new_notebook(cells=[new_code_cell(code)])

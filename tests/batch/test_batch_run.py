@@ -183,7 +183,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path):
 def test_the_plan_names_every_run_and_refuses_strangers(workspace, study):
     out = workspace / "reports"
     assert len(_plan(study, [], out)) == 16
-    with pytest.raises(BadInput, match="had no LEAP visits"):
+    with pytest.raises(BadInput, match="never had LEAP"):
         _plan(study, ["ansonia"], out)
     with pytest.raises(BadInput, match="no peer"):
         _plan(study, ["crec"], out, comparison="drg_gh")
