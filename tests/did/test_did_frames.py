@@ -254,3 +254,13 @@ def test_a_start_after_the_last_time_is_none(control):
     soon = never.assign(first=never["first"].mask(never["id"] >= 8, 2004))
     kept = ls.att_gt(soon, **names, anticipation=1)
     assert (kept.n_treated, kept.n_comparison) == (4, 4)
+
+
+def test_an_empty_text_is_no_start():
+    rows = own().assign(t=lambda frame: "FY" + frame["t"].astype(str))
+    starts = rows["id"].map(rows[rows["d"] == 1].groupby("id")["t"].min())
+    missing, blank = (
+        ls.att_gt(rows.assign(g=g), **{**NAMES, "treated": None}, first_treated="g").to_frame()
+        for g in (starts, starts.fillna(" "))
+    )
+    pd.testing.assert_frame_equal(missing, blank)

@@ -1,6 +1,7 @@
 """One treated district: studentized tests by hand and by slow twins, what moves nothing, and which test leads."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from leapstudy.did import permutation
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.inference.compare import estimate_rows, headline, infer, methods_table
+from leapstudy.did.inference.compare import estimate_rows, headline, infer, lead, methods_table
 from leapstudy.did.inference.record import noise_before, size_variance, spread_before
 from leapstudy.did.permutation import conley_taber, exact
 
@@ -284,3 +285,18 @@ def test_shuffles_dealt_in_parts_are_the_same_shuffles(monkeypatch):
     parts = permutation.shuffled(treated, comparison, 3, sizes, 200)
     np.testing.assert_allclose(parts.placebos, whole.placebos, rtol=1e-12)
     assert len(parts.placebos) == 200 and (parts.p_value, parts.estimate) == (whole.p_value, whole.estimate)
+
+
+def test_the_main_row_is_that_of_the_test_that_leads(study):
+    sample = build_sample(study, Spec(), [HARTFORD])
+    tests = infer(sample)
+    leading, _ = headline(tests)
+    assert leading.name != "permutation", "a district whose page uses another test"
+    rows = estimate_rows(tests, sample, "Hartford")
+    permuted = replace(rows[0], role="main", p_method="permutation", p_value=0.65)
+    first, *others = lead([permuted, *rows], permuted, leading)
+    assert (first.role, first.p_method, first.p_value) == ("main", leading.name, leading.p_value)
+    assert replace(permuted, role="sensitivity") in others and len(others) == len(rows)
+    assert not any(row.role == "main" for row in others)
+    placebo = replace(permuted, role="placebo")
+    assert lead([placebo, *rows], placebo, leading) == (placebo, *rows)

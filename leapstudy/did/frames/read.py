@@ -322,6 +322,7 @@ def _first_given(
             number = np.where(never, NEVER, np.searchsorted(times.astype(float), values))
     else:
         place = {time: float(at) for time, at in zip(times, clock, strict=True)}
+        column = column.mask(column.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))
         unknown = column.notna() & ~column.isin(list(times))
         if unknown.any():
             raise BadInput(
