@@ -84,7 +84,7 @@ class PlanCheck:
     """A run held against the plan of record.
 
     `standing` is "as planned", "planned sensitivity" or "exploratory": the weakest of the run's deviations. `additions`
-    are the analyses that came after the plan, in words; their rows are exploratory.
+    are the analyses that came after the plan, in words; their rows are exploratory. `content` is the plan in full.
     """
 
     status: str
@@ -92,6 +92,7 @@ class PlanCheck:
     deviations: tuple[Deviation, ...]
     standing: Standing
     additions: tuple[str, ...] = ()
+    content: tuple[tuple[str, str], ...] = ()
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
@@ -184,7 +185,7 @@ def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Devi
 
 
 def _text(value: Any) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _kind(plan: Mapping[str, Any], key: str, used: Any) -> Kind:
@@ -208,7 +209,27 @@ def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
         deviations=found,
         standing=standing_of(found),
         additions=additions,
+        content=in_full(plan),
     )
+
+
+def in_full(plan: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the frozen plan line by line, part and text; what was added later stands apart.
+
+    Examples
+    --------
+    >>> in_full({"question": "Does it work?", "planned": {"seed": 1}, "hypotheses": ["Yes.", "No."]})
+    (('question', 'Does it work?'), ('planned, seed', '1'), ('hypotheses 1', 'Yes.'), ('hypotheses 2', 'No.'))
+    """
+    lines: list[tuple[str, str]] = []
+    for key, part in plan.items():
+        if isinstance(part, Mapping):
+            lines += [(f"{key}, {name}", _text(value)) for name, value in part.items()]
+        elif isinstance(part, list) and key != ADDITIONS:
+            lines += [(f"{key} {number}", str(item)) for number, item in enumerate(part, 1)]
+        elif key != ADDITIONS:
+            lines.append((key, str(part)))
+    return tuple((label.replace("_", " "), text) for label, text in lines)
 
 
 def standing_of(found: Sequence[Deviation]) -> Standing:
