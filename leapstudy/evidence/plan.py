@@ -127,14 +127,6 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
     return digest
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAge:
-    """Whether a plan is older than the figures that it uses, and the sentence that says so."""
-
-    older: bool
-    sentence: str
-
-
 Period = Literal["month", "school year"]
 
 
@@ -152,7 +144,7 @@ def period_end(period: str, kind: Period) -> date:
     return date(year + part // 12, part % 12 + 1, 1) - timedelta(days=1)
 
 
-def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
+def age(written: date, decided: str, newest: str, kind: Period) -> str:
     """Say whether a plan is older than the newest figure that it will use.
 
     Parameters
@@ -168,19 +160,14 @@ def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
 
     Examples
     --------
-    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year").older
-    False
+    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year")[:38]
+    'The plan of 2034-01-31 is younger than'
     """
     if newest <= decided:
-        return PlanAge(
-            True, f"The plan is older than every figure that it will use: figures reach {newest}, it uses later ones."
-        )
+        return f"The plan is older than every figure that it will use: figures reach {newest}, it uses later ones."
     if written <= period_end(newest, kind):
-        return PlanAge(True, f"The plan of {written} is older than the newest figure that it uses, {newest}.")
-    return PlanAge(
-        False,
-        f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration.",
-    )
+        return f"The plan of {written} is older than the newest figure that it uses, {newest}."
+    return f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration."
 
 
 def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Deviation, ...]:
