@@ -100,8 +100,8 @@ def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
     _, choices = own
     chosen = choices(**UNITS)
     plan = written_plan.freeze(chosen, "")
-    assert written_plan.plan_age(plan, chosen).older and "every figure" in written_plan.plan_age(plan, chosen).sentence
-    assert not written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen).older
+    assert "older than every figure" in written_plan.plan_age(plan, chosen)
+    assert "no preregistration" in written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen)
     with pytest.raises(BadInput, match="frozen on"):
         written_plan.freeze(chosen, "")
     again = written_plan.freeze(choices(phases={"2026-27": 9}), "one more place")

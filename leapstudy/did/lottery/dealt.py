@@ -36,7 +36,7 @@ class Dealt:
         Strata that lots were drawn in; smaller ones are joined to one.
     estimates : tuple of float
         What each deal found.
-    mean, sd : float
+    mean : float
         Of the estimates; zero is expected.
     detectable : float
         Smallest effect that the planned test finds in 80% of the deals: randomization inference over the lottery's own
@@ -52,7 +52,6 @@ class Dealt:
     strata: int
     estimates: tuple[float, ...]
     mean: float
-    sd: float
     detectable: float
     false_positive: float
     false_positive_t: float
@@ -112,7 +111,6 @@ def deal(
         strata=strata,
         estimates=tuple(estimate.tolist()),
         mean=float(estimate.mean()),
-        sd=float(estimate.std(ddof=1)),
         detectable=float(np.quantile(critical * se - estimate, POWER, method="higher")),
         false_positive=float(np.mean(np.abs(estimate) >= critical * se - TIE)),
         false_positive_t=float(np.mean(np.abs(estimate) > t * se)),
