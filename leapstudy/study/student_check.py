@@ -5,6 +5,7 @@ same.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from filelock import FileLock
@@ -18,9 +19,15 @@ from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
+from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.records import draws
 from leapstudy.study.student_publish import why_refused
 
 FOLDER = "student_checks"
+UNNAMED = (
+    "A draw of students is on record, made {made_at}, and params/students.yml names no list under `draw:`. "
+    "Name it: who is compared with whom was drawn, and outcomes open on the day that was planned."
+)
 MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended")
 
 
@@ -93,15 +100,37 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
             load_key()
         except BadInput as reason:
             return str(reason)
+    if unnamed := _unnamed(settings):
+        return unnamed
     if settings.earlier_answers == "unpublished":
         return ""
     return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
 
 
+def require_open(settings: StudentSettings) -> None:
+    """Refuse to look at outcomes by the arm that was drawn before the planned day.
+
+    Raises
+    ------
+    BadInput
+        Before that day, or where no day was planned; nothing where nobody drew lots.
+    """
+    from leapstudy.evidence.watch import require_outcomes_open
+
+    if settings.draw:
+        require_outcomes_open(promised(settings.rollout)[0], date.today())
+
+
+def _unnamed(settings: StudentSettings) -> str:
+    """Return what is wrong where students drew lots and the parameters name no list; empty where they do."""
+    drawn = [item.made_at for item in draws() if item.track == "students"]
+    return UNNAMED.format(made_at=drawn[-1]) if drawn and not settings.draw else ""
+
+
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
     from leapstudy.students.contract import OUTCOMES
-    from leapstudy.students.engine import connect
+    from leapstudy.students.engine import connect, release
     from leapstudy.students.files import is_simulated
     from leapstudy.students.outcomes import inspect_outcomes
     from leapstudy.students.pseudonyms import has_raw_ids
@@ -115,17 +144,18 @@ def _check(settings: StudentSettings) -> Checked:
     limits = limits_for(panel.table, tuple(known["district_code"]), how)
     simulated = is_simulated(files["attendance"])
     report, rows = inspect_attendance(panel, limits, files["attendance"].name, simulated)
+    release(panel.table)
     log = read_visits(con, files["visits"], how)
-    told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
+    told, log_rows = inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
     reports = [report, told]
     if "outcomes" in files and not simulated:
         source = read(con, files["outcomes"], OUTCOMES, how)
-        reports.append(inspect_outcomes(source, panel.table, limits, files["outcomes"].name, simulated)[0])
+        reports.append(inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)[0])
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], False
     if ok:
-        visits = kept_rows(con, "reading the visits", log_rows, ("student", "visit_date", "completed"))
-        months = kept_rows(con, "reading the districts", rows, MONTH_COLUMNS)
+        visits = kept_rows(log_rows, ("student", "visit_date", "completed"))
+        months = kept_rows(rows, MONTH_COLUMNS)
         codes, raw_ids = _visited_districts(visits, months), has_raw_ids(months)
         sketches = [] if simulated else group_sketches(months, visits)
     accounts = [jsonable(account) for item in reports for account in item.accounts]

@@ -88,12 +88,16 @@ def _catalog(lang: str, program: str, visits: str, done: str, unit: str, units: 
     words = {"{program}": program, "{visits}": visits, "{done}": done, "{unit}": unit, "{units}": units}
     sentences = dict(catalog_file(lang))
     for word, own in words.items():
-        first = capital(own)
         sentences = {
-            key: (sentence.replace(word, first, 1) if sentence.startswith(word) else sentence).replace(word, own)
+            key: (sentence.replace(word, capital(own), 1) if _begins(sentence, word) else sentence).replace(word, own)
             for key, sentence in sentences.items()
         }
     return sentences
+
+
+def _begins(text: str, word: str) -> bool:
+    """Say whether a word begins a sentence; where a mere part of one does, it keeps its small letter."""
+    return text.startswith(word) and text.endswith((".", "?"))
 
 
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
@@ -223,7 +227,8 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
     if reading.draw is None:
         return ""
     first, _, last = reading.post.partition(" to ")
-    own = reading.draw.promised.rstrip("?. ") or say["promised_default"].format(first=first, last=last)
+    own = say["promised_own"].format(words=words) if (words := reading.draw.promised.rstrip(". ")) else ""
+    own = own or say["promised_default"].format(first=first, last=last)
     return say["promised"].format(promised=own, outcomes_from=reading.draw.outcomes_from)
 
 

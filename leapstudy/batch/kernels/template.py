@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import sys
@@ -17,12 +18,13 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import family  # the file beside this one: it is run as a script
-
-# the script's own folder: a cold kernel has no such entry
-del sys.path[0], sys.modules["family"]
+# by its place: where PYTHONSAFEPATH is set, the file beside a script cannot be imported
+family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family.py"))))
+if not sys.flags.safe_path:
+    del sys.path[0]  # the script's own folder: a cold kernel has no such entry
 
 
 def preload(names: list[str]) -> None:
@@ -74,9 +76,13 @@ def fork() -> int:
 
 
 def serve(channel: socket.socket, mark: str) -> None:
-    """Fork one kernel a request until the other end closes; then nothing that they started goes on."""
+    """Say that it is ready, and fork one kernel a request until the other end closes or is gone.
+
+    Then nothing that the kernels started goes on.
+    """
     kernels: list[int] = []
-    with channel, channel.makefile("rw", encoding="utf-8") as stream:
+    with suppress(OSError), channel, channel.makefile("rw", encoding="utf-8") as stream:
+        channel.sendall(b"ready\n")
         for line in stream:
             pid = fork()
             if pid == 0:
@@ -96,13 +102,12 @@ def serve(channel: socket.socket, mark: str) -> None:
 
 
 def main() -> None:
-    """Import, say that it is ready, and serve."""
+    """Import, and serve."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     # an interrupt is for the batch; children that end are reaped by the system
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     preload(json.loads(sys.argv[2]))
-    channel.sendall(b"ready\n")
     serve(channel, sys.argv[3])
 
 
