@@ -97,15 +97,21 @@ def _plan(
 
 
 def _refuse_unplanned(plan: list) -> None:
-    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says."""
+    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says,
+    or outcomes by arm are closed.
+    """
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
+    from leapstudy.students.settings import load_settings
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
+    from leapstudy.study.student_check import require_open
 
     if any(track_of(run.slug) == "public" for run in plan):
         load_plan()
         choice.kept(load_study())
+    elif plan:
+        require_open(load_settings())
 
 
 def _warm_up() -> None:

@@ -29,7 +29,7 @@ def design(
         Say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
             f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on "
-            f"{made.whom}; false positives {percent(item.dealt.false_positive)}"
+            f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
     for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):

@@ -74,7 +74,7 @@ def both(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     write_pair(folder, rows, log)
     _marks(rows).to_csv(folder / "outcomes.csv", index=False)
-    how = Reading(NAMES, values={"type": {"in_person": "In person"}})
+    how = Reading(NAMES, values={"type": {"In person": "in_person"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
         patch.setattr(student_outcomes, "input_files", lambda _: {"outcomes": folder / "outcomes.csv"})

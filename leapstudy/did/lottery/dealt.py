@@ -42,7 +42,8 @@ class Dealt:
         Smallest effect that the planned test finds in 80% of the deals: randomization inference over the lottery's own
         redraws at 5%; infinite where it can never reject.
     false_positive : float
-        Share of deals in which the planned test rejects, though there is no effect.
+        Share of deals in which the planned test rejects, though there is no effect: by construction at most 5%, since
+        its redraws are the other deals.
     false_positive_t : float
         The same of an ordinary 95% CI by t with Welch's degrees of freedom, which needs more units.
     """
