@@ -16,11 +16,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from leapstudy.batch.job import Run, input_hashes
-from leapstudy.batch.manifest import key_of, stale_reasons
+from leapstudy.batch.manifest import key_of, some, stale_reasons
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import package_hash, templates_hash
+from leapstudy.site.stamps import FIGURES, STAMPS, read_stamps
 
 
 @contextmanager
@@ -51,6 +52,7 @@ def locked(out: Path) -> Iterator[None]:
 
 
 NAME = ".batch.json"
+RENEWED = (STAMPS, f"{FIGURES.as_posix()}/")
 
 
 def asked(**what: Any) -> str:
@@ -95,6 +97,25 @@ def untouched(out: Path) -> bool:
         kept = _read(out)
         return kept["templates"] == templates_hash() and kept["built"] == published(out)
     return False
+
+
+def touched(out: Path) -> list[str]:
+    """Return why pages, pictures, documents and tables are not as they were written; empty where they are."""
+    try:
+        kept = _read(out) if (out / NAME).exists() else {}
+        stamps = read_stamps(out) if kept or (out / STAMPS).exists() else {}
+        # a report renews pages, pictures and documents after the batch, and keeps their hashes
+        expected = {name: digest for name, digest in kept.get("built", {}).items() if not name.startswith(RENEWED)}
+        expected |= stamps.get("sums", {})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return [f"missing or damaged: {NAME} or {STAMPS}"]
+    if stamps.get("ahead"):
+        return ["not finished"]
+    there = published(out)
+    missing = [name for name in expected if name not in there]
+    by_hand = [name for name, digest in expected.items() if there.get(name, digest) != digest]
+    why = [f"{what}: {some(names)}" for what, names in (("missing", missing), ("changed by hand", by_hand)) if names]
+    return why + ["the templates changed"] * (kept.get("templates", templates_hash()) != templates_hash())
 
 
 def _read(out: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,7 @@ WORDS = {
     "libraries": "the installed libraries",
 }
 NAMED = 5
-"""Differences of one part that are named one by one; more are counted."""
+"""Names that a sentence tells one by one; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,13 @@ def _told(part: str, before: Any, value: Any) -> str:
         return f"{WORDS.get(part, part)} changed"
     names = [name for name in {**before, **value} if before.get(name) != value.get(name)]
     shown = [name if part == "data" else f"{name} {before.get(name)} -> {value.get(name)}" for name in names]
-    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
-    return f"{part}: {', '.join(shown[:NAMED])}{more}"
+    return f"{part}: {some(shown)}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def verdict(reasons: list[str]) -> str:

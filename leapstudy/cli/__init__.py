@@ -31,8 +31,6 @@ app.command(epilog=before.PLAN)(before.plan)
 app.command(epilog=before.DRAW)(before.draw)
 console = Console()
 TRACKS = ("public", "students", "all")
-NAMED = 4
-"""Runs that a sentence names one by one; more are counted."""
 
 Districts = Annotated[
     list[str] | None,
@@ -99,15 +97,21 @@ def _plan(
 
 
 def _refuse_unplanned(plan: list) -> None:
-    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says."""
+    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says,
+    or outcomes by arm are closed.
+    """
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
+    from leapstudy.students.settings import load_settings
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
+    from leapstudy.study.student_check import require_open
 
     if any(track_of(run.slug) == "public" for run in plan):
         load_plan()
         choice.kept(load_study())
+    elif plan:
+        require_open(load_settings())
 
 
 def _warm_up() -> None:
@@ -190,12 +194,12 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
 
 def _cut_off(plan: list, folder: Path) -> str:
     from leapstudy.batch.last_batch import reasons
+    from leapstudy.batch.manifest import some
 
     left = [slug for slug, why in reasons(plan, folder).items() if why]
-    named = ", ".join(left[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
     return (
-        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not ({named or 'none'}). "
-        "Nothing is left running; the same command goes on from there."
+        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not "
+        f"({some(left) or 'none'}). Nothing is left running; the same command goes on from there."
     )
 
 
@@ -226,13 +230,15 @@ def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
 @app.command(epilog="Example: leapstudy status")
 def status(track: TrackOption = "public", out: OutOption = "") -> None:
     """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
-    from leapstudy.batch.last_batch import reasons
+    from leapstudy.batch.last_batch import reasons, touched
     from leapstudy.batch.manifest import verdict
 
     place = _place(out, wait=False)
     plan, _ = _plan(None, track, None, place.folder)
     for slug, why in reasons(plan, place.folder).items():
         _say(f"{slug}: {verdict(why)}")
+    if published := touched(place.folder):
+        _say(f"Pages and tables: {verdict(published)}. leapstudy run makes them again.")
 
 
 @app.command(epilog="Example: leapstudy templates for_the_vendor")

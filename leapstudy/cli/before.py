@@ -29,7 +29,7 @@ def design(
         Say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
             f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on "
-            f"{made.whom}; false positives {percent(item.dealt.false_positive)}"
+            f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
     for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):
@@ -51,13 +51,13 @@ def plan(
     chosen = load_rollout()
     kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
     record = load_plan()
-    told = written_plan.record_age(record, load_study()).sentence
+    told = written_plan.record_age(record, load_study())
     Say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {told}")
     if not kept:
         Say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
     Say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
-    Say(written_plan.plan_age(kept, chosen).sentence)
+    Say(written_plan.plan_age(kept, chosen))
 
 
 def draw(

@@ -137,7 +137,7 @@ def _said(read: Callable[[], object]) -> str:
 def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
     from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students, no_answer
+    from leapstudy.study.student_check import check_students, no_answer, require_open
 
     settings = load_settings()
     if settings.simulated:
@@ -148,6 +148,8 @@ def check_student_files() -> None:
     typer.echo(f"{checked.text}\n{reason}".strip())
     if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)
+    if closed := _said(lambda: require_open(settings)):
+        typer.echo(closed)
 
 
 def _check_students(path: Path) -> int:

@@ -52,8 +52,6 @@ class AdjustedEffect:
         By the jackknife of clusters, with t(clusters - 1).
     n_treated, n_comparison, clusters : int
         Rows in use, and clusters that hold any of them.
-    trimmed : int
-        Comparison rows left out for their weight.
     """
 
     estimate: float
@@ -64,7 +62,6 @@ class AdjustedEffect:
     n_treated: int
     n_comparison: int
     clusters: int
-    trimmed: int
 
 
 def adjusted_effect(
@@ -224,5 +221,4 @@ def _result(estimate: float, without: np.ndarray, d: np.ndarray, other: np.ndarr
         n_treated=int(d.sum()),
         n_comparison=compared,
         clusters=clusters,
-        trimmed=int(len(d) - d.sum()) - compared,
     )

@@ -22,13 +22,10 @@ MANY = 1e6
 class JointTest:
     """A test that k coefficients are all zero; say "not rejected", never "parallel trends hold".
 
-    `statistic` is Wald's chi-squared, or the F made from it where `df` is finite; `df` is k and the denominator's.
-    `slope` is the smallest differential linear trend, a period, that the test finds with 80% power. Statistic, p-value
-    and slope are NaN where too few units, or units that moved alike, leave nothing to test by.
+    `slope` is the smallest differential linear trend, a period, that the test finds with 80% power. Both are NaN where
+    too few units, or units that moved alike, leave nothing to test by.
     """
 
-    statistic: float
-    df: tuple[int, float]
     p_value: float
     slope: float
 
@@ -52,13 +49,13 @@ def joint_test(values: np.ndarray, covariance: np.ndarray, drift: np.ndarray, df
     """
     k, left = len(values), df - len(values) + 1
     if not k or left < 1 or _singular(covariance):
-        return JointTest(float("nan"), (k, left), float("nan"), float("nan"))
+        return JointTest(float("nan"), float("nan"))
     solved = np.linalg.solve(covariance, np.column_stack([values, drift]))
     finite = bool(np.isfinite(df))
     statistic = float(values @ solved[:, 0]) * (left / (df * k) if finite else 1.0)
     p_value = float(stats.f.sf(statistic, k, left) if finite else stats.chi2.sf(statistic, k))
     slope = float(np.sqrt(_noncentrality(k, left) / float(drift @ solved[:, 1])))
-    return JointTest(statistic, (k, left), p_value, slope)
+    return JointTest(p_value, slope)
 
 
 def _singular(covariance: np.ndarray) -> bool:

@@ -101,6 +101,7 @@ def in_strata(raw: Sample, nested: Nested) -> Sample:
     share, mean = places[:, :n] @ raw.weights_treated, sizes / sizes.sum(axis=1, keepdims=True)
 
     def moved(y: np.ndarray) -> np.ndarray:
+        """Return the figures less their stratum's comparison mean."""
         means = mean @ y[n:]
         return y - means[of] + share @ means
 

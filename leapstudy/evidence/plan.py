@@ -84,7 +84,7 @@ class PlanCheck:
     """A run held against the plan of record.
 
     `standing` is "as planned", "planned sensitivity" or "exploratory": the weakest of the run's deviations. `additions`
-    are the analyses that came after the plan, in words; their rows are exploratory.
+    are the analyses that came after the plan, in words; their rows are exploratory. `content` is the plan in full.
     """
 
     status: str
@@ -92,6 +92,7 @@ class PlanCheck:
     deviations: tuple[Deviation, ...]
     standing: Standing
     additions: tuple[str, ...] = ()
+    content: tuple[tuple[str, str], ...] = ()
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
@@ -126,14 +127,6 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
     return digest
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAge:
-    """Whether a plan is older than the figures that it uses, and the sentence that says so."""
-
-    older: bool
-    sentence: str
-
-
 Period = Literal["month", "school year"]
 
 
@@ -151,7 +144,7 @@ def period_end(period: str, kind: Period) -> date:
     return date(year + part // 12, part % 12 + 1, 1) - timedelta(days=1)
 
 
-def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
+def age(written: date, decided: str, newest: str, kind: Period) -> str:
     """Say whether a plan is older than the newest figure that it will use.
 
     Parameters
@@ -167,19 +160,14 @@ def age(written: date, decided: str, newest: str, kind: Period) -> PlanAge:
 
     Examples
     --------
-    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year").older
-    False
+    >>> age(date(2034, 1, 31), "2031-32", "2032-33", "school year")[:38]
+    'The plan of 2034-01-31 is younger than'
     """
     if newest <= decided:
-        return PlanAge(
-            True, f"The plan is older than every figure that it will use: figures reach {newest}, it uses later ones."
-        )
+        return f"The plan is older than every figure that it will use: figures reach {newest}, it uses later ones."
     if written <= period_end(newest, kind):
-        return PlanAge(True, f"The plan of {written} is older than the newest figure that it uses, {newest}.")
-    return PlanAge(
-        False,
-        f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration.",
-    )
+        return f"The plan of {written} is older than the newest figure that it uses, {newest}."
+    return f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration."
 
 
 def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Deviation, ...]:
@@ -197,7 +185,7 @@ def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Devi
 
 
 def _text(value: Any) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _kind(plan: Mapping[str, Any], key: str, used: Any) -> Kind:
@@ -221,7 +209,27 @@ def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
         deviations=found,
         standing=standing_of(found),
         additions=additions,
+        content=in_full(plan),
     )
+
+
+def in_full(plan: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the frozen plan line by line, part and text; what was added later stands apart.
+
+    Examples
+    --------
+    >>> in_full({"question": "Does it work?", "planned": {"seed": 1}, "hypotheses": ["Yes.", "No."]})
+    (('question', 'Does it work?'), ('planned, seed', '1'), ('hypotheses 1', 'Yes.'), ('hypotheses 2', 'No.'))
+    """
+    lines: list[tuple[str, str]] = []
+    for key, part in plan.items():
+        if isinstance(part, Mapping):
+            lines += [(f"{key}, {name}", _text(value)) for name, value in part.items()]
+        elif isinstance(part, list) and key != ADDITIONS:
+            lines += [(f"{key} {number}", str(item)) for number, item in enumerate(part, 1)]
+        elif key != ADDITIONS:
+            lines.append((key, str(part)))
+    return tuple((label.replace("_", " "), text) for label, text in lines)
 
 
 def standing_of(found: Sequence[Deviation]) -> Standing:

@@ -56,15 +56,6 @@ class ScanReport:
         )
 
 
-def holds_student(content: bytes) -> bool:
-    """Say whether bytes hold a pseudonym or the key, also where base64, UTF-16 or archives hide it."""
-    return any(_names(text) for text in _all_texts(content))
-
-
-def _names(text: str) -> bool:
-    return holds_pseudonym(text) or holds_key(text)
-
-
 def _all_texts(content: bytes, depth: int = DEEPEST) -> Iterator[str]:
     """Yield the content as text, and what is encoded or packed in it."""
     for text in _texts(content):
@@ -171,7 +162,7 @@ def _words(file: Path, name: str) -> np.ndarray | None:
     try:
         inside = chain(_all_texts(name.encode("utf-8", "surrogateescape")), _all_texts(file.read_bytes()))
         for text in inside:
-            if _names(text):
+            if holds_pseudonym(text) or holds_key(text):
                 return None
             hashes.append(_hashes(_numbers(text)))
     except (Unreadable, OSError):

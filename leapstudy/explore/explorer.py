@@ -123,6 +123,7 @@ class Explorer:
         button, said = Button(description="Save as parameters"), HTML()
 
         def save(_: Any) -> None:
+            """Save what is shown, or say why it cannot be."""
             try:
                 said.value = self.tools.save(self.district, self.spec, reason.value)
             except BadInput as refused:

@@ -170,6 +170,7 @@ def at_both_widths(function: Callable[P, Exhibit]) -> Callable[P, Exhibit]:
 
     @wraps(function)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Exhibit:
+        """Return the exhibit; a wide one knows how it is drawn for a phone."""
         exhibit, asked = function(*args, **kwargs), signature(function).bind(*args, **kwargs)
         asked.apply_defaults()
         if asked.arguments["width"] <= NARROW:

@@ -120,6 +120,7 @@ class Build:
         around = self._around(entry, NOTEBOOK)
 
         def make() -> str:
+            """Return the page of the notebook."""
             from leapstudy.site.pages import notebook_html  # plotting is imported only where a page is made
 
             return notebook_html(
@@ -141,11 +142,13 @@ class Build:
         digest = sha256_file(folder / "result.json")
 
         def appendix() -> str:
+            """Return the technical appendix."""
             from leapstudy.site.pages import appendix_html
 
             return appendix_html(result, self.day, self._around(entry, APPENDIX), there)
 
         def plain(lang: str) -> str:
+            """Return the plain page in one language."""
             from leapstudy.site.pages import plain_html
 
             return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), there)

@@ -152,6 +152,7 @@ def _picture(reading: Reading, low: float, high: float) -> Markup:
     """Draw one interval as SVG; hidden from screen readers, since the cells beside it hold its numbers."""
 
     def at(value: float) -> str:
+        """Return where a value stands on the axis."""
         return f"{3 + 94 * (value - low) / (high - low):.1f}%"
 
     effect = reading.effect

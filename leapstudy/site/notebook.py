@@ -139,6 +139,7 @@ def _exporter() -> "HTMLExporter":
         """The HTML exporter without what a page throws away: colored code, its tree parsed once too often."""
 
         def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
+            """Return the page without a second parse, which only adds alternative texts that it has."""
             return super(HTMLExporter, self).from_notebook_node(nb, resources, **kw)
 
     filters = {"highlight_code": _plain_code, "clean_html": _as_it_is}

@@ -56,6 +56,8 @@ TABLES = tuple(_table(name, says, _DECLARED["columns"]) for name, says in _DECLA
 (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS, OUTCOMES) = TABLES
 LONGEST = 255
 """Letters of a cell of text; a longer one is no code, and whole columns of them are more than memory holds."""
+TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
+"""How files and parameters write a flag, in any capitals."""
 GRADES, STATUSES = STUDENT_MONTH["grade"].allowed, STUDENT_MONTH["status"].allowed
 VISIT_TYPES, VISIT_RESULTS = VISITS["type"].allowed, VISITS["result"].allowed
 OUTCOME_NAMES = OUTCOMES["outcome"].allowed
@@ -102,6 +104,18 @@ def require_columns(table: FileTable, present: Iterable[str], what: str, shown: 
             "Map the file's own names under `columns:` in params/students.yml, as `name here: name there`"
             + (", or give `district:` for a file of one district." if "district_code" in missing else ".")
         )
+
+
+def meanings(column: str) -> tuple[str, ...]:
+    """Return what a file's own value of a column may mean: the column's legal values, or those of a flag.
+
+    Examples
+    --------
+    >>> meanings("result")
+    ('met', 'not_home', 'refused', 'moved')
+    """
+    found = next(table[column] for table in TABLES if column in table.names)
+    return found.allowed or (*TRUE, *FALSE)
 
 
 SENT = ("first_visit_month",)

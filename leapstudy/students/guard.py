@@ -92,6 +92,7 @@ def install_guard() -> bool:
         send, streams = session.send, Streams()
 
         def send_censored(stream: Any, message: Any, content: Any = None, *rest: Any, **more: Any) -> Any:
+            """Send a message without what it holds of rows."""
             if isinstance(message, dict):
                 own = message.get("content")
                 if message.get("msg_type") == "stream" and isinstance(own, dict):

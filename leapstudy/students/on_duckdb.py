@@ -6,6 +6,7 @@ Every cell of a text file is read as text; lines that fit no row are skipped and
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import ibis
@@ -25,7 +26,7 @@ BUFFER = 32 * 2**20
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
-def _at_zone(zone, instant):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _at_zone(zone: str, instant: TimestampValue) -> Any:
     """Return the local time of an instant."""
 
 
@@ -102,6 +103,7 @@ def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
     )
 
     def count() -> int:
+        """Read every cell, and return how many lines fit no row."""
         every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
         con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
         row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()

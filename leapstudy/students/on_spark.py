@@ -42,12 +42,12 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @ibis.udf.scalar.builtin(name="from_utc_timestamp", signature=(("timestamp('UTC')", "string"), "timestamp"))
-def _at_zone(instant, zone):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _at_zone(instant: TimestampValue, zone: str) -> Any:
     """Return the local time of an instant."""
 
 
 @ibis.udf.scalar.builtin(name="timestamp_micros", signature=(("int64",), "timestamp('UTC')"))
-def _of_micros(micros):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _of_micros(micros: int) -> Any:
     """Return the instant that many millionths of a second after 1970."""
 
 

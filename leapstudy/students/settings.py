@@ -1,5 +1,6 @@
 """The parameters of the student track, typed; `params/students.yml` gives each its unit and reason."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,6 +18,7 @@ from leapstudy.students.contract import Reading
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
 """Columns whose own values may be translated under `values:`."""
+OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
 Level = Literal["student", "school", "district"]
@@ -107,9 +109,11 @@ def load_settings(path: Path | None = None) -> StudentSettings:
             raise bad_value(f"column under columns: in {name}", column, COLUMNS, "Write it as `name here: name there`.")
     for column in settings.values:
         if column not in TRANSLATED:
-            raise bad_value(
-                f"column under values: in {name}", column, TRANSLATED, "Write it as `column: {legal: own}`."
-            )
+            raise bad_value(f"column under values: in {name}", column, TRANSLATED, OWN_FIRST)
+        legal = contract.meanings(column)
+        for meaning in settings.values[column].values():
+            if re.sub(r"[\s-]+", "_", meaning.lower()) not in {one.lower() for one in legal}:
+                raise bad_value(f"meaning of a {column} under values: in {name}", meaning, legal, OWN_FIRST)
     check_engine(settings.engine)
     return settings
 

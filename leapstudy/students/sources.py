@@ -17,7 +17,6 @@ from leapstudy.students.engine import on
 from leapstudy.students.files import Dialect, Files, find, name_key, own_name, source_columns
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
-TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
 """Dates that have one meaning; a local time and its offset may follow, the date is the one that is written."""
 
@@ -164,7 +163,7 @@ def _as_flag(value: Value) -> BooleanValue:
     if value.type().is_boolean():
         return value
     text = _blank_to_null(value).lower()
-    return ibis.cases((text.isin(TRUE), True), (text.isin(FALSE), False), else_=ibis.null("boolean"))
+    return ibis.cases((text.isin(contract.TRUE), True), (text.isin(contract.FALSE), False), else_=ibis.null("boolean"))
 
 
 def _as_grade(value: StringValue) -> StringValue:

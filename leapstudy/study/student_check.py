@@ -5,6 +5,7 @@ same.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from filelock import FileLock
@@ -18,9 +19,15 @@ from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
+from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.records import draws
 from leapstudy.study.student_publish import why_refused
 
 FOLDER = "student_checks"
+UNNAMED = (
+    "A draw of students is on record, made {made_at}, and params/students.yml names no list under `draw:`. "
+    "Name it: who is compared with whom was drawn, and outcomes open on the day that was planned."
+)
 MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended")
 
 
@@ -93,9 +100,31 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
             load_key()
         except BadInput as reason:
             return str(reason)
+    if unnamed := _unnamed(settings):
+        return unnamed
     if settings.earlier_answers == "unpublished":
         return ""
     return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
+
+
+def require_open(settings: StudentSettings) -> None:
+    """Refuse to look at outcomes by the arm that was drawn before the planned day.
+
+    Raises
+    ------
+    BadInput
+        Before that day, or where no day was planned; nothing where nobody drew lots.
+    """
+    from leapstudy.evidence.watch import require_outcomes_open
+
+    if settings.draw:
+        require_outcomes_open(promised(settings.rollout)[0], date.today())
+
+
+def _unnamed(settings: StudentSettings) -> str:
+    """Return what is wrong where students drew lots and the parameters name no list; empty where they do."""
+    drawn = [item.made_at for item in draws() if item.track == "students"]
+    return UNNAMED.format(made_at=drawn[-1]) if drawn and not settings.draw else ""
 
 
 def _check(settings: StudentSettings) -> Checked:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.lots import on_record
 from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
     plan_card,
@@ -160,7 +162,9 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     require_one_question(planned, settings)
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
     outcomes = lottery_outcomes(data, lottery, planned)
-    return lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
+    answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
+    lots = on_record(Path(settings.draw).expanduser(), "students" if lottery.level == "student" else "units")
+    return replace(answer, card=(("Lots", lots), *answer.card))
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:

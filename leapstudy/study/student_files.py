@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,9 @@ from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
-from leapstudy.study.student_check import places_of, require_usable, set_aside
+from leapstudy.study.student_check import places_of, require_open, require_usable, set_aside
 from leapstudy.study.student_publish import published, remember
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     """
     chosen = settings or load_settings()
     hashes = input_hashes(chosen)
-    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan()]
+    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan(), *(item.sha256 for item in draws())]
     key = sha256_bytes(json.dumps([hashes, planned, _sources_hash()], sort_keys=True).encode())[:16]
     folder = paths.derived() / FOLDER
     file = folder / f"{key}.json"
@@ -123,11 +123,9 @@ def told_numbers(settings: StudentSettings) -> Iterator[str]:
 
 
 def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
-    from leapstudy.evidence.watch import require_outcomes_open
     from leapstudy.study.student_estimates import measure, student_answer  # imports the engine
 
-    if settings.draw:
-        require_outcomes_open(promised(settings.rollout)[0], date.today())
+    require_open(settings)
     data = open_own(settings)
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)

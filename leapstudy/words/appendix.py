@@ -50,7 +50,8 @@ def again(source: Source) -> Answer:
         "Python": made.get("python"),
     }
     more = (made.get("packages"), made.get("data_hashes"), source.result.get("params"))
-    frozen = [(f"frozen plan, {label}", text) for label, text in source.at("answer", "plan") or ()]
+    plan = source.at("answer", "plan") or source.at("plan", "content") or ()
+    frozen = [(f"frozen plan, {label}", text) for label, text in plan]
     rows = [*facts.items(), *(item for part in more for item in (part or {}).items()), *frozen]
     shown = pd.DataFrame(
         [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]

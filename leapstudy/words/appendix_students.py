@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from leapstudy.core.phrases import probability_cell
+from leapstudy.core.phrases import probability, probability_cell
 from leapstudy.core.table import Table
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.study.student_results import DESIGN_LABELS, RECOMMENDED
@@ -110,7 +110,13 @@ def bounds(source: Source) -> Answer:
 
 def inference(source: Source) -> str:
     """Say whose chance the errors are of."""
-    return source.say("inference_without_p" if source.reading.p_value is None else "inference")
+    drawn, primary = source.reading.draw, source.at("answer", "primary")
+    leads = source.say("inference_lottery") if drawn else source.say("inference_primary") if primary else ""
+    own = design_of(source)["main"]
+    if not own:
+        return leads + source.absent(NO_DESIGN)
+    p = "" if own["p_value"] is None else f"{probability(own['p_value'])}, "
+    return source.say("inference", leads=leads, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
 
 
 def others(source: Source) -> Answer:
@@ -166,8 +172,8 @@ def reach(source: Source) -> Answer:
     mde, published = source.reading.mde, source.frame("published")
     if mde is None:
         return source.absent("smallest detectable effect")
-    if published is None:
-        return source.say("reach")
+    if published is None or source.reading.draw:
+        return source.say("reach_lottery" if source.reading.draw else "reach")
     heads = {
         "who": "Published effect on",
         "month": "Month",

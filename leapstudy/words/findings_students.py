@@ -91,7 +91,7 @@ def lottery(study: StudentStudy) -> str:
         lead=_lottery_verdict(drawn),
         offer=drawn.offer,
         outcome=plain_outcome(drawn.offer.outcome),
-        promised=drawn.promised.rstrip("?. ") or drawn.offer.outcome.replace("_", " "),
+        promised=drawn.promised.rstrip(". ") or drawn.offer.outcome.replace("_", " "),
         drawn=drawn,
         visited=dict(drawn.card)["Being visited"],
     )

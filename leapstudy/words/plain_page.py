@@ -197,7 +197,8 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
     if reading.draw is None:
         return ""
     first, _, last = reading.post.partition(" to ")
-    own = reading.draw.promised.rstrip("?. ") or say["promised_default"].format(first=first, last=last)
+    own = say["promised_own"].format(words=words) if (words := reading.draw.promised.rstrip(". ")) else ""
+    own = own or say["promised_default"].format(first=first, last=last)
     return say["promised"].format(promised=own, outcomes_from=reading.draw.outcomes_from)
 
 

@@ -88,8 +88,9 @@ def false_alarms(item: Scenario) -> str:
     """Return how often the planned test sees an effect where there is none."""
     planned, ordinary = item.dealt.false_positive, item.dealt.false_positive_t
     told = (
-        f"In {len(item.dealt.estimates):,} deals without any effect the planned test (randomization inference) saw one "
-        f"in {percent(planned)}, an ordinary 95% CI in {percent(ordinary)}."
+        f"Where there is no effect the planned test (randomization inference) sees one in {percent(planned)} by "
+        f"construction. An ordinary 95% CI saw one in {percent(ordinary)} of "
+        f"{len(item.dealt.estimates):,} such deals."
     )
     return told + (" Do not trust the latter with so few units." if ordinary > 0.08 else "")
 

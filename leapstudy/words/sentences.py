@@ -69,6 +69,7 @@ FORMS: dict[str, Callable[..., str]] = {
 
 class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
+        """Write a value in the form that its slot names."""
         name, _, more = format_spec.partition(" ")
         if name not in FORMS:
             return str(super().format_field(value, format_spec))

@@ -146,6 +146,18 @@ def test_nothing_is_left_behind_after_a_kill(victim, light_kernel):
         assert _gone(template_pid) and _gone(kernel_pid)
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_template_whose_owner_was_killed_ends_without_a_word(answered):
+    """The owner is gone while the template imports, or while it forks: nobody reads what it sends."""
+    ask = "source.fork([], dict(os.environ), None);" if answered else ""
+    code = f"import os; from leapstudy.batch.kernels.forks import Template; source = Template(['json', 'pandas']);{ask}"
+    owner = subprocess.run(
+        [sys.executable, "-c", f"{code} os.kill(os.getpid(), 9)"], stderr=subprocess.PIPE, text=True, check=False
+    )
+    # the pipe is at its end when the template has ended too
+    assert (owner.returncode, owner.stderr) == (-signal.SIGKILL, "")
+
+
 def test_a_kernel_of_another_interpreter_starts_cold(tmp_path):
     link = tmp_path / "python"
     link.symlink_to(Path(sys.executable).resolve())

@@ -10,9 +10,12 @@ from rich.console import Console
 
 from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import asked, kept_plan, reasons, untouched
+from leapstudy.batch.last_batch import NAME as BATCH
+from leapstudy.batch.last_batch import asked, kept_plan, published, reasons, touched, untouched
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
+from leapstudy.cli import main
+from leapstudy.site.stamps import STAMPS
 from leapstudy.students.pseudonyms import pseudonym
 
 QUIET = Console(quiet=True)
@@ -41,6 +44,50 @@ def test_the_last_plan_holds_until_something_is_touched(tiny_plan, workspace):
     assert verdict(reasons(plan, out)["60-b"]) == "stale (data: params/plan.yml)"
     (out / "60-c" / "result.json").write_text("{}", encoding="utf-8")
     assert "output changed by hand: result.json" in verdict(reasons(plan, out)["60-c"])
+
+
+@pytest.mark.slow
+def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan):
+    plan, out = tiny_plan
+    assert touched(out) == [], "where nothing was published nothing is wrong"
+    run_batch(plan, out, 2, console=QUIET, question="q")
+    assert touched(out) == []
+    for name in published(out):
+        content = (out / name).read_bytes()
+        (out / name).write_bytes(content + b" ")
+        told = touched(out)
+        assert told == ([] if name == STAMPS else [f"changed by hand: {name}"]), name
+        (out / name).unlink()
+        assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}" if name == STAMPS else f"missing: {name}"]
+        (out / name).write_bytes(content)
+    (out / "of-ones-own.txt").write_text("not published here", encoding="utf-8")
+    assert touched(out) == []
+    (out / STAMPS).write_text("[]", encoding="utf-8")
+    assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}"]
+    (out / STAMPS).write_text('{"ahead": true}', encoding="utf-8")
+    assert touched(out) == ["not finished"]
+
+
+@pytest.mark.slow
+def test_status_names_a_page_that_was_changed_by_hand(tiny_plan, monkeypatch, capsys):
+    plan, out = tiny_plan
+    run_batch(plan, out, 2, console=QUIET, question="q")
+    monkeypatch.setattr("leapstudy.cli._plan", lambda *_: (plan, "q"))
+    monkeypatch.setattr(sys, "argv", ["leapstudy", "status", "--out", str(out)])
+
+    def told() -> str:
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    assert "Pages and tables" not in told()
+    (out / "estimates.csv").write_text("", encoding="utf-8")
+    (out / "60-a" / "notebook.html").unlink()
+    assert told().endswith(
+        "Pages and tables: stale (missing: 60-a/notebook.html; changed by hand: estimates.csv). leapstudy run makes "
+        "them again.\n"
+    )
 
 
 def test_the_check_imports_neither_pandas_nor_papermill():

@@ -43,7 +43,6 @@ def test_the_reference_year_is_zero_and_has_no_error(pooled):
 def test_one_coefficient_makes_the_joint_test_a_t_test():
     found = joint_test(np.array([1.7]), np.array([[0.64]]), np.array([-1.0]), 12.0)
     t = 1.7 / 0.8
-    assert found.statistic == pytest.approx(t**2) and found.df == (1, 12.0)
     assert found.p_value == pytest.approx(2 * stats.t.sf(t, 12))
 
 

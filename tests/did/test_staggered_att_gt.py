@@ -118,7 +118,6 @@ def test_agrees_with_the_slow_twin_on_rows(choices, gaps):
     np.testing.assert_allclose(att.estimate, twin["att"], atol=1e-12)
     psi = np.vstack(twin["influence"].to_list())
     np.testing.assert_allclose(covariance(moments, att.influence()), psi @ psi.T, atol=1e-13)
-    np.testing.assert_allclose(att.covariance(moments), psi @ psi.T, atol=1e-13)
 
 
 DEFAULT = Choices()
@@ -155,13 +154,6 @@ def test_adding_to_visited_months_adds_to_the_effects():
     keys = averages(att_gt(moments, Choices(base="universal")), "event").key
     np.testing.assert_allclose(moved - before, 2.5 * np.append(keys >= 0, 1), atol=1e-10)
     np.testing.assert_allclose(same, variance, atol=1e-10)
-
-
-def test_the_covariance_in_blocks_is_the_whole(monkeypatch):
-    moments = moments_of(random_rows(14, gaps=0.1, cohorts=(1, 3, 5, NEVER)), shift=80)
-    att = att_gt(moments, Choices(control="not_yet"))
-    monkeypatch.setattr("leapstudy.did.staggered.att_gt_record.BLOCK", 7)
-    np.testing.assert_allclose(att.covariance(moments), covariance(moments, att.influence()), atol=1e-14)
 
 
 def test_the_moments_are_not_changed():

@@ -84,7 +84,7 @@ def test_a_run_is_held_against_the_plan(plan, params, standing, kinds):
 
 def test_a_deviation_says_planned_and_used(plan):
     (found,) = deviations(plan, {"comparison": ("0020011", "0110011")})
-    assert (found.key, found.planned, found.used) == ("comparison", "alliance", "0020011,0110011")
+    assert (found.key, found.planned, found.used) == ("comparison", "alliance", "0020011, 0110011")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,20 @@ def test_a_runs_own_departure_counts_for_all_its_rows(plan):
 
 def test_other_draws_are_no_departure(plan):
     assert standing_of(deviations(plan, {"seed": 1})) == "as planned"
+
+
+def test_the_plan_stands_in_full_but_for_what_came_later(plan):
+    told = dict(check_run(plan, {}).content)
+    for words in (
+        plan["estimand"],
+        plan["assumption"],
+        *plan["hypotheses"],
+        *plan["exclusions"],
+        *plan["inference"].values(),
+    ):
+        assert str(words) in told.values()
+    assert told["planned, comparison"] == "alliance" and told["sensitivity, comparison"] == "others, drg_gh"
+    assert told["threshold pp"] == "0.5" and not any("additions" in part for part in told)
 
 
 def test_an_addition_leaves_the_frozen_plan_as_it_is_and_says_what_it_is(plan):

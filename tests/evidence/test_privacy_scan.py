@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.scan import holds_student, scan_folder
+from leapstudy.evidence.scan import scan_folder
 from leapstudy.students.guard import KEY_FILE_VARIABLE
 from leapstudy.students.pseudonyms import pseudonym
 
@@ -33,13 +33,15 @@ ID = pseudonym("1234567890", b"k" * 32)
         "data:image/svg+xml;base64," + base64.b64encode(f"<svg><text>{ID}</text></svg>".encode()).decode(),
     ],
 )
-def test_a_pseudonym_is_found_in_every_dress(text):
-    assert holds_student(text.encode())
+def test_a_pseudonym_is_found_in_every_dress(text, tmp_path):
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    assert scan_folder(tmp_path).leaking == ("page.html",)
 
 
-def test_ordinary_text_and_pictures_are_not_taken_for_one():
+def test_ordinary_text_and_pictures_are_not_taken_for_one(tmp_path):
     noise = base64.b64encode(bytes(range(256)) * 400).decode()
-    assert not holds_student(f"about ~Students and ~Plans; 3 ~P values; {noise}".encode())
+    (tmp_path / "page.html").write_text(f"about ~Students and ~Plans; 3 ~P values; {noise}", encoding="utf-8")
+    assert scan_folder(tmp_path).ok
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -88,6 +89,28 @@ def test_every_module_is_reached_from_a_command_a_notebook_or_the_front_door():
             todo |= _named(modules[module].read_text(encoding="utf-8"))
     unreached = {name for name in set(modules) - reached if not name.endswith(("__init__", "__main__"))}
     assert unreached <= {RUN_AS_A_FILE}
+
+
+def _defined(body: list[ast.stmt]) -> set[str]:
+    """Names that nothing else calls by itself: no decorated function, no method of a class that has a base."""
+    names = set()
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            names |= {node.name} | (set() if node.bases else _defined(node.body))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list:
+            names.add(node.name)
+    return {name for name in names if not name.endswith("_")}
+
+
+def test_every_function_is_used_by_more_than_tests():
+    """A name that stands once in all of package and notebooks stands only where it is defined."""
+    kinds = {".py", ".yml", ".j2", ".html", ".json"}
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "leapstudy").rglob("*") if path.suffix in kinds]
+    texts += ["".join(cell["source"]) for path in NOTEBOOKS for cell in _cells(path, "code")]
+    texts.append((ROOT / "pyproject.toml").read_text(encoding="utf-8"))  # entry points
+    counts = Counter(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
+    defined = {name for path in MODULES for name in _defined(ast.parse(path.read_text(encoding="utf-8")).body)}
+    assert not {name for name in defined if counts[name] < 2}
 
 
 def test_formatting_is_the_formatters():

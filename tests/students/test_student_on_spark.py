@@ -72,7 +72,7 @@ def both(spark, tmp_path_factory):
     rows, log = students({"0640011": 260, "0770011": 120})
     folder = tmp_path_factory.mktemp("files")
     write_pair(folder, rows, log)
-    how = Reading(NAMES, values={"type": {"in_person": "In person"}})
+    how = Reading(NAMES, values={"type": {"In person": "in_person"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
         return [

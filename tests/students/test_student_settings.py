@@ -7,7 +7,8 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.students.settings import input_files, input_hashes, load_settings
 
-CONTENT = yaml.safe_load((paths.params() / "students.yml").read_text(encoding="utf-8"))
+PARAMS = (paths.params() / "students.yml").read_text(encoding="utf-8")
+CONTENT = yaml.safe_load(PARAMS)
 
 
 def _load(folder, **changes):
@@ -31,6 +32,9 @@ def test_the_default_input_is_the_simulated_state():
         ({"visits": "log.csv"}, "visits need input"),
         ({"shape": "wide"}, "shape"),
         ({"columns": {"studnt": "SASID"}}, "Did you mean 'student'"),
+        ({"values": {"typ": {"Home": "in_person"}}}, r"Did you mean 'type'.*`column: \{own value: legal value\}`"),
+        ({"values": {"type": {"in_person": "Home"}}}, "meaning of a type .*'Home'.* Legal: in_person, phone"),
+        ({"values": {"completed": {"Met": "met"}}}, "meaning of a completed .*'met'.* Legal: 1, true, t, yes, y, 0"),
         ({"engine": "duckbd"}, "Did you mean 'duckdb'"),
         ({"engine": "spark:/host:7077"}, "spark://HOST:PORT"),
     ],
@@ -38,6 +42,13 @@ def test_the_default_input_is_the_simulated_state():
 def test_what_is_not_legal_is_refused_with_the_way_out(changes, words, tmp_path):
     with pytest.raises(BadInput, match=words):
         _load(tmp_path, **changes)
+
+
+def test_the_example_of_own_values_is_one_that_is_read(tmp_path):
+    line = next(line for line in PARAMS.splitlines() if line.startswith("values:"))
+    example = yaml.safe_load(line.rpartition("): ")[2])
+    assert _load(tmp_path, values=example).values == example
+    assert _load(tmp_path, values={"grade": {"Kind.": "k"}, "type": {"H": "In-Person"}}).values
 
 
 def test_a_missing_or_broken_file_is_said(tmp_path):

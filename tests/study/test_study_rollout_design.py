@@ -121,7 +121,11 @@ def test_the_recommendation_says_whether_the_size_is_enough(made):
     for item in made.values():
         said = str(words.recommendation(item))
         assert ("would be found" in said) == (item.best.detectable_visited <= item.chosen.budget.matters_pp)
-        assert f"{item.best.dealt.n_offered:,} of {item.best.dealt.n_units:,}" in said and "SIMULATED" not in said
+        assert (
+            "by construction" in said
+            and f"{item.best.dealt.n_offered:,} of {item.best.dealt.n_units:,}" in said
+            and "SIMULATED" not in said
+        )
 
 
 def test_the_command_prints_each_scenario_and_the_budget(capsys):

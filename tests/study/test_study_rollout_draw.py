@@ -13,7 +13,7 @@ from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import hold, read_draw
+from leapstudy.study.rollout.lots import hold, on_record, read_draw
 from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import primary_outcome
 
@@ -56,8 +56,9 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
     assert min(sum(item.stratum == of for item in drawn) for of in {item.stratum for item in drawn}) >= 4
     text = made.path.read_text()
     made.path.write_text(text.replace("waiting", "2026-27", 1))
-    with pytest.raises(BadInput, match="it was changed"):
-        read_draw(made.path)
+    for read in (read_draw, lambda path: on_record(path, "units")):
+        with pytest.raises(BadInput, match="it was changed"):
+            read(made.path)
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
@@ -66,7 +67,13 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
     first = hold(chosen, None, "").record
     with pytest.raises(BadInput, match="already, made"):
         hold(chosen, None, " ")
+    assert on_record(root / "params" / "draw_1.csv", "students").startswith("not on record")
     second = hold(choices(seed="evening 1234"), None, "the list lacked two districts").record
+    told = [on_record(root / "params" / f"draw_{number}.csv", "units") for number in (1, 2)]
+    assert told[0].startswith(
+        f"draw 1 of 2 on record, {first.made_at}; no plan was frozen before it; seed 'evening 4711'"
+    )
+    assert told[1].startswith(f"draw 2 of 2 on record, {second.made_at}, drawn again because: the list lacked two")
     assert second.previous_sha256 == first.sha256 and draws() == (first, second)
     file = root / "params" / "draws.json"
     content = json.loads(file.read_text())
@@ -100,8 +107,8 @@ def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
     _, choices = own
     chosen = choices(**UNITS)
     plan = written_plan.freeze(chosen, "")
-    assert written_plan.plan_age(plan, chosen).older and "every figure" in written_plan.plan_age(plan, chosen).sentence
-    assert not written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen).older
+    assert "older than every figure" in written_plan.plan_age(plan, chosen)
+    assert "no preregistration" in written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen)
     with pytest.raises(BadInput, match="frozen on"):
         written_plan.freeze(chosen, "")
     again = written_plan.freeze(choices(phases={"2026-27": 9}), "one more place")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from datetime import date
 
@@ -13,6 +14,7 @@ from own_files import change_yaml
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import WAITING
+from leapstudy.core.phrases import number, probability
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import read_lottery
@@ -25,6 +27,7 @@ from leapstudy.study.student_files import stored_state
 from leapstudy.study.student_lottery import DOSE, OFFER, VISITED, lottery_answer
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
+from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, plain_page
 from leapstudy.words.reading import read_result
 
@@ -220,13 +223,21 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
     assert first.n_treated % 5 == 0
-    assert "Promised beforehand: Do home visits raise attendance" in findings_students.answer(study)
+    assert "Promised beforehand: “Do home visits raise attendance" in findings_students.answer(study)
+    assert dict(study.draw.data.to_numpy())["Lots"].startswith("not on record")
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
     study.save(str(tmp_path / "result.json"))
     reading = read_result(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
+    points = {point.title: point for point in checklist(json.loads((tmp_path / "result.json").read_text("utf-8")))}
+    own = study.answer.design().main
+    told = points["Inference that fits the design"].answer
+    assert told.startswith(f"The draw dealt anew within its strata: {probability(first.p_value)}, 95% CI")
+    assert f"clustered by student: {probability(own.p_value)}, 95% CI {number(own.ci_low_pp)} to" in told
+    assert points["What could have been seen"].table is None
     for lang in LANGUAGES:
         page = {section.key: section.text for section in plain_page(reading, lang).sections}
-        assert "2022-07-01" in page["answer"] and "LEAP" not in page["question"]
+        assert "2022-07-01" in page["answer"] and re.search("[“«]Do home visits.*[?][”»]", page["answer"])
+        assert "LEAP" not in page["question"]
         assert len(plain_page(reading, lang).text.split()) <= 350
     assert page and reading.tier == "1"
 

@@ -2,6 +2,9 @@
 never in a traceback.
 """
 
+import dataclasses
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import typer
@@ -10,11 +13,14 @@ from own_files import students
 from site_factory import DAY, student_run
 from student_parts import FIGURES, HOLE, SENTENCES
 
+from leapstudy import cli
 from leapstudy.cli.checking import check_student_files
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.site.build import build_site
 from leapstudy.students.settings import load_settings
+from leapstudy.study.rollout.records import DrawRecord, append
 from leapstudy.study.student_check import require_usable
 from leapstudy.study.student_files import stored_state
 from leapstudy.study.students import study_students
@@ -117,3 +123,24 @@ def _both_refuse(words, capsys):
     with pytest.raises(typer.Exit) as ended:
         check_student_files()
     assert ended.value.exit_code == 2 and words in capsys.readouterr().out
+
+
+def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pair, own_workspace, capsys):
+    own_workspace(*own_pair)
+    blank = {field.name: "" for field in dataclasses.fields(DrawRecord)}
+    record = DrawRecord(
+        **{**blank, "made_at": "2026-11-25", "track": "students", "phases": {}, "n_units": 2, "waiting": 1}
+    )
+    append(dataclasses.replace(record, sha256=record.digest()))
+    _both_refuse("made 2026-11-25, and params/students.yml names no list under `draw:`", capsys)
+    path = paths.params() / "draw_1.csv"
+    path.write_text("unit,stratum,phase\n", encoding="utf-8")
+    closed = {"outcomes_from": "2999-01-01", "promised": "attendance"}
+    own_workspace(*own_pair, draw=str(path), rollout=closed)
+    check_student_files()
+    assert "closed until 2999-01-01" in capsys.readouterr().out
+    runs = [SimpleNamespace(slug="students-hartford")]
+    with pytest.raises(BadInput, match="closed until 2999-01-01"):
+        cli._refuse_unplanned(runs)
+    own_workspace(*own_pair, draw=str(path), rollout={**closed, "outcomes_from": "2022-07-01"})
+    cli._refuse_unplanned(runs)

@@ -74,9 +74,13 @@ def fork() -> int:
 
 
 def serve(channel: socket.socket, mark: str) -> None:
-    """Fork one kernel a request until the other end closes; then nothing that they started goes on."""
+    """Say that it is ready, and fork one kernel a request until the other end closes or is gone.
+
+    Then nothing that the kernels started goes on.
+    """
     kernels: list[int] = []
-    with channel, channel.makefile("rw", encoding="utf-8") as stream:
+    with suppress(OSError), channel, channel.makefile("rw", encoding="utf-8") as stream:
+        channel.sendall(b"ready\n")
         for line in stream:
             pid = fork()
             if pid == 0:
@@ -96,13 +100,12 @@ def serve(channel: socket.socket, mark: str) -> None:
 
 
 def main() -> None:
-    """Import, say that it is ready, and serve."""
+    """Import, and serve."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     # an interrupt is for the batch; children that end are reaped by the system
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     preload(json.loads(sys.argv[2]))
-    channel.sendall(b"ready\n")
     serve(channel, sys.argv[3])
 
 

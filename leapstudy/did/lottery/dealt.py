@@ -36,13 +36,14 @@ class Dealt:
         Strata that lots were drawn in; smaller ones are joined to one.
     estimates : tuple of float
         What each deal found.
-    mean, sd : float
+    mean : float
         Of the estimates; zero is expected.
     detectable : float
         Smallest effect that the planned test finds in 80% of the deals: randomization inference over the lottery's own
         redraws at 5%; infinite where it can never reject.
     false_positive : float
-        Share of deals in which the planned test rejects, though there is no effect.
+        Share of deals in which the planned test rejects, though there is no effect: by construction at most 5%, since
+        its redraws are the other deals.
     false_positive_t : float
         The same of an ordinary 95% CI by t with Welch's degrees of freedom, which needs more units.
     """
@@ -52,7 +53,6 @@ class Dealt:
     strata: int
     estimates: tuple[float, ...]
     mean: float
-    sd: float
     detectable: float
     false_positive: float
     false_positive_t: float
@@ -112,7 +112,6 @@ def deal(
         strata=strata,
         estimates=tuple(estimate.tolist()),
         mean=float(estimate.mean()),
-        sd=float(estimate.std(ddof=1)),
         detectable=float(np.quantile(critical * se - estimate, POWER, method="higher")),
         false_positive=float(np.mean(np.abs(estimate) >= critical * se - TIE)),
         false_positive_t=float(np.mean(np.abs(estimate) > t * se)),

@@ -25,15 +25,12 @@ class LeeBounds:
     lower, upper : float
     low, high : float
         95% interval of the effect itself (Imbens and Manski 2004), with bootstrap standard errors.
-    trimmed : float
-        Share trimmed of the side with more left.
     """
 
     lower: float
     upper: float
     low: float
     high: float
-    trimmed: float
 
 
 def lee_bounds(outcome: np.ndarray, offered: np.ndarray, seed: int, resamples: int = RESAMPLES) -> LeeBounds:
@@ -63,15 +60,15 @@ def lee_bounds(outcome: np.ndarray, offered: np.ndarray, seed: int, resamples: i
 
     >>> y, z = np.array([1.0, 2, 3, 4, 1, 2, 3, np.nan]), np.repeat([True, False], 4)
     >>> bounds = lee_bounds(y, z, seed=1)
-    >>> (bounds.lower, bounds.upper, bounds.trimmed)
-    (0.0, 1.0, 0.25)
+    >>> (bounds.lower, bounds.upper)
+    (0.0, 1.0)
     """
     sides = outcome[offered], outcome[~offered]
     if min(np.isfinite(side).sum() for side in sides) < 2:
         raise BadInput("Bounds for leavers need at least two measured on either side.")
-    lower, upper, trimmed = _bounds(*sides)
+    lower, upper = _bounds(*sides)
     rng = np.random.default_rng(seed)
-    again = np.array([_bounds(*(rng.choice(side, len(side)) for side in sides))[:2] for _ in range(resamples)])
+    again = np.array([_bounds(*(rng.choice(side, len(side)) for side in sides)) for _ in range(resamples)])
     lower_se, upper_se = np.nanstd(again, axis=0, ddof=1)
     reach = _imbens_manski(upper - lower, max(lower_se, upper_se))
     return LeeBounds(
@@ -79,21 +76,20 @@ def lee_bounds(outcome: np.ndarray, offered: np.ndarray, seed: int, resamples: i
         upper=upper,
         low=lower - reach * lower_se,
         high=upper + reach * upper_se,
-        trimmed=trimmed,
     )
 
 
-def _bounds(offered: np.ndarray, waiting: np.ndarray) -> tuple[float, float, float]:
+def _bounds(offered: np.ndarray, waiting: np.ndarray) -> tuple[float, float]:
     stay = np.isfinite(offered).mean(), np.isfinite(waiting).mean()
     on, off = (np.sort(side[np.isfinite(side)]) for side in (offered, waiting))
     if not len(on) or not len(off):
-        return float("nan"), float("nan"), float("nan")
+        return float("nan"), float("nan")
     share = 1 - min(stay) / max(stay)
     if stay[0] >= stay[1]:
         ends = _kept_mean(on, share) - off.mean(), -_kept_mean(-on[::-1], share) - off.mean()
     else:
         ends = on.mean() + _kept_mean(-off[::-1], share), on.mean() - _kept_mean(off, share)
-    return float(ends[0]), float(ends[1]), float(share)
+    return float(ends[0]), float(ends[1])
 
 
 def _kept_mean(ordered: np.ndarray, share: float) -> float:

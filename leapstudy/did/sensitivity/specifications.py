@@ -91,6 +91,7 @@ def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
 
     @cache
     def sample(asked: Spec) -> Sample | None:
+        """Return the sample of a specification; None where it cannot be formed."""
         try:
             return sample_of_codes(panel(asked.outcome, asked.edition), asked, *sides[asked.comparison])
         except BadInput:
@@ -98,6 +99,7 @@ def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
 
     @cache
     def find(asked: Spec, covariates: bool) -> Found | None:
+        """Return what a specification finds; None where it cannot be asked."""
         built = sample(asked)
         if built is None:
             return None

@@ -7,7 +7,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.students.moments.record import Influence, Moments, covariance
+from leapstudy.students.moments.record import Influence
 
 Control = Literal["never", "not_yet"]
 """Comparison students: never visited, or not yet visited (which holds the never visited too)."""
@@ -105,10 +105,6 @@ def _contrast(periods: np.ndarray, period: int, base: tuple[int, ...]) -> np.nda
     return (periods == period).astype(float) - np.isin(periods, base) / len(base)
 
 
-BLOCK = 1000
-"""Cells at a time: what is in memory stays near 30 MB for 190 estimates and 20 months."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A cell that is not estimated.
@@ -186,19 +182,3 @@ class AttGt:
             used = np.flatnonzero(contrast[:, month])
             slope[:, :, month] = (rows[:, used] * contrast[used, month]) @ self.loading[used]
         return Influence(rows @ self.intercept, slope)
-
-    def covariance(self, moments: Moments) -> np.ndarray:
-        """Return the covariance of all estimates, shape (K, K), students as clusters.
-
-        The same as that of `influence()`, block by block: a cohort's students have a part in few of the estimates.
-        """
-        found = np.zeros((len(self.cells), len(self.cells)))
-        for cohort in np.unique(moments.cohort):
-            every = np.flatnonzero((moments.cohort == cohort) & self.loading.any(axis=0))
-            for start in range(0, len(every), BLOCK):
-                cells = every[start : start + BLOCK]
-                rows = np.flatnonzero(self.loading[:, cells].any(axis=1))
-                part = replace(self, loading=self.loading[:, cells], intercept=self.intercept[:, cells])
-                influence = part.influence(np.eye(len(self.cells))[rows])
-                found[np.ix_(rows, rows)] += covariance(moments.where(cells), influence)
-        return found

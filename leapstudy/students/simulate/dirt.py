@@ -12,6 +12,7 @@ Spoil = Callable[[pd.DataFrame, np.random.Generator, WrongCodes], pd.DataFrame]
 
 def _over(low: int, high: int) -> Spoil:
     def spoil(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
+        """Let days attended exceed days enrolled by `low` to `high`."""
         return rows.assign(days_attended=rows["days_enrolled"] + rng.integers(low, high + 1, len(rows)))
 
     return spoil

@@ -16,7 +16,7 @@ from leapstudy.data import load_study
 from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
 from leapstudy.students.eligible import JOIN, eligible_ids, months
 from leapstudy.students.settings import StudentSettings, load_settings
-from leapstudy.study.rollout.choices import Rollout
+from leapstudy.study.rollout.choices import Rollout, Track
 from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
 from leapstudy.study.rollout.records import DrawRecord, append, draws
 from leapstudy.study.rollout.written_plan import plan_for
@@ -103,6 +103,26 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         )
     if date.fromisoformat(chosen.announced) > today:
         raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
+
+
+def on_record(path: Path, track: Track) -> str:
+    """Say which draw on record a list is of, and how anybody draws it again.
+
+    Raises
+    ------
+    BadInput
+        As `read_draw`, where this workspace holds a draw of the track on record.
+    """
+    made = [item for item in draws() if item.track == track]
+    if not made:
+        return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
+    record, _ = read_draw(path)
+    again = f", drawn again because: {record.reason}" if record.reason else ""
+    plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
+    return (
+        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}; {plan}; "
+        f"seed {record.seed!r}, announced {record.announced}; list SHA-256 {record.list_sha256[:12]}, given again"
+    )
 
 
 def _who(

@@ -143,6 +143,7 @@ def _of_students(chosen: Rollout, data: StudentData) -> Design:
     bought = reach(budget.dollars, budget.per_visited_student, budget.met, n)
 
     def windows(outcome: str, phases: int) -> Windows:
+        """Return the stretches of past periods as long as the phases."""
         return [_alike(item, outcome, phases, n, chosen.seed_number) for item in before]
 
     tried, refused = _tries(

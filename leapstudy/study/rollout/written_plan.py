@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
-from leapstudy.evidence.plan import PlanAge, age, plan_hash
+from leapstudy.evidence.plan import age, plan_hash
 from leapstudy.students.eligible import Rule, months
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
@@ -176,7 +176,7 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
     if not plan or plan["choices"]["track"] != "students":
         return ()
     choices, budget, rule = plan["choices"], plan["choices"]["budget"], plan["choices"]["eligible"]["students"]
-    older = age(date.fromisoformat(plan["written"]), plan["decided_after"], newest, "month").sentence
+    older = age(date.fromisoformat(plan["written"]), plan["decided_after"], newest, "month")
     if newest <= plan["decided_after"]:
         older = (
             f"The files end in {newest}, no later than the month it decides after: no effect here is one it promised."
@@ -218,7 +218,7 @@ def plan_for(chosen: Rollout) -> dict[str, Any]:
     return plan
 
 
-def plan_age(plan: dict[str, Any], chosen: Rollout) -> PlanAge:
+def plan_age(plan: dict[str, Any], chosen: Rollout) -> str:
     """Say whether the plan is older than the figures that it will use."""
     return age(
         date.fromisoformat(plan["written"]),
@@ -228,7 +228,7 @@ def plan_age(plan: dict[str, Any], chosen: Rollout) -> PlanAge:
     )
 
 
-def record_age(plan: dict[str, Any], data: StudyData) -> PlanAge:
+def record_age(plan: dict[str, Any], data: StudyData) -> str:
     """Say whether the plan of record, `params/plan.yml`, is older than the figures that its contrast uses.
 
     Raises
