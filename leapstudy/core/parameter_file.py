@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from leapstudy.core.errors import BadInput, bad_value
 
 LONGEST_BYTES = 1_000_000
+KINDS = {list: "list", int: "number", float: "number"}
 RESTORE = "Restore it from version control, or see params/study.yml for the form."
 
 
@@ -76,7 +77,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise BadInput(f"{path.name} holds a {type(content).__name__}; it needs lines like `name: ...`. {RESTORE}")
+        raise BadInput(
+            f"{path.name} holds a {KINDS.get(type(content), 'text')}; it needs lines like `name: ...`. {RESTORE}"
+        )
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")
     return content

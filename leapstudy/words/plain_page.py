@@ -87,12 +87,16 @@ def _catalog(lang: str, program: str, visits: str, done: str, unit: str, units: 
     words = {"{program}": program, "{visits}": visits, "{done}": done, "{unit}": unit, "{units}": units}
     sentences = dict(catalog_file(lang))
     for word, own in words.items():
-        first = capital(own)
         sentences = {
-            key: (sentence.replace(word, first, 1) if sentence.startswith(word) else sentence).replace(word, own)
+            key: (sentence.replace(word, capital(own), 1) if _begins(sentence, word) else sentence).replace(word, own)
             for key, sentence in sentences.items()
         }
     return sentences
+
+
+def _begins(text: str, word: str) -> bool:
+    """Say whether a word begins a sentence; where a mere part of one does, it keeps its small letter."""
+    return text.startswith(word) and text.endswith((".", "?"))
 
 
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
