@@ -149,7 +149,10 @@ def _hidden(data: StudyData, district: District) -> bool:
 
 def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:
     """Return the districts asked for, each once whatever names it was given."""
-    chosen = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
+    try:
+        chosen = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
+    except BadInput as stranger:
+        raise BadInput(f"{stranger} Articles: {', '.join(path.stem for path in articles())}.") from None
     strangers = [district.name for district in chosen if district not in treated]
     if strangers:
         raise BadInput(

@@ -53,4 +53,4 @@ def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "
     options = list(legal)
     near = closest(value, options)
     meant = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
-    return BadInput(f"Unknown {what}: {value!r}.{meant} Legal: {', '.join(options)}. {next_step}".strip())
+    return BadInput(f"Unknown {what}: {value!r}.{meant} Legal: {', '.join(options) or 'none'}. {next_step}".strip())

@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from leapstudy.core.errors import BadInput, bad_value
 
 LONGEST_BYTES = 1_000_000
+KINDS = {list: "list", int: "number", float: "number"}
 RESTORE = "Restore it from version control, or see params/study.yml for the form."
 
 
@@ -76,7 +77,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise BadInput(f"{path.name} holds a {type(content).__name__}; it needs lines like `name: ...`. {RESTORE}")
+        raise BadInput(
+            f"{path.name} holds a {KINDS.get(type(content), 'text')}; it needs lines like `name: ...`. {RESTORE}"
+        )
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")
     return content
@@ -171,8 +174,11 @@ def checked_part(content: object, kind: type[Record], name: str) -> Record:
 
 def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]:
     """Return place (``program.announced``) and words of every fault; of an unknown key with the legal ones."""
-    faults = []
-    for item in error.errors():
+    faults, found = [], error.errors()
+    inside = {item["loc"][:n] for item in found for n in range(len(item["loc"]))}
+    for item in found:
+        if item["type"] == "too_short" and item["loc"] in inside:
+            continue  # what is left of a list once the faulty items, which are told, are taken out
         loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]

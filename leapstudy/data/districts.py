@@ -132,7 +132,7 @@ def read_register(state: State, raw: Path | None = None) -> tuple[Start, ...]:
         If the file is missing, was changed, or has a row without a legal code, start, end or source; all are named.
     """
     content, _ = read_bytes(raw or paths.raw(), state.program.starts)
-    return starts_of(as_text(content), state)
+    return starts_of(as_text(content, state.program.starts), state)
 
 
 def starts_of(rows: pd.DataFrame, state: State) -> tuple[Start, ...]:

@@ -75,7 +75,7 @@ def load_long_series(state: State, outcome: str, units: pd.Index) -> LongSeries:
     folder, tables, hashes = paths.raw(), [], {}
     for series in declared.series:
         content, hashes[series.file] = read_bytes(folder, series.file)
-        tables.append(_long(as_text(content), series))
+        tables.append(_long(as_text(content, series.file), series))
     cells = pd.concat(tables, ignore_index=True)
     twice = cells[cells.duplicated(["unit_code", "year"], keep=False)]
     if len(twice):

@@ -79,7 +79,7 @@ def new_edition(
     """
     recipes = read_recipes(place.params / INTAKE)
     table = _table(state, recipes, file, name)
-    old = as_text(read_bytes(place.raw, table.file)[0])
+    old = as_text(read_bytes(place.raw, table.file)[0], table.file)
     recipe = recipes.get(table.name)
     key = [table.column(part).source_name for part in table.key]
     units = None
@@ -171,7 +171,7 @@ def _tidied(recipe: Recipe, place: Place, tables: Looked) -> Tidy:
 def _as_pinned(table: PublishedTable, file: Path) -> pd.DataFrame:
     """Return a file that has the pinned file's own columns; units' codes and all other cells stay text."""
     if file.suffix == ".csv":
-        return as_text(file.read_bytes())
+        return as_text(file.read_bytes(), file.name)
     rows = next(iter(read_sheets(file).values()))
     frame = as_table(rows, header_line(rows))[0]
     wanted = [column.source_name for column in table.columns]
@@ -200,7 +200,7 @@ def accept(edition: NewEdition, place: Place, when: str) -> Path:
 def _replace(place: Place, file: str, content: bytes, origin: str, when: str, moved: Differences | None = None) -> Path:
     """Replace one pinned file; the table of units is compared here, by its first column."""
     if moved is None:
-        old, new = as_text(read_bytes(place.raw, file)[0]), as_text(content)
+        old, new = as_text(read_bytes(place.raw, file)[0], file), as_text(content, file)
         moved = differences(old, new, [new.columns[0]])
     path = place.raw / file
     if not len(moved.cells) and path.read_bytes() == content:

@@ -88,25 +88,25 @@ def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:
     return content, found
 
 
-def as_text(content: bytes) -> pd.DataFrame:
+def as_text(content: bytes, file: str) -> pd.DataFrame:
     """Return a csv file's cells as text; blanks stay empty strings and no code loses its zeros.
 
     Raises
     ------
     BadInput
-        If the bytes are no table of text.
+        If the bytes are no table of text; `file` is named.
     """
     try:
         return pd.read_csv(BytesIO(content), dtype="str", keep_default_na=False)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split())
-        raise BadInput(f"A table of data/raw/ is not CSV in UTF-8 ({reason}). Save it again as CSV in UTF-8.") from None
+        raise BadInput(f"{file} is not CSV in UTF-8 ({reason}). Save it again as CSV in UTF-8.") from None
 
 
 def read_table(raw: Path, table: PublishedTable, code: Code) -> tuple[pd.DataFrame, str]:
     """Return a verified and validated table with the study's names, and its SHA-256."""
     content, digest = read_bytes(raw, table.file)
-    return parse(table, as_text(content), code), digest
+    return parse(table, as_text(content, table.file), code), digest
 
 
 @dataclass(frozen=True, slots=True)

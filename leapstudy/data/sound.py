@@ -31,7 +31,8 @@ def sound_study(raw: Path, state: State) -> StudyData:
     """
     read = {name: _sound_table(raw, table, state) for name, table in state.tables.items()}
     listed = set(read[state.unit.table][0]["district_code"])
-    starts, _ = checked_starts(as_text((raw / state.program.starts).read_bytes()), state)
+    file = state.program.starts
+    starts, _ = checked_starts(as_text((raw / file).read_bytes(), file), state)
     register = [item for item in starts if item.code in listed and state.calendar.shift(item.start, 0) == item.start]
     if not register:
         raise BadInput("No start is in order.")
@@ -42,7 +43,7 @@ def _sound_table(raw: Path, table: PublishedTable, state: State) -> tuple[pd.Dat
     if not (raw / table.file).is_file():
         raise BadInput(f"{table.file} is missing.")
     content = (raw / table.file).read_bytes()
-    text = as_text(content)
+    text = as_text(content, table.file)
     if wrong := column_fault(table, text):
         raise BadInput(f"{table.file}: {wrong}")
     rows = sound_rows(table, text, state)

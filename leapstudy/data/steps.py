@@ -189,9 +189,9 @@ def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
         if not (space.raw / table.file).is_file():
             continue  # the first step says so
         try:
-            texts[name] = as_text((space.raw / table.file).read_bytes())
+            texts[name] = as_text((space.raw / table.file).read_bytes(), table.file)
         except BadInput as error:
-            faults.append(f"{table.file}: {error}")
+            faults.append(str(error))
     return texts, faults
 
 
@@ -260,7 +260,10 @@ def _starts(space: Workspace) -> Checked:
     if not (unit and calendar and file and (space.raw / file).is_file()):
         return WAITS, []
     few = State.model_construct(program=Program.model_construct(starts=file), unit=unit, calendar=calendar)
-    starts, wrong = checked_starts(as_text((space.raw / file).read_bytes()), few)
+    try:
+        starts, wrong = checked_starts(as_text((space.raw / file).read_bytes(), file), few)
+    except BadInput as error:
+        return WAITS, [str(error)]
     codes = _cells(space, "code")
     listed = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
     faults = [f"{file}: {fault}" for fault in wrong]

@@ -109,7 +109,7 @@ def _imported_figures(lines: list[ast.stmt]) -> dict[str, str]:
 def _sources() -> str:
     rows = []
     for table in load_state().tables.values():
-        n = len(as_text((paths.raw() / table.file).read_bytes()))
+        n = len(as_text((paths.raw() / table.file).read_bytes(), table.file))
         rows.append(f"| {table.title} (`data/raw/{table.folder}/`): {table.source} | {n:,} | {table.rights} | yes |")
     rows.append("| Facts of the program (`data/raw/leap_facts/`), each row with its source | | facts, cited | yes |")
     rows.append("| Student files of a state or district | | confidential | no |")

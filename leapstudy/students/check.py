@@ -2,6 +2,7 @@
 shown.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.students import contract
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.engine import connect, keep, sealed
@@ -27,6 +29,7 @@ from leapstudy.students.rules import (
     Part,
     Rule,
     Severity,
+    failing,
     failures,
     marked,
 )
@@ -168,33 +171,35 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
 
 
 def count_failures(
-    flagged: Table, rules: tuple[Rule, ...], limits: Limits, role: str, unparsed: int = 0, weight: str = ""
+    rows: Table, rules: tuple[Rule, ...], limits: Limits, role: str, unparsed: int = 0, weight: str = ""
 ) -> tuple[Account, list[Finding]]:
-    """Count failures by rule and district, and the fate of every row, from one aggregate query.
+    """Count failures by rule and district, and the fate of every row, from one aggregate query over their `failed`.
 
     A code that matches no known district is never repeated: a slipped column could hold a student's id. `weight` names
     the column of source rows behind a row.
     """
-    size = flagged[weight] if weight else ibis.literal(1, "int64")
-    known = ibis.literal(False)
-    if "district_code" in flagged.columns and limits.known_districts:
-        known = flagged.district_code.isin(limits.known_districts).fill_null(False)
-    code = flagged.district_code if limits.known_districts else ibis.literal(NOWHERE)
-    flagged = flagged.mutate(district=ibis.ifelse(known, code, NOWHERE), size=size)
-    sums = {rule.id: flagged.size.sum(where=flagged[f"bad_{rule.id}"]).fill_null(0) for rule in rules}
-    query = flagged.group_by(["district", "fate"]).agg(rows_in=flagged.size.sum(), **sums)
-    table = sealed("counting", query.to_pandas)
-    fates = table.groupby("fate")["rows_in"].sum()
-    aside = {str(rule): int(count) for rule, count in fates.items() if rule != "used"}
+    district = ibis.literal(NOWHERE)
+    if "district_code" in rows.columns and limits.known_districts:
+        known = rows.district_code.isin(limits.known_districts).fill_null(False)
+        district = ibis.ifelse(known, rows.district_code, district)
+    size = rows[weight].sum() if weight else rows.count()
+    query = rows.group_by("failed", district=district).agg(size=size)
+    fates, by_rule, districts = Counter[str](), Counter[tuple[str, str]](), set[str]()
+    for row in sealed("counting", query.to_pyarrow).to_pylist():
+        failed = failing(row["failed"], rules)
+        fates[next((rule.id for rule in failed if rule.removes), "used")] += row["size"]
+        by_rule.update({(rule.id, row["district"]): row["size"] for rule in failed})
+        districts.add(row["district"])
+    aside = {rule: count for rule, count in sorted(fates.items()) if rule != "used"}
     if unparsed:
         aside["unparsed"] = unparsed
-    account = Account(role, int(fates.sum()) + unparsed, int(fates.get("used", 0)), aside)
-    by_district = table.groupby("district")[[rule.id for rule in rules]].sum()
+    account = Account(role, fates.total() + unparsed, fates["used"], aside)
     findings = [] if not unparsed else [Finding(role, "unparsed", "error", "", unparsed, "refused", UNPARSED)]
     for rule in rules:
-        for district, count in by_district[rule.id][lambda column: column > 0].items():
-            place = "" if district == NOWHERE and len(by_district) == 1 else str(district)
-            findings.append(Finding(role, rule.id, rule.severity, place, int(count), rule.fix, rule.explanation))
+        for place in sorted(district for district in districts if by_rule[rule.id, district]):
+            shown_place = "" if place == NOWHERE and len(districts) == 1 else place
+            count = by_rule[rule.id, place]
+            findings.append(Finding(role, rule.id, rule.severity, shown_place, count, rule.fix, rule.explanation))
     return account, findings
 
 
@@ -214,11 +219,14 @@ _FIXES = {"error": "refused", "warn": "noted"}
 
 
 def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool = False) -> tuple[CheckReport, Table]:
-    """Count what is wrong with the attendance files; the panel comes back with its rules' flags, for the repair.
+    """Count what is wrong with the attendance files; the rows come back with what they `failed`, kept in the engine.
 
     An empty panel, or one of which nothing is left, is an error like any other.
     """
-    rows = failures(marked(panel.table), PANEL_RULES, limits)
+    with marked(panel.table, limits) as rows:
+        names = (*contract.STUDENT_MONTH.names, "source_rows", "alone", "failed", "kept")
+        judged = failures(rows, PANEL_RULES, limits).select(*names)
+        rows = keep(panel.table.get_backend(), "checking the rows", judged)
     account, findings = count_failures(rows, PANEL_RULES, limits, "attendance", panel.unparsed, "source_rows")
     accounts = [account]
     for part in panel.parts:
@@ -237,14 +245,14 @@ def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool 
 def inspect_visits(
     log: Source, students: Table | None, limits: Limits, name: str, most_unmatched: float, simulated: bool = False
 ) -> tuple[CheckReport, Table]:
-    """Count what is wrong with the visit log; the log comes back with its rules' flags, for the repair.
+    """Count what is wrong with the visit log; the log comes back with what its rows `failed`, kept in the engine.
 
     Parameters
     ----------
     log
         From `readers.read_visits`.
     students
-        The panel whose students the log names; without it, whether they are there is not asked.
+        The rows of attendance whose students the log names; without them, whether they are there is not asked.
     limits, name, simulated
         See `inspect_attendance`.
     most_unmatched
@@ -260,7 +268,7 @@ def inspect_visits(
         rows = rows.cross_join(students.aggregate(first_month=students.month.min(), last_month=students.month.max()))
         inside = rows.visit_date.truncate("M").between(rows.first_month, rows.last_month)
         rows = rows.mutate(outside=rows.completed & ~inside)
-    rows = failures(rows, VISIT_RULES, limits)
+    rows = keep(log.table.get_backend(), "checking the visit log", failures(rows, VISIT_RULES, limits))
     account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.unparsed)
     if students is not None and account.rows_in:
         findings += _unmatched(rows, most_unmatched) + _all_outside(rows)
@@ -334,6 +342,6 @@ def refuse(reports: Sequence[CheckReport]) -> None:
         raise BadInput("\n".join(report.text() for report in bad))
 
 
-def kept_rows(con: BaseBackend, doing: str, rows: Table, columns: Sequence[str]) -> Table:
-    """Keep the rows that no rule leaves out in the engine."""
-    return keep(con, doing, rows.filter(rows.kept).select(*columns))
+def kept_rows(rows: Table, columns: Sequence[str]) -> Table:
+    """Return the rows that no rule leaves out."""
+    return rows.filter(rows.kept).select(*columns)

@@ -10,9 +10,11 @@ from types import ModuleType
 from typing import TypeVar
 
 import duckdb
+import ibis
 import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.common.exceptions import IbisError
+from ibis.expr.operations import DatabaseTable
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
@@ -21,6 +23,11 @@ from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 Result = TypeVar("Result")
 MEMORY_ERRORS = ("OutOfMemoryException",)
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
+
+
+@ibis.udf.agg.builtin(name="bit_or")
+def bit_or(word: int) -> int:  # type: ignore[empty-body]
+    """Join words bit by bit: every engine has it, though ibis knows of it in some only."""
 
 
 def connect(memory_limit: str = "2GB", threads: int | None = None, engine: str = DUCKDB) -> BaseBackend:
@@ -73,15 +80,21 @@ def keep(con: BaseBackend, doing: str, rows: Table) -> Table:
     return sealed(doing, lambda: on(con).keep(con, rows))
 
 
+def release(rows: Table) -> None:
+    """Give up rows that were kept in the engine; an expression over files, or over rows kept elsewhere, is left."""
+    if isinstance(rows.op(), DatabaseTable):
+        con = rows.get_backend()
+        sealed("giving up rows", lambda: on(con).drop(con, rows))
+
+
 @contextmanager
 def held(doing: str, rows: Table) -> Iterator[Table]:
     """Compute an expression once and keep its rows in the engine that it belongs to, while the block runs."""
-    con = rows.get_backend()
-    table = keep(con, doing, rows)
+    table = keep(rows.get_backend(), doing, rows)
     try:
         yield table
     finally:
-        sealed(doing, lambda: on(con).drop(con, table))
+        release(table)
 
 
 def lend(con: BaseBackend, table: pa.Table) -> Table:

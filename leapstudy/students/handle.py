@@ -14,10 +14,11 @@ from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import shown
-from leapstudy.students.engine import connect, keep, sealed
+from leapstudy.students.engine import connect, keep, release, sealed
 from leapstudy.students.files import is_simulated
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
+from leapstudy.students.rules import OVER_BY_TWO
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +147,15 @@ def open_students(
     panel = open_panel(engine, path, reading, shape, roster)
     limits = limits_for(panel.table, known_districts, reading)
     report, rows = inspect_attendance(panel, limits, Path(path).name, is_simulated(path))
+    release(panel.table)
     reports, log = [report], None
     if visits is not None:
         source = read_visits(engine, visits, reading)
-        told, log_rows = inspect_visits(
-            source, panel.table, limits, Path(visits).name, max_unmatched, is_simulated(visits)
-        )
+        told, log_rows = inspect_visits(source, rows, limits, Path(visits).name, max_unmatched, is_simulated(visits))
         reports.append(told)
-        log = kept_rows(engine, "reading the visit log", log_rows, contract.VISITS.names)
+        log = kept_rows(log_rows, contract.VISITS.names)
     refuse(reports)
-    table = kept_rows(engine, "cleaning the rows", rows, (*contract.STUDENT_MONTH.names, "bad_over_by_two"))
+    table = kept_rows(rows, (*contract.STUDENT_MONTH.names, "failed", "alone"))
     if has_raw_ids(table):
         key = load_key()
         table = pseudonymize(engine, table, key)
@@ -163,7 +163,9 @@ def open_students(
     if log is not None:
         log = keep(engine, "reading the visit log", log)
         table = with_first_visit(table, log)
-    return StudentData(keep(engine, "cleaning the panel", clean_panel(table)), log, is_simulated(path), tuple(reports))
+    clean = keep(engine, "cleaning the panel", clean_panel(table))
+    release(rows)
+    return StudentData(clean, log, is_simulated(path), tuple(reports))
 
 
 def clean_panel(rows: Table) -> Table:
@@ -175,9 +177,12 @@ def clean_panel(rows: Table) -> Table:
     Parameters
     ----------
     rows
-        The rows that no rule leaves out, with the flag `bad_over_by_two`.
+        The rows that no rule leaves out, with what they `failed` and whether each is `alone` in its month.
     """
-    rows = rows.mutate(days_attended=ibis.least(rows.days_attended, rows.days_enrolled), capped=rows.bad_over_by_two)
+    capped = (rows.failed & OVER_BY_TWO) > 0
+    rows = rows.mutate(days_attended=ibis.least(rows.days_attended, rows.days_enrolled), capped=capped)
+    names = (*contract.STUDENT_MONTH.names, "capped")
+    single, rows = rows.filter(rows.alone).select(*names), rows.filter(~rows.alone)
     weight = rows.days_enrolled
     months = rows.group_by(["student", "month"]).agg(
         district_code=rows.district_code.argmax(weight),
@@ -190,4 +195,4 @@ def clean_panel(rows: Table) -> Table:
         status=rows.status.max(),
         capped=rows.capped.any(),
     )
-    return months.select(*contract.STUDENT_MONTH.names, "capped")
+    return single.union(months.select(*names))

@@ -16,6 +16,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.students import contract
 from leapstudy.students.check import CheckReport, Limits, count_failures, kept_rows, limits_for, refuse
 from leapstudy.students.contract import Reading
+from leapstudy.students.engine import keep
 from leapstudy.students.files import is_simulated
 from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
@@ -110,7 +111,7 @@ def open_outcomes(data: StudentData, path: Path | str, how: Reading) -> Table:
         source = Source(pseudonymize(con, source.table, load_key()), source.files, source.unparsed)
     report, rows = inspect_outcomes(source, panel, limits_for(panel, (), how), Path(path).name, is_simulated(path))
     refuse([report])
-    return kept_rows(con, "reading the outcomes", rows, contract.OUTCOMES.names)
+    return keep(con, "reading the outcomes", kept_rows(rows, contract.OUTCOMES.names))
 
 
 def outcome_points(outcomes: Table, name: str) -> Table:

@@ -5,17 +5,20 @@ is, and in which words it is told, stands in `rules.yml`.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import add
 from typing import Literal
 
 import ibis
-from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
+from ibis.expr.types import BooleanValue, DateValue, IntegerValue, StringValue, Table
 
 from leapstudy.core.parameter_file import packaged
 from leapstudy.students import contract
-from leapstudy.students.engine import sealed
+from leapstudy.students.engine import bit_or, held, sealed
 
 Severity = Literal["error", "quarantine", "fix", "warn"]
 KEY = ("student", "district_code", "school_code", "month")
@@ -32,6 +35,9 @@ CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
 
 FEWEST_CODES, STUDENTS_A_CODE = 20, 5
 """Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
+
+MONTH_BITS = 50
+"""Months, after which a bit of a student's word stands for a month again; sums of so many bits are exact as floats."""
 
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
@@ -112,35 +118,66 @@ class Rule:
         return self.drops or self.severity in ("error", "quarantine")
 
 
-def marked(panel: Table) -> Table:
-    """Add what a predicate must know of a row's neighbors: copies, conflicts, other districts, its school's month.
+@contextmanager
+def marked(panel: Table, limits: Limits) -> Iterator[Table]:
+    """Add what a predicate must know of a row's neighbors and code: copies, conflicts, its school's month, legal code.
 
-    Only student-months with more than one row are sorted; the rest of a large file is only counted.
+    Only student-months with more than one row are sorted; the rest of a large file is only counted, and `alone`. What
+    is counted is kept while the block runs: an engine that knows how little it is builds its hash tables of that.
     """
-    busy = panel.group_by(["student", "month"]).having(panel.count() > 1).agg(rows=panel.count())
+    with ExitStack() as stack:
+        schools = stack.enter_context(held("counting by school and month", _schools(panel)))
+        students = stack.enter_context(held("comparing each student's rows", _students(panel)))
+        some = panel.semi_join(students.filter(students.twice), "student")
+        busy = some.group_by(["student", "month"]).having(some.count() > 1).agg(rows=some.count())
+        busy = stack.enter_context(held("comparing each month's rows", busy))
+        yield _joined(panel, limits, schools, students, busy)
+
+
+def _schools(panel: Table) -> Table:
+    """Return what stands in a school's month, as counts and extremes."""
+    return panel.group_by(["district_code", "school_code", "month"]).agg(
+        school_rows=panel.count(),
+        school_missed=(panel.days_enrolled - panel.days_attended).max(),
+        enrolled_rows=panel.count(where=panel.days_enrolled > 0),
+        first_status=panel.status.min(),
+        last_status=panel.status.max(),
+    )
+
+
+def _students(panel: Table) -> Table:
+    """Return the students whose rows tell different first visits, or may tell a month twice."""
+    first, bit = panel.first_visit_month, _month_bit(panel.month)
+    students = panel.group_by("student").agg(
+        visits_differ=(first.max() != first.min()) | ((first.count() > 0) & (first.count() < panel.count())),
+        twice=bit.cast("float64").sum() != bit_or(bit).cast("float64"),
+    )
+    return students.filter(students.visits_differ | students.twice)
+
+
+def _joined(panel: Table, limits: Limits, schools: Table, students: Table, busy: Table) -> Table:
     single = panel.anti_join(busy, ["student", "month"]).mutate(
         copy=ibis.literal(0, "int64"),
         longest=ibis._.days_enrolled,
         disputed=False,
         moved=False,
         together=ibis._.days_enrolled,
+        alone=True,
     )
-    rows = _compared(panel.semi_join(busy, ["student", "month"]).select(*panel.columns)).union(single)
-    missed = (panel.days_enrolled - panel.days_attended).max()
-    schools = panel.group_by(["district_code", "school_code", "month"]).agg(
-        school_rows=panel.count(), school_missed=missed
-    )
-    first = panel.first_visit_month
-    unequal = (first.max() != first.min()) | ((first.count() > 0) & (first.count() < panel.count()))
-    students = panel.group_by("student").having(unequal).agg(visits_differ=unequal)
-    mixed = panel.status.max() != panel.status.min()
-    sizes = panel.group_by(["district_code", "month"]).agg(month_rows=panel.count(where=panel.days_enrolled > 0))
-    largest = sizes.group_by("district_code").agg(largest_month=sizes.month_rows.max())
-    rows = rows.left_join(schools, ["district_code", "school_code", "month"], rname="{name}_of_school")
+    rows = _compared(panel.semi_join(busy, ["student", "month"])).union(single)
+    sizes = schools.group_by(["district_code", "month"]).agg(month_rows=schools.enrolled_rows.sum())
+    codes = _judged(sizes.group_by("district_code").agg(largest_month=sizes.month_rows.max()), limits)
+    of_school = schools.select("district_code", "school_code", "month", "school_rows", "school_missed")
+    rows = rows.left_join(of_school, ["district_code", "school_code", "month"], rname="{name}_of_school")
     rows = rows.left_join(sizes, ["district_code", "month"], rname="{name}_of_month")
-    rows = rows.left_join(largest, "district_code", rname="{name}_of_district")
-    rows = rows.left_join(students, "student", rname="{name}_of_student")
-    return rows.cross_join(panel.aggregate(mixed=mixed))
+    rows = rows.left_join(codes, "district_code", rname="{name}_of_district")
+    rows = rows.left_join(students.select("student", "visits_differ"), "student", rname="{name}_of_student")
+    return rows.cross_join(schools.aggregate(mixed=schools.last_status.max() != schools.first_status.min()))
+
+
+def _month_bit(month: DateValue) -> IntegerValue:
+    """Return a bit of a word for a month: a student's sum of them is their union unless two rows share a bit."""
+    return ibis.literal(1, "int64") << ((month.year() * 12 + month.month()).cast("int64").abs() % MONTH_BITS)
 
 
 def _compared(panel: Table) -> Table:
@@ -157,7 +194,7 @@ def _compared(panel: Table) -> Table:
     )
     single = ibis.ifelse(compared.copy == 0, compared.days_enrolled, 0.0)
     month = ibis.window(group_by=[compared.student, compared.month])
-    return compared.mutate(together=single.sum().over(month))
+    return compared.mutate(together=single.sum().over(month), alone=False)
 
 
 def _over(t: Table, limits: Limits, small: bool) -> BooleanValue:
@@ -170,23 +207,25 @@ def _disputed(t: Table) -> BooleanValue:
     return t.disputed & (t.days_enrolled == t.longest)
 
 
-def _known(t: Table, limits: Limits) -> BooleanValue:
-    return t.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
+def _judged(codes: Table, limits: Limits) -> Table:
+    """Add to each district's code whether it is known, lost its zeros, or holds what no code does.
+
+    Where the codes are as many as students are, they may be ids.
+    """
+    known = codes.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
+    odd = ~codes.district_code.re_search(CODE) | ibis.literal(limits.codes_like_ids)
+    return codes.mutate(known=known, odd=odd, lost=_lost_zeros(codes, limits))
 
 
 def _lost_zeros(t: Table, limits: Limits) -> BooleanValue:
     """Say whether a code would be legal with zeros in front of it."""
     if limits.known_districts:
         bare = {code.lstrip("0") for code in limits.known_districts if code.startswith("0")}
-        return ~_known(t, limits) & t.district_code.isin(tuple(bare)) if bare else ibis.literal(False)
+        codes = tuple(bare - set(limits.known_districts))
+        return t.district_code.isin(codes) if codes else ibis.literal(False)
     if not limits.code_length:
         return ibis.literal(False)
     return t.district_code.re_search("^[0-9]+$") & (t.district_code.length() < limits.code_length)
-
-
-def _odd_code(t: Table, limits: Limits) -> BooleanValue:
-    """Say whether a code holds what no code does, or the codes are as many as students are: then they may be ids."""
-    return ~t.district_code.re_search(CODE) | ibis.literal(limits.codes_like_ids)
 
 
 def _plausible(day: DateValue) -> BooleanValue:
@@ -240,11 +279,9 @@ PANEL_RULES = _rules(
     {
         "no_student": lambda t, _: t.student.isnull(),
         "no_district": lambda t, _: t.district_code.isnull(),
-        "odd_code": _odd_code,
-        "lost_zeros": _lost_zeros,
-        "unknown_district": lambda t, limits: (
-            t.district_code.notnull() & ~_odd_code(t, limits) & ~_lost_zeros(t, limits) & ~_known(t, limits)
-        ),
+        "odd_code": lambda t, _: t.odd,
+        "lost_zeros": lambda t, _: t.lost,
+        "unknown_district": lambda t, _: ~(t.odd | t.lost | t.known),
         "unreadable": lambda t, _: t.unreadable,
         "implausible_date": lambda t, _: ~_plausible(t.month),
         "unknown_status": lambda t, _: ~_one_of(t.status, contract.STATUSES),
@@ -268,6 +305,9 @@ PANEL_RULES = _rules(
         "no_grade": lambda t, _: t.grade.isnull(),
     },
 )
+OVER_BY_TWO = 1 << [rule.id for rule in PANEL_RULES].index("over_by_two")
+"""The bit of `failed` of rows whose attendance is cut to membership."""
+
 _OF_EVERY_TABLE = tuple(rule for rule in PANEL_RULES if rule.id in ("no_student", "unreadable"))
 VISIT_RULES = (
     *_OF_EVERY_TABLE,
@@ -307,12 +347,14 @@ PART_RULES: dict[str, tuple[Severity, str]] = {
 
 
 def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:
-    """Return `rows` with a boolean column a rule, named ``bad_<id>``, the row's `fate`, and whether it is `kept`.
+    """Return `rows` with `failed`, a number whose bit k is set where rule k fails, and whether each row is `kept`."""
+    flags = [rule.predicate(rows, limits).fill_null(False) for rule in rules]
+    failed = reduce(add, (ibis.ifelse(flag, 1 << k, 0).cast("int64") for k, flag in enumerate(flags)))
+    flagged = rows.mutate(failed=failed)
+    removing = sum(1 << k for k, rule in enumerate(rules) if rule.removes)
+    return flagged.mutate(kept=(flagged.failed & removing) == 0)
 
-    The fate is ``used`` or the id of the first rule that leaves the row out, so that each row is told once.
-    """
-    flags = {f"bad_{rule.id}": rule.predicate(rows, limits).fill_null(False) for rule in rules}
-    flagged = rows.mutate(**flags)
-    removing = [(flagged[f"bad_{rule.id}"], rule.id) for rule in rules if rule.removes]
-    flagged = flagged.mutate(fate=ibis.cases(*removing, else_="used"))
-    return flagged.mutate(kept=flagged.fate == "used")
+
+def failing(failed: int, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return the rules that rows with this number `failed`, in the order of the rules."""
+    return tuple(rule for k, rule in enumerate(rules) if failed >> k & 1)

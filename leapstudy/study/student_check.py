@@ -130,7 +130,7 @@ def _unnamed(settings: StudentSettings) -> str:
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
     from leapstudy.students.contract import OUTCOMES
-    from leapstudy.students.engine import connect
+    from leapstudy.students.engine import connect, release
     from leapstudy.students.files import is_simulated
     from leapstudy.students.outcomes import inspect_outcomes
     from leapstudy.students.pseudonyms import has_raw_ids
@@ -144,17 +144,18 @@ def _check(settings: StudentSettings) -> Checked:
     limits = limits_for(panel.table, tuple(known["district_code"]), how)
     simulated = is_simulated(files["attendance"])
     report, rows = inspect_attendance(panel, limits, files["attendance"].name, simulated)
+    release(panel.table)
     log = read_visits(con, files["visits"], how)
-    told, log_rows = inspect_visits(log, panel.table, limits, files["visits"].name, settings.max_unmatched, simulated)
+    told, log_rows = inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
     reports = [report, told]
     if "outcomes" in files and not simulated:
         source = read(con, files["outcomes"], OUTCOMES, how)
-        reports.append(inspect_outcomes(source, panel.table, limits, files["outcomes"].name, simulated)[0])
+        reports.append(inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)[0])
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], False
     if ok:
-        visits = kept_rows(con, "reading the visits", log_rows, ("student", "visit_date", "completed"))
-        months = kept_rows(con, "reading the districts", rows, MONTH_COLUMNS)
+        visits = kept_rows(log_rows, ("student", "visit_date", "completed"))
+        months = kept_rows(rows, MONTH_COLUMNS)
         codes, raw_ids = _visited_districts(visits, months), has_raw_ids(months)
         sketches = [] if simulated else group_sketches(months, visits)
     accounts = [jsonable(account) for item in reports for account in item.accounts]

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
-from leapstudy.batch.kernels.forks import ForkedProcess, close_templates, template
+from leapstudy.batch.kernels.forks import ForkedProcess, Template, _templates, close_templates, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -45,15 +45,20 @@ Image(buffer.getvalue())
 
 
 def _outputs(kernel):
+    close_templates()
     offer()
     notebook = new_notebook(cells=[new_code_cell(SOURCE)])
     NotebookClient(notebook, kernel_name=kernel, resources={"metadata": {"path": str(paths.notebooks())}}).execute()
     return notebook.cells[0].outputs
 
 
-def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included():
-    warm, cold = _outputs(KERNEL), _outputs("python3")
-    assert warm == cold
+@pytest.mark.parametrize("safe", ["", "1"])
+def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkeypatch, safe, capfd):
+    monkeypatch.setenv("PYTHONSAFEPATH", safe)
+    warm = _outputs(KERNEL)
+    assert [source.ready for source in _templates.values()] == [True], "it was forked: it did not start cold"
+    cold = _outputs("python3")
+    assert warm == cold and "Traceback" not in capfd.readouterr().err
     assert warm[0]["text"].endswith("] True 5.0\n") and "image/png" in warm[1]["data"]
 
 
@@ -158,6 +163,14 @@ def test_a_template_whose_owner_was_killed_ends_without_a_word(answered):
     assert (owner.returncode, owner.stderr) == (-signal.SIGKILL, "")
 
 
+def test_a_template_that_died_is_taken_away_without_a_word():
+    source = Template([])
+    source.process.kill()
+    source.process.wait()
+    assert source.fork([], dict(os.environ), None) is None
+    source.close()
+
+
 def test_a_kernel_of_another_interpreter_starts_cold(tmp_path):
     link = tmp_path / "python"
     link.symlink_to(Path(sys.executable).resolve())
@@ -244,7 +257,10 @@ def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, s
         assert execute(run, tmp_path / kernel, {}, kernel=kernel).error == {}
         notebook = nbformat.read(tmp_path / kernel / "hartford" / "notebook.ipynb", as_version=4)
         outputs[kernel] = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-        assert len([output for output in outputs[kernel] if "image/png" in output.get("data", {})]) >= 5
+        shown = [
+            output for output in outputs[kernel] if "data:image/svg+xml" in output.get("data", {}).get("text/html", "")
+        ]
+        assert len(shown) >= 5
     assert outputs[KERNEL] == outputs["python3"]
 
 

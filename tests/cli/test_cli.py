@@ -40,6 +40,8 @@ def test_every_command_has_help_with_an_example(command, leapstudy):
     [
         (("run", "harford"), "Did you mean 'hartford'"),
         (("run", "430011"), "'0430011'"),
+        (("run", "01_claims"), "Articles: 00_start_here, 01_the_claims, 02_the_data"),
+        (("run", "--track", "students", "--set", "comparison=others"), "Legal: none. No notebook"),
         (("run", "hartford", "--set", "comparision=others"), "'comparison'"),
         (("run", "hartford", "--set", "comparison=aliance"), "'alliance'"),
         (("run", "hartford", "--set", "edition=2024"), "edition"),

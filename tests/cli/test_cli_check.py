@@ -50,6 +50,10 @@ FAULTS = [
     ("params/students.yml", lambda text: text + b"\nseed: 1\n", "'seed' stands twice"),
     ("data/raw/leap_facts/SHA256SUMS", lambda _: b"no sum\n", "line 1"),
     ("data/raw/leap_facts/SHA256SUMS", WIDE, "SHA256SUMS"),
+    *(
+        (f"data/raw/{file}", WIDE, f"- {file} is not CSV in UTF-8")
+        for file in ("leap_facts/units.csv", "csde_districts/districts.csv", "csde_attendance_2022_23/attendance.csv")
+    ),
     ("params/districts/Hartford.yml", lambda _: b"", "Hartford.yml"),
     ("notebooks/10_district.ipynb", lambda _: b"{", "10_district.ipynb"),
 ]

@@ -18,7 +18,7 @@ DEEP = "a: &a [x, x]\n" + "".join(
         ("café: 1".encode("latin-1"), "not UTF-8"),
         ("name: 1".encode("utf-16"), "not UTF-8"),
         (b"- a\n- b\n", "holds a list"),
-        (b"7\n", "holds a int"),
+        (b"7\n", "holds a number"),
         (b"a: 1\nb: 2\na: 3\n", "'a' stands twice, again in line 3"),
         (b"a: {b: 1, b: 2}", "'b' stands twice"),
         (DEEP.encode(), "line 2 refers to another place"),

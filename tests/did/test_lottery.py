@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import tracemalloc
 from collections import Counter
 from itertools import permutations
 
@@ -12,9 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.lottery.assignment import WAITING, draw, n_assignments, redraws, shared_places
+from leapstudy.did.lottery import assignment
+from leapstudy.did.lottery.assignment import (
+    WAITING,
+    draw,
+    moments,
+    n_assignments,
+    redrawn_moments,
+    redraws,
+    shared_places,
+)
 from leapstudy.did.lottery.leavers import lee_bounds
-from leapstudy.did.lottery.rollout import rollout
+from leapstudy.did.lottery.rollout import rollout, welch
 from leapstudy.did.lottery.visited import anderson_rubin, complier_effect
 from leapstudy.did.permutation import shuffled
 
@@ -77,6 +87,28 @@ def test_all_assignments_are_enumerated_once_and_redraws_keep_the_strata():
     assert n_assignments(labels, strata) == len(twin) and (every[0] == labels).all()
     some, exact = redraws(labels, strata, 1, 20)
     assert not exact and len(some) == 21 and {tuple(row) for row in some.tolist()} <= twin
+
+
+def test_redraws_in_portions_are_the_same_and_take_no_room_for_all(monkeypatch):
+    labels, strata = np.arange(6_000) % 3, np.arange(6_000) % 4
+    scores = np.random.default_rng(2).normal(size=(2, 6_000, 12))
+    whole = moments(scores, redraws(3 * strata + labels, strata, 7, 400)[0])
+    monkeypatch.setattr(assignment, "AT_ONCE", 6_000 * 7)
+    tracemalloc.start()
+    some, exact = redrawn_moments(scores, 3 * strata + labels, strata, 7, 400)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not exact and peak < 6_000 * 400 * 8 / 2, "all redraws at once take 19 MB, and their order as much again"
+    assert all(np.allclose(getattr(some, name), getattr(whole, name)) for name in ("totals", "covariance", "squares"))
+
+
+def test_welch_is_that_of_the_cells_worked_out_one_by_one():
+    rng, of = np.random.default_rng(4), np.repeat([0, 1, 2, 3], [3, 4, 5, 8])
+    scores, weights = rng.normal(size=(2, 20, 4)), np.array([1.0, -0.7])
+    own = weights @ scores[:, np.arange(20), of]
+    parts = np.array([own[of == cell].var(ddof=1) / (of == cell).sum() for cell in range(4)])
+    slow = parts.sum() ** 2 / sum(part**2 / ((of == cell).sum() - 1) for cell, part in enumerate(parts))
+    assert welch(moments(scores, of[None, :]), weights[None, :])[0] == pytest.approx(slow, rel=1e-12)
 
 
 def _panel(seed=3, n=40, periods=4, effect=0.0, level_sd=3.0):

@@ -272,7 +272,7 @@ def test_no_key_is_untranslated_and_every_number_is_kept():
     for key, sentence in english.items():
         assert _fields(sentence) == _fields(spanish[key]), key
     same = {key for key in english if english[key] == spanish[key]}
-    assert same <= {"group_none", "cap_n"}
+    assert same <= {"group_none", "cap_n", "chart_unit_open"}
 
 
 def test_the_translation_is_marked_as_not_yet_checked():
@@ -356,7 +356,8 @@ def test_one_treated_unit_is_one_where_all_are_told_of():
 def test_an_unknown_comparison_is_an_error():
     with pytest.raises(BadInput, match="Legal: alliance"):
         plain_page(read_result(result(row(1.0, 0.2, 1.8, comparison="neighbors"))))
-    assert "chosen by hand" in text(result(row(1.0, 0.2, 1.8, comparison="0830011,2680013")))
+    told = result(row(1.0, 0.2, 1.8, comparison="0830011,2680013", n_comparison=2))
+    assert "in 2 districts chosen by hand?" in text(told) and "2 distritos de elección propia" in text(told, "es")
 
 
 def test_a_sentence_that_begins_with_the_program_begins_with_a_capital():

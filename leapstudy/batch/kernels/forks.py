@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,8 @@ class Template:
     def close(self) -> None:
         """End the template, at work or still importing; it holds nothing, and its kernels end with it."""
         self.process.kill()
-        self.stream.close()
+        with suppress(OSError):  # it may have died with a request unread
+            self.stream.close()
         self.channel.close()
         self.process.wait()
         end_marked(self.mark)

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import sys
@@ -17,12 +18,13 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import family  # the file beside this one: it is run as a script
-
-# the script's own folder: a cold kernel has no such entry
-del sys.path[0], sys.modules["family"]
+# by its place: where PYTHONSAFEPATH is set, the file beside a script cannot be imported
+family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family.py"))))
+if not sys.flags.safe_path:
+    del sys.path[0]  # the script's own folder: a cold kernel has no such entry
 
 
 def preload(names: list[str]) -> None:

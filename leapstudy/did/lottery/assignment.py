@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, combinations_with_replacement, product
 from typing import TypeVar
 
 import numpy as np
@@ -172,16 +172,26 @@ def redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tup
     exact : bool
         Whether these are all there are, each once.
     """
+    portions, exact = _redraws(labels, strata, seed, most)
+    return np.vstack(list(portions)), exact
+
+
+def _redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tuple[Iterator[np.ndarray], bool]:
+    """Return `redraws` in portions of `AT_ONCE`: two thousand assignments of a state's students fit nowhere at once."""
     if _log_assignments(labels, strata) < math.log(most + 1) + 1 and n_assignments(labels, strata) <= most + 1:
         every = np.array(list(_every(labels, strata)))
-        others = every[(every != labels).any(axis=1)]
-        return np.vstack([labels[None, :], others]), True
-    units, place = np.argsort(strata, kind="stable"), np.random.default_rng(seed).random((most, len(labels)))
-    order = np.argsort(place + strata[None, :], axis=1)
-    drawn = np.empty((most + 1, len(labels)), dtype=labels.dtype)
-    drawn[0] = labels
-    np.put_along_axis(drawn[1:], order, labels[units][None, :].repeat(most, axis=0), axis=1)
-    return drawn, False
+        return iter([labels[None, :], every[(every != labels).any(axis=1)]]), True
+    return chain([labels[None, :]], _by_chance(labels, strata, seed, most)), False
+
+
+def _by_chance(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> Iterator[np.ndarray]:
+    ranked, rng = labels[np.argsort(strata, kind="stable")][None, :], np.random.default_rng(seed)
+    step = max(1, AT_ONCE // len(labels))
+    for at in range(0, most, step):
+        order = np.argsort(rng.random((min(step, most - at), len(labels))) + strata, axis=1)
+        drawn = np.empty(order.shape, labels.dtype)
+        np.put_along_axis(drawn, order, ranked, axis=1)
+        yield drawn
 
 
 def _every(labels: np.ndarray, strata: np.ndarray) -> Iterator[np.ndarray]:
@@ -203,7 +213,7 @@ def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield from ((label, *rest) for rest in _arrangements(labels[:place] + labels[place + 1 :]))
 
 
-AT_ONCE = 2_000_000
+AT_ONCE = 500_000
 """Cells of the work arrays: assignments are taken in portions of this many units."""
 
 
@@ -216,10 +226,28 @@ class Moments:
     totals : ndarray, shape (D, K)
     covariance : ndarray, shape (D, K, K)
         ``sum over cells of S_cell / n_cell``; conservative (Neyman 1923; Roth and Sant'Anna 2023, section 2.4).
+    squares : ndarray, shape (D, M, M)
+        ``sum over cells of a a' / (n_cell - 1)``, a the M entries of ``S_cell / n_cell`` on and above its diagonal, row
+        by row: what Welch's degrees of freedom take.
     """
 
     totals: np.ndarray
     covariance: np.ndarray
+    squares: np.ndarray
+
+
+def redrawn_moments(
+    scores: np.ndarray, labels: np.ndarray, strata: np.ndarray, seed: int, most: int
+) -> tuple[Moments, bool]:
+    """Return the `moments` of K scores under `redraws`, and whether these are all there are."""
+    portions, exact = _redraws(labels, strata, seed, most)
+    parts = [moments(scores, portion) for portion in portions if len(portion)]
+    return _joined(parts), exact
+
+
+def _joined(parts: Sequence[Moments]) -> Moments:
+    names = ("totals", "covariance", "squares")
+    return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def moments(scores: np.ndarray, assignments: np.ndarray) -> Moments:
@@ -236,20 +264,22 @@ def moments(scores: np.ndarray, assignments: np.ndarray) -> Moments:
     sizes = np.bincount(assignments[0], minlength=cells).astype(float)
     step = max(1, AT_ONCE // n)
     parts = [_portion(scores, assignments[at : at + step], sizes) for at in range(0, len(assignments), step)]
-    return Moments(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return _joined(parts)
 
 
-def _portion(scores: np.ndarray, assignments: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _portion(scores: np.ndarray, assignments: np.ndarray, sizes: np.ndarray) -> Moments:
     d, (k, n, cells) = len(assignments), scores.shape
     where = (assignments + cells * np.arange(d)[:, None]).ravel()
     own = [score[np.arange(n), assignments].ravel() for score in scores]
     mean = np.stack([_sum(where, score, d, cells) / np.maximum(sizes, 1) for score in own])
-    covariance = np.empty((d, k, k))
-    for i in range(k):
-        for j in range(i, k):
-            product = _sum(where, own[i] * own[j], d, cells) - sizes * mean[i] * mean[j]
-            covariance[:, i, j] = covariance[:, j, i] = (product / np.maximum(sizes * (sizes - 1), 1)).sum(axis=1)
-    return mean.sum(axis=2).T, covariance
+    covariance, entries = np.empty((d, k, k)), []
+    for i, j in combinations_with_replacement(range(k), 2):
+        product = _sum(where, own[i] * own[j], d, cells) - sizes * mean[i] * mean[j]
+        entries.append(product / np.maximum(sizes * (sizes - 1), 1))
+        covariance[:, i, j] = covariance[:, j, i] = entries[-1].sum(axis=1)
+    by_cell = np.stack(entries, axis=2)
+    squares = by_cell.swapaxes(1, 2) @ (by_cell / np.maximum(sizes - 1, 1)[:, None])
+    return Moments(mean.sum(axis=2).T, covariance, squares)
 
 
 def _sum(where: np.ndarray, values: np.ndarray, d: int, cells: int) -> np.ndarray:

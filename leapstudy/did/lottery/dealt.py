@@ -8,13 +8,16 @@ detectable one (Burlig, Preonas and Woerman 2020, Panel data and experimental de
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 
 import numpy as np
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.lottery.assignment import moments, redraws, shared_places, small_strata
+from leapstudy.did.lottery.assignment import redrawn_moments, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
@@ -103,7 +106,9 @@ def deal(
     if not windows:
         raise BadInput("There is no stretch of past periods without the program to deal into.")
     each = max(-(-deals // len(windows)), min(deals, FEWEST))
-    parts = [_window(y, strata, phases, seed + i, each) for i, (y, strata) in enumerate(windows)]
+    with ThreadPoolExecutor() as pool:  # numpy sorts and sums without holding the others up
+        one = partial(_window, phases=phases, deals=each)
+        parts = list(pool.map(lambda window, i: one(*window, seed=seed + i), windows, count()))
     estimate, se, t, critical = (np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True))
     n_units, n_offered, strata = max(part[1] for part in parts)
     return Dealt(
@@ -129,11 +134,11 @@ def _window(
     start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
-    assignments, _ = redraws(cells.of, groups, seed, deals - 1)
-    estimate, se, beta = adjusted(moments(scores, assignments), "efficient")
+    drawn, _ = redrawn_moments(scores, cells.of, groups, seed, deals - 1)
+    estimate, se, beta = adjusted(drawn.totals, drawn.covariance, "efficient")
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
-    df = np.array([welch(scores, np.array([1.0, -b]), of) for b, of in zip(beta, assignments, strict=True)])
+    df = welch(drawn, np.stack([np.ones_like(beta), -beta], axis=1))
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
     critical = np.full(len(se), _critical(np.abs(estimate / se)))
     return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df), critical), size

@@ -7,6 +7,7 @@ Sant'Anna's difference-in-differences, beta = 0 the difference of means.
 """
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import options
-from leapstudy.did.lottery.assignment import Moments, moments, redraws
+from leapstudy.did.lottery.assignment import Moments, moments, redrawn_moments
 from leapstudy.did.permutation import ALPHA, TIE
 
 Adjustment = Literal["efficient", "did", "difference"]
@@ -129,12 +130,11 @@ def rollout(
     cells = cells_of(outcome, start, groups, event_time)
     offered = np.arange(outcome.shape[1]) >= np.asarray(start)[:, None]
     scores = scores_of(cells, outcome, offered.astype(float))
-    assignments, exact = redraws(cells.of, groups, seed, most)
-    drawn = moments(scores, assignments)
+    drawn, exact = redrawn_moments(scores, cells.of, groups, seed, most)
     if drawn.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
-    estimate, se, beta = (float(item[0]) for item in adjusted(_less(drawn, 0.0), adjustment))
-    df = welch(scores[:2], np.array([1.0, -beta]), cells.of)
+    estimate, se, beta = (float(item[0]) for item in adjusted(*_less(drawn, 0.0), adjustment))
+    df = float(welch(drawn, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
     reach = float(stats.t.ppf(1 - ALPHA / 2, df)) * se
     low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
     return Rollout(
@@ -147,7 +147,7 @@ def rollout(
         unadjusted=float(drawn.totals[0, 0]),
         unadjusted_se=float(np.sqrt(drawn.covariance[0, 0, 0])),
         p_value=_p_value(drawn, 0.0, adjustment),
-        p_floor=1 / len(assignments),
+        p_floor=1 / len(drawn.totals),
         exact=exact,
         redraw_low=low,
         redraw_high=high,
@@ -209,23 +209,23 @@ def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
     return np.stack([item @ weights.T for item in centered for weights in (cells.effect, cells.before)])
 
 
-def _less(drawn: Moments, tau: float) -> Moments:
-    """Return the moments of ``outcome - tau * offered``, from those of outcome and offered."""
+def _less(drawn: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return totals and covariance of ``outcome - tau * offered``, from those of outcome and offered."""
     totals, c = drawn.totals, drawn.covariance
-    return Moments(
+    return (
         totals[:, :2] - tau * totals[:, 2:],
         c[:, :2, :2] - tau * (c[:, :2, 2:] + c[:, 2:, :2]) + tau**2 * c[:, 2:, 2:],
     )
 
 
-def adjusted(drawn: Moments, adjustment: Adjustment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def adjusted(totals: np.ndarray, c: np.ndarray, adjustment: Adjustment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return estimate, standard error and beta under each of D assignments, each of shape (D,).
 
-    `drawn` are the moments of the two rows of `scores_of` for one variable.
+    `totals` and their covariance `c` are those of the two rows of `scores_of` for one variable.
     """
     if adjustment not in options(Adjustment):
         raise bad_value("adjustment", adjustment, options(Adjustment))
-    (effect, before), c = drawn.totals.T, drawn.covariance
+    effect, before = totals.T
     if adjustment == "efficient":
         beta = np.divide(c[:, 0, 1], c[:, 1, 1], out=np.zeros(len(effect)), where=c[:, 1, 1] > TIE)
     else:
@@ -235,7 +235,7 @@ def adjusted(drawn: Moments, adjustment: Adjustment) -> tuple[np.ndarray, np.nda
 
 
 def _p_value(drawn: Moments, tau: float, adjustment: Adjustment) -> float:
-    estimate, se, _ = adjusted(_less(drawn, tau), adjustment)
+    estimate, se, _ = adjusted(*_less(drawn, tau), adjustment)
     far = np.divide(np.abs(estimate), se, out=np.where(np.abs(estimate) > TIE, np.inf, 0.0), where=se > TIE)
     return float(np.mean(far >= far[0] - TIE))
 
@@ -259,16 +259,18 @@ def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "effic
 
     `scores` are the two rows of `scores_of` for one variable.
     """
-    _, _, beta = adjusted(moments(scores, of[None, :]), adjustment)
+    own = moments(scores, of[None, :])
+    _, _, beta = adjusted(own.totals, own.covariance, adjustment)
     return scores[0] - float(beta[0]) * scores[1]
 
 
-def welch(scores: np.ndarray, weights: np.ndarray, of: np.ndarray) -> float:
-    """Return Welch's degrees of freedom of a weighted sum of K scores' cell means.
+def welch(drawn: Moments, weights: np.ndarray) -> np.ndarray:
+    """Return Welch's degrees of freedom of a weighted sum of K totals under each of D assignments, shape (D,).
 
-    `scores` are (K, units, cells), of which each unit's own cell, that `of` names, is looked at.
+    `weights` are (D, K), or one row for all.
     """
-    own, sizes = weights @ scores[:, np.arange(len(of)), of], np.bincount(of)
-    spread = (own - (np.bincount(of, own) / np.maximum(sizes, 1))[of]) ** 2
-    parts = np.bincount(of, spread) / np.maximum(sizes * (sizes - 1), 1)
-    return float(parts.sum() ** 2 / (parts**2 / np.maximum(sizes - 1, 1)).sum())
+    k = weights.shape[1]
+    each = [(1 + (i != j)) * weights[:, i] * weights[:, j] for i, j in combinations_with_replacement(range(k), 2)]
+    pairs = np.stack(each, axis=1)
+    variance = np.einsum("di,dij,dj->d", weights, drawn.covariance, weights)
+    return variance**2 / np.einsum("di,dij,dj->d", pairs, drawn.squares, pairs)

@@ -118,7 +118,7 @@ def complier_effect(
     score = np.stack([residual(scores[:2], cells.of, adjustment), scores[2]])
     drawn = moments(score, cells.of[None, :])
     (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
-    t = float(stats.t.ppf(1 - ALPHA / 2, welch(score[:1], np.ones(1), cells.of)))
+    t = float(stats.t.ppf(1 - ALPHA / 2, float(welch(drawn, np.array([[1.0, 0.0]]))[0])))
     shape, low, high = anderson_rubin(offer, moved, covariance, t)
     variance = float(covariance[1, 1])
     return ComplierEffect(

@@ -11,7 +11,7 @@ import ibis
 from ibis.expr.types import DateValue, FloatingValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import held, sealed
+from leapstudy.students.engine import bit_or, held, sealed
 
 _FIELDS = {"cohort": (0, 15), "district": (15, 24), "month": (39, 15)}
 """Where each trait stands in the packed number: first bit and number of bits; the month leads."""
@@ -77,11 +77,6 @@ MONTHS_A_WORD = 4
 """Months whose days enrolled and attended fit into one whole number of 64 bits."""
 
 MOST_DAYS = (2**DAY_BITS - 1) / 2
-
-
-@ibis.udf.agg.builtin(name="bit_or")
-def _bit_or(word: int) -> int:  # type: ignore[empty-body]
-    """Join words bit by bit: every engine has it, though ibis knows of it in some only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +183,7 @@ def _words(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:
     word = rows.days << ((rows.place & (MONTHS_A_WORD - 1)) * MONTH_BITS)
     rows = rows.select("student", "packed", number=rows.place >> 2, word=word)
     count = (periods[-1] - periods[0]) // MONTHS_A_WORD + 1
-    return _by_student(rows, {f"w{k}": _bit_or(rows.word, where=rows.number == k) for k in range(count)})
+    return _by_student(rows, {f"w{k}": bit_or(rows.word, where=rows.number == k) for k in range(count)})
 
 
 def _unpacked(kept: Table, periods: Sequence[int]) -> Table:
