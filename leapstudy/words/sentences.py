@@ -27,6 +27,7 @@ from leapstudy.core.phrases import (
 from leapstudy.data.names import (
     comparison_words,
     counted_units,
+    outcome_unit,
     outcome_words,
     parent_nouns,
     program_name,
@@ -61,6 +62,7 @@ FORMS: dict[str, Callable[..., str]] = {
     "year": year_words,
     "years": years_words,
     "outcome": outcome_words,
+    "unit": outcome_unit,
     "comparison": comparison_words,
     "short": short,
 }
