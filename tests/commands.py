@@ -12,20 +12,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 SERVER = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-SERVER.set_forkserver_preload(
-    [
-        "leapstudy.cli",
-        "leapstudy.batch.run",
-        "leapstudy.site.build",
-        "leapstudy.site.documents",
-        "leapstudy.study.door",
-        "leapstudy.study.students",
-        "leapstudy.study.student_check",
-    ]
-)
+PRELOADED = [
+    "leapstudy.cli",
+    "leapstudy.batch.batch",
+    "leapstudy.site.build",
+    "leapstudy.site.documents",
+    "leapstudy.study.door",
+    "leapstudy.study.students",
+    "leapstudy.study.student_check",
+]
+assert all(map(find_spec, PRELOADED)), "the server passes over a name that is no module, without a word"
+SERVER.set_forkserver_preload(PRELOADED)
 
 
 def _become(arguments: tuple[str, ...], environment: dict[str, str], told: list[str]) -> None:

@@ -9,6 +9,7 @@ character of a line to its end: one line of 160 kB takes 45 seconds, and no sign
 """
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -22,6 +23,8 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import DottedObjectName, Type
+
+from leapstudy.figures.exhibit import FOR_PAGES
 
 STEP_SECONDS = 0.2
 
@@ -163,7 +166,7 @@ class WatchedEngine(NBClientEngine):
             startup_timeout=start_timeout,
             **settings,
         )
-        return client.execute()
+        return client.execute(env={FOR_PAGES: "1", **os.environ})
 
 
 papermill_engines.register(ENGINE, WatchedEngine)

@@ -25,7 +25,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import scratch_folder, write_text_atomic
 from leapstudy.core.live import WIDGET
 from leapstudy.core.sources import package_hash
-from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
@@ -74,7 +73,6 @@ def execute(
         If a file cannot be written: the disk is full, say.
     """
     offer()
-    os.environ.setdefault(FOR_PAGES, "1")
     watch, folder, seen = watch or Watch(), out / run.slug, seen or signature(run.track, own_files(run))
     try:
         clear(folder)

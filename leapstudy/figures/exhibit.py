@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from leapstudy.core.table import table_html
 from leapstudy.figures.palette import NARROW
-from leapstudy.figures.picture import PAGE_DPI, png, svg
+from leapstudy.figures.picture import PAGE_DPI, png, self_contained, svg
 
 P = ParamSpec("P")
 
@@ -108,21 +108,27 @@ class Exhibit:
 
     def html(self) -> str:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
-        source = base64.b64encode(self.png).decode("ascii")
+        return self._shown(f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}")
+
+    def _shown(self, source: str) -> str:
         width, _ = self.figure.get_size_inches()
-        picture = f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" width="{width * PAGE_DPI:.0f}">'
-        return (
-            f"<figure "
-            f'class="exhibit">{picture}'
-            f"{self.notes(self.caption.text(), 'Table', table_html(self.data, self.title))}</figure>"
-        )
+        picture = f'<img src="{source}" alt="{escape(self.alt)}" width="{width * PAGE_DPI:.0f}">'
+        return f'<figure class="exhibit">{picture}{self._folded}</figure>'
+
+    @cached_property
+    def _folded(self) -> str:
+        return self.notes(self.caption.text(), "Table", table_html(self.data, self.title))
+
+    @cached_property
+    def wide(self) -> str:
+        """The figure as an SVG element, the same text each time."""
+        return svg(self.figure, self.alt)
 
     def drawings(self) -> str:
         """Return the picture as a page shows it: one drawing for a wide page and one for a phone, the type as text."""
-        wide = svg(self.figure, self.alt)
         if self.narrow is None:
-            return wide
-        return f'<div class="wide">{wide}</div><div class="narrow">{svg(self.narrow().figure, self.alt)}</div>'
+            return self.wide
+        return f'<div class="wide">{self.wide}</div><div class="narrow">{svg(self.narrow().figure, self.alt)}</div>'
 
     def notes(self, caption: str, summary: str, table: str) -> str:
         """Return caption and table as they follow the picture, folded.
@@ -141,15 +147,15 @@ class Exhibit:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        """Return what a notebook keeps: HTML first (its alt text survives every front end), then PNG, then words."""
-        bundle = {
-            "text/html": self.html(),
-            "image/png": base64.b64encode(self.png).decode("ascii"),
-            "text/plain": f"{self.title}. {self.alt}",
-        }
+        """Return what a notebook keeps: HTML first (its alt text survives every front end), then PNG, then words.
+
+        For pages the figure is drawn once: the picture in the HTML is the page's own drawing, and there is no PNG.
+        """
+        words = {"text/plain": f"{self.title}. {self.alt}"}
         if os.environ.get(FOR_PAGES):
-            notes = self.notes(self.caption.text(), "Table", table_html(self.data, self.title))
-            bundle[PAGE] = f'<figure class="exhibit">{self.drawings()}{notes}</figure>'
+            page = f'<figure class="exhibit">{self.drawings()}{self._folded}</figure>'
+            return {"text/html": self._shown(self_contained(self.wide)), **words, PAGE: page}, {}
+        bundle = {"text/html": self.html(), "image/png": base64.b64encode(self.png).decode("ascii"), **words}
         return bundle, {"image/png": {"alt": self.alt}}
 
     def show(self) -> None:

@@ -64,12 +64,15 @@ def styled() -> AbstractContextManager[None]:
     return mpl.rc_context(STYLE)
 
 
-@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line of text in inches."""
-    face = FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
-    return float(width) / 72
+    return measured(text, FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight))[0] / 72
+
+
+@lru_cache(maxsize=16384)
+def measured(text: str, face: FontProperties) -> tuple[float, float, float]:
+    """Return width, height and descent of a line of text in points; the face must not be changed afterwards."""
+    return text_to_path.get_text_width_height_descent(text, face, ismath=False)
 
 
 def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:

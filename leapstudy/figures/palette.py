@@ -3,6 +3,10 @@
 Fill, size and a label beside the mark say the same without color.
 """
 
+import base64
+from functools import cache
+from pathlib import Path
+
 WIDE, NARROW = 7.2, 3.44
 """Inches: 720 and 344 pixels of a page."""
 OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
@@ -13,7 +17,22 @@ SHADE = "#EFEFEF"
 """What is no figure: a gap between years, a month that is partly before and partly after, a band of prediction."""
 COLORS = (OWN, TINT, BAND, COMPARISON, CONTEXT, INK, WARNING)
 FACE = "Public Sans"
+FACES = {"PublicSans-Regular.ttf": "400", "PublicSans-SemiBold.ttf": "600 700"}
+"""Files of the face, and the weights that each is shown for."""
 TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
 """Points of type; nothing is smaller than the last."""
 MARGIN = 0.1
 """Inches left and right of all text."""
+
+
+@cache
+def faces() -> str:
+    """Return the face as style rules that hold it: a page opened from a disk may load no file of another folder."""
+    rules = []
+    for name, weight in FACES.items():
+        data = base64.b64encode((Path(__file__).parent / "fonts" / name).read_bytes()).decode("ascii")
+        rules.append(
+            f'@font-face {{ font-family: "{FACE}"; font-weight: {weight}; '
+            f'src: url("data:font/ttf;base64,{data}") format("truetype"); }}\n'
+        )
+    return "".join(rules)

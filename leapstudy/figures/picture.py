@@ -4,23 +4,26 @@ The same figure gives the same bytes: fonts ship with the package, and neither d
 file.
 """
 
+import base64
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
-from io import BytesIO
+from io import BytesIO, StringIO
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from PIL import Image, ImageColor
 
 from leapstudy.core.files import sha256_bytes
 from leapstudy.figures import frame, palette
 
-PAGE_DPI, PRINT_DPI = 100, 200
-"""Pixels an inch as a page counts them, and as a picture has them: sharp on a fine screen and in print."""
+POINTS, PAGE_DPI, PRINT_DPI = 72, 100, 200
+"""Places an inch in a drawing, pixels an inch as a page counts them, and as a picture has them: sharp in print."""
 SHADES, APART = 3, 60
 """How many colors a picture has beside its fills and the house's own, for smooth edges; how far apart, of 255."""
 FILL, ALIKE = 100, 12
@@ -83,10 +86,14 @@ def svg(figure: Figure, label: str) -> str:
     label
         What a screen reader says.
     """
-    buffer = BytesIO()
+    width, height = POINTS * figure.get_size_inches()
+    buffer = StringIO()
     with frame.styled():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue().decode("utf-8")
+        figure.set_dpi(POINTS)
+        renderer = _Measuring(width, height, buffer, metadata={"Date": None, "Creator": None})
+        figure.draw(renderer)  # ``savefig`` would set up more than there is to save
+        renderer.finalize()
+    text = buffer.getvalue()
     drawing = LEFT_OUT.sub("", text[text.index("<svg") : text.rindex("</svg>") + 6])
     drawing = TAG.sub(_short, drawing.replace("\n", " "))
     used = dict.fromkeys(USED.findall(drawing))
@@ -95,6 +102,20 @@ def svg(figure: Figure, label: str) -> str:
     drawing = IDENTITY.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", drawing)
     drawing = USED.sub(lambda found: f"#{names[found[1]]}", drawing)
     return re.sub(r">\s+<", "><", drawing).replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+
+
+class _Measuring(RendererSVG):
+    """Matplotlib's own renderer, which measures a text once for all figures: to measure is half of a drawing's cost."""
+
+    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> tuple[float, float, float]:
+        return super().get_text_width_height_descent(s, prop, ismath) if ismath else frame.measured(s, prop.copy())
+
+
+def self_contained(drawing: str) -> str:
+    """Return a drawing from `svg` as the address of a picture that brings its own face, for whoever has no page."""
+    style = f"<style>{palette.faces()}text {{ font-family: '{palette.FACE}', sans-serif }}</style>"
+    whole = drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{style}", 1)
+    return f"data:image/svg+xml;base64,{base64.b64encode(whole.encode()).decode('ascii')}"
 
 
 LEFT_OUT = re.compile(

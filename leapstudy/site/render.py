@@ -1,6 +1,5 @@
 """Jinja2 around every page: language, links, footer; autoescaped, and an unknown name is an error."""
 
-import base64
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.data.names import study_names
 from leapstudy.data.state import load_state
-from leapstudy.figures.palette import FACE
+from leapstudy.figures.palette import faces
 from leapstudy.words.plain_page import catalog
 from leapstudy.words.reading import at
 
@@ -28,8 +27,6 @@ END_TAGS = re.compile(r"</(?:td|th|tr|thead|tbody|li)>\n?")
 CLOSED = re.compile(r"<((?:br|col|hr|img|input|link|meta)\b[^<>]*?) ?/>")
 """Elements that have no end in HTML; one of a drawing (SVG) that is not closed would swallow those after it."""
 TAG, QUOTED = re.compile(r"<[a-z][^<>]*[^<>/]>"), re.compile(r'="([\w./#-]+)"')
-FACES = {"PublicSans-Regular.ttf": "400", "PublicSans-SemiBold.ttf": "600 700"}
-"""Files of the face, and the weights that each is shown for."""
 Link = dict[str, Any]
 
 
@@ -98,20 +95,6 @@ def _source(result: Mapping[str, Any] | None, lang: str) -> str:
         return str(at(result, "made", "source") or catalog(lang)["source_students"])
     edition = str(at(result, "params", "edition") or "")
     return study_names().all_sources(edition)
-
-
-@cache
-def faces() -> str:
-    """Return the face as style rules that hold it: a page opened from a disk may load no file of another folder."""
-    folder = files("leapstudy.figures").joinpath("fonts")
-    rules = []
-    for name, weight in FACES.items():
-        data = base64.b64encode(folder.joinpath(name).read_bytes()).decode("ascii")
-        rules.append(
-            f'@font-face {{ font-family: "{FACE}"; font-weight: {weight}; '
-            f'src: url("data:font/ttf;base64,{data}") format("truetype"); }}\n'
-        )
-    return "".join(rules)
 
 
 def write_assets(out: Path) -> None:

@@ -257,7 +257,10 @@ def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, s
         assert execute(run, tmp_path / kernel, {}, kernel=kernel).error == {}
         notebook = nbformat.read(tmp_path / kernel / "hartford" / "notebook.ipynb", as_version=4)
         outputs[kernel] = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-        assert len([output for output in outputs[kernel] if "image/png" in output.get("data", {})]) >= 5
+        shown = [
+            output for output in outputs[kernel] if "data:image/svg+xml" in output.get("data", {}).get("text/html", "")
+        ]
+        assert len(shown) >= 5
     assert outputs[KERNEL] == outputs["python3"]
 
 

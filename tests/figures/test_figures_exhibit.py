@@ -1,14 +1,17 @@
 """An exhibit can be read by everyone, everywhere, and gives the same bytes each time."""
 
+import base64
 import re
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_svg import RendererSVG
 
 from leapstudy.core.table import cell_text, table_html
 from leapstudy.figures import frame, palette, picture
-from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
+from leapstudy.figures.exhibit import ALT_LONGEST, FOR_PAGES, PAGE, Caption, Exhibit, alt_text
 
 CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
 ALT = "The second district lies one point above the first one."
@@ -36,6 +39,31 @@ def test_the_notebook_keeps_alt_caption_and_table():
     assert '<th scope="col">Rate, %</th>' in page
     assert '<th scope="row">A &lt;b&gt;</th><td>91.23</td>' in page
     assert len(re.findall("<img", page)) == 1
+
+
+def test_for_pages_a_notebook_keeps_the_pages_own_drawing_with_its_face_and_no_second_picture(monkeypatch):
+    monkeypatch.setenv(FOR_PAGES, "1")
+    data, _ = exhibit()._repr_mimebundle_()
+    address = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]+)"', data["text/html"])
+    assert sorted(data) == [PAGE, "text/html", "text/plain"] and address[2] == ALT
+    drawing = ElementTree.fromstring(base64.b64decode(address[1]))
+    style, *others = drawing
+    assert style.text.count("@font-face") == 2 and "Public Sans" in style.text
+    words = [text.text for part in others for text in part.iter("{http://www.w3.org/2000/svg}text")]
+    assert "Two points" in words, "the type stays text"
+    assert exhibit().wide in data[PAGE]
+
+
+def test_a_drawing_is_measured_as_matplotlib_measures_it(monkeypatch):
+    """The renderer remembers measures by the text and its face, for figures of other sizes of type, too."""
+    remembered = []
+    for size in (8, 19):
+        one = exhibit(title="Two points, twice")
+        one.figure.text(0.5, 0.5, "0.0", size=size, ha="right", va="top", weight="bold" if size > 9 else "normal")
+        remembered.append((one, one.wide))
+    monkeypatch.setattr(picture, "_Measuring", RendererSVG)
+    for one, drawing in remembered:
+        assert picture.svg(one.figure, one.alt) == drawing
 
 
 @pytest.mark.parametrize("alt", ["too short", "x" * (ALT_LONGEST + 1)])

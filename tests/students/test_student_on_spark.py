@@ -23,6 +23,7 @@ from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches
 from leapstudy.students.visits import progress
+from leapstudy.study import student_outcomes
 from leapstudy.study.student_estimates import measure
 
 CLOSE = 1e-9
@@ -72,13 +73,27 @@ def both(spark, tmp_path_factory):
     rows, log = students({"0640011": 260, "0770011": 120})
     folder = tmp_path_factory.mktemp("files")
     write_pair(folder, rows, log)
+    _marks(rows).to_csv(folder / "outcomes.csv", index=False)
     how = Reading(NAMES, values={"type": {"In person": "in_person"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEAPSTUDY_STUDENT_KEY", "an invented key of forty characters, no more")
-        return [
+        patch.setattr(student_outcomes, "input_files", lambda _: {"outcomes": folder / "outcomes.csv"})
+        yield [
             open_students(folder / "attendance.csv", folder / "visits.csv", how, con=con)
             for con in (connect(threads=1), spark)
         ]
+
+
+def _marks(rows):
+    """Return each student's mark of each of four half years, which follows the days attended."""
+    half = pd.to_datetime(rows["month"]).map(lambda day: f"{day.year}-{'01' if day.month < 7 else '07'}-01")
+    days = rows.groupby(["student", half.rename("period_start")], as_index=False)[
+        ["days_attended", "days_enrolled"]
+    ].sum()
+    value = (100 * days["days_attended"] / days["days_enrolled"] + days.index % 7).round(1)
+    end = days["period_start"].str.replace("-07-01", "-12-31").str.replace("-01-01", "-06-30")
+    marks = {"outcome": "grades", "period_end": end, "value": value, "of": 107, "status": "final"}
+    return days[["student", "period_start"]].assign(**marks)
 
 
 def _same(one, other, at="measured"):
@@ -118,6 +133,7 @@ def test_the_whole_track_gives_the_same_on_a_cluster(both):
     settings = load_settings()
     found = measure(here, settings)
     assert any(effects.effects is not None for effects in found.visited.at_risk.values()) and found.control
+    assert (found.outcomes.set_index("outcome")["reason"] == "").loc["grades"]
     _same(found, measure(there, settings))
 
 

@@ -2,10 +2,10 @@
 pages.
 """
 
-from itertools import combinations, product
 from typing import get_args
 
 import pytest
+from covering import covering
 
 from leapstudy.core import names
 from leapstudy.core.errors import BadInput
@@ -29,27 +29,6 @@ LEGAL = {
     "prior": [*get_args(names.PriorName)],
 }
 BROKEN = ("nan", "None", "inf", "{", "}", "−0.00 ", "holds " + "zero", "is due")
-
-
-def covering() -> list[dict[str, str]]:
-    """Return choices in which every pair of legal values of two parameters stands at least once, by greedy search."""
-    keys = list(LEGAL)
-    left = {(a, x, b, y) for a, b in combinations(keys, 2) for x, y in product(LEGAL[a], LEGAL[b])}
-    rows: list[dict[str, str]] = []
-    while left:
-        row: dict[str, str] = {}
-        a, x, b, y = min(left)
-        row |= {a: x, b: y}
-        for key in (key for key in keys if key not in row):
-            row[key] = max(
-                LEGAL[key],
-                key=lambda value, key=key, row=row: sum(
-                    ((one, row[one], key, value) in left) + ((key, value, one, row[one]) in left) for one in row
-                ),
-            )
-        left -= {(a, row[a], b, row[b]) for a, b in combinations(keys, 2)}
-        rows.append(row)
-    return rows
 
 
 def everything_said(study) -> list[str]:
@@ -98,7 +77,7 @@ def everything_said(study) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", covering(), ids=lambda row: "-".join(row.values()))
+@pytest.mark.parametrize("row", covering(LEGAL, 1).rows, ids=lambda row: "-".join(row.values()))
 def test_every_pair_of_choices_is_answered_or_refused_in_words(row, monkeypatch):
     ask, choice = row["ask"], {key: value for key, value in row.items() if key != "ask"}
     # nothing here is said of the outcome over many years, which takes half of the time: tests/did/test_did_long_outcome
