@@ -359,13 +359,27 @@ class UnitYear(Part):
     why: NonEmpty
 
 
+class ClaimTold(Part):
+    """What published figures say of a claim, whether they carry it as worded, and the verdict.
+
+    In `figures` a name in braces stands for a value of `served.csv`: ``{students visited:,.0f}``.
+    """
+
+    figures: NonEmpty
+    holds: bool
+    verdict: NonEmpty
+
+
 class Claims(Part):
     """Shares of the whole state, in percent, as news coverage gives them: year -> share, the last two being the peak
     and the year after; `before` is the last year of the time that they are held against.
+
+    The first three claims are of these shares; what figures say of the `others` follows in the order of the claims.
     """
 
     said: Annotated[dict[SchoolYear, float], Field(min_length=3, max_length=3)]
     before: SchoolYear
+    others: tuple[ClaimTold, ...] = ()
 
 
 class State(Part):

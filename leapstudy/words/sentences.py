@@ -44,7 +44,7 @@ ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
 Ends = tuple[float | None, float | None]
 """Both ends of an interval."""
-COUNTS = ("none", "one", "two", "three", "four", "five", "six")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FORMS: dict[str, Callable[..., str]] = {
     "number": lambda value, digits="2": number(value, int(digits)),
     "points": lambda value, digits="2": points(value, int(digits)),
