@@ -236,7 +236,7 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     first, *others = study.answer.estimates
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
-    assert first.n_treated % 5 == 0
+    assert first.n_treated % 5 == 0 and first.p_floor == 1 / 2000
     assert "Promised beforehand: “Do home visits raise attendance" in findings_students.answer(study)
     assert dict(study.draw.data.to_numpy())["Lots"].startswith("not on record")
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
