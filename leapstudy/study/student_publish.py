@@ -21,6 +21,7 @@ import pandas as pd
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.core.phrases import counted
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
@@ -28,6 +29,8 @@ from leapstudy.study.result import jsonable
 
 COUNTS = ("n_treated", "n_comparison", "students", "referred")
 """Names under which numbers of students stand; each is rounded to `COUNT_UNIT`."""
+EXACT = "p_floor"
+"""The number of deals that a draw can have: of no student, and zero where rounded."""
 COUNT_UNIT = 5
 DIGITS = 2
 P_DIGITS = 3
@@ -50,8 +53,8 @@ def published(content: Any, name: str = "") -> Any:
 
     Examples
     --------
-    >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "months": 5})
-    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0, 'months': 5}
+    >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "p_floor": 0.0005})
+    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0, 'p_floor': 0.0005}
     """
     return _rounded(jsonable(content), name)
 
@@ -62,6 +65,8 @@ def _rounded(plain: Any, name: str) -> Any:
     if isinstance(plain, list):
         return [_rounded(item, name) for item in plain]
     if isinstance(plain, bool) or not isinstance(plain, int | float):
+        return plain
+    if name == EXACT:
         return plain
     if name in COUNTS:
         return nearest(plain)
@@ -120,7 +125,7 @@ def why_refused(sketches: Sketches, names: Mapping[str, str]) -> str:
     ]
     return (
         f"These files differ from files that were answered before by fewer than {MIN_GROUP} of the {groups[0]}"
-        + (f" (and in {len(groups) - 1} further groups)" if len(groups) > 1 else "")
+        + (f" (and of {counted(len(groups) - 1, 'further group', 'further groups')})" if len(groups) > 1 else "")
         + ". Both answers side by side would tell how those few students did. Answer again once at least "
         f"{MIN_GROUP} students of a group are new or corrected; or, if no earlier answer was shown to anybody, "
         "set `earlier_answers: unpublished` in params/students.yml."
