@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import agree, between, counted, number, points
 from leapstudy.core.table import records
 from leapstudy.data.names import comparison_short, contrast_words, short
@@ -25,6 +26,7 @@ MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = (
 COLUMNS = ["block", "name", "estimate_pp", "low_pp", "high_pp", "p_value"]
 
 
+@of_last
 def ladder_rows(answer: Answer) -> pd.DataFrame:
     """Return the main estimate, and one row a choice that is changed, all others as they were.
 
