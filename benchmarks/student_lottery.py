@@ -21,6 +21,7 @@ from leapstudy.did.lottery.rollout import rollout
 from leapstudy.did.lottery.visited import complier_effect
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
 from leapstudy.students.simulate.config import EffectPath
+from leapstudy.students.simulate.rows import visit_log
 
 OUT = Path(__file__).parent / "results" / "student_lottery.csv"
 DRAWS, SEED, REDRAWS, RESAMPLES = 400, 20261128, 399, 199
@@ -29,22 +30,28 @@ STARTS = {"first": "2021-09", "second": "2022-01"}
 OFFER = {"starts": STARTS, "share": 0.6, "crossover": 0.03}
 EDGES = (0, 10, 14, 20)
 """School months at which periods begin: before the first start, from each start on; and one past the last."""
+MORE, PER_VISIT = "more", 2.0
+"""A path on which each further visit adds points to what the first does; elsewhere it adds none."""
 LEAVING = 0.6
 """Chance to leave before the last figure, a share missed in the last period: visits keep students, so Lee is needed."""
 WHAT = {
     "offer": "effect of the offer",
     "visited": "effect of being visited (Anderson-Rubin)",
+    "dose": "effect per visit, first and further ones alike (Anderson-Rubin)",
     "leavers": "effect on those who stay either way (Lee bounds)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """N students drawn, with and without visits: attendance in points, shape (N, periods); who is visited by when."""
+    """N students drawn, with and without visits: attendance in points, shape (N, periods); who is visited by when, and
+    how many visits each had by then.
+    """
 
     outcome: np.ndarray
     without: np.ndarray
     visited: np.ndarray
+    visits: np.ndarray
     start: np.ndarray
     strata: np.ndarray
 
@@ -65,23 +72,26 @@ def _drawn_of(block: Block, config: SimulationConfig) -> tuple[np.ndarray, ...]:
     ]
     ends = [config.months[span.stop - 1] for span in spans]
     visited = np.stack([block.cohort[rows] <= end for end in ends], axis=1).astype(float)
-    return *rates, visited, block.referrals.phase[rows] + 1
+    log = visit_log(block, config)
+    log = log[log["completed"]].assign(month=lambda met: met["visit_date"].to_numpy().astype("datetime64[M]"))
+    counts = [log[log["month"] <= end].groupby("student").size().reindex(block.student, fill_value=0) for end in ends]
+    visits = np.stack([one.to_numpy(float)[rows] for one in counts], axis=1)
+    return *rates, visited, visits, block.referrals.phase[rows] + 1
 
 
-def truths(data: Drawn) -> tuple[float, float]:
-    """Return the effect of the offer and of being visited, averaged as the estimators average them."""
+def truths(data: Drawn) -> tuple[float, float, float]:
+    """Return the effect of the offer, of being visited and per visit, averaged as the estimators average them."""
     gain, pairs = data.outcome - data.without, []
     for stratum in np.unique(data.strata):
         for place in range(1, len(STARTS) + 1):
             for period in range(place, len(STARTS) + 1):
                 own = data.strata == stratum
                 on, off = own & (data.start == place), own & (data.start > period)
-                means = [one[on, period].mean() - one[off, period].mean() for one in (gain, data.visited)]
+                means = [one[on, period].mean() - one[off, period].mean() for one in (gain, data.visited, data.visits)]
                 pairs.append((*means, on.sum()))
-    gains, seen, sizes = np.array(pairs).T
-    return float(np.average(gains, weights=sizes)), float(
-        np.average(gains, weights=sizes) / np.average(seen, weights=sizes)
-    )
+    *sums, sizes = np.array(pairs).T
+    gain, seen, visits = (float(np.average(one, weights=sizes)) for one in sums)
+    return gain, gain / seen, gain / visits
 
 
 def replicate(path: str, seed: int) -> list[dict[str, object]]:
@@ -90,24 +100,40 @@ def replicate(path: str, seed: int) -> list[dict[str, object]]:
         seed=seed,
         districts=DISTRICTS,
         visits__offer=OFFER,
-        effect__path=path,
+        effect__path="zero" if path == "zero" else "leap",
+        effect__per_visit=PER_VISIT if path == MORE else 0.0,
         attrition__monthly=0.0,
         effect__null_district=False,
     )
     data = drawn(config)
-    offer, visited = truths(data)
+    offer, visited, dose = truths(data)
+    each = _moved("dose", dose, data, data.visits)
+    if path == MORE:
+        return [_told(path, each)]
     one = rollout(data.outcome, data.start, data.strata, seed=seed, most=REDRAWS)
-    moved = complier_effect(data.outcome, data.visited, data.start, data.strata)
-    rows = [
-        ("offer", offer, one.estimate, one.redraw_low, one.redraw_high, one.p_value <= 0.05),
-        ("visited", visited, moved.estimate, moved.low, moved.high, not moved.low <= 0 <= moved.high),
-        _leavers(data, seed),
+    return [
+        _told(path, ("offer", offer, one.estimate, one.redraw_low, one.redraw_high, one.p_value <= 0.05)),
+        _told(path, _moved("visited", visited, data, data.visited)),
+        _told(path, each),
+        _told(path, _leavers(data, seed)),
     ]
+
+
+Row = tuple[str, float, float, float, float, bool]
+
+
+def _told(path: str, row: Row) -> dict[str, object]:
     columns = ("what", "truth", "estimate", "low", "high", "rejects")
-    return [{"path": path, **dict(zip(columns, row, strict=True))} for row in rows]
+    return {"path": path, **dict(zip(columns, row, strict=True))}
 
 
-def _leavers(data: Drawn, seed: int) -> tuple[str, float, float, float, float, bool]:
+def _moved(what: str, truth: float, data: Drawn, visits: np.ndarray) -> Row:
+    """Return the effect of visits, with the offer as instrument."""
+    found = complier_effect(data.outcome, visits, data.start, data.strata)
+    return what, truth, found.estimate, found.low, found.high, not found.low <= 0 <= found.high
+
+
+def _leavers(data: Drawn, seed: int) -> Row:
     """Return the middle of Lee's bounds and their interval, beside the effect on the offered who stay either way."""
     chance = np.random.default_rng([seed, 1]).random(len(data.start))
     stays, would = (chance >= LEAVING * (1 - rates[:, -1] / 100) for rates in (data.outcome, data.without))
@@ -142,7 +168,9 @@ def lines(table: pd.DataFrame) -> str:
     told = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in table.to_dict("records"):
         points = [f"{row[name]:+.2f}".replace("-", "−") for name in ("truth_pp", "bias_pp")]
-        work = "do nothing" if row["path"] == "zero" else "work"
+        work = {"zero": "do nothing", MORE: f"work, {PER_VISIT:g} points more for each further one"}.get(
+            row["path"], "work"
+        )
         told.append(
             f"| {work} | {WHAT[row['what']]} | {' | '.join(points)} | {row['coverage']:.1%} | {row['rejects']:.1%} |"
         )
@@ -158,7 +186,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [
         row
-        for path in get_args(EffectPath)
+        for path in (*get_args(EffectPath), MORE)
         for number in range(given.draws)
         for row in replicate(path, given.seed + number)
     ]

@@ -18,7 +18,8 @@ SCHOOL_DAYS = 180
 class Estimate:
     """An effect with its uncertainty and all that is needed to say what it is.
 
-    Rates and effects are in percentage points, also where the estimate was made on another scale.
+    Rates and effects are in percentage points, also where the estimate was made on another scale; of an outcome that is
+    no share they are in the unit that the study declares for it (`measure` in `params/state.yml`).
     A field that does not apply is None and becomes an empty cell.
     """
 

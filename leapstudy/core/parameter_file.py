@@ -174,8 +174,11 @@ def checked_part(content: object, kind: type[Record], name: str) -> Record:
 
 def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]:
     """Return place (``program.announced``) and words of every fault; of an unknown key with the legal ones."""
-    faults = []
-    for item in error.errors():
+    faults, found = [], error.errors()
+    inside = {item["loc"][:n] for item in found for n in range(len(item["loc"]))}
+    for item in found:
+        if item["type"] == "too_short" and item["loc"] in inside:
+            continue  # what is left of a list once the faulty items, which are told, are taken out
         loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]

@@ -8,7 +8,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import counted
 from leapstudy.data.schema import BOUND
-from leapstudy.data.state import Calendar, State
+from leapstudy.data.state import Calendar, Outcome, State
 from leapstudy.data.tables import PublishedTable
 
 
@@ -95,11 +95,12 @@ def add_up(frame: pd.DataFrame, table: PublishedTable) -> Cleaned:
         return frame, Entry("add_up", table.name, "one row a unit and year already", len(frame), len(frame))
     keys = [*(name for name in table.key if name != rule.over), *(name for name in table.constant)]
     weight = frame[rule.denominator]
+    rate = frame["rate"] if "rate" in frame else weight * float("nan")
     parts = frame.assign(
         **{name: frame[name] for name in keys},
         _numerator=frame[rule.numerator],
         _denominator=weight,
-        _rate=frame["rate"] * weight,
+        _rate=rate * weight,
         _bounded=frame.get(f"rate{BOUND}", pd.Series(False, index=frame.index)),
     )
     groups = parts.groupby(keys, sort=False)
@@ -151,12 +152,46 @@ def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[st
 
 def chronic_long(wide: pd.DataFrame, table: PublishedTable) -> Cleaned:
     """Turn a wide table of chronic absence, one column a year, into one row a unit and year."""
-    long = wide.rename(columns=table.years).melt(
-        "district_code", list(table.years.values()), var_name="year", value_name="percent"
+    shares = {
+        column.name: 100 * wide[column.name] for column in table.columns if column.year and column.kind == "fraction"
+    }
+    long = (
+        wide.assign(**shares)
+        .rename(columns=table.years)
+        .melt("district_code", list(table.years.values()), var_name="year", value_name="percent")
     )
     long = long.sort_values(["district_code", "year"]).astype({"year": "str"}).reset_index(drop=True)
     reason = f"one row a unit and year instead of {len(table.years)} columns"
     return long, Entry("chronic_long", table.name, reason, len(wide), len(long))
+
+
+def measured(frame: pd.DataFrame, table: PublishedTable, outcome: Outcome) -> Cleaned:
+    """Put an outcome with a table of its own into `percent`: a share in percent, anything else in its own unit.
+
+    `students` is what it is divided by, else the table's enrollment; a division by none gives no figure.
+
+    Raises
+    ------
+    BadInput
+        If a share is above 100 percent: the two columns do not belong to each other.
+    """
+    if table.add_up:
+        added, entry = add_up(frame, table)
+        return added.rename(columns={table.add_up.to: "percent"}), entry
+    students = frame[outcome.divided_by or "students"] if outcome.divided_by or "students" in frame else float("nan")
+    value = frame[outcome.column] * (100.0 if table.column(outcome.column).kind == "fraction" else 1.0)
+    reason = f"{outcome.words}: the column {outcome.column}"
+    if outcome.divided_by:
+        value = outcome.per * value / frame[outcome.divided_by].where(frame[outcome.divided_by] > 0)
+        reason += f", for each {outcome.per:g} of {outcome.divided_by}"
+        if outcome.measure is None and (above := int((value > 100).sum())):
+            raise BadInput(
+                f"{table.name}: {outcome.column} is above {outcome.divided_by} in {counted(above, 'row')}, so that it "
+                "is no share of it. Name the right columns, or give the outcome a `measure`."
+            )
+    bound = {f"percent{BOUND}": frame[f"{outcome.column}{BOUND}"]} if f"{outcome.column}{BOUND}" in frame else {}
+    whole = frame.assign(percent=value, students=students, **bound)
+    return whole, Entry("measured", table.name, reason, len(frame), len(frame))
 
 
 def finish(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

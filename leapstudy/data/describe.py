@@ -41,18 +41,18 @@ def traits_of_units(data: StudyData, *, adjust: bool = False) -> dict[str, pd.Se
     }
 
 
-def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.DataFrame:
-    """Return the mean of each group of units by year, units weighted equally; the newest edition by default.
+def raw_means(data: StudyData, edition: str = "", outcome: str = "") -> pd.DataFrame:
+    """Return the mean of each group of units by year, units weighted equally; by default of the newest edition and
+    the first outcome.
 
-    Attendance of a student group, or without one chronic absence.
     Only units with all years of the edition count, so that no mean moves because a unit came or went.
 
     Returns
     -------
     DataFrame
-        group, label, year, rate_pct (percent), n_districts.
+        group, label, year, rate_pct (percent, or the outcome's own unit), n_districts.
     """
-    rows = rows_of(data.attendance, data.chronic, edition or data.state.usual("editions"), group)
+    rows = rows_of(data, edition or data.state.usual("editions"), outcome or data.state.usual("outcomes"))
     complete = rows.groupby("district_code")["year"].transform("count") == rows["year"].nunique()
     kept = rows[complete].assign(study_group=rows["district_code"].map(study_group(data)))
     means = kept.groupby(["study_group", "year"], as_index=False).agg(
@@ -62,11 +62,13 @@ def raw_means(data: StudyData, edition: str = "", group: str = "all") -> pd.Data
     return means.rename(columns={"study_group": "group"}).assign(label=labels, rate_pct=100 * means["rate_pct"])
 
 
-def rows_of(attendance: pd.DataFrame, chronic: pd.DataFrame, edition: str, group: str) -> pd.DataFrame:
-    """Return the rows of one student group's attendance; without a group chronic absence, `rate` a fraction."""
-    if not group:
-        return chronic.assign(rate=chronic["percent"] / 100)
-    return attendance[(attendance["edition"] == edition) & (attendance["group"] == group)]
+def rows_of(data: StudyData, edition: str, outcome: str, *, whole: bool = False) -> pd.DataFrame:
+    """Return the units' rows of an outcome, or with `whole` the state's; `rate` is a hundredth of its percent."""
+    if own := data.table_of(outcome):
+        rows = own.whole if whole else own.rows
+        return rows.assign(rate=rows["percent"] / 100)
+    rows = data.state_attendance if whole else data.attendance
+    return rows[(rows["edition"] == edition) & (rows["group"] == data.state.outcomes[outcome].group)]
 
 
 def edition_differences(data: StudyData) -> pd.DataFrame:

@@ -82,7 +82,8 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     if is_list and "year" in columns:
         raise BadInput(
             f"{source.file}: no column looks like an attendance rate, chronic absence or enrollment. Say which is: "
-            f"--column rate=COLUMN, --column chronic=COLUMN or --column students=COLUMN. {_columns(frame)}"
+            "--column rate=COLUMN, --column chronic=COLUMN, --column students=COLUMN, or --column figure=COLUMN of "
+            f"another outcome. {_columns(frame)}"
         )
     groups = {whole: "all"} if "group" in columns and (whole := _whole(frame[columns["group"]])) else {}
     keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
@@ -15,7 +15,8 @@ from leapstudy.data.values import school_year_of
 
 FILE, PUBLISHED = "intake.yml", "published"
 KEY = ("district_code", "year", "group")
-MEASURES = ("students", "rate", "chronic")
+MEASURES = ("students", "rate", "chronic", "figure")
+"""Enrollment, attendance, chronic absence, and the figure of another outcome, which is never guessed."""
 JOIN = "+"
 """Between the columns that are one code together."""
 ALIKE = 0.5
@@ -64,12 +65,24 @@ class Shape(Part):
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     keep: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, NonEmpty]
-    wide: dict[str, Annotated[str, Field(pattern=r"\{year\}")]] = Field(default_factory=dict)
+    wide: dict[str, NonEmpty] = Field(default_factory=dict)
     ratios: dict[str, tuple[NonEmpty, NonEmpty]] = Field(default_factory=dict)
     groups: dict[str, NonEmpty] = Field(default_factory=dict)
     traits: dict[str, NonEmpty] = Field(default_factory=dict)
     single_year: Literal["spring", "fall"] = "spring"
     pad: Annotated[int, Field(ge=0, le=20)] = 0
+
+    @model_validator(mode="after")
+    def _names_are_the_studys(self) -> Self:
+        if "district_code" not in self.columns:
+            raise ValueError("`columns` must name the column of the unit's code: district_code.")
+        legal = {"columns": (*KEY, "district", *MEASURES), "wide": MEASURES, "ratios": MEASURES}
+        for part, names in legal.items():
+            if odd := [name for name in getattr(self, part) if name not in names]:
+                raise ValueError(str(bad_value(f"name in `{part}`", odd[0], names, "`traits` takes any other.")))
+        if odd := [form for form in self.wide.values() if "{year}" not in form]:
+            raise ValueError(f"`wide` names {odd[0]!r}; write {{year}} where the year stands in the columns' names.")
+        return self
 
     @property
     def asked(self) -> list[str]:
@@ -92,6 +105,12 @@ class Recipe(Part):
     fractions: dict[Literal["rate", "chronic"], tuple[SchoolYear, ...]] = Field(default_factory=dict)
     restated: tuple[str, ...] = ()
     shapes: Annotated[tuple[Shape, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _restated_files_are_read(self) -> Self:
+        if odd := [name for name in self.restated if name not in self.files]:
+            raise ValueError(str(bad_value("file in `restated`", odd[0], self.files)))
+        return self
 
     @property
     def files(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The public track's data: verified, validated, cleaned with a ledger of every change; and published facts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +19,18 @@ from leapstudy.data.tables import PublishedTable
 
 ATTENDANCE_COLUMNS = ("district_code", "year", "edition", "group", "students", "rate", "measure")
 CHRONIC_COLUMNS = ("district_code", "year", "percent", "students")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTable:
+    """An outcome with a table of its own, with the columns of `StudyData.chronic`; `percent` is in its own unit.
+
+    `whole` are the state's own rows, and `bounded` is the share of the figures that is published as a bound only.
+    """
+
+    rows: pd.DataFrame
+    whole: pd.DataFrame
+    bounded: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class StudyData:
         Code -> first school year with the program, of every unit that has one; and last one, where it ended.
     bounded : dict
         Edition -> share of its attendance that is published as a bound only, which is no figure.
+    own_tables : dict
+        Outcome -> its figures, of each that has a table of its own.
     """
 
     attendance: pd.DataFrame
@@ -60,6 +74,13 @@ class StudyData:
     starts: dict[str, str]
     ends: dict[str, str]
     bounded: dict[str, float]
+    own_tables: dict[str, OwnTable] = field(default_factory=dict)
+
+    def table_of(self, outcome: str) -> OwnTable | None:
+        """Return the figures of an outcome that has one edition only; None where it is the editions' attendance."""
+        if self.state.outcomes[outcome].in_days:
+            return None
+        return self.own_tables.get(outcome, OwnTable(self.chronic, self.state_chronic))
 
 
 def load_study(raw: Path | None = None) -> StudyData:
@@ -103,6 +124,7 @@ def assemble(
     names_of = (
         state.unit.table,
         *(name for item in state.editions.values() for name in (item.attendance, item.chronic)),
+        *(item.table for item in state.outcomes.values()),
     )
     asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
     read = {name: reader(table) for name, table in asked.items()}
@@ -111,6 +133,7 @@ def assemble(
     entries: list[clean.Entry] = []
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
     chronic, state_chronic = _chronic(read, state, names, entries)
+    own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
     return StudyData(
         attendance=pd.concat([districts for districts, _, _ in parts], ignore_index=True),
         chronic=chronic,
@@ -123,6 +146,7 @@ def assemble(
         starts=starts,
         ends={item.code: item.end for item in register if item.end},
         bounded={edition: share for edition, (_, _, share) in zip(state.editions, parts, strict=True)},
+        own_tables=own,
     )
 
 
@@ -163,25 +187,44 @@ def _chronic(
         empty = pd.DataFrame({name: pd.Series(dtype="str") for name in CHRONIC_COLUMNS})
         empty = empty.astype({"percent": float, "students": float})
         return empty, empty
-    frame, shaped = _long(read[table.name][0], table, state)
+    found = _figures(_long(read[table.name][0], table, state), table, state, names, entries)
+    return found.rows, found.whole
+
+
+def _own_table(read: Read, name: str, state: State, names: Mapping[str, str], entries: list[clean.Entry]) -> OwnTable:
+    """Return the figures of an outcome that has a table of its own, a share in percent."""
+    outcome = state.outcomes[name]
+    table = state.tables[outcome.table]
+    frame, years = clean.unify_years(read[table.name][0], table.name, state.calendar)
+    frame, grouped = clean.name_groups(frame, table)
+    if outcome.group:
+        frame = frame[frame["group"] == outcome.group]
+    entries += [years, grouped]
+    return _figures(clean.measured(frame, table, outcome), table, state, names, entries)
+
+
+def _figures(
+    shaped: clean.Cleaned, table: PublishedTable, state: State, names: Mapping[str, str], entries: list[clean.Entry]
+) -> OwnTable:
+    frame, told = shaped
+    bounded = float(frame[f"percent{BOUND}"].mean()) if f"percent{BOUND}" in frame else 0.0
     frame, whole, split = clean.split_state(frame, table.name, state)
     frame, blanks = clean.drop_blank(frame, table.name, "percent", state.unit.noun["en"])
     frame, dropped = clean.drop_unusable(frame, table.name, state, names)
-    entries += [shaped, split, blanks, dropped]
-    return clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS)
+    entries += [told, split, blanks, dropped]
+    return OwnTable(clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS), bounded)
 
 
 def _long(frame: pd.DataFrame, table: PublishedTable, state: State) -> clean.Cleaned:
     if table.years:
         long, entry = clean.chronic_long(frame, table)
         return long.assign(students=float("nan")), entry
+    frame, entry = clean.unify_years(frame, table.name, state.calendar)
     if table.add_up:
-        frame, _ = clean.unify_years(frame, table.name, state.calendar)
         added, entry = clean.add_up(clean.name_groups(frame, table)[0], table)
         return added.rename(columns={table.add_up.to: "percent"}), entry
     column = table.column(state.outcomes[CHRONIC].column or "percent")
     scale = 100.0 if column.kind == "fraction" else 1.0
-    frame, entry = clean.unify_years(frame, table.name, state.calendar)
     students = frame["students"] if "students" in frame else float("nan")
     return frame.assign(percent=scale * frame[column.name], students=students), entry
 
@@ -213,7 +256,7 @@ class Facts:
 
 def load_facts() -> Facts:
     """Load the facts after comparing their checksums; see `leapstudy.data.raw.read_bytes` for the errors."""
-    return Facts(**{field.name: _read(paths.raw(), field.name) for field in fields(Facts)})
+    return Facts(**{item.name: _read(paths.raw(), item.name) for item in fields(Facts)})
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:

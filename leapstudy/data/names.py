@@ -9,7 +9,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.core.files import modified
 from leapstudy.core.phrases import MINUS
 from leapstudy.data.districts import read_register
-from leapstudy.data.state import FILE, State, load_state
+from leapstudy.data.state import FILE, Outcome, State, load_state
 
 OWN_YEAR = "year "
 """Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``."""
@@ -72,6 +72,18 @@ class Names:
         """Return whether an outcome of the state's figures counts a group of students only."""
         return name in self.state.outcomes and self.state.outcomes[name].of_part
 
+    def in_days(self, name: str) -> bool:
+        """Return whether an outcome is attendance, so that a percentage point of it is so many days."""
+        return name in self.state.outcomes and self.state.outcomes[name].in_days
+
+    def other(self, name: str) -> bool:
+        """Return whether an outcome is neither attendance nor chronic absence, so that sentences name it."""
+        return name in self.state.outcomes and bool(self.state.outcomes[name].table)
+
+    def falls(self, name: str) -> bool:
+        """Return whether a fall of an outcome is what the program is for."""
+        return name in self.state.outcomes and self.state.outcomes[name].better == "down"
+
     def contrast(self, pre: str, post: str) -> str:
         """Return a contrast by the years that it compares, joined with plus signs on either side."""
         sides = [_side(pre, "before"), _side(post, "after")]
@@ -84,7 +96,10 @@ class Names:
         """Return where an outcome's figures are from."""
         if edition not in self.state.editions:
             raise bad_value("edition", edition, self.state.editions, "params/state.yml declares them.")
-        return self.state.outcomes[outcome].source or self.state.editions[edition].source
+        return self._own_source(self.state.outcomes[outcome]) or self.state.editions[edition].source
+
+    def _own_source(self, outcome: Outcome) -> str:
+        return outcome.source or (self.state.tables[outcome.table].source if outcome.table else "")
 
     @property
     def sources(self) -> str:
@@ -93,7 +108,7 @@ class Names:
 
     def all_sources(self, edition: str) -> str:
         """Return where the figures of every outcome are from, in one edition; in all of them where none is named."""
-        own = [outcome.source for outcome in self.state.outcomes.values() if outcome.source]
+        own = filter(None, map(self._own_source, self.state.outcomes.values()))
         first = self.state.editions[edition].source if edition in self.state.editions else self.sources
         return "; ".join(dict.fromkeys([first, *own]))
 
@@ -203,6 +218,24 @@ def comparison_short(label: str) -> str:
 def contrast_words(pre: str, post: str) -> str:
     """Return a contrast by the years that it compares; see `Names.contrast`."""
     return study_names().contrast(pre, post)
+
+
+def outcome_unit(outcome: str, form: str = "") -> str:
+    """Return in what effects on an outcome are counted: ``points`` of a share, else the unit that the study declares.
+
+    Parameters
+    ----------
+    outcome
+        One of `params/state.yml`, or of student files, which are all shares.
+    form
+        "long" (``percentage points``), "one" (``point``), "level" (of the figures themselves: ``percent``) or "sign"
+        (the same behind a number: ``%``).
+    """
+    declared = study_names().state.outcomes.get(outcome)
+    if declared is None or declared.measure is None:
+        return {"": "points", "long": "percentage points", "one": "point", "level": "percent", "sign": "%"}[form]
+    one, many = declared.measure.unit["en"]
+    return {"one": one, "sign": f" {many}"}.get(form, many)
 
 
 def outcome_words(name: str) -> str:

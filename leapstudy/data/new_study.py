@@ -23,7 +23,10 @@ WORDS = {
     "students": "Students enrolled",
     "rate": "Attendance rate: days attended / days enrolled",
     "chronic": "Students who were chronically absent",
+    "figure": "TODO: what is counted",
 }
+OUTCOMES = {"rate": "attendance_rate", "chronic": "chronic_absence", "figure": "own_outcome"}
+"""Which outcome a measure is; the first of them that is there is the study's own."""
 SPANISH = {"district": ("distrito", "distritos"), "school": ("escuela", "escuelas"), "county": ("condado", "condados")}
 Looked = Sequence[tuple[Source, pd.DataFrame]]
 
@@ -69,11 +72,12 @@ def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) ->
     if any(further.values()):
         recipe = recipe.model_copy(update=further)
         tables = tidy(recipe, dict(looked))
-    if not {"rate", "chronic"} & set(tables.table):
+    if not {"rate", "chronic", "figure"} & set(tables.table):
         names = ", ".join(sorted({column for _, frame in looked for column in frame}))
         raise BadInput(
-            "No file holds an attendance rate or chronic absence of a school year; name it: --column rate=COLUMN or "
-            "--column chronic=COLUMN; of columns that are a year each, --column rate='RATE{year}'. "
+            "No file holds an attendance rate or chronic absence of a school year; name it: --column rate=COLUMN, "
+            "--column chronic=COLUMN, or --column figure=COLUMN of another outcome; of columns that are a year each, "
+            "--column rate='RATE{year}'. "
             f"Columns: {names}."
         )
     facts = _facts(tables, recipe, asked.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
@@ -133,7 +137,7 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
         "groups": sorted(table["group"].unique()),
         "units": [_trait(name, units[name]) for name in units.columns[1:]],
         "has_students": bool((units["students"] != "").any()),
-        "outcome": "attendance_rate" if "rate" in measured else "chronic_absence",
+        "outcome": next(OUTCOMES[name] for name in OUTCOMES if name in measured),
     }
 
 
@@ -143,6 +147,10 @@ def _measure(name: str, cells: pd.Series) -> PublishedColumn:
     if name == "students":
         return PublishedColumn(
             name=name, kind="count", unit=name, means=WORDS[name], blank=blank, suppressed=tuple(hidden)
+        )
+    if name == "figure":
+        return PublishedColumn(
+            name=name, kind="number", unit="", means=WORDS[name], blank=blank, suppressed=tuple(hidden)
         )
     is_percent = pd.to_numeric(cells, errors="coerce").max() > 1
     bounds = {mark: ends for mark in hidden if (ends := bounds_of(mark, 100 if is_percent else 1))}

@@ -6,6 +6,7 @@ that another state is another file and no other code.
 
 import re
 from calendar import month_name
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -253,17 +254,36 @@ class LongOutcome(Part):
     later: NonEmpty
 
 
+class Measure(Part):
+    """In what an outcome is counted that is no share of students or days: a mean, or so many for each 100 students.
+
+    `unit` is one and several of it by language, `small` an effect that would not matter, and `wide` one that no program
+    is known to have: an interval with both signs of it inside rules out nothing.
+    """
+
+    unit: Noun
+    small: Annotated[float, Field(gt=0)]
+    wide: Annotated[float, Field(gt=0)]
+
+
 class Outcome(Part):
     """What is measured, and which direction is good; without a `source` of its own it has the edition's.
 
-    `reference` is the base year of its event study, in used years since the start. It is refused where more than
-    `refuse_if_bounded` of its figures are published as bounds.
+    `table` names its table where it is neither the edition's attendance of a `group` nor its chronic absence: `column`
+    is there as it is, or for each `per` of what `divided_by` counts. A number that is no share takes a `measure`, and
+    `plain` says it by language. `reference` is the base year of its event study, in used years since the start. It is
+    refused where more than `refuse_if_bounded` of its figures are published as bounds.
     """
 
     words: NonEmpty
     better: Literal["up", "down"]
     group: str = ""
+    table: str = ""
     column: str = ""
+    divided_by: str = ""
+    per: Annotated[float, Field(gt=0)] = 100
+    measure: Measure | None = None
+    plain: dict[Lang, NonEmpty] = Field(default_factory=dict)
     source: str = ""
     rule: Rule | None = None
     long: LongOutcome | None = None
@@ -274,6 +294,24 @@ class Outcome(Part):
     def of_part(self) -> bool:
         """Whether it counts a group of students only, such as those with high needs."""
         return self.group not in ("", "all")
+
+    @property
+    def in_days(self) -> bool:
+        """Whether it is attendance, of which a percentage point is so many days of a school year."""
+        return bool(self.group) and not self.table
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        own = [name for name in ("divided_by", "measure", "plain") if getattr(self, name)]
+        if own and not self.table:
+            raise ValueError(f"`{own[0]}` is of an outcome with a table of its own: name its `table` and `column`.")
+        if self.table and not self.column:
+            raise ValueError(f"Which column of {self.table} holds it? Name it as `column`.")
+        if self.table:
+            _in_every_language(self.plain)
+        if self.measure and self.long:
+            raise ValueError("`long` is of shares: its tables hold percents or fractions. Leave out `measure` or it.")
+        return self
 
 
 class GroupWords(Part):
@@ -321,13 +359,27 @@ class UnitYear(Part):
     why: NonEmpty
 
 
+class ClaimTold(Part):
+    """What published figures say of a claim, whether they carry it as worded, and the verdict.
+
+    In `figures` a name in braces stands for a value of `served.csv`: ``{students visited:,.0f}``.
+    """
+
+    figures: NonEmpty
+    holds: bool
+    verdict: NonEmpty
+
+
 class Claims(Part):
     """Shares of the whole state, in percent, as news coverage gives them: year -> share, the last two being the peak
     and the year after; `before` is the last year of the time that they are held against.
+
+    The first three claims are of these shares; what figures say of the `others` follows in the order of the claims.
     """
 
     said: Annotated[dict[SchoolYear, float], Field(min_length=3, max_length=3)]
     before: SchoolYear
+    others: tuple[ClaimTold, ...] = ()
 
 
 class State(Part):
@@ -390,13 +442,15 @@ class State(Part):
 
     @model_validator(mode="after")
     def _outcomes_are_measured(self) -> Self:
-        odd = [name for name, item in self.outcomes.items() if not item.group and name != CHRONIC]
+        odd = [name for name, item in self.outcomes.items() if not (item.group or item.table) and name != CHRONIC]
         if odd:
             raise ValueError(
-                f"Outcomes {odd} have no group of students. The public track measures the attendance rate of a group "
-                f"(`group: all`) and, without one, {CHRONIC}; nothing else is read, so that no figure bears a "
-                "wrong name. Name the group, or leave the outcome out."
+                f"Outcomes {odd} are not said to be in any table. Name `table` and `column`; only the edition's "
+                f"attendance of a student group (`group: all`) and {CHRONIC} go without."
             )
+        for name, item in self.outcomes.items():
+            if item.table and (fault := _fault_of_table(item, self.tables)):
+                raise ValueError(f"The outcome {name!r}: {fault}")
         return self
 
     @model_validator(mode="after")
@@ -406,6 +460,46 @@ class State(Part):
         if odd:
             raise ValueError(f"Codes {odd} do not have the form {self.unit.code.pattern!r}.")
         return self
+
+
+def _fault_of_table(outcome: Outcome, tables: Mapping[str, PublishedTable]) -> str:
+    """Return what is wrong with the table that an outcome names; empty where nothing is."""
+    if outcome.table not in tables:
+        return str(bad_value("table", outcome.table, tables))
+    table = tables[outcome.table]
+    kinds = {column.name: column.kind for column in table.columns}
+    for name in filter(None, (outcome.column, outcome.divided_by)):
+        if name not in kinds and not (table.add_up and name == table.add_up.to):
+            return str(bad_value(f"column of {outcome.table}", name, kinds))
+    if table.years or "year" not in kinds.values():
+        return f"the table {outcome.table} needs a column of kind year, one row a unit and year."
+    grouped = "group" in kinds or "group" in table.constant
+    if grouped != bool(outcome.group):
+        return (
+            f"say of which student group, `group: all`: {outcome.table} has several."
+            if grouped
+            else (f"{outcome.table} has no column `group`; leave out `group: {outcome.group}`.")
+        )
+    return _fault_of_kind(outcome, table, kinds)
+
+
+def _fault_of_kind(outcome: Outcome, table: PublishedTable, kinds: Mapping[str, str]) -> str:
+    if table.add_up and (outcome.column != table.add_up.to or outcome.divided_by or outcome.measure):
+        return f"{outcome.table} adds up rows to {table.add_up.to!r}, a percent: that is the only column it can have."
+    if table.add_up:
+        return ""
+    asked = {name: kinds[name] for name in (outcome.column, outcome.divided_by) if name}
+    legal = ("count", "number") if outcome.divided_by else ("fraction", "percent", "count", "number")
+    if odd := [name for name, kind in asked.items() if kind not in legal]:
+        return f"the column {odd[0]!r} is of kind {kinds[odd[0]]}. Legal: {', '.join(legal)}."
+    if outcome.divided_by:
+        return "" if outcome.measure or outcome.per == 100 else "`per` is 100 for a share; any other takes a `measure`."
+    share = kinds[outcome.column] in ("fraction", "percent")
+    if share == bool(outcome.measure):
+        return (
+            "a fraction or a percent has no `measure`." if share else "a number takes a `measure`: unit, small, wide."
+        )
+    return ""
 
 
 def school_year(first: int) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from leapstudy.core.estimate import Estimate, to_frame
 from leapstudy.core.phrases import between, number
+from leapstudy.data.names import outcome_unit
 from leapstudy.did.design import Spec
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.inference.record import Inference, Method
@@ -79,17 +80,14 @@ class SharedAnswer:
 
     def __repr__(self) -> str:
         """Return the main row in a few lines; everything else is an attribute."""
-        main = self.main
+        main, unit = self.main, outcome_unit(self.main.outcome, "long")
         return "\n".join(
             [
                 f"{type(self).__name__}: {self.district}",
-                (
-                    f"  Estimate    {number(main.estimate_pp)} percentage points "
-                    f"({between(main.ci_low_pp, main.ci_high_pp)})"
-                ),
+                (f"  Estimate    {number(main.estimate_pp)} {unit} ({between(main.ci_low_pp, main.ci_high_pp)})"),
                 f"  Contrast    {main.pre} to {main.post}, {main.outcome}, edition {main.edition}",
                 f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison}",
-                f"  Detectable  {number(self.detectable.mde_t_pp)} percentage points with 80% power",
+                f"  Detectable  {number(self.detectable.mde_t_pp)} {unit} with 80% power",
                 f"  Attributes  main, estimates, event_study, sensitivity and {len(fields(self)) - 4} more",
             ]
         )

@@ -191,12 +191,10 @@ def _listing(data: StudyData, sample: Sample) -> pd.DataFrame:
 
 
 def _raw_means(data: StudyData, spec: Spec, code: str | None) -> pd.DataFrame:
-    group = data.state.outcomes[spec.outcome].group
-    means = raw_means(data, spec.edition, group)
-    whole = rows_of(data.state_attendance, data.state_chronic, spec.edition, group)
-    parts = [_own(whole, "state", data.state.state.name)]
+    means = raw_means(data, spec.edition, spec.outcome)
+    parts = [_own(rows_of(data, spec.edition, spec.outcome, whole=True), "state", data.state.state.name)]
     if code is not None:
-        rows = rows_of(data.attendance, data.chronic, spec.edition, group)
+        rows = rows_of(data, spec.edition, spec.outcome)
         parts.insert(0, _own(rows[rows["district_code"] == code], "district", unit_names(data)[code]))
     order = [*(["district"] if code else []), *group_labels(data.state), "state"]
     measures = (

@@ -11,7 +11,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.data import StudyData
-from leapstudy.data.state import CHRONIC
+from leapstudy.data.state import CHRONIC, State
 from leapstudy.data.state import FILE as STATE_FILE
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
@@ -134,7 +134,10 @@ def sample_of_codes(
     inside = tuple(code for code, there_ in zip(group, full, strict=True) if there_)
     left_out = (*ended, *(code for code, there_ in zip(group, full, strict=True) if not there_))
     keep = np.concatenate([np.ones(n, dtype=bool), full])
-    y, students = np.stack([_on_scale(part, (*there, *inside), spec) for part in y[:, keep]]), students[:, keep]
+    y, students = (
+        np.stack([_on_scale(part, (*there, *inside), spec, panel.state) for part in y[:, keep]]),
+        students[:, keep],
+    )
     if not clock.is_calendar:
         units = Sides(there, inside, started)
         return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel, group)
@@ -211,9 +214,11 @@ def _figures(panel: Panel, spec: Spec, codes: Sequence[str], years: Sequence[str
     return rates, students
 
 
-def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec) -> np.ndarray:
+def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State) -> np.ndarray:
     if spec.scale == "points":
         return rates
+    if state.outcomes[spec.outcome].measure is not None:
+        raise BadInput(f"Log-odds are of shares, which {spec.outcome!r} is not: use the scale 'points'.")
     edge = [code for code, row in zip(codes, rates, strict=True) if (row <= 0).any() or (row >= 100).any()]
     if edge:
         raise BadInput(

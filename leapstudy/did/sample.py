@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.kept import of_last
@@ -90,7 +91,7 @@ class Sample:
     years : tuple of str
         School years; the columns. By default exactly the contrast's.
     y_treated, y_comparison : ndarray, shape (districts, years)
-        The outcome on the spec's scale: percent (0 to 100) or log-odds.
+        The outcome on the spec's scale: percent (0 to 100) or its own unit where it is no share, or log-odds.
     students_treated, students_comparison : ndarray, shape (districts, years)
         Enrollment in the student group of the outcome.
     start : str
@@ -205,10 +206,11 @@ class Panel:
     years : tuple of str
         School years in order; the columns.
     rates : ndarray, shape (districts, years)
-        Percent, 0 to 100; NaN where the state gives no figure or the study dropped it (see the ledger).
+        Percent, 0 to 100, or its own unit where the outcome is no share; NaN where the state gives no figure or the
+        study dropped it (see the ledger).
     students : ndarray, shape (districts, years)
-        Enrollment. The chronic-absence table has none by year, so that there it is the mean enrollment of the years
-        before the program, the same in every column.
+        Enrollment. A table of an outcome that has none by year gets the mean enrollment of the years before the
+        program, the same in every column.
     state : State
         What is true of the study.
     starts, ends : mapping
@@ -238,21 +240,22 @@ class Panel:
 
 @of_last
 def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
-    """Return one outcome of one edition as matrices of districts by years; chronic absence has one edition only."""
+    """Return one outcome of one edition as matrices of districts by years; all but attendance have one edition only."""
     for what, name, legal in (("outcome", outcome, data.state.outcomes), ("edition", edition, data.state.editions)):
         if name not in legal:
             raise bad_value(what, name, legal, "params/state.yml declares them.")
-    group, limit, share = data.state.outcomes[outcome].group, data.state.outcomes[outcome].refuse_if_bounded, 0.0
-    if group and (share := data.bounded.get(edition, 0.0)) > limit:
-        others = [name for name, item in data.state.outcomes.items() if not item.group]
+    item, own = data.state.outcomes[outcome], data.table_of(outcome)
+    share = data.bounded.get(edition, 0.0) if own is None else own.bounded
+    if share > (limit := item.refuse_if_bounded):
+        others = [name for name, other in data.state.outcomes.items() if other.in_days != item.in_days]
         instead = f", such as {others[0]!r}" if others else ""
         raise BadInput(
             f"{outcome!r} cannot be estimated: {share:.0%} of its figures are published as bounds (such as '>= 95.0'), "
             f"more than the {limit:.0%} that the study allows. Choose another outcome{instead}."
         )
-    if not group:
-        return _chronic_panel(data, outcome, edition)
-    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == group)]
+    if own is not None:
+        return _own_panel(data, outcome, edition, own.rows)
+    rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == item.group)]
     wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
     if wide.empty:
         raise BadInput(
@@ -273,14 +276,14 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     )
 
 
-def _chronic_panel(data: StudyData, outcome: str, edition: str) -> Panel:
-    wide = data.chronic.pivot(index="district_code", columns="year", values="percent").sort_index().sort_index(axis=1)
+def _own_panel(data: StudyData, outcome: str, edition: str, table: pd.DataFrame) -> Panel:
+    wide = table.pivot(index="district_code", columns="year", values="percent").sort_index().sort_index(axis=1)
     rows = data.attendance
     before = rows[(rows["edition"] == edition) & (rows["group"] == "all") & (rows["year"] < min(data.starts.values()))]
     enrollment = before.groupby("district_code")["students"].mean().reindex(wide.index).to_numpy(float)
     students = np.repeat(enrollment[:, None], wide.shape[1], axis=1)
-    if data.chronic["students"].notna().any():
-        own = data.chronic.pivot(index="district_code", columns="year", values="students")
+    if table["students"].notna().any():
+        own = table.pivot(index="district_code", columns="year", values="students")
         students = own.reindex(index=wide.index, columns=wide.columns).to_numpy(float)
     return Panel(
         outcome,

@@ -10,8 +10,11 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
+from leapstudy.core.phrases import capital
 from leapstudy.core.table import records
 from leapstudy.data import Facts, StudyData, treated_districts
+from leapstudy.data.names import outcome_unit
+from leapstudy.data.state import Outcome
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
@@ -22,7 +25,7 @@ from leapstudy.evidence.cost import CostBlock, Range, cost_block
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
 from leapstudy.evidence.program import Program, program
-from leapstudy.evidence.verdict import Verdict, Window, decide
+from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
 from leapstudy.evidence.wwc import Attrition, Category, attrition, confounding_reason
 
 STATEMENT = (
@@ -30,12 +33,10 @@ STATEMENT = (
 )
 NO_EFFECT_SIZE = (
     "A Hedges' g and an improvement index of the effect are not possible because the state publishes no spread of "
-    "attendance between students."
+    "{} between students."
 )
-ATTENDANCE_UNKNOWN = "Attendance itself cannot be held against the threshold: no spread between students is published."
-NOT_ADJUSTED = (
-    "Difference-in-differences subtracts earlier attendance, but the estimate is not adjusted for chronic absence."
-)
+OUTCOME_UNKNOWN = "{} itself cannot be held against the threshold: no spread between students is published."
+NOT_ADJUSTED = "Difference-in-differences subtracts earlier {}, but the estimate is not adjusted for chronic absence."
 NOT_GRADED = "not graded: the contrast that was asked lies before the program"
 NOT_PRICED = {
     "placebo": (
@@ -90,19 +91,19 @@ class Evidence:
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
     """Grade an answer of the public track, by the test that leads."""
-    fall = data.state.outcomes[answer.spec.outcome].better == "down"
+    outcome = data.state.outcomes[answer.spec.outcome]
     return assess_row(
         data,
-        None if fall else program(data, facts),  # what is published of effects and days is of attendance
+        program(data, facts) if outcome.in_days else None,  # what is published of effects and days is of attendance
         answer.main,
         treated=_treated(data, answer.main),
         spec=answer.spec,
         detectable=answer.detectable,
-        verdict=verdict_of(answer, lower_is_better=fall),
+        verdict=verdict_of(answer, outcome),
     )
 
 
-def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
+def verdict_of(answer: Answer, outcome: Outcome | None = None) -> Verdict:
     """Return the one verdict of an answer, from the leading test, placebo windows, earlier trends and multiplicity."""
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
@@ -123,7 +124,8 @@ def verdict_of(answer: Answer, *, lower_is_better: bool = False) -> Verdict:
         p_adjusted=adjusted,
         looked_at=looked_at,
         role=main.role,
-        lower_is_better=lower_is_better,
+        lower_is_better=outcome is not None and outcome.better == "down",
+        size=size_of(outcome),
     )
 
 
@@ -133,14 +135,28 @@ def _windows(answer: Answer) -> list[Window]:
     own = rows[(rows["role"] == "placebo") & (rows["comparison"] == answer.main.comparison)]
     windows = [
         Window(
-            _window_name(row), row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], row["p_value"], row["p_floor"]
+            _window_name(row),
+            row["estimate_pp"],
+            row["ci_low_pp"],
+            row["ci_high_pp"],
+            row["p_value"],
+            row["p_floor"],
+            unit=outcome_unit(row["outcome"]),
         )
         for row in records(own)
     ]
     table = answer.sensitivity.in_time
-    others = table[table["outcome"] != answer.main.outcome.removesuffix("_high_needs")]
+    others = table[table["outcome"] != answer.main.outcome]
     return windows + [
-        Window(_window_name(row), row["estimate_pp"], row["low_pp"], row["high_pp"], row["p_value"], own=False)
+        Window(
+            _window_name(row),
+            row["estimate_pp"],
+            row["low_pp"],
+            row["high_pp"],
+            row["p_value"],
+            own=False,
+            unit=outcome_unit(row["outcome"]),
+        )
         for row in records(others)
     ]
 
@@ -207,11 +223,11 @@ def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:
 
 def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
-    comparison = spec.comparison
+    comparison, words = spec.comparison, data.state.outcomes[spec.outcome].words
     groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
     missing = [
-        NO_EFFECT_SIZE,
+        NO_EFFECT_SIZE.format(words),
         f"No cluster correction is needed: {data.state.unit.noun['en'][1]} are both what was chosen for "
         f"{data.state.program.short} and what is analyzed.",
     ]
@@ -225,7 +241,7 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     cox = next((row for row in rows if row.yardstick == COX), None)
     category = cox.category if cox else None
     confounding = confounding_reason(len(treated))
-    eligibility, why = _eligibility(category, confounding, cox.year if cox else "")
+    eligibility, why = _eligibility(category, confounding, cox.year if cox else "", words)
     return WwcBlock(
         eligibility=eligibility,
         why=why,
@@ -235,19 +251,21 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     )
 
 
-def _eligibility(category: Category | None, confounding: str, year: str) -> tuple[Eligibility, str]:
+def _eligibility(category: Category | None, confounding: str, year: str, outcome: str) -> tuple[Eligibility, str]:
     if confounding:
         return "not eligible", confounding
     if not year:
         return "not eligible", "No chronic absence is published, so that the groups cannot be compared on it."
     if category is None:
         return "not eligible", f"The Cox index of chronic absence {year} does not exist: a group's share is 0 or 100%."
-    found = f"By chronic absence {year} the baseline category is '{category}'. {ATTENDANCE_UNKNOWN}"
+    found = (
+        f"By chronic absence {year} the baseline category is '{category}'. {OUTCOME_UNKNOWN.format(capital(outcome))}"
+    )
     if category == "not satisfied":
         return "not eligible", found
     if category == "satisfied":
         return "eligible", found
-    return "eligible if adjusted", f"{found} {NOT_ADJUSTED}"
+    return "eligible if adjusted", f"{found} {NOT_ADJUSTED.format(outcome)}"
 
 
 def _essa(
@@ -274,6 +292,7 @@ def _essa(
             rationale=data.state.program.research,
             randomized=lost is not None and lost.low,
             drawn=main.p_method == LOTTERY,
+            unit=outcome_unit(main.outcome),
         )
     )
 

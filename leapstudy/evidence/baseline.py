@@ -16,6 +16,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Weights
 from leapstudy.data import StudyData
+from leapstudy.data.state import CHRONIC
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.sample import Panel, Spec, build_panel
@@ -31,8 +32,9 @@ DISTRICT_DIFFERENCE = "unit-level standardized difference, not comparable with a
 class BaselineRow:
     """One measure of one comparison group before the program.
 
-    Means are in percent; `index` is the measure's effect size (None where it does not exist) and `category` the WWC
-    5.0 baseline category of a Cox index (None for a district-level difference, to which it does not apply).
+    Means are in percent, or in the measure's own unit; `index` is the measure's effect size (None where it does not
+    exist) and `category` the WWC 5.0 baseline category of a Cox index (None for a district-level difference, to which
+    it does not apply).
     """
 
     comparison: str
@@ -60,7 +62,8 @@ class Group:
 
 
 def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) -> tuple[BaselineRow, ...]:
-    """Hold treated districts against one comparison group before the program: chronic absence, then attendance by year.
+    """Hold treated districts against one comparison group before the program: chronic absence, then attendance by year,
+    and the outcome that was asked where it is neither.
 
     Weights are those of the effect estimate, so that the groups compared here are the groups compared there. A
     district without a figure in a year is left out of that row; `n_treated` and `n_comparison` say how many remain.
@@ -77,7 +80,10 @@ def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) ->
     first = clock_of(data.state, data.starts, kept).starts[0]
     shift = partial(data.state.calendar.shift, first)
     rows = []
-    for measure, offsets in (("chronic_absence", (CHRONIC_YEAR,)), ("attendance_rate", ATTENDANCE_YEARS)):
+    measures = {CHRONIC: (CHRONIC_YEAR,), "attendance_rate": ATTENDANCE_YEARS}
+    if data.state.outcomes[spec.outcome].table:
+        measures[spec.outcome] = ATTENDANCE_YEARS
+    for measure, offsets in measures.items():
         try:
             panel = build_panel(data, measure, spec.edition)
         except BadInput:  # not published, or as bounds only
@@ -87,7 +93,7 @@ def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) ->
 
 
 def _row(panel: Panel, treated: Sequence[str], group: Sequence[str], year: str, spec: Spec) -> BaselineRow:
-    measure, chronic = panel.outcome, panel.outcome == "chronic_absence"
+    measure, chronic = panel.outcome, panel.outcome == CHRONIC
     if year not in panel.years:
         raise BadInput(f"No figures of {measure} for {year}, a year before the program. Choose another edition.")
     own, others = (_group(panel, codes, year) for codes in (treated, group))

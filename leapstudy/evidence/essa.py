@@ -22,7 +22,8 @@ class EssaFacts:
     `verdict` is the study's own, so that both say the same. `n_students` counts both sides, `n_groups` the schools or
     districts of at least ten students, `n_treated_sites` the treated districts. `adjusted` says whether baseline
     differences within the WWC's adjustment range are adjusted for, `rationale` the research that the program rests
-    on, empty where none is named, `drawn` whether lots were drawn, `randomized` whether with low attrition.
+    on, empty where none is named, `drawn` whether lots were drawn, `randomized` whether with low attrition. `unit` is
+    what the effect is counted in.
     """
 
     verdict: Verdict
@@ -34,6 +35,7 @@ class EssaFacts:
     rationale: str
     randomized: bool = False
     drawn: bool = False
+    unit: str = "points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _favorable(facts: EssaFacts) -> Condition:
         why = f"it cannot be tested: the smallest p-value possible is {number(verdict.p_floor or 0, 3)}"
         return _condition(name, (1, 2, 3), False, "", why)
     p = probability(verdict.p_value)
-    result = f"the estimate is {points(verdict.estimate_pp)} points with {p} by the test that leads"
+    result = f"the estimate is {points(verdict.estimate_pp)} {facts.unit} with {p} by the test that leads"
     if verdict.kind == "one_of_many":
         result += f", and {probability(verdict.p_adjusted)} once all that were looked at are counted"
     met = verdict.gain_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"

@@ -13,6 +13,7 @@ from scipy import stats
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
 from leapstudy.core.phrases import between, number, points, probability
+from leapstudy.data.state import Outcome
 from leapstudy.did.permutation import ALPHA, holm
 
 # p-values are counts over counts: 1/20 must equal 5% whatever the last bit
@@ -21,6 +22,27 @@ SMALL_PP = 100 / SCHOOL_DAYS
 """Points that are worth one school day a year; an interval inside plus and minus this is called precise."""
 WIDE_PP = 5.0
 """Points that no program is known to have moved a whole district by: an interval with both inside rules out nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How effects on an outcome are read: what is small, what is wide, the small one in words, and the unit."""
+
+    small: float = SMALL_PP
+    wide: float = WIDE_PP
+    words: str = "a day a year"
+    unit: str = "points"
+
+
+def size_of(outcome: Outcome | None) -> Size:
+    """Return how effects on an outcome are read; of one that is not declared, such as of students, as attendance."""
+    if outcome is None or outcome.in_days:
+        return Size()
+    if outcome.measure is None:
+        return Size(words=f"{number(SMALL_PP)} points")
+    unit, small = outcome.measure.unit["en"][1], outcome.measure.small
+    return Size(small, outcome.measure.wide, f"{small:g} {unit}", unit)
+
 
 Kind = Literal[
     "positive",
@@ -54,6 +76,7 @@ class Window:
     p_value: float | None
     p_floor: float | None = None
     own: bool = True
+    unit: str = "points"
 
     @property
     def failed(self) -> bool:
@@ -83,6 +106,8 @@ class Verdict:
         The p-value once all districts looked at are counted (Benjamini and Hochberg).
     lower_is_better : bool
         Whether a fall is what the program is for, as of chronic absence: `kind` is then "positive" for a fall.
+    wide_pp : float
+        An effect that no program is known to have.
     """
 
     kind: Kind
@@ -96,6 +121,7 @@ class Verdict:
     p_floor: float | None
     p_adjusted: float | None
     lower_is_better: bool = False
+    wide_pp: float = WIDE_PP
 
     @property
     def gain_pp(self) -> float:
@@ -104,8 +130,9 @@ class Verdict:
 
     @property
     def wide(self) -> bool:
-        """Whether the interval has effects of `WIDE_PP` either way inside: no size that a program could have is out."""
-        return self.kind == "imprecise_null" and (self.low_pp or 0) <= -WIDE_PP and (self.high_pp or 0) >= WIDE_PP
+        """Whether the interval has `wide_pp` either way inside: no size that a program could have is out."""
+        inside = (self.low_pp or 0) <= -self.wide_pp and (self.high_pp or 0) >= self.wide_pp
+        return self.kind == "imprecise_null" and inside
 
     @property
     def clear(self) -> bool:
@@ -144,6 +171,7 @@ def decide(
     looked_at: int = 1,
     role: Role = "main",
     lower_is_better: bool = False,
+    size: Size | None = None,
 ) -> Verdict:
     """Return the verdict of one answer, worst news first.
 
@@ -163,6 +191,8 @@ def decide(
         "placebo" where the contrast that was asked lies before the program itself.
     lower_is_better
         Whether a fall is what the program is for.
+    size
+        How effects are read; by default in points, of attendance or, where a fall is better, of a share of students.
 
     Examples
     --------
@@ -174,6 +204,7 @@ def decide(
     'one_of_many'
     """
     low, high = (None if end is None or not math.isfinite(end) else end for end in (low_pp, high_pp))
+    size = size or (Size(words=f"{number(SMALL_PP)} points") if lower_is_better else Size())
     failures, doubts, cautions = _before(windows, pre_trend_p, pre_trend_fits)
     p = probability(p_value)
     clear = rejects(p_value) and (low is None or excludes_zero(low, high))
@@ -192,7 +223,7 @@ def decide(
         many = f"{probability(p_adjusted)} once all {looked_at} that were looked at are counted"
         reason = f"Alone the test has {p}, but {many}."
     else:
-        kind, reason = _by_interval(low, high, rejects(p_value), p, lower_is_better=lower_is_better)
+        kind, reason = _by_interval(low, high, rejects(p_value), p, size, lower_is_better=lower_is_better)
     if kind in ("positive", "negative") and doubts:
         kind, reason = "failed_placebo", doubts[0]
     tested = any(item.own and can_reject(item.p_floor) for item in windows)
@@ -200,11 +231,11 @@ def decide(
     reasons = (reason, *(text for text in failures if text != reason))
     limits = (*(text for text in doubts if text != reason), *cautions)
     figures = (estimate_pp, low, high, p_value, p_floor, p_adjusted)
-    return Verdict(kind, before, reasons, limits, *figures, lower_is_better)
+    return Verdict(kind, before, reasons, limits, *figures, lower_is_better, size.wide)
 
 
 def _by_interval(
-    low: float | None, high: float | None, rejected: bool, p: str, *, lower_is_better: bool
+    low: float | None, high: float | None, rejected: bool, p: str, size: Size, *, lower_is_better: bool
 ) -> tuple[Kind, str]:
     """Return what the interval and the test of an answer say that nothing forbids to read."""
     if low is None or high is None:
@@ -214,10 +245,9 @@ def _by_interval(
             return "imprecise_null", f"The interval excludes zero, but the test that leads does not reject ({p})."
         sign: Kind = "positive" if (low > 0) != lower_is_better else "negative"
         return sign, f"The test that leads has {p}, and its 95% interval excludes zero."
-    precise = max(-low, high) <= SMALL_PP
+    precise = max(-low, high) <= size.small
     width = "lies within" if precise else "reaches beyond"
-    small = f"{number(SMALL_PP)} points" if lower_is_better else "a day a year"
-    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} {small} either way."
+    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} {size.words} either way."
     return "precise_null" if precise else "imprecise_null", reason
 
 
@@ -281,4 +311,4 @@ def _before(
 
 
 def _elsewhere(window: Window) -> str:
-    return f"{window.name}: {points(window.estimate_pp)} points where zero is expected"
+    return f"{window.name}: {points(window.estimate_pp)} {window.unit} where zero is expected"

@@ -8,7 +8,7 @@ from html import escape
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.data import StudyData, find_district, treated_districts
-from leapstudy.data.names import comparison_words, counted_units, outcome_words
+from leapstudy.data.names import comparison_words, counted_units, outcome_unit, outcome_words
 from leapstudy.did.design import Spec
 from leapstudy.did.glance import Glance, glance
 from leapstudy.figures.district import district as drawn
@@ -78,8 +78,9 @@ def estimate_words(answer: Glance) -> str:
     """Say the estimate with its interval, p-value, comparison and smallest detectable effect."""
     main = answer.main
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
+    much = moved(main.estimate_pp, main.outcome)
     return (
-        f"{treated_words(answer)}: {outcome_words(main.outcome)} changed {moved(main.estimate_pp)} than in "
+        f"{treated_words(answer)}: {outcome_words(main.outcome)} changed {much} than in "
         f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)}); 95% CI "
         f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
     )
@@ -90,5 +91,5 @@ def _detectable_words(answer: Glance) -> str:
     half, most = answer.detectable.half_pp, answer.detectable.mde_pp
     if not math.isfinite(half):
         return "The preferred test could not detect any effect here, however large."
-    often = f", one of {number(most)} in 80%" if math.isfinite(most) else ""
-    return f"An effect of {number(half)} points would be detected in half of such studies{often}."
+    often, unit = f", one of {number(most)} in 80%" if math.isfinite(most) else "", outcome_unit(answer.main.outcome)
+    return f"An effect of {number(half)} {unit} would be detected in half of such studies{often}."

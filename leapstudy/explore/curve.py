@@ -11,7 +11,7 @@ import pandas as pd
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.phrases import between, counted, points
 from leapstudy.data import StudyData
-from leapstudy.data.names import comparison_short, contrast_words, outcome_words, study_names
+from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, outcome_words, study_names
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.contrasts import Contrast, clock_of, years_label
@@ -75,7 +75,7 @@ def point_words(curve: Curve, place: int) -> str:
     """Say which question a point asks, and its answer."""
     row = curve.frame.iloc[place]
     return (
-        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} points "
+        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} {outcome_unit(curve.specs[0].outcome)} "
         f"({between(row['low_pp'], row['high_pp'])}); "
         f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, "
         f"{row['covariates']} covariates."
@@ -92,7 +92,7 @@ def draw(curve: Curve, place: int) -> Exhibit:
         years="as named at each row",
         n=counted(len(curve.specs), "specification"),
     )
-    return specifications(curve.frame, caption, study_names().starts[0], place=place)
+    return specifications(curve.frame, caption, study_names().starts[0], spec.outcome, place=place)
 
 
 class Walk:

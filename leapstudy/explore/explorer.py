@@ -12,7 +12,15 @@ from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
 from leapstudy.core.phrases import number
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, treated_districts
-from leapstudy.data.names import comparison_words, outcome_words, short, study_names, unit_noun, unit_nouns
+from leapstudy.data.names import (
+    comparison_words,
+    outcome_unit,
+    outcome_words,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+)
 from leapstudy.data.state import Unit
 from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
@@ -25,7 +33,6 @@ from leapstudy.figures.plain import choice
 
 PICKED = "picked"
 WEIGHTS = {"equal": "each the same", "students": "by enrollment before the program"}
-SCALES = {"points": "points of attendance", "logodds": "log-odds"}
 KEPT = 64
 """Views that stay in memory, so that a choice made before is there at once."""
 STILL = "The controls work while the notebook is open and running; below stands what these choices show."
@@ -156,12 +163,12 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
     named, state = isinstance(spec.comparison, str), study_names().state
     asked: dict[str, tuple[str, dict[str, str], str]] = {
         "district": (unit_noun().capitalize(), {title: slug for slug, title in titles.items()}, district),
-        "outcome": ("Outcome", {item.words: name for name, item in state.outcomes.items() if item.group}, spec.outcome),
+        "outcome": ("Outcome", _outcomes(spec), spec.outcome),
         "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
         "contrast": ("Years", {item.label: name for name, item in _contrasts().items()}, spec.contrast),
         "edition": ("Edition", {name: name for name in state.editions}, spec.edition),
         "weights": ("Weights", {WEIGHTS[name]: name for name in options(Weights)}, spec.weights),
-        "scale": ("Scale", {SCALES[name]: name for name in options(Scale)}, spec.scale),
+        "scale": ("Scale", {_scale(spec.outcome, name): name for name in options(Scale)}, spec.scale),
     }
     looks = {"style": {"description_width": "8rem"}, "layout": {"width": "36rem", "max_width": "100%"}}
     made: dict[str, Any] = {
@@ -177,6 +184,16 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
         **looks,
     )
     return made
+
+
+def _outcomes(spec: Spec) -> dict[str, str]:
+    """Return the outcomes that can be asked in an edition's years, by their words."""
+    outcomes = study_names().state.outcomes.items()
+    return {item.words: name for name, item in outcomes if item.group or item.table or name == spec.outcome}
+
+
+def _scale(outcome: str, scale: str) -> str:
+    return "log-odds" if scale == "logodds" else f"{outcome_unit(outcome)} of {outcome_words(outcome)}"
 
 
 def _contrasts() -> dict[str, Contrast]:
@@ -208,6 +225,6 @@ def _still(title: str, spec: Spec) -> str:
         ("Years", _contrasts()[spec.contrast].label),
         ("Edition", spec.edition),
         ("Weights", WEIGHTS[spec.weights]),
-        ("Scale", SCALES[spec.scale]),
+        ("Scale", _scale(spec.outcome, spec.scale)),
     ]
     return f"<p>{STILL}</p>" + table_html(pd.DataFrame(rows, columns=["Choice", "Value"]), "The choices shown below")

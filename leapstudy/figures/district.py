@@ -7,8 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from leapstudy.core.phrases import points
-from leapstudy.data.names import comparison_words, counted_units, short, unit_noun, unit_nouns
+from leapstudy.core.phrases import capital, points
+from leapstudy.data.names import (
+    comparison_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    short,
+    unit_noun,
+    unit_nouns,
+)
 from leapstudy.figures.common import Asked, caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, frame, inches_across, styled, wrap
@@ -22,22 +30,22 @@ BINS = 22
 
 @at_both_widths
 def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit:
-    """Draw the district's attendance among the comparison districts', and its change among theirs.
+    """Draw the district's outcome among the comparison districts', and its change among theirs.
 
     Parameters
     ----------
     answer
         Of one district; its `permutation` holds each comparison district's change in the district's place.
     panel
-        Tidy: district_code, district, year, rate_pct, treated (0 or 1), post (0 or 1); `leapstudy.panel(...,
+        Tidy: district_code, district, year, rate_pct (or value), treated (0 or 1), post (0 or 1); `leapstudy.panel(...,
         years="all")`.
     width
         `WIDE` or `NARROW`, inches.
     """
-    main, title = answer.main, findings.district_title(answer)
-    caption = caption_of(answer, f"Attendance by year, and the change of each {unit_noun()} beyond the others'")
+    main, title, what = answer.main, findings.district_title(answer), capital(outcome_words(answer.main.outcome))
+    caption = caption_of(answer, f"{what} by year, and the change of each {unit_noun()} beyond the others'")
     subtitle = (
-        f"Attendance: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
+        f"{what}: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
         f"({comparison_words(main.comparison)})"
     )
     source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
@@ -52,15 +60,17 @@ def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit
             bottom + 0.3,
             bottom + CHANGES - 0.75 if narrow else top - 0.8,
         )
-        _paths(paths, panel, short(main.district))
+        _paths(paths, panel, short(main.district), outcome_unit(main.outcome, "level"))
         _changes(changes, answer, 3.0 if narrow else 0.36 * width)
     return Exhibit(figure, title, findings.district_title(answer) + f"; {caption.sample}.", caption, _table(answer))
 
 
-def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
+def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
     """Draw one line a district, gray where compared; the start of the program as an ink line between two years."""
     years = sorted(panel["year"].unique())
-    wide = panel.pivot(index="year", columns="district_code", values="rate_pct").loc[years]
+    wide = panel.pivot(
+        index="year", columns="district_code", values="rate_pct" if "rate_pct" in panel else "value"
+    ).loc[years]
     own = panel.loc[panel["treated"] == 1, "district_code"].unique()
     others = wide.drop(columns=own)
     axes.plot(range(len(years)), others.to_numpy(), color=CONTEXT, linewidth=0.9, zorder=1.2)
@@ -75,8 +85,10 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str) -> None:
     )
     every = -(-len(years) // max(int(inches_across(axes) / 0.65), 1))
     axes.set_xticks(range(0, len(years), every), years[::every])
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=unit == "percent"))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:.0f}%" if unit == "percent" else f"{value:g}")
+    )
     axes.axvline(start, color=INK, linewidth=1.2)
     axes.text(start - 0.06, high + 1.5 * room, "start", ha="right", va="top", size=SMALL)
     below = float(wide[own].mean(axis=1).iloc[-1]) < float(others.mean(axis=1).iloc[-1])
@@ -97,10 +109,10 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
     axes.plot(at[own], heights[own], linestyle="none", marker="o", markersize=8, color=OWN)
     effect_axis(axes, float(values.min()), float(values.max()))
     axes.set(ylim=(-0.6, max(heights.max() + 0.8, 5.0)), yticks=[])
-    main = answer.main
+    main, unit = answer.main, outcome_unit(answer.main.outcome)
     far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
     words = (
-        f"Change beyond that of the others, points. Without any program, {far} of {int((~own).sum())} comparison "
+        f"Change beyond that of the others, {unit}. Without any program, {far} of {int((~own).sum())} comparison "
         f"{unit_nouns()} moved as far."
     )
     own_words = f"{short(main.district)} {points(main.estimate_pp)}"

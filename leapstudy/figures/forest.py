@@ -6,7 +6,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, missing, number
-from leapstudy.data.names import comparison_words, counted_units, outcome_words, short, unit_noun, unit_nouns
+from leapstudy.data.names import (
+    comparison_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    short,
+    unit_noun,
+    unit_nouns,
+)
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -41,7 +49,7 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
     subtitle = (
         f"Change in {outcome_words(pooled.main.outcome)} beyond that of "
         f"{counted_units(pooled.main.n_comparison)} ({comparison_words(pooled.main.comparison)}), "
-        "percentage points, 95% CI"
+        f"{outcome_unit(pooled.main.outcome, 'long')}, 95% CI"
     )
     with styled():
         figure, bottom, top = frame(

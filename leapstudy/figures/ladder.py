@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import records
-from leapstudy.data.names import counted_units, outcome_words
+from leapstudy.data.names import counted_units, outcome_unit, outcome_words
 from leapstudy.did.answer import Answer, DistrictAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -34,7 +34,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches; where it is narrow a row's name and number stand above it.
     """
     rows, narrow = words.ladder_rows(answer), width <= NARROW
-    finding = words.ladder(answer, rows)
+    finding, unit = words.ladder(answer, rows), outcome_unit(answer.spec.outcome, "long")
     rows = rows.assign(place=_places(rows, narrow), name=[fitted(name, NAME, LONGEST, "bold") for name in rows["name"]])
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
     left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["name"], *rows["block"]})
@@ -42,8 +42,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     with styled():
         figure, bottom, top = frame(
             finding.title,
-            f"Effect on average {outcome_words(answer.spec.outcome)}, percentage points, 95% CI; one choice changed "
-            f"at a time",
+            f"Effect on average {outcome_words(answer.spec.outcome)}, {unit}, 95% CI; one choice changed at a time",
             f"{caption.source} unless named. {_note(answer)}",
             float(rows["place"].max()) + 0.7,
             width=width,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.phrases import points
+from leapstudy.data.names import outcome_unit
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.common import caption_of
@@ -32,11 +33,12 @@ def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
     values, estimate = answer.permutation["placebo_pp"].to_numpy(float), answer.main.estimate_pp
     finding = findings.chance_of_answer(answer)
     caption = caption_of(answer, f"Estimates when the program's label is dealt at random (seed {answer.spec.seed})")
+    unit = outcome_unit(answer.main.outcome, "long")
     far = np.abs(values) >= abs(estimate) - 1e-12
     with styled():
         figure, bottom, top = frame(
             finding.title,
-            f"Estimates of {len(values):,} random relabelings, percentage points; blue: as far from zero as ours",
+            f"Estimates of {len(values):,} random relabelings, {unit}; blue: as far from zero as ours",
             f"{caption.source}. {finding.detail}",
             HEIGHT + 0.6,
             width=width,

@@ -5,7 +5,15 @@ from typing import Any
 import pandas as pd
 
 from leapstudy.core.phrases import capital, interval_words, number, points
-from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, outcome_words, study_names, year_label
+from leapstudy.data.names import (
+    OWN_YEAR,
+    comparison_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    study_names,
+    year_label,
+)
 from leapstudy.did.glance import Glance
 from leapstudy.evidence.verdict import Kind
 from leapstudy.figures.common import caption_of
@@ -134,10 +142,10 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
     title = (
         findings.district_title(asked)
         if main.n_treated == 1
-        else findings.best_title(main.estimate_pp, main.ci_low_pp, main.ci_high_pp)
+        else findings.best_title(main, main.ci_low_pp, main.ci_high_pp)
     )
     caption = caption_of(asked, "The estimate of this choice, and the one on record")
-    what = f"Effect on {outcome_words(main.outcome)}, percentage points, 95% CI by permutation"
+    what = f"Effect on {outcome_words(main.outcome)}, {outcome_unit(main.outcome, 'long')}, 95% CI by permutation"
     against = f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)})"
     with styled():
         figure, bottom, top = frame(

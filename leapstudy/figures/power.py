@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent
-from leapstudy.data.names import outcome_words, unit_noun
+from leapstudy.data.names import outcome_unit, outcome_words, unit_noun
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -34,9 +34,9 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches.
     """
     power, finding, rows = study.evidence.power, findings.could_we_see_it(study), _designs(study)
-    outcome = outcome_words(study.answer.main.outcome)
+    outcome, unit = (say(study.answer.main.outcome) for say in (outcome_words, outcome_unit))
     caption = caption_of(study.answer, f"Effects on average {outcome} by the chance to detect them")
-    subtitle = f"Chance to detect an effect on average {outcome}, by its size in points"
+    subtitle = f"Chance to detect an effect on average {outcome}, by its size in {unit}"
     if power is not None:
         subtitle += f". Ticks: published effects on visited students, times the {percent(power.coverage)} visited"
     diluted = sorted(item.diluted_pp for item in power.published) if power else [0.0]
@@ -49,7 +49,8 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
         picture = axes(figure, 0.15, width - 0.2, bottom + 0.3, top)
         picture.set(xlim=(0, end), ylim=(len(rows), 0), yticks=[])
         for place, row in enumerate(rows.itertuples()):
-            _bar(picture, place, row.design, row.half_pp, row.mde_pp, width - 0.35, power.coverage if power else None)
+            detected, coverage = (row.half_pp, row.mde_pp), power.coverage if power else None
+            _bar(picture, place, row.design, detected, width - 0.35, unit, coverage)
             picture.vlines(diluted if power else [], place + 0.36, place + 0.64, color=INK, linewidth=2)
         _scale(picture, narrow=width <= NARROW)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows))
@@ -65,9 +66,11 @@ def _designs(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 
 
-def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float, coverage: float | None) -> None:
+def _bar(
+    axes: Axes, place: int, name: str, sizes: tuple[float, float], room: float, unit: str, coverage: float | None
+) -> None:
     """Draw one bar in its shades; above it the design, below it what 80% asks of each visited student."""
-    end = axes.get_xlim()[1]
+    (half, mde), end = sizes, axes.get_xlim()[1]
     edges = [
         0.0,
         *(min(size, end) if math.isfinite(size) else end for size in (mde if math.isnan(half) else half, mde)),
@@ -91,7 +94,7 @@ def _bar(axes: Axes, place: int, name: str, half: float, mde: float, room: float
     said = "The test that leads cannot reject here, however large the effect"
     if math.isfinite(mde):
         each = f": {number(mde / coverage, 0)} for each visited student" if coverage else ""
-        said = f"80% chance from {number(mde)} points{each}"
+        said = f"80% chance from {number(mde)} {unit}{each}"
     axes.text(0, place + 0.68, "\n".join(wrap(said, SMALL, room)), size=SMALL, color=OWN, va="top")
 
 
@@ -101,9 +104,9 @@ def _scale(axes: Axes, narrow: bool) -> None:
 
 
 def _table(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
-    power = study.evidence.power
+    power, unit = study.evidence.power, outcome_unit(study.answer.main.outcome)
     if power is None:
-        return rows.set_axis(["Design", "Even chance from, points", "80% chance from, points"], axis=1)
+        return rows.set_axis(["Design", f"Even chance from, {unit}", f"80% chance from, {unit}"], axis=1)
     published = pd.DataFrame(
         {
             "Published effect": [item.label for item in power.published],

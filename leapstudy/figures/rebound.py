@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.data.names import comparison_words, counted_units, short, study_names, unit_noun, year_words
+from leapstudy.data.names import (
+    comparison_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    short,
+    study_names,
+    unit_noun,
+    year_words,
+)
 from leapstudy.did.rebound import Rebound, predicted
 from leapstudy.figures.common import caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
@@ -47,13 +56,14 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
     narrow, rows = width <= NARROW, beyond(shown)
     first, fell, rose = map(year_words, shown.years)
     flagged = _flagged(study)
-    caption = caption_of(answer, "Change of attendance from year to year", f"{first} to {rose}")
+    outcome, unit = outcome_words(answer.main.outcome), outcome_unit(answer.main.outcome, "long")
+    caption = caption_of(answer, f"Change of {outcome} from year to year", f"{first} to {rose}")
     tall = ROW * (len(rows) + 1.5) + 0.55
     height = tall + PANEL + 0.5 if narrow else max(tall, PANEL) + 0.2
     with styled():
         figure, bottom, top = frame(
             finding.title,
-            f"Change in attendance, percentage points. Gray: line and 95% prediction from "
+            f"Change in {outcome}, {unit}. Gray: line and 95% prediction from "
             f"{counted_units(shown.n)} alone ({comparison_words(shown.group)})",
             f"{caption.source}. Both axes use {fell}, so that an error in that year alone makes such a line.",
             height,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import counted, number
-from leapstudy.data.names import comparison_short, contrast_words, study_names
+from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, study_names
 from leapstudy.did.contrasts import clock_from, years_label
 from leapstudy.did.sensitivity.specifications import CHOICES
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
@@ -21,7 +21,9 @@ DOT = 0.078
 
 
 @at_both_widths
-def specifications(curve: pd.DataFrame, caption: Caption, start: str, width: float = WIDE, place: int = -1) -> Exhibit:
+def specifications(
+    curve: pd.DataFrame, caption: Caption, start: str, outcome: str, width: float = WIDE, place: int = -1
+) -> Exhibit:
     """Draw every specification as a dot, hollow where the same choices find a difference before the program.
 
     Parameters
@@ -33,12 +35,14 @@ def specifications(curve: pd.DataFrame, caption: Caption, start: str, width: flo
         Of the answer.
     start
         First school year with the program of the units asked.
+    outcome
+        What they are effects on.
     width
         `WIDE` or `NARROW`, inches.
     place
         Row of `curve` to be ringed; -1 for none.
     """
-    narrow, finding = width <= NARROW, words.specifications(curve)
+    narrow, finding = width <= NARROW, words.specifications(curve, outcome)
     groups = list(dict.fromkeys(curve.sort_values("is_main", ascending=False, kind="stable")["comparison"]))
     low, high = min(float(curve["estimate_pp"].min()), 0.0), max(float(curve["estimate_pp"].max()), 0.0)
     cells = np.round((curve["estimate_pp"] - low) / (high - low or 1.0) * BINS[narrow]).astype(int)
@@ -50,7 +54,8 @@ def specifications(curve: pd.DataFrame, caption: Caption, start: str, width: flo
         f"{caption.source} and every other edition. Hollow: the same choices find a difference before the program "
         f"(placebo p < 0.05). Red: 95% CI excludes zero."
     )
-    what = f"{counted(len(curve), 'way')} to ask, one dot each, by comparison group; effect in percentage points"
+    ways, unit = counted(len(curve), "way"), outcome_unit(outcome, "long")
+    what = f"{ways} to ask, one dot each, by comparison group; effect in {unit}"
     with styled():
         figure, bottom, top = frame(finding.title, what, source, float(floors[-1]) + 0.4, width=width)
         picture = axes(figure, 0.15, width - 0.2, bottom + 0.32, top)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.core.phrases import between, capital, counted, number, points
-from leapstudy.data.names import outcome_words, program_name, short, study_names
+from leapstudy.data.names import outcome_unit, outcome_words, short, study_names
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.study.result import load_result
 from leapstudy.words.plain_page import catalog, plain_page
@@ -58,7 +58,7 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
     return render(
         "index",
         up="",
-        title=f"Did {program_name()} raise attendance?",
+        title=_title(first.reading if first else None),
         lead=_lead(pooled),
         tables=tables,
         statuses=sorted({item.status for item in districts}),
@@ -67,6 +67,14 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
         links=[link(catalog("en")["chrome_all"], "index.html", here=True)],
         footer=footer(first.result if first else None, date),
     )
+
+
+def _title(reading: Reading | None) -> str:
+    """Return the question as the first page asks it, of the outcome that leads there."""
+    names = study_names()
+    outcome = reading.outcome if reading and reading.track == "public" else names.state.usual("outcomes")
+    words = outcome_words(outcome) if names.other(outcome) or names.falls(outcome) else "attendance"
+    return f"Did {names.program} {'lower' if names.falls(outcome) else 'raise'} {words}?"
 
 
 def _lead(pooled: Entry | None) -> list[str]:
@@ -81,13 +89,17 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
     heading = f"{unit.capitalize()} by {unit}" if track == "public" else f"Visited students, by {unit}"
     readings = [item.reading for item in entries if item.reading]
     low, high = _axis(readings)
+    counted_in = list(dict.fromkeys(outcome_unit(item.outcome, "long") for item in readings)) or ["percentage points"]
+    effects = " or ".join(counted_in)
+    if "percentage points" in counted_in:  # any other unit says itself of what
+        effects += _of_outcomes(track, readings)
     pooled_first = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
     return {
         "heading": heading,
         "first": unit.capitalize(),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first. Effects in percentage points"
-            f"{_of_outcomes(track, readings)}; a dot with its line is the estimate with its 95% interval, the thin "
+            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {effects}"
+            "; a dot with its line is the estimate with its 95% interval, the thin "
             "line is zero." + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "axis": f"{points(low, 0)} to {points(high, 0)}",

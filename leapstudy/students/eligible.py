@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
 import ibis
@@ -14,7 +13,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.lookback import lookbacks, school_months
+from leapstudy.students.lookback import first_day, lookbacks, months_behind, school_months
 from leapstudy.students.referral_rule import WINDOWS, WORDS
 from leapstudy.students.visits import grade_band
 
@@ -126,10 +125,13 @@ def _meeting(data: StudentData, rule: Rule, of: Sequence[str], strata: Sequence[
     for name in strata:
         check_option("stratum of students", name, Stratum)
     panel = engine_table(data)
-    rows = lookbacks(panel, to_come=True)
-    rows = rows.filter(rows.month.isin([date.fromisoformat(f"{month}-01") for month in of]))
+    days, every = [first_day(month) for month in of], months(data)
+    near = sorted({each for month in of for each in months_behind(rule.window, month, every)})
+    rows = lookbacks(panel, to_come=True, within=near)
+    rows = rows.filter(rows.month.isin(days))
     rows = rows.filter(rows[rule.window] >= rule.percent).select("student", "month", "position")
-    traits = panel.filter(panel.first_visit_month.isnull() | (panel.first_visit_month > panel.month))
+    traits = panel.filter(panel.month.isin(days))
+    traits = traits.filter(traits.first_visit_month.isnull() | (traits.first_visit_month > traits.month))
     known: dict[str, StringValue] = {
         "district_code": traits.district_code,
         "school_code": traits.school_code,

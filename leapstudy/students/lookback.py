@@ -1,5 +1,8 @@
 """How much of the time before a month a student had missed: what a district sees when it decides on a referral."""
 
+from collections.abc import Sequence
+from datetime import date
+
 import ibis
 import pandas as pd
 from ibis.expr.types import FloatingValue, IntegerValue, NumericValue, Table
@@ -31,7 +34,22 @@ def _years(rows: Table) -> Table:
     return years.mutate(school_year=years.school_year + 1)
 
 
-def lookbacks(panel: Table, *, to_come: bool = False) -> Table:
+def months_behind(window: str, month: str, months: Sequence[str]) -> tuple[str, ...]:
+    """Return the months, of the school months in order as ``2031-03``, that a window up to a month looks at.
+
+    Examples
+    --------
+    >>> months_behind("last_two_months", "2031-09", ["2031-05", "2031-06", "2031-09", "2031-10"])
+    ('2031-06', '2031-09')
+    """
+    until = [each for each in months if each <= month]
+    if window in _SPANS:
+        return tuple(until[-_SPANS[window] :])
+    year = int(month[:4]) - (month[5:] < "07") - (window == "last_year")
+    return tuple(each for each in until if each >= f"{year}-07")
+
+
+def lookbacks(panel: Table, *, to_come: bool = False, within: Sequence[str] = ()) -> Table:
     """Return, for each student and month of decision, the share of days missed in each of the `WINDOWS` before it.
 
     Parameters
@@ -40,6 +58,8 @@ def lookbacks(panel: Table, *, to_come: bool = False) -> Table:
         The cleaned panel: one row per student and month.
     to_come
         Keep the last month too, whose referrals are decided in a month that the files do not have yet.
+    within
+        Months that are looked at, from `months_behind`; all by default. Windows that reach beyond them are not whole.
 
     Returns
     -------
@@ -52,6 +72,7 @@ def lookbacks(panel: Table, *, to_come: bool = False) -> Table:
     enrolled = hundredths(panel.days_enrolled)
     missed = enrolled - hundredths(panel.days_attended)
     rows = panel.mutate(missed=missed, enrolled=enrolled, school_year=school_year(panel))
+    rows = rows.filter(rows.month.isin([first_day(month) for month in within])) if within else rows
     rows = rows.join(school_months(panel), "month").left_join(
         _years(rows), ["student", "school_year"], rname="{name}_last"
     )
@@ -68,6 +89,11 @@ def lookbacks(panel: Table, *, to_come: bool = False) -> Table:
         recent = ibis.window(group_by=rows.student, order_by=rows.position, range=(1 - span, 0))
         windows[name] = _percent(rows.missed.sum().over(recent), rows.enrolled.sum().over(recent))
     return rows.mutate(**windows).select("student", "district_code", "month", "decided", "position", *WINDOWS)
+
+
+def first_day(month: str) -> date:
+    """Return the first day of a month such as ``2031-03``."""
+    return date.fromisoformat(f"{month}-01")
 
 
 def at_risk_shares(data: StudentData) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import ibis
 import numpy as np
 import pandas as pd
-from ibis.expr.types import FloatingScalar, IntegerValue, Table
+from ibis.expr.types import BooleanValue, FloatingScalar, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import WAITING, check_option
@@ -64,7 +64,7 @@ class LotteryOutcomes:
         return f"LotteryOutcomes({self.outcome.shape[0]} units, {self.outcome.shape[1]} periods; numbers are not shown)"
 
 
-def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendance") -> LotteryOutcomes:
+def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendance", until: str = "") -> LotteryOutcomes:
     """Sum the outcome and the visits of the units of a draw by period.
 
     Parameters
@@ -75,6 +75,8 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
         From `read_lottery`.
     name
         The outcome that the plan names as primary, counted as `leapstudy design` counts it (`eligible.Past`).
+    until
+        Last month that counts, ``YYYY-MM``; the last of the files if empty.
 
     Raises
     ------
@@ -83,7 +85,8 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
     """
     members = units_of(data, lottery)
     panel = engine_table(data)
-    rows = panel.join(members, "student")
+    last = until or data.size.last_month
+    rows = panel.filter(_by(panel.month, last)).join(members, "student")
     by_student = rows.group_by(["unit", "student", period_of(rows.month, lottery).name("period")]).agg(
         enrolled=rows.days_enrolled.sum(), attended=rows.days_attended.sum()
     )
@@ -98,7 +101,7 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
     sizes = sealed("counting the units", members.group_by("unit").agg(students=ibis._.count()).to_pandas)
     students = np.zeros(len(place), dtype=int)
     students[place[sizes["unit"]].to_numpy()] = sizes["students"]
-    visited, visits = _visits(data, members, lottery, place, students)
+    visited, visits = _visits(data, members, lottery, place, students, last)
     return LotteryOutcomes(
         outcome,
         visited,
@@ -109,7 +112,7 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
         _districts(rows),
         lottery.level,
         lottery.first,
-        data.size.last_month,
+        last,
         name,
     )
 
@@ -130,6 +133,11 @@ def period_of(month: ibis.expr.types.DateValue, lottery: Lottery) -> IntegerValu
     for start in lottery.starts.values():
         number = number + (month.cast("date") >= ibis.literal(f"{start}-01").cast("date")).cast("int64")
     return number
+
+
+def _by(day: ibis.expr.types.DateValue, last: str) -> BooleanValue:
+    """Return which days are of a month or an earlier one."""
+    return day.cast("date").truncate("M") <= ibis.literal(f"{last}-01").cast("date")
 
 
 def _districts(rows: Table) -> int:
@@ -156,11 +164,11 @@ def _check(outcome: np.ndarray, lottery: Lottery) -> None:
 
 
 def _visits(
-    data: StudentData, members: Table, lottery: Lottery, place: pd.Series, students: np.ndarray
+    data: StudentData, members: Table, lottery: Lottery, place: pd.Series, students: np.ndarray, last: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of students visited and the visits a student, both by the end of each period."""
     log = visit_table(data)
-    met = log.filter(log.completed & log.visit_date.notnull()).join(members, "student")
+    met = log.filter(log.completed & log.visit_date.notnull() & _by(log.visit_date, last)).join(members, "student")
     met = met.mutate(period=period_of(met.visit_date, lottery))
     by_student = met.group_by(["unit", "student"]).agg(first=met.period.min())
     firsts = by_student.group_by(["unit", "first"]).agg(number=ibis._.count()).rename(period="first")

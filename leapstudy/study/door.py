@@ -68,9 +68,10 @@ def panel(
     -------
     DataFrame
         `district_code` (text), `district`, `year` (school year, as text; where starts differ, years since
-        each unit's own start, the figures being those of `did.own_years`), `rate_pct` (percent), `treated` (1: had the
-        program), `post` (1: from the program's first year on; for a placebo, from the year that stands for it),
-        `event_time` (years since the program's first), `weight`, `students` (enrollment), then the district's traits as
+        each unit's own start, the figures being those of `did.own_years`), `rate_pct` (percent; `value` of an outcome
+        that is no share), `treated` (1: had the program), `post` (1: from the program's first year on; for a placebo,
+        from the year that stands for it), `event_time` (years since the program's first), `weight`, `students`
+        (enrollment), then the district's traits as
         in data/CODEBOOK.md.
 
     Raises
@@ -118,6 +119,7 @@ def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
     traits = data.districts.set_index("district_code").loc[codes]
     size = np.concatenate([sample.sizes_treated, sample.sizes_comparison])
     since = [event_time(year, sample.start) for year in years]
+    column = "rate_pct" if data.state.outcomes[sample.spec.outcome].measure is None else "value"
     # a placebo contrast asks about years before the program
     first = min(0, *(event_time(year, sample.start) for year in sample.contrast.post))
     rows = pd.DataFrame(
@@ -125,7 +127,7 @@ def _tidy(data: StudyData, sample: Sample) -> pd.DataFrame:
             "district_code": np.repeat(codes, len(years)),
             "district": np.repeat(traits["district"].to_numpy(), len(years)),
             "year": np.tile(years if sample.by_start is None else since, len(codes)),
-            "rate_pct": np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
+            column: np.vstack([sample.y_treated, sample.y_comparison]).ravel(),
             "treated": np.repeat([1, 0], [len(sample.treated) * len(years), len(sample.comparison) * len(years)]),
             "post": np.tile([int(offset >= first) for offset in since], len(codes)),
             "event_time": np.tile(since, len(codes)),

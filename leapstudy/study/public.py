@@ -156,7 +156,8 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
-    answer = answer_all(data, spec, float(plan["threshold_pp"]), known_prior(data, facts), robust=robust)
+    prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
+    answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
 
 

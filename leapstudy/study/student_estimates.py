@@ -22,6 +22,7 @@ from leapstudy.did.at_risk import (
 )
 from leapstudy.did.staggered.effects import Context
 from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
+from leapstudy.students.eligible import months
 from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.lottery import lottery_of
@@ -48,6 +49,7 @@ from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
     plan_card,
     planned_margins,
+    planned_until,
     primary_outcome,
     require_one_question,
 )
@@ -161,10 +163,11 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
         return None
     require_one_question(planned, settings)
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
-    outcomes = lottery_outcomes(data, lottery, planned)
+    until, told = planned_until(months(data), list(lottery.starts.values())[-1])
+    outcomes = lottery_outcomes(data, lottery, planned, until)
     answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
     lots = on_record(Path(settings.draw).expanduser(), "students" if lottery.level == "student" else "units")
-    return replace(answer, card=(("Lots", lots), *answer.card))
+    return replace(answer, card=(("Lots", lots), ("Months of the outcome", told), *answer.card))
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:

@@ -28,7 +28,9 @@ from leapstudy.study.student_publish import nearest
 from leapstudy.study.student_results import LotteryAnswer
 
 OFFER, MEANS, VISITED, DOSE = "lottery_offer", "lottery_means", "lottery_visited", "lottery_visit"
-"""Estimators: effect of the offer, the same without adjustment, of being visited, and of one more visit."""
+"""Estimators: effect of the offer, the same without adjustment, of being visited, and per visit."""
+PER_VISIT = "percentage points per visit, first and further ones alike"
+ONE_MORE = "What one more visit adds is not claimed: who is visited again was not drawn."
 BROKEN = 0.001
 """A difference before the start this improbable says that the list is not what was drawn, or was not followed."""
 ALIKE_SHARES = 0.05
@@ -80,7 +82,7 @@ def lottery_answer(
 
 @dataclass(frozen=True, slots=True)
 class _Estimates:
-    """Effect of the offer, difference before it, effect of being visited, and of one more visit."""
+    """Effect of the offer, difference before it, effect of being visited, and per visit."""
 
     offer: Rollout
     before: Rollout
@@ -104,7 +106,7 @@ class _Estimates:
             ("Test", _test_words(self.offer)),
             ("Before the first start", _before_words(self.before)),
             ("Being visited", self.visited.sentence("percentage points")),
-            ("One more visit", self.dose.sentence("percentage points")),
+            ("Per visit", f"{self.dose.sentence(PER_VISIT)} {ONE_MORE}"),
             ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
         )
 

@@ -28,6 +28,8 @@ from leapstudy.study.result import jsonable
 
 COUNTS = ("n_treated", "n_comparison", "students", "referred")
 """Names under which numbers of students stand; each is rounded to `COUNT_UNIT`."""
+EXACT = "p_floor"
+"""The number of deals that a draw can have: of no student, and zero where rounded."""
 COUNT_UNIT = 5
 DIGITS = 2
 P_DIGITS = 3
@@ -50,8 +52,8 @@ def published(content: Any, name: str = "") -> Any:
 
     Examples
     --------
-    >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "months": 5})
-    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0, 'months': 5}
+    >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "p_floor": 0.0005})
+    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0, 'p_floor': 0.0005}
     """
     return _rounded(jsonable(content), name)
 
@@ -62,6 +64,8 @@ def _rounded(plain: Any, name: str) -> Any:
     if isinstance(plain, list):
         return [_rounded(item, name) for item in plain]
     if isinstance(plain, bool) or not isinstance(plain, int | float):
+        return plain
+    if name == EXACT:
         return plain
     if name in COUNTS:
         return nearest(plain)

@@ -9,6 +9,7 @@ from leapstudy.core.table import Table
 from leapstudy.data.names import (
     OWN_YEAR,
     contrast_words,
+    outcome_unit,
     outcome_words,
     short,
     study_names,
@@ -86,8 +87,9 @@ def raw(source: Source) -> Answer:
         return source.absent("raw means")
     wide = rows.pivot(index="label", columns="year", values="rate_pct").reset_index()
     wide = wide.assign(label=wide["label"].map(short)).rename(columns={"label": "Group"})
+    main = source.reading.outcome
     text = source.say("raw", running=study_names().running(source.reading.edition))
-    return text, Table(wide, f"{_outcome(source)} by year, mean in percent, before any model", 1)
+    return text, Table(wide, f"{_outcome(source)} by year, mean in {outcome_unit(main, 'level')}, before any model", 1)
 
 
 def _outcome(source: Source) -> str:
@@ -101,7 +103,8 @@ def event_study(source: Source) -> Answer:
         return source.absent("event study")
     text = source.say("event_study", study=source.at("answer", "event_study"))
     rows = rows.assign(year=rows["year"].map(year_label))
-    return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, f"{_outcome(source)}, event study, points")
+    unit = outcome_unit(source.reading.outcome)
+    return text, headed(rows, {"year": "Year", **ENDS, **BANDS}, f"{_outcome(source)}, event study, {unit}")
 
 
 def baseline(source: Source) -> str:
@@ -321,7 +324,8 @@ def _curve(source: Source, choice: str) -> str:
     if curve is None or choice not in curve:
         return source.absent("specification curve, so the other choice is not shown")
     means: Any = curve.groupby(choice)["estimate_pp"].agg(["mean", "size"]).itertuples()
-    told = (source.say("level", name=row.Index, mean=row.mean, n=row.size) for row in means)
+    names = {"points": outcome_unit(source.reading.outcome)} if choice == "scale" else {}
+    told = (source.say("level", name=names.get(row.Index, row.Index), mean=row.mean, n=row.size) for row in means)
     return source.say("curve", told="; ".join(told))
 
 

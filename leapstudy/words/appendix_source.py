@@ -8,6 +8,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import probability_cell
 from leapstudy.core.table import Table
+from leapstudy.data.names import outcome_unit
 from leapstudy.words.reading import Reading, at
 from leapstudy.words.sentences import catalog_file, sentence
 
@@ -32,7 +33,9 @@ class Source:
         """Return a sentence of the track's own catalog, or of both tracks'."""
         catalog = catalog_file("appendix")
         text = {**catalog["both"], **catalog[self.reading.track]}[key]
-        return sentence(text, r=self.reading, scale=at(self.result, "params", "scale") or "points", **slots)
+        scale = at(self.result, "params", "scale") or "points"
+        scale = outcome_unit(self.reading.outcome) if scale == "points" else scale
+        return sentence(text, r=self.reading, scale=scale, **slots)
 
     def absent(self, what: str) -> str:
         """Return the answer of a point that this result has no figures for."""

@@ -114,9 +114,10 @@ def inference(source: Source) -> str:
     leads = source.say("inference_lottery") if drawn else source.say("inference_primary") if primary else ""
     own = design_of(source)["main"]
     if not own:
-        return leads + source.absent(NO_DESIGN)
+        return f"{leads}nothing: {source.absent(NO_DESIGN)}" if leads else source.absent(NO_DESIGN)
     p = "" if own["p_value"] is None else f"{probability(own['p_value'])}, "
-    return source.say("inference", leads=leads, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
+    errors = "errors" if leads else "Errors"
+    return source.say("inference", leads=leads, errors=errors, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
 
 
 def others(source: Source) -> Answer:

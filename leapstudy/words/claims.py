@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
-from leapstudy.core.phrases import number
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.table import Table, records
 from leapstudy.data import Facts
-from leapstudy.data.names import program_name, study_names
+from leapstudy.data.names import study_names
 from leapstudy.data.state import Claims
+from leapstudy.words.sentences import Catalog, sentence
+
+CATALOG = Catalog("claims")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,33 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
         From `load_facts`.
     tolerance_points
         How far a rounded percentage may lie from the published one.
+
+    Raises
+    ------
+    BadInput
+        If the study does not declare what the figures say of each claim.
     """
-    rows = records(facts.claims.sort_values("number"))
-    found = (*_rates(facts, tolerance_points), *_others(facts))
+    rows, served = records(facts.claims.sort_values("number")), facts.served.set_index("what")["value"].to_dict()
+    others = [(_figures(item.figures, served), item.holds, item.verdict) for item in _claims().others]
+    found = (*_rates(facts, tolerance_points), *others)
+    if len(found) != len(rows):
+        raise BadInput(
+            f"There are {len(rows)} claims, and figures for {len(found)}: three of the whole state's rate and "
+            f"{len(others)} under `claims: others:` of params/state.yml, in the order of the claims."
+        )
     return tuple(
         Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
         for row, verdict in zip(rows, found, strict=True)
     )
+
+
+def _figures(text: str, served: dict[str, float]) -> str:
+    try:
+        return sentence(text, **served)
+    except KeyError as unknown:
+        raise bad_value(
+            "name in `claims: others:` of params/state.yml", str(unknown.args[0]), served, "It is `what` of served.csv."
+        ) from None
 
 
 def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
@@ -67,59 +89,27 @@ def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
     state = facts.state_chronic_long.set_index("year")
     percent, students = state["percent"], state["students"]
     back, visited = fall(facts)
-    said_pct = said()
-    early, peak, after = said_pct
-    before = percent[: _claims().before]
-    off = {year: float(abs(percent[year] - said)) for year, said in said_pct.items()}
+    (early, peak, after), before = said(), percent[: _claims().before]
+    off = {year: float(abs(percent[year] - share)) for year, share in said().items()}
     close = {year: gap <= tolerance for year, gap in off.items()}
     told = {
-        year: f"The rate {'agrees' if close[year] else f'is {number(gap, 1)} points off, more than {tolerance:g}'}."
+        year: CATALOG.say("agrees") if close[year] else CATALOG.say("apart", gap=gap, tolerance=tolerance)
         for year, gap in off.items()
     }
-    rate = {year: f"{percent[year]:.1f}% in {year}" for year in said_pct}
-    fewer = f"{int(students[peak]):,} - {int(students[after]):,} = {back:,} students fewer in the whole state"
-    name = program_name()
-    credit = (
-        f"The {back:,} students are the whole state's fall, {back / visited:.1f} times the students whom {name} "
-        f"visited: the claim credits {name} with all of it."
-    )
-    over = f"{before.min():.1f} to {before.max():.1f}% over nine years"
+    rate = {year: CATALOG.say("rate", percent=percent[year], year=year) for year in off}
+    ends = {"low": before.min(), "high": before.max(), "n": len(before)}
+    fell = {"before": int(students[peak]), "after": int(students[after]), "back": back, "visited": visited}
+    credit = CATALOG.say("credit", rate=told[after], back=back, times=back / visited)
     return [
-        (f"{rate[early]}; {over}", close[early], told[early]),
+        (CATALOG.say("early", rate=rate[early], **ends), close[early], told[early]),
         (rate[peak], close[peak], told[peak]),
-        (
-            f"{rate[after]}; {fewer}; {name} visited {visited:,}",
-            close[after] and back <= visited,
-            f"{told[after]} {credit}",
-        ),
-    ]
-
-
-def _others(facts: Facts) -> list[tuple[str, bool, str]]:
-    """Return the same of the claims about the program itself."""
-    dollars = facts.served.set_index("what")["value"]
-    launch = dollars["funding at launch (GEER)"]
-    later = dollars["funding through 2026 (American Rescue Plan)"]
-    return [
-        (
-            "15 districts were in the original program; an evaluation found effects in 14 of 15 and no source names "
-            "the other",
-            False,
-            "15 districts took part; 14 is the number with an effect in one evaluation.",
-        ),
-        (
-            f"${launch:.1f} million at launch and ${later:.0f} million through 2026",
-            True,
-            "Agrees with the figure in the news; the launch money comes on top.",
-        ),
-        ("no list of states is public", False, "Officials' word; it cannot be checked."),
-        ("announced in April 2021, first visits in summer 2021", True, "Agrees."),
+        (CATALOG.say("after", rate=rate[after], **fell), close[after] and back <= visited, credit),
     ]
 
 
 def sentences(verdicts: tuple[Verdict, ...]) -> list[str]:
     """Return a sentence a claim: what was said, what the figures say, the verdict."""
-    return [f'{item.number}. "{item.claim}" ({item.who}). Figures: {item.figures}. {item.verdict}' for item in verdicts]
+    return [CATALOG.say("sentence", item=item) for item in verdicts]
 
 
 def table(verdicts: tuple[Verdict, ...]) -> Table:
@@ -128,7 +118,7 @@ def table(verdicts: tuple[Verdict, ...]) -> Table:
         {"no.": item.number, "claim": item.claim, "the figures": item.figures, "verdict": item.verdict}
         for item in verdicts
     ]
-    return Table(pd.DataFrame(rows), "Seven claims and what the published figures say")
+    return Table(pd.DataFrame(rows), CATALOG.say("table", n=len(verdicts)))
 
 
 def published_table(facts: Facts) -> Table:
@@ -138,5 +128,5 @@ def published_table(facts: Facts) -> Table:
     )
     return Table(
         rows[["who", "months after first visit", "points, as published", "source"]],
-        "Published effects on the attendance of visited students",
+        CATALOG.say("published"),
     )

@@ -6,7 +6,7 @@ The sentences are those of `catalog/public.yml`.
 import math
 import textwrap
 
-from leapstudy.core.estimate import SCHOOL_DAYS
+from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import (
     interval_words,
     missing,
@@ -17,6 +17,7 @@ from leapstudy.core.table import extremes, records
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
     counted_units,
+    outcome_unit,
     outcome_words,
     program_name,
     short,
@@ -35,7 +36,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import SMALL_PP, WIDE_PP, Verdict
+from leapstudy.evidence.verdict import Verdict, size_of
 from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
 
@@ -55,11 +56,11 @@ def treated_words(answer: Answer | Glance) -> str:
     return short(main.district) if main.n_treated == 1 else counted_units(main.n_treated, program_name())
 
 
-def moved(value: float) -> str:
-    """Return a difference as one says it: ``0.34 percentage points less``."""
+def moved(value: float, outcome: str, form: str = "long") -> str:
+    """Return a difference as one says it: ``0.34 percentage points less``; `form` as in `outcome_unit`."""
     if round(value, 2) == 0:
         return "as much"
-    return f"{number(abs(value))} percentage points {'more' if value > 0 else 'less'}"
+    return f"{number(abs(value))} {outcome_unit(outcome, form)} {'more' if value > 0 else 'less'}"
 
 
 def zero_words(low: float | None, high: float | None) -> str:
@@ -82,11 +83,11 @@ def chance_of(power: float) -> str:
 
 def verdict_words(verdict: Verdict, outcome: str) -> str:
     """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
-    small = f"{number(SMALL_PP)} points" if verdict.lower_is_better else "a day a year"
+    small = size_of(study_names().state.outcomes.get(outcome)).words
     gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
     slots = {"gained": gained, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
     kind = "too_wide" if verdict.wide else verdict.kind
-    return CATALOG.by("verdicts", kind, wide=f"{WIDE_PP:g}", **slots)
+    return CATALOG.by("verdicts", kind, wide=f"{verdict.wide_pp:g}", asked=outcome, **slots)
 
 
 def answer(study: Study) -> Finding:
@@ -98,30 +99,31 @@ def answer(study: Study) -> Finding:
         "answer",
         main.estimate_pp,
         (low, high),
-        title=district_title(study.answer) if single else best_title(main.estimate_pp, low, high),
+        title=district_title(study.answer) if single else best_title(main, low, high),
         outcome=outcome_words(main.outcome).capitalize(),
         name=f"{'' if single else 'the '}{treated_words(study.answer)}",
-        moved=moved(main.estimate_pp),
+        moved=moved(main.estimate_pp, main.outcome),
         main=main,
         leading=leading_words(study.answer),
         verdict=verdict_words(verdict, main.outcome),
-        power=power_words(study.answer.detectable),
+        power=power_words(study.answer.detectable, main.outcome),
         placebo=placebo(study),
     )
 
 
-def power_words(detectable: Detectable) -> str:
+def power_words(detectable: Detectable, outcome: str) -> str:
     """Say which effects the test that leads finds in half and in four of five such studies."""
     if not math.isfinite(detectable.mde_pp):
         return CATALOG.say("power_none")
-    return CATALOG.say("power", detectable=detectable)
+    return CATALOG.say("power", detectable=detectable, asked=outcome)
 
 
-def best_title(value: float, low: float | None, high: float | None) -> str:
+def best_title(main: Estimate, low: float | None, high: float | None) -> str:
     """Return an effect and what else fits the data."""
+    slots = {"value": main.estimate_pp, "asked": main.outcome}
     if missing(low) or missing(high):
-        return CATALOG.say("best_open", value=value)
-    return CATALOG.say("best", value=value, ends=(low, high))
+        return CATALOG.say("best_open", **slots)
+    return CATALOG.say("best", ends=(low, high), **slots)
 
 
 def district_title(answer: Answer | Glance) -> str:
@@ -135,7 +137,7 @@ def district_title(answer: Answer | Glance) -> str:
         beside = CATALOG.say("district_within")
     else:
         beside = CATALOG.say("district_as_far", as_far=as_far, n=n)
-    much = moved(main.estimate_pp).replace("percentage points", "points")
+    much = moved(main.estimate_pp, main.outcome, "")
     return CATALOG.say("district", name=main.district, much=much, beside=beside)
 
 
@@ -201,13 +203,14 @@ def could_we_see_it(study: Study) -> Finding:
 
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
-    detectable, unknown = study.answer.detectable, CATALOG.say("coverage_unknown")
-    if study.evidence.verdict.lower_is_better:
-        unknown = CATALOG.say("outcome_unknown", outcome=study.answer.main.outcome)
+    detectable, unknown, asked = study.answer.detectable, CATALOG.say("coverage_unknown"), study.answer.main.outcome
+    if not study_names().in_days(asked):
+        unknown = CATALOG.say("outcome_unknown", outcome=asked)
     if not math.isfinite(detectable.mde_pp):
         return CATALOG.finding("detects_none", unknown=unknown)
-    power = power_words(detectable)
-    return CATALOG.finding("detects", detectable.mde_pp, detectable=detectable, power=power, unknown=unknown)
+    power = power_words(detectable, asked)
+    slots = {"detectable": detectable, "power": power, "unknown": unknown, "asked": asked}
+    return CATALOG.finding("detects", detectable.mde_pp, **slots)
 
 
 def _excluded_words(power: PowerBlock) -> str:
@@ -229,7 +232,8 @@ def raw_means(study: Study) -> str:
     for group in dict.fromkeys([rows["group"].iloc[0], *others]):
         own = rows[rows["group"] == group].set_index("year")
         rates = own["rate_pct"]
-        parts.append(CATALOG.say("raw_means_one", label=own["label"].iloc[0], first=rates[before], last=rates[after]))
+        slots = {"label": own["label"].iloc[0], "first": rates[before], "last": rates[after]}
+        parts.append(CATALOG.say("raw_means_one", asked=study.answer.main.outcome, **slots))
     return CATALOG.say("raw_means", before=before, after=after, told="; ".join(parts))
 
 
@@ -274,7 +278,8 @@ def comparisons(study: Study) -> str:
     rows = contrast_rows(study.answer)
     values = rows.loc[rows["role"] != "placebo", "estimate_pp"]
     above = int((values > 0).sum())
-    return CATALOG.say("comparisons", above=above, n=len(values), low=values.min(), high=values.max())
+    asked = study.answer.main.outcome
+    return CATALOG.say("comparisons", above=above, n=len(values), low=values.min(), high=values.max(), asked=asked)
 
 
 def drawn(study: Study) -> str:
@@ -286,7 +291,11 @@ def drawn(study: Study) -> str:
     if answer.main.p_method != LOTTERY:
         return CATALOG.say("drawn_elsewhere", lead=lead)
     row = answer.drawn if isinstance(answer, PooledAnswer) else None
-    precise = "" if row is None else CATALOG.say("drawn_precise", row=row, ends=(row.redraw_low, row.redraw_high))
+    precise = (
+        ""
+        if row is None
+        else CATALOG.say("drawn_precise", row=row, ends=(row.redraw_low, row.redraw_high), asked=answer.main.outcome)
+    )
     within = f" within {' by '.join(lottery.within)}" if lottery.within else ""
     attrition = _attrition_words(study)
     return CATALOG.say("drawn", lead=lead, within=within, main=answer.main, precise=precise, attrition=attrition)
@@ -317,7 +326,7 @@ def editions(study: Study) -> str:
 
 def rebound(study: Study) -> Finding:
     """Say how much of a rise goes with a fall the year before, as the slope that it is."""
-    line = study.answer.rebound
+    line, asked = study.answer.rebound, study.answer.main.outcome
     if line is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
         return CATALOG.finding("rebound_none", reason=reason)
@@ -333,15 +342,16 @@ def rebound(study: Study) -> Finding:
         fell=fell,
         rose=rose,
         line=line,
-        beyond=_beyond(study.answer.sensitivity.recovery, line),
+        asked=asked,
+        beyond=_beyond(study.answer.sensitivity.recovery, line, asked),
     )
 
 
-def _beyond(gap: Adjusted | None, line: Rebound) -> str:
+def _beyond(gap: Adjusted | None, line: Rebound, asked: str) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
-        return CATALOG.say("beyond_few", line=line)
-    return CATALOG.say("beyond", gap=gap, ends=(gap.low_pp, gap.high_pp)).strip()
+        return CATALOG.say("beyond_few", line=line, asked=asked)
+    return CATALOG.say("beyond", gap=gap, ends=(gap.low_pp, gap.high_pp), asked=asked).strip()
 
 
 def caveats(study: Study) -> str:
@@ -374,9 +384,11 @@ def grade(study: Study) -> str:
 
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
-    cost = study.evidence.cost
-    if study.evidence.verdict.lower_is_better:
-        return CATALOG.say("days_none", outcome=outcome_words(study.answer.main.outcome).capitalize())
+    cost, asked, names = study.evidence.cost, study.answer.main.outcome, study_names()
+    if not names.in_days(asked):
+        if names.other(asked):
+            return CATALOG.say("days_other")
+        return CATALOG.say("days_none", outcome=outcome_words(asked).capitalize())
     if cost is None:
         return CATALOG.say("days_unknown", gained=_days_on_average(study))
     average = cost.days_average

@@ -9,7 +9,7 @@ from leapstudy.core.phrases import (
     number,
 )
 from leapstudy.core.table import records
-from leapstudy.data.names import outcome_words
+from leapstudy.data.names import outcome_unit, outcome_words, study_names
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.shrinkage import FLAT
 from leapstudy.study.choice import Choice
@@ -28,6 +28,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         f"{outcome_words(found['outcome'])} in "
         f"{found['year']}{' (a placebo: zero is expected)' if found['is_placebo'] else ''}"
     )
+    unit = outcome_unit(found["outcome"])
     if found["kind"] == "parallel":
         broken = (
             "which includes zero already: the breakdown value is 0, no departure is needed to overturn an effect"
@@ -36,12 +37,12 @@ def bound_words(found: Mapping[str, Any]) -> str:
         )
         few = "One coefficient lies before the program, which says little about how large a departure to fear."
         few = few if found["n_pre"] == 1 else f"{found['n_pre']} coefficients lie before the program."
-        return f"{capital(what)}: {between(low[0], high[0])} points under parallel trends, {broken}. {few}"
-    change, unit = DEPARTING[found["kind"]]
+        return f"{capital(what)}: {between(low[0], high[0])} {unit} under parallel trends, {broken}. {few}"
+    change, each = DEPARTING[found["kind"]]
     place = found["table"]["m"].index(largest_bound(found))
     return (
         f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} "
-        f"points{unit}), {what} is {between(low[place], high[place])}; {breakdown_words(found)}."
+        f"{unit}{each}), {what} is {between(low[place], high[place])}; {breakdown_words(found)}."
     )
 
 
@@ -77,6 +78,8 @@ def pooled(answer: PooledAnswer) -> str:
         "pooled",
         lead="The" if model.prior == FLAT else f"With {CATALOG.say('prior', prior=model.prior)} the",
         model=model,
+        asked=answer.main.outcome,
+        gained="rose by" if study_names().falls(answer.main.outcome) else "gained",
         ends=(model.mu_low_pp, model.mu_high_pp),
         sure=int(((rows["shrunken_low_pp"] > 0) | (rows["shrunken_high_pp"] < 0)).sum()),
         n=len(rows),
@@ -111,6 +114,7 @@ def curve(answer: Answer) -> str:
         count=count,
         share=count["above"] / count["n"],
         median=values.median(),
+        asked=answer.main.outcome,
         ends=(values.min(), values.max()),
         fair=CATALOG.say("curve_fair", count=count) if count["fair"] else CATALOG.say("curve_unfair"),
     )
@@ -120,8 +124,9 @@ def in_time(answer: Answer) -> str:
     """Say how often the same computation finds an effect where none can be."""
     table = answer.sensitivity.in_time
     away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
-    largest = max(table["estimate_pp"].tolist(), key=abs)
-    return CATALOG.say("in_time", away=away, n=len(table), expected=0.05 * len(table), largest=largest)
+    largest = table.loc[table["estimate_pp"].abs().idxmax()]
+    slots = {"largest": float(largest["estimate_pp"]), "asked": str(largest["outcome"])}
+    return CATALOG.say("in_time", away=away, n=len(table), expected=0.05 * len(table), **slots)
 
 
 def estimators(answer: Answer) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import agree, between, counted, number, points
 from leapstudy.core.table import records
-from leapstudy.data.names import comparison_short, contrast_words, short
+from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, short
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
 from leapstudy.words.sentences import Finding
 
@@ -99,7 +99,8 @@ def ladder(answer: Answer, rows: pd.DataFrame | None = None) -> Finding:
     if others.empty:
         return Finding("No choice can be changed here: this is the only way to ask", "", main.estimate_pp)
     low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
-    detail = f"{counted(len(others), 'other choice')} give {between(low, high)} points. {_before(rows)}".strip()
+    given = f"{between(low, high)} {outcome_unit(main.outcome)}"
+    detail = f"{counted(len(others), 'other choice')} give {given}. {_before(rows)}".strip()
     return Finding(title, detail, main.estimate_pp, low, high)
 
 
@@ -111,13 +112,15 @@ def _before(rows: pd.DataFrame) -> str:
     return f"Before the program, where zero is expected, the same comparison gives {'; '.join(told)}." if told else ""
 
 
-def specifications(curve: pd.DataFrame) -> Finding:
+def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
     """Say where the specifications that exclude zero come from.
 
     Parameters
     ----------
     curve
         One row a specification: comparison, estimate_pp, low_pp, high_pp (may be empty), fair_before.
+    outcome
+        What they are effects on.
     """
     clear = curve[excludes_zero(curve)]
     fair = int(clear["fair_before"].astype(bool).sum())
@@ -137,6 +140,6 @@ def specifications(curve: pd.DataFrame) -> Finding:
     detail = (
         f"{above} {agree(above, 'lies', 'lie')} above zero, {int((shown < 0).sum())} below; "
         f"the median is {points(float(np.median(shown)))} "
-        f"points, the range {between(shown.min(), shown.max())}."
+        f"{outcome_unit(outcome)}, the range {between(shown.min(), shown.max())}."
     )
     return Finding(title, detail, float(shown.median()))

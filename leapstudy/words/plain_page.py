@@ -11,6 +11,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import study_names
+from leapstudy.data.state import Outcome
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
 from leapstudy.words.sentences import catalog_file
@@ -132,13 +133,38 @@ def title(reading: Reading, lang: str = "en") -> str:
 
 
 def words_for(reading: Reading, lang: str) -> dict[str, str]:
-    """Return the sentences for a result: of an outcome that should fall, or of all where all are one."""
+    """Return the sentences for a result: of what it measures, in its unit, and of all where all are one."""
     say = catalog(lang)
-    if reading.verdict.lower_is_better:
-        say = {**say, **{key.removesuffix("_down"): text for key, text in say.items() if key.endswith("_down")}}
+    kinds = ["_other"] if reading.other else ["_down"] if reading.verdict.lower_is_better else []
+    kinds += ["_measure"] if reading.other and _outcome(reading).measure else []
+    for end in kinds:
+        say = {**say, **{key.removesuffix(end): text for key, text in say.items() if key.endswith(end)}}
     if reading.single and kind(reading) == "pooled":
         say = {**say, **{key.removesuffix("_alone"): text for key, text in say.items() if key.endswith("_alone")}}
-    return say
+    own = _own_words(reading, say)
+    return {key: _replaced(text, own) for key, text in say.items()}
+
+
+def _outcome(reading: Reading) -> Outcome:
+    return study_names().state.outcomes[reading.outcome]
+
+
+def _own_words(reading: Reading, say: dict[str, str]) -> dict[str, str]:
+    """Return what stands for the outcome and its unit in a sentence."""
+    words = {"{points}": say["points"], "{pp}": say["percentage_points"]}
+    if reading.other:
+        outcome, lang = _outcome(reading), say["lang"]
+        if outcome.measure:
+            words = dict.fromkeys(words, outcome.measure.unit[lang][1])
+        words |= {"{outcome}": outcome.plain[lang], "{better}": say[f"better_{outcome.better}"]}
+        words |= {"{good}": say[f"good_{outcome.better}"]}
+    return words
+
+
+def _replaced(text: str, words: dict[str, str]) -> str:
+    for slot, word in words.items():
+        text = text.replace(slot, word)
+    return text
 
 
 def _gain(reading: Reading) -> Span:
@@ -215,7 +241,7 @@ def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
 
 
 def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
-    if reading.verdict.lower_is_better:
+    if not reading.in_days:
         return (say["days_none"],)
     days = reading.effect.times(SCHOOL_DAYS / 100)
     if reading.track == "students":
@@ -304,7 +330,7 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
 
 
 def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if reading.verdict.lower_is_better:
+    if not reading.in_days:
         return (say["cost_no_days"],)
     if f"cost_{found}" in say:
         return (say[f"cost_{found}"],)

@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
 from leapstudy.did.nested import LOTTERY
-from leapstudy.evidence.verdict import Verdict, Window, decide
+from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,16 @@ class Reading:
     def of_part(self) -> bool:
         """Whether the outcome counts a group of students only, of whom nobody published how many were visited."""
         return study_names().of_part(self.outcome)
+
+    @property
+    def in_days(self) -> bool:
+        """Whether the outcome is attendance, of which a point is so many days."""
+        return study_names().in_days(self.outcome) if self.track == "public" else not self.verdict.lower_is_better
+
+    @property
+    def other(self) -> bool:
+        """Whether the outcome is neither attendance nor chronic absence."""
+        return self.track == "public" and study_names().other(self.outcome)
 
     @property
     def drawn(self) -> bool:
@@ -301,6 +311,7 @@ def _verdict(blocks: Mapping[str, Any], main: Mapping[str, Any], placebo: Mappin
         pre_trend_p=at(blocks, "answer", "pre_trend", "p_value"),
         role=main.get("role", "main"),
         lower_is_better=_should_fall(main),
+        size=None if main["track"] != "public" else size_of(study_names().state.outcomes.get(str(main["outcome"]))),
     )
 
 

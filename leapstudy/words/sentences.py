@@ -27,6 +27,7 @@ from leapstudy.core.phrases import (
 from leapstudy.data.names import (
     comparison_words,
     counted_units,
+    outcome_unit,
     outcome_words,
     parent_nouns,
     program_name,
@@ -43,7 +44,7 @@ ALT_LONGEST = 300
 """Characters of alternative text: short enough to be heard in one breath."""
 Ends = tuple[float | None, float | None]
 """Both ends of an interval."""
-COUNTS = ("none", "one", "two", "three", "four", "five", "six")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FORMS: dict[str, Callable[..., str]] = {
     "number": lambda value, digits="2": number(value, int(digits)),
     "points": lambda value, digits="2": points(value, int(digits)),
@@ -61,6 +62,7 @@ FORMS: dict[str, Callable[..., str]] = {
     "year": year_words,
     "years": years_words,
     "outcome": outcome_words,
+    "unit": outcome_unit,
     "comparison": comparison_words,
     "short": short,
 }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import between, missing, points
 from leapstudy.core.table import Table
-from leapstudy.data.names import comparison_short, study_names, unit_nouns
+from leapstudy.data.names import comparison_short, outcome_unit, study_names, unit_nouns
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.power import SHOWN_ENROLLMENT
 
@@ -23,14 +23,15 @@ def alike_before(evidence: Evidence) -> Table:
     rows = evidence.wwc.baseline
     if not rows:
         return _none("How alike the groups were", "Nothing before the program is published for both sides.")
-    program = study_names().program
+    program, units = study_names().program, dict.fromkeys(outcome_unit(row.measure, "level") for row in rows)
+    level = " or ".join(units)
     table = pd.DataFrame(
         {
             "Comparison group": [comparison_short(row.comparison) for row in rows],
             "Measure": [row.measure.replace("_", " ") for row in rows],
             "Year": [row.year for row in rows],
-            f"{program}, percent": [row.mean_treated_pct for row in rows],
-            "Comparison, percent": [row.mean_comparison_pct for row in rows],
+            f"{program}, {level}": [row.mean_treated_pct for row in rows],
+            f"Comparison, {level}": [row.mean_comparison_pct for row in rows],
             "Difference": [row.index for row in rows],
             "Yardstick": [row.yardstick for row in rows],
             "Category": [row.category or "does not apply" for row in rows],

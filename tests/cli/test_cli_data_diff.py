@@ -101,7 +101,7 @@ def test_every_moved_cell_is_named_and_kept_on_record(workspace, tmp_path, monke
 CELLS = st.dictionaries(st.integers(0, 9), st.sampled_from(["", "1", "1.0", "2", "*"]), min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CELLS, CELLS)
 def test_moved_cells_lead_from_the_old_table_to_the_new_one_and_back(old, new):
     frames = [

@@ -108,7 +108,7 @@ def test_raw_means_are_means_of_complete_districts(study):
     assert means.loc[("alliance", "2021-22"), "rate_pct"] == pytest.approx(by_hand, abs=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_one_changed_byte_is_found(tmp_path_factory, data):
     raw = shutil.copytree(paths.raw(), tmp_path_factory.mktemp("changed") / "raw")

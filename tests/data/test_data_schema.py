@@ -72,7 +72,7 @@ def test_a_repeated_key_is_refused():
         parse(TABLES["districts"], frame, CODE)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(min_value=1.0001, max_value=1e6) | st.floats(min_value=-1e6, max_value=-1e-6))
 def test_no_rate_outside_zero_to_one_gets_in(value):
     with pytest.raises(BadInput):

@@ -228,5 +228,5 @@ def test_words_that_a_page_in_spanish_would_lack_are_refused(part, words):
 
 def test_an_outcome_that_no_table_gives_is_refused_and_not_read_as_another(tmp_path, content):
     content["outcomes"]["suspension_rate"] = {"better": "down", "words": "suspensions", "column": "percent"}
-    with pytest.raises(BadInput, match=r"\['suspension_rate'\] have no group.*chronic_absence"):
+    with pytest.raises(BadInput, match=r"\['suspension_rate'\] are not said to be in any table.*chronic_absence"):
         _read(tmp_path, content)

@@ -73,7 +73,7 @@ def regression(sample):
     return smf.wls("y ~ both + after + C(district)", rows, weights=np.tile(size, 2)).fit().params["both"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     arrays(float, (2, 3), elements=rates), arrays(float, (5, 3), elements=rates), st.sampled_from(["equal", "students"])
 )
@@ -82,7 +82,7 @@ def test_means_and_regression_are_the_same_number(y_treated, y_comparison, weigh
     assert sample.difference == pytest.approx(regression(sample), abs=1e-10)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     arrays(float, (2, 3), elements=rates),
     arrays(float, (4, 3), elements=rates),
@@ -107,7 +107,7 @@ def _slow_exact(treated, comparison):
     return effects, np.mean([abs(value) >= abs(effects[0]) - 1e-12 for value in effects])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-5, 5), arrays(float, st.integers(3, 30), elements=st.floats(-5, 5)))
 def test_exact_placements_are_those_of_the_slow_twin(treated, comparison):
     test = exact(treated, comparison)

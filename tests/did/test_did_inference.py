@@ -130,7 +130,7 @@ def test_size_variance_is_found_and_never_negative():
         size_variance(np.ones(5), np.array([0.0, 1, 2, 3, 4]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.floats(-5, 5), st.floats(0.5, 2))
 def test_what_moves_nothing(seed, shift, times):
     """District effects and scale leave every p-value alone;

@@ -32,7 +32,7 @@ UNITS = st.dictionaries(st.text("abcdefgh0123456789", min_size=1), st.sampled_fr
 
 
 @given(UNITS, st.integers(1, 3), st.text("0123456789", min_size=1), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_draw_gives_each_phase_its_places_shared_by_size_whatever_the_order_of_the_list(strata, places, seed, chance):
     phases = {"first": places} | ({"second": places} if 2 * places < len(strata) else {})
     drawn = draw(strata, phases, seed)

@@ -24,7 +24,9 @@ from leapstudy.words import ladder as words
 
 def every_way(study, width):
     answer = study.answer
-    return specifications(answer.sensitivity.curve, caption_of(answer, "x"), answer.event_study.start, width, place=7)
+    return specifications(
+        answer.sensitivity.curve, caption_of(answer, "x"), answer.event_study.start, answer.spec.outcome, width, place=7
+    )
 
 
 OF_A_STUDY = {

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
+from leapstudy.students import eligible
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students
-from leapstudy.students.lookback import at_risk_shares, lookbacks
+from leapstudy.students.lookback import at_risk_shares, lookbacks, months_behind
 from leapstudy.students.placebo import MONTHS_AFTER, placebo_program
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES
@@ -80,6 +81,22 @@ def test_a_lookback_worked_by_hand(tmp_path):
     assert one["last_year"].isna().tolist() == [True, True, False, False] and one["last_year"].iat[-1] == 14
     june = found[(found["student"] == "b") & (found["position"] == 3)]
     assert june["last_month"].tolist() == [0] and june["last_two_months"].tolist() == [0], "October was missed"
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_takes_no_more_than_the_months_behind_it(data, window):
+    last, months = "2022-02", eligible.months(data)
+    behind = months_behind(window, last, months)
+
+    def at_last(within):
+        rows = _rows(lookbacks(engine_table(data), within=within))
+        return rows[rows["month"] == pd.Timestamp(last)].set_index("student").sort_index()
+
+    some, every = at_last(behind), at_last(())
+    assert len(some) > 100 and len(behind) < len(months) and some["position"].equals(every["position"])
+    assert some[window].equals(every[window])
+    if window not in ("last_month", "year_to_date"):
+        assert not at_last(behind[1:])[window].equals(every[window]), "the first of them counts, too"
 
 
 def test_lookbacks_equal_a_slow_twin(data):

@@ -51,6 +51,8 @@ def test_the_analysis_of_a_draw_keeps_its_size_and_covers_the_truth():
     named = table[table["what"] != "leavers"]
     assert named["coverage"].between(0.92, 0.98).all() and named["bias_pp"].abs().max() < 0.15
     assert named.loc[named["path"] == "zero", "rejects"].between(0.02, 0.08).all()
+    dose = table[table["what"] == "dose"].set_index("path")["truth_pp"]
+    assert dose["more"] - dose["leap"] < 1 < student_lottery.PER_VISIT < dose["leap"], "no effect of one more visit"
     assert table.loc[table["what"] == "leavers", "coverage"].min() >= 0.95, "bounds are wider than an interval need be"
     assert student_lottery.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
 

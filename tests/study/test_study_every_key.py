@@ -13,6 +13,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import options
 from leapstudy.core.parameter_file import Part, checked_part
+from leapstudy.data.intake import read_recipes
 from leapstudy.evidence.plan import Plan, check_frozen, plan_hash
 from leapstudy.students.eligible import Outcome, Stratum
 from leapstudy.students.referral_rule import Window
@@ -95,6 +96,73 @@ def test_every_key_is_read(name):
         names = kind.model_fields if name != "plan.yml" else ()
         unread = [key for key in names if not re.search(rf"\.{key}\b", code)]
         assert not unread, (at, unread)
+
+
+INTAKE = {
+    "folder": "figures",
+    "whole_state": "99",
+    "fractions": {"rate": ["2030-31"]},
+    "restated": ["a.csv", "b.csv"],
+    "shapes": [
+        {
+            "sources": [{"file": "a.csv", "sheet": "x", "header": 2, "year": "2030-31"}, {"file": "b.csv"}],
+            "keep": {"Grade": "All"},
+            "columns": {"district_code": "Code", "year": "Year"},
+            "wide": {"rate": "{year} Rate"},
+            "ratios": {"chronic": ["n", "d"]},
+            "groups": {"All": "all"},
+            "traits": {"county": "County"},
+            "single_year": "fall",
+            "pad": 8,
+        }
+    ],
+}
+
+
+def _inside(content, at=()):
+    """Yield the path of everything inside mappings and lists."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        yield (*at, key)
+        if isinstance(value, dict | list):
+            yield from _inside(value, (*at, key))
+
+
+def _recipe(tmp_path, content):
+    (tmp_path / "intake.yml").write_text(yaml.safe_dump({"attendance": content}), encoding="utf-8")
+    return read_recipes(tmp_path / "intake.yml")
+
+
+def test_a_foreign_value_at_any_key_of_the_intake_is_legal_or_refused_with_the_name_of_its_place(tmp_path):
+    assert _recipe(tmp_path, INTAKE)["attendance"].files == ["a.csv", "b.csv"]
+    refused = 0
+    for at in _inside(INTAKE):
+        for value in FOREIGN:
+            try:
+                _recipe(tmp_path, _with(INTAKE, at, value))
+            except BadInput as error:
+                refused += 1
+                assert any(str(key) in str(error) for key in at), (at, value, str(error))
+    assert refused > 150
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        (("fold",), "x", "Did you mean 'folder'"),
+        (("shapes", 0, "column"), {}, "Did you mean 'columns'"),
+        (("shapes", 0, "sources", 1, "sheets"), "x", "Did you mean 'sheet'"),
+        (("shapes", 0, "columns"), {"year": "Year"}, "the unit's code: district_code"),
+        (("shapes", 0, "columns", "chronics"), "Rate", "Did you mean 'chronic'"),
+        (("shapes", 0, "wide"), {"rates": "{year}"}, "Did you mean 'rate'"),
+        (("shapes", 0, "wide", "rate"), "2030", "{year}"),
+        (("shapes", 0, "ratios", "days"), ["n", "d"], "Legal: students, rate, chronic, figure"),
+        (("restated", 1), "c.csv", "Legal: a.csv, b.csv"),
+    ],
+)
+def test_an_unknown_name_in_the_intake_is_refused_with_the_legal_ones(at, value, words, tmp_path):
+    with pytest.raises(BadInput) as refusal:
+        _recipe(tmp_path, _with(INTAKE, at, value))
+    assert words in str(refusal.value)
 
 
 def test_every_key_of_the_plan_is_bound_by_its_hash():

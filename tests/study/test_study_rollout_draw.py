@@ -120,6 +120,23 @@ def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
         written_plan.freeze(chosen, "too late")
 
 
+def test_the_plan_names_the_months_of_the_outcome(own):
+    _, choices = own
+    known = [f"2022-{month:02d}" for month in (9, 10, 11, 12)]
+    assert written_plan.planned_until(known, "2022-09") == ("", "all of the files; no plan was frozen that names them")
+    written_plan.freeze(choices(months_after=3), "")
+    assert written_plan.planned_until(known, "2022-10") == (
+        "2022-11",
+        "the 3 school months after 2022-06 that the plan names, to 2022-11",
+    )
+    assert written_plan.planned_until(known, "2022-12")[0] == "" and written_plan.planned_until(
+        known[:2], "2022-09"
+    ) == (
+        "",
+        "the plan names the 3 school months after 2022-06; the files hold 2 of them",
+    )
+
+
 def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choices(own):
     root, choices = own
     chosen = choices(track="students", outcome="chronic_absence")

@@ -24,7 +24,7 @@ from leapstudy.students.simulate import default_simulation, load_config, write_s
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.study.rollout.choices import load_rollout, promised
 from leapstudy.study.student_files import stored_state
-from leapstudy.study.student_lottery import DOSE, OFFER, VISITED, lottery_answer
+from leapstudy.study.student_lottery import DOSE, OFFER, ONE_MORE, VISITED, lottery_answer
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
 from leapstudy.words.appendix import checklist
@@ -125,6 +125,19 @@ def test_a_draw_of_districts_adds_up_its_students(drawn, tmp_path):
     )
 
 
+def test_months_after_the_last_that_counts_are_as_if_not_in_the_files(drawn, tmp_path):
+    _, files, lottery, whole = drawn
+    panel, log = pd.read_parquet(files.panel), pd.read_parquet(files.visits)
+    early = tmp_path / "early.parquet"
+    panel[pd.to_datetime(panel["month"]) < "2022-04-01"].to_parquet(early)
+    log[~(pd.to_datetime(log["visit_date"]) >= "2022-04-01")].to_parquet(tmp_path / "log.parquet")
+    until = lottery_outcomes(open_students(files.panel, files.visits), lottery, until="2022-03")
+    twin = lottery_outcomes(open_students(early, tmp_path / "log.parquet"), lottery)
+    for name in ("outcome", "visited", "visits"):
+        np.testing.assert_allclose(getattr(until, name), getattr(twin, name), equal_nan=True)
+    assert until.last == twin.last == "2022-03" and until.visits.sum() < whole.visits.sum()
+
+
 def _by_hand(**changes) -> LotteryOutcomes:
     """Return 80 students in two strata; half are offered visits,
     three of four of them are visited and gain 8 points.
@@ -160,6 +173,7 @@ def test_the_rows_are_those_of_the_estimators():
     assert answer.promised == "attendance in spring"
     assert answer.essa.tier == 3  # 80 students are no large sample
     assert dict(answer.card)["Leavers"] == "nobody left"
+    assert dict(answer.card)["Per visit"].endswith(ONE_MORE)
 
 
 def test_leavers_count_against_the_study():
@@ -222,7 +236,7 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     first, *others = study.answer.estimates
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
-    assert first.n_treated % 5 == 0
+    assert first.n_treated % 5 == 0 and first.p_floor == 1 / 2000
     assert "Promised beforehand: “Do home visits raise attendance" in findings_students.answer(study)
     assert dict(study.draw.data.to_numpy())["Lots"].startswith("not on record")
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])

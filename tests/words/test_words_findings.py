@@ -4,8 +4,10 @@ from dataclasses import replace
 from math import isfinite
 from typing import get_args
 
+import pandas as pd
 import pytest
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import between, points
 from leapstudy.data import load_facts
 from leapstudy.evidence.verdict import Kind
@@ -64,12 +66,24 @@ def test_claims_are_held_against_the_figures(pooled):
     assert [item.number for item in audit] == [1, 2, 3, 4, 5, 6, 7]
     assert [item.holds for item in audit] == [True, True, False, False, True, False, True]
     assert "18,442" in audit[2].figures and "2.1 times" in audit[2].verdict
+    assert audit[4].figures == "$10.7 million at launch and $14 million through 2026"
+    assert claims.table(audit).caption.startswith("Seven claims")
     strict = claims.audit(load_facts(), tolerance_points=0.1)
     assert not strict[0].holds and strict[1].holds
     # what a claim's sentence says is what it was counted as
     for item in (*audit, *strict):
         if item.number in (1, 2):
             assert ("agrees" in item.verdict) == item.holds
+
+
+def test_a_claim_without_figures_is_refused_with_where_they_are_declared():
+    facts = load_facts()
+    more = pd.concat([facts.claims, facts.claims.tail(1).assign(number=8)])
+    with pytest.raises(BadInput, match="There are 8 claims, and figures for 7.*`claims: others:` of params/state.yml"):
+        claims.audit(replace(facts, claims=more))
+    unknown = facts.served[~facts.served["what"].str.startswith("funding at launch")]
+    with pytest.raises(BadInput, match="'funding at launch .GEER.'.*students visited"):
+        claims.audit(replace(facts, served=unknown))
 
 
 def test_an_outcome_over_years_has_one_interval_wherever_it_is_said(pooled):

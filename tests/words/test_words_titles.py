@@ -13,7 +13,8 @@ from leapstudy.words.sentences import ALT_LONGEST, Finding
 def _one(value, others):
     placebos = pd.DataFrame({"is_treated": [True] + [False] * len(others), "placebo_pp": [value, *others]})
     return Result(
-        main=Result(district="Hartford School District", estimate_pp=value, n_treated=1), permutation=placebos
+        main=Result(district="Hartford School District", outcome="attendance_rate", estimate_pp=value, n_treated=1),
+        permutation=placebos,
     )
 
 
@@ -42,8 +43,9 @@ def test_a_district_is_held_against_what_the_others_do(value, others, title):
 
 
 def test_the_best_title_never_hides_a_missing_interval():
-    assert findings.best_title(-0.34, -1.28, 0.6).endswith("the data also fit anything from −1.28 to 0.60")
-    assert findings.best_title(0.5, None, None).endswith("no range can be put around it")
+    main = Result(outcome="attendance_rate", estimate_pp=-0.34)
+    assert findings.best_title(main, -1.28, 0.6).endswith("−0.34 points; the data also fit anything from −1.28 to 0.60")
+    assert findings.best_title(main, None, None).endswith("no range can be put around it")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ NOUNS = {"school_code": "school"} | {noun: noun for noun in ("district", "school
 class Columns:
     """Names of the columns that hold what a difference-in-differences needs; None where there is none.
 
-    `post` and `weights` are taken where the frame has them, so that the columns of `leapstudy.panel` need no naming.
+    `post` and `weights` are taken where the frame has them, and `value` where it has no `rate_pct`, so that the columns
+    of `leapstudy.panel` need no naming.
     """
 
     outcome: str = "rate_pct"
@@ -138,6 +139,8 @@ def _with_columns(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, 
     for name, usual in (("post", "post"), ("weights", "weight")):
         if given[name] == usual and usual not in frame.columns:
             given[name] = None
+    if given["outcome"] == "rate_pct" and "rate_pct" not in frame.columns and "value" in frame.columns:
+        given["outcome"] = "value"  # as `leapstudy.panel` calls what is no share
     if given["first_treated"] is not None:
         given |= {"treated": None, "post": None}
     if given["first_treated"] is None and given["treated"] is None:

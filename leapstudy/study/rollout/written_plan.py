@@ -1,5 +1,6 @@
 """The plan of a rollout, `params/rollout_plan.yml`: written from the choices, frozen by hash and date."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -162,6 +163,33 @@ def planned_margins() -> tuple[float, float] | None:
         return None
     budget = plan["choices"]["budget"]
     return budget["matters_pp"], budget["matters_pp"] * budget["met"]
+
+
+def planned_until(known: Sequence[str], last_start: str) -> tuple[str, str]:
+    """Return the last month of the primary outcome by the frozen plan of students, and what a page says of it.
+
+    Parameters
+    ----------
+    known
+        The school months of the files, in order, such as ``2032-06``.
+    last_start
+        The month in which the last of those drawn start.
+
+    Returns
+    -------
+    tuple of str
+        The month is empty where every month of the files counts.
+    """
+    plan = kept_plan()
+    if not plan or plan["choices"]["track"] != "students":
+        return "", "all of the files; no plan was frozen that names them"
+    decided, count = plan["decided_after"], plan["choices"]["months_after"]
+    later, named = [month for month in known if month > decided], f"the {count} school months after {decided}"
+    if len(later) < count:
+        return "", f"the plan names {named}; the files hold {len(later)} of them"
+    if later[count - 1] < last_start:
+        return "", f"the plan names {named}, which end before the last start: all of the files are used, a deviation"
+    return later[count - 1], f"{named} that the plan names, to {later[count - 1]}"
 
 
 def plan_card(newest: str) -> tuple[tuple[str, str], ...]:

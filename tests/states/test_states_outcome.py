@@ -1,0 +1,269 @@
+"""A third kind of outcome by parameters alone, on INVENTED figures: a rate per 100, a mean, and a share."""
+
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from commands import commands_in
+from one_verdict import differences, shown, unsaid
+
+import leapstudy as ls
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+from leapstudy.data import load_study
+from leapstudy.data.state import State, read_state
+from leapstudy.did.answering import answer_all
+from leapstudy.did.design import Spec, build_panel, build_sample
+from leapstudy.evidence.plan import plan_hash
+
+MA = Path(__file__).parent / "ma"
+UNITS = {
+    "suspensions": ("suspension per 100 students", "suspensions per 100 students"),
+    "days_missed": ("day missed per student", "days missed per student"),
+}
+TABLE = {
+    "file": "invented/discipline.csv",
+    "title": "INVENTED suspensions, days missed and proficiency",
+    "source": "INVENTED for a test",
+    "rights": "public",
+    "key": ["district_code", "year"],
+    "columns": {
+        "district_code": {"kind": "code"},
+        "year": {"kind": "year"},
+        "enrolled": {"kind": "count"},
+        "incidents": {"kind": "count"},
+        "days": {"kind": "number", "suppressed": ["*"]},
+        "proficient": {"kind": "fraction"},
+    },
+}
+
+
+def _measure(name, small, wide):
+    return {"unit": {"en": list(UNITS[name]), "es": [f"{name} uno", f"{name} varios"]}, "small": small, "wide": wide}
+
+
+OUTCOMES = {
+    "suspensions": {
+        "table": "discipline",
+        "column": "incidents",
+        "divided_by": "enrolled",
+        "better": "down",
+        "words": "suspensions",
+        "plain": {"en": "suspensions", "es": "las suspensiones"},
+        "measure": _measure("suspensions", 0.2, 4),
+    },
+    "days_missed": {
+        "table": "discipline",
+        "column": "days",
+        "better": "down",
+        "words": "average days missed",
+        "plain": {"en": "average days missed", "es": "los días perdidos"},
+        "measure": _measure("days_missed", 0.5, 6),
+    },
+    "math": {
+        "table": "discipline",
+        "column": "proficient",
+        "better": "up",
+        "words": "math proficiency",
+        "plain": {"en": "math proficiency", "es": "el nivel en matemáticas"},
+    },
+}
+
+
+def _invented():
+    """Return INVENTED figures of every district and year of Massachusetts, in which no program did anything."""
+    with (MA / "data/raw/dese_attendance/attendance.csv").open(newline="", encoding="utf-8") as lines:
+        there = list(csv.DictReader(lines))
+    chance, rows = random.Random(14), []
+    level = {row["district_code"]: chance.uniform(3, 12) for row in there}
+    for row in there:
+        base, enrolled = level[row["district_code"]] + chance.gauss(0, 0.8), max(int(row["students"] or 0), 200)
+        figures = {
+            "enrolled": enrolled,
+            "incidents": round(max(base, 0.1) * enrolled / 100),
+            "days": f"{max(base + 4, 0.5):.2f}",
+            "proficient": f"{min(max(0.7 - base / 40, 0.05), 0.95):.4f}",
+        }
+        rows.append({"district_code": row["district_code"], "year": row["year"], **figures})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Return a study of Massachusetts with three INVENTED outcomes, suspensions its primary one."""
+    root = shutil.copytree(MA, tmp_path_factory.mktemp("outcome") / "ma")
+    shutil.copytree(paths.root() / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns("01_*"))
+    shutil.copy(paths.root() / "params/students.yml", root / "params")
+    shutil.copy(paths.root() / "params/simulation.yml", root / "params")
+    shutil.copy(paths.root() / "requirements.lock", root)
+    shutil.copytree(paths.root() / "data/examples", root / "data/examples")
+    folder = root / "data/raw/invented"
+    folder.mkdir()
+    rows = _invented()
+    with (folder / "discipline.csv").open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    digest = hashlib.sha256((folder / "discipline.csv").read_bytes()).hexdigest()
+    (folder / "SHA256SUMS").write_text(f"{digest}  discipline.csv\n", encoding="utf-8")
+    state = _content(root, "state")
+    state["tables"]["discipline"] = TABLE
+    state["outcomes"] = {**OUTCOMES, **state["outcomes"]}
+    _write(root, "state", state)
+    study = _content(root, "study")
+    study["outcome"]["value"] = "suspensions"
+    _write(root, "study", study)
+    plan = _content(root, "plan")
+    plan["planned"]["outcome"], plan["threshold_pp"] = "suspensions", 0.5
+    plan["frozen"] = plan_hash(plan)
+    _write(root, "plan", plan)
+    return root
+
+
+def _content(root, name):
+    return yaml.safe_load((root / f"params/{name}.yml").read_text(encoding="utf-8"))
+
+
+def _write(root, name, content):
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    (root / f"params/{name}.yml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def study(workspace, monkeypatch):
+    """Return the tables of that study, which is the one at hand."""
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(workspace))
+    return load_study()
+
+
+def test_a_rate_per_100_is_its_own_numerator_over_its_own_denominator(study):
+    panel = build_panel(study, "suspensions", "2024-25")
+    by_hand = {(row["district_code"], row["year"]): row for row in _invented()}
+    assert len(panel.codes) > 300
+    for code, place in ((panel.codes[5], 2), (panel.codes[-1], -1)):
+        row = by_hand[code, panel.years[place]]
+        assert panel.rates[panel.codes.index(code), place] == pytest.approx(100 * row["incidents"] / row["enrolled"])
+        assert panel.students[panel.codes.index(code), place] == row["enrolled"]
+
+
+def test_the_estimate_is_the_difference_in_differences_of_the_own_unit(study):
+    sample = build_sample(study, Spec(outcome="days_missed"), list(study.starts))
+    by_hand = sample.change_treated.mean() - sample.change_comparison.mean()
+    answer = answer_all(study, Spec(outcome="days_missed"), robust=False)
+    assert answer.main.estimate_pp == pytest.approx(by_hand, abs=1e-12)
+    assert answer.main.outcome == "days_missed" and "days missed per student" in repr(answer)
+
+
+@pytest.mark.parametrize("outcome", ["suspensions", "days_missed"])
+def test_log_odds_are_of_shares_alone(study, outcome):
+    with pytest.raises(BadInput, match=f"Log-odds are of shares, which '{outcome}' is not"):
+        build_sample(study, Spec(outcome=outcome, scale="logodds"), list(study.starts))
+    answer = answer_all(study, Spec(outcome=outcome), robust=False)
+    assert set(answer.sensitivity.curve["scale"]) == {"points"}
+    share = build_sample(study, Spec(outcome="math", scale="logodds"), list(study.starts))
+    assert np.isfinite(share.y_treated).all() and (share.y_treated < 4).all()
+
+
+def test_scaling_the_outcome_scales_the_answer_and_moves_no_p_value(study, workspace, tmp_path, monkeypatch):
+    plain = answer_all(study, Spec(outcome="suspensions"), robust=False).main
+    root = shutil.copytree(workspace, tmp_path / "tenfold")
+    state = _content(root, "state")
+    state["outcomes"]["suspensions"]["per"] = 1000
+    _write(root, "state", state)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    tenfold = answer_all(load_study(), Spec(outcome="suspensions"), robust=False).main
+    for name in ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp"):
+        assert getattr(tenfold, name) == pytest.approx(10 * getattr(plain, name), rel=1e-9)
+    assert tenfold.p_value == plain.p_value
+
+
+def test_the_panel_of_what_is_no_share_has_no_column_of_percent(study):
+    assert "value" in ls.panel(outcome="days_missed") and "rate_pct" not in ls.panel(outcome="days_missed")
+    assert ls.panel(outcome="math")["rate_pct"].between(5, 95).all()
+    fitted = ls.diff_in_diff(ls.panel(outcome="days_missed"))
+    assert "percentage" not in str(fitted)
+
+
+FAULTS = {
+    "table": ({"table": "absent"}, "Unknown table: 'absent'"),
+    "column": ({"column": "absent"}, "Unknown column of discipline: 'absent'"),
+    "kind": ({"column": "year", "divided_by": ""}, "kind year. Legal: fraction, percent, count, number"),
+    "measure": ({"measure": None}, ""),
+    "group": ({"group": "all"}, "has no column `group`"),
+    "words": ({"plain": {"en": "suspensions"}}, "missing in es"),
+    "per": ({"measure": None, "per": 1000}, "`per` is 100 for a share"),
+    "no column": ({"column": ""}, "Which column of discipline"),
+    "no table": ({"table": ""}, "name its `table` and `column`"),
+    "share with a measure": ({"column": "proficient", "divided_by": ""}, "has no `measure`"),
+    "number without": ({"column": "days", "divided_by": "", "measure": None}, "a number takes a `measure`"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_an_outcome_lacks_is_said(workspace, tmp_path, name):
+    changes, told = FAULTS[name]
+    content = _content(workspace, "state")
+    content["outcomes"]["suspensions"] |= changes
+    path = tmp_path / "state.yml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    if not told:  # a count over a count without a measure is a share in percent
+        assert isinstance(read_state(path), State)
+        return
+    with pytest.raises(BadInput, match=re.escape(told)):
+        read_state(path)
+
+
+def test_a_share_above_100_percent_is_refused_in_words(workspace, tmp_path, monkeypatch):
+    root = shutil.copytree(workspace, tmp_path / "over")
+    state = _content(root, "state")
+    state["outcomes"]["suspensions"] |= {"column": "enrolled", "divided_by": "incidents", "measure": None}
+    _write(root, "state", state)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    with pytest.raises(BadInput, match="enrolled is above incidents in .* rows, so that it is no share"):
+        load_study()
+
+
+WRONG = re.compile(r"percentage point|\battendance\b|chronic absence|\basistencia\b|puntos porcentuales|more absence")
+"""What a plain page of suspensions never says."""
+
+
+@pytest.mark.slow
+def test_every_page_speaks_of_the_outcome_in_its_own_unit(workspace):
+    env = {**os.environ, "LEAPSTUDY_ROOT": str(workspace), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = commands_in(env)
+    checked = command("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    done = command("run", "fall-river", "all-districts", "02-the-data", "40-explore", "--jobs", "2")
+    assert done.returncode == 0 and " 0 failed" in done.stdout, done.stdout + done.stderr
+    reports = workspace / "reports"
+    for slug in ("fall-river", "all-districts"):
+        for lang, unit in (("plain", UNITS["suspensions"][1]), ("plain.es", "suspensions varios")):
+            page = shown(reports / slug / f"{lang}.html")
+            assert unit in page, (slug, lang)
+            assert WRONG.findall(page.replace("is not attendance", "").replace("no es la asistencia", "")) == [], (
+                slug,
+                lang,
+            )
+        appendix = shown(reports / slug / "appendix.html")
+        assert f"in {UNITS['suspensions'][1]}, whether or not it reached a student" in appendix
+        assert "percentage point" not in appendix
+    index = shown(reports / "index.html")
+    assert "lower suspensions?" in index and f"Effects in {UNITS['suspensions'][1]}" in index
+    rows = pd.read_csv(reports / "estimates.csv", dtype={"district_code": "str"})
+    pooled = rows[(rows["district_code"] == "ALL") & (rows["role"] == "main")].iloc[0]
+    assert pooled["outcome"] == "suspensions" and pooled["ci_low_pp"] < 0 < pooled["ci_high_pp"]
+    assert {*OUTCOMES, "attendance_rate", "chronic_absence"} <= set(rows["outcome"])
+    verdict = json.loads((reports / "all-districts/result.json").read_text(encoding="utf-8"))
+    assert verdict["blocks"]["evidence"]["verdict"]["wide_pp"] == 4
+    assert verdict["blocks"]["evidence"]["cost"] is None
+    assert differences(reports) == [] and unsaid(reports) == []
