@@ -192,7 +192,8 @@ def test_the_series_is_read_once_and_again_where_a_file_has_changed(study, tmp_p
     first = load_long_series(study.state, OUTCOME, units)
     first.rates.iloc[:, :] = 0.0
     second = load_long_series(study.state, OUTCOME, units)
-    assert len(read) == len(first.declared.series) and np.nanmax(second.rates.to_numpy()) > 1, "no caller changes another's"
+    assert len(read) == len(first.declared.series)
+    assert np.nanmax(second.rates.to_numpy()) > 1, "no caller changes another's"
     file = tmp_path / "raw" / first.declared.series[0].file
     file.write_bytes(file.read_bytes() + b"\n")
     with pytest.raises(BadInput, match="was changed"):
