@@ -35,7 +35,9 @@ TRACKS = ("public", "students", "all")
 Districts = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Districts (slugs, names or codes) and articles (all-districts, 02_the_data); everything if none is given."
+        metavar="NAME",
+        help="Units of the study (slugs, names or codes: `leapstudy list`) and articles (all-districts, 02_the_data); "
+        "everything if none is given.",
     ),
 ]
 TrackOption = Annotated[str, typer.Option(help="public, students or all.")]
@@ -80,12 +82,15 @@ def _plan(
 
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
     """
+    from leapstudy.batch.copied import require_current
     from leapstudy.batch.last_batch import asked, kept_plan
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
+    if to_run:
+        require_current()
     if kept is not None:
         return kept, question
     if to_run:
@@ -307,7 +312,7 @@ def simulate(
 
 @app.command("list", epilog="Example: leapstudy list")
 def list_names() -> None:
-    """List districts, comparison groups and contrasts by the names that commands take."""
+    """List the units, comparison groups and contrasts by the names that commands take."""
     from leapstudy.data import load_study
     from leapstudy.did.contrasts import contrasts_of
 
@@ -357,7 +362,7 @@ def verify(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def lab(context: typer.Context) -> None:
-    """Open JupyterLab in the workspace, or a district's notebook with its parameters set; options go to JupyterLab."""
+    """Open JupyterLab in the workspace, or a unit's notebook with its parameters set; options go to JupyterLab."""
     from leapstudy.batch.lab import open_lab
 
     options = list(context.args)
@@ -378,16 +383,34 @@ def _own_notebook(name: str) -> str:
 @app.command(epilog="Example: leapstudy refresh 10_district")
 def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all if none is given.")] = None,
+    copied: Annotated[
+        bool, typer.Option("--copied", help="Take over the installed leapstudy's notebooks, but for those you changed.")
+    ] = False,
 ) -> None:
-    """Execute the source notebooks in place, for authors."""
+    """Execute the source notebooks in place, for authors; or bring a workspace's copies up to date."""
     from leapstudy.batch.execute import refresh_notebook
 
+    if copied:
+        _take_over()
+        return
     known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
     for name in names or known:
         if name not in known:
             raise bad_value("notebook", name, known)
         refresh_notebook(known[name])
         _say(f"{name}: executed and kept")
+
+
+def _take_over() -> None:
+    from leapstudy.batch.copied import LISTING, copied, copy
+
+    if not (paths.notebooks() / LISTING).is_file():
+        raise BadInput(f"notebooks/{LISTING} is missing: `leapstudy new` did not make this workspace.")
+    own = copied(paths.notebooks())
+    copy(paths.notebooks(), own.changed)
+    _say(f"Taken over: {', '.join(own.stale) or 'nothing, all are current'}.")
+    if own.changed:
+        _say(f"Kept, since you changed them: {', '.join(own.changed)}. Delete one and say it again to get the newer.")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ def check(
     """Validate data and parameters step by step without running anything; all faults are told together."""
     if path is not None:
         raise typer.Exit(_check_students(path))
+    from leapstudy.batch.copied import copied
     from leapstudy.batch.plan import ROLLOUT, has_rollout, others
 
     faulty = []
@@ -32,6 +33,11 @@ def check(
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     check_student_files()
+    if changed := copied(paths.notebooks()).changed:
+        typer.echo(
+            f"Changed by you, and of an earlier leapstudy: {', '.join(changed)}. Delete one, then\n"
+            "`leapstudy refresh --copied`, to get the newer."
+        )
     if own := others():
         typer.echo(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
     if not has_rollout():
@@ -85,6 +91,7 @@ def _asked() -> dict[str, str]:
 
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     """Return the last step: what runs read only later, each once; what is wrong with the data is told before."""
+    from leapstudy.batch.copied import require_current
     from leapstudy.batch.params import read_params
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_facts
@@ -96,6 +103,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
 
     runs: list[Any] = []
     reads: list[Callable[[], object]] = [
+        require_current,
         lambda: read_params(paths.params() / "study.yml", required=True),
         load_plan,
         load_config,

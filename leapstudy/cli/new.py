@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
@@ -91,6 +90,7 @@ def pairs(option: str, given: list[str] | None) -> dict[str, str]:
 
 def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     """Write a drafted study: published files as they are, tables with their hashes, parameters, notebooks."""
+    from leapstudy.batch.copied import copy
     from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
     from leapstudy.data.intake import FILE, PUBLISHED
     from leapstudy.data.new_edition import UNITS as UNITS_FILE
@@ -113,11 +113,7 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(own / name, folder / name)
-    articles = yaml.safe_load((own / "params" / "state.yml").read_text(encoding="utf-8"))["articles"]
-    (folder / "notebooks").mkdir()
-    for path in sorted((own / "notebooks").glob("*.ipynb")):
-        if path.stem not in articles:
-            shutil.copy(path, folder / "notebooks" / path.name)
+    copy(folder / "notebooks")
 
 
 app = typer.Typer(no_args_is_help=True, help="New editions of the published figures.")
@@ -158,9 +154,9 @@ def diff(
         typer.echo("Nothing was changed. --accept takes it over.")
         return
     kept = editions.accept(edition, place, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    typer.echo(
-        f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}. Next: leapstudy check"
-    )
+    typer.echo(f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}.")
+    for line in [*editions.newer_than_its_name(load_state(), edition), "Next: leapstudy check"]:
+        typer.echo(line)
 
 
 @app.command(epilog="Example: leapstudy data pin program/units.csv")

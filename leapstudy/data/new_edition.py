@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class NewEdition:
-    """A file read as a table of the study, what it moves, and what keeps it from being accepted."""
+    """A file read as a table of the study, what it moves, what keeps it from being accepted, and its further years."""
 
     table: PublishedTable
     file: Path
@@ -44,6 +44,7 @@ class NewEdition:
     faults: tuple[str, ...]
     recipe: Recipe | None
     units: pd.DataFrame | None
+    further: tuple[str, ...]
 
 
 def new_edition(
@@ -93,7 +94,14 @@ def new_edition(
         new = with_rows(old, new, key) if add else new
     content = file.read_bytes() if not recipe and not add and file.suffix == ".csv" else as_csv(new)
     faults = tuple(checked(table, new, state.unit.code)[1])
-    return NewEdition(table, file, content, differences(old, new, key), faults, recipe, units)
+    further = _further(table, old, new)
+    return NewEdition(table, file, content, differences(old, new, key), faults, recipe, units, further)
+
+
+def _further(table: PublishedTable, old: pd.DataFrame, new: pd.DataFrame) -> tuple[str, ...]:
+    """Return the years, as published, that the pinned table does not have."""
+    name = next((column.source_name for column in table.columns if column.kind == "year"), "")
+    return tuple(sorted({*new.get(name, ())} - {*old.get(name, ())}))
 
 
 def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> PublishedTable:
@@ -176,6 +184,18 @@ def _as_pinned(table: PublishedTable, file: Path) -> pd.DataFrame:
     frame = as_table(rows, header_line(rows))[0]
     wanted = [column.source_name for column in table.columns]
     return frame[wanted] if set(frame.columns) == set(wanted) else frame
+
+
+def newer_than_its_name(state: State, edition: NewEdition) -> list[str]:
+    """Say which editions hold years beyond those that they held, since their names stay what plan and study ask for."""
+    holding = [name for name, item in state.editions.items() if edition.table.name in (item.attendance, item.chronic)]
+    return [
+        f"The edition {name!r} now holds figures of {', '.join(edition.further)} too, and keeps its name, by which "
+        f"params/study.yml and the frozen plan ask for it. Under `editions:` of params/state.yml say what pages cite "
+        "now (`source`), and which years are not final (`preliminary`)."
+        for name in holding
+        if edition.further
+    ]
 
 
 def accept(edition: NewEdition, place: Place, when: str) -> Path:

@@ -69,6 +69,9 @@ def test_next_years_file_goes_in_without_python_and_the_study_runs_over_it(works
     )
     code, told = _run(monkeypatch, capsys, *asked, "--accept")
     assert code == 0 and "replaced and pinned" in told
+    assert "The edition '2024-25' now holds figures of 2025-26 too, and keeps its name" in told
+    again = _run(monkeypatch, capsys, *asked, "--accept")
+    assert again[0] == 0 and "keeps its name" not in again[1], "nothing is new the second time"
     data = load_study()
     asked = Spec(comparison="others", contrast="last_to_second", edition="2024-25")
     effect = fit(build_sample(data, asked, [code for code, year in data.starts.items() if year == "2024-25"]))

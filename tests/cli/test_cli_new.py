@@ -1,5 +1,6 @@
 """From a state's own files to the first samples, as its analyst goes: every shape that states publish, no Python."""
 
+import json
 import re
 import shutil
 import sys
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from openpyxl import Workbook
 
+from leapstudy.batch.copied import LISTING, Copied, copied
+from leapstudy.batch.copied import _cells as copied_cells
 from leapstudy.cli import main
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
@@ -366,3 +370,75 @@ def test_next_year_under_a_new_name_is_read_once_one_says_which_column_it_is(fig
     assert code == 0 and f"{(table['Year'] == YEARS[2]).sum():,} added, 0 vanished" in told, told
     kept = (study / "data/raw/figures/EDITIONS.md").read_text(encoding="utf-8")
     assert "| attendance.csv |" in kept and "| districts.csv |" not in kept, "what is the same is not replaced"
+
+
+@pytest.fixture
+def drafted(figures, tmp_path, monkeypatch, capsys):
+    """Return a workspace that `new` made, as an earlier leapstudy would have left one of its notebooks."""
+    _run(monkeypatch, capsys, "new", tmp_path / "own", "--from", *_wide(figures, tmp_path))
+    folder = tmp_path / "own" / "notebooks"
+    old = folder / "10_district.ipynb"
+    old.write_text(old.read_text(encoding="utf-8").replace("# Did the program", "# Has the program"), encoding="utf-8")
+    listing = json.loads((folder / LISTING).read_text(encoding="utf-8"))
+    (folder / LISTING).write_text(json.dumps(listing | {"10_district": copied_cells(old)}), encoding="utf-8")
+    return folder
+
+
+def test_copies_of_an_earlier_version_are_refused_and_taken_over_by_one_command(drafted, monkeypatch, capsys):
+    assert copied(drafted) == Copied(stale=("10_district",))
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "run")
+    assert code == 2 and "10_district are copies from an earlier leapstudy" in told and "refresh --copied" in told
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
+    assert code == 0 and "Taken over: 10_district." in told
+    assert copied(drafted) == Copied()
+    assert (drafted / "10_district.ipynb").read_bytes() == (
+        paths.own_root() / "notebooks/10_district.ipynb"
+    ).read_bytes()
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "run")
+    assert "earlier leapstudy" not in told
+
+
+def test_a_copy_that_was_changed_by_hand_is_named_and_kept_and_outputs_change_nothing(drafted, monkeypatch, capsys):
+    own = drafted / "10_district.ipynb"
+    content = json.loads(own.read_text(encoding="utf-8"))
+    content["cells"][3]["outputs"] = []
+    own.write_text(json.dumps(content), encoding="utf-8")
+    assert copied(drafted) == Copied(stale=("10_district",)), "what cells gave is not what they say"
+    content["cells"][0]["source"] = ["# Mine"]
+    own.write_text(json.dumps(content), encoding="utf-8")
+    assert copied(drafted) == Copied(changed=("10_district",))
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
+    assert code == 0 and "Kept, since you changed them: 10_district" in told and "# Mine" in own.read_text("utf-8")
+    own.unlink()
+    assert copied(drafted) == Copied()
+    _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
+    assert own.is_file()
+
+
+def test_a_workspace_of_ones_own_making_has_no_copies(monkeypatch, capsys):
+    assert copied(paths.notebooks()) == Copied()
+    code, told = _run(monkeypatch, capsys, "refresh", "--copied")
+    assert code == 2 and "`leapstudy new` did not make this workspace" in told
+
+
+def test_a_state_that_publishes_another_outcome_alone_is_drafted_with_its_unit_to_be_said(
+    figures, tmp_path, monkeypatch, capsys
+):
+    rows = figures[["district_code", "year", "students"]].assign(**{"OSS per 100": range(len(figures))})
+    rows.to_csv(tmp_path / "suspensions.csv", index=False)
+    command = ("new", tmp_path / "own", "--from", tmp_path / "suspensions.csv")
+    code, told = _run(monkeypatch, capsys, *command)
+    assert code == 2 and "--column figure=COLUMN of another outcome" in told
+    code, told = _run(monkeypatch, capsys, *command, "--column", "figure=OSS per 100")
+    assert code == 0 and "figure from 'OSS per 100'" in told
+    state = yaml.safe_load((tmp_path / "own/params/state.yml").read_text(encoding="utf-8"))
+    assert state["tables"]["attendance"]["columns"]["figure"]["kind"] == "number"
+    assert list(state["outcomes"]) == ["own_outcome"] and state["outcomes"]["own_outcome"]["measure"][
+        "small"
+    ].startswith("TODO")
+
+
+@pytest.mark.parametrize("command", ["run", "list", "status", "lab", "reports"])
+def test_no_help_calls_every_unit_a_district(command, monkeypatch, capsys):
+    told = _run(monkeypatch, capsys, command, "--help")[1]
+    assert not re.search(r"\b[Dd]istricts?\b", told.replace("all-districts", "").replace("10_district", "")), told
