@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 assert not [name for name, module in sys.modules.items() if name.startswith("rfc3987_syntax") and module]
 nbformat.validate(new_notebook(cells=[new_code_cell("1")]))
 try:
-    nbformat.validate({"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    nbformat.validate({"cells": [{"cell_type": "none"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 except nbformat.ValidationError:
     print("refused")
 """
