@@ -125,6 +125,7 @@ def workspace(tmp_path_factory):
     _write(root, "study", study)
     plan = _content(root, "plan")
     plan["planned"]["outcome"], plan["threshold_pp"] = "suspensions", 0.5
+    plan["question"], plan["estimand"] = "Did Bay Visits lower suspensions?", "Suspensions per 100 students; INVENTED."
     plan["frozen"] = plan_hash(plan)
     _write(root, "plan", plan)
     return root
