@@ -22,6 +22,7 @@ from leapstudy.core.errors import BadInput, FolderBusy
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import package_hash, templates_hash
 from leapstudy.site.stamps import FIGURES, STAMPS, read_stamps
+from leapstudy.students.guard import key_mark
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def asked(**what: Any) -> str:
     files = [*paths.notebooks().glob("*.ipynb"), *paths.params().rglob("*"), *paths.raw().rglob("*")]
     hashes = {str(path): sha256_file(path) for path in sorted(files) if path.is_file()}
     if what.get("track") != "public":
-        hashes |= input_hashes("students")
+        hashes |= {**input_hashes("students"), "key": key_mark()}
     return sha256_bytes(json.dumps([what, hashes, package_hash()], sort_keys=True, default=str).encode())
 
 

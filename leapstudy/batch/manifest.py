@@ -13,6 +13,7 @@ from leapstudy.batch.job import Run, own_inputs, read_cells, threads
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes, sha256_file, write_text_atomic
 from leapstudy.core.sources import libraries, package_hash
+from leapstudy.students.guard import key_mark
 
 State = Literal["running", "done", "failed", "interrupted"]
 NAME = "manifest.json"
@@ -23,6 +24,7 @@ WORDS = {
     "cells": "the notebook's cells",
     "package": "the package's sources",
     "lock": "the lock file",
+    "student_key": "the key for students' numbers",
     "libraries": "the installed libraries",
 }
 NAMED = 5
@@ -51,10 +53,12 @@ def key_of(run: Run, inputs: Mapping[str, str]) -> dict[str, Any]:
         File -> SHA-256 of what all runs of the track share, from `input_hashes`.
     """
     lock = paths.root() / "requirements.lock"
+    data = {**inputs, **{name: sha256_file(path) for name, path in own_inputs(run.parameters).items()}}
     return {
+        **({"student_key": key_mark()} if "attendance file 1" in data else {}),
         "cells": _code_hash(run.notebook, *_look(run.notebook)),
         "params": {name: value for name, value in run.parameters.items() if name != "result_path"},
-        "data": {**inputs, **{name: sha256_file(path) for name, path in own_inputs(run.parameters).items()}},
+        "data": data,
         "package": package_hash(),
         "lock": _file_hash(lock, *_look(lock)) if lock.is_file() else "",
         "libraries": libraries(),

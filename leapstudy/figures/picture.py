@@ -108,6 +108,7 @@ class _Measuring(RendererSVG):
     """Matplotlib's own renderer, which measures a text once for all figures: to measure is half of a drawing's cost."""
 
     def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> tuple[float, float, float]:
+        """Return the size of a text, from what was measured before where it is no formula."""
         return super().get_text_width_height_descent(s, prop, ismath) if ismath else frame.measured(s, prop.copy())
 
 

@@ -3,6 +3,8 @@
 No engine is needed for it.
 """
 
+import hashlib
+import hmac
 import os
 import re
 import sys
@@ -41,6 +43,15 @@ def holds_key(text: str) -> bool:
     """Say whether a text has the key for students' numbers in it, wherever the key is given."""
     keys = os.environ.get(KEY_VARIABLE, "").strip(), _key_of_file(os.environ.get(KEY_FILE_VARIABLE, ""))
     return any(len(key) >= SHORTEST_KEY and key in text for key in keys)
+
+
+def key_mark() -> str:
+    """Return six digits that tell whether the key for students' numbers is another one; empty where none is given.
+
+    The key deals the placebo's lots, and so is an input of every answer. Six digits are too few to tell which it is.
+    """
+    key = os.environ.get(KEY_VARIABLE, "") or _key_of_file(os.environ.get(KEY_FILE_VARIABLE, ""))
+    return hmac.new(key.encode(), b"which key", hashlib.sha256).hexdigest()[:6] if key else ""
 
 
 @lru_cache(maxsize=2)

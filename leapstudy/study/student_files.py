@@ -19,6 +19,7 @@ from leapstudy.data.names import short
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS
 from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, MIN_GROUP, VISITED, rounded
+from leapstudy.students.guard import key_mark
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
 from leapstudy.study.result import jsonable
@@ -49,7 +50,8 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     chosen = settings or load_settings()
     hashes = input_hashes(chosen)
     planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan(), *(item.sha256 for item in draws())]
-    key = sha256_bytes(json.dumps([hashes, planned, _sources_hash()], sort_keys=True).encode())[:16]
+    mark = "" if chosen.simulated else key_mark()
+    key = sha256_bytes(json.dumps([hashes, planned, _sources_hash(), mark], sort_keys=True).encode())[:16]
     folder = paths.derived() / FOLDER
     file = folder / f"{key}.json"
     folder.mkdir(parents=True, exist_ok=True)

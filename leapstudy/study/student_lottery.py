@@ -23,13 +23,17 @@ from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
 from leapstudy.evidence.wwc import Attrition, attrition
 from leapstudy.students.disclosure import MIN_GROUP
-from leapstudy.students.lottery_outcomes import LotteryOutcomes
-from leapstudy.study.student_publish import nearest
+from leapstudy.students.lottery_outcomes import TOP, LotteryOutcomes
+from leapstudy.study.student_publish import COUNT_UNIT, nearest
 from leapstudy.study.student_results import LotteryAnswer
 
 OFFER, MEANS, VISITED, DOSE = "lottery_offer", "lottery_means", "lottery_visited", "lottery_visit"
 """Estimators: effect of the offer, the same without adjustment, of being visited, and per visit."""
 PER_VISIT = "percentage points per visit, first and further ones alike"
+BEYOND = (
+    f"The offer moved so few visits that the best estimate lies beyond {TOP:g} points, which no share can change by: "
+    "nothing can be said of the effect of a visit."
+)
 ONE_MORE = "What one more visit adds is not claimed: who is visited again was not drawn."
 BROKEN = 0.001
 """A difference before the start this improbable says that the list is not what was drawn, or was not followed."""
@@ -69,9 +73,10 @@ def lottery_answer(
     lost, lost_words = _attrition(offered, used)
     verdict = _verdict(found.offer, found.before, lower_is_better=drawn.name == "chronic_absence")
     rows = found.rows(_blank(drawn, edition, sizes), seed)
+    told = _about if drawn.level == "student" else "{:,}".format  # of schools and districts no student can be told
     card = (
-        ("Units drawn", f"{drawn.level}s; {_about(offered.sum())} offered visits, {_about((~offered).sum())} wait"),
-        ("Used", f"{_about(used.sum())} of {_about(len(used))}, seen in each of {drawn.outcome.shape[1]} periods"),
+        ("Units drawn", f"{drawn.level}s; {told(offered.sum())} offered visits, {told((~offered).sum())} wait"),
+        ("Used", f"{told(used.sum())} of {told(len(used))}, seen in each of {drawn.outcome.shape[1]} periods"),
         *found.card(),
         ("Attrition", lost_words),
         ("Leavers", _leavers(drawn, offered, seed)),
@@ -96,7 +101,7 @@ class _Estimates:
             _row(blank, OFFER, "main", self.offer, seed),
             _row(blank, OFFER, "placebo", self.before, seed),
             _means(blank, self.offer),
-            *(_visited(blank, name, one) for name, one in visits if math.isfinite(one.estimate)),
+            *(_visited(blank, name, one) for name, one in visits if abs(one.estimate) <= TOP),
         )
 
     def card(self) -> tuple[tuple[str, str], ...]:
@@ -105,10 +110,24 @@ class _Estimates:
         return (
             ("Test", _test_words(self.offer)),
             ("Before the first start", _before_words(self.before)),
-            ("Being visited", self.visited.sentence("percentage points")),
-            ("Per visit", f"{self.dose.sentence(PER_VISIT)} {ONE_MORE}"),
+            ("Being visited", _effect_words(self.visited, "percentage points")),
+            ("Per visit", f"{_effect_words(self.dose, PER_VISIT)} {ONE_MORE}"),
             ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
         )
+
+
+def possible(found: ComplierEffect) -> ComplierEffect:
+    """Return an effect with its 95% set cut to what a share can change by, `TOP` points up or down."""
+    low, high = found.low, found.high
+    if found.shape == "two rays" and (high >= -TOP) != (low <= TOP):
+        low, high = (-TOP, high) if high >= -TOP else (low, TOP)
+    elif found.shape != "bounded":
+        return found
+    return replace(found, shape="bounded", low=max(low, -TOP), high=min(high, TOP))
+
+
+def _effect_words(found: ComplierEffect, unit: str) -> str:
+    return BEYOND if abs(found.estimate) > TOP else found.sentence(unit)
 
 
 def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimates:
@@ -116,8 +135,8 @@ def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimate
     return _Estimates(
         rollout(y, start, strata, seed=seed),
         balance(y, start, strata, seed),
-        complier_effect(y, drawn.visited[used], start, strata),
-        complier_effect(y, drawn.visits[used], start, strata),
+        possible(complier_effect(y, drawn.visited[used], start, strata)),
+        possible(complier_effect(y, drawn.visits[used], start, strata)),
     )
 
 
@@ -202,8 +221,8 @@ def _visited(blank: Estimate, name: str, found: ComplierEffect) -> Estimate:
         estimator=name,
         role="sensitivity",
         estimate_pp=found.estimate,
-        ci_low_pp=_finite(found.low) if bounded else None,
-        ci_high_pp=_finite(found.high) if bounded else None,
+        ci_low_pp=found.low if bounded else None,
+        ci_high_pp=found.high if bounded else None,
         p_method="Anderson-Rubin",
     )
 
@@ -281,7 +300,7 @@ def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, size
             verdict=verdict,
             baseline=None,
             adjusted=True,
-            n_students=sum(sizes.values()),
+            n_students=COUNT_UNIT * (sum(sizes.values()) // COUNT_UNIT),
             n_groups=drawn.districts,
             n_treated_sites=drawn.districts,
             rationale=load_state().program.research,

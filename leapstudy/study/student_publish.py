@@ -21,6 +21,7 @@ import pandas as pd
 from leapstudy.core import paths
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.core.phrases import counted
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
@@ -124,7 +125,7 @@ def why_refused(sketches: Sketches, names: Mapping[str, str]) -> str:
     ]
     return (
         f"These files differ from files that were answered before by fewer than {MIN_GROUP} of the {groups[0]}"
-        + (f" (and in {len(groups) - 1} further groups)" if len(groups) > 1 else "")
+        + (f" (and of {counted(len(groups) - 1, 'further group', 'further groups')})" if len(groups) > 1 else "")
         + ". Both answers side by side would tell how those few students did. Answer again once at least "
         f"{MIN_GROUP} students of a group are new or corrected; or, if no earlier answer was shown to anybody, "
         "set `earlier_answers: unpublished` in params/students.yml."

@@ -93,7 +93,7 @@ def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
     off = {year: float(abs(percent[year] - share)) for year, share in said().items()}
     close = {year: gap <= tolerance for year, gap in off.items()}
     told = {
-        year: CATALOG.say("agrees") if close[year] else CATALOG.say("apart", gap=gap, tolerance=tolerance)
+        year: CATALOG.say("agrees") if close[year] else CATALOG.say("apart", gap=gap, tolerance=f"{tolerance:g}")
         for year, gap in off.items()
     }
     rate = {year: CATALOG.say("rate", percent=percent[year], year=year) for year in off}

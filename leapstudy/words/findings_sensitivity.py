@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from leapstudy.core.phrases import (
-    between,
     capital,
-    number,
 )
 from leapstudy.core.table import records
-from leapstudy.data.names import outcome_unit, outcome_words, study_names
+from leapstudy.data.names import study_names
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.shrinkage import FLAT
 from leapstudy.study.choice import Choice
@@ -17,42 +15,30 @@ from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
 from leapstudy.words.findings import CATALOG
 
-DEPARTING = {"relative_magnitudes": ("the difference", ""), "smoothness": ("its slope", " a year")}
-"""Restriction on how trends depart -> what may change from year to year, and the unit beside points."""
-
 
 def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
-    low, high = found["table"]["low_pp"], found["table"]["high_pp"]
-    what = (
-        f"{outcome_words(found['outcome'])} in "
-        f"{found['year']}{' (a placebo: zero is expected)' if found['is_placebo'] else ''}"
-    )
-    unit = outcome_unit(found["outcome"])
-    if found["kind"] == "parallel":
-        broken = (
-            "which includes zero already: the breakdown value is 0, no departure is needed to overturn an effect"
-            if found["breakdown"] == 0
-            else "but how far trends would have to depart before it includes zero cannot be said"
-        )
-        few = "One coefficient lies before the program, which says little about how large a departure to fear."
-        few = few if found["n_pre"] == 1 else f"{found['n_pre']} coefficients lie before the program."
-        return f"{capital(what)}: {between(low[0], high[0])} {unit} under parallel trends, {broken}. {few}"
-    change, each = DEPARTING[found["kind"]]
-    place = found["table"]["m"].index(largest_bound(found))
-    return (
-        f"Where {change} may change by as much as in any year before ({number(found['largest_before'])} "
-        f"{unit}{each}), {what} is {between(low[place], high[place])}; {breakdown_words(found)}."
+    parallel, zero = found["kind"] == "parallel", found["breakdown"] == 0
+    place = 0 if parallel else found["table"]["m"].index(largest_bound(found))
+    broken = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(found)
+    return CATALOG.by(
+        "bounds",
+        found["kind"],
+        what=CATALOG.say("bounds_what_placebo" if found["is_placebo"] else "bounds_what", found=found),
+        found=found,
+        ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
+        broken=broken,
+        before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),
     )
 
 
 def breakdown_words(found: Mapping[str, Any]) -> str:
     """Say at which departure a robust interval includes zero, measured by the largest one before."""
-    if found["breakdown"] is None:
-        return f"not even {number(found['table']['m'][-1] / largest_bound(found), 1)} times that brings zero in"
     if found["breakdown"] == 0:
-        return "it includes zero without that already"
-    return f"the breakdown value is {number(found['breakdown'] / largest_bound(found))} times that"
+        return CATALOG.say("breakdown_zero")
+    if found["breakdown"] is None:
+        return CATALOG.say("breakdown_none", times=found["table"]["m"][-1] / largest_bound(found))
+    return CATALOG.say("breakdown", times=found["breakdown"] / largest_bound(found))
 
 
 def largest_bound(found: Mapping[str, Any]) -> float:

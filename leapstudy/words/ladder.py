@@ -1,27 +1,20 @@
 """One choice changed at a time, and every choice at once: the rows of both figures, and what they show."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.phrases import agree, between, counted, number, points
 from leapstudy.core.table import records
-from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, short
+from leapstudy.data.names import comparison_short, contrast_words
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
-from leapstudy.words.sentences import Finding
+from leapstudy.words.sentences import Catalog, Finding
 
-MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = (
-    "",
-    "Compared with",
-    "Between which years",
-    "Which edition",
-    "Which model",
-    "Leaving one out",
-    "Which test",
-    "Before: expected to be zero",
-)
+CATALOG = Catalog("ladder")
+MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = BLOCKS = ("", *CATALOG.texts["blocks"].values())
 """The blocks of the ladder, in order; the first holds the main estimate alone."""
+ENDS = ("ci_low_pp", "ci_high_pp")
 COLUMNS = ["block", "name", "estimate_pp", "low_pp", "high_pp", "p_value"]
 
 
@@ -34,7 +27,7 @@ def ladder_rows(answer: Answer) -> pd.DataFrame:
         block, name, estimate_pp, low_pp, high_pp (empty where the interval has no end), p_value.
     """
     main, ends = answer.main, ("estimate_pp", "ci_low_pp", "ci_high_pp", "p_value")
-    rows: list[tuple[object, ...]] = [(MAIN, "Main estimate", *(getattr(main, name) for name in ends))]
+    rows: list[tuple[object, ...]] = [(MAIN, CATALOG.say("main"), *(getattr(main, name) for name in ends))]
     contrasts = records(contrast_rows(answer))
     for row in contrasts:
         name = f"{comparison_short(row['comparison'])} ({row['n_comparison']})"
@@ -46,7 +39,7 @@ def ladder_rows(answer: Answer) -> pd.DataFrame:
             rows.append((BEFORE if row["role"] == "placebo" else YEARS, words, *(row[end] for end in ends)))
     for row in records(answer.editions):
         if row["edition"] != main.edition:
-            rows.append((FILES, f"{row['edition']} edition", *(row[end] for end in ends)))
+            rows.append((FILES, CATALOG.say("edition", edition=row["edition"]), *(row[end] for end in ends)))
     for row in records(estimator_rows(answer)):
         if not row["is_main"]:
             rows.append((MODELS, row["label"], *(row[end] for end in ends)))
@@ -55,7 +48,7 @@ def ladder_rows(answer: Answer) -> pd.DataFrame:
         rows += [(TESTS, row["method"], *(row[end] for end in ends)) for row in records(answer.methods)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame[COLUMNS[2:]] = frame[COLUMNS[2:]].astype(float).replace([math.inf, -math.inf], math.nan)
-    order = {block: place for place, block in enumerate((MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE))}
+    order = {block: place for place, block in enumerate(BLOCKS)}
     return frame.sort_values("block", key=lambda blocks: blocks.map(order), kind="stable", ignore_index=True)
 
 
@@ -66,7 +59,7 @@ def _extremes(answer: Answer) -> list[tuple[object, ...]]:
         return []
     places = dict.fromkeys([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])
     return [
-        (f"without {short(row['district'])}", row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], math.nan)
+        (CATALOG.say("without", name=row["district"]), row["estimate_pp"], *(row[end] for end in ENDS), math.nan)
         for row in records(out.loc[list(places)])
     ]
 
@@ -85,29 +78,29 @@ def ladder(answer: Answer, rows: pd.DataFrame | None = None) -> Finding:
     others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
     clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
     flips = len(others) - changed if clear else changed
-    what = "makes the interval include zero" if clear else "makes the interval exclude zero"
-    title = (
-        f"Changing one choice at a time "
-        f"{'never ' + what if flips == 0 else f'{what} in {flips} of {len(others)} cases'}"
-    )
-    out = rows[rows["block"] == OUT]
-    if not out.empty:
-        most = records(out.loc[[(out["estimate_pp"] - main.estimate_pp).abs().idxmax()]])[0]
-        title += f"; {most['name']} the estimate is {number(most['estimate_pp'])}"
+    slots = {"what": "include" if clear else "exclude", "flips": flips, "n": len(others)}
     if others.empty:
-        return Finding("No choice can be changed here: this is the only way to ask", "", main.estimate_pp)
-    low, high = others["estimate_pp"].min(), others["estimate_pp"].max()
-    given = f"{between(low, high)} {outcome_unit(main.outcome)}"
-    detail = f"{counted(len(others), 'other choice')} give {given}. {_before(rows)}".strip()
-    return Finding(title, detail, main.estimate_pp, low, high)
+        return CATALOG.finding("only", main.estimate_pp)
+    out = rows[rows["block"] == OUT]
+    most = [] if out.empty else records(out.loc[[(out["estimate_pp"] - main.estimate_pp).abs().idxmax()]])
+    return CATALOG.finding(
+        "ladder",
+        main.estimate_pp,
+        (others["estimate_pp"].min(), others["estimate_pp"].max()),
+        moved=CATALOG.say("moved" if flips else "never", **slots),
+        most="".join(CATALOG.say("most", most=row) for row in most),
+        main=main,
+        n=len(others),
+        before=_before(rows),
+    )
 
 
 def _before(rows: pd.DataFrame) -> str:
     told = [
-        f"{number(row['estimate_pp'])} ({between(row['low_pp'], row['high_pp'])})"
+        CATALOG.say("before_one", row=row, ends=(row["low_pp"], row["high_pp"]))
         for row in records(rows[rows["block"] == BEFORE])
     ]
-    return f"Before the program, where zero is expected, the same comparison gives {'; '.join(told)}." if told else ""
+    return CATALOG.say("before", told="; ".join(told)) if told else ""
 
 
 def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
@@ -122,22 +115,20 @@ def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
     """
     clear = curve[excludes_zero(curve)]
     fair = int(clear["fair_before"].astype(bool).sum())
-    groups = clear["comparison"].unique()
-    if clear.empty:
-        title = f"Not one of {len(curve)} specifications gives an interval that excludes zero"
-    elif fair == 0:
-        where = f", use one comparison ({comparison_short(groups[0])}) and" if len(groups) == 1 else ""
-        title = f"All {len(clear)} of {len(curve)} specifications that exclude zero{where} fail their own placebo"
-        if len(clear) == 1:
-            title = f"The one of {len(curve)} specifications that excludes zero fails its own placebo"
+    groups, shown = clear["comparison"].unique(), curve["estimate_pp"]
+    counts: dict[str, Any] = {"n": len(curve), "clear": len(clear), "fair": fair}
+    counts["where"] = CATALOG.say("specifications_where", name=comparison_short(groups[0])) if len(groups) == 1 else ""
+    if clear.empty or fair:
+        title = CATALOG.say("specifications_none" if clear.empty else "specifications_pass", **counts)
     else:
-        exclude, own = agree(len(clear), "excludes", "exclude"), agree(fair, "passes its", "pass their")
-        title = f"{len(clear)} of {len(curve)} specifications {exclude} zero; {fair} of those {own} own placebo"
-    shown = curve["estimate_pp"]
-    above = int((shown > 0).sum())
-    detail = (
-        f"{above} {agree(above, 'lies', 'lie')} above zero, {int((shown < 0).sum())} below; "
-        f"the median is {points(float(np.median(shown)))} "
-        f"{outcome_unit(outcome)}, the range {between(shown.min(), shown.max())}."
+        title = CATALOG.say("specifications_one" if len(clear) == 1 else "specifications_fail", **counts)
+    return CATALOG.finding(
+        "specifications",
+        float(shown.median()),
+        title=title,
+        above=int((shown > 0).sum()),
+        below=int((shown < 0).sum()),
+        median=float(np.median(shown)),
+        outcome=outcome,
+        spread=(shown.min(), shown.max()),
     )
-    return Finding(title, detail, float(shown.median()))

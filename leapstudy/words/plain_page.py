@@ -284,7 +284,8 @@ def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
     if placebo is None or (placebo.includes_zero and placebo.bounded):
         return say["sure_failed_trend"]
     key = "sure_failed_range" if placebo.bounded else "sure_failed"
-    return say[key].format(placebo=number(placebo.value), range=range_words(placebo, say, 2))
+    text = say.get(f"{key}_{reading.track}", say[key])
+    return text.format(placebo=number(placebo.value), range=range_words(placebo, say, 2))
 
 
 def chance_words(probability: float, say: dict[str, str]) -> str:

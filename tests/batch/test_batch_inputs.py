@@ -102,6 +102,25 @@ def test_each_file_makes_exactly_its_runs_stale(inputs, study):
     assert walked > 15 and not _stale(before, _keys(inputs, study))
 
 
+@pytest.mark.parametrize("by_file", [False, True])
+def test_the_key_for_students_numbers_is_an_input_and_is_not_shown(inputs, study, monkeypatch, tmp_path, by_file):
+    """It deals the placebo's lots: another key could turn a failed placebo into one that holds."""
+    before, question = _keys(inputs, study), (asked(track="public"), asked(track="all"))
+    other = f"another {STUDENT_KEY}"
+    if by_file:
+        (tmp_path / "key").write_text(f"{other}\n", encoding="utf-8")
+        (tmp_path / "key").chmod(0o600)
+        monkeypatch.delenv("LEAPSTUDY_STUDENT_KEY")
+        monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY_FILE", str(tmp_path / "key"))
+    else:
+        monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", other)
+    after = _keys(inputs, study)
+    assert _stale(before, after) == {slug: ["the key for students' numbers changed"] for slug in STUDENTS}
+    assert asked(track="public") == question[0] and asked(track="all") != question[1], "a plan without a key is refused"
+    marks = {after[slug]["student_key"] for slug in STUDENTS}
+    assert [len(mark) for mark in marks] == [6] and other not in str(after)
+
+
 def test_a_value_of_one_district_makes_that_district_stale(inputs, study):
     before = _keys(inputs, study)
     own = inputs / "params" / "districts" / "windham.yml"

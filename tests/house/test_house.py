@@ -113,6 +113,19 @@ def test_every_function_is_used_by_more_than_tests():
     assert not {name for name in defined if counts[name] < 2}
 
 
+def test_what_has_a_name_of_its_own_has_types_and_a_docstring():
+    """Ruff asks it of what stands at the top of a module; this asks it of functions inside functions too."""
+    missing, untyped = [], re.compile("no-untyped" + "-def")
+    for path in MODULES:
+        source = path.read_text(encoding="utf-8")
+        named = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        # @wraps brings the docstring of what it wraps
+        named = [node for node in named if "wraps(" not in "".join(map(ast.unparse, node.decorator_list))]
+        missing += [(path.name, node.name) for node in named if node.name[0] != "_" and not ast.get_docstring(node)]
+        missing += [(path.name, mark) for mark in untyped.findall(source)]
+    assert missing == []
+
+
 def test_formatting_is_the_formatters():
     """Ruff holds lines to 120 columns (E501), in tests and benchmarks too; nothing is kept out of its hands."""
     files = [path for path in _tracked() if path.suffix == ".py"]

@@ -5,12 +5,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from moments_panels import random_panel
-from own_files import students
+from own_files import STUDENT_KEY, students
 
+from leapstudy.batch.verify import DERIVED
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import connect
+from leapstudy.students.guard import key_mark
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import SIGNS, group_sketches
+from leapstudy.study import student_files
 from leapstudy.study.student_check import check_students, require_usable
 from leapstudy.study.student_publish import REMEMBERED, earlier, groups_too_close, remember, students_apart
 
@@ -64,6 +67,21 @@ def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_aga
     close = groups_too_close(sketches(*pair), sketches(*other(*pair)))
     assert {key for key in close if key[0] == "ALL"} == expected
     assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
+
+
+def test_what_is_kept_of_an_answer_serves_its_own_key_alone(tmp_path, monkeypatch):
+    """Another key deals other lots: its placebo is not the one that was kept."""
+    file = tmp_path / "rows.csv"
+    file.write_text("student", encoding="utf-8")
+    settings = load_settings().model_copy(update={"input": str(file), "visits": str(file)})
+    monkeypatch.setenv(DERIVED, str(tmp_path / "derived"))
+    monkeypatch.setattr(student_files, "require_usable", lambda _: None)
+    monkeypatch.setattr(student_files, "_state", lambda *_: [{"dealt_by": key_mark()}])
+    dealt = []
+    for key in ("one key", "another key", "one key"):
+        monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", f"{key} {STUDENT_KEY}")
+        dealt.append(student_files.stored_state(settings)[0]["dealt_by"])
+    assert dealt[0] == dealt[2] != dealt[1]
 
 
 def test_the_number_of_students_apart_is_estimated_and_zero_is_exact():

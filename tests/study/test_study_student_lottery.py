@@ -200,6 +200,27 @@ def test_an_offer_that_moves_nobody_says_so():
     assert "whole line" in dict(answer.card)["Being visited"]
 
 
+def test_an_effect_beyond_what_a_share_can_change_by_is_not_told():
+    visited = np.zeros((80, 2))
+    visited[0, 1] = 1  # one of those offered
+    answer = lottery_answer(_by_hand(visited=visited, visits=visited), "own", None, "", 1)
+    assert answer.offer.estimate_pp > 100 / 40 and answer.row(VISITED) is None and answer.row(DOSE) is None
+    assert "beyond 100 points" in dict(answer.card)["Being visited"]
+    for few in (6, 8):  # the plain set of the first is all but a stretch, of the second it ends beyond 100
+        visited[:few:2, 1] = 1
+        answer = lottery_answer(_by_hand(visited=visited, visits=visited), "own", None, "", 1)
+        row = answer.row(VISITED)
+        assert 30 < row.ci_low_pp < row.estimate_pp < row.ci_high_pp == 100
+        assert f"{row.ci_low_pp:.2f} to 100.00" in dict(answer.card)["Being visited"]
+
+
+@pytest.mark.parametrize(("level", "words"), [("student", "about 40 offered"), ("school", "schools; 40 offered")])
+def test_numbers_of_students_are_rounded_and_those_of_schools_are_not(level, words):
+    answer = lottery_answer(_by_hand(level=level, students=np.full(80, 7)), "own", None, "", 1)
+    assert words in dict(answer.card)["Units drawn"]
+    assert "560 students" in next(item.reason for item in answer.essa.conditions if "sample" in item.name)
+
+
 def test_few_students_are_refused():
     outcome = np.where(np.arange(80)[:, None] < 42, np.nan, _by_hand().outcome)
     with pytest.raises(BadInput, match="Fewer than 20 students"):

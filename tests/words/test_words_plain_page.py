@@ -347,6 +347,16 @@ def test_a_range_with_effects_of_every_size_inside_says_nothing():
     assert "so wide" not in section(result(row(0.2, -4.9, 55.8)), "answer")
 
 
+def test_a_placebo_of_students_that_fails_is_named_for_its_lots():
+    """It tests whether rebound is removed, before any visit; there were no years before a program of these students."""
+    lots = row(3.31, 0.76, 5.86, role="placebo", track="students")
+    content = result(row(1.56, -1.2, 4.33, track="students", district="Hartford School District"), placebo=lots)
+    assert "Where lots put the district's own referral rule to months before any visit" in section(content, "sure")
+    assert "por sorteo a meses antes de toda visita" in text(content, "es") and "years before the program" not in text(
+        content
+    )
+
+
 def test_one_treated_unit_is_one_where_all_are_told_of():
     content = result(row(0.2, -1.0, 1.4, n_treated=1))
     told = text(content)

@@ -17,12 +17,14 @@ WORDS = Path(leapstudy.words.__file__).parent
 OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
 """Slots that are filled without being named at each call."""
 SAY = {"say", "finding"}
-SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused"}
+SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused", "bounds"}
 """Parts of a catalog that are chosen by verdict."""
 CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
     "public": (catalog_file("public"), ["findings", "findings_sensitivity"], SECTIONS),
     "students": (catalog_file("students"), ["findings_students"], SECTIONS),
     "over_years": (catalog_file("over_years"), ["over_years"], {"tails"}),
+    "ladder": (catalog_file("ladder"), ["ladder"], {"blocks"}),
+    **{name: (catalog_file(name), [name], set()) for name in ("claims", "rollout", "tables")},
 }
 for track in ("public", "students"):
     CATALOGS[f"appendix_{track}"] = (
