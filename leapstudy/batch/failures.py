@@ -13,6 +13,8 @@ from leapstudy.core.errors import LeapstudyError
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_HINT = "free some space, then `leapstudy run` goes on from there"
+DEAD_AT_START = "Kernel died before replying"
+"""How jupyter_client begins to say that a kernel died before its first cell."""
 Failure = dict[str, str]
 
 
@@ -54,7 +56,7 @@ def describe(failure: Exception, watch: Watch, timeout: int) -> Failure:
     if isinstance(failure, CellTimeoutError):
         hint = "look for an endless loop, or allow more with --timeout"
         return _failure(cell, f"took longer than the time limit of {timeout} s", hint, detail)
-    if isinstance(failure, DeadKernelError):
+    if isinstance(failure, DeadKernelError) or detail.startswith(DEAD_AT_START):
         return _failure(cell, "the kernel died", "out of memory, or killed from outside", detail)
     first = detail.strip().splitlines()[0] if detail.strip() else "no message"
     return _failure(cell, f"{type(failure).__name__}: {first}", "see the log", detail)

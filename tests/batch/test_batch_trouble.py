@@ -1,8 +1,10 @@
 """What goes wrong while a notebook runs: each gives one clear line, and never something that looks done."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -26,12 +28,12 @@ QUIET = Console(quiet=True)
 def run_cells(workspace, notebook_writer):
     """Return a function that runs cells as a notebook and gives its manifest; the kernel starts cold."""
 
-    def made(*cells, seconds=60, watch=None):
+    def made(*cells, seconds=60, watch=None, kernel="python3"):
         path = workspace / "notebooks" / "50_trouble.ipynb"
         notebook_writer(path, ('result_path = ""', *cells))
         run = Run("50-trouble", path, {"result_path": ""}, "Trouble?")
         key = key_of(run, input_hashes())
-        return execute.execute(run, workspace / "reports", key, kernel="python3", timeout=seconds, watch=watch)
+        return execute.execute(run, workspace / "reports", key, kernel=kernel, timeout=seconds, watch=watch)
 
     return made
 
@@ -60,6 +62,15 @@ def test_an_endless_cell_is_stopped(run_cells, workspace):
 def test_a_dead_kernel_is_told(run_cells, workspace):
     cell, message, hint = _told(run_cells("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), workspace)
     assert (cell, message) == ("cell 3", "the kernel died") and "memory" in hint
+
+
+def test_a_kernel_that_dies_before_its_first_cell_is_told_in_the_same_words(run_cells, monkeypatch, tmp_path):
+    spec = tmp_path / "share" / "kernels" / "dead" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": [sys.executable, "-c", ""], "display_name": "dead"}), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+    error = run_cells("1", kernel="dead").error
+    assert (error["message"], error["hint"]) == ("the kernel died", "out of memory, or killed from outside")
 
 
 def test_a_stopped_run_is_interrupted_not_failed(run_cells, workspace):
