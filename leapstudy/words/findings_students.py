@@ -127,6 +127,9 @@ def outcomes(study: StudentStudy) -> str:
     others = table[(table["reason"] == "") & ~table["primary"]]
     told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
     first = [CATALOG.say("outcomes_primary", outcome=_outcome(row)) for row in primary.itertuples()]
+    if not primary.size and others.empty:
+        refused = "; ".join(f"{plain_outcome(row.outcome)}: {row.reason.rstrip('.')}" for row in table.itertuples())
+        return CATALOG.say("outcomes_refused", refused=refused)
     chronic = table[(table["outcome"] == "chronic_absence") & table["n_treated"].between(1, FEW_FOR_CHRONIC)]
     few = [CATALOG.say("outcomes_few", n=n) for n in chronic["n_treated"]]
     return "".join(

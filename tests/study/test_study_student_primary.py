@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from commands import commands_in
@@ -178,3 +180,10 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     caption, (together,) = _site(tmp_path / "site", study)
     assert "Effects in percentage points of chronic absence;" in caption
     assert "being offered visits by lot on chronic absence (intention-to-treat)" in " ".join(together.values())
+
+
+def test_outcomes_that_cannot_be_made_are_not_said_to_show_nothing():
+    rows = [("grades", False, "Too few."), ("enrolled", False, "Nobody left.")]
+    table = pd.DataFrame(rows, columns=["outcome", "primary", "reason"]).assign(p_holm=None, n_treated=0)
+    told = words.outcomes(SimpleNamespace(answer=SimpleNamespace(outcomes=table)))
+    assert told.endswith("from these files: grades: Too few; enrolled: Nobody left.") and "distinguishable" not in told
