@@ -16,6 +16,7 @@ from matplotlib_inline.backend_inline import configure_inline_support
 
 from leapstudy.batch.job import read_cells
 from leapstudy.batch.kernels import shipped_preload
+from leapstudy.figures.exhibit import FOR_PAGES
 
 NOTEBOOK = Path(os.environ["LEAPSTUDY_ROOT"]) / "notebooks" / "10_district.ipynb"
 
@@ -36,6 +37,7 @@ def run(slugs: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ[FOR_PAGES] = "1"  # the pictures that a batch draws
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name.partition(":")[0])
     every = sys.argv[1].split(",")

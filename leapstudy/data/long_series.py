@@ -1,12 +1,15 @@
 """An outcome over more school years than the editions have, joined from several published tables."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.files import modified
+from leapstudy.core.kept import of_last
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.state import LongOutcome, Series, State
 
@@ -68,11 +71,21 @@ def load_long_series(state: State, outcome: str, units: pd.Index) -> LongSeries:
     BadInput
         If the outcome is not declared `long`, a file was changed, or a cell is no rate.
     """
+    folder = paths.raw()
+    changed = tuple((str(file), modified(file)) for file in sorted(folder.rglob("*")))
+    kept = _read(state, outcome, tuple(units), folder, changed)
+    frames = {name: getattr(kept, name).copy(deep=False) for name in ("rates", "whole_state", "aside")}
+    return replace(kept, **frames)
+
+
+@of_last
+def _read(state: State, outcome: str, units: tuple[str, ...], folder: Path, _changed: object) -> LongSeries:
+    """Return the series, again only where a file has changed; see `load_long_series`."""
     declared = state.outcomes[outcome].long if outcome in state.outcomes else None
     if declared is None:
         legal = [name for name, item in state.outcomes.items() if item.long is not None]
         raise bad_value("outcome over many years", outcome, legal, "params/state.yml declares them under `long:`.")
-    folder, tables, hashes = paths.raw(), [], {}
+    tables, hashes, known = [], {}, set(units)
     for series in declared.series:
         content, hashes[series.file] = read_bytes(folder, series.file)
         tables.append(_long(as_text(content, series.file), series))
@@ -84,7 +97,7 @@ def load_long_series(state: State, outcome: str, units: pd.Index) -> LongSeries:
     whole = there["unit_code"] == state.unit.code.whole_state
     excluded = {(item.unit, item.year): item.why for item in state.exclusions}
     why = [
-        excluded.get(key, "" if key[0] in units else "not in the table of units")
+        excluded.get(key, "" if key[0] in known else "not in the table of units")
         for key in zip(there["unit_code"], there["year"], strict=True)
     ]
     there = there.assign(why=why)

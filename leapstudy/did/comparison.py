@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.kept import of_last
 from leapstudy.core.names import Comparison
 from leapstudy.data import StudyData
 from leapstudy.data.districts import rule_mask
@@ -34,11 +35,10 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
     """
     if not isinstance(comparison, str):
         return _listed(data, tuple(comparison))
-    chosen = ~data.districts["treated"].astype(bool) & rule_mask(data.districts, group_of(data, comparison).where)
-    codes = tuple(sorted(data.districts.loc[chosen, "district_code"]))
+    codes = _inside(data, comparison) - _treated(data)
     if not codes:
         raise BadInput(f"The comparison group {comparison!r} is empty. Choose another group or a list of codes.")
-    return codes
+    return tuple(sorted(codes))
 
 
 def group_of(data: StudyData, name: str) -> Group:
@@ -80,11 +80,20 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
 
 def _known(data: StudyData, codes: Sequence[str]) -> None:
     """Raise `BadInput` for a code that the study does not have."""
-    known, unit = set(data.districts["district_code"]), data.state.unit
+    known, unit = _inside(data), data.state.unit
     for code in codes:
         if code not in known:
             advice = f"Codes are text like {unit.code.example!r}, zeros included."
             raise bad_value(f"{unit.one} code", code, [*sorted(known)[:3], "..."], advice)
+
+
+@of_last
+def _inside(data: StudyData, comparison: str = "") -> frozenset[str]:
+    """Return the codes of a group's units, those with the program too; of every unit where none is named."""
+    units = data.districts
+    return frozenset(
+        (units[rule_mask(units, group_of(data, comparison).where)] if comparison else units)["district_code"]
+    )
 
 
 def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,17 +102,21 @@ def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
             f"The comparison group is empty: the list holds no code. Give at least two {data.state.unit.one} codes."
         )
     _known(data, codes)
-    districts = data.districts
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:
         raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each once.")
-    with_leap = sorted(set(codes) & set(districts.loc[districts["treated"].astype(bool), "district_code"]))
+    with_leap = sorted(_treated(data) & set(codes))
     if with_leap:
         raise BadInput(
             f"The comparison group holds {', '.join(with_leap)}, which had {data.state.program.short} itself. "
             f"Compare with {data.state.unit.many} that never had it."
         )
     return tuple(sorted(codes))
+
+
+@of_last
+def _treated(data: StudyData) -> frozenset[str]:
+    return frozenset(data.districts.loc[data.districts["treated"].astype(bool), "district_code"])
 
 
 def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str]) -> tuple[str, ...]:
@@ -116,20 +129,19 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
     BadInput
         For an unknown code, no district at all, and where none has a peer (with the reason).
     """
-    codes = data.districts["district_code"]
     _known(data, treated)
     if not treated:
         raise BadInput(f"No treated {data.state.unit.one} was given. Name at least one.")
     group = group_of(data, comparison) if isinstance(comparison, str) else None
     if group is None or not group.both_sides:
         return tuple(treated)
-    inside = set(codes[rule_mask(data.districts, group.where)])
-    kept = tuple(code for code in treated if code in inside)
+    kept = tuple(code for code in treated if code in _inside(data, str(comparison)))
     if not kept:
         raise BadInput(no_peer_reason(data, str(comparison), treated[0]))
     return kept
 
 
+@of_last
 def no_peer_reason(data: StudyData, comparison: str, code: str) -> str:
     """Say why a district has no peer in a group whose rule holds for both sides."""
     units, group = data.districts, data.state.groups[comparison]

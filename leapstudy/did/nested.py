@@ -5,7 +5,7 @@ track takes an ordinary sample. Where errors come by cluster, standard errors do
 Pustejovsky and Tipton 2018), and labels are dealt as whole clusters. Where lots were drawn, they are dealt anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -298,6 +298,25 @@ def method_of(sample: Sample) -> str:
         return LOTTERY
     methods: dict[Nesting, str] = {"cluster": "cluster_permutation", "stratum": "stratum_permutation"}
     return methods[sample.spec.nested]
+
+
+def clusters_of(sample: Sample) -> np.ndarray | None:
+    """Return the cluster of each unit, treated units first; None where errors are not by cluster."""
+    return np.array(sample.nested.clusters) if sample.nested is not None and sample.nested.clusters else None
+
+
+def jackknifed(clusters: np.ndarray, without: Callable[[np.ndarray], float]) -> float:
+    """Return the standard error of a number from what it is without each cluster (CR3 of Bell and McCaffrey 2002).
+
+    Parameters
+    ----------
+    clusters : ndarray, shape (units,)
+        The cluster of each unit.
+    without
+        Returns the number of the units of a mask.
+    """
+    found = np.array([without(clusters != name) for name in np.unique(clusters)])
+    return float(np.sqrt((len(found) - 1) / len(found) * ((found - found.mean()) ** 2).sum()))
 
 
 def _nested(sample: Sample) -> Nested:

@@ -11,6 +11,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
+from leapstudy.did.nested import clusters_of, jackknifed
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.spread import LEAST_NOISE
 
@@ -59,7 +60,8 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
 
     Notes
     -----
-    Least squares with errors that allow for unequal variances (HC3); the prediction for a treated district carries the
+    Least squares with errors that allow for unequal variances (HC3), or where errors are by cluster the jackknife over
+    clusters, whose number less two is then the degrees of freedom; the prediction for a treated district carries the
     spread of single districts around the line.
     """
     fall, back = steps(sample, sample.y_comparison)
@@ -68,8 +70,8 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
             f"How a rise follows a fall cannot be said: it takes {LEAST_DISTRICTS} comparison units or more that "
             f"fell differently, and here are {len(fall)}{'' if len(fall) < LEAST_DISTRICTS else ' that fell alike'}."
         )
-    line = _line(fall, back)
-    low, high = line.slope_interval()
+    line, clusters = _line(fall, back), clusters_of(sample)
+    low, high = line.slope_interval() if clusters is None else _by_cluster(fall, back, clusters[len(sample.treated) :])
     fall_t, back_t = steps(sample, sample.y_treated)
     expected = line.predicted(fall_t)
     along = expected["mean_pp"].to_numpy()
@@ -91,6 +93,19 @@ def rebound(sample: Sample, names: dict[str, str]) -> Rebound:
         treated=treated,
         mean_gap_pp=float((back_t - along).mean()),
     )
+
+
+def _by_cluster(fall: np.ndarray, back: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the slope from leaving out one cluster at a time."""
+    n = len(np.unique(clusters))
+    if n < LEAST_DISTRICTS:
+        raise BadInput(
+            f"How a rise follows a fall cannot be said: it takes comparison units of {LEAST_DISTRICTS} clusters or "
+            f"more, and here are {n}."
+        )
+    se = jackknifed(clusters, lambda keep: _line(fall[keep], back[keep]).slope)
+    slope, reach = _line(fall, back).slope, float(stats.t.ppf(1 - ALPHA / 2, n - 2))
+    return slope - reach * se, slope + reach * se
 
 
 def predicted(comparison: pd.DataFrame, falls: np.ndarray) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.kept import of_last
 from leapstudy.core.names import Comparison, Nesting, PriorName, Scale, Weights, check_option
 from leapstudy.data import StudyData
 from leapstudy.data.districts import rule_mask
@@ -237,6 +238,7 @@ class Panel:
         return tuple(year for year, some in zip(self.years, there, strict=True) if some) or self.years
 
 
+@of_last
 def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     """Return one outcome of one edition as matrices of districts by years; all but attendance have one edition only."""
     for what, name, legal in (("outcome", outcome, data.state.outcomes), ("edition", edition, data.state.editions)):

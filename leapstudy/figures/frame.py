@@ -54,6 +54,7 @@ STYLE: dict[Any, Any] = {
     "text.color": INK,
     "text.parse_math": False,
     "figure.constrained_layout.use": False,
+    "axes.titley": 1.0,
     "svg.fonttype": "none",
     "svg.hashsalt": "leapstudy",
 }

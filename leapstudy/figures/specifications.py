@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import counted, number
 from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, study_names
 from leapstudy.did.contrasts import clock_from, years_label
@@ -99,6 +100,7 @@ def _ring(axes: Axes, dots: pd.DataFrame, floors: dict[str, float], place: int) 
     axes.plot(row["at"], height, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.8)
 
 
+@of_last
 def _table(curve: pd.DataFrame, start: str) -> pd.DataFrame:
     """Return, for each level of each choice, how its specifications turn out: the curve itself is too long to read."""
     told = told_curve(curve, start)

@@ -77,6 +77,7 @@ def read_ahead() -> None:
     data = load_study()
     load_plan()
     flagged_years(data)
+    made(data.hashes)
 
 
 def params_of(spec: Spec) -> dict[str, Any]:

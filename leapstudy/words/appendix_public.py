@@ -64,7 +64,7 @@ def unit(source: Source) -> str:
     nested = at(source.result, "params", "nested") or "none"
     if nested == "none":
         return told
-    alone = source.say("independent")
+    alone = source.say("independent" if source.reading.single else "independent_pooled")
     return told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum", independent=alone)
 
 

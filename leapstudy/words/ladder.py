@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.kept import of_last
 from leapstudy.core.table import records
 from leapstudy.data.names import comparison_short, contrast_words
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows
@@ -18,6 +19,7 @@ ENDS = ("ci_low_pp", "ci_high_pp")
 COLUMNS = ["block", "name", "estimate_pp", "low_pp", "high_pp", "p_value"]
 
 
+@of_last
 def ladder_rows(answer: Answer) -> pd.DataFrame:
     """Return the main estimate, and one row a choice that is changed, all others as they were.
 

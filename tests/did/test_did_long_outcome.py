@@ -2,6 +2,7 @@
 and pictures in which nothing meets.
 """
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from scipy.optimize import minimize
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.data import long_series
 from leapstudy.data.long_series import load_long_series
+from leapstudy.data.raw import read_bytes
 from leapstudy.did.comparison import comparison_codes, treated_codes
 from leapstudy.did.long_outcome import (
     LAST,
@@ -178,3 +181,20 @@ def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_a
     assert beyond.method("sdid_placebo").estimate_pp is not None
     with pytest.raises(BadInput, match="one treated unit"):
         synthetic_of(whole, series.rates, "all")
+
+
+def test_the_series_is_read_once_and_again_where_a_file_has_changed(study, tmp_path, monkeypatch):
+    shutil.copytree(paths.raw(), tmp_path / "raw")
+    monkeypatch.setattr(paths, "raw", lambda: tmp_path / "raw")
+    read = []
+    monkeypatch.setattr(long_series, "read_bytes", lambda *where: read.append(where) or read_bytes(*where))
+    units = pd.Index(study.districts["district_code"])
+    first = load_long_series(study.state, OUTCOME, units)
+    first.rates.iloc[:, :] = 0.0
+    second = load_long_series(study.state, OUTCOME, units)
+    assert len(read) == len(first.declared.series)
+    assert np.nanmax(second.rates.to_numpy()) > 1, "no caller changes another's"
+    file = tmp_path / "raw" / first.declared.series[0].file
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(BadInput, match="was changed"):
+        load_long_series(study.state, OUTCOME, units)

@@ -12,7 +12,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.effect import fit
 from leapstudy.did.nested import covariance, dealt_within, in_strata, nest, without_unit
+from leapstudy.did.rebound import rebound
 from leapstudy.did.sample import Nested, Sample, Spec, build_panel
+from leapstudy.did.sensitivity.covariates import adjust
 from leapstudy.did.spread import spread_of
 
 YEARS = ("2005-06", "2006-07")
@@ -146,3 +148,54 @@ def test_a_stratum_of_one_side_is_left_out_and_leaving_a_unit_out_is_estimating_
     assert smaller.difference == pytest.approx((3 + 5 + 10 - (4 + 2) / 2) / 3)
     with pytest.raises(BadInput, match="declares no `parent`"):
         nest(sample, panel, sample.comparison)
+
+
+def _in_clusters(times, rng, n_treated=12, n_clusters=30, shock=0.0):
+    """Return a sample over three years of `times` units a cluster, and a trait of each unit that is its cluster's."""
+    n, names = n_treated * times, tuple(f"{place:02d}" for place in np.arange(n_clusters).repeat(times))
+    y, trait = rng.normal(50, 3, (n_clusters, 3)), rng.normal(size=(n_clusters, 1))
+    y, trait = y.repeat(times, axis=0), trait.repeat(times, axis=0)
+    y = y + (rng.normal(0, shock, y.shape) if shock else 0)
+    codes, ones = tuple(f"{place:04d}" for place in range(len(y))), np.ones_like(y)
+    years = ("2031-32", "2032-33", "2033-34")
+    contrast, spec = contrast_between(years[:2], years[2:], "main"), Spec(nested="cluster", seed=7)
+    sample = Sample(spec, contrast, codes[:n], codes[n:], years, y[:n], y[n:], ones[:n], ones[n:], years[2])
+    nested = Nested(("",) * len(names), names, drawn=False, raw=sample)
+    return replace(sample, nested=nested), trait[:n], trait[n:], dict.fromkeys(codes, "")
+
+
+def test_units_that_are_copies_of_each_other_add_nothing_to_adjustment_and_rebound():
+    once, five = (_in_clusters(times, np.random.default_rng(5)) for times in (1, 5))
+    errors = [adjust(*case[:3])[0].spread for case in (once, five)]
+    assert errors[1].se == pytest.approx(errors[0].se, rel=1e-9) and errors[1].df == pytest.approx(errors[0].df)
+    assert adjust(replace(five[0], nested=None), *five[1:3])[0].spread.se < 0.6 * errors[0].se
+    lines = [rebound(case[0], case[3]) for case in (once, five)]
+    assert lines[1].slope_low == pytest.approx(lines[0].slope_low, rel=1e-9)
+    alone = rebound(replace(five[0], nested=None), five[3])
+    assert alone.slope_high - alone.slope_low < 0.6 * (lines[0].slope_high - lines[0].slope_low)
+    # with one unit a cluster it is HC3, but for n - 1 over n and what the mean of the leave-one-out slopes differs
+    plain = rebound(replace(once[0], nested=None), once[3])
+    assert lines[0].slope_high - lines[0].slope_low == pytest.approx(plain.slope_high - plain.slope_low, rel=0.03)
+
+
+def test_the_adjusted_test_keeps_its_size_where_units_of_a_cluster_move_alike():
+    rng, found, naive = np.random.default_rng(8), [], []
+    for _ in range(300):
+        sample, treated, comparison, _names = _in_clusters(4, rng, shock=1.5)
+        for rejections, case in ((found, sample), (naive, replace(sample, nested=None))):
+            fitted = adjust(case, treated, comparison)[0]
+            rejections.append(fitted.spread.p_value(fitted.estimate) <= 0.05)
+    assert 0.01 <= np.mean(found) <= 0.085 and np.mean(naive) > 0.15
+
+
+def test_a_comparison_unit_without_a_trait_leaves_with_its_cluster():
+    sample, treated, comparison, _names = _in_clusters(2, np.random.default_rng(4))
+    comparison[0] = np.nan
+    kept = adjust(sample, treated, comparison)[1]
+    assert len(kept.nested.clusters) == len(kept.treated) + len(kept.comparison) == 59
+
+
+def test_a_rebound_of_few_clusters_is_refused():
+    sample, *_, names = _in_clusters(4, np.random.default_rng(4), n_treated=4, n_clusters=7)
+    with pytest.raises(BadInput, match="4 clusters or more, and here are 3"):
+        rebound(sample, names)

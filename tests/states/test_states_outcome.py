@@ -125,6 +125,7 @@ def workspace(tmp_path_factory):
     _write(root, "study", study)
     plan = _content(root, "plan")
     plan["planned"]["outcome"], plan["threshold_pp"] = "suspensions", 0.5
+    plan["question"], plan["estimand"] = "Did Bay Visits lower suspensions?", "Suspensions per 100 students; INVENTED."
     plan["frozen"] = plan_hash(plan)
     _write(root, "plan", plan)
     return root
@@ -238,7 +239,7 @@ WRONG = re.compile(r"percentage point|\battendance\b|chronic absence|\basistenci
 
 
 @pytest.mark.slow
-def test_every_page_speaks_of_the_outcome_in_its_own_unit(workspace):
+def test_every_page_speaks_of_the_outcome_in_its_own_unit(workspace, monkeypatch):
     env = {**os.environ, "LEAPSTUDY_ROOT": str(workspace), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = commands_in(env)
     checked = command("check")
@@ -266,4 +267,5 @@ def test_every_page_speaks_of_the_outcome_in_its_own_unit(workspace):
     verdict = json.loads((reports / "all-districts/result.json").read_text(encoding="utf-8"))
     assert verdict["blocks"]["evidence"]["verdict"]["wide_pp"] == 4
     assert verdict["blocks"]["evidence"]["cost"] is None
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(workspace))
     assert differences(reports) == [] and unsaid(reports) == []

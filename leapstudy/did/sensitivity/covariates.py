@@ -13,6 +13,7 @@ from leapstudy.data.describe import traits_of_units
 from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
+from leapstudy.did.nested import clusters_of, covariance, jackknifed
 from leapstudy.did.own_years import subset
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
 from leapstudy.did.spread import LEAST_NOISE, Spread
@@ -126,7 +127,11 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
 def _complete(sample: Sample, there: np.ndarray) -> Sample:
     lacking = tuple(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)
     keep = np.concatenate([np.ones(len(sample.treated), dtype=bool), there])
-    return replace(subset(sample, keep), left_out=(*sample.left_out, *lacking))
+    nested = sample.nested
+    if nested is not None:
+        strata, clusters = (tuple(np.array(names)[keep]) if names else () for names in (nested.strata, nested.clusters))
+        nested = replace(nested, strata=strata, clusters=clusters, raw=subset(nested.raw, keep))
+    return replace(subset(sample, keep), left_out=(*sample.left_out, *lacking), nested=nested)
 
 
 def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> Fit:
@@ -145,7 +150,7 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     comparison districts alone. It is ``mean change - sum of a_j change_j`` with weights ``a = W X (X'WX)^-1 x``. One
     treated district: prediction error ``s^2 (1 + a'a)`` with C - k degrees of freedom, its own noise taken to be that
     of the comparison districts. Several: their own variance around the prediction, plus ``C / (C - k) sum of a_j^2
-    e_j^2``.
+    e_j^2``. Where errors are by cluster: the jackknife over clusters, with `nested.covariance`'s degrees of freedom.
 
     Raises
     ------
@@ -161,7 +166,7 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
             "The comparison units do not differ in what is adjusted for, or differ in all of it together, so that "
             "no line can be drawn through them. Choose a larger comparison group."
         )
-    w = sample.weights_comparison
+    w, clusters = sample.weights_comparison, clusters_of(sample)
     solved = np.linalg.solve(
         x.T @ (w[:, None] * x), np.column_stack([x.T @ (w * sample.change_comparison), x_treated.T])
     )
@@ -170,7 +175,29 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
     residual = sample.change_comparison - x @ solved[:, 0]
     gaps = sample.change_treated - predicted
     estimate = float(sample.weights_treated @ gaps)
-    return Fit(estimate, _spread(sample, gaps - estimate, residual, share, n - k), _beyond(treated, comparison))
+    spread = (
+        _spread(sample, gaps - estimate, residual, share, n - k)
+        if clusters is None
+        else _by_cluster(sample, x_treated, x, clusters)
+    )
+    return Fit(estimate, spread, _beyond(treated, comparison))
+
+
+def _by_cluster(sample: Sample, x_treated: np.ndarray, x: np.ndarray, clusters: np.ndarray) -> Spread:
+    """Return the spread of the adjusted effect from leaving out one cluster at a time."""
+    n = len(x_treated)
+    df = covariance(sample, sample.change_treated[:, None], sample.change_comparison[:, None])[1]
+
+    def without(keep: np.ndarray) -> float:
+        """Return the effect of some of the units."""
+        on, off = keep[:n], keep[n:]
+        root = np.sqrt(sample.weights_comparison[off])
+        line = np.linalg.lstsq(root[:, None] * x[off], root * sample.change_comparison[off], rcond=None)[0]
+        return float(np.average(sample.change_treated[on] - x_treated[on] @ line, weights=sample.weights_treated[on]))
+
+    if min(len(set(clusters[:n])), len(set(clusters[n:]))) < 2:
+        raise BadInput("All units of one side are of one cluster, so that their error cannot be had by leaving it out.")
+    return Spread(jackknifed(clusters, without), df)
 
 
 def _design(traits: np.ndarray, around: np.ndarray) -> np.ndarray:

@@ -1,0 +1,30 @@
+"""Answers kept while one object is asked about again and again: the study's tables, one district's answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+def of_last(function: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A, P], R]:
+    """Decorate a function of one object that nobody changes: what it returned for the last one is kept.
+
+    The object is known by its identity, further arguments by their value; what is returned is shared, so that nobody
+    may change it either. Errors are not kept.
+    """
+    last: list[tuple[object, dict[object, R]]] = [(None, {})]
+
+    @wraps(function)
+    def kept(about: A, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        entry = last[0]
+        if entry[0] is not about:
+            entry = last[0] = (about, {})  # one assignment: another thread has its own entry, or this one
+        key = (args, tuple(kwargs.items()))
+        if key not in entry[1]:
+            entry[1][key] = function(about, *args, **kwargs)
+        return entry[1][key]
+
+    return kept
