@@ -37,7 +37,7 @@ from leapstudy.study.student_outcomes import outcome_effects
 from leapstudy.study.student_paths import headline_row
 
 OUT = Path(__file__).parent / "results" / "student_checks.csv"
-REPLICATES, OF_VISITS, OF_OUTCOMES, SEED = 6, 6, 24, 20261128
+REPLICATES, OF_VISITS, OF_OUTCOMES, SEED = 19, 19, 24, 20261128
 What = Literal["checks", "visits", "outcomes"]
 DISTRICTS = {"0640011": 2000}
 LEAVE = 0.03

@@ -62,11 +62,13 @@ def lottery_answer(
     Raises
     ------
     BadInput
-        If either side has fewer than `MIN_GROUP` students, or nothing can be compared.
+        If no stratum can be compared, or either side has fewer than `MIN_GROUP` students.
     """
     used = usable(drawn)
     offered = drawn.start < drawn.outcome.shape[1]
     sizes = {side: int(drawn.students[used & (offered == side)].sum()) for side in (True, False)}
+    if not used.any():
+        raise BadInput("No stratum of the draw has two units of each start that are seen in every period.")
     if min(sizes.values()) < MIN_GROUP:
         raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
     found = _estimates(drawn, used, seed)
@@ -132,12 +134,11 @@ def _effect_words(found: ComplierEffect, unit: str) -> str:
 
 def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimates:
     y, start, strata = drawn.outcome[used], drawn.start[used], drawn.strata[used]
-    return _Estimates(
-        rollout(y, start, strata, seed=seed),
-        balance(y, start, strata, seed),
-        possible(complier_effect(y, drawn.visited[used], start, strata)),
-        possible(complier_effect(y, drawn.visits[used], start, strata)),
-    )
+    offer = rollout(y, start, strata, seed=seed)
+    reach = (offer.estimate - offer.redraw_low) / offer.se, (offer.redraw_high - offer.estimate) / offer.se
+    visits = (drawn.visited[used], drawn.visits[used])
+    moved = [possible(complier_effect(y, one, start, strata, reach=reach)) for one in visits]
+    return _Estimates(offer, balance(y, start, strata, seed), *moved)
 
 
 def usable(drawn: LotteryOutcomes) -> np.ndarray:

@@ -10,6 +10,7 @@ import student_gates
 import student_lottery
 
 from leapstudy.core import paths
+from leapstudy.students.outcomes import KINDS
 from leapstudy.students.simulate.config import Pick
 from leapstudy.study.student_checks import VISITED
 
@@ -61,10 +62,12 @@ def test_adjusted_checks_are_unbiased_under_lot_and_are_told_not_to_be_where_sta
     table = pd.read_csv(paths.root() / "benchmarks" / "results" / "student_checks.csv")
     assert set(table.loc[table["what"] == VISITED, "pick"]) == set(get_args(Pick))
     assert (table["refused"] <= 0.05 * table["replicates"]).all(), "refused where only the visited differ in the past"
-    outcomes = table[table["replicates"] > 20]
+    outcomes = table[table["what"].isin(KINDS)]
     assert len(outcomes) == 5 and outcomes["coverage"].between(0.85, 1).all()
     lot = table[(table["pick"] == "lot") & table["what"].isin(student_checks.WHAT)]
-    assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5).all() and len(lot) == 8
+    often = lot["what"] == student_checks.MORE
+    assert (lot["bias_pp"].abs() < 2 * lot["sd_pp"] / lot["replicates"] ** 0.5)[~often].all() and len(lot) == 8
+    assert (lot["bias_pp"].abs() < lot["mean_se_pp"])[often].all(), "told: it leans, by less than a standard error"
     more = table[table["what"] == student_checks.MORE].set_index(["path", "pick"])["bias_pp"].unstack("path")
     assert (more.loc[["trouble", "trait"]] < -5).all(axis=None) and (more.loc["improvement"] > 5).all()
     assert student_checks.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")

@@ -210,8 +210,21 @@ def test_an_effect_beyond_what_a_share_can_change_by_is_not_told():
         visited[:few:2, 1] = 1
         answer = lottery_answer(_by_hand(visited=visited, visits=visited), "own", None, "", 1)
         row = answer.row(VISITED)
-        assert 30 < row.ci_low_pp < row.estimate_pp < row.ci_high_pp == 100
+        assert 25 < row.ci_low_pp < row.estimate_pp < row.ci_high_pp == 100
         assert f"{row.ci_low_pp:.2f} to 100.00" in dict(answer.card)["Being visited"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_with_few_units_the_offer_and_being_visited_say_the_same_of_zero(seed):
+    rng, start = np.random.default_rng(seed), np.tile([1, 2], 4)
+    visited = np.stack([np.zeros(8), np.where(start == 1, rng.uniform(0.2, 0.4, 8), 0)], axis=1)
+    before = rng.normal(85, 3, 8)
+    outcome = np.stack([before, before + 6 * visited[:, 1] + rng.normal(0, 0.9, 8)], axis=1)
+    few = _by_hand(outcome=outcome, visited=visited, visits=visited, start=start, strata=np.zeros(8, dtype=int))
+    answer = lottery_answer(dataclasses.replace(few, level="school", students=np.full(8, 150)), "own", None, "", 1)
+    offer, row = answer.offer, answer.row(VISITED)
+    ends = (offer.ci_low_pp, offer.ci_high_pp), (row.ci_low_pp, row.ci_high_pp)
+    assert len({low is None or low <= 0 <= high for low, high in ends}) == 1
 
 
 @pytest.mark.parametrize(("level", "words"), [("student", "about 40 offered"), ("school", "schools; 40 offered")])
@@ -225,6 +238,8 @@ def test_few_students_are_refused():
     outcome = np.where(np.arange(80)[:, None] < 42, np.nan, _by_hand().outcome)
     with pytest.raises(BadInput, match="Fewer than 20 students"):
         lottery_answer(_by_hand(outcome=outcome), "own", None, "", 1)
+    with pytest.raises(BadInput, match="No stratum of the draw has two units of each start"):
+        lottery_answer(_by_hand(strata=np.arange(80), students=np.full(80, 300)), "own", None, "", 1)
 
 
 @pytest.fixture(scope="module")

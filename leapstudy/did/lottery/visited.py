@@ -78,6 +78,7 @@ def complier_effect(
     strata: np.ndarray | None = None,
     *,
     adjustment: Adjustment = "efficient",
+    reach: tuple[float, float] | None = None,
 ) -> ComplierEffect:
     """Estimate the effect of visits with the offer as instrument.
 
@@ -87,6 +88,9 @@ def complier_effect(
         As in `rollout.rollout`. The outcome is adjusted as there, with the weight that serves the effect of the offer.
     visits : ndarray, shape (units, periods)
         Share of a unit's students visited by then, 0 or 1 for a student, or a dose such as visits received.
+    reach
+        How many standard errors the interval of the offer reaches down and up by its redraws, so that both say the same
+        of zero; by t where none is given. Where one is infinite nothing is excluded.
 
     Raises
     ------
@@ -119,7 +123,16 @@ def complier_effect(
     drawn = moments(score, cells.of[None, :])
     (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
     t = float(stats.t.ppf(1 - ALPHA / 2, float(welch(drawn, np.array([[1.0, 0.0]]))[0])))
-    shape, low, high = anderson_rubin(offer, moved, covariance, t)
+    down, up = reach or (t, t)
+    shape: Shape = "whole line"
+    low, high = -np.inf, np.inf
+    if np.isfinite([down, up]).all():
+        shape, low, high = anderson_rubin(offer, moved, covariance, max(down, up))
+        if shape == "bounded" and moved > 0:
+            low, high = (
+                anderson_rubin(offer, moved, covariance, down)[1],
+                anderson_rubin(offer, moved, covariance, up)[2],
+            )
     variance = float(covariance[1, 1])
     return ComplierEffect(
         estimate=float(offer / moved) if abs(moved) > TIE else np.nan,
