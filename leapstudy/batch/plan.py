@@ -286,8 +286,9 @@ def _require_sample(data: StudyData, spec: Spec, codes: Sequence[str]) -> None:
         build_sample(data, replace(spec, scale="points"), codes, [clock.label(offset) for offset in (-2, -1, 0)])
     except BadInput as reason:
         raise BadInput(
-            f"Every answer is held against the two years before the start. {reason} The bare difference, which no "
-            f"earlier year can test, is ls.diff_in_diff(ls.panel()) in 50_your_own_analysis."
+            f"Every answer is tested by the same comparison over the two years before the start. {reason} Add the year "
+            f"that is missing to the tables. The bare difference, which no earlier year can test, is "
+            f"ls.diff_in_diff(ls.panel()) in 50_your_own_analysis."
         ) from None
 
 

@@ -111,6 +111,10 @@ def test_on_a_phone_no_line_lies_on_another_and_pictures_keep_their_size(opened,
     tops = page.evaluate(f"{edges}.map((box) => [box.top, box.bottom])")
     assert all(above[1] <= below[0] + 1 for above, below in pairwise(tops))
     widths = page.evaluate("[...document.querySelectorAll('.scroll > img')].map((item) => item.clientWidth)")
+    rights = page.evaluate(
+        "[...document.querySelectorAll('.scroll caption')].map((item) => item.getBoundingClientRect().right)"
+    )
+    assert all(right <= 375 for right in rights), "the words over a table do not scroll away with it"
     assert all(width >= 470 for width in widths) and (widths or name != "hartford/notebook.html")
 
 

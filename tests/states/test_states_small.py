@@ -133,7 +133,8 @@ def test_with_one_year_before_the_bare_difference_is_named_and_there(tmp_path, m
     _state(root, years=YEARS[-2:])
     _replace(root / "params" / "study.yml", "value: two_before_to_first", "value: last_to_first")
     refused = _command(root, "run", "fall-river")
-    assert refused.returncode == 2 and "ls.diff_in_diff(ls.panel())" in " ".join(refused.stderr.split())
+    told = " ".join(refused.stderr.split())
+    assert refused.returncode == 2 and "Add the year that is missing" in told and "ls.diff_in_diff(ls.panel())" in told
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
     bare = ls.diff_in_diff(ls.panel())
     assert (bare.n_treated, bare.n_comparison) == (2, 8) and bare.ci_low < bare.estimate < bare.ci_high
