@@ -98,10 +98,10 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "heading": heading,
         "first": unit.capitalize(),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {effects}"
-            "; a dot with its line is the estimate with its 95% interval, the thin "
-            "line is zero." + (STAYED if any(item.status == EARLIER for item in entries) else "")
+            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {effects}."
+            + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
+        "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",
         "axis": f"{points(low, 0)} to {points(high, 0)}",
         "simulated": any(item.simulated for item in readings),
         "rows": [_row(item, low, high) for item in pooled_first],

@@ -42,7 +42,7 @@ REFEREE = "For the referee"
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
-def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) -> str:
+def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str], place: str = "") -> str:
     """Return the HTML body of an executed notebook.
 
     Parameters
@@ -55,6 +55,8 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
         Relative address of the site's top as seen from the page (``../``).
     links
         Notebook file name -> address of its page; a link to any other notebook becomes plain text.
+    place
+        What the run is about, said at the head of the title: a title that every district shares names none.
     """
     html, _ = _exporter().from_notebook_node(_as_run(nbformat.read(path, as_version=4)))
     rest, exhibits = _take_exhibits(html)
@@ -63,6 +65,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     _flow_sentences(tree)
     _fold_code(tree)
     _order_headings(tree)
+    _name_place(tree, place)
     _fold_referee(tree)
     _mend_links(tree, links)
     for number, picture in enumerate(tree.find_all("img"), 1):
@@ -72,6 +75,12 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str]) 
     body = tree.body
     text = _without_blank_lines(body.decode_contents()) if body else ""
     return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in shown])
+
+
+def _name_place(tree: BeautifulSoup, place: str) -> None:
+    if place and (title := tree.find("h1")):
+        title.insert(0, tag := tree.new_tag("span", attrs={"class": "place"}), " ")
+        tag.string = place
 
 
 def _take_exhibits(html: str) -> tuple[str, list[str]]:

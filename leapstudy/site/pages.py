@@ -133,8 +133,7 @@ def notebook_html(
     return render(
         "notebook",
         title=f"{name}: notebook",
-        place=name if there.get(APPENDIX) else "",
-        body=Markup(notebook_body(path, figures, "../", addresses)),
+        body=Markup(notebook_body(path, figures, "../", addresses, name if there.get(APPENDIX) else "")),
         links=section_links("en", NOTEBOOK, there),
         footer=footer(result, date),
         simulated=bool(((result or {}).get("made") or {}).get("simulated")),

@@ -56,6 +56,13 @@ def test_the_pages_are_there_and_nothing_comes_from_outside(built):
         assert not OUTSIDE.search(path.read_text(encoding="utf-8")), path
 
 
+def test_a_title_that_all_districts_share_begins_with_the_district(built):
+    for slug, place in (("hartford", "Hartford"), ("01-the-claims", "")):
+        page = BeautifulSoup((built / slug / "notebook.html").read_text(encoding="utf-8"), "lxml")
+        (title,) = page.find_all("h1")
+        assert bool(title.find(class_="place")) == bool(place) and title.text.startswith(place)
+
+
 def test_every_page_says_edition_version_hash_and_day(built):
     for path in built.rglob("*.html"):
         foot = path.read_text(encoding="utf-8").split("<footer>")[1]
