@@ -87,7 +87,10 @@ def wide_of(frame: pd.DataFrame, source: Source, columns: Mapping[str, str]) -> 
             wide.setdefault(measure, form)
     if forms and not wide:
         example = next(iter(forms))
-        raise BadInput(f"{source.file}: what do the columns {example!r} hold? --column rate={example!r} or chronic=...")
+        raise BadInput(
+            f"{source.file}: what do the columns {example!r} hold? --column rate={example!r} for attendance, "
+            "chronic=... for chronic absence, figure=... for any other outcome."
+        )
     return wide
 
 

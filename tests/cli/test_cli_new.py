@@ -433,9 +433,21 @@ def test_a_state_that_publishes_another_outcome_alone_is_drafted_with_its_unit_t
     assert code == 0 and "figure from 'OSS per 100'" in told
     state = yaml.safe_load((tmp_path / "own/params/state.yml").read_text(encoding="utf-8"))
     assert state["tables"]["attendance"]["columns"]["figure"]["kind"] == "number"
+    assert "ttendance" not in state["tables"]["attendance"]["title"]
     assert list(state["outcomes"]) == ["own_outcome"] and state["outcomes"]["own_outcome"]["measure"][
         "small"
     ].startswith("TODO")
+
+
+def test_columns_that_are_years_of_another_outcome_are_asked_for_and_read(tmp_path, monkeypatch, capsys):
+    (tmp_path / "grad.csv").write_text(
+        "LEA,2021-22,2022-23\n" + "".join(f"{n},8{n % 10},7{n % 10}\n" for n in range(101, 112))
+    )
+    command = ("new", tmp_path / "own", "--from", tmp_path / "grad.csv")
+    code, told = _run(monkeypatch, capsys, *command)
+    assert code == 2 and "figure=... for any other outcome" in told
+    code, told = _run(monkeypatch, capsys, *command, "--column", "figure={year}")
+    assert code == 0 and "figure from the columns '{year}'" in told
 
 
 @pytest.mark.parametrize("command", ["run", "list", "status", "lab", "reports"])
