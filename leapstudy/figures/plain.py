@@ -116,7 +116,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""
     pre, post = (years.replace(OWN_YEAR, f"{say['own_year']} ") for years in (pre, post))
     return Caption(
-        what=say["chart_what"],
+        what=say["chart_what" if reading.effect.bounded else "chart_what_open"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
         years=reading.period or say["chart_years"].format(pre=pre, post=post) + own,

@@ -182,6 +182,8 @@ def test_nine_points_on_one_page_of_350_words(name, lang):
         "unsaid",
     ]
     chart = plain_chart(read_result(ALL[name]), lang)
+    caption = chart.caption.what
+    assert ("confidence interval" in caption or "intervalo" in caption) == read_result(ALL[name]).effect.bounded
     assert len(page.text.split()) + len(chart.caption.text().split()) <= 350
     assert all(item.text for item in page.sections if item.key != "chart")
 
