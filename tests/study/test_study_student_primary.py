@@ -178,7 +178,7 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     told = QUESTION.rstrip("?")
     assert told in page["answer"] and told in words.answer(study) and "raise attendance" not in " ".join(page.values())
     caption, (together,) = _site(tmp_path / "site", study)
-    assert "Effects in percentage points of chronic absence;" in caption
+    assert "Effects in percentage points of chronic absence." in caption
     assert "being offered visits by lot on chronic absence (intention-to-treat)" in " ".join(together.values())
 
 
