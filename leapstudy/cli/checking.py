@@ -21,13 +21,14 @@ def check(
         raise typer.Exit(_check_students(path))
     from leapstudy.batch.copied import copied
     from leapstudy.batch.plan import ROLLOUT, has_rollout, others
+    from leapstudy.core.phrases import capital
 
     faulty = []
     for step, todo in _steps():
         if step.faults:
             faulty.append(step.text())
         else:
-            typer.echo(f"{step.number} {step.name.capitalize()}: {step.told}.")
+            typer.echo(f"{step.number} {capital(step.name)}: {step.told}.")
         if todo:  # questions that are still open are asked step by step
             break
     if faulty:

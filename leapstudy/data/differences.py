@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import capital
 
 COLUMN, CELL = "__column__", "__cell__"
 """Names that no published column has."""
@@ -75,7 +76,7 @@ def _cells(frame: pd.DataFrame, key: list[str], name: str) -> pd.DataFrame:
     """Return one row a cell that is not blank."""
     missing = [column for column in key if column not in frame]
     if missing:
-        raise BadInput(f"{name.capitalize()} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}.")
+        raise BadInput(f"{capital(name)} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}.")
     repeated = frame[frame.duplicated(key)]
     if len(repeated):
         raise BadInput(f"In {name} {len(repeated)} rows repeat a key {tuple(repeated.iloc[0][key])}.")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.phrases import capital
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.state import AtLeast, AtMost, State, Unit, Where, load_state
 
@@ -66,7 +67,7 @@ def find_district(districts: pd.DataFrame, key: object) -> District:
     width = len(unit.code.example)
     if text.isdigit() and text not in codes and text.zfill(width) in codes:
         raise BadInput(
-            f"{unit.one.capitalize()} code {key!r} has lost its leading zeros. Did you mean {text.zfill(width)!r}? "
+            f"{capital(unit.one)} code {key!r} has lost its leading zeros. Did you mean {text.zfill(width)!r}? "
             f"Codes are text of {width} characters: write them in quotes."
         )
     short = districts["district"].map(unit.short).str.casefold()

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.phrases import capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State
 from leapstudy.data.state import FILE as STATE_FILE
@@ -179,7 +180,7 @@ def _refuse_treated(
             else ""
         )
         raise BadInput(
-            f"{panel.state.unit.noun['en'][0].capitalize()} {', '.join(missing)} has no {spec.outcome!r} in one of "
+            f"{capital(panel.state.unit.noun['en'][0])} {', '.join(missing)} has no {spec.outcome!r} in one of "
             f"{', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )

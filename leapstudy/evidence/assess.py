@@ -13,8 +13,8 @@ from leapstudy.core.names import ALL_DISTRICTS, Comparison
 from leapstudy.core.phrases import capital
 from leapstudy.core.table import records
 from leapstudy.data import Facts, StudyData, treated_districts
-from leapstudy.data.names import outcome_unit
-from leapstudy.data.state import Outcome
+from leapstudy.data.names import outcome_unit, outcome_words
+from leapstudy.data.state import CHRONIC, Outcome
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.design import Spec, build_sample
@@ -35,8 +35,10 @@ NO_EFFECT_SIZE = (
     "A Hedges' g and an improvement index of the effect are not possible because the state publishes no spread of "
     "{} between students."
 )
-OUTCOME_UNKNOWN = "{} itself cannot be held against the threshold: no spread between students is published."
+NOT_SIZED = "A Cox index and an improvement index of the effect on {} are not given: the effect is in points."
+OUTCOME_UNKNOWN = "{} cannot be held against the threshold: no spread between students is published."
 NOT_ADJUSTED = "Difference-in-differences subtracts earlier {}, but the estimate is not adjusted for chronic absence."
+SUBTRACTED = "Difference-in-differences subtracts earlier {}; the estimate is not adjusted for it in another way."
 NOT_GRADED = "not graded: the contrast that was asked lies before the program"
 NOT_PRICED = {
     "placebo": (
@@ -163,7 +165,7 @@ def _windows(answer: Answer) -> list[Window]:
 
 def _window_name(row: Mapping[str, Any]) -> str:
     years = f"{row['pre'].replace('+', ' and ')} to {row['post']}"
-    return f"{row['outcome'].replace('_', ' ').capitalize()}, {years}"
+    return f"{capital(outcome_words(row['outcome']))}, {years}"
 
 
 def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
@@ -223,11 +225,11 @@ def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:
 
 def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     """Hold a design against WWC 5.0: confounding, and likeness to every named comparison group and the one used."""
-    comparison, words = spec.comparison, data.state.outcomes[spec.outcome].words
+    comparison, outcome = spec.comparison, data.state.outcomes[spec.outcome]
     groups: list[Comparison] = [comparison, *(name for name in data.state.groups if name != comparison)]
     rows: list[BaselineRow] = []
     missing = [
-        NO_EFFECT_SIZE.format(words),
+        (NOT_SIZED if spec.outcome == CHRONIC else NO_EFFECT_SIZE).format(outcome.words),
         f"No cluster correction is needed: {data.state.unit.noun['en'][1]} are both what was chosen for "
         f"{data.state.program.short} and what is analyzed.",
     ]
@@ -241,7 +243,7 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     cox = next((row for row in rows if row.yardstick == COX), None)
     category = cox.category if cox else None
     confounding = confounding_reason(len(treated))
-    eligibility, why = _eligibility(category, confounding, cox.year if cox else "", words)
+    eligibility, why = _eligibility(category, confounding, cox.year if cox else "", outcome)
     return WwcBlock(
         eligibility=eligibility,
         why=why,
@@ -251,21 +253,22 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     )
 
 
-def _eligibility(category: Category | None, confounding: str, year: str, outcome: str) -> tuple[Eligibility, str]:
+def _eligibility(category: Category | None, confounding: str, year: str, outcome: Outcome) -> tuple[Eligibility, str]:
     if confounding:
         return "not eligible", confounding
     if not year:
         return "not eligible", "No chronic absence is published, so that the groups cannot be compared on it."
     if category is None:
         return "not eligible", f"The Cox index of chronic absence {year} does not exist: a group's share is 0 or 100%."
-    found = (
-        f"By chronic absence {year} the baseline category is '{category}'. {OUTCOME_UNKNOWN.format(capital(outcome))}"
-    )
+    held = bool(outcome.group or outcome.table)  # chronic absence, which has neither, is what was held just now
+    itself = f"{capital(outcome.words)} itself" if outcome.in_days else f"The outcome itself, {outcome.words},"
+    found = f"By chronic absence {year} the baseline category is '{category}'."
+    found += f" {OUTCOME_UNKNOWN.format(itself)}" if held else ""
     if category == "not satisfied":
         return "not eligible", found
     if category == "satisfied":
         return "eligible", found
-    return "eligible if adjusted", f"{found} {NOT_ADJUSTED.format(outcome)}"
+    return "eligible if adjusted", f"{found} {(NOT_ADJUSTED if held else SUBTRACTED).format(outcome.words)}"
 
 
 def _essa(

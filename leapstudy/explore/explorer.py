@@ -9,7 +9,7 @@ from leapstudy.batch.choices import Tools
 from leapstudy.core.errors import BadInput
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
-from leapstudy.core.phrases import number
+from leapstudy.core.phrases import capital, number
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, treated_districts
 from leapstudy.data.names import (
@@ -118,10 +118,21 @@ class Explorer:
 
     def _changed(self, change: Any) -> None:
         self.fields["table"].disabled = self.fields["comparison"].value != PICKED
+        self._name_scales()
         try:
             self.ask(*self.chosen())
         except BadInput as reason:
             self._refuse(str(reason))
+
+    def _name_scales(self) -> None:
+        """Name the scales in the unit of the outcome that is shown, without asking anything."""
+        field, named = self.fields["scale"], tuple(_scales(self.fields["outcome"].value).items())
+        if named == field.options:
+            return
+        kept = field.value
+        field.unobserve(self._changed, names="value")
+        field.options, field.value = named, kept
+        field.observe(self._changed, names="value")
 
     def _saving(self) -> Any:
         from ipywidgets import HTML, Button, Text
@@ -162,13 +173,13 @@ def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) 
 
     named, state = isinstance(spec.comparison, str), study_names().state
     asked: dict[str, tuple[str, dict[str, str], str]] = {
-        "district": (unit_noun().capitalize(), {title: slug for slug, title in titles.items()}, district),
+        "district": (capital(unit_noun()), {title: slug for slug, title in titles.items()}, district),
         "outcome": ("Outcome", _outcomes(spec), spec.outcome),
         "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
         "contrast": ("Years", {item.label: name for name, item in _contrasts().items()}, spec.contrast),
         "edition": ("Edition", {name: name for name in state.editions}, spec.edition),
         "weights": ("Weights", {WEIGHTS[name]: name for name in options(Weights)}, spec.weights),
-        "scale": ("Scale", {_scale(spec.outcome, name): name for name in options(Scale)}, spec.scale),
+        "scale": ("Scale", _scales(spec.outcome), spec.scale),
     }
     looks = {"style": {"description_width": "8rem"}, "layout": {"width": "36rem", "max_width": "100%"}}
     made: dict[str, Any] = {
@@ -193,7 +204,15 @@ def _outcomes(spec: Spec) -> dict[str, str]:
 
 
 def _scale(outcome: str, scale: str) -> str:
-    return "log-odds" if scale == "logodds" else f"{outcome_unit(outcome)} of {outcome_words(outcome)}"
+    if scale == "logodds":
+        return "log-odds"
+    unit = outcome_unit(outcome)
+    return f"{unit} of {outcome_words(outcome)}" if unit == "points" else unit  # any other says itself of what
+
+
+def _scales(outcome: str) -> dict[str, str]:
+    """Return the scales by their words."""
+    return {_scale(outcome, name): name for name in options(Scale)}
 
 
 def _contrasts() -> dict[str, Contrast]:
@@ -219,7 +238,7 @@ def _stack(widgets: Any) -> Any:
 
 def _still(title: str, spec: Spec) -> str:
     rows = [
-        (unit_noun().capitalize(), title),
+        (capital(unit_noun()), title),
         ("Outcome", outcome_words(spec.outcome)),
         ("Compared with", comparison_words(comparison_label(spec.comparison))),
         ("Years", _contrasts()[spec.contrast].label),

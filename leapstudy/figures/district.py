@@ -130,5 +130,5 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
 def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False)
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
-        [unit_noun().capitalize(), "Change beyond the others"], axis=1
+        [capital(unit_noun()), "Change beyond the others"], axis=1
     )

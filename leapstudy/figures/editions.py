@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import points
+from leapstudy.core.phrases import capital, points
 from leapstudy.data.describe import edition_differences, final_in_both
 from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.figures.common import not_drawn
@@ -57,7 +57,7 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     )
     table = rows[["name", "treated", "older_pct", "newer_pct", "moved_pp"]]
     table.columns = pd.Index(
-        [names.one.capitalize(), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
+        [capital(names.one), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
     )
     return Exhibit(figure, finding.title, finding.alt, caption, table)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import between, missing, number
+from leapstudy.core.phrases import between, capital, missing, number
 from leapstudy.data.names import (
     comparison_words,
     counted_units,
@@ -150,7 +150,7 @@ def _written(value: float, low: float, high: float) -> str:
 
 def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     names = {
-        "name": unit_noun().capitalize(),
+        "name": capital(unit_noun()),
         "estimate_pp": "Estimate",
         "ci_low_pp": "Low",
         "ci_high_pp": "High",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from leapstudy.core.phrases import capital
 from leapstudy.data.names import (
     comparison_words,
     counted_units,
@@ -182,7 +183,7 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
 def _table(shown: Rebound) -> pd.DataFrame:
     _, fell, rose = map(year_words, shown.years)
     columns = {
-        "district": unit_noun().capitalize(),
+        "district": capital(unit_noun()),
         "fall_pp": f"Change to {fell}",
         "rebound_pp": f"Change to {rose}",
         "predicted_pp": "Predicted",

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.phrases import between, points
+from leapstudy.core.phrases import between, capital, points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import ROW, axes, named_intervals, styled
 from leapstudy.figures.palette import COMPARISON, WIDE
@@ -33,7 +33,7 @@ def effects(study: StudentStudy, width: float = WIDE) -> Exhibit:
     rows, finding, main = _rows(study), words.leading(study), study.answer.leading
     if main is None:
         return refused_exhibit(study, finding.title, study.answer.design().refused, width)
-    what = f"{words.plain_outcome(main.outcome).capitalize()}, percentage points, 95% CI; hollow: expected to be zero"
+    what = f"{capital(words.plain_outcome(main.outcome))}, percentage points, 95% CI; hollow: expected to be zero"
     with styled():
         figure, bottom, top = student_frame(study, finding, what, 0.45 + ROW * len(rows), width)
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)

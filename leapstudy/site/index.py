@@ -23,6 +23,7 @@ EARLIER = "earlier"
 SHOWN = ("done", "fresh", "stale", EARLIER)
 """States of a run whose figures may be shown."""
 STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
+POINTS = "percentage points"
 EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
 
 
@@ -86,19 +87,15 @@ def _lead(pooled: Entry | None) -> list[str]:
 
 def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
     unit = study_names().state.unit.noun["en"][0] if track == "public" else "district"
-    heading = f"{unit.capitalize()} by {unit}" if track == "public" else f"Visited students, by {unit}"
+    heading = f"{capital(unit)} by {unit}" if track == "public" else f"Visited students, by {unit}"
     readings = [item.reading for item in entries if item.reading]
     low, high = _axis(readings)
-    counted_in = list(dict.fromkeys(outcome_unit(item.outcome, "long") for item in readings)) or ["percentage points"]
-    effects = " or ".join(counted_in)
-    if "percentage points" in counted_in:  # any other unit says itself of what
-        effects += _of_outcomes(track, readings)
     pooled_first = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
     return {
         "heading": heading,
-        "first": unit.capitalize(),
+        "first": capital(unit),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {effects}."
+            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {_effects(track, readings)}."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",
@@ -106,6 +103,14 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "simulated": any(item.simulated for item in readings),
         "rows": [_row(item, low, high) for item in pooled_first],
     }
+
+
+def _effects(track: str, readings: Sequence[Reading]) -> str:
+    """Say in which units the effects are; points alone do not say themselves of what they are."""
+    alike: dict[str, list[Reading]] = {} if readings else {POINTS: []}
+    for item in readings:
+        alike.setdefault(outcome_unit(item.outcome, "long"), []).append(item)
+    return " or ".join(unit + (_of_outcomes(track, of) if unit == POINTS else "") for unit, of in alike.items())
 
 
 def _of_outcomes(track: str, readings: Sequence[Reading]) -> str:

@@ -253,9 +253,9 @@ def composition(source: Source) -> Answer:
     flags = source.frame("years", "flags")
     if flags is None:
         return source.say("composition", told=told).strip()
-    heads = {name: name.capitalize() for name in ("district", "year", "outcome", "pattern", "direction")}
+    heads = {name: capital(name) for name in ("district", "year", "outcome", "pattern", "direction")}
     text = source.say("composition", told=f"{told} {_without_flagged(source)}")
-    caption = f"{unit_noun().capitalize()}-years whose published figures are flagged; all are used"
+    caption = f"{capital(unit_noun())}-years whose published figures are flagged; all are used"
     return " ".join(text.split()), headed(flags.assign(outcome=flags["outcome"].map(outcome_words)), heads, caption)
 
 
@@ -271,7 +271,7 @@ def _without_flagged(source: Source) -> str:
         told += [
             source.say(
                 "year_without_flagged",
-                outcome=name.capitalize(),
+                outcome=capital(name),
                 year=row.year,
                 every=every[row.year],
                 without=row.estimate,

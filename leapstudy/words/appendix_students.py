@@ -114,10 +114,11 @@ def inference(source: Source) -> str:
     leads = source.say("inference_lottery") if drawn else source.say("inference_primary") if primary else ""
     own = design_of(source)["main"]
     if not own:
-        return f"{leads}nothing: {source.absent(NO_DESIGN)}" if leads else source.absent(NO_DESIGN)
+        return f"{leads} {source.absent(NO_DESIGN)}".strip()
     p = "" if own["p_value"] is None else f"{probability(own['p_value'])}, "
-    errors = "errors" if leads else "Errors"
-    return source.say("inference", leads=leads, errors=errors, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
+    beside = source.say("inference_undrawn") if drawn else source.say("inference_beside") if primary else "Errors"
+    told = source.say("inference", errors=beside, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
+    return f"{leads} {told}".strip()
 
 
 def others(source: Source) -> Answer:

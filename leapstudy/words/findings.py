@@ -8,6 +8,7 @@ import textwrap
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import (
+    capital,
     interval_words,
     missing,
     number,
@@ -100,7 +101,7 @@ def answer(study: Study) -> Finding:
         main.estimate_pp,
         (low, high),
         title=district_title(study.answer) if single else best_title(main, low, high),
-        outcome=outcome_words(main.outcome).capitalize(),
+        outcome=capital(outcome_words(main.outcome)),
         name=f"{'' if single else 'the '}{treated_words(study.answer)}",
         moved=moved(main.estimate_pp, main.outcome),
         main=main,
@@ -388,7 +389,7 @@ def days(study: Study) -> str:
     if not names.in_days(asked):
         if names.other(asked):
             return CATALOG.say("days_other")
-        return CATALOG.say("days_none", outcome=outcome_words(asked).capitalize())
+        return CATALOG.say("days_none", outcome=capital(outcome_words(asked)))
     if cost is None:
         return CATALOG.say("days_unknown", gained=_days_on_average(study))
     average = cost.days_average

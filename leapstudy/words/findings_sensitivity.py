@@ -7,7 +7,7 @@ from leapstudy.core.phrases import (
     capital,
 )
 from leapstudy.core.table import records
-from leapstudy.data.names import study_names
+from leapstudy.data.names import outcome_unit, study_names
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows
 from leapstudy.did.shrinkage import FLAT
 from leapstudy.study.choice import Choice
@@ -107,12 +107,13 @@ def curve(answer: Answer) -> str:
 
 
 def in_time(answer: Answer) -> str:
-    """Say how often the same computation finds an effect where none can be."""
-    table = answer.sensitivity.in_time
+    """Say how often the same computation finds an effect where none can be, and the largest in the outcome's unit."""
+    table, unit = answer.sensitivity.in_time, outcome_unit(answer.main.outcome)
     away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
-    largest = table.loc[table["estimate_pp"].abs().idxmax()]
-    slots = {"largest": float(largest["estimate_pp"]), "asked": str(largest["outcome"])}
-    return CATALOG.say("in_time", away=away, n=len(table), expected=0.05 * len(table), **slots)
+    alike = table.loc[table["outcome"].map(outcome_unit) == unit, "estimate_pp"]
+    slots = {"n": len(table), "expected": 0.05 * len(table), "asked": answer.main.outcome}
+    key = "in_time" if len(alike) == len(table) else "in_time_mixed"
+    return CATALOG.say(key, away=away, largest=float(alike[alike.abs().idxmax()]), **slots)
 
 
 def estimators(answer: Answer) -> str:

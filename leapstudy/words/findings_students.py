@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
-from leapstudy.core.phrases import between, points
+from leapstudy.core.phrases import between, capital, points
 from leapstudy.did.permutation import ALPHA
 from leapstudy.evidence.verdict import SMALL_PP, rejects
 from leapstudy.students.disclosure import MIN_GROUP
@@ -239,7 +239,7 @@ def leading(study: StudentStudy) -> Finding:
         "leading",
         main.estimate_pp,
         _ends(main),
-        outcome=plain_outcome(main.outcome).capitalize(),
+        outcome=capital(plain_outcome(main.outcome)),
         who="students who were offered visits by lot" if drawn else "visited students",
         moved="rose" if main.estimate_pp > 0 else "fell",
         much=abs(main.estimate_pp),

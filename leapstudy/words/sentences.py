@@ -56,7 +56,7 @@ FORMS: dict[str, Callable[..., str]] = {
     "capital": capital,
     "counted": counted,
     "word": lambda n: COUNTS[n] if n < len(COUNTS) else str(n),
-    "Word": lambda n: (COUNTS[n] if n < len(COUNTS) else str(n)).capitalize(),
+    "Word": lambda n: capital(COUNTS[n] if n < len(COUNTS) else str(n)),
     "agree": agree,
     "units": counted_units,
     "year": year_words,

@@ -152,6 +152,11 @@ def test_no_function_is_longer_than_a_screen():
     assert not long
 
 
+def test_words_of_a_study_keep_their_capitals():
+    """`str.capitalize` makes ``Ela proficiency`` of ``ELA proficiency``; `core.phrases.capital` does not."""
+    assert [path.name for path in MODULES if ".capitalize()" in path.read_text(encoding="utf-8")] == []
+
+
 def test_only_batch_knows_papermill():
     users = {_room(path) for path in MODULES if any(name.split(".")[0] == "papermill" for name in _imports(path))}
     assert users <= {"batch"}

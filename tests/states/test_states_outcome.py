@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,19 @@ from commands import commands_in
 from one_verdict import differences, shown, unsaid
 
 import leapstudy as ls
+from leapstudy.batch.choices import TOOLS
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import number
 from leapstudy.data import load_study
 from leapstudy.data.state import State, read_state
 from leapstudy.did.answering import answer_all
 from leapstudy.did.design import Spec, build_panel, build_sample
+from leapstudy.evidence.assess import wwc_block
 from leapstudy.evidence.plan import plan_hash
+from leapstudy.explore.explorer import Explorer, _still
+from leapstudy.site.index import _effects
+from leapstudy.words.findings_sensitivity import in_time
 
 MA = Path(__file__).parent / "ma"
 UNITS = {
@@ -232,6 +239,53 @@ def test_a_share_above_100_percent_is_refused_in_words(workspace, tmp_path, monk
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
     with pytest.raises(BadInput, match="enrolled is above incidents in .* rows, so that it is no share"):
         load_study()
+
+
+def test_what_is_said_of_the_thresholds_contradicts_nothing(study):
+    told = {
+        outcome: wwc_block(study, list(study.starts), Spec(outcome=outcome))
+        for outcome in ("suspensions", "chronic_absence", "attendance_rate")
+    }
+    assert {block.why.split("'")[0] for block in told.values()} == {
+        "By chronic absence 2021-22 the baseline category is "
+    }
+    assert "The outcome itself, suspensions, cannot be held against the threshold" in told["suspensions"].why
+    assert "Attendance itself cannot be held against the threshold" in told["attendance_rate"].why
+    assert "cannot be held" not in told["chronic_absence"].why
+    assert "spread" not in told["chronic_absence"].not_possible[0] and "Hedges" in told["suspensions"].not_possible[0]
+
+
+def test_no_effect_on_chronic_absence_is_told_in_the_unit_of_another_outcome(study):
+    answer = answer_all(study, Spec(outcome="suspensions"), robust=False)
+    table = answer.sensitivity.in_time
+    largest = table.loc[table["outcome"] == "suspensions", "estimate_pp"].abs().max()
+    assert set(table["outcome"]) == {"suspensions", "chronic_absence"}
+    assert table["estimate_pp"].abs().max() > largest, "the largest of all is of chronic absence, in points"
+    said = in_time(answer)
+    assert "the largest in suspensions per 100 students is" in said
+    assert number(largest) in said and "points" not in said
+    assert "the largest is" in in_time(answer_all(study, Spec(outcome="math"), robust=False)), "both are in points"
+
+
+def test_the_index_names_outcomes_with_their_own_unit_alone(study):
+    mixed = ["suspensions", "chronic_absence", "math", "days_missed"]
+    told = _effects("public", [SimpleNamespace(outcome=name, code="1") for name in mixed])
+    units = (UNITS["suspensions"][1], "percentage points of chronic absence, math proficiency", UNITS["days_missed"][1])
+    assert told == " or ".join(units)
+    assert _effects("public", []) == "percentage points of attendance"
+
+
+def test_the_explorer_names_its_scale_in_the_unit_of_what_is_shown(study):
+    explorer = Explorer(study, "fall-river", Spec(outcome="suspensions"), TOOLS)
+    scale = explorer.fields["scale"]
+    assert scale.options == ((UNITS["suspensions"][1], "points"), ("log-odds", "logodds"))
+    assert "suspensions per 100 students of" not in _still("Fall River", explorer.spec)
+    explorer.fields["outcome"].value = "math"
+    assert scale.options[0] == ("points of math proficiency", "points") and explorer.spec.outcome == "math"
+    scale.value = "logodds"
+    explorer.fields["outcome"].value = "attendance_rate"
+    assert scale.label == "log-odds" and explorer.spec.scale == "logodds"
+    assert scale.options[0] == ("points of attendance", "points")
 
 
 WRONG = re.compile(r"percentage point|\battendance\b|chronic absence|\basistencia\b|puntos porcentuales|more absence")

@@ -1,0 +1,45 @@
+"""Points of the student appendix where the design beside the leading one has too few students for an answer."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from leapstudy.study.student_results import RECOMMENDED
+from leapstudy.words.appendix_source import Source
+from leapstudy.words.appendix_students import inference
+
+EFFECT = SimpleNamespace(ends=(-4.0, 1.0))
+MAIN = {"p_value": 0.2, "ci_low_pp": -1.0, "ci_high_pp": 2.0}
+ABSENT = "Not possible: this result holds no recommended design."
+
+
+def _source(main, draw=None, primary=None):
+    reading = SimpleNamespace(
+        track="students",
+        outcome="chronic_absence",
+        draw=draw,
+        p_value=0.12,
+        effect=EFFECT,
+        verdict=SimpleNamespace(p_floor=0.001),
+    )
+    answer = {"designs": [{"name": RECOMMENDED, "main": main}], "primary": primary}
+    return Source({"blocks": {"answer": answer}}, reading)
+
+
+@pytest.mark.parametrize("leads", [{"draw": "a draw"}, {"primary": {"main": {}}}, {}])
+def test_a_design_without_an_answer_is_said_in_whole_sentences(leads):
+    told = inference(_source(None, **leads))
+    assert told.endswith(ABSENT) and ":" not in told.removesuffix(ABSENT)[-3:]
+    assert "In the design" not in told and "nothing" not in told
+
+
+@pytest.mark.parametrize(
+    ("leads", "begins"),
+    [
+        ({"draw": "a draw"}, "It tells of chance in the draw alone. In the design without one, errors are clustered"),
+        ({"primary": {"main": {}}}, "95% CI −4.00 to 1.00. In the design of attendance, errors are clustered"),
+        ({}, "Errors are clustered by student: p = 0.20, 95% CI −1.00 to 2.00."),
+    ],
+)
+def test_the_errors_are_those_of_the_design_beside_what_leads(leads, begins):
+    assert begins in inference(_source(MAIN, **leads))
