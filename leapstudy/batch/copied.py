@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +30,9 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in found if path.stem not in articles}
 
 
-def copy(folder: Path, kept: tuple[str, ...] = ()) -> None:
-    """Copy the package's notebooks but those `kept` into a folder, and write down what they were."""
-    taken = {name: path for name, path in shipped().items() if name not in kept}
+def copy(folder: Path, names: Collection[str] | None = None) -> None:
+    """Copy the package's notebooks into a folder, all where none are named, and write down what they were."""
+    taken = {name: path for name, path in shipped().items() if names is None or name in names}
     folder.mkdir(exist_ok=True)
     for path in taken.values():
         shutil.copy(path, folder / path.name)
@@ -52,6 +53,14 @@ def copied(folder: Path) -> Copied:
         if new not in (was, now):
             (stale if now == was else changed).append(name)
     return Copied(tuple(stale), tuple(changed))
+
+
+def take_over(folder: Path) -> tuple[str, ...]:
+    """Copy what is stale and what is not there, and return its names: whatever a person wrote is left alone."""
+    missing = [name for name, path in shipped().items() if not (folder / path.name).exists()]
+    names = tuple(sorted([*copied(folder).stale, *missing]))
+    copy(folder, names)
+    return names
 
 
 def require_current() -> None:

@@ -103,7 +103,7 @@ def _plan(
 
 def _refuse_unplanned(plan: list) -> None:
     """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says,
-    or outcomes by arm are closed.
+    or, where students alone are asked for, outcomes by arm are closed: beside public runs each of theirs says so.
     """
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
@@ -391,6 +391,8 @@ def refresh(
     from leapstudy.batch.execute import refresh_notebook
 
     if copied:
+        if names:
+            raise BadInput(f"--copied is for all copies together: leave out {', '.join(names)}.")
         _take_over()
         return
     known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
@@ -402,15 +404,13 @@ def refresh(
 
 
 def _take_over() -> None:
-    from leapstudy.batch.copied import LISTING, copied, copy
+    from leapstudy.batch.copied import LISTING, copied, take_over
 
     if not (paths.notebooks() / LISTING).is_file():
         raise BadInput(f"notebooks/{LISTING} is missing: `leapstudy new` did not make this workspace.")
-    own = copied(paths.notebooks())
-    copy(paths.notebooks(), own.changed)
-    _say(f"Taken over: {', '.join(own.stale) or 'nothing, all are current'}.")
-    if own.changed:
-        _say(f"Kept, since you changed them: {', '.join(own.changed)}. Delete one and say it again to get the newer.")
+    _say(f"Taken over: {', '.join(take_over(paths.notebooks())) or 'nothing'}.")
+    if changed := copied(paths.notebooks()).changed:
+        _say(f"Kept, since you changed them: {', '.join(changed)}. Delete one and say it again to get the newer.")
 
 
 def main() -> None:

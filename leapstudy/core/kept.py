@@ -19,6 +19,7 @@ def of_last(function: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A,
 
     @wraps(function)
     def kept(about: A, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what is kept of this object and these arguments, or ask for it."""
         entry = last[0]
         if entry[0] is not about:
             entry = last[0] = (about, {})  # one assignment: another thread has its own entry, or this one

@@ -14,7 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from leapstudy.core.errors import BadInput, bad_value
 
 LONGEST_BYTES = 1_000_000
-KINDS = {list: "list", int: "number", float: "number"}
+KINDS = {list: "a list", int: "a number", float: "a number", bool: "yes or no", date: "a date"}
 RESTORE = "Restore it from version control, or see params/study.yml for the form."
 
 
@@ -78,7 +78,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise BadInput(
-            f"{path.name} holds a {KINDS.get(type(content), 'text')}; it needs lines like `name: ...`. {RESTORE}"
+            f"{path.name} holds {KINDS.get(type(content), 'text')}; it needs lines like `name: ...`. {RESTORE}"
         )
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")

@@ -160,6 +160,12 @@ def chronic_long(wide: pd.DataFrame, table: PublishedTable) -> Cleaned:
         .rename(columns=table.years)
         .melt("district_code", list(table.years.values()), var_name="year", value_name="percent")
     )
+    bounds = {f"{name}{BOUND}": year for name, year in table.years.items() if f"{name}{BOUND}" in wide}
+    if bounds:
+        marked = wide[["district_code", *bounds]].rename(columns=bounds)
+        marked = marked.melt("district_code", var_name="year", value_name=f"percent{BOUND}")
+        long = long.merge(marked, how="left", on=["district_code", "year"])
+        long[f"percent{BOUND}"] = long[f"percent{BOUND}"].eq(True)  # a year whose cells are never bounds has none
     long = long.sort_values(["district_code", "year"]).astype({"year": "str"}).reset_index(drop=True)
     reason = f"one row a unit and year instead of {len(table.years)} columns"
     return long, Entry("chronic_long", table.name, reason, len(wide), len(long))

@@ -58,7 +58,7 @@ class StudyData:
     starts, ends : dict
         Code -> first school year with the program, of every unit that has one; and last one, where it ended.
     bounded : dict
-        Edition -> share of its attendance that is published as a bound only, which is no figure.
+        Edition, or chronic absence -> share of the figures that is published as a bound only, which is no figure.
     own_tables : dict
         Outcome -> its figures, of each that has a table of its own.
     """
@@ -80,7 +80,7 @@ class StudyData:
         """Return the figures of an outcome that has one edition only; None where it is the editions' attendance."""
         if self.state.outcomes[outcome].in_days:
             return None
-        return self.own_tables.get(outcome, OwnTable(self.chronic, self.state_chronic))
+        return self.own_tables.get(outcome, OwnTable(self.chronic, self.state_chronic, self.bounded.get(CHRONIC, 0.0)))
 
 
 def load_study(raw: Path | None = None) -> StudyData:
@@ -132,20 +132,23 @@ def assemble(
     names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
-    chronic, state_chronic = _chronic(read, state, names, entries)
+    found = _chronic(read, state, names, entries)
     own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
     return StudyData(
         attendance=pd.concat([districts for districts, _, _ in parts], ignore_index=True),
-        chronic=chronic,
+        chronic=found.rows,
         districts=units,
         state_attendance=pd.concat([state for _, state, _ in parts], ignore_index=True),
-        state_chronic=state_chronic,
+        state_chronic=found.whole,
         ledger=clean.ledger_frame(entries),
         hashes={asked[name].file: digest for name, (_, digest) in read.items()},
         state=state,
         starts=starts,
         ends={item.code: item.end for item in register if item.end},
-        bounded={edition: share for edition, (_, _, share) in zip(state.editions, parts, strict=True)},
+        bounded={
+            **{edition: share for edition, (_, _, share) in zip(state.editions, parts, strict=True)},
+            CHRONIC: found.bounded,
+        },
         own_tables=own,
     )
 
@@ -178,17 +181,14 @@ def _attendance(
     return next(done), next(done), share
 
 
-def _chronic(
-    read: Read, state: State, names: Mapping[str, str], entries: list[clean.Entry]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _chronic(read: Read, state: State, names: Mapping[str, str], entries: list[clean.Entry]) -> OwnTable:
     """Return chronic absence by unit and year, in percent, from the newest edition that has it, wide or long."""
     table = next((state.tables[item.chronic] for item in state.editions.values() if item.chronic), None)
     if table is None or CHRONIC not in state.outcomes:
         empty = pd.DataFrame({name: pd.Series(dtype="str") for name in CHRONIC_COLUMNS})
         empty = empty.astype({"percent": float, "students": float})
-        return empty, empty
-    found = _figures(_long(read[table.name][0], table, state), table, state, names, entries)
-    return found.rows, found.whole
+        return OwnTable(empty, empty)
+    return _figures(_long(read[table.name][0], table, state), table, state, names, entries)
 
 
 def _own_table(read: Read, name: str, state: State, names: Mapping[str, str], entries: list[clean.Entry]) -> OwnTable:
@@ -199,7 +199,7 @@ def _own_table(read: Read, name: str, state: State, names: Mapping[str, str], en
     frame, grouped = clean.name_groups(frame, table)
     if outcome.group:
         frame = frame[frame["group"] == outcome.group]
-    entries += [years, grouped]
+    entries += [item for item in (years, grouped) if item not in entries]  # outcomes may share a table
     return _figures(clean.measured(frame, table, outcome), table, state, names, entries)
 
 
@@ -226,7 +226,8 @@ def _long(frame: pd.DataFrame, table: PublishedTable, state: State) -> clean.Cle
     column = table.column(state.outcomes[CHRONIC].column or "percent")
     scale = 100.0 if column.kind == "fraction" else 1.0
     students = frame["students"] if "students" in frame else float("nan")
-    return frame.assign(percent=scale * frame[column.name], students=students), entry
+    bound = {f"percent{BOUND}": frame[f"{column.name}{BOUND}"]} if f"{column.name}{BOUND}" in frame else {}
+    return frame.assign(percent=scale * frame[column.name], students=students, **bound), entry
 
 
 def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> pd.DataFrame:

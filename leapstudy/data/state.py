@@ -305,6 +305,8 @@ class Outcome(Part):
         own = [name for name in ("divided_by", "measure", "plain") if getattr(self, name)]
         if own and not self.table:
             raise ValueError(f"`{own[0]}` is of an outcome with a table of its own: name its `table` and `column`.")
+        if self.in_days and self.better == "down":
+            raise ValueError("A `group` alone is attendance of that group, which is better `up`: name a `table`.")
         if self.table and not self.column:
             raise ValueError(f"Which column of {self.table} holds it? Name it as `column`.")
         if self.table:

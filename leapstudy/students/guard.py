@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from leapstudy.core.files import modified
+
 KEY_VARIABLE = "LEAPSTUDY_STUDENT_KEY"
 KEY_FILE_VARIABLE = "LEAPSTUDY_STUDENT_KEY_FILE"
 SHORTEST_KEY = 32
@@ -54,10 +56,14 @@ def key_mark() -> str:
     return hmac.new(key.encode(), b"which key", hashlib.sha256).hexdigest()[:6] if key else ""
 
 
-@lru_cache(maxsize=2)
 def _key_of_file(file: str) -> str:
+    return _key_read(Path(file), modified(Path(file))) if file else ""
+
+
+@lru_cache(maxsize=2)
+def _key_read(file: Path, _modified: int) -> str:
     with suppress(OSError, UnicodeDecodeError):
-        return Path(file).read_text(encoding="utf-8-sig").strip() if file else ""
+        return file.read_text(encoding="utf-8-sig").strip()
     return ""
 
 

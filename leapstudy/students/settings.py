@@ -112,7 +112,8 @@ def load_settings(path: Path | None = None) -> StudentSettings:
             raise bad_value(f"column under values: in {name}", column, TRANSLATED, OWN_FIRST)
         legal = contract.meanings(column)
         for meaning in settings.values[column].values():
-            if re.sub(r"[\s-]+", "_", meaning.lower()) not in {one.lower() for one in legal}:
+            read_as = meaning.zfill(2) if column == "grade" and meaning.isdigit() else re.sub(r"[\s-]+", "_", meaning)
+            if read_as.lower() not in {one.lower() for one in legal}:
                 raise bad_value(f"meaning of a {column} under values: in {name}", meaning, legal, OWN_FIRST)
     check_engine(settings.engine)
     return settings

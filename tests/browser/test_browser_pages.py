@@ -113,6 +113,7 @@ def test_on_a_phone_words_stay_in_sight_and_pictures_keep_their_size(opened, nam
     rights = page.evaluate(
         "[...document.querySelectorAll('.scroll caption')].map((item) => item.getBoundingClientRect().right)"
     )
+    assert rights or not name.endswith(("index.html", "appendix.html"))
     assert all(right <= 375 for right in rights), "the words over a table do not scroll away with it"
     assert all(width >= 470 for width in widths) and (widths or name != "hartford/notebook.html")
 

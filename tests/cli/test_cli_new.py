@@ -411,8 +411,25 @@ def test_a_copy_that_was_changed_by_hand_is_named_and_kept_and_outputs_change_no
     assert code == 0 and "Kept, since you changed them: 10_district" in told and "# Mine" in own.read_text("utf-8")
     own.unlink()
     assert copied(drafted) == Copied()
-    _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
-    assert own.is_file()
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
+    assert own.is_file() and "Taken over: 10_district." in told
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "10_district", "--copied")
+    assert code == 2 and "leave out 10_district" in told
+
+
+def test_what_a_person_wrote_stays_also_where_nothing_newer_came(drafted, monkeypatch, capsys):
+    changed, named_alike = drafted / "30_all_districts.ipynb", drafted / "40_explore.ipynb"
+    listing = json.loads((drafted / LISTING).read_text(encoding="utf-8"))
+    (drafted / LISTING).write_text(
+        json.dumps({k: v for k, v in listing.items() if k != "40_explore"}), encoding="utf-8"
+    )
+    for own in (changed, named_alike):
+        content = json.loads(own.read_text(encoding="utf-8"))
+        content["cells"][0]["source"] = ["# Mine"]
+        own.write_text(json.dumps(content), encoding="utf-8")
+    code, told = _run(monkeypatch, capsys, "--study", drafted.parent, "refresh", "--copied")
+    assert code == 0 and "Taken over: 10_district." in told
+    assert all("# Mine" in own.read_text("utf-8") for own in (changed, named_alike))
 
 
 def test_a_workspace_of_ones_own_making_has_no_copies(monkeypatch, capsys):
@@ -450,7 +467,8 @@ def test_columns_that_are_years_of_another_outcome_are_asked_for_and_read(tmp_pa
     assert code == 0 and "figure from the columns '{year}'" in told
 
 
-@pytest.mark.parametrize("command", ["run", "list", "status", "lab", "reports"])
+@pytest.mark.parametrize("command", ["run", "list", "status", "lab", "report"])
 def test_no_help_calls_every_unit_a_district(command, monkeypatch, capsys):
-    told = _run(monkeypatch, capsys, command, "--help")[1]
+    code, told = _run(monkeypatch, capsys, command, "--help")
+    assert code == 0 and "Usage" in told
     assert not re.search(r"\b[Dd]istricts?\b", told.replace("all-districts", "").replace("10_district", "")), told

@@ -31,6 +31,7 @@ from leapstudy.evidence.assess import wwc_block
 from leapstudy.evidence.plan import plan_hash
 from leapstudy.explore.explorer import Explorer, _still
 from leapstudy.site.index import _effects
+from leapstudy.study.rollout.eligibility import rates
 from leapstudy.words.findings_sensitivity import in_time
 
 MA = Path(__file__).parent / "ma"
@@ -164,6 +165,17 @@ def test_a_rate_per_100_is_its_own_numerator_over_its_own_denominator(study):
         assert panel.students[panel.codes.index(code), place] == row["enrolled"]
 
 
+def test_who_may_be_drawn_is_asked_of_the_outcomes_own_table(study):
+    panel = build_panel(study, "suspensions", study.state.usual("editions"))
+    found = rates(study, "suspensions").loc[list(panel.codes), list(panel.years)]
+    np.testing.assert_allclose(found, panel.rates, rtol=1e-12)
+
+
+def test_outcomes_of_one_table_tell_its_reading_once(study):
+    told = study.ledger[study.ledger["table"] == "discipline"]
+    assert not told[told["rule"].isin(["unify_years", "name_groups"])].duplicated().any()
+
+
 def test_the_estimate_is_the_difference_in_differences_of_the_own_unit(study):
     sample = build_sample(study, Spec(outcome="days_missed"), list(study.starts))
     by_hand = sample.change_treated.mean() - sample.change_comparison.mean()
@@ -211,6 +223,10 @@ FAULTS = {
     "words": ({"plain": {"en": "suspensions"}}, "missing in es"),
     "per": ({"measure": None, "per": 1000}, "`per` is 100 for a share"),
     "no column": ({"column": ""}, "Which column of discipline"),
+    "a fall of days": (
+        {"table": "", "column": "", "divided_by": "", "measure": None, "plain": {}, "group": "all", "better": "down"},
+        "which is better `up`",
+    ),
     "no table": ({"table": ""}, "name its `table` and `column`"),
     "share with a measure": ({"column": "proficient", "divided_by": ""}, "has no `measure`"),
     "number without": ({"column": "days", "divided_by": "", "measure": None}, "a number takes a `measure`"),
@@ -229,6 +245,26 @@ def test_what_an_outcome_lacks_is_said(workspace, tmp_path, name):
         return
     with pytest.raises(BadInput, match=re.escape(told)):
         read_state(path)
+
+
+def test_chronic_absence_that_is_published_as_bounds_is_refused_like_any_other(workspace, tmp_path, monkeypatch):
+    root = shutil.copytree(workspace, tmp_path / "bounds")
+    folder = root / "data/raw/dese_attendance"
+    rows = pd.read_csv(folder / "attendance.csv", dtype=str)
+    low = pd.to_numeric(rows["chronic_percent"], errors="coerce") <= 15
+    rows.loc[low, "chronic_percent"] = "<= 15.0"
+    rows.to_csv(folder / "attendance.csv", index=False)
+    digest = hashlib.sha256((folder / "attendance.csv").read_bytes()).hexdigest()
+    (folder / "SHA256SUMS").write_text(f"{digest}  attendance.csv\n", encoding="utf-8")
+    state = _content(root, "state")
+    table = next(item for item in state["tables"].values() if "chronic" in item["columns"])
+    table["columns"]["chronic"]["bounded"] = {"<= 15.0": [0, 15]}
+    _write(root, "state", state)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    data = load_study()
+    assert data.table_of("chronic_absence").bounded == pytest.approx(low.mean(), abs=0.02)
+    with pytest.raises(BadInput, match="of its figures are published as bounds"):
+        build_panel(data, "chronic_absence", data.state.usual("editions"))
 
 
 def test_a_share_above_100_percent_is_refused_in_words(workspace, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_the_example_of_own_values_is_one_that_is_read(tmp_path):
     line = next(line for line in PARAMS.splitlines() if line.startswith("values:"))
     example = yaml.safe_load(line.rpartition("): ")[2])
     assert _load(tmp_path, values=example).values == example
-    assert _load(tmp_path, values={"grade": {"Kind.": "k"}, "type": {"H": "In-Person"}}).values
+    assert _load(tmp_path, values={"grade": {"Kind.": "k", "First": "1"}, "type": {"H": "In-Person"}}).values
 
 
 def test_a_missing_or_broken_file_is_said(tmp_path):

@@ -1,5 +1,7 @@
 """Two answers whose files differ by a student: they are told apart by sums, and the second is refused."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -82,6 +84,18 @@ def test_what_is_kept_of_an_answer_serves_its_own_key_alone(tmp_path, monkeypatc
         monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", f"{key} {STUDENT_KEY}")
         dealt.append(student_files.stored_state(settings)[0]["dealt_by"])
     assert dealt[0] == dealt[2] != dealt[1]
+
+
+def test_a_key_file_that_is_written_anew_has_another_mark(tmp_path, monkeypatch):
+    monkeypatch.delenv("LEAPSTUDY_STUDENT_KEY", raising=False)
+    key = tmp_path / "key.txt"
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY_FILE", str(key))
+    marks = []
+    for moment, name in enumerate(("one", "another", "one"), 1):
+        key.write_text(f"{name} {STUDENT_KEY}", encoding="utf-8")
+        os.utime(key, ns=(moment, moment))
+        marks.append(key_mark())
+    assert marks[0] == marks[2] != marks[1]
 
 
 def test_the_number_of_students_apart_is_estimated_and_zero_is_exact():

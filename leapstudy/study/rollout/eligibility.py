@@ -9,7 +9,7 @@ from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, load_study
 from leapstudy.data.districts import rule_mask
 from leapstudy.data.long_series import load_long_series
-from leapstudy.data.state import CHRONIC, AtLeast, AtMost, Where
+from leapstudy.data.state import AtLeast, AtMost, Where
 from leapstudy.students.disclosure import shown
 from leapstudy.students.eligible import JOIN, Rule
 from leapstudy.students.engine import connect
@@ -20,7 +20,9 @@ from leapstudy.students.settings import StudentSettings, input_files, load_setti
 
 
 def rates(data: StudyData, outcome: str) -> pd.DataFrame:
-    """Return an outcome in percent: one row a unit (index: its code), one column a school year, final figures only.
+    """Return an outcome in percent or in its own unit: one row a unit (index: its code), one column a school year.
+
+    Figures that were preliminary at their release are left out.
 
     Raises
     ------
@@ -33,8 +35,8 @@ def rates(data: StudyData, outcome: str) -> pd.DataFrame:
     if declared.long is not None:
         series = load_long_series(data.state, outcome, pd.Index(data.districts["district_code"]))
         return series.rates.drop(columns=[year for year in declared.long.shown if year in series.rates])
-    if outcome == CHRONIC:
-        return data.chronic.pivot(index="district_code", columns="year", values="percent")
+    if (own := data.table_of(outcome)) is not None:
+        return own.rows.pivot(index="district_code", columns="year", values="percent")
     rows = data.attendance
     rows = rows[(rows["edition"] == data.state.usual("editions")) & (rows["group"] == declared.group)]
     rows = rows[rows["measure"].str.startswith("final")]
