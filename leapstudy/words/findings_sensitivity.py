@@ -111,9 +111,9 @@ def in_time(answer: Answer) -> str:
     table, unit = answer.sensitivity.in_time, outcome_unit(answer.main.outcome)
     away = int(((table["low_pp"] > 0) | (table["high_pp"] < 0)).sum())
     alike = table.loc[table["outcome"].map(outcome_unit) == unit, "estimate_pp"]
-    slots = {"n": len(table), "expected": 0.05 * len(table), "asked": answer.main.outcome}
-    key = "in_time" if len(alike) == len(table) else "in_time_mixed"
-    return CATALOG.say(key, away=away, largest=float(alike[alike.abs().idxmax()]), **slots)
+    slots: dict[str, Any] = {"n": len(table), "expected": 0.05 * len(table), "asked": answer.main.outcome}
+    slots |= {"away": away, "largest": float(alike[alike.abs().idxmax()])}
+    return CATALOG.say("in_time" if len(alike) == len(table) else "in_time_mixed", **slots)
 
 
 def estimators(answer: Answer) -> str:
