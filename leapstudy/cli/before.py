@@ -17,6 +17,7 @@ def design(
 ) -> None:
     """Say who may be drawn, what a lottery of them would find in past periods, and what the budget reaches."""
     from leapstudy.core.phrases import number, percent
+    from leapstudy.data.names import outcome_unit
     from leapstudy.study.rollout.choices import asked
     from leapstudy.study.rollout.scenarios import design as try_out
     from leapstudy.words import rollout as words
@@ -25,10 +26,11 @@ def design(
     for finding in (words.eligible(made), words.money(made)):
         Say(str(finding))
     for item in made.scenarios:
-        size = number(item.detectable_visited, 1) if item.detectable_visited <= words.LARGEST else "none"
+        size = number(item.detectable_visited, 1) if words.can_be(item) else "none"
+        unit = outcome_unit(item.outcome)
         Say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} points on all offered, {size} on "
+            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on "
             f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )

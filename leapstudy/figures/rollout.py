@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, number, percent
+from leapstudy.data.names import outcome_unit
 from leapstudy.evidence.budget import detectable_at, on_visited
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, styled, text_width
@@ -43,13 +44,13 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     finding, matters = words.recommendation(design), design.chosen.budget.matters_pp
     outcome = design.best.outcome  # the primary one, where it was tried
     rows = [item for item in design.scenarios if item.outcome == outcome]
-    found = [item.detectable_visited for item in rows if item.detectable_visited <= words.LARGEST]
+    found = [item.detectable_visited for item in rows if words.can_be(item)]
     sizes = [item.detectable_visited for item in rows]
     names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
     end = 1.2 * max([*found, matters])
     subtitle = (
-        f"Smallest effect on {design.whom} that four in five lotteries find, points of "
-        f"{words.outcome_words(outcome)}; line: the effect that would matter"
+        f"Smallest effect on {design.whom} that four in five lotteries find, "
+        f"{words.unit_of(outcome)}; line: the effect that would matter"
     )
     note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
     caption = _caption(design, "Smallest detectable effect by scenario")
@@ -62,26 +63,26 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
         picture.set(xlim=(0, end), ylim=(len(rows) - 0.5, -0.5))
         picture.set_yticks(range(len(rows)), names)
         for place, (item, size) in enumerate(zip(rows, sizes, strict=True)):
-            visible = item.detectable_visited <= words.LARGEST
+            visible = words.can_be(item)
             picture.barh(place, size if visible else 0, height=0.55, color=OWN if item == design.best else TINT)
             label = number(size, 1) if visible else "none"
             picture.text((size if visible else 0) + 0.01 * end, place, label, va="center", size=SMALL, color=INK)
         picture.axvline(matters, color=INK, linewidth=1.2)
-    data = pd.DataFrame({"scenario": names, f"points on {design.whom}": sizes})
+    data = pd.DataFrame({"scenario": names, f"{outcome_unit(outcome)} on {design.whom}": sizes})
     return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
 @at_both_widths
 def chance(design: Design, width: float = WIDE) -> Exhibit:
     """Draw what deals without an effect found in the best scenario, and where the smallest detectable effect lies."""
-    best = design.best
+    best, unit = design.best, outcome_unit(design.best.outcome)
     ends = np.quantile(best.dealt.estimates, (0.05, 0.95))
     finding = Finding(
-        f"By chance alone nine in ten estimates lie from {between(*ends)} points", words.false_alarms(best)
+        f"By chance alone nine in ten estimates lie from {between(*ends)} {unit}", words.false_alarms(best)
     )
     subtitle = (
         f"{len(best.dealt.estimates):,} deals of a program without effect into past periods; each dot is an "
-        "estimate in points; line: smallest detectable effect"
+        f"estimate in {unit}; line: smallest detectable effect"
     )
     caption = _caption(design, "Estimates of deals without an effect")
     values = np.sort(best.dealt.estimates)
@@ -92,7 +93,7 @@ def chance(design: Design, width: float = WIDE) -> Exhibit:
         picture.axvline(0, color=INK, linewidth=1.2)
         if np.isfinite(best.dealt.detectable):
             picture.axvline(best.dealt.detectable, color=OWN, linewidth=1.5)
-    data = pd.DataFrame({"deal": range(1, len(values) + 1), "estimate, points": values})
+    data = pd.DataFrame({"deal": range(1, len(values) + 1), f"estimate, {unit}": values})
     return Exhibit(figure, finding.title, finding.alt, caption, data)
 
 
@@ -108,6 +109,7 @@ def _dots(picture: Axes, values: np.ndarray) -> None:
 def money(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student against the budget, for lotteries of students."""
     best, budget, n = design.best, design.chosen.budget, design.n_eligible
+    unit = outcome_unit(best.outcome)
     price = budget.per_visited_student * budget.met
     shares = np.linspace(0.02, 0.5, 49)
     dollars = shares * n * price
@@ -115,8 +117,8 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
     bounded = [size for size in sizes[2:] if np.isfinite(size)]  # none where no deal could be told from chance
     finding = Finding(words.money(design).title, words.money(design).detail)
     subtitle = (
-        f"Smallest detectable effect on a visited student, points, by budget in $1,000, up to half of the list "
-        f"offered; shaded: what matters, from {number(budget.matters_pp, 1)} points down"
+        f"Smallest detectable effect on a visited student, {unit}, by budget in $1,000, up to half of the list "
+        f"offered; shaded: what matters, from {number(budget.matters_pp, 1)} {unit} down"
     )
     caption = _caption(design, "Smallest detectable effect by budget")
     with styled():
@@ -126,7 +128,5 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
         picture.plot(dollars / 1000, sizes, color=OWN, linewidth=2)
         picture.axvline(budget.dollars / 1000, color=CONTEXT, linewidth=1.2)
         picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max([*bounded, budget.matters_pp])))
-    table = pd.DataFrame(
-        {"share offered": [percent(share, 0) for share in shares], "dollars": dollars, "points": sizes}
-    )
+    table = pd.DataFrame({"share offered": [percent(share, 0) for share in shares], "dollars": dollars, unit: sizes})
     return Exhibit(figure, finding.title, finding.alt, caption, table)

@@ -3,17 +3,31 @@
 import math
 from typing import Any
 
+from leapstudy.data.names import outcome_unit, study_names
 from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
 from leapstudy.words.sentences import Catalog, Finding
 
 CATALOG = Catalog("rollout")
 LARGEST = 100.0
-"""Points; no effect on attendance is larger."""
+"""Points; no effect on a share is larger."""
 
 
 def outcome_words(name: str) -> str:
     """Return an outcome as people say it."""
-    return name.replace("_", " ")
+    names = study_names()
+    return names.outcome(name) if names.other(name) else name.replace("_", " ")
+
+
+def unit_of(name: str) -> str:
+    """Return in what effects on an outcome are counted: ``points of attendance``; a unit of its own says of what."""
+    unit = outcome_unit(name)
+    return f"{unit} of {outcome_words(name)}" if unit == "points" else unit
+
+
+def can_be(item: Scenario) -> bool:
+    """Say whether an effect can be as large as the smallest that a scenario finds."""
+    size = item.detectable_visited
+    return math.isfinite(size) and (size <= LARGEST or outcome_unit(item.outcome) != "points")
 
 
 def scenario_words(item: Scenario) -> str:
@@ -49,12 +63,15 @@ def recommendation(design: Design) -> Finding:
     best, matters = design.best, design.chosen.budget.matters_pp
     size, dealt = best.detectable_visited, best.dealt
     bounded = math.isfinite(dealt.detectable)
-    slots: dict[str, Any] = {"design": design, "mark": _mark(design)}
+    slots: dict[str, Any] = {"design": design, "mark": _mark(design), "asked": best.outcome}
     slots["planned"] = CATALOG.say(
         "planned",
         outcome=outcome_words(best.outcome),
+        asked=best.outcome,
         dealt=dealt,
-        found=CATALOG.say("found", detectable=dealt.detectable) if bounded else CATALOG.say("found_none"),
+        found=CATALOG.say("found", detectable=dealt.detectable, asked=best.outcome)
+        if bounded
+        else CATALOG.say("found_none"),
         matters=matters,
         alarms=false_alarms(best),
     )
@@ -65,7 +82,7 @@ def recommendation(design: Design) -> Finding:
         size,
         matters=matters,
         scenario=scenario_words(best),
-        least=CATALOG.say("least_none") if size > LARGEST else CATALOG.say("least", size=size),
+        least=CATALOG.say("least", size=size, asked=best.outcome) if can_be(best) else CATALOG.say("least_none"),
         **slots,
     )
 

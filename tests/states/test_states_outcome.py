@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,8 +21,10 @@ from one_verdict import differences, shown, unsaid
 
 import leapstudy as ls
 from leapstudy.batch.choices import TOOLS
+from leapstudy.cli import before
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.parameter_file import read_part
 from leapstudy.core.phrases import number
 from leapstudy.data import load_study
 from leapstudy.data.state import State, read_state
@@ -30,8 +33,12 @@ from leapstudy.did.design import Spec, build_panel, build_sample
 from leapstudy.evidence.assess import wwc_block
 from leapstudy.evidence.plan import plan_hash
 from leapstudy.explore.explorer import Explorer, _still
+from leapstudy.figures import rollout as figures
 from leapstudy.site.index import _effects
+from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import rates
+from leapstudy.study.rollout.scenarios import design
+from leapstudy.words import rollout
 from leapstudy.words.findings_sensitivity import in_time
 
 MA = Path(__file__).parent / "ma"
@@ -322,6 +329,41 @@ def test_the_explorer_names_its_scale_in_the_unit_of_what_is_shown(study):
     explorer.fields["outcome"].value = "attendance_rate"
     assert scale.label == "log-odds" and explorer.spec.scale == "logodds"
     assert scale.options[0] == ("points of attendance", "points")
+
+
+@pytest.fixture
+def designed(study):
+    """Return a rollout of units whose primary outcome has a unit of its own, dealt into the INVENTED years."""
+    asked = read_part(Path(__file__).parents[2] / "params/rollout.yml", Rollout)
+    tries = asked.scenarios.model_copy(update={"units": ("suspensions", "math"), "phases": (1,), "deals": 100})
+    change = {"track": "units", "outcome": "suspensions", "scenarios": tries, "months_after": None}
+    eligible = asked.eligible.model_copy(update={"units": {}})
+    return design(asked.model_copy(update={**change, "eligible": eligible}))
+
+
+def _sized(made, detectable):
+    return replace(made, scenarios=tuple(replace(item, detectable_visited=detectable) for item in made.scenarios))
+
+
+def test_a_design_is_told_in_the_unit_of_its_outcome(designed, monkeypatch, capsys):
+    unit, own = UNITS["suspensions"][1], replace(designed, scenarios=designed.scenarios[:3])
+    assert {item.outcome for item in own.scenarios} == {"suspensions"}
+    for made in (_sized(own, 1.0), _sized(own, 250.0), _sized(own, np.inf)):
+        said = [str(rollout.recommendation(made)), str(rollout.why_by_lot(made))]
+        pictures = [figures.scenarios(made), figures.chance(made), figures.money(made)]
+        said += [text.get_text() for item in pictures for text in item.figure.texts]
+        said += [item.title for item in pictures] + [name for item in pictures for name in item.data]
+        assert unit in said[0] and unit in said[1] and not [text for text in said if "points" in text], said
+    assert "finds 250.0 suspensions per 100 students" in str(rollout.recommendation(_sized(own, 250.0)))
+    assert "finds none, however large" in str(rollout.recommendation(_sized(own, np.inf)))
+    monkeypatch.setattr("leapstudy.study.rollout.scenarios.design", lambda chosen: _sized(designed, 250.0))
+    monkeypatch.setattr("leapstudy.study.rollout.choices.asked", lambda *_: None)
+    before.design(track="units", dollars=None)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert len(lines) == 6
+    for line in lines:
+        share = line.startswith("  math proficiency,")
+        assert ("points on all offered, none on" if share else f"{unit} on all offered, 250.0 on") in line
 
 
 WRONG = re.compile(r"percentage point|\battendance\b|chronic absence|\basistencia\b|puntos porcentuales|more absence")

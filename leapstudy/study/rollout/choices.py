@@ -72,7 +72,7 @@ class Strata(Part):
 
 class Budget(Part):
     """What there is and what a visited student costs, in dollars; the share of offered students who are met; and the
-    smallest effect on a visited student that would matter, in points.
+    smallest effect on a visited student that would matter, in the unit of the primary outcome.
     """
 
     dollars: Annotated[float, Field(ge=0)]

@@ -46,11 +46,11 @@ class Scenario:
     coverage : float
         Share of the students of those offered who are visited.
     detectable_visited : float
-        Smallest detectable effect on a visited student, points; above 100 no effect could be found.
+        Smallest detectable effect on a visited student, in the outcome's unit; above 100 points none could be found.
     picked_pp : float
-        What picking those with the lowest outcome instead would show without any effect, points.
+        What picking those with the lowest outcome instead would show without any effect, in the outcome's unit.
     dealt : Dealt
-        Sizes, smallest detectable effect of the offer (points of the outcome), false-positive rate.
+        Sizes, smallest detectable effect of the offer (the outcome's unit), false-positive rate.
     """
 
     track: str
