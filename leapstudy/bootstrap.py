@@ -27,8 +27,8 @@ NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/
 LAST = 30
 """Lines of pip that are shown where it fails."""
 WARM = ["--nbval-kernel-name", "leapstudy-warm"]
-TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
-"""Two workers, a module at a time, in the order of tests/conftest.py."""
+TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "0"]
+"""Two workers, a module at a time, in the order of tests/conftest.py; one that hung would be given the same again."""
 BESIDE = ["-m", "mypy"]
 """Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last."""
 

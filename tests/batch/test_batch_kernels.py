@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
 from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
-from leapstudy.batch.kernels.forks import ForkedProcess, Template, _templates, close_templates, template
+from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, _templates, close_templates, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -156,11 +156,30 @@ def test_a_template_whose_owner_was_killed_ends_without_a_word(answered):
     """The owner is gone while the template imports, or while it forks: nobody reads what it sends."""
     ask = "source.fork([], dict(os.environ), None);" if answered else ""
     code = f"import os; from leapstudy.batch.kernels.forks import Template; source = Template(['json', 'pandas']);{ask}"
-    owner = subprocess.run(
-        [sys.executable, "-c", f"{code} os.kill(os.getpid(), 9)"], stderr=subprocess.PIPE, text=True, check=False
-    )
+    killed = [sys.executable, "-c", f"{code} os.kill(os.getpid(), 9)"]
+    owner = subprocess.run(killed, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     # the pipe is at its end when the template has ended too
     assert (owner.returncode, owner.stderr) == (-signal.SIGKILL, "")
+
+
+FORKING = """
+import os, runpy, sys, time
+fork = runpy.run_path(sys.argv[1])["fork"]
+for _ in range(20):
+    pid = fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    print(os.getpgid(pid) == pid)
+    os.kill(pid, 9)
+"""
+
+
+def test_a_kernel_leads_its_group_before_anybody_knows_of_it():
+    """Else one that is ended in its first millisecond goes on for ever: its group was not there to be ended."""
+    command = [sys.executable, "-c", FORKING, str(TEMPLATE)]
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    assert told.stdout.split() == ["True"] * 20
 
 
 def test_a_template_that_died_is_taken_away_without_a_word():

@@ -43,9 +43,8 @@ def preload(names: list[str]) -> None:
     gc.freeze()
 
 
-def become_kernel(request: dict[str, Any]) -> None:
+def become_kernel(request: dict[str, Any], template: int) -> None:
     """Turn the forked child into the kernel that was asked for; returns when the kernel ends."""
-    os.setsid()
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.environ.clear()
@@ -57,11 +56,13 @@ def become_kernel(request: dict[str, Any]) -> None:
         sys.modules["numpy"].random.seed()
     from ipykernel.kernelapp import IPKernelApp
 
+    if os.getppid() != template:
+        return  # killed meanwhile: ipykernel would take whoever has adopted this process for its parent
     # ipykernel ends with the process that this names; a forked kernel's parent is the template
     # pyplot may be imported already, and would no longer tell the kernel to show what a cell draws
     arguments = [
         *request["arguments"],
-        f"--IPKernelApp.parent_handle={os.getppid()}",
+        f"--IPKernelApp.parent_handle={template}",
         "--IPKernelApp.matplotlib=inline",
     ]
     sys.argv = ["ipykernel_launcher", *arguments]
@@ -69,10 +70,21 @@ def become_kernel(request: dict[str, Any]) -> None:
 
 
 def fork() -> int:
-    """Fork; Python 3.12 warns of threads, and those of libraries that were only imported hold no lock."""
+    """Fork a leader of its own process group, which it is when this returns: from then on the group can be ended.
+
+    Python 3.12 warns of threads, and those of libraries that were only imported hold no lock.
+    """
+    led, leads = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        pid = os.fork()
+    if pid == 0:
+        os.setsid()
+    os.close(leads)
+    if pid:
+        os.read(led, 1)  # at its end when the child has closed the other side, or died
+    os.close(led)
+    return pid
 
 
 def serve(channel: socket.socket, mark: str) -> None:
@@ -80,6 +92,7 @@ def serve(channel: socket.socket, mark: str) -> None:
 
     Then nothing that the kernels started goes on.
     """
+    template = os.getpid()
     kernels: list[int] = []
     with suppress(OSError), channel, channel.makefile("rw", encoding="utf-8") as stream:
         channel.sendall(b"ready\n")
@@ -88,7 +101,7 @@ def serve(channel: socket.socket, mark: str) -> None:
             if pid == 0:
                 channel.close()
                 try:
-                    become_kernel(json.loads(line))
+                    become_kernel(json.loads(line), template)
                 finally:
                     os._exit(0)
             kernels.append(pid)
@@ -96,7 +109,7 @@ def serve(channel: socket.socket, mark: str) -> None:
             stream.flush()
     for pid in kernels:
         # a number may be another process's by now
-        if family.parent_of(pid) == os.getpid():
+        if family.parent_of(pid) == template:
             family.end_group(pid)
     family.end_marked(mark)
 
