@@ -4,13 +4,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 import leapstudy
+import leapstudy.batch  # leaves out what jsonschema compiles for seconds, also of commands that run no batch
 from leapstudy.cli import before
 from leapstudy.cli.checking import check
 from leapstudy.cli.new import app as editions
@@ -83,12 +83,14 @@ def _plan(
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
     """
     from leapstudy.batch.copied import require_current
-    from leapstudy.batch.last_batch import asked, kept_plan
+    from leapstudy.batch.last_batch import asked, kept_part, kept_plan
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
+    if kept is None and not (to_run or districts or settings):
+        kept = kept_part(out, track)
     if to_run:
         require_current()
     if kept is not None:
@@ -417,8 +419,6 @@ def _take_over() -> None:
 
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
-    # jsonschema would compile a grammar for the format `iri`, which no notebook has: three seconds of every command
-    sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
     # a batch system says that time is up with SIGTERM: end as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
