@@ -110,12 +110,13 @@ def _refuse_unplanned(plan: list) -> None:
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
-    from leapstudy.study.student_check import require_open
 
     if any(track_of(run.slug) == "public" for run in plan):
         load_plan()
         choice.kept(load_study())
     elif plan:
+        from leapstudy.study.student_check import require_open  # brings the engine
+
         require_open(load_settings())
 
 
