@@ -86,6 +86,16 @@ def kept_plan(out: Path, question: str) -> list[Run] | None:
     return None
 
 
+def kept_part(out: Path, track: str) -> list[Run] | None:
+    """Return the runs of one track of the last batch if that was of everything and still holds, else None."""
+    # what is refused of the other track's files is nobody's question here
+    with contextlib.suppress(BadInput, OSError, ValueError, TypeError, KeyError):
+        if len({run["track"] for run in _read(out)["runs"]}) > 1:
+            whole = kept_plan(out, asked(districts=None, track="all", settings=None, out=out))
+            return whole and [run for run in whole if run.track == track]
+    return None
+
+
 def reasons(plan: Sequence[Run], out: Path) -> dict[str, list[str]]:
     """Return slug -> why the run must be made again; empty where it is fresh."""
     inputs = {track: input_hashes(track) for track in {run.track for run in plan}}

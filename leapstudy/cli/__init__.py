@@ -83,12 +83,14 @@ def _plan(
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
     """
     from leapstudy.batch.copied import require_current
-    from leapstudy.batch.last_batch import asked, kept_plan
+    from leapstudy.batch.last_batch import asked, kept_part, kept_plan
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
+    if kept is None and not (to_run or districts or settings):
+        kept = kept_part(out, track)
     if to_run:
         require_current()
     if kept is not None:

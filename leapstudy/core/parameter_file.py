@@ -40,8 +40,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_text(path: Path) -> str:
-    """Return a small text file of the workspace, with or without a byte order mark.
+def read_text(path: Path, restore: str = RESTORE) -> str:
+    """Return a small text file, with or without a byte order mark; `restore` is the next step where it is no such file.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
         if len(content) > LONGEST_BYTES:
-            raise BadInput(f"{path.name} has {len(content):,} bytes; no parameter file is that long. {RESTORE}")
+            raise BadInput(f"{path.name} has {len(content):,} bytes; no parameter file is that long. {restore}")
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise BadInput(f"{path.name} cannot be read ({error.strerror}). {RESTORE}") from None
+        raise BadInput(f"{path.name} cannot be read ({error.strerror}). {restore}") from None
     except UnicodeDecodeError:
         raise BadInput(f"{path.name} is not UTF-8 text. Save it again as UTF-8.") from None
 

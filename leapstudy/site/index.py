@@ -24,6 +24,7 @@ SHOWN = ("done", "fresh", "stale", EARLIER)
 """States of a run whose figures may be shown."""
 STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
 POINTS = "percentage points"
+NO_EFFECT = "No effect to show"
 EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
 
 
@@ -87,46 +88,74 @@ def _lead(pooled: Entry | None) -> list[str]:
 
 def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
     unit = study_names().state.unit.noun["en"][0] if track == "public" else "district"
-    heading = f"{capital(unit)} by {unit}" if track == "public" else f"Visited students, by {unit}"
-    readings = [item.reading for item in entries if item.reading]
-    low, high = _axis(readings)
-    pooled_first = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
+    panels = _panels(track, entries)
     return {
-        "heading": heading,
+        "heading": f"{capital(unit)} by {unit}" if track == "public" else f"Visited students, by {unit}",
         "first": capital(unit),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first. Effects in {_effects(track, readings)}."
+            f"{counted(len(entries), 'run')}, the largest effect first{_effects(track, entries, len(panels))}."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",
-        "axis": f"{points(low, 0)} to {points(high, 0)}",
-        "simulated": any(item.simulated for item in readings),
-        "rows": [_row(item, low, high) for item in pooled_first],
+        "simulated": any(item.reading.simulated for item in entries if item.reading),
+        "panels": panels,
     }
 
 
-def _effects(track: str, readings: Sequence[Reading]) -> str:
-    """Say in which units the effects are; points alone do not say themselves of what they are."""
-    alike: dict[str, list[Reading]] = {} if readings else {POINTS: []}
-    for item in readings:
-        alike.setdefault(outcome_unit(item.outcome, "long"), []).append(item)
-    return " or ".join(unit + (_of_outcomes(track, of) if unit == POINTS else "") for unit, of in alike.items())
+def _panels(track: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the rows by outcome, that of all together first; outcomes in one unit share an axis, others never do."""
+    ranked = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
+    groups: dict[str, list[Entry]] = {}
+    for item in ranked:
+        groups.setdefault(_outcome(track, item), []).append(item)
+    if len(groups.keys() - {""}) < 2:
+        return [_panel("", ranked, ranked)]
+    return [
+        _panel(
+            f"{capital(name)}, {_unit(own[0])}" if name else NO_EFFECT,
+            own,
+            [item for item in ranked if _unit(item) == _unit(own[0])],
+        )
+        for name, own in sorted(groups.items(), key=lambda each: (not each[0], not _pooled(each[1][0]), -len(each[1])))
+    ]
 
 
-def _of_outcomes(track: str, readings: Sequence[Reading]) -> str:
-    """Say which outcome the effects are of; a plan may name another one, which all students together then have."""
-    own, together = (
-        ", ".join(sorted({_outcome(track, item) for item in readings if (item.code == "ALL") == pooled}))
-        for pooled in (False, True)
+def _panel(title: str, entries: Sequence[Entry], alike: Sequence[Entry]) -> dict[str, Any]:
+    """Return rows on the axis that they share with all that are `alike` in unit."""
+    effects = [item.reading.effect for item in alike if item.reading]
+    ends = [end for effect in effects for end in (effect.value, *effect.ends) if end is not None]
+    least = 0.0 if _unit(alike[0]) not in ("", POINTS) and any(ends) else 1.0
+    low, high = min([*ends, -least]), max([*ends, least])
+    digits = 0 if high - low >= 2 else 2
+    return {
+        "title": title,
+        "axis": f"{points(low, digits)} to {points(high, digits)}" if effects or not title else "",
+        "rows": [_row(item, low, high) for item in entries],
+    }
+
+
+def _effects(track: str, entries: Sequence[Entry], panels: int) -> str:
+    """Say in which unit the effects are; points alone do not say themselves of what they are."""
+    if panels > 1:
+        return " within each outcome; its unit stands above"
+    first = next((item for item in entries if item.reading), None)
+    unit = _unit(first) if first else POINTS
+    return f". Effects in {unit}" + (
+        f" of {_outcome(track, first) if first else 'attendance'}" if unit == POINTS else ""
     )
-    beside = f", of all districts together of {together}" if own and together not in ("", own) else ""
-    return f" of {own or together or 'attendance'}{beside}"
 
 
-def _outcome(track: str, reading: Reading) -> str:
+def _unit(item: Entry) -> str:
+    return outcome_unit(item.reading.outcome, "long") if item.reading else ""
+
+
+def _outcome(track: str, item: Entry) -> str:
+    if item.reading is None:
+        return ""
+    name = item.reading.outcome
     if track == "public":
-        return outcome_words(reading.outcome)
-    return "attendance" if reading.outcome == "attendance_rate" else reading.outcome.replace("_", " ")
+        return outcome_words(name)
+    return "attendance" if name == "attendance_rate" else name.replace("_", " ")
 
 
 def _pooled(item: Entry) -> bool:
@@ -135,13 +164,6 @@ def _pooled(item: Entry) -> bool:
 
 def _value(item: Entry) -> float:
     return item.reading.effect.value if item.reading else 0.0
-
-
-def _axis(readings: Sequence[Reading]) -> tuple[float, float]:
-    ends = [
-        end for item in readings for end in (item.effect.value, item.effect.low, item.effect.high) if end is not None
-    ]
-    return min([*ends, -1.0]), max([*ends, 1.0])
 
 
 def _row(item: Entry, low: float, high: float) -> dict[str, Any]:

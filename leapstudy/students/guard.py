@@ -57,7 +57,9 @@ def key_mark() -> str:
 
 
 def _key_of_file(file: str) -> str:
-    return _key_read(Path(file), modified(Path(file))) if file else ""
+    with suppress(OSError):  # a pipe is not waited for
+        return _key_read(Path(file), modified(Path(file))) if file and Path(file).is_file() else ""
+    return ""
 
 
 @lru_cache(maxsize=2)

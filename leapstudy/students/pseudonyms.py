@@ -6,6 +6,7 @@ import hmac
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 
 import ibis
 import pyarrow as pa
@@ -19,6 +20,10 @@ from leapstudy.students.engine import held, keep, lent, sealed
 from leapstudy.students.guard import DIGITS, KEY_FILE_VARIABLE, KEY_VARIABLE, PATTERN, PREFIX, SHORTEST_KEY
 
 FEWEST_LETTERS = 8
+NAME_IT = (
+    "Name the file that holds your key by its full path. If you never had one, make it outside this folder and keep "
+    "it: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > FILE)"
+)
 AT_ONCE = 50_000
 """Ids that are outside the engine at a time."""
 
@@ -33,17 +38,9 @@ def load_key() -> bytes:
     """
     text, file = os.environ.get(KEY_VARIABLE, ""), os.environ.get(KEY_FILE_VARIABLE, "")
     if not text and file:
-        place = Path(file).resolve()
-        if place.is_relative_to(paths.root().resolve()):
-            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
-        if not place.is_file():
-            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} does not exist.")
-        if place.stat().st_mode & 0o077:
-            raise BadInput(
-                f"Others than you may read or change the file named by {KEY_FILE_VARIABLE}. Make it yours alone: "
-                f"chmod 600."
-            )
-        text = read_text(place).strip()
+        text = _key_in(Path(file))
+        if len(text) < SHORTEST_KEY:
+            raise BadInput(f"The file named by {KEY_FILE_VARIABLE} holds fewer than {SHORTEST_KEY} letters. {NAME_IT}")
     if len(text) < SHORTEST_KEY:
         raise BadInput(
             f"Students' own numbers need a secret key of at least {SHORTEST_KEY} characters. Set {KEY_VARIABLE}, or "
@@ -55,6 +52,23 @@ def load_key() -> bytes:
             "Draw one: python -c 'import secrets; print(secrets.token_hex(32))'."
         )
     return text.encode("utf-8")
+
+
+def _key_in(place: Path) -> str:
+    """Return what a key's file holds, if that is a file of one's own and outside the workspace."""
+    if place.resolve().is_relative_to(paths.root().resolve()):
+        raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
+    try:
+        mode = place.stat().st_mode
+    except OSError as error:
+        raise BadInput(f"The file named by {KEY_FILE_VARIABLE} cannot be read ({error.strerror}). {NAME_IT}") from None
+    if not S_ISREG(mode):
+        raise BadInput(f"{KEY_FILE_VARIABLE} names a folder, a pipe or a device, and no file. {NAME_IT}")
+    if mode & 0o077:
+        raise BadInput(
+            f"Others than you may read or change the file named by {KEY_FILE_VARIABLE}. Make it yours alone: chmod 600."
+        )
+    return read_text(place, NAME_IT).strip()
 
 
 def pseudonym(raw: str, key: bytes) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
 from leapstudy.batch.job import Run
 from leapstudy.batch.last_batch import NAME as BATCH
-from leapstudy.batch.last_batch import asked, kept_plan, published, reasons, touched, untouched
+from leapstudy.batch.last_batch import asked, keep, kept_part, kept_plan, published, reasons, touched, untouched
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.cli import main
@@ -44,6 +44,22 @@ def test_the_last_plan_holds_until_something_is_touched(tiny_plan, workspace):
     assert verdict(reasons(plan, out)["60-b"]) == "stale (data: params/plan.yml)"
     (out / "60-c" / "result.json").write_text("{}", encoding="utf-8")
     assert "output changed by hand: result.json" in verdict(reasons(plan, out)["60-c"])
+
+
+def test_the_plan_of_both_tracks_holds_for_each_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("leapstudy.batch.last_batch.published", lambda _: {})
+    runs = [Run(slug, Path("x.ipynb"), {}, slug, track) for slug, track in (("a", "public"), ("b", "students"))]
+    question = asked(districts=None, track="all", settings=None, out=tmp_path)
+    assert kept_part(tmp_path, "public") is None, "nothing was planned"
+    keep(tmp_path, question, runs)
+    assert (kept_part(tmp_path, "public"), kept_part(tmp_path, "students")) == (runs[:1], runs[1:])
+    keep(tmp_path, asked(districts=["a"], track="all", settings=None, out=tmp_path), runs)
+    assert kept_part(tmp_path, "public") is None, "only some of the runs were asked for"
+    keep(tmp_path, question, runs[:1])
+    assert kept_part(tmp_path, "public") is None, "one track was planned"
+    keep(tmp_path, question, runs)
+    (tmp_path / BATCH).write_text("[]")
+    assert kept_part(tmp_path, "public") is None
 
 
 @pytest.mark.slow

@@ -34,12 +34,13 @@ from leapstudy.evidence.assess import wwc_block
 from leapstudy.evidence.plan import plan_hash
 from leapstudy.explore.explorer import Explorer, _still
 from leapstudy.figures import rollout as figures
-from leapstudy.site.index import _effects
+from leapstudy.site.index import Entry, _table, index_html
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import rates
 from leapstudy.study.rollout.scenarios import design
 from leapstudy.words import rollout
 from leapstudy.words.findings_sensitivity import in_time
+from leapstudy.words.reading import Span
 
 MA = Path(__file__).parent / "ma"
 UNITS = {
@@ -310,12 +311,51 @@ def test_no_effect_on_chronic_absence_is_told_in_the_unit_of_another_outcome(stu
     assert "the largest is" in in_time(answer_all(study, Spec(outcome="math"), robust=False)), "both are in points"
 
 
-def test_the_index_names_outcomes_with_their_own_unit_alone(study):
-    mixed = ["suspensions", "chronic_absence", "math", "days_missed"]
-    told = _effects("public", [SimpleNamespace(outcome=name, code="1") for name in mixed])
-    units = (UNITS["suspensions"][1], "percentage points of chronic absence, math proficiency", UNITS["days_missed"][1])
-    assert told == " or ".join(units)
-    assert _effects("public", []) == "percentage points of attendance"
+def _entry(outcome, value, low, high, code="1"):
+    reading = None
+    if outcome:
+        reading = SimpleNamespace(
+            outcome=outcome,
+            code=code,
+            name=outcome,
+            track="public",
+            effect=Span(value, low, high),
+            mde=None,
+            simulated=False,
+        )
+    return Entry(str(value), outcome or "failed", "done" if outcome else "failed", "public", "", (), reading, None)
+
+
+def _drawn(panel):
+    return [re.findall(r'(?:cx|x1|x2)="([^"]+)"', str(row["picture"])) for row in panel["rows"]]
+
+
+def test_the_index_draws_outcomes_of_other_units_on_axes_of_their_own(study):
+    one = [_entry("suspensions", 0.3, -0.1, 0.4), _entry(None, 0, 0, 0), _entry("suspensions", 0.5, 0.2, 0.6)]
+    table = _table("public", one)
+    (panel,) = table["panels"]
+    assert (panel["title"], panel["axis"]) == ("", "−0.10 to +0.60"), "no panel where there is one outcome"
+    assert [row["effect"] for row in panel["rows"]] == ["+0.50", "+0.30", ""]
+    assert table["caption"] == f"3 runs, the largest effect first. Effects in {UNITS['suspensions'][1]}."
+    more = [_entry("math", -3, -40, 20), _entry("chronic_absence", 9, 5, 60), _entry("suspensions", 0.1, 0, 0.2, "ALL")]
+    table = _table("public", [*more, *one])
+    assert table["caption"] == "6 runs, the largest effect first within each outcome; its unit stands above."
+    first, absence, math, nothing = table["panels"]
+    assert first["title"] == f"Suspensions, {UNITS['suspensions'][1]}" and first["axis"] == "−0.10 to +0.60"
+    assert [row["effect"] for row in first["rows"]] == ["+0.10", "+0.50", "+0.30"], "all together stand first"
+    assert absence["title"] == "Chronic absence, percentage points" and math["title"].startswith("Math proficiency, ")
+    assert absence["axis"] == math["axis"] == "−40 to +60", "outcomes in one unit share their axis"
+    assert (nothing["title"], nothing["axis"], len(nothing["rows"])) == ("No effect to show", "", 1)
+    assert _drawn(first)[1] == ["16.4%", "16.4%", "43.3%", "97.0%", "83.6%"], "zero, both ends and the estimate"
+    assert _drawn(math) == [["40.6%", "40.6%", "3.0%", "59.4%", "37.8%"]]
+    page = index_html([*more[:2], *one], Path("nowhere"), "2026-11-29")
+    assert page.count("scope=rowgroup") == 4 and "picture from −40 to +60" in page and "Picture<" in page
+
+
+def test_an_index_without_any_effect_speaks_of_attendance(study):
+    table = _table("public", [_entry(None, 0, 0, 0)])
+    assert table["caption"] == "1 run, the largest effect first. Effects in percentage points of attendance."
+    assert table["panels"][0]["axis"] == "−1 to +1"
 
 
 def test_the_explorer_names_its_scale_in_the_unit_of_what_is_shown(study):

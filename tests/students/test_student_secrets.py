@@ -1,6 +1,7 @@
 """What lies on disk beside the pages: the spill folder, the key, and the rights of files."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import PREFIX, write_text_atomic
 from leapstudy.students.engine import connect, sealed
+from leapstudy.students.guard import holds_key, key_mark
 from leapstudy.students.pseudonyms import KEY_FILE_VARIABLE, KEY_VARIABLE, load_key
 
 GOOD = "an invented key of forty characters, no more"
@@ -53,6 +55,36 @@ def test_a_key_that_others_can_read_or_change_is_refused(tmp_path, monkeypatch, 
     with pytest.raises(BadInput, match="chmod 600") as refused:
         load_key()
     assert GOOD not in str(refused.value)
+
+
+def _no_key(folder: Path, what: str) -> Path:
+    """Return the path of something that holds no key."""
+    file = folder / "key"
+    if what == "folder":
+        file.mkdir()
+    elif what == "pipe":
+        os.mkfifo(file, 0o600)
+    elif what == "behind a file":
+        file.write_text("x")
+        return file / "key"
+    elif what != "missing":
+        file.write_text({"empty": "", "blank": " \n", "short": "only thirteen", "long": "x" * 1_000_001}[what])
+        file.chmod(0o600)
+    return file
+
+
+@pytest.mark.parametrize("what", ["missing", "behind a file", "folder", "pipe", "empty", "blank", "short", "long"])
+def test_what_holds_no_key_is_refused_with_a_next_step_that_works(tmp_path, monkeypatch, what):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(_no_key(tmp_path, what)))
+    assert not holds_key(GOOD) and bool(key_mark()) == (what in ("short", "long")), "nobody waits for a pipe"
+    with pytest.raises(BadInput, match="by its full path") as refused:
+        load_key()
+    step, made = re.search(r"\(umask .*\)$", str(refused.value)).group(), tmp_path / "made"
+    typed = step.replace("python", sys.executable).replace("FILE", str(made))
+    subprocess.run(["sh", "-c", typed], check=True, timeout=60)
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(made))
+    assert len(load_key()) == 64 and key_mark()
 
 
 @pytest.mark.parametrize("key", ["a" * 40, "ab" * 20, "1234567" * 6])

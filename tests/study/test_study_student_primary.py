@@ -143,7 +143,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     told = plain_page(_reading(district, tmp_path))
     assert "attendance" in told.title and "The plan names chronic absence as primary" in told.text
     caption, (together, one) = _site(tmp_path / "site", study, district)
-    assert "of attendance, of all districts together of chronic absence" in caption
+    assert "within each outcome; its unit stands above" in caption
     assert "The plan's primary outcome is chronic absence" in " ".join(together.values())
     assert "Nobody drew lots, so that its primary outcome" in " ".join(together.values())
     assert "The plan's primary outcome is" not in " ".join(one.values())

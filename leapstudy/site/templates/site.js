@@ -9,6 +9,9 @@ function filter() {
   for (const row of rows) {
     row.hidden = !row.dataset.name.includes(text) || (state.value !== "" && row.dataset.status !== state.value);
   }
+  for (const body of document.querySelectorAll(".overview tbody")) {
+    body.hidden = [...body.querySelectorAll("tr[data-name]")].every((row) => row.hidden);
+  }
   const left = rows.filter((row) => !row.hidden).length;
   count.textContent = `${left} of ${rows.length} shown`;
 }
