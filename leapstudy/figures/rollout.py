@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, number, percent
-from leapstudy.data.names import outcome_unit
+from leapstudy.data.names import outcome_unit, unit_of
 from leapstudy.evidence.budget import detectable_at, on_visited
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, styled, text_width
@@ -50,7 +50,7 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     end = 1.2 * max([*found, matters])
     subtitle = (
         f"Smallest effect on {design.whom} that four in five lotteries find, "
-        f"{words.unit_of(outcome)}; line: the effect that would matter"
+        f"{unit_of(outcome, words.outcome_words(outcome))}; line: the effect that would matter"
     )
     note = " * beyond the budget." if any(not item.affordable for item in rows) else ""
     caption = _caption(design, "Smallest detectable effect by scenario")

@@ -18,12 +18,6 @@ def outcome_words(name: str) -> str:
     return names.outcome(name) if names.other(name) else name.replace("_", " ")
 
 
-def unit_of(name: str) -> str:
-    """Return in what effects on an outcome are counted: ``points of attendance``; a unit of its own says of what."""
-    unit = outcome_unit(name)
-    return f"{unit} of {outcome_words(name)}" if unit == "points" else unit
-
-
 def can_be(item: Scenario) -> bool:
     """Say whether an effect can be as large as the smallest that a scenario finds."""
     size = item.detectable_visited

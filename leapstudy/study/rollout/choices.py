@@ -1,5 +1,6 @@
 """What a state decides before a program starts: `params/rollout.yml`, typed and checked."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from leapstudy.core.parameter_file import Day, Month, Part, read_part
 from leapstudy.data.state import Where
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
+from leapstudy.students.lottery import MONTH
 from leapstudy.students.referral_rule import Window
 from leapstudy.students.settings import Rollout as StudentRollout
 
@@ -135,6 +137,11 @@ class Rollout(Part):
         if self.months_after is None:
             raise BadInput(f"params/{FILE}: {MONTHS}.")
         return self.months_after
+
+    def starts(self, named: Mapping[str, str]) -> dict[str, str]:
+        """Return phase -> first month of its visits, of those named and of phases that are called by their month."""
+        own = {phase: phase for phase in self.phases if MONTH.fullmatch(phase)}
+        return {**own, **{phase: start for phase, start in named.items() if phase in self.phases}}
 
     def places(self, n: int) -> dict[str, int]:
         """Return phase -> places for a list of `n`."""

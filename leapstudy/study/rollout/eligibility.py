@@ -104,7 +104,7 @@ def students_before(settings: StudentSettings | None = None) -> StudentData:
         visits=files.get("visits"),
         how=chosen.reading,
         shape=chosen.shape or None,
-        known_districts=tuple(load_study().districts["district_code"]),
+        known_districts=tuple(load_study(started=False).districts["district_code"]),
         roster=files.get("roster"),
         max_unmatched=chosen.max_unmatched,
     )
