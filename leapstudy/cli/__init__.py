@@ -112,13 +112,14 @@ def _refuse_unplanned(plan: list) -> None:
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
-    from leapstudy.study.student_check import require_open
 
     tracks = {track_of(run.slug) for run in plan}
     if "public" in tracks:
         load_plan()
         choice.kept(load_study())
     if "students" in tracks:
+        from leapstudy.study.student_check import require_open  # brings the engine
+
         require_open(load_settings())
 
 
