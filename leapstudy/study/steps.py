@@ -98,8 +98,8 @@ def _sizes(contrast: str, own: Sequence[Formed]) -> list[str]:
     if best is None:
         return []
     alike = [item for item in own if (item.outcome, item.edition) == (best.outcome, best.edition)]
-    each = ", ".join(f"start {item.start} {item.n or 'not formed'}" for item in alike)
-    return [f"{contrast} ({best.outcome}): {each}"]
+    each = ", ".join(f"{item.n or 'not formed'} (start {item.start})" for item in alike)
+    return [f"{contrast}: {each.replace('(', f'({best.outcome}, ', 1)}"]
 
 
 def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> Step:

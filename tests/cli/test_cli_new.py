@@ -425,7 +425,9 @@ def test_the_sizes_of_a_contrast_are_told_for_each_start():
     names = ("first", "attendance_rate", "2031-32")
     tried = [Formed("first", "other", "2031-32", "2030-31", "", "no figures")]
     tried += [Formed(*names, "2029-30", "6 against 20", ""), Formed(*names, "2030-31", "", "no figures")]
-    assert _sizes("first", tried) == ["first (attendance_rate): start 2029-30 6 against 20, start 2030-31 not formed"]
+    assert _sizes("first", tried) == [
+        "first: 6 against 20 (attendance_rate, start 2029-30), not formed (start 2030-31)"
+    ]
     assert _sizes("first", tried[:1]) == []
 
 
