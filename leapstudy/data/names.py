@@ -238,6 +238,12 @@ def outcome_unit(outcome: str, form: str = "") -> str:
     return {"one": one, "sign": f" {many}"}.get(form, many)
 
 
+def unit_of(outcome: str, words: str) -> str:
+    """Return in what effects on an outcome are counted: ``points of attendance``; a unit of its own says of what."""
+    unit = outcome_unit(outcome)
+    return f"{unit} of {words}" if unit == "points" else unit
+
+
 def outcome_words(name: str) -> str:
     """Return an outcome as a person would call it; see `Names.outcome`."""
     return study_names().outcome(name)

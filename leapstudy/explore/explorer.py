@@ -14,12 +14,12 @@ from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, treated_districts
 from leapstudy.data.names import (
     comparison_words,
-    outcome_unit,
     outcome_words,
     short,
     study_names,
     unit_noun,
     unit_nouns,
+    unit_of,
 )
 from leapstudy.data.state import Unit
 from leapstudy.did.answering import all_name
@@ -204,10 +204,7 @@ def _outcomes(spec: Spec) -> dict[str, str]:
 
 
 def _scale(outcome: str, scale: str) -> str:
-    if scale == "logodds":
-        return "log-odds"
-    unit = outcome_unit(outcome)
-    return f"{unit} of {outcome_words(outcome)}" if unit == "points" else unit  # any other says itself of what
+    return "log-odds" if scale == "logodds" else unit_of(outcome, outcome_words(outcome))
 
 
 def _scales(outcome: str) -> dict[str, str]:

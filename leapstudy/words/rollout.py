@@ -18,12 +18,6 @@ def outcome_words(name: str) -> str:
     return names.outcome(name) if names.other(name) else name.replace("_", " ")
 
 
-def unit_of(name: str) -> str:
-    """Return in what effects on an outcome are counted: ``points of attendance``; a unit of its own says of what."""
-    unit = outcome_unit(name)
-    return f"{unit} of {outcome_words(name)}" if unit == "points" else unit
-
-
 def can_be(item: Scenario) -> bool:
     """Say whether an effect can be as large as the smallest that a scenario finds."""
     size = item.detectable_visited
@@ -60,7 +54,8 @@ def money(design: Design) -> Finding:
 
 def recommendation(design: Design) -> Finding:
     """Return which scenario to take, what it would find, and whether that is enough."""
-    best, matters = design.best, design.chosen.budget.matters_pp
+    best = design.best
+    matters = design.chosen.budget.matters(best.outcome)
     size, dealt = best.detectable_visited, best.dealt
     bounded = math.isfinite(dealt.detectable)
     slots: dict[str, Any] = {"design": design, "mark": _mark(design), "asked": best.outcome}
