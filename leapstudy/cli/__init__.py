@@ -111,7 +111,6 @@ def _refuse_unplanned(plan: list) -> None:
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice, public
-    from leapstudy.study.student_check import require_open
 
     tracks = {track_of(run.slug) for run in plan}
     if "public" in tracks:
@@ -119,6 +118,8 @@ def _refuse_unplanned(plan: list) -> None:
         public.require_open(load_study().state)
         choice.kept(load_study())
     if "students" in tracks:
+        from leapstudy.study.student_check import require_open  # brings the engine
+
         require_open(load_settings())
 
 

@@ -57,7 +57,7 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
     record, drawn = read_draw(made.path)
     assert record == made.record == draws()[0] and made.path == root / "params" / "draw_1.csv"
     assert sum(item.phase == "2026-27" for item in drawn) == 8 and record.waiting == len(drawn) - 8
-    assert "chronic_absence 2018-19 at least 10" in record.rule and not record.plan_sha256
+    assert "chronic absence in 2018-19 at least 10%" in record.rule and not record.plan_sha256
     assert min(sum(item.stratum == of for item in drawn) for of in {item.stratum for item in drawn}) >= 4
     text = made.path.read_text()
     made.path.write_text(text.replace("waiting", "2026-27", 1))

@@ -15,7 +15,7 @@ from leapstudy.evidence.plan import age, period_end, plan_hash
 from leapstudy.students.eligible import Rule, months, school_months_after
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
-from leapstudy.study.rollout.choices import Rollout, promised, two_questions
+from leapstudy.study.rollout.choices import Rollout, promised, size_for, two_questions
 from leapstudy.study.rollout.eligibility import rates, students_before
 from leapstudy.study.rollout.records import draws
 
@@ -190,8 +190,13 @@ def planned_margins() -> tuple[float, float] | None:
     plan = kept_plan()
     if not plan or plan["choices"]["track"] != "students":
         return None
-    budget = plan["choices"]["budget"]
-    return budget["matters_pp"], budget["matters_pp"] * budget["met"]
+    matters, budget = _matters(plan), plan["choices"]["budget"]
+    return matters, matters * budget["met"]
+
+
+def _matters(plan: dict[str, Any]) -> float:
+    """Return the smallest effect on the primary outcome that would matter."""
+    return size_for(plan["choices"]["budget"]["matters_pp"], plan["choices"]["outcome"])
 
 
 def planned_until(known: Sequence[str], last_start: str) -> tuple[str, str]:
@@ -248,7 +253,7 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
         ("lots", f"within {', '.join(choices['strata']['students']) or 'all together'}; {phases}"),
         ("primary outcome", f"{choices['outcome']}, over {choices['months_after']} school months after the decision"),
         ("closed until", choices["analysis_from"] or "no day was named"),
-        ("would matter", f"{budget['matters_pp']:g} points on a visited student; {budget['met']:.0%} are to be met"),
+        ("would matter", f"{_matters(plan):g} points on a visited student; {budget['met']:.0%} are to be met"),
         ("budget", f"{budget['dollars']:,.0f} dollars, {budget['per_visited_student']:,.0f} for a student visited"),
         *plan["analysis"].items(),
     )
