@@ -110,12 +110,12 @@ def _refuse_unplanned(plan: list) -> None:
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
-    from leapstudy.study import choice
-    from leapstudy.study.public import load_plan
+    from leapstudy.study import choice, public
 
     tracks = {track_of(run.slug) for run in plan}
     if "public" in tracks:
-        load_plan()
+        public.load_plan()
+        public.require_open(load_study().state)
         choice.kept(load_study())
     if "students" in tracks:
         from leapstudy.study.student_check import require_open  # brings the engine

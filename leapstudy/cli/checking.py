@@ -104,7 +104,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.data.steps import WAITS, Step
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
-    from leapstudy.study.public import load_plan
+    from leapstudy.study.public import load_plan, require_open
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []
@@ -117,7 +117,8 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         load_facts,
     ]
     if data is not None:
-        reads += [lambda: choice.kept(data), lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
+        reads += [lambda: choice.kept(data), lambda: require_open(data.state)]
+        reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)
     faults = tuple(
