@@ -4,7 +4,7 @@
 Each file is INVENTED, written by `write_files` and measured in a process of its own (`ways/measured.py`), or by a
 command with all its children (`ways/tree.py`): ``--command check``, or ``--command "run all-districts --track
 students"``. The peak may be `memory_limit` and a stated constant, however many students and whatever they hold; or the
-file is refused in words. A student has 20 rows.
+file is refused in words. A student has 20 rows, of many months 120.
 Results are appended to `benchmarks/results/memory.csv`.
 """
 
@@ -42,7 +42,6 @@ COLUMNS = (
     "versions",
     "command",
 )
-MONTHS = 20
 COMMON = {
     "id": "'s' || lpad(i::VARCHAR, 9, '0')",
     "district": "'D' || lpad((i % 20)::VARCHAR, 3, '0')",
@@ -51,6 +50,8 @@ COMMON = {
     "seen": "1.0",
     "rows": "",
     "parts": "1",
+    "months": "20",
+    "first": "2020-09-01",
 }
 """What a row holds, as SQL of the student's number i (and the month's, t)."""
 FILES: dict[str, dict[str, str]] = {
@@ -65,6 +66,14 @@ FILES: dict[str, dict[str, str]] = {
     "schools of 200 letters": {"school": "lpad((i % 200)::VARCHAR, 200, 'S')"},
     "ten thousand schools": {"school": "'S' || (i % 10000)"},
     "400 files": {"parts": "400"},
+    "120 months": {"months": "120", "first": "2014-09-01"},
+    "all of it at once": {
+        "id": "lpad(i::VARCHAR, 200, 's')",
+        "school": "lpad((i % 10000)::VARCHAR, 200, 'S')",
+        "visited": "1.0",
+        "months": "120",
+        "first": "2014-09-01",
+    },
     "schools of very many letters": {"school": "lpad((i % 200)::VARCHAR, if(i < 20, 100000, 4), 'S')"},
 }
 
@@ -79,9 +88,9 @@ def write_files(folder: Path, students: int, shape: dict[str, str]) -> tuple[Pat
             CASE WHEN {luck.format(2)} < {what["visited"]} THEN (10 + hash(i, 3) % 8)::INT END AS visit
         FROM range({students}) s(i)""")
     con.execute(f"""
-        CREATE VIEW months AS SELECT *, DATE '2020-09-01' + to_months((t + t // 10 * 2)::INT) AS month,
+        CREATE VIEW months AS SELECT *, DATE '{what["first"]}' + to_months((t + t // 10 * 2)::INT) AS month,
             hash(i, t, 4) % 1000000 / 1000000.0 AS luck, hash(i, t, 5) % 1000000 / 1000000.0 AS there
-        FROM students, range({MONTHS}) m(t)""")
+        FROM students, range({what["months"]}) m(t)""")
     missed = "least(18, floor((8 * level * level * luck * 2) * CASE WHEN t >= visit THEN 0.7 ELSE 1 END))::INT"
     attendance, visits = folder / "attendance*.csv", folder / "visits.csv"
     school = what["school"] if "100000" in what["school"] else "school"
@@ -96,7 +105,7 @@ def write_files(folder: Path, students: int, shape: dict[str, str]) -> tuple[Pat
     for part in range(int(what["parts"])):
         own = folder / f"attendance_{part}.csv"
         con.execute(f"COPY (SELECT * FROM ({rows} AND i % {what['parts']} = {part})) TO '{own}' (HEADER)")
-    day = "DATE '2020-09-01' + to_months((visit + visit // 10 * 2)::INT)"
+    day = f"DATE '{what['first']}' + to_months((visit + visit // 10 * 2)::INT)"
     con.execute(f"""COPY (SELECT student, district AS district_code, (({day})::DATE + 3) AS referral_date,
         (({day})::DATE + 9) AS visit_date, 'in person' AS type, 1 AS completed FROM students WHERE visit IS NOT NULL)
         TO '{visits}' (HEADER)""")

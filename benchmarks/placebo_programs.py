@@ -29,6 +29,8 @@ RESULTS = Path(__file__).parent / "results"
 PROGRAMS, DRAWS, SEED = 500, 499, 20261128
 CASES = ("any units", "lots within strata", "any units, compared within parents", "whole parents")
 ANY, LOTS, WITHIN, WHOLE = CASES
+OTHER = {"ct": "attendance_rate_high_needs", "ma": "chronic_absence"}
+"""A second outcome of a study, into whose figures programs are dealt to any units."""
 FAMILY, FEWEST = 6, 8
 """Units of a parent, and parents that start at the least."""
 
@@ -38,7 +40,7 @@ def studies() -> dict[str, Path]:
     return {"ct": paths.root(), "ma": paths.root() / "tests" / "states" / "ma", "md": paths.root() / "tests/states/md"}
 
 
-def dealt(data: StudyData, programs: int, seed: int, case: str = ANY) -> pd.DataFrame:
+def dealt(data: StudyData, programs: int, seed: int, case: str = ANY, outcome: str = "") -> pd.DataFrame:
     """Return one row a placebo program: estimate, p-value of the dealing test, and that of t.
 
     Parameters
@@ -51,8 +53,10 @@ def dealt(data: StudyData, programs: int, seed: int, case: str = ANY) -> pd.Data
         Of the dealings.
     case
         One of `CASES`.
+    outcome
+        The study's own where empty.
     """
-    spec = Spec()
+    spec = Spec(outcome=outcome or Spec().outcome)
     own = build_sample(data, spec, list(data.starts))
     starts = [data.starts[code] for code in own.treated]
     panel = build_panel(data, spec.outcome, spec.edition)
@@ -134,8 +138,9 @@ def main() -> None:
     asked, rows = parser.parse_args(), []
     for study, root in studies().items():
         os.environ["LEAPSTUDY_ROOT"] = str(root)
-        for case in CASES:
-            rows.append(summary(study, case, dealt(load_study(), asked.programs, SEED, case), Spec().outcome))
+        own = [(case, Spec().outcome) for case in CASES]
+        for case, outcome in [*own, *([(ANY, OTHER[study])] if study in OTHER else [])]:
+            rows.append(summary(study, case, dealt(load_study(), asked.programs, SEED, case, outcome), outcome))
             print(rows[-1], flush=True)
     table = pd.DataFrame(rows).round(4)
     write_text_atomic(asked.out, table.to_csv(index=False, lineterminator="\n"))

@@ -19,7 +19,6 @@ from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
 from leapstudy.students.settings import load_settings
-from leapstudy.study.student_check import require_usable
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
@@ -224,6 +223,8 @@ def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
     BadInput
         If the files cannot be used, in the words of `leapstudy check`, or hold no district of that name.
     """
+    from leapstudy.study.student_check import require_usable  # brings the engine, which figures alone do not need
+
     places = require_usable(load_settings()).districts
     by_name = {key: place for place in places for key in (place.slug, place.name, place.code)}
     strangers = [name for name in names if name not in by_name]

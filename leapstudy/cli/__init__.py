@@ -104,20 +104,22 @@ def _plan(
 
 
 def _refuse_unplanned(plan: list) -> None:
-    """Stop before any kernel where a district's question would end at its plan or its comparison, as `check` says,
-    or, where students alone are asked for, outcomes by arm are closed: beside public runs each of theirs says so.
+    """Stop before any kernel where a question would end at its plan or its comparison, or at outcomes by arm that are
+    still closed, as `check` says.
     """
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
-    from leapstudy.study.student_check import require_open
 
-    if any(track_of(run.slug) == "public" for run in plan):
+    tracks = {track_of(run.slug) for run in plan}
+    if "public" in tracks:
         load_plan()
         choice.kept(load_study())
-    elif plan:
+    if "students" in tracks:
+        from leapstudy.study.student_check import require_open  # brings the engine
+
         require_open(load_settings())
 
 
@@ -136,7 +138,8 @@ def _new_plan(districts: list[str] | None, track: str, settings: list[str] | Non
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_study
 
-    return make_plan(load_study(), districts or [], track, parse_settings(settings or []), out)
+    data = load_study(started=track != "students")
+    return make_plan(data, districts or [], track, parse_settings(settings or []), out)
 
 
 @app.command(epilog="Example: leapstudy run hartford east-hartford --set comparison=others --jobs 2")
@@ -318,7 +321,7 @@ def list_names() -> None:
     from leapstudy.data import load_study
     from leapstudy.did.contrasts import contrasts_of
 
-    data = load_study()
+    data = load_study(started=False)
     for row in data.districts.sort_values(["treated", "slug"], ascending=[False, True]).itertuples():
         _say(
             f"{row.slug:45} {row.district_code} {row.district}{f' ({data.state.program.short})' if row.treated else ''}"

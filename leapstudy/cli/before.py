@@ -50,15 +50,18 @@ def plan(
     from leapstudy.study.rollout import written_plan
     from leapstudy.study.rollout.choices import load_rollout
 
-    chosen = load_rollout()
+    chosen, data = load_rollout(), load_study(started=False)
+    if data.starts:  # a program that nobody has yet has no plan of record
+        record = load_plan()
+        Say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {written_plan.record_age(record, data)}")
     kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
-    record = load_plan()
-    told = written_plan.record_age(record, load_study())
-    Say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {told}")
     if not kept:
         Say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
     Say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
+    if chosen.track == "students":
+        named = written_plan.planned_months(chosen, kept["decided_after"])
+        Say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
     Say(written_plan.plan_age(kept, chosen))
 
 

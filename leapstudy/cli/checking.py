@@ -1,6 +1,7 @@
 """The command that leads to the first page: numbered steps, all faults of all steps together, the next step said."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,15 +23,19 @@ def check(
     from leapstudy.batch.copied import copied
     from leapstudy.batch.plan import ROLLOUT, has_rollout, others
     from leapstudy.core.phrases import capital
+    from leapstudy.data.steps import STEPS
 
-    faulty = []
+    faulty, readable = [], True
     for step, todo in _steps():
         if step.faults:
             faulty.append(step.text())
+            readable &= step.number > STEPS.index("codes") + 1
         else:
             typer.echo(f"{step.number} {capital(step.name)}: {step.told}.")
         if todo:  # questions that are still open are asked step by step
             break
+    if faulty and readable:  # students are answered apart: their files wait for no step but those of the units
+        faulty += filter(None, [_said(_check_own_students)])
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     check_student_files()
@@ -143,6 +148,15 @@ def _said(read: Callable[[], object]) -> str:
     return ""
 
 
+def _check_own_students() -> None:
+    """Say what the student files hold, where the parameters name any."""
+    from leapstudy.students.settings import load_settings
+
+    if not load_settings().simulated:
+        with suppress(typer.Exit):
+            check_student_files()
+
+
 def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
     from leapstudy.students.settings import load_settings
@@ -171,7 +185,7 @@ def _check_students(path: Path) -> int:
     report = check_path(
         path,
         settings.reading,
-        tuple(load_study().districts["district_code"]),
+        tuple(load_study(started=False).districts["district_code"]),
         roster=Path(settings.roster).expanduser() if settings.roster else None,
         con=connect(settings.memory_limit, engine=settings.engine),
     )

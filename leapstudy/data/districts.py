@@ -112,6 +112,10 @@ def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
 
 COLUMNS = ("unit_code", "start", "end", "source")
 YEAR = re.compile(r"\d{4}-\d{2}")
+NO_START = (
+    "no unit has a start; write one row a unit. Before a program starts there is none, and `leapstudy design`, `plan`, "
+    "`draw`, `watch` and `run --track students` need none"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class Start:
 
 
 def read_register(state: State, raw: Path | None = None) -> tuple[Start, ...]:
-    """Return the starts, sorted by year and code.
+    """Return the starts, sorted by year and code; none before a program starts.
 
     Raises
     ------
@@ -152,8 +156,6 @@ def checked_starts(rows: pd.DataFrame, state: State) -> tuple[tuple[Start, ...],
     faults = [fault for line, item in enumerate(starts, 2) for fault in _faults(line, item, state)]
     codes = [item.code for item in starts]
     faults += [f"{code} has more than one start" for code in sorted({code for code in codes if codes.count(code) > 1})]
-    if not starts:
-        faults.append("no unit has a start; write one row a unit")
     return tuple(sorted(starts, key=lambda item: (item.start, item.code))), faults
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import clean
-from leapstudy.data.districts import Start, add_slugs, read_register
+from leapstudy.data.districts import NO_START, Start, add_slugs, read_register
 from leapstudy.data.raw import checksums, read_bytes, read_table
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import CHRONIC, State, load_state
@@ -83,18 +83,20 @@ class StudyData:
         return self.own_tables.get(outcome, OwnTable(self.chronic, self.state_chronic, self.bounded.get(CHRONIC, 0.0)))
 
 
-def load_study(raw: Path | None = None) -> StudyData:
+def load_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
     """Load, verify and clean every public table; again only where a file has changed.
 
     Parameters
     ----------
     raw
         Folder of the published figures; the workspace's own `data/raw/` by default.
+    started
+        Whether a unit must have a start: before a program starts none has one.
 
     Raises
     ------
     BadInput
-        If a file is missing, was changed, or does not have the shape that its declaration promises.
+        If a file is missing, was changed, or does not have the shape that its declaration promises; if nobody started.
     """
     folder, state = raw or paths.raw(), load_state()
     changed = tuple((file, file.stat().st_mtime_ns) for file in sorted(folder.rglob("*")))
@@ -103,6 +105,8 @@ def load_study(raw: Path | None = None) -> StudyData:
         _LOADED.clear()
         _LOADED[key] = _load(folder, state)
     kept = _LOADED[key]
+    if started and not kept.starts:
+        raise BadInput(f"{state.program.starts}: {NO_START}.")
     parts = {part.name: getattr(kept, part.name) for part in fields(kept)}
     frames = {name: part.copy(deep=False) for name, part in parts.items() if isinstance(part, pd.DataFrame)}
     return replace(kept, **frames)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.core.phrases import counted
-from leapstudy.data.districts import checked_starts
+from leapstudy.data.districts import NO_START, checked_starts
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, read_recipes
 from leapstudy.data.raw import as_text, read_bytes
@@ -266,7 +266,7 @@ def _starts(space: Workspace) -> Checked:
         return WAITS, [str(error)]
     codes = _cells(space, "code")
     listed = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
-    faults = [f"{file}: {fault}" for fault in wrong]
+    faults = [f"{file}: {fault}" for fault in (wrong if starts else [*wrong, NO_START])]
     strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in listed]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]
     years = sorted({item.start for item in starts})

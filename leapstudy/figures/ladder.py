@@ -74,18 +74,18 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     main = rows.iloc[0]
     if not pd.isna(main["low_pp"]):
         axes.axvspan(main["low_pp"], main["high_pp"], color=BAND, linewidth=0, zorder=0)
-    edges = axes.get_xlim()
-    for row in records(rows):
-        own = row["block"] == words.MAIN
-        color = OWN if own else COMPARISON if row["block"] == words.BEFORE else INK
-        endless = pd.isna(row["low_pp"]) or pd.isna(row["high_pp"])
-        low, high = edges if endless else (row["low_pp"], row["high_pp"])
-        axes.hlines(row["place"], low, high, color=color, linewidth=3.2 if own else 1.3, zorder=2)
-        if endless:
-            axes.plot(edges[0], row["place"], "<", color=color, markersize=6, clip_on=False)
-            axes.plot(edges[1], row["place"], ">", color=color, markersize=6, clip_on=False)
-        shape, size = ("D", 8) if own else ("o", 5.5)
-        mark(axes, row["estimate_pp"], row["place"], shape, color, size, hollow=row["block"] == words.BEFORE)
+    first, last = axes.get_xlim()
+    own, before = rows["block"] == words.MAIN, rows["block"] == words.BEFORE
+    endless = rows[["low_pp", "high_pp"]].isna().any(axis=1)
+    looks = ((own, OWN, 3.2, "D", 8), (before, COMPARISON, 1.3, "o", 5.5), (~own & ~before, INK, 1.3, "o", 5.5))
+    for chosen, color, thick, shape, size in looks:
+        some, open_ends = rows[chosen], endless[chosen]
+        low, high = some["low_pp"].mask(open_ends, first), some["high_pp"].mask(open_ends, last)
+        axes.hlines(some["place"], low, high, color=color, linewidth=thick, zorder=2)
+        places = some["place"][open_ends]
+        for edge, head in ((first, "<"), (last, ">")):
+            axes.plot([edge] * len(places), places, head, color=color, markersize=6, clip_on=False)
+        mark(axes, some["estimate_pp"], some["place"], shape, color, size, hollow=chosen is before)
     axes.tick_params(axis="x", labelcolor=COMPARISON)
 
 

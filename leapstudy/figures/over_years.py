@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.markers import TICKDOWN
 from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import counted_units, study_names, unit_noun
@@ -82,8 +84,9 @@ def _place(year: str) -> int:
 def _time_axis(axes: Axes, years: Sequence[str], named: Sequence[str]) -> None:
     axes.xaxis.set_major_locator(FixedLocator([_place(year) for year in named]))
     axes.set_xticklabels(named)
-    axes.xaxis.set_minor_locator(FixedLocator([_place(year) for year in years]))
-    axes.tick_params(axis="x", which="minor", length=2.5, color=CONTEXT)
+    look: dict[str, Any] = {"marker": TICKDOWN, "markersize": 2.5, "color": CONTEXT, "linestyle": "none"}
+    places = [_place(year) for year in years]
+    axes.plot(places, np.zeros(len(places)), transform=axes.get_xaxis_transform(), clip_on=False, **look)
     axes.set_xlim(_place(years[0]) - 0.5, _place(years[-1]) + 0.5)
 
 
@@ -124,8 +127,11 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
             )
         )
     if answer.n_treated == 1:
-        for _, one in answer.units.groupby("district_code"):
-            axes.plot(one["year"].map(_place), one["percent"], color=CONTEXT, linewidth=0.6, alpha=0.7, zorder=0.5)
+        lines = [
+            np.column_stack([rows["year"].map(_place), rows["percent"]])
+            for _, rows in answer.units.groupby("district_code")
+        ]
+        axes.add_collection(LineCollection(lines, color=CONTEXT, linewidth=0.6, alpha=0.7, zorder=0.5))
     years = _years(answer)
     highest = float(shown["percent"].max()) * 1.12
     axes.set_ylim(0, highest)
@@ -149,16 +155,10 @@ def _line(
     axes: Axes, answer: OverYears, x: np.ndarray, y: np.ndarray, years: list[str], color: str, *, dots: bool
 ) -> None:
     """Draw a line that is dotted over missing years, with hollow marks where a year is incomplete."""
-    for start in range(len(x) - 1):
-        missing = x[start + 1] - x[start] > 1
-        axes.plot(
-            x[start : start + 2],
-            y[start : start + 2],
-            color=color,
-            linewidth=1.2 if missing or not dots else 2.4,
-            linestyle=":" if missing and dots else "-",
-            zorder=2,
-        )
+    missing = np.diff(x) > 1
+    for part, width, style in ((~missing, 2.4 if dots else 1.2, "-"), (missing, 1.2, ":" if dots else "-")):
+        pieces = [np.column_stack([ends[:-1], ends[1:], np.full(len(part), np.nan)])[part].ravel() for ends in (x, y)]
+        axes.plot(*pieces, color=color, linewidth=width, linestyle=style, zorder=2)
     if dots:
         hollow = np.array([year in answer.shown for year in years])
         mark(axes, x[~hollow], y[~hollow], "o", color, 5)
@@ -220,8 +220,9 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
 
 def _bars(axes: Axes, rows: pd.DataFrame, color: str, width: float, hollow: set[str]) -> None:
     axes.vlines(rows["place"], rows["low_pp"], rows["high_pp"], color=color, linewidth=width, zorder=2)
-    for row in rows.itertuples():
-        mark(axes, row.place, row.estimate_pp, "o", color, 5 if width < 2 else 6.5, hollow=row.year in hollow)
+    empty = rows["year"].isin(hollow)
+    for some, inside in ((rows[~empty], False), (rows[empty], True)):
+        mark(axes, some["place"], some["estimate_pp"], "o", color, 5 if width < 2 else 6.5, hollow=inside)
 
 
 def _direction(after: pd.DataFrame, scale: str) -> str:

@@ -41,8 +41,8 @@ def _tag(design: Design) -> str:
 @at_both_widths
 def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student, by scenario, for the outcome that is primary."""
-    finding, matters = words.recommendation(design), design.chosen.budget.matters_pp
     outcome = design.best.outcome  # the primary one, where it was tried
+    finding, matters = words.recommendation(design), design.chosen.budget.matters(outcome)
     rows = [item for item in design.scenarios if item.outcome == outcome]
     found = [item.detectable_visited for item in rows if words.can_be(item)]
     sizes = [item.detectable_visited for item in rows]
@@ -109,7 +109,7 @@ def _dots(picture: Axes, values: np.ndarray) -> None:
 def money(design: Design, width: float = WIDE) -> Exhibit:
     """Draw the smallest detectable effect on a visited student against the budget, for lotteries of students."""
     best, budget, n = design.best, design.chosen.budget, design.n_eligible
-    unit = outcome_unit(best.outcome)
+    unit, matters = outcome_unit(best.outcome), budget.matters(best.outcome)
     price = budget.per_visited_student * budget.met
     shares = np.linspace(0.02, 0.5, 49)
     dollars = shares * n * price
@@ -118,15 +118,15 @@ def money(design: Design, width: float = WIDE) -> Exhibit:
     finding = Finding(words.money(design).title, words.money(design).detail)
     subtitle = (
         f"Smallest detectable effect on a visited student, {unit}, by budget in $1,000, up to half of the list "
-        f"offered; shaded: what matters, from {number(budget.matters_pp, 1)} {unit} down"
+        f"offered; shaded: what matters, from {number(matters, 1)} {unit} down"
     )
     caption = _caption(design, "Smallest detectable effect by budget")
     with styled():
         figure, bottom, top = frame(finding.title, subtitle, f"{caption.source}.", 2.2, width=width, tag=_tag(design))
         picture = axes(figure, 0.5, width - 0.25, bottom + 0.3, top)
-        picture.axhspan(0, budget.matters_pp, color=TINT, alpha=0.35, linewidth=0)
+        picture.axhspan(0, matters, color=TINT, alpha=0.35, linewidth=0)
         picture.plot(dollars / 1000, sizes, color=OWN, linewidth=2)
         picture.axvline(budget.dollars / 1000, color=CONTEXT, linewidth=1.2)
-        picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max([*bounded, budget.matters_pp])))
+        picture.set(xlim=(0, dollars[-1] / 1000), ylim=(0, 1.1 * max([*bounded, matters])))
     table = pd.DataFrame({"share offered": [percent(share, 0) for share in shares], "dollars": dollars, unit: sizes})
     return Exhibit(figure, finding.title, finding.alt, caption, table)

@@ -73,9 +73,9 @@ def _funnel(axes: Axes, study: StudentStudy) -> None:
     axes.set_title("Referred, met, met again", loc="left", size=TEXT, weight="bold")
     before = ""
     for place, (name, color) in enumerate(zip(shown, (BAND, TINT, OWN, OWN), strict=False)):
-        share = steps[name] / whole
+        share = steps[name] / whole if whole else float("nan")
         axes.fill_between([0, 0 if np.isnan(share) else share], place + 0.5, place + 0.85, color=color, linewidth=0)
-        of = steps[name] / steps[before] if before else float("nan")
+        of = steps[name] / steps[before] if before and steps[before] else float("nan")
         told = f"{name}: {_count(steps[name])}" + ("" if np.isnan(of) else f", {percent(of, 0)} of those {before}")
         axes.text(0, place + 0.44, told, va="bottom", size=SMALL + 0.5)
         before = name

@@ -2,16 +2,19 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.data.names import short
 from leapstudy.site.index import Entry, addresses, entry_of, error_of, expected_entry, index_html, neighbors, track_of
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
 from leapstudy.site.stamps import FIGURES, Stamps, read_stamps
+from leapstudy.study.result import load_result
 
 
 def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = None) -> Path:
@@ -51,9 +54,11 @@ def prepare_pages(out: Path, runs: Sequence[Mapping[str, Any]], slug: str, date:
     slug
         The run that has ended.
     """
-    first = next((run["slug"] for run in runs if track_of(str(run["slug"])) == "public"), slug)
-    entries = [entry_of(out, run) if run["slug"] in (slug, first) else expected_entry(run) for run in runs]
+    first = next((str(run["slug"]) for run in runs if track_of(str(run["slug"])) == "public"), slug)
+    entries = [entry_of(out, run) if run["slug"] == slug else expected_entry(run) for run in runs]
     build = _build(out, entries, date)
+    with suppress(BadInput):  # articles show its data and version, at the end for sure
+        build = replace(build, common=load_result(out / first / "result.json"))
     for entry, run in zip(entries, runs, strict=True):
         if entry.slug == slug:
             build.write_run(entry, run)

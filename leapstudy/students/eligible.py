@@ -113,6 +113,19 @@ def months(data: StudentData) -> tuple[str, ...]:
     return tuple(f"{month:%Y-%m}" for month in found["month"].to_pylist())
 
 
+def school_months_after(known: Sequence[str], decided: str, count: int) -> tuple[str, ...]:
+    """Return the next `count` school months after one: those of a year that the files have months of.
+
+    Examples
+    --------
+    >>> school_months_after(["2031-09", "2031-10", "2032-05", "2032-06"], "2031-10", 3)
+    ('2032-05', '2032-06', '2032-09')
+    """
+    of_year, year = {month[5:] for month in known}, int(decided[:4])
+    every = (f"{year + place // 12}-{place % 12 + 1:02d}" for place in range(12 * (count + 1)))
+    return tuple(month for month in every if month > decided and month[5:] in of_year)[:count]
+
+
 def months_without_program(data: StudentData) -> tuple[str, ...]:
     """Return the school months before the first visit of anybody; all months where nobody was visited."""
     panel = engine_table(data)

@@ -68,19 +68,11 @@ def read_student_month(con: BaseBackend, path: Path | str, how: Reading) -> Pane
 
 
 def read_student_day(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
-    """Read positive daily attendance; a day that is listed twice counts once, with the larger attendance."""
+    """Read positive daily attendance; what is listed twice counts once, with the larger attendance."""
     source = read(con, path, contract.STUDENT_DAY, how)
     rows = source.table
     rows = rows.mutate(unreadable=(rows.unreadable | (rows.attended < 0) | (rows.attended > 1)).fill_null(True))
-    days = rows.group_by(["student", "district_code", "school_code", "date"]).agg(
-        attended=rows.attended.max(),
-        grade=rows.grade.max(),
-        first_visit_month=rows.first_visit_month.max(),
-        high_needs=rows.high_needs.max(),
-        listed=rows.count(),
-        suppressed=rows.suppressed.any(),
-        unreadable=rows.unreadable.any(),
-    )
+    days = _days(rows, "period" in columns_of(source.files, how))
     days = days.mutate(month=days.date.truncate("M"))
     months = days.group_by(["student", "district_code", "school_code", "month"]).agg(
         grade=days.grade.max(),
@@ -90,10 +82,33 @@ def read_student_day(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
         high_needs=days.high_needs.max(),
         unreadable=days.unreadable.any(),
         suppressed=days.suppressed.any(),
-        unmatched=(days.listed - 1).sum(),
+        unmatched=days.repeated.sum(),
         source_rows=days.listed.sum(),
     )
     return Panel(_panel(months), "student_day", source.unparsed, (), source.files.left_out)
+
+
+def _days(rows: Table, of_periods: bool) -> Table:
+    """Return one row per student, place and day; the mean of its periods where each has rows."""
+    keys = ["student", "district_code", "school_code", "date"]
+    days = rows.group_by([*keys, "period"] if of_periods else keys).agg(
+        attended=rows.attended.max(),
+        grade=rows.grade.max(),
+        first_visit_month=rows.first_visit_month.max(),
+        high_needs=rows.high_needs.max(),
+        listed=rows.count(),
+        repeated=rows.count() - 1,
+        suppressed=rows.suppressed.any(),
+        unreadable=rows.unreadable.any(),
+    )
+    if not of_periods:
+        return days
+    return days.group_by(keys).agg(
+        attended=days.attended.mean(),
+        **{name: days[name].max() for name in ("grade", "first_visit_month", "high_needs")},
+        **{name: days[name].sum() for name in ("listed", "repeated")},
+        **{name: days[name].any() for name in ("suppressed", "unreadable")},
+    )
 
 
 def _plausible(table: Table, column: str) -> BooleanValue:
@@ -160,8 +175,15 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
         )
     )
     kept = keep(con, "reading the absences", rows)
-    used = kept.filter(kept.fate == "used").group_by(["student", "school_code", "date"])
-    return used.agg(absent=ibis._.absent.max(), listed=ibis._.count()), part_of("absences", kept, source.unparsed)
+    periods = (
+        kept.filter(kept.fate == "used")
+        .group_by(["student", "school_code", "date", "period"])
+        .agg(absent=ibis._.absent.max(), repeated=ibis._.count() - 1)
+    )
+    days = periods.group_by(["student", "school_code", "date"]).agg(
+        absent=ibis.least(periods.absent.sum().round(4), 1.0), repeated=periods.repeated.sum()
+    )
+    return days, part_of("absences", kept, source.unparsed)
 
 
 def _enrolled_days(spells: Table, calendar: Table) -> Table:
@@ -181,7 +203,8 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """Read absences, enrollment spells and calendar, one file (or several) each in one folder.
 
     No event means present, so a school that stopped sending looks perfect: a rule looks for school-months without
-    any absence. `unmatched` counts events on days on which the student was not enrolled or the school did not teach.
+    any absence. `unmatched` counts days on which the student was not enrolled or the school did not teach, and events
+    that are listed again.
     """
     places = edfi_parts(Path(path))
     sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
@@ -206,7 +229,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
         high_needs=both.high_needs.max(),
         unreadable=ibis.literal(False),
         suppressed=ibis.literal(False),
-        unmatched=both.enrolled.isnull().sum(),
+        unmatched=both.enrolled.isnull().sum() + both.repeated.fill_null(0).sum(),
     )
     unread = [
         name

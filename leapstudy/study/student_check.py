@@ -91,7 +91,7 @@ def require_usable(settings: StudentSettings) -> Checked:
 
 def no_answer(checked: Checked, settings: StudentSettings) -> str:
     """Return why files that can be used must not, or cannot, be answered; empty where they may."""
-    if not checked.districts:
+    if not (checked.districts or settings.draw):  # the effect of an offer is told where nobody took it up, too
         return "Nobody in these files was visited, so there is no effect to estimate."
     if checked.raw_ids:
         from leapstudy.students.pseudonyms import load_key  # imports the engine
@@ -100,8 +100,8 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
             load_key()
         except BadInput as reason:
             return str(reason)
-    if unnamed := _unnamed(settings):
-        return unnamed
+    if told := unnamed(settings):
+        return told
     if settings.earlier_answers == "unpublished":
         return ""
     return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
@@ -121,7 +121,7 @@ def require_open(settings: StudentSettings) -> None:
         require_outcomes_open(promised(settings.rollout)[0], date.today())
 
 
-def _unnamed(settings: StudentSettings) -> str:
+def unnamed(settings: StudentSettings) -> str:
     """Return what is wrong where students drew lots and the parameters name no list; empty where they do."""
     drawn = [item.made_at for item in draws() if item.track == "students"]
     return UNNAMED.format(made_at=drawn[-1]) if drawn and not settings.draw else ""
@@ -138,7 +138,7 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.sketch import group_sketches
     from leapstudy.students.sources import read
 
-    known, how, files = load_study().districts, settings.reading, input_files(settings)
+    known, how, files = load_study(started=False).districts, settings.reading, input_files(settings)
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
     limits = limits_for(panel.table, tuple(known["district_code"]), how)
@@ -184,7 +184,7 @@ def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District
     BadInput
         If two would share a folder.
     """
-    data = load_study()
+    data = load_study(started=False)
     known = data.districts.set_index("district_code")
     places = []
     for code in codes:

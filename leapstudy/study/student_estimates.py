@@ -126,7 +126,7 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         If there is no visit log, or nobody was visited.
     """
     counts, shares = visit_counts(data), at_risk_shares(data)
-    if not data.size.visited:
+    if not (data.size.visited or settings.draw):
         raise BadInput("No student of these files was visited, so there is no effect to estimate.")
     rules = find_rules(shares)
     try:

@@ -100,7 +100,7 @@ def open_own(settings: StudentSettings) -> "StudentData":
         visits=files["visits"],
         how=settings.reading,
         shape=settings.shape or None,
-        known_districts=tuple(load_study().districts["district_code"]),
+        known_districts=tuple(load_study(started=False).districts["district_code"]),
         roster=files.get("roster"),
         con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
@@ -193,7 +193,7 @@ def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
 
 def supports(counts: Mapping[Any, float]) -> pd.DataFrame:
     """Return support and share of the visited students of all districts who were given it, the most common first."""
-    visited = _count(counts, district_code=ALL, status=VISITED)
+    visited = _count(counts, district_code=ALL, status=VISITED) or np.nan
     given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in SUPPORTS}
     table = pd.DataFrame({"support": list(given), "share": list(given.values())}).dropna()
     return table.sort_values("share", ascending=False, ignore_index=True)
@@ -245,7 +245,7 @@ def _published(slug: str) -> pd.DataFrame:
     table = load_facts().published_effects
     if table.empty:
         return pd.DataFrame({"who": [], "month": [], "effect_pp": []})
-    units = load_study().districts
+    units = load_study(started=False).districts
     own = table["who"].map(dict(zip(units["district"].map(short), units["slug"], strict=True)))
     table = table.rename(columns={"months_after_first_visit": "month"})[["who", "month", "effect_pp"]]
     return table[own.isna() | (own == slug) | (slug == ALL_SLUG)].reset_index(drop=True)

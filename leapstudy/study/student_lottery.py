@@ -14,7 +14,7 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
-from leapstudy.core.phrases import number, points
+from leapstudy.core.phrases import number, points, probability
 from leapstudy.data.state import load_state
 from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
@@ -33,6 +33,10 @@ PER_VISIT = "percentage points per visit, first and further ones alike"
 BEYOND = (
     f"The offer moved so few visits that the best estimate lies beyond {TOP:g} points, which no share can change by: "
     "nothing can be said of the effect of a visit."
+)
+NOBODY = (
+    "Nobody who was drawn was visited: the effect of being visited cannot be given, and what is seen of the offer is "
+    "of the offer alone, or of visits that the log lacks."
 )
 ONE_MORE = "What one more visit adds is not claimed: who is visited again was not drawn."
 BROKEN = 0.001
@@ -89,12 +93,13 @@ def lottery_answer(
 
 @dataclass(frozen=True, slots=True)
 class _Estimates:
-    """Effect of the offer, difference before it, effect of being visited, and per visit."""
+    """Effect of the offer, difference before it, effect of being visited, and per visit; whether anybody is visited."""
 
     offer: Rollout
     before: Rollout
     visited: ComplierEffect
     dose: ComplierEffect
+    taken_up: bool
 
     def rows(self, blank: Estimate, seed: int) -> tuple[Estimate, ...]:
         """Return the rows of `estimates.csv`, without an effect of visits where the offer brought none."""
@@ -109,9 +114,11 @@ class _Estimates:
     def card(self) -> tuple[tuple[str, str], ...]:
         """Return how they were made and how far they can be trusted, line by line."""
         moved, f = 100 * self.visited.visits, self.visited.first_stage_f
+        told = (("Test", _test_words(self.offer)), ("Before the first start", _before_words(self.before)))
+        if not self.taken_up:
+            return (*told, ("Being visited", NOBODY))
         return (
-            ("Test", _test_words(self.offer)),
-            ("Before the first start", _before_words(self.before)),
+            *told,
             ("Being visited", _effect_words(self.visited, "percentage points")),
             ("Per visit", f"{_effect_words(self.dose, PER_VISIT)} {ONE_MORE}"),
             ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
@@ -137,8 +144,8 @@ def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimate
     offer = rollout(y, start, strata, seed=seed)
     reach = (offer.estimate - offer.redraw_low) / offer.se, (offer.redraw_high - offer.estimate) / offer.se
     visits = (drawn.visited[used], drawn.visits[used])
-    moved = [possible(complier_effect(y, one, start, strata, reach=reach)) for one in visits]
-    return _Estimates(offer, balance(y, start, strata, seed), *moved)
+    met, dose = (possible(complier_effect(y, one, start, strata, reach=reach)) for one in visits)
+    return _Estimates(offer, balance(y, start, strata, seed), met, dose, bool(drawn.visited[used].any()))
 
 
 def usable(drawn: LotteryOutcomes) -> np.ndarray:
@@ -239,8 +246,8 @@ def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verd
     )
     if before.p_value <= BROKEN:
         reason = (
-            f"Before the first start the sides differ by {points(before.estimate)} points (p = {before.p_value:.4f}): "
-            "the list is not what was drawn, or was not followed."
+            f"Before the first start the sides differ by {points(before.estimate)} points "
+            f"({probability(before.p_value)}): the list is not what was drawn, or was not followed."
         )
         return replace(verdict, kind="failed_placebo", before="failed", reasons=(reason,), cautions=())
     cautions = (_before_words(before),) if rejects(before.p_value) else ()
@@ -249,7 +256,7 @@ def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verd
 
 def _before_words(before: Rollout) -> str:
     how = "more than most draws would give, and adjusted for" if rejects(before.p_value) else "as chance would have it"
-    return f"the sides differ by {points(before.estimate)} points (p = {before.p_value:.3f}), {how}"
+    return f"the sides differ by {points(before.estimate)} points ({probability(before.p_value)}), {how}"
 
 
 def _test_words(effect: Rollout) -> str:

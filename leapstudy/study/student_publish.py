@@ -33,7 +33,8 @@ EXACT = "p_floor"
 """The number of deals that a draw can have: of no student, and zero where rounded."""
 COUNT_UNIT = 5
 DIGITS = 2
-P_DIGITS = 3
+LEAST_P = 0.0005
+"""No p-value of students is published as less, since none is zero; `probability` says it as ``p < 0.001``."""
 
 
 def nearest(count: float) -> int:
@@ -54,7 +55,7 @@ def published(content: Any, name: str = "") -> Any:
     Examples
     --------
     >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "p_floor": 0.0005})
-    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0, 'p_floor': 0.0005}
+    {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0005, 'p_floor': 0.0005}
     """
     return _rounded(jsonable(content), name)
 
@@ -70,7 +71,9 @@ def _rounded(plain: Any, name: str) -> Any:
         return plain
     if name in COUNTS:
         return nearest(plain)
-    return round(plain, P_DIGITS if name in ("p_value", "p_holm") else DIGITS) if isinstance(plain, float) else plain
+    if name in ("p_value", "p_holm"):
+        return max(round(plain, 3 if plain >= 0.001 else 4), LEAST_P)
+    return round(plain, DIGITS) if isinstance(plain, float) else plain
 
 
 LEDGER = "student_ledger.json"

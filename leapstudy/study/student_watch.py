@@ -10,6 +10,7 @@ from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.students.visits import progress
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.written_plan import kept_plan
+from leapstudy.study.student_check import unnamed
 from leapstudy.study.student_files import open_own
 
 
@@ -35,7 +36,8 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
     day = _day(until)
     data = open_own(settings)
     counts = progress(data, day, lottery_of(settings))
-    return told(watch(counts, day, promise_of(settings)), data.simulated)
+    lines = told(watch(counts, day, promise_of(settings)), data.simulated)
+    return [*filter(None, [unnamed(settings)]), *lines]
 
 
 def _day(text: str) -> date:

@@ -234,9 +234,10 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
 
 def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     """Return the effect of being visited where lots were drawn and the comparison stands."""
-    if reading.draw is None or reading.draw.visited is None or reading.verdict.kind == "failed_placebo":
+    if reading.draw is None or reading.verdict.kind == "failed_placebo":
         return ()
-    visited = reading.draw.visited
+    if (visited := reading.draw.visited) is None:
+        return (say["visited_none_lottery"],)
     return (say["visited_lottery"].format(visited=number(visited.value), range=range_words(visited, say, 2)),)
 
 

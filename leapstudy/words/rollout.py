@@ -54,7 +54,8 @@ def money(design: Design) -> Finding:
 
 def recommendation(design: Design) -> Finding:
     """Return which scenario to take, what it would find, and whether that is enough."""
-    best, matters = design.best, design.chosen.budget.matters_pp
+    best = design.best
+    matters = design.chosen.budget.matters(best.outcome)
     size, dealt = best.detectable_visited, best.dealt
     bounded = math.isfinite(dealt.detectable)
     slots: dict[str, Any] = {"design": design, "mark": _mark(design), "asked": best.outcome}

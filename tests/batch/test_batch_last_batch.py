@@ -114,6 +114,13 @@ def test_the_check_imports_neither_pandas_nor_papermill():
     assert done.stdout.strip() == "set()"
 
 
+def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
+    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.pages, leapstudy.study.choice"
+    code = f"import sys, {used}; print({{'ibis', 'duckdb'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == "set()"
+
+
 @pytest.mark.slow
 def test_a_student_in_a_page_is_found_named_by_file_and_never_kept(workspace, light_kernel, notebook_writer):
     name = pseudonym("4711", b"k" * 32)

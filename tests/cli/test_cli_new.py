@@ -198,6 +198,8 @@ def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_pa
     assert (
         code == 2 and f"3 Codes: {n} districts" in told and "Step 4 of 7" in told and "no unit has a start" in told
     ), told
+    if shape == "several":
+        _goes_before_a_start(study, n, monkeypatch, capsys)
     codes = figures["district_code"].unique()[:6]
     register = study / "data/raw/program/units.csv"
     with register.open("a", encoding="utf-8") as lines:
@@ -210,6 +212,24 @@ def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_pa
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
     _agrees_by_hand(load_study(), figures, list(codes))
     _leads_to_answers(study, monkeypatch, capsys)
+
+
+def _goes_before_a_start(study, n, monkeypatch, capsys):
+    """Assert that who has no program yet can design, plan, and list, and is told what a start is needed for."""
+    code, told = _run(monkeypatch, capsys, "--study", study, "design", "--track", "units")
+    assert code == 0 and told.startswith(f"{n} districts"), told
+    code, told = _run(monkeypatch, capsys, "--study", study, "plan")
+    assert code == 0 and "No rollout is planned" in told and "plan.yml" not in told, told
+    assert _run(monkeypatch, capsys, "--study", study, "list")[0] == 0
+    for asked in (("run",), ("run", "--track", "all"), ("choose", "others", "--reason", "x")):
+        code, told = _run(monkeypatch, capsys, "--study", study, *asked)
+        assert code == 2 and "no unit has a start" in told and "`leapstudy design`" in told, told
+    settings = study / "params" / "students.yml"
+    drafted = settings.read_text(encoding="utf-8")
+    settings.write_text(drafted.replace('input: ""', "input: gone.csv").replace('visits: ""', "visits: log.csv"))
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "no unit has a start" in told and "gone.csv" in told, told
+    settings.write_text(drafted, encoding="utf-8")
 
 
 def _leads_to_answers(study, monkeypatch, capsys):

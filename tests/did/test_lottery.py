@@ -24,7 +24,7 @@ from leapstudy.did.lottery.assignment import (
     shared_places,
 )
 from leapstudy.did.lottery.leavers import lee_bounds
-from leapstudy.did.lottery.rollout import rollout, welch
+from leapstudy.did.lottery.rollout import cells_of, rollout, scores_of, welch
 from leapstudy.did.lottery.visited import anderson_rubin, complier_effect
 from leapstudy.did.permutation import shuffled
 
@@ -100,6 +100,27 @@ def test_redraws_in_portions_are_the_same_and_take_no_room_for_all(monkeypatch):
     tracemalloc.stop()
     assert not exact and peak < 6_000 * 400 * 8 / 2, "all redraws at once take 19 MB, and their order as much again"
     assert all(np.allclose(getattr(some, name), getattr(whole, name)) for name in ("totals", "covariance", "squares"))
+
+
+def test_scores_are_those_of_every_cell_and_take_room_for_the_own_stratum_alone():
+    rng, strata = np.random.default_rng(6), np.repeat([4, 0, 7], [9, 8, 4])
+    start = np.concatenate([np.repeat([1, 2, 3], 3), np.repeat([2, 3], 4), np.repeat([1, 3], 2)])
+    outcome, visits = rng.normal(90, 3, (21, 3)), rng.normal(size=(21, 3))
+    cells = cells_of(outcome, start, strata)
+    centered = [values - values.mean(axis=0) for values in (outcome, visits)]
+    whole = np.stack([values @ weights.T for values in centered for weights in (cells.effect, cells.before)])
+    every = redraws(cells.of, strata, 3, 50)[0]
+    slow, quick = moments(whole, every), moments(scores_of(cells, outcome, visits), every, cells.first)
+    for name in ("totals", "covariance", "squares"):
+        np.testing.assert_allclose(getattr(quick, name), getattr(slow, name), rtol=1e-12, atol=1e-14)
+    many = np.repeat(np.arange(500), 4)
+    outcome, start = rng.normal(90, 3, (2_000, 3)), np.tile([1, 1, 3, 3], 500)
+    cells = cells_of(outcome, start, many)
+    tracemalloc.start()
+    scores = scores_of(cells, outcome)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert scores.shape == (2, 2_000, 2) and peak < 1_000_000, "all cells of 500 strata take 32 MB"
 
 
 def test_welch_is_that_of_the_cells_worked_out_one_by_one():

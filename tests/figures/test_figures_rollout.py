@@ -40,4 +40,4 @@ def test_a_primary_outcome_that_was_not_tried_and_nothing_to_find_are_drawn(made
     nothing = replace(small, scenarios=tuple(never))
     assert "No effect, however large, would be found" in recommendation(nothing).detail
     drawn = figures.money(nothing)
-    assert drawn.figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * small.chosen.budget.matters_pp)
+    assert drawn.figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * small.chosen.budget.matters(small.best.outcome))

@@ -141,9 +141,12 @@ def two_runs(out, study, second="done"):
 def test_pages_prepared_while_others_run_are_the_pages_of_the_end(tmp_path, hartford_study):
     ahead, at_once = tmp_path / "ahead", tmp_path / "at-once"
     runs = two_runs(ahead, hartford_study)
-    prepare_pages(ahead, [runs[0], {**runs[1], "status": EXPECTED}], "ansonia", DAY)
-    made = {path: path.stat().st_mtime_ns for path in (ahead / "ansonia").glob("*.html")}
-    assert len(made) == 4
+    # the second ends before the first, whose neighbor it is
+    for slug in ("bristol", "ansonia"):
+        others = [item if item["slug"] == slug else {**item, "status": EXPECTED} for item in runs]
+        prepare_pages(ahead, others, slug, DAY)
+    made = {path: path.stat().st_mtime_ns for path in ahead.glob("*/*.html")}
+    assert len(made) == 8
     build_site(ahead, runs, DAY)
     assert {path: path.stat().st_mtime_ns for path in made} == made
     build_site(at_once, two_runs(at_once, hartford_study), DAY)

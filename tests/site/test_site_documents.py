@@ -91,6 +91,27 @@ def test_pdf_is_tagged_titled_and_described(out):
 
 @needs_chromium
 @pytest.mark.browser
+@pytest.mark.parametrize(("more", "on_second_page"), [(5, 0), (12, 3)])
+def test_a_longer_plain_page_stays_one_or_takes_its_last_three_sections_to_the_next(
+    out, tmp_path, more, on_second_page
+):
+    browser = next(filter(None, map(shutil.which, documents.CHROMIUM_NAMES)))
+    result = json.loads((out / "hartford" / "result.json").read_text(encoding="utf-8"))
+    page = BeautifulSoup(documents.report_html(result, out / documents.FIGURES, DAY), "lxml")
+    sections = page.select("main > section:not(.new-page)")
+    sections[0].p.append(BeautifulSoup("<br>and so on" * more, "html.parser"))
+    longer = out / "hartford" / ".print.html"
+    longer.write_text(str(page), encoding="utf-8")
+    documents._print(browser, longer, tmp_path / "longer.pdf", tmp_path)
+    longer.unlink()
+    second = pypdf.PdfReader(tmp_path / "longer.pdf").pages[1].extract_text()
+    headings = [section.h2.text for section in sections]
+    assert [heading for heading in headings if heading in second] == headings[len(headings) - on_second_page :]
+    assert second.startswith("Technical appendix") == (on_second_page == 0)
+
+
+@needs_chromium
+@pytest.mark.browser
 def test_the_site_links_to_the_documents_and_keeps_its_neighbors(out):
     build_reports(out, ["hartford"], ["pdf", "docx", "html"], DAY)
     page = BeautifulSoup((out / "hartford" / "plain.html").read_text(encoding="utf-8"), "lxml")

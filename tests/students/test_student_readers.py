@@ -149,6 +149,35 @@ def test_a_day_listed_twice_counts_once(tmp_path):
     assert panel.to_pandas()["unmatched"].sum() == 1
 
 
+def test_rows_of_class_periods_make_the_same_days_under_any_name_and_are_counted_without_it(tmp_path):
+    place = _write_edfi(tmp_path)
+    events = pd.read_csv(place / "absences.csv", dtype="str").assign(category="UA")
+    each = pd.concat([events.assign(PERIOD_NO=f"{number}(A-E)") for number in range(1, 8)])
+    pd.concat([each, each.head(3)]).to_csv(place / "absences.csv", index=False)
+    how = Reading({"period": "PERIOD_NO"}, categories={"UA": 0.142857})
+    panel = open_panel(connect(threads=1), place, how).table
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+    assert panel.to_pandas()["unmatched"].sum() == 3
+    unnamed = open_panel(connect(threads=1), place, Reading(categories={"UA": 0.142857})).table
+    assert unnamed.to_pandas()["unmatched"].sum() == 6 * len(events) + 3, "each row is used, or counted"
+    days = pd.read_csv(_write_days(tmp_path), dtype="str")
+    rows = pd.concat([days.assign(Period=number) for number in range(1, 5)])
+    pd.concat([rows, rows.head(2)]).to_csv(tmp_path / "periods.csv", index=False)
+    panel = open_panel(connect(threads=1), tmp_path / "periods.csv", Reading()).table
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+    assert (panel.to_pandas()[["unmatched", "source_rows"]].sum() == [2, len(rows) + 2]).all()
+
+
+def test_a_period_missed_is_its_share_of_the_day(tmp_path):
+    days = pd.read_csv(_write_days(tmp_path), dtype="str")
+    rows = pd.concat([days.assign(period=number) for number in range(1, 5)], ignore_index=True)
+    rows.loc[rows.groupby("date").cumcount() == 0, "attended"] = "0"
+    rows.to_csv(tmp_path / "periods.csv", index=False)
+    found = open_panel(connect(threads=1), tmp_path / "periods.csv", Reading()).table.to_pandas()
+    taken = pd.to_numeric(rows["attended"]).sum() / 4
+    assert found["days_attended"].sum() == taken and found["days_enrolled"].sum() == len(days)
+
+
 def _visit_log(folder):
     rows = [
         ("~Paaaaaaaaaa", "0640011", "2020-09-20", "2020-09-25", "phone", "no"),

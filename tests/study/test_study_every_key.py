@@ -13,15 +13,19 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import options
 from leapstudy.core.parameter_file import Part, checked_part
+from leapstudy.core.phrases import number
 from leapstudy.data.intake import read_recipes
+from leapstudy.data.state import AtLeast, AtMost
 from leapstudy.evidence.plan import Plan, check_frozen, plan_hash
+from leapstudy.figures.rollout import money
 from leapstudy.students.eligible import Outcome, Stratum
 from leapstudy.students.referral_rule import Window
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.public import load_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.eligibility import eligible_units, unit_strata
+from leapstudy.study.rollout.eligibility import eligible_units, rule_words, unit_strata
 from leapstudy.study.rollout.scenarios import design
+from leapstudy.words.rollout import recommendation
 
 FILES = {"rollout.yml": Rollout, "students.yml": StudentSettings, "plan.yml": Plan}
 FOREIGN = (None, True, -1, 1e30, float("nan"), float("inf"), "", "no such thing", "2022-13-40", [], {}, [["x"]])
@@ -247,3 +251,51 @@ def test_units_are_drawn_within_every_column_and_refused_by_none_that_is_not_the
     for rule in ({"no such column": 1}, {"chronic_absence 1999-00": 1}, {"org_type": "no such type"}):
         with pytest.raises(BadInput):
             eligible_units(study, rule)
+
+
+SIZES = {"attendance": 4, "chronic_absence": 6}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({**SIZES, "chronic absence": 6}, "Unknown outcome of budget.matters_pp: 'chronic absence'. Did you mean"),
+        ({"attendance": 4}, "attendance which effect would matter, and not of chronic_absence. Add it there."),
+        ({**SIZES, "attendance": 0}, "nor one for each outcome, such as { attendance: 4, chronic_absence: 6 }"),
+        ({**SIZES, "attendance": True}, "nor one for each outcome"),
+        ({}, "nor one for each outcome"),
+        ("4", "'4' is neither a number above 0 nor one for each outcome"),
+    ],
+)
+def test_an_effect_that_matters_of_no_outcome_is_refused_in_words(sizes, words):
+    content = _content("rollout.yml")
+    with pytest.raises(BadInput, match=re.escape(words)):
+        checked_part(_with(content, ("budget", "matters_pp"), sizes), Rollout, "rollout.yml")
+
+
+def test_each_outcome_has_the_effect_that_matters_of_it(own):
+    content = _content("rollout.yml")
+    content["scenarios"] |= {"offered": [0.5], "phases": [1], "deals": 100, "students": list(SIZES)}
+    content["budget"]["matters_pp"] = sizes = {"attendance": 0.01, "chronic_absence": 99}
+    content["question"] = "Do visits help?"
+    for outcome, found in (("attendance", "No scenario within"), ("chronic_absence", "would be found")):
+        made = design(checked_part({**content, "outcome": outcome}, Rollout, "rollout.yml"), own)
+        said = recommendation(made)
+        assert found in said.title and f"would matter is {number(sizes[outcome], 1)} points" in said.detail
+        assert money(made).figure.axes[0].patches[0].get_height() == sizes[outcome]
+    with pytest.raises(BadInput, match="not of attendance_rate"):
+        made.chosen.budget.matters("attendance_rate")
+
+
+def test_a_rule_is_told_in_the_words_of_the_study(study):
+    told = {
+        "every district": {},
+        "chronic absence in 2018-19 at least 10%": {"chronic_absence 2018-19": AtLeast(at_least=10)},
+        "decile of wealth at most 3; alliance: yes": {"wealth_decile": AtMost(at_most=3), "alliance": True},
+        "Reference group is G, H; Students at least 900": {
+            "drg": ("G", "H"),
+            "students_2019_20": AtLeast(at_least=900),
+        },
+    }
+    for words, rule in told.items():
+        assert rule_words(rule) == words

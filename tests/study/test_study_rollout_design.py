@@ -120,7 +120,9 @@ def test_an_effect_of_the_size_told_is_found_four_times_in_five(data, made):
 def test_the_recommendation_says_whether_the_size_is_enough(made):
     for item in made.values():
         said = str(words.recommendation(item))
-        assert ("would be found" in said) == (item.best.detectable_visited <= item.chosen.budget.matters_pp)
+        assert ("would be found" in said) == (
+            item.best.detectable_visited <= item.chosen.budget.matters(item.best.outcome)
+        )
         assert (
             "by construction" in said
             and f"{item.best.dealt.n_offered:,} of {item.best.dealt.n_units:,}" in said

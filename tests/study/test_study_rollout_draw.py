@@ -52,7 +52,7 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
     record, drawn = read_draw(made.path)
     assert record == made.record == draws()[0] and made.path == root / "params" / "draw_1.csv"
     assert sum(item.phase == "2026-27" for item in drawn) == 8 and record.waiting == len(drawn) - 8
-    assert "chronic_absence 2018-19 at least 10" in record.rule and not record.plan_sha256
+    assert "chronic absence in 2018-19 at least 10%" in record.rule and not record.plan_sha256
     assert min(sum(item.stratum == of for item in drawn) for of in {item.stratum for item in drawn}) >= 4
     text = made.path.read_text()
     made.path.write_text(text.replace("waiting", "2026-27", 1))
@@ -124,7 +124,7 @@ def test_the_plan_names_the_months_of_the_outcome(own):
     _, choices = own
     known = [f"2022-{month:02d}" for month in (9, 10, 11, 12)]
     assert written_plan.planned_until(known, "2022-09") == ("", "all of the files; no plan was frozen that names them")
-    written_plan.freeze(choices(months_after=3), "")
+    written_plan.freeze(choices(months_after=3, phases={"2022-09": 0.5}), "")
     assert written_plan.planned_until(known, "2022-10") == (
         "2022-11",
         "the 3 school months after 2022-06 that the plan names, to 2022-11",
@@ -135,6 +135,30 @@ def test_the_plan_names_the_months_of_the_outcome(own):
         "",
         "the plan names the 3 school months after 2022-06; the files hold 2 of them",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"phases": {"2022-09": 0.25, "2023-03": 0.25}}, "'2023-03' starts in 2023-03, .* 2022-09 to 2023-01"),
+        ({"phases": {"2022-06": 0.25}}, "'2022-06' starts in 2022-06"),
+        ({"analysis_from": "2023-01-31"}, "open on 2023-01-31, .* a day after 2023-01-31"),
+        ({"analysis_from": ""}, "open on no day"),
+    ],
+)
+def test_a_plan_that_measures_outside_its_visits_or_opens_before_its_months_are_over_is_refused(own, changes, words):
+    root, choices = own
+    with pytest.raises(BadInput, match=words):
+        written_plan.freeze(choices(**changes), "")
+    assert not (root / "params" / written_plan.FILE).exists()
+    legal = choices(phases={"2022-09": 0.25, "2023-01": 0.25}, analysis_from="2023-02-01")
+    plan = written_plan.freeze(legal, "")
+    named = written_plan.planned_months(legal, plan["decided_after"])
+    assert named == ("2022-09", "2022-10", "2022-11", "2022-12", "2023-01"), "no month of summer is among them"
+    params = root / "params" / "students.yml"
+    params.write_text(params.read_text().replace("rollout: {}", "rollout: {starts: {later: 2023-04}}"))
+    with pytest.raises(BadInput, match="'later' starts in 2023-04"):
+        written_plan.freeze(choices(phases={"later": 0.25}), "the first was a slip")
 
 
 def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choices(own):

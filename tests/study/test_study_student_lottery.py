@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from own_files import change_yaml
+from student_parts import FIGURES, HOLE, SENTENCES
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -24,7 +25,7 @@ from leapstudy.students.simulate import default_simulation, load_config, write_s
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.study.rollout.choices import load_rollout, promised
 from leapstudy.study.student_files import stored_state
-from leapstudy.study.student_lottery import DOSE, OFFER, ONE_MORE, VISITED, lottery_answer
+from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISITED, lottery_answer
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
 from leapstudy.words.appendix import checklist
@@ -195,9 +196,20 @@ def test_a_list_that_was_not_drawn_is_told():
 
 
 def test_an_offer_that_moves_nobody_says_so():
-    answer = lottery_answer(_by_hand(visited=np.zeros((80, 2)), visits=np.zeros((80, 2))), "own", None, "", 1)
-    assert answer.row(VISITED) is None
-    assert "whole line" in dict(answer.card)["Being visited"]
+    answer = _answer_of(_by_hand(visited=np.zeros((80, 2)), visits=np.zeros((80, 2))))
+    assert answer.row(VISITED) is answer.row(DOSE) is None and answer.offer == _answer_of(_by_hand()).offer
+    card = dict(answer.card)
+    assert card["Being visited"] == NOBODY and not {"Per visit", "Strength of the offer"} & set(card)
+
+
+def test_visits_that_the_offer_did_not_move_are_told_as_such():
+    alike = np.tile([[0.0, 1.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]], (20, 1))
+    card = dict(_answer_of(_by_hand(visited=alike, visits=alike)).card)
+    assert "moved few visits" in card["Being visited"] and "moved 0%" in card["Strength of the offer"]
+
+
+def _answer_of(drawn):
+    return lottery_answer(drawn, "own", None, "", 1)
 
 
 def test_an_effect_beyond_what_a_share_can_change_by_is_not_told():
@@ -242,22 +254,48 @@ def test_few_students_are_refused():
         lottery_answer(_by_hand(strata=np.arange(80), students=np.full(80, 300)), "own", None, "", 1)
 
 
-@pytest.fixture(scope="module")
-def drawn_workspace(tmp_path_factory):
-    """Make a small SIMULATED state that drew lots the workspace, for this module."""
-    root, real = tmp_path_factory.mktemp("lottery") / "workspace", paths.root()
+def _workspace(folder, **visits):
+    """Return a workspace of a small SIMULATED state that drew lots; its simulation is yet to be made."""
+    root, real = folder / "workspace", paths.root()
     for name in ("data/raw", "params"):
         shutil.copytree(real / name, root / name)
     shutil.copy(real / "requirements.lock", root)
-    change_yaml(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART)
+    change_yaml(root / "params" / "simulation.yml", districts=DISTRICTS, visits__offer=OFFER_PART, **visits)
     draw = root / "data" / "derived" / "simulated" / "students.draw.csv"
     change_yaml(
         root / "params" / "students.yml", draw=str(draw), rollout={"starts": STARTS, "outcomes_from": OUTCOMES_FROM}
     )
+    return root
+
+
+@pytest.fixture(scope="module")
+def drawn_workspace(tmp_path_factory):
+    """Make a small SIMULATED state that drew lots the workspace, for this module."""
+    root = _workspace(tmp_path_factory.mktemp("lottery"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEAPSTUDY_ROOT", str(root))
         default_simulation()
         yield root
+
+
+@pytest.mark.slow
+def test_a_draw_that_nobody_took_up_is_answered_by_its_offer(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(_workspace(tmp_path, visits__completed=1e-9)))
+    default_simulation()
+    study = study_students("all-districts")
+    offer = study.answer.leading
+    assert offer.estimator == OFFER and offer.ci_low_pp < 0 < offer.ci_high_pp and "0 visited" in study.sizes
+    assert not [row for row in study.answer.estimates if row.estimator in (VISITED, DOSE)]
+    for figure in FIGURES:
+        figure(study)
+    told = [str(sentence(study)) for sentence in SENTENCES]
+    assert not [text for text in told if HOLE.search(text)] and NOBODY in findings_students.lottery(study)
+    study.save(str(tmp_path / "result.json"))
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert len(checklist(result)) > 10
+    for lang, words in {"en": "effect of a visit cannot be given", "es": "efecto de una visita no puede"}.items():
+        page = {section.key: section.text for section in plain_page(read_result(result), lang).sections}
+        assert words in page["answer"]
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from leapstudy.students.settings import load_settings
 from leapstudy.study.rollout.records import DrawRecord, append
 from leapstudy.study.student_check import require_usable
 from leapstudy.study.student_files import stored_state
+from leapstudy.study.student_watch import watch_students
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students as words
 
@@ -133,6 +134,7 @@ def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pa
     )
     append(dataclasses.replace(record, sha256=record.digest()))
     _both_refuse("made 2026-11-25, and params/students.yml names no list under `draw:`", capsys)
+    assert "names no list under `draw:`" in watch_students()[0], "crossovers are not seen without the list"
     path = paths.params() / "draw_1.csv"
     path.write_text("unit,stratum,phase\n", encoding="utf-8")
     closed = {"outcomes_from": "2999-01-01", "promised": "attendance"}
@@ -142,5 +144,7 @@ def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pa
     runs = [SimpleNamespace(slug="students-hartford")]
     with pytest.raises(BadInput, match="closed until 2999-01-01"):
         cli._refuse_unplanned(runs)
+    with pytest.raises(BadInput, match="closed until 2999-01-01"):
+        cli._refuse_unplanned([SimpleNamespace(slug="hartford"), *runs])
     own_workspace(*own_pair, draw=str(path), rollout={**closed, "outcomes_from": "2022-07-01"})
     cli._refuse_unplanned(runs)

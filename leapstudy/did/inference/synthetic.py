@@ -1,6 +1,7 @@
 """Synthetic difference-in-differences and synthetic control of one treated district, through `diff-diff`."""
 
 import warnings
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -64,7 +65,11 @@ def synthetic_control(sample: Sample) -> Method:
     misses is at least as large, the treated one included.
     """
     rows, pre, post = _rows_of(sample), sample.contrast.pre, sample.contrast.post
-    fitted = _control_fit(rows.assign(treated=rows["treated"] * rows["year"].isin(post)), post)
+    # numbers in the order of the names: the package looks rows up by them thousands of times
+    places = {"district_code": rows["district_code"].rank(method="dense"), "year": rows["year"].rank(method="dense")}
+    late = rows["year"].isin(post)
+    numbered = rows.assign(treated=rows["treated"] * late, **places)
+    fitted = _control_fit(numbered, numbered.loc[late, "year"].unique())
     miss, spread = float(fitted.pre_rmspe), float(np.std(sample.y_treated[0, sample.columns(pre)], ddof=1))
     if miss > spread:
         raise BadInput(
@@ -98,7 +103,7 @@ def _rows_of(sample: Sample) -> pd.DataFrame:
     return long_rows(y, (*sample.treated, *sample.comparison), years)
 
 
-def _control_fit(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
+def _control_fit(rows: pd.DataFrame, post: Sequence[float]) -> Any:
     # imported here because it is slow to import and only this asks for it
     from diff_diff import SyntheticControl
 

@@ -237,11 +237,11 @@ class Moments:
 
 
 def redrawn_moments(
-    scores: np.ndarray, labels: np.ndarray, strata: np.ndarray, seed: int, most: int
+    scores: np.ndarray, labels: np.ndarray, strata: np.ndarray, seed: int, most: int, first: np.ndarray | int = 0
 ) -> tuple[Moments, bool]:
     """Return the `moments` of K scores under `redraws`, and whether these are all there are."""
     portions, exact = _redraws(labels, strata, seed, most)
-    parts = [moments(scores, portion) for portion in portions if len(portion)]
+    parts = [moments(scores, portion, first) for portion in portions if len(portion)]
     return _joined(parts), exact
 
 
@@ -250,27 +250,28 @@ def _joined(parts: Sequence[Moments]) -> Moments:
     return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def moments(scores: np.ndarray, assignments: np.ndarray) -> Moments:
+def moments(scores: np.ndarray, assignments: np.ndarray, first: np.ndarray | int = 0) -> Moments:
     """Return the moments of K scores.
 
     Parameters
     ----------
     scores : ndarray, shape (K, units, cells)
-        What a unit adds to the sum of means if it is in a cell.
+        What a unit adds to the sum of means if it is in a cell: in one from its `first` on, in their order.
     assignments : ndarray of int, shape (D, units)
         Cell of each unit. Cells have the same size under each assignment, at least 2 where scores are not all zero.
+    first : ndarray of int, shape (units,), optional
+        The first cell that each unit may be in.
     """
-    _, n, cells = scores.shape
-    sizes = np.bincount(assignments[0], minlength=cells).astype(float)
-    step = max(1, AT_ONCE // n)
-    parts = [_portion(scores, assignments[at : at + step], sizes) for at in range(0, len(assignments), step)]
+    sizes = np.bincount(assignments[0]).astype(float)
+    step = max(1, AT_ONCE // scores.shape[1])
+    parts = [_portion(scores, assignments[at : at + step], first, sizes) for at in range(0, len(assignments), step)]
     return _joined(parts)
 
 
-def _portion(scores: np.ndarray, assignments: np.ndarray, sizes: np.ndarray) -> Moments:
-    d, (k, n, cells) = len(assignments), scores.shape
+def _portion(scores: np.ndarray, assignments: np.ndarray, first: np.ndarray | int, sizes: np.ndarray) -> Moments:
+    d, (k, n, _), cells = len(assignments), scores.shape, len(sizes)
     where = (assignments + cells * np.arange(d)[:, None]).ravel()
-    own = [score[np.arange(n), assignments].ravel() for score in scores]
+    own = [score[np.arange(n), assignments - first].ravel() for score in scores]
     mean = np.stack([_sum(where, score, d, cells) / np.maximum(sizes, 1) for score in own])
     covariance, entries = np.empty((d, k, k)), []
     for i, j in combinations_with_replacement(range(k), 2):

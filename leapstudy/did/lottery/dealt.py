@@ -134,7 +134,7 @@ def _window(
     start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
-    drawn, _ = redrawn_moments(scores, cells.of, groups, seed, deals - 1)
+    drawn, _ = redrawn_moments(scores, cells.of, groups, seed, deals - 1, cells.first)
     estimate, se, beta = adjusted(drawn.totals, drawn.covariance, "efficient")
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")

@@ -30,8 +30,8 @@ class Cells:
 
     Attributes
     ----------
-    of : ndarray of int, shape (units,)
-        Cell of each unit.
+    of, first : ndarray of int, shape (units,)
+        Cell of each unit, and the first one of its stratum, whose cells stand side by side.
     effect, before : ndarray, shape (cells, periods)
         Weights of the cells' mean outcomes in the effect, and in the difference before the start.
     pairs : int
@@ -39,6 +39,7 @@ class Cells:
     """
 
     of: np.ndarray
+    first: np.ndarray
     effect: np.ndarray
     before: np.ndarray
     pairs: int
@@ -130,7 +131,7 @@ def rollout(
     cells = cells_of(outcome, start, groups, event_time)
     offered = np.arange(outcome.shape[1]) >= np.asarray(start)[:, None]
     scores = scores_of(cells, outcome, offered.astype(float))
-    drawn, exact = redrawn_moments(scores, cells.of, groups, seed, most)
+    drawn, exact = redrawn_moments(scores, cells.of, groups, seed, most, cells.first)
     if drawn.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
     estimate, se, beta = (float(item[0]) for item in adjusted(*_less(drawn, 0.0), adjustment))
@@ -185,7 +186,7 @@ def cells_of(outcome: np.ndarray, start: np.ndarray, strata: np.ndarray, event_t
             f"{int((sizes[used] < 2).sum())} of {int(used.sum())} cells (stratum by start) have one unit, whose chance "
             "cannot be measured. Draw within fewer strata."
         )
-    return Cells(of, effect, before, len(pairs))
+    return Cells(of, np.searchsorted(keys[:, 0], keys[of, 0]), effect, before, len(pairs))
 
 
 def _pairs(keys: np.ndarray, periods: int, event_time: int | None) -> list[tuple[int, int, np.ndarray]]:
@@ -201,12 +202,21 @@ def _pairs(keys: np.ndarray, periods: int, event_time: int | None) -> list[tuple
 
 
 def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
-    """Return what each unit adds to effect and before-difference of each variable in any cell.
+    """Return what each unit adds to effect and before-difference of each variable in any cell of its stratum.
 
-    Shape (2 variables, units, cells); rows 0 and 1 are the first variable's.
+    Shape (2 variables, units, cells of the stratum with most), the cells from `cells.first` on; rows 0 and 1 are the
+    first variable's. Where a stratum has fewer cells, what stands beyond them is in no use.
     """
+    within = np.arange(int((cells.of - cells.first).max()) + 1)
+    at = np.minimum(cells.first[:, None] + within, len(cells.effect) - 1)
     centered = [variable - variable.mean(axis=0) for variable in variables]
-    return np.stack([item @ weights.T for item in centered for weights in (cells.effect, cells.before)])
+    return np.stack(
+        [
+            np.stack([np.einsum("up,up->u", item, weights[column]) for column in at.T], axis=1)
+            for item in centered
+            for weights in (cells.effect, cells.before)
+        ]
+    )
 
 
 def _less(drawn: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
@@ -254,12 +264,12 @@ def _end(drawn: Moments, estimate: float, step: float, adjustment: Adjustment) -
     return estimate + outside * step
 
 
-def residual(scores: np.ndarray, of: np.ndarray, adjustment: Adjustment = "efficient") -> np.ndarray:
+def residual(scores: np.ndarray, cells: Cells, adjustment: Adjustment = "efficient") -> np.ndarray:
     """Return scores of the effect with the before-difference regressed out, shape (units, cells).
 
     `scores` are the two rows of `scores_of` for one variable.
     """
-    own = moments(scores, of[None, :])
+    own = moments(scores, cells.of[None, :], cells.first)
     _, _, beta = adjusted(own.totals, own.covariance, adjustment)
     return scores[0] - float(beta[0]) * scores[1]
 

@@ -119,8 +119,8 @@ def complier_effect(
     groups = np.zeros(len(outcome), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome, visits)
-    score = np.stack([residual(scores[:2], cells.of, adjustment), scores[2]])
-    drawn = moments(score, cells.of[None, :])
+    score = np.stack([residual(scores[:2], cells, adjustment), scores[2]])
+    drawn = moments(score, cells.of[None, :], cells.first)
     (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
     t = float(stats.t.ppf(1 - ALPHA / 2, float(welch(drawn, np.array([[1.0, 0.0]]))[0])))
     down, up = reach or (t, t)

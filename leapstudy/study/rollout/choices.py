@@ -1,17 +1,20 @@
 """What a state decides before a program starts: `params/rollout.yml`, typed and checked."""
 
+import math
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import Day, Month, Part, read_part
-from leapstudy.data.state import Where
+from leapstudy.data.state import Where, load_state
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
+from leapstudy.students.lottery import MONTH
 from leapstudy.students.referral_rule import Window
 from leapstudy.students.settings import Rollout as StudentRollout
 
@@ -24,6 +27,43 @@ MONTHS = (
 NAMED = ("attendance", "chronic absence")
 """Outcomes that a question may name."""
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _sizes(value: Any) -> Any:
+    each = list(value.values()) if isinstance(value, dict) else [value]
+    if not each or not all(type(size) in (int, float) and 0 < size < math.inf for size in each):
+        raise ValueError(
+            f"{value!r} is neither a number above 0 nor one for each outcome, such as "
+            "{ attendance: 4, chronic_absence: 6 }"
+        )
+    return value
+
+
+Sizes = Annotated[float | dict[str, float], BeforeValidator(_sizes)]
+"""An effect in the unit of its outcome: one number for all outcomes, or one for each."""
+
+
+def size_for(sizes: float | Mapping[str, float], outcome: str) -> float:
+    """Return the smallest effect on an outcome that would matter.
+
+    Raises
+    ------
+    BadInput
+        If none is named for it.
+
+    Examples
+    --------
+    >>> size_for(4, "attendance"), size_for({"attendance": 4, "chronic_absence": 6}, "chronic_absence")
+    (4, 6)
+    """
+    if not isinstance(sizes, Mapping):
+        return sizes
+    if outcome not in sizes:
+        raise BadInput(
+            f"budget.matters_pp of params/{FILE} says of {', '.join(sizes)} which effect would matter, and not of "
+            f"{outcome}. Add it there."
+        )
+    return sizes[outcome]
 
 
 def two_questions(question: str, outcome: str) -> str:
@@ -72,13 +112,17 @@ class Strata(Part):
 
 class Budget(Part):
     """What there is and what a visited student costs, in dollars; the share of offered students who are met; and the
-    smallest effect on a visited student that would matter, in the unit of the primary outcome.
+    smallest effect on a visited student that would matter, in the unit of the outcome.
     """
 
     dollars: Annotated[float, Field(ge=0)]
     per_visited_student: Annotated[float, Field(gt=0)]
     met: Annotated[float, Field(gt=0, le=1)]
-    matters_pp: Annotated[float, Field(gt=0)]
+    matters_pp: Sizes
+
+    def matters(self, outcome: str) -> float:
+        """Return the effect that would matter of one outcome; see `size_for`."""
+        return size_for(self.matters_pp, outcome)
 
 
 class Scenarios(Part):
@@ -121,7 +165,18 @@ class Rollout(Part):
             raise ValueError(f"{WAITING!r} is what those are called who are not drawn; give the phase another name")
         if not (all(size < 1 for size in sizes) or all(size >= 1 and size == int(size) for size in sizes)):
             raise ValueError("phases are shares below 1, all of them, or whole numbers of places, all of them")
+        self._sizes_of_outcomes()
         return self
+
+    def _sizes_of_outcomes(self) -> None:
+        """Refuse an effect that matters of an outcome that nobody has, and none of one that will be tried."""
+        named = self.budget.matters_pp if isinstance(self.budget.matters_pp, dict) else {}
+        legal = [*get_args(Outcome), *load_state().outcomes] if named else []
+        for name in named:
+            if name not in legal:
+                raise bad_value("outcome of budget.matters_pp", name, legal)
+        for name in (self.outcome, *getattr(self.scenarios, self.track)):
+            self.budget.matters(name)
 
     @property
     def followed(self) -> int:
@@ -135,6 +190,11 @@ class Rollout(Part):
         if self.months_after is None:
             raise BadInput(f"params/{FILE}: {MONTHS}.")
         return self.months_after
+
+    def starts(self, named: Mapping[str, str]) -> dict[str, str]:
+        """Return phase -> first month of its visits, of those named and of phases that are called by their month."""
+        own = {phase: phase for phase in self.phases if MONTH.fullmatch(phase)}
+        return {**own, **{phase: start for phase, start in named.items() if phase in self.phases}}
 
     def places(self, n: int) -> dict[str, int]:
         """Return phase -> places for a list of `n`."""

@@ -9,7 +9,8 @@ from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, load_study
 from leapstudy.data.districts import rule_mask
 from leapstudy.data.long_series import load_long_series
-from leapstudy.data.state import AtLeast, AtMost, Where
+from leapstudy.data.names import outcome_unit, unit_noun
+from leapstudy.data.state import AtLeast, AtMost, Where, load_state
 from leapstudy.students.disclosure import shown
 from leapstudy.students.eligible import JOIN, Rule
 from leapstudy.students.engine import connect
@@ -68,21 +69,35 @@ def eligible_units(data: StudyData, where: Where) -> pd.DataFrame:
             units = units.assign(**{column: units["district_code"].map(table[year])})
     found = units[rule_mask(units, where) & ~units["district_code"].isin(data.starts)]
     if len(found) < 2:
-        raise BadInput(f"{len(found)} units meet the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
+        units = counted(len(found), *data.state.unit.noun["en"])
+        raise BadInput(f"Only {units} meet the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
     return found
 
 
 def rule_words(where: Where) -> str:
-    """Return a rule over units in words."""
+    """Return a rule over units in words: outcomes and columns as the study calls them, figures with their unit."""
     told = []
     for column, wanted in where.items():
+        name, unit = _named(column)
         if isinstance(wanted, AtLeast):
-            told.append(f"{column} at least {wanted.at_least:g}")
+            told.append(f"{name} at least {wanted.at_least:g}{unit}")
         elif isinstance(wanted, AtMost):
-            told.append(f"{column} at most {wanted.at_most:g}")
+            told.append(f"{name} at most {wanted.at_most:g}{unit}")
+        elif isinstance(wanted, bool):
+            told.append(f"{name}: {'yes' if wanted else 'no'}")
         else:
-            told.append(f"{column} is {', '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}")
-    return "; ".join(told) or "every unit"
+            told.append(f"{name} is {', '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}")
+    return "; ".join(told) or f"every {unit_noun()}"
+
+
+def _named(column: str) -> tuple[str, str]:
+    """Return what a rule's column is called, and the unit behind its figures (empty where it is told, or has none)."""
+    state = load_state()
+    outcome, _, year = column.rpartition(" ")
+    if outcome in state.outcomes:
+        return f"{state.outcomes[outcome].words} in {year}", outcome_unit(outcome, "sign")
+    words = {trait.column: trait.words for trait in state.unit.traits.values() if not trait.log}
+    return words.get(column, state.unit.listed.get(column, column.replace("_", " "))), ""
 
 
 def unit_strata(units: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
@@ -104,7 +119,7 @@ def students_before(settings: StudentSettings | None = None) -> StudentData:
         visits=files.get("visits"),
         how=chosen.reading,
         shape=chosen.shape or None,
-        known_districts=tuple(load_study().districts["district_code"]),
+        known_districts=tuple(load_study(started=False).districts["district_code"]),
         roster=files.get("roster"),
         max_unmatched=chosen.max_unmatched,
     )

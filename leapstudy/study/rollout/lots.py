@@ -131,7 +131,7 @@ def _who(
     """Return unit -> stratum, the rule in words, and pseudonym -> own number where the files hold own numbers."""
     if chosen.track == "units":
         where = chosen.eligible.units
-        units = eligible_units(load_study(), where)
+        units = eligible_units(load_study(started=False), where)
         return unit_strata(units, chosen.strata.units), rule_words(where), {}
     _check_private(out)
     data, asked = students_before(settings), chosen.eligible.students

@@ -12,9 +12,9 @@ from leapstudy.core.phrases import counted, percent
 from leapstudy.data import StudyData, load_study
 from leapstudy.did.lottery.dealt import Dealt, Windows, deal, picked
 from leapstudy.evidence.budget import Reach, on_visited, reach
-from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions
+from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions, school_months_after
 from leapstudy.students.handle import StudentData
-from leapstudy.students.settings import StudentSettings
+from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import (
     eligible_units,
@@ -158,11 +158,23 @@ def _of_students(chosen: Rollout, data: StudentData) -> Design:
         eligible=students_sentence(data, asked.rule, month, n),
         n_eligible=n,
         reach=bought,
-        past=f"decisions after {', '.join(decisions)}, each with {chosen.followed} school months after it",
+        past=_past_words(chosen, decisions, school_months_after(months(data), month, chosen.followed)),
         scenarios=tried,
         refused=refused,
         simulated=data.simulated,
     )
+
+
+def _past_words(chosen: Rollout, decisions: Sequence[str], planned: Sequence[str]) -> str:
+    """Return which decisions were dealt into, when visits begin there, and whether those planned begin later."""
+    told = (
+        f"decisions after {', '.join(decisions)}, each with {chosen.followed} school months after it, visits from the "
+        "first of them on, later phases spread evenly"
+    )
+    first = min(chosen.starts(load_settings().rollout.starts).values(), default="")
+    if first <= planned[0]:
+        return told
+    return f"{told}. Your own visits begin in {first}, later than {planned[0]}: fewer months with visits find less"
 
 
 def _tries(
@@ -210,7 +222,7 @@ def _alike(item: Past, outcome: str, phases: int, n: int, seed: int) -> tuple[np
 
 
 def _of_units(chosen: Rollout) -> Design:
-    data, budget = load_study(), chosen.budget
+    data, budget = load_study(started=False), chosen.budget
     units = eligible_units(data, chosen.eligible.units)
     strata, students = unit_strata(units, chosen.strata.units), enrolled(data, units)[0]
     bought = reach(budget.dollars, budget.per_visited_student, 1.0, max(int(students), 1))

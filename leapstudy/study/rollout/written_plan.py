@@ -11,11 +11,11 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
-from leapstudy.evidence.plan import age, plan_hash
-from leapstudy.students.eligible import Rule, months
+from leapstudy.evidence.plan import age, period_end, plan_hash
+from leapstudy.students.eligible import Rule, months, school_months_after
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout import choices
-from leapstudy.study.rollout.choices import Rollout, promised, two_questions
+from leapstudy.study.rollout.choices import Rollout, promised, size_for, two_questions
 from leapstudy.study.rollout.eligibility import rates, students_before
 from leapstudy.study.rollout.records import draws
 
@@ -42,7 +42,7 @@ def decided(chosen: Rollout) -> tuple[str, str]:
     if chosen.track == "students":
         known = months(students_before())
         return chosen.eligible.students.month or known[-1], known[-1]
-    newest = str(rates(load_study(), chosen.outcome).columns[-1])
+    newest = str(rates(load_study(started=False), chosen.outcome).columns[-1])
     return newest, newest
 
 
@@ -52,7 +52,8 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     Raises
     ------
     BadInput
-        If a draw was made already, or there is a plan and no reason for another one.
+        If a draw was made already, or there is a plan and no reason for another one; if a phase of students starts
+        outside the months that the plan measures over, or outcomes open before they are over.
     """
     old = kept_plan()
     if draws():
@@ -65,6 +66,8 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
     last, _ = decided(chosen)
+    if chosen.track == "students":
+        _require_months(chosen, last)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
@@ -77,6 +80,30 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     write_text_atomic(paths.params() / FILE, HEAD + text)
     return content
+
+
+def planned_months(chosen: Rollout, decided_after: str) -> tuple[str, ...]:
+    """Return the school months after the decision over which the plan measures, whether or not they have come."""
+    return school_months_after(months(students_before()), decided_after, chosen.followed)
+
+
+def _require_months(chosen: Rollout, decided_after: str) -> None:
+    """Refuse a plan that measures before its visits begin, or opens outcomes before its months are over."""
+    rollout, named = load_settings().rollout, planned_months(chosen, decided_after)
+    span = f"the {chosen.followed} school months after {decided_after}, {named[0]} to {named[-1]}"
+    for phase, start in chosen.starts(rollout.starts).items():
+        if not decided_after < start <= named[-1]:
+            raise BadInput(
+                f"Phase {phase!r} starts in {start}, and the plan measures over {span}. Let it start within them, or "
+                f"change `months_after:` in params/{choices.FILE}."
+            )
+    opened, over = promised(rollout)[0], period_end(named[-1], "month")
+    if opened is None or opened <= over:
+        raise BadInput(
+            f"Outcomes by who was drawn open on {opened or 'no day'}, and the plan measures over {span}. Give a day "
+            f"after {over} as `analysis_from:` in params/{choices.FILE}; `outcomes_from:` in params/students.yml goes "
+            "before it."
+        )
 
 
 def _choices(chosen: Rollout) -> dict[str, Any]:
@@ -161,8 +188,13 @@ def planned_margins() -> tuple[float, float] | None:
     plan = kept_plan()
     if not plan or plan["choices"]["track"] != "students":
         return None
-    budget = plan["choices"]["budget"]
-    return budget["matters_pp"], budget["matters_pp"] * budget["met"]
+    matters, budget = _matters(plan), plan["choices"]["budget"]
+    return matters, matters * budget["met"]
+
+
+def _matters(plan: dict[str, Any]) -> float:
+    """Return the smallest effect on the primary outcome that would matter."""
+    return size_for(plan["choices"]["budget"]["matters_pp"], plan["choices"]["outcome"])
 
 
 def planned_until(known: Sequence[str], last_start: str) -> tuple[str, str]:
@@ -219,7 +251,7 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
         ("lots", f"within {', '.join(choices['strata']['students']) or 'all together'}; {phases}"),
         ("primary outcome", f"{choices['outcome']}, over {choices['months_after']} school months after the decision"),
         ("closed until", choices["analysis_from"] or "no day was named"),
-        ("would matter", f"{budget['matters_pp']:g} points on a visited student; {budget['met']:.0%} are to be met"),
+        ("would matter", f"{_matters(plan):g} points on a visited student; {budget['met']:.0%} are to be met"),
         ("budget", f"{budget['dollars']:,.0f} dollars, {budget['per_visited_student']:,.0f} for a student visited"),
         *plan["analysis"].items(),
     )
