@@ -166,7 +166,8 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     until, told = planned_until(months(data), list(lottery.starts.values())[-1])
     outcomes = lottery_outcomes(data, lottery, planned, until)
     answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
-    lots = on_record(Path(settings.draw).expanduser(), "students" if lottery.level == "student" else "units")
+    track = "students" if lottery.level == "student" else "units"
+    lots = on_record(Path(settings.draw).expanduser(), track, lottery.first)
     return replace(answer, card=(("Lots", lots), ("Months of the outcome", told), *answer.card))
 
 
