@@ -48,7 +48,7 @@ PLANNED = {
     "eligible__students__percent": [10, 0, 30],
     "strata__students": [["district_code"], [], *([one] for one in get_args(Stratum)[1:])],
     "budget__met": [0.85, 0.05, 1.0],
-    "budget__matters_pp": [4, 0.1, 50, {"attendance": 4, "chronic_absence": 6}],
+    "budget__matters_pp": [4, 0.1, 50, {"attendance": 4, "attendance_rate": 1, "chronic_absence": 6}],
     "scenarios__offered": [[0.1, 0.25, 0.5], [0.02], [0.9]],
     "scenarios__phases": [[1, 2], [1]],
     "scenarios__students": [[*get_args(Outcome)], *([one] for one in get_args(Outcome))],
