@@ -15,6 +15,7 @@ from leapstudy.cli import before
 from leapstudy.cli.checking import check
 from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
+from leapstudy.cli.typed import name_study, say, typed
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
 from leapstudy.core.names import ALL_SLUG
@@ -61,18 +62,19 @@ def leap(
     study: Annotated[Path | None, typer.Option(help="Folder of another study, as `leapstudy new` makes one.")] = None,
 ) -> None:
     """Did our attendance program work, and how sure are we?"""
+    name_study(study)
     if study is not None:
         if not (study / "params").is_dir():
             raise BadInput(f"{study.name} is no study: it has no folder params. leapstudy new makes one.")
         os.environ["LEAPSTUDY_ROOT"] = str(study.resolve())
     elif not os.environ.get("LEAPSTUDY_ROOT") and paths.root() != paths.own_root():
         os.environ["LEAPSTUDY_ROOT"] = str(paths.root())
-        typer.echo(f"The study of the folder {paths.root().name}.", err=True)
+        say(f"The study of the folder {paths.root().name}.", err=True)
 
 
 def _say(line: str) -> None:
     """Print one line as it is: no name in it is markup, and no terminal width cuts it."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(typed(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _plan(
@@ -110,12 +112,12 @@ def _refuse_unplanned(plan: list) -> None:
     from leapstudy.data import load_study
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
-    from leapstudy.study import choice
-    from leapstudy.study.public import load_plan
+    from leapstudy.study import choice, public
 
     tracks = {track_of(run.slug) for run in plan}
     if "public" in tracks:
-        load_plan()
+        public.load_plan()
+        public.require_open(load_study().state)
         choice.kept(load_study())
     if "students" in tracks:
         from leapstudy.study.student_check import require_open  # brings the engine
@@ -426,10 +428,10 @@ def main() -> None:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing
         code = app(standalone_mode=False) or 0
     except Interrupted as end:
-        typer.echo(str(end), err=True)
+        say(str(end), err=True)
         sys.exit(end.exit_code)
     except LeapstudyError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         code = Interrupted.exit_code
@@ -437,7 +439,7 @@ def main() -> None:
         if error.filename is None:
             raise
         where = Path(os.fsdecode(error.filename)).parent
-        typer.echo(
+        say(
             f"Error: A file in '{where}' cannot be read or written ({error.strerror}). Mend that, or choose "
             "another folder.",
             err=True,
@@ -445,9 +447,9 @@ def main() -> None:
         sys.exit(BadInput.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's usage errors
-            typer.echo(f"Error: {error.format_message()} Try --help.", err=True)
+            say(f"Error: {error.format_message()} Try --help.", err=True)
             sys.exit(2)
         raise
     if code == Interrupted.exit_code:
-        typer.echo("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
+        say("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
     sys.exit(code)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Say = typer.echo
+from leapstudy.cli.typed import say
+
 DESIGN = "Example: leapstudy design --track units"
 PLAN = "Example: leapstudy plan --freeze"
 DRAW = "Example: leapstudy draw --out ~/private"
@@ -24,18 +25,18 @@ def design(
 
     made = try_out(asked(track, dollars))
     for finding in (words.eligible(made), words.money(made)):
-        Say(str(finding))
+        say(str(finding))
     for item in made.scenarios:
         size = number(item.detectable_visited, 1) if words.can_be(item) else "none"
         unit = outcome_unit(item.outcome)
-        Say(
+        say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
             f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on "
             f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
     for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):
-        Say(str(told))
+        say(str(told))
 
 
 def plan(
@@ -53,16 +54,16 @@ def plan(
     chosen, data = load_rollout(), load_study(started=False)
     if data.starts:  # a program that nobody has yet has no plan of record
         record = load_plan()
-        Say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {written_plan.record_age(record, data)}")
+        say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {written_plan.record_age(record, data)}")
     kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
     if not kept:
-        Say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
+        say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
-    Say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
+    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
     if chosen.track == "students":
         named = written_plan.planned_months(chosen, kept["decided_after"])
-        Say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
-    Say(written_plan.plan_age(kept, chosen))
+        say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
+    say(written_plan.plan_age(kept, chosen))
 
 
 def draw(
@@ -76,14 +77,14 @@ def draw(
 
     if check is not None:
         record, drawn = read_draw(check)
-        Say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
+        say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
         return
     made = hold(load_rollout(), out.expanduser() if out else None, reason)
     record = made.record
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
-    Say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
-    Say(f"Lots within: {record.strata}. Seed {record.seed!r}, announced {record.announced}.")
+    say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
+    say(f"Lots within: {record.strata}. Seed {record.seed!r}, announced {record.announced}.")
     where = "in the private folder, readable by you alone" if made.private else f"in params/{made.path.name}"
-    Say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
+    say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
-        Say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")
+        say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")

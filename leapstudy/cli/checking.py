@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leapstudy.cli.typed import say
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 
@@ -31,7 +32,7 @@ def check(
             faulty.append(step.text())
             readable &= step.number > STEPS.index("codes") + 1
         else:
-            typer.echo(f"{step.number} {capital(step.name)}: {step.told}.")
+            say(f"{step.number} {capital(step.name)}: {step.told}.")
         if todo:  # questions that are still open are asked step by step
             break
     if faulty and readable:  # students are answered apart: their files wait for no step but those of the units
@@ -40,15 +41,15 @@ def check(
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     check_student_files()
     if changed := copied(paths.notebooks()).changed:
-        typer.echo(
+        say(
             f"Changed by you, and of an earlier leapstudy: {', '.join(changed)}. Delete one, then\n"
             "`leapstudy refresh --copied`, to get the newer."
         )
     if own := others():
-        typer.echo(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
+        say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
     if not has_rollout():
-        typer.echo(f"{ROLLOUT} is left out: no rollout is planned (params/rollout.yml is not there).")
-    typer.echo("Every step is done. Next: leapstudy run")
+        say(f"{ROLLOUT} is left out: no rollout is planned (params/rollout.yml is not there).")
+    say("Every step is done. Next: leapstudy run")
 
 
 def _steps() -> Iterator[tuple["Step", bool]]:
@@ -104,7 +105,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.data.steps import WAITS, Step
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
-    from leapstudy.study.public import load_plan
+    from leapstudy.study.public import load_plan, require_open
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []
@@ -117,7 +118,8 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         load_facts,
     ]
     if data is not None:
-        reads += [lambda: choice.kept(data), lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
+        reads += [lambda: choice.kept(data), lambda: require_open(data.state)]
+        reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)
     faults = tuple(
@@ -164,15 +166,15 @@ def check_student_files() -> None:
 
     settings = load_settings()
     if settings.simulated:
-        typer.echo("Students: the SIMULATED state; name your own files in params/students.yml.")
+        say("Students: the SIMULATED state; name your own files in params/students.yml.")
         return
     checked = check_students(settings)
     reason = no_answer(checked, settings) if checked.ok else ""
-    typer.echo(f"{checked.text}\n{reason}".strip())
+    say(f"{checked.text}\n{reason}".strip())
     if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)
     if closed := _said(lambda: require_open(settings)):
-        typer.echo(closed)
+        say(closed)
 
 
 def _check_students(path: Path) -> int:
@@ -189,5 +191,5 @@ def _check_students(path: Path) -> int:
         roster=Path(settings.roster).expanduser() if settings.roster else None,
         con=connect(settings.memory_limit, engine=settings.engine),
     )
-    typer.echo(report.text())
+    say(report.text())
     return 0 if report.ok else BadInput.exit_code

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leapstudy.cli.typed import say
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 
@@ -69,9 +70,9 @@ def new(
         if (file.name, name) not in read
     ]
     for line in [*made.told, *aside]:
-        typer.echo(line)
+        say(line)
     todo = sum(text.count("TODO") for text in made.texts.values())
-    typer.echo(f"{folder.name} is drafted, with {todo} TODOs. Next: leapstudy --study {folder} check")
+    say(f"{folder.name} is drafted, with {todo} TODOs. Next: leapstudy --study {folder} check")
 
 
 def _sheets(file: Path) -> list[str]:
@@ -145,18 +146,19 @@ def diff(
 
     place = editions.Place(paths.raw(), paths.params())
     edition = editions.new_edition(load_state(), place, file, table, add=add, renamed=pairs("--column", column))
-    typer.echo(_told(edition))
+    say(_told(edition))
     if listing:
         write_bytes_atomic(listing, as_csv(edition.moved.cells))
     if not accept:
         if edition.faults:
             raise BadInput("It does not fit the declaration:\n" + "\n".join(f"- {fault}" for fault in edition.faults))
-        typer.echo("Nothing was changed. --accept takes it over.")
+        say("Nothing was changed. --accept takes it over.")
         return
     kept = editions.accept(edition, place, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    typer.echo(f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}.")
-    for line in [*editions.newer_than_its_name(load_state(), edition), "Next: leapstudy check"]:
-        typer.echo(line)
+    say(f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}.")
+    kept_too = editions.unread(place, edition)
+    for line in [*kept_too, *editions.newer_than_its_name(load_state(), edition), "Next: leapstudy check"]:
+        say(line)
 
 
 @app.command(epilog="Example: leapstudy data pin program/units.csv")
@@ -172,7 +174,7 @@ def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that yo
     old = listed(path.parent).get(path.name, "none") if (path.parent / SUMS).is_file() else "none"
     new = sha256_file(path)
     keep(path.parent, {path.name: new})
-    typer.echo(f"data/raw/{file}: SHA-256 {old[:12]} is now {new[:12]}. Next: leapstudy check")
+    say(f"data/raw/{file}: SHA-256 {old[:12]} is now {new[:12]}. Next: leapstudy check")
 
 
 def _told(edition: "NewEdition") -> str:

@@ -12,7 +12,7 @@ from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_at
 from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, look, read_recipes, read_source
-from leapstudy.data.raw import Replacement, as_csv, as_text, pin, read_bytes, replace_pinned
+from leapstudy.data.raw import Replacement, as_csv, as_text, listed, pin, read_bytes, replace_pinned
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
@@ -195,6 +195,20 @@ def newer_than_its_name(state: State, edition: NewEdition) -> list[str]:
         "now (`source`), and which years are not final (`preliminary`)."
         for name in holding
         if edition.further
+    ]
+
+
+def unread(place: Place, edition: NewEdition) -> list[str]:
+    """Say which published files stay though no table is read from them any more."""
+    if edition.recipe is None:
+        return []
+    folder = f"{edition.recipe.folder}/{PUBLISHED}"
+    read = {file for recipe in read_recipes(place.params / INTAKE).values() for file in recipe.files}
+    left = sorted(set(listed(place.raw / folder)) - read)
+    return [
+        f"data/raw/{folder}/{name} is read no longer. It stays as the source of earlier figures; whoever does not need "
+        f"it deletes the file and its line in SHA256SUMS."
+        for name in left
     ]
 
 

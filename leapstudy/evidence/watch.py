@@ -131,6 +131,8 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
 
 def _protected(counts: pd.DataFrame) -> pd.DataFrame:
     """Hide the small cells of a table of places by kinds, and company for what the totals would give away."""
+    if counts.empty:
+        return counts
     kind = str(counts.columns.name)
     cells = counts.reset_index(drop=True).rename_axis(index="place").reset_index()
     cells = cells.melt("place", var_name=kind, value_name="numerator").assign(

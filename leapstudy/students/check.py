@@ -260,14 +260,17 @@ def inspect_visits(
     """
     rows = log.table
     if students is None:
-        rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False))
+        rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False), too_early=ibis.literal(False))
     else:
-        there = students.select("student").distinct()
+        there = students.group_by("student").agg(own_first=students.month.min())
         rows = rows.left_join(there, "student", rname="{name}_there")
         rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
         rows = rows.cross_join(students.aggregate(first_month=students.month.min(), last_month=students.month.max()))
-        inside = rows.visit_date.truncate("M").between(rows.first_month, rows.last_month)
-        rows = rows.mutate(outside=rows.completed & ~inside)
+        month = rows.visit_date.truncate("M")
+        inside = month.between(rows.first_month, rows.last_month)
+        rows = rows.mutate(
+            outside=rows.completed & ~inside, too_early=rows.completed & inside & (month < rows.own_first)
+        )
     rows = keep(log.table.get_backend(), "checking the visit log", failures(rows, VISIT_RULES, limits))
     account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.unparsed)
     if students is not None and account.rows_in:

@@ -21,7 +21,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
-from leapstudy.students.handle import StudentData, engine_table
+from leapstudy.students.handle import Size, StudentData, engine_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule
@@ -114,7 +114,9 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
     risk = _with_stratum(_at_risk(panel, people), data, rules, event)
     con, alike = panel.get_backend(), ibis.window(group_by=[risk[name] for name in STRATUM])
     risk = risk.mutate(ever=risk.picked.cast("int8").max().over(alike)).filter(ibis._.ever == 1)
-    rows = keep(con, "forming the risk sets", _sampled(risk))
+    chosen = _sampled(risk, data.size)
+    rows = keep(con, "forming the risk sets", chosen)
+    risk = rows if chosen is risk else risk  # what is kept whole is not computed again
     chances = log_chances(risk.select("student", "g", "ends", "school_code", "picked", *STRATUM))
     stays = chances.semi_join(rows, "student").select("student", "log", h="g")
     more = chances.picked.cast("float64") - chances.share
@@ -213,8 +215,11 @@ def _rates(panel: Table) -> Table:
     return rows.filter(rows.y.notnull())
 
 
-def _sampled(risk: Table) -> Table:
+def _sampled(risk: Table, size: Size) -> Table:
     """Return up to about `MOST_ROWS` rows of each side, the same ones on every engine."""
+    first, last = (np.datetime64(month, "M") for month in (size.first_month, size.last_month))
+    if size.students * (last - first).astype(int) <= MOST_ROWS:  # once a month at most: nothing need be counted
+        return risk
     sides = risk.aggregate(picked=risk.count(where=risk.picked), others=risk.count(where=~risk.picked))
     counts = sealed("counting the risk sets", sides.to_pyarrow).to_pylist()[0]
     if max(counts.values()) <= MOST_ROWS:

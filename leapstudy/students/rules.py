@@ -323,6 +323,7 @@ VISIT_RULES = (
             "outside_months": lambda t, _: t.outside,
             "no_referral": lambda t, _: t.referral_date.isnull(),
             "before_referral": lambda t, _: t.visit_date < t.referral_date,
+            "before_enrollment": lambda t, _: t.too_early,
         },
     ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from itertools import product
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,7 @@ from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
 from leapstudy.data.names import short
-from leapstudy.data.state import load_state
+from leapstudy.data.state import State, load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_codes, comparison_label, parse_comparison
@@ -26,6 +27,7 @@ from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standing
 from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, flagged_years, over_years
 from leapstudy.study.result import made, save_result
+from leapstudy.study.rollout.records import draws
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
 
@@ -119,6 +121,24 @@ def load_plan() -> dict[str, Any]:
     return plan
 
 
+def require_open(state: State) -> None:
+    """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
+
+    Raises
+    ------
+    BadInput
+        Before that day; nothing where no lots on record decided who started, or no plan of units was frozen.
+    """
+    if state.program.lottery is None or not any(item.track == "units" for item in draws()):
+        return
+    from leapstudy.evidence.watch import require_outcomes_open
+    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
+
+    plan = kept_plan()
+    if plan and plan["choices"]["track"] == "units":
+        require_outcomes_open(date.fromisoformat(plan["choices"]["analysis_from"]), date.today())
+
+
 def ask(**names: Any) -> Spec:
     """Return the spec that a notebook's parameters ask for; an empty one is what `params/study.yml` says.
 
@@ -153,6 +173,7 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
         For a district or name that is not legal, or a question that the data cannot be asked.
     """
     data, facts, spec = kept_study(), load_facts(), ask(**names)
+    require_open(data.state)
     found = find_district(data.districts, district)
     return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
 
@@ -164,6 +185,7 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = kept_study(), load_facts(), ask(**names), load_plan()
+    require_open(data.state)
     prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
     answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)

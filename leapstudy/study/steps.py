@@ -1,6 +1,6 @@
 """The later steps from a state's files to a study: every group and contrast is formed once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leapstudy.core.errors import BadInput
@@ -92,6 +92,16 @@ def _formed(data: StudyData, spec: Spec, start: str) -> Formed:
     return Formed(*names, f"{len(sample.treated)} against {len(sample.comparison)}", "")
 
 
+def _sizes(contrast: str, own: Sequence[Formed]) -> list[str]:
+    """Return the sizes of a contrast's first outcome that can be formed, for each start."""
+    best = next((item for item in own if item.n), None)
+    if best is None:
+        return []
+    alike = [item for item in own if (item.outcome, item.edition) == (best.outcome, best.edition)]
+    each = ", ".join(f"{item.n or 'not formed'} (start {item.start})" for item in alike)
+    return [f"{contrast}: {each.replace('(', f'({best.outcome}, ', 1)}"]
+
+
 def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> Step:
     """The contrast asked for is there for every start; every other one for some outcome, edition and start."""
     faults, told = [], []
@@ -100,8 +110,7 @@ def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> S
         own = [item for item in formed if item.contrast == name]
         if not any(item.n for item in own):
             faults.append(f"{name} can be formed of nothing: {own[0].why}")
-        best = next((item for item in own if item.n), None)
-        told += [f"{name}: {best.n} ({best.outcome}, start {best.start})"] if best else []
+        told += _sizes(name, own)
     for item in formed:
         if all(getattr(item, key) == value for key, value in asked.items()) and item.why:
             faults.append(f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}")

@@ -14,12 +14,14 @@ from openpyxl import Workbook
 from leapstudy.batch.copied import LISTING, Copied, copied
 from leapstudy.batch.copied import _cells as copied_cells
 from leapstudy.cli import main
+from leapstudy.cli.typed import name_study, typed
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
+from leapstudy.study.steps import Formed, _sizes
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import plain_page
 from leapstudy.words.reading import read_result
@@ -223,7 +225,7 @@ def _goes_before_a_start(study, n, monkeypatch, capsys):
     assert _run(monkeypatch, capsys, "--study", study, "list")[0] == 0
     for asked in (("run",), ("run", "--track", "all"), ("choose", "others", "--reason", "x")):
         code, told = _run(monkeypatch, capsys, "--study", study, *asked)
-        assert code == 2 and "no unit has a start" in told and "`leapstudy design`" in told, told
+        assert code == 2 and "no unit has a start" in told and f"`leapstudy --study {study} design`" in told, told
     settings = study / "params" / "students.yml"
     drafted = settings.read_text(encoding="utf-8")
     settings.write_text(drafted.replace('input: ""', "input: gone.csv").replace('visits: ""', "visits: log.csv"))
@@ -336,7 +338,7 @@ def test_one_check_names_all_planted_faults_of_all_steps(tmp_path, monkeypatch, 
     }
     assert code == 2 and set(named) <= set(by_step), told
     assert {word: step for step, words in named.items() for word in words if word not in by_step[step]} == {}, told
-    assert told.endswith("Then leapstudy check again.\n") and "Traceback" not in told
+    assert told.endswith(f"Then leapstudy --study {study} check again.\n") and "Traceback" not in told
 
 
 def test_a_step_that_needs_a_faulty_one_waits_for_it(tmp_path, monkeypatch, capsys):
@@ -390,6 +392,43 @@ def test_next_year_under_a_new_name_is_read_once_one_says_which_column_it_is(fig
     assert code == 0 and f"{(table['Year'] == YEARS[2]).sum():,} added, 0 vanished" in told, told
     kept = (study / "data/raw/figures/EDITIONS.md").read_text(encoding="utf-8")
     assert "| attendance.csv |" in kept and "| districts.csv |" not in kept, "what is the same is not replaced"
+
+
+def test_a_published_file_that_nothing_reads_any_more_is_named_and_stays(figures, tmp_path, monkeypatch, capsys):
+    study, (first,) = tmp_path / "study", _excel(figures, tmp_path, YEARS[:2], "first.xlsx")
+    _run(monkeypatch, capsys, "new", study, "--from", first)
+    _fill(study)
+    renamed, (later,) = shutil.copy(first, tmp_path / "newer.xlsx"), _excel(figures, tmp_path, YEARS[2:], "later.xlsx")
+    line = ("--study", study, "data", "diff")
+    code, told = _run(monkeypatch, capsys, *line, renamed, "--accept")
+    assert code == 0 and "published/first.xlsx is read no longer. It stays" in told, told
+    assert told.endswith(f"Next: leapstudy --study {study} check\n"), "as one must type it outside the study's folder"
+    assert (study / "data/raw/figures/published/first.xlsx").is_file()
+    told = _run(monkeypatch, capsys, *line, later, "--add", "--accept")[1]
+    assert "first.xlsx is read no longer" in told and "newer.xlsx is read no longer" not in told
+
+
+def test_commands_in_messages_ask_the_study_that_was_named():
+    told = (
+        "`leapstudy check`, then leapstudy data pin FILE; leapstudy --study x run, leapstudy new ohio; leapstudy runs"
+    )
+    name_study(Path("my ohio"))
+    named = typed(told)
+    name_study(None)
+    assert typed(told) == told
+    assert named == told.replace("leapstudy check", "leapstudy --study 'my ohio' check").replace(
+        "leapstudy data", "leapstudy --study 'my ohio' data"
+    )
+
+
+def test_the_sizes_of_a_contrast_are_told_for_each_start():
+    names = ("first", "attendance_rate", "2031-32")
+    tried = [Formed("first", "other", "2031-32", "2030-31", "", "no figures")]
+    tried += [Formed(*names, "2029-30", "6 against 20", ""), Formed(*names, "2030-31", "", "no figures")]
+    assert _sizes("first", tried) == [
+        "first: 6 against 20 (attendance_rate, start 2029-30), not formed (start 2030-31)"
+    ]
+    assert _sizes("first", tried[:1]) == []
 
 
 @pytest.fixture

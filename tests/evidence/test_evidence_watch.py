@@ -10,7 +10,7 @@ import pytest
 from own_files import NAMES, students, write_pair
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.watch import Promise, Watch, require_outcomes_open, watch
+from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
 from leapstudy.students.contract import Reading
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import WAITING, read_lottery
@@ -101,6 +101,14 @@ def test_what_needs_attention_comes_in_words(report):
         weeks=_progress().weeks,
     )
     assert watch(quiet, UNTIL).warnings == ()
+
+
+def test_a_program_that_has_not_begun_has_its_report():
+    none = Progress(**{name: getattr(_progress(), name).iloc[:0] for name in ("schools", "weeks", "arms", "feeds")})
+    report = watch(none, UNTIL, Promise(first=UNTIL, last=UNTIL, referred=400, met=0.8))
+    assert report.totals.set_index("what")["so_far"].iloc[:3].tolist() == [0, 0, 0]
+    assert report.schools.empty and report.weeks.empty and report.stopped.empty and len(report.warnings) == 2
+    assert lines(report.schools) == []
 
 
 @pytest.mark.parametrize("planned", [None, date(2022, 9, 1)])

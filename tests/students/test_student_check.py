@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.students.check import NOWHERE, check_path, inspect_attendance, kept_rows, limits_for
+from leapstudy.students.check import NOWHERE, check_path, inspect_attendance, inspect_visits, kept_rows, limits_for
 from leapstudy.students.contract import STUDENT_MONTH, Reading
 from leapstudy.students.engine import connect, sealed
 from leapstudy.students.handle import clean_panel
-from leapstudy.students.readers import open_panel
+from leapstudy.students.readers import open_panel, read_visits
 from leapstudy.students.rules import PANEL_RULES, VISIT_RULES
 from leapstudy.students.simulate import load_config, write_simulation
 
@@ -260,6 +260,22 @@ def test_the_visit_log_has_its_own_rules(tmp_path, rule, change):
     report = check_path(tmp_path / "visits.csv", known_districts=("0640011",), con=connect(threads=1))
     assert _found(report) == {rule: 1}
     assert rule in {item.id for item in VISIT_RULES}
+
+
+def test_a_visit_before_the_students_own_first_month_is_told(tmp_path):
+    later = [{**ROW, "student": "~Pbbbbbbbbbb", "month": month} for month in ("2021-11", "2021-12")]
+    pd.DataFrame([{**ROW, "month": "2021-09"}, *later]).to_csv(tmp_path / "rows.csv", index=False)
+    seen = {**VISIT, "referral_date": "2021-10-02", "visit_date": "2021-10-10"}
+    log = [seen, {**seen, "student": "~Pbbbbbbbbbb"}, {**seen, "student": "~Pbbbbbbbbbb", "visit_date": "2021-11-01"}]
+    pd.DataFrame(log).to_csv(tmp_path / "visits.csv", index=False)
+    con = connect(threads=1)
+    panel, source = (
+        open_panel(con, tmp_path / "rows.csv", Reading()),
+        read_visits(con, tmp_path / "visits.csv", Reading()),
+    )
+    limits = limits_for(panel.table, (), Reading())
+    report, _ = inspect_visits(source, panel.table, limits, "visits.csv", 0.1)
+    assert _found(report) == {"before_enrollment": 1}
 
 
 def test_row_order_changes_nothing(dirty, tmp_path):

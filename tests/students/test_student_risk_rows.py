@@ -102,6 +102,12 @@ def test_a_side_is_sampled_beyond_its_most_rows_and_whole_below(opened, monkeypa
         assert abs(some.picked.sum() - expected) <= spread
         assert abs((~some.picked).sum() - most) <= 4 * np.sqrt(most)
         assert np.array_equal(some.change, again.change, equal_nan=True)
+        # what weighs a row, and how exposed it is, follows from all rows, also those that were not drawn
+        assert _weighed(some) <= _weighed(whole) and len(_weighed(some)) > 20
+
+
+def _weighed(rows):
+    return {tuple(row) for row in np.round(np.c_[rows.change, rows.weight, rows.exposure], 6) if np.isfinite(row[0])}
 
 
 def test_the_checks_stand_beside_the_headline(opened):

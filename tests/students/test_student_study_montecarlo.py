@@ -13,6 +13,7 @@ from leapstudy.core import paths
 from leapstudy.students.outcomes import KINDS
 from leapstudy.students.simulate.config import Pick
 from leapstudy.study.student_checks import VISITED
+from leapstudy.words import findings_students
 
 
 @pytest.mark.slow
@@ -70,6 +71,10 @@ def test_adjusted_checks_are_unbiased_under_lot_and_are_told_not_to_be_where_sta
     assert (lot["bias_pp"].abs() < lot["mean_se_pp"])[often].all(), "told: it leans, by less than a standard error"
     more = table[table["what"] == student_checks.MORE].set_index(["path", "pick"])["bias_pp"].unstack("path")
     assert (more.loc[["trouble", "trait"]] < -5).all(axis=None) and (more.loc["improvement"] > 5).all()
+    low, high = sorted(round(-bias, 1) for bias in lot.loc[often, "bias_pp"])
+    assert f"came out {low} to {high} points low" in findings_students.CATALOG.say("parts", told="", hidden=""), (
+        "pages say how it leans"
+    )
     assert student_checks.lines(table) in (paths.root() / "docs" / "method.md").read_text(encoding="utf-8")
 
 

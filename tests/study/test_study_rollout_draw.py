@@ -2,15 +2,20 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import yaml
-from own_files import students, write_pair
+from own_files import change_yaml, students, write_pair
 
+from leapstudy import cli
+from leapstudy.cli.checking import _steps
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.data.state import load_state
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.study.public import require_open, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
 from leapstudy.study.rollout.lots import hold, on_record, read_draw
@@ -101,6 +106,26 @@ def test_a_draw_that_cannot_be_trusted_is_refused_and_leaves_nothing(own, change
     with pytest.raises(BadInput, match=words):
         hold(choices(**{**UNITS, **changes}), None, "")
     assert not (root / "params" / "draws.json").exists() and not list((root / "params").glob("draw_*"))
+
+
+def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
+    root, choices = own
+    with pytest.raises(BadInput, match="names no day until"):
+        written_plan.freeze(choices(**UNITS, analysis_from=""), "")
+    chosen = choices(**SEED, analysis_from="2999-07-01")
+    written_plan.freeze(chosen, "")
+    require_open(load_state())  # nothing was drawn yet
+    hold(chosen, None, "")
+    study_district("hartford")  # who was drawn is none of those that this study is about
+    change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
+    for look in (
+        lambda: study_district("hartford"),
+        study_all,
+        lambda: cli._refuse_unplanned([SimpleNamespace(slug="a")]),
+    ):
+        with pytest.raises(BadInput, match="closed until 2999-07-01"):
+            look()
+    assert any("closed until 2999-07-01" in step.text() for step, _ in _steps())
 
 
 def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):

@@ -68,6 +68,8 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     last, _ = decided(chosen)
     if chosen.track == "students":
         _require_months(chosen, last)
+    elif not chosen.analysis_from:
+        raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
