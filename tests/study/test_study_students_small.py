@@ -31,8 +31,10 @@ pytestmark = pytest.mark.slow
 Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 
-def _of(rows: pd.DataFrame, log: pd.DataFrame, count: int) -> Pair:
-    ids = rows["student"].drop_duplicates()[:count]
+def _ten(rows: pd.DataFrame, log: pd.DataFrame) -> Pair:
+    """Return ten students, of whom three were referred."""
+    referred = rows["student"].isin(log["student"])
+    ids = [*rows["student"][referred].unique()[:3], *rows["student"][~referred].unique()[:7]]
     return rows[rows["student"].isin(ids)], log[log["student"].isin(ids)]
 
 
@@ -42,27 +44,34 @@ def _on(log: pd.DataFrame, day: str) -> pd.DataFrame:
 
 NOBODY = "Nobody who was picked is seen both in a school month before that and in another one."
 TOO_FEW = "Fewer than 20 visited or comparison students are left."
-CASES = {
-    "ten students": (lambda rows, log: _of(rows, log, 10), "No stratum has 6 comparison students"),
-    "two months, fewer than 20 visited, and no grade": (
-        lambda rows, log: (
-            rows[rows["month"].between("2021-10", "2021-12")].drop(columns="grade"),
-            _on(log[:19], "2021-11-05"),
-        ),
-        TOO_FEW,
-    ),
-    "all in the first month": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
-    "everybody visited": (
-        lambda rows, log: (
-            rows,
-            _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(
-                type="phone", completed="Y"
+FILES = {
+    "two months, fewer than 20 visited, and no grade": {
+        "0640011": (
+            lambda rows, log: (
+                rows[rows["month"].between("2021-10", "2021-12")].drop(columns="grade"),
+                _on(log[:19], "2021-11-05"),
             ),
+            TOO_FEW,
         ),
-        "No overlap: in a month 100%",
-    ),
-    "everybody alike": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
+    },
+    "everybody visited": {
+        "0640011": (
+            lambda rows, log: (
+                rows,
+                _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(
+                    type="phone", completed="Y"
+                ),
+            ),
+            "No overlap: in a month 100%",
+        ),
+    },
+    "a district each": {
+        "0640011": (_ten, "No stratum has 6 comparison students"),
+        "0770011": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
+        "0800011": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
+    },
 }
+"""What becomes of a district's attendance and log, and what is said of it; one measured state serves all of a file."""
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +79,31 @@ def own_pair():
     return students({"0640011": 250})
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_too_small_is_refused_in_words_and_has_its_page(own_pair, own_workspace, tmp_path, case):
-    change, reason = CASES[case]
-    own_workspace(*change(*own_pair))
-    assert [item["answer"]["code"] for item in stored_state()] == ["0640011", "ALL"]
-    study = study_students("hartford")
-    assert study.answer.design().main is None and study.answer.design().refused[0].startswith(reason)
-    # one width a case: the next case has the other
-    first = list(CASES).index(case)
-    for place, draw in enumerate(FIGURES, start=first):
-        assert overlaps(draw(study, (WIDE, NARROW)[place % 2]).figure) == [], draw.__name__
-    for sentence in SENTENCES:
-        assert not HOLE.search(str(sentence(study))), sentence.__name__
-    assert reason in words.answer(study)
-    build_site(tmp_path / "site", [student_run(tmp_path / "site", study)], DAY)
-    assert (tmp_path / "site" / "students-hartford" / "notebook.html").is_file()
+def _changed(changes):
+    rows, log = students(dict.fromkeys(changes, 250))
+    parts = [
+        change(rows[rows["district_code"] == code], log[log["district_code"] == code])
+        for code, (change, _) in changes.items()
+    ]
+    return [pd.concat(frames) for frames in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_is_too_small_is_refused_in_words_and_has_its_page(own_workspace, tmp_path, file):
+    own_workspace(*_changed(FILES[file]))
+    assert [item["answer"]["code"] for item in stored_state()] == [*FILES[file], "ALL"]
+    for first, (code, (_, reason)) in enumerate(FILES[file].items()):
+        study = study_students(code)
+        assert study.answer.design().main is None and study.answer.design().refused[0].startswith(reason), code
+        # one width a district: the next has the other
+        for place, draw in enumerate(FIGURES, start=first):
+            assert overlaps(draw(study, (WIDE, NARROW)[place % 2]).figure) == [], draw.__name__
+        for sentence in SENTENCES:
+            assert not HOLE.search(str(sentence(study))), sentence.__name__
+        assert reason in words.answer(study)
+        out = tmp_path / code
+        build_site(out, [student_run(out, study)], DAY)
+        assert (out / f"students-{study.slug}" / "notebook.html").is_file()
 
 
 @pytest.mark.parametrize(
