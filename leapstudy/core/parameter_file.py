@@ -182,6 +182,8 @@ def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]
         loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]
+        if isinstance(item["input"], str | int | float) and told == item["msg"]:
+            told = f"{item['input']!r}: {told[0].lower()}{told[1:]}"
         if item["type"] == "string_type":
             told = f"{told}; put it in quotes"
         faults.append((".".join(map(str, loc)) or "the whole file", told))

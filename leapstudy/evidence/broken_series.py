@@ -56,7 +56,9 @@ def can_screen(rates_pct: pd.DataFrame) -> bool:
     return rates_pct.shape[1] >= 3 and len(rates_pct) >= FEWEST
 
 
-def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None) -> pd.DataFrame:
+def screen(
+    rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.DataFrame | None = None, share: bool = True
+) -> pd.DataFrame:
     """Return the district-years that depart from their series.
 
     Parameters
@@ -69,13 +71,17 @@ def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.Da
     companion_pct : DataFrame, optional
         A second outcome of the same districts (attendance beside chronic absence), for the contradictions. Its years
         may be fewer.
+    share : bool
+        Whether the figures are percents, which are screened as log-odds; means and counts per so many are screened as
+        they are, with a sampling variance that falls with the students.
 
     Returns
     -------
     DataFrame
         unit, year, pattern ('out and back' or 'contradiction'), direction ('high' or 'low'), z_in and z_out (robust
         standard deviations of the changes into and out of the year; z_out is empty for a contradiction), departure
-        (log-odds away from the neighbors or from what the companion implies); the largest first.
+        (log-odds, or units of what is no share, away from the neighbors or from what the companion implies); the
+        largest first.
 
     Raises
     ------
@@ -102,8 +108,11 @@ def screen(rates_pct: pd.DataFrame, students: pd.Series, *, companion_pct: pd.Da
             f"A screen for broken series needs at least 3 years and {FEWEST} units; here are "
             f"{rates_pct.shape[1]} and {len(rates_pct)}."
         )
-    changes = _changes(rates_pct, students)
-    flags = [_out_and_back(changes, list(rates_pct.columns))]
+    unit = 1.0 if share else float(np.nanmedian(rates_pct.diff(axis=1).abs().to_numpy())) or 1.0
+    levels = log_odds(rates_pct) if share else rates_pct / unit
+    spread = _binomial(rates_pct, students) if share else _by_size(rates_pct, students)
+    own = _out_and_back(_changes(levels, spread), list(rates_pct.columns))
+    flags = [own.assign(departure=unit * own["departure"])]
     if companion_pct is not None:
         flags.append(_contradictions(rates_pct, companion_pct, students))
     rows = pd.concat(flags, ignore_index=True)
@@ -146,11 +155,10 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
     return Noise(pd.Series(np.exp(fit.x[:-1]), index=years), float(np.exp(fit.x[-1])))
 
 
-def _changes(rates_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
+def _changes(levels: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
     """Return one row a change: unit, year (the later one), change, z."""
-    change = log_odds(rates_pct).diff(axis=1).iloc[:, 1:]
+    change = levels.diff(axis=1).iloc[:, 1:]
     change = change - change.median()
-    variance = _binomial(rates_pct, students)
     pair = (variance + variance.shift(axis=1)).iloc[:, 1:]
     rows = pd.DataFrame({"change": change.stack(), "variance": pair.stack()}).dropna()
     rows = rows.rename_axis(["unit", "year"]).reset_index()
@@ -160,6 +168,12 @@ def _changes(rates_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
 def _binomial(rates_pct: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
     share = rates_pct.clip(0.2, 99.8) / 100
     return 1 / (share * (1 - share)).mul(students.reindex(rates_pct.index), axis=0)
+
+
+def _by_size(values: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
+    """Return a variance that falls with the students, 1 for the median of them."""
+    own = students.reindex(values.index)
+    return values.notna().astype(float).mul(own.median() / own, axis=0)
 
 
 def _z(change: pd.Series, variance: pd.Series, year: pd.Series) -> np.ndarray:

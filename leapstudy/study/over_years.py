@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
@@ -12,7 +13,7 @@ from leapstudy.data import StudyData
 from leapstudy.data.long_series import LongSeries, load_long_series
 from leapstudy.data.names import short
 from leapstudy.did.comparison import comparison_codes, treated_codes
-from leapstudy.did.contrasts import Contrast
+from leapstudy.did.contrasts import Contrast, clock_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, row
 from leapstudy.did.eventstudy import EventStudy
@@ -37,7 +38,7 @@ DRAWS = 1_999
 
 
 MOST_SCREENS = 8
-"""Tables of figures whose screens are remembered; a study has two."""
+"""Tables of figures whose screens are remembered; a study has one for each outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +165,16 @@ def sample_over_years(data: StudyData, spec: Spec, codes: Sequence[str]) -> Samp
 
 
 def flagged_years(data: StudyData) -> pd.DataFrame:
-    """Return every flagged unit-year of the study's public figures, both outcomes and both directions.
+    """Return every flagged unit-year of the study's public figures, of every outcome with a table and both directions.
 
     Returns
     -------
     DataFrame
         outcome, unit, district, year, pattern, direction, z_in, z_out, departure; see `evidence.broken_series.screen`.
-        An exclusion of `params/state.yml` is not among them: it is no longer there. Attendance of too few years or
-        units for a screen has no flags.
+        An exclusion of `params/state.yml` is not among them: it is no longer there. Figures of too few years or units
+        for a screen, and of a group of students, have no flags.
     """
-    state = data.state
-    attendance, students = _attendance(data)
-    published = attendance.notna().to_numpy().any() and students.notna().any() and can_screen(attendance)
-    tables = {"attendance_rate": _screened(attendance, students)} if published else {}
-    for outcome, item in state.outcomes.items():
-        if item.long is not None:
-            rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
-            tables[outcome] = _screened(rates, students.reindex(rates.index), attendance)
+    tables = _screens(data)
     if not tables:
         return pd.DataFrame(columns=list(FLAG_COLUMNS))
     flags = pd.concat([table.assign(outcome=outcome) for outcome, table in tables.items()], ignore_index=True)
@@ -189,14 +183,66 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
     return flags[list(FLAG_COLUMNS)]
 
 
-def _screened(rates_pct: pd.DataFrame, students: pd.Series, companion_pct: pd.DataFrame | None = None) -> pd.DataFrame:
+def _screens(data: StudyData) -> dict[str, pd.DataFrame]:
+    """Return outcome -> its flagged unit-years, of every outcome that can be screened."""
+    state = data.state
+    attendance, students = _attendance(data)
+    published = _whole(attendance, students)
+    tables = {"attendance_rate": _screened(attendance, students)} if published else {}
+    for outcome, item in state.outcomes.items():
+        if item.long is not None:
+            rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
+            tables[outcome] = _screened(rates, students.reindex(rates.index), attendance)
+        elif (own := data.table_of(outcome)) is not None:
+            figures = own.rows.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
+            size = own.rows.groupby("district_code")["students"].median().combine_first(students)
+            if _whole(figures, size.reindex(figures.index)):
+                tables[outcome] = _screened(figures, size.reindex(figures.index), share=item.measure is None)
+    return tables
+
+
+def _whole(figures: pd.DataFrame, students: pd.Series) -> bool:
+    return bool(figures.notna().to_numpy().any() and students.notna().any() and can_screen(figures))
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The screen for broken series of a question that no outcome over many years goes with.
+
+    Attributes
+    ----------
+    flags, headline_without
+        As in `OverYears`; empty where that is there.
+    refused : bool
+        Whether the outcome asked for cannot be screened.
+    """
+
+    flags: pd.DataFrame
+    headline_without: tuple[Estimate, ...]
+    refused: bool
+
+
+def screen_of(data: StudyData, spec: Spec, code: str, years: OverYears | None) -> Screen | None:
+    """Return what the screen adds to `years`; None where that says all."""
+    refused = spec.outcome not in _screens(data)
+    if years is not None:
+        return Screen(pd.DataFrame(columns=list(FLAG_COLUMNS)), (), refused) if refused else None
+    treated, every = _treated(data, code), flagged_years(data)
+    sample = build_sample(data, spec, treated)
+    flags = every[every["unit"].isin([*sample.treated, *sample.comparison])].reset_index(drop=True)
+    return Screen(flags, headline_without(data, spec, treated, every) if len(treated) > 1 else (), refused)
+
+
+def _screened(
+    rates_pct: pd.DataFrame, students: pd.Series, companion_pct: pd.DataFrame | None = None, share: bool = True
+) -> pd.DataFrame:
     """Return the screen of some figures, made once for equal figures: it is the same whichever district is asked."""
     frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
     key = tuple((tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames)
     if key not in _SCREENS:
         if len(_SCREENS) >= MOST_SCREENS:
             _SCREENS.clear()
-        _SCREENS[key] = screen(rates_pct, students, companion_pct=companion_pct)
+        _SCREENS[key] = screen(rates_pct, students, companion_pct=companion_pct, share=share)
     return _SCREENS[key].copy()
 
 
@@ -217,10 +263,16 @@ def headline_without(
     """Return the spec's pooled estimate without each treated unit that is flagged in a year that it uses, and without
     all.
 
-    The unit of the largest departure comes first; nothing is returned where no such unit is flagged.
+    The unit of the largest departure comes first; nothing is returned where no such unit is flagged. Flags of
+    attendance and chronic absence count for both, those of another outcome for itself.
     """
     sample = build_sample(data, spec, treated)
-    used = flags[flags["year"].isin(sample.contrast.years) & flags["unit"].isin(sample.treated)]
+    clock, outcomes = clock_of(data.state, data.starts, sample.treated), data.state.outcomes
+    years = {code: clock.school_years(sample.contrast.years, data.starts[code]) for code in sample.treated}
+    own = bool(outcomes[spec.outcome].table)
+    kin = [name for name in outcomes if name == spec.outcome or not (own or outcomes[name].table)]
+    there = [year in years.get(unit, ()) for unit, year in zip(flags["unit"], flags["year"], strict=True)]
+    used = flags[np.array(there, dtype=bool) & flags["outcome"].isin(kin)]
     order = used.assign(size=used["departure"].abs()).sort_values("size", ascending=False)["unit"]
     out = list(dict.fromkeys(order))
     names = data.districts.set_index("district_code")["district"].map(short)

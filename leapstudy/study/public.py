@@ -11,6 +11,7 @@ import pandas as pd
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
@@ -25,7 +26,7 @@ from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
 from leapstudy.evidence.program import program
-from leapstudy.study.over_years import OverYears, flagged_years, over_years
+from leapstudy.study.over_years import OverYears, Screen, flagged_years, over_years, screen_of
 from leapstudy.study.result import made, save_result
 from leapstudy.study.rollout.records import draws
 
@@ -44,6 +45,7 @@ class Study(Generic[AnswerT]):
     plan: PlanCheck
     standings: pd.DataFrame
     years: OverYears | None
+    screen: Screen | None
 
     def __repr__(self) -> str:
         """Return the answer and its verdict in a few lines."""
@@ -61,17 +63,19 @@ class Study(Generic[AnswerT]):
     @property
     def parts(self) -> dict[str, Any]:
         """What the result file holds but for how it was made."""
+        extra: tuple[Estimate, ...] = self.screen.headline_without if self.screen else ()
         return {
             "track": "public",
             "district": self.district,
             "params": self.params,
-            "estimates": (*self.answer.estimates, *(self.years.estimates if self.years else ())),
+            "estimates": (*self.answer.estimates, *(self.years.estimates if self.years else extra)),
             "blocks": {
                 "answer": self.answer,
                 "evidence": self.evidence,
                 "plan": self.plan,
                 "standings": self.standings,
                 "years": self.years,
+                **({"screen": self.screen} if self.screen else {}),
             },
         }
 
@@ -202,7 +206,7 @@ def known_prior(data: StudyData, facts: Facts) -> Prior | None:
 def _study(
     data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any]
 ) -> "Study[AnswerT]":
-    params = params_of(answer.spec)
+    params, years = params_of(answer.spec), _over_years(data, answer.spec, district)
     return Study(
         copied(data),
         district,
@@ -213,7 +217,8 @@ def _study(
         standings(
             plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()
         ),
-        _over_years(data, answer.spec, district),
+        years,
+        screen_of(data, answer.spec, district.code, years),
     )
 
 

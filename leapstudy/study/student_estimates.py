@@ -43,7 +43,7 @@ from leapstudy.students.risk_changes import (
 from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
-from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.choices import Track, promised
 from leapstudy.study.rollout.lots import on_record
 from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
@@ -166,7 +166,8 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     until, told = planned_until(months(data), list(lottery.starts.values())[-1])
     outcomes = lottery_outcomes(data, lottery, planned, until)
     answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
-    lots = on_record(Path(settings.draw).expanduser(), "students" if lottery.level == "student" else "units")
+    track: Track = "students" if lottery.level == "student" else "units"
+    lots = on_record(Path(settings.draw).expanduser(), track, lottery.first)
     return replace(answer, card=(("Lots", lots), ("Months of the outcome", told), *answer.card))
 
 

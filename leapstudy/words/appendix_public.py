@@ -250,7 +250,8 @@ def scale(source: Source) -> str:
 def composition(source: Source) -> Answer:
     """Say whom the means rest on, and what the answer is without figures that look like recording faults."""
     told = " ".join(map(str, source.at("answer", "not_possible") or []))
-    flags = source.frame("years", "flags")
+    told += f" {source.say('unscreened')}" if source.at("screen", "refused") else ""
+    flags = source.frame(_screened_in(source), "flags")
     if flags is None:
         return source.say("composition", told=told).strip()
     heads = {name: capital(name) for name in ("district", "year", "outcome", "pattern", "direction")}
@@ -259,9 +260,14 @@ def composition(source: Source) -> Answer:
     return " ".join(text.split()), headed(flags.assign(outcome=flags["outcome"].map(outcome_words)), heads, caption)
 
 
+def _screened_in(source: Source) -> str:
+    """Return the part of the result that holds the flagged years: the outcome over many years', where there is one."""
+    return "years" if source.at("years") else "screen"
+
+
 def _without_flagged(source: Source) -> str:
     """Say the main estimate and the long outcome's later years with and without the treated side's flagged years."""
-    without, years = source.at("years", "headline_without") or [], source.frame("years", "unflagged")
+    without, years = source.at(_screened_in(source), "headline_without") or [], source.frame("years", "unflagged")
     study, told = source.frame("years", "points", "table"), []
     if without:
         parts = (source.say("flagged", row=row) for row in without)

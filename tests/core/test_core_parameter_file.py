@@ -1,11 +1,14 @@
 """A parameter file of any shape ends in words, quickly."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.parameter_file import LONGEST_BYTES, read_mapping
+from leapstudy.core.parameter_file import LONGEST_BYTES, Part, checked_part, read_mapping
 
 DEEP = "a: &a [x, x]\n" + "".join(
     f"{new}: &{new} [*{old}, *{old}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -58,3 +61,15 @@ def test_any_bytes_give_a_mapping_or_words(tmp_path_factory, content):
         assert isinstance(read_mapping(path), dict)
     except BadInput as error:
         assert "x.yml" in str(error)
+
+
+def test_a_value_of_the_wrong_form_or_size_is_told_with_itself():
+    class Asked(Part):
+        month: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+        share: Annotated[float, Field(gt=0)]
+
+    with pytest.raises(BadInput) as told:
+        checked_part({"month": "TODO: when", "share": -0.5, "more": 1}, Asked, "asked.yml")
+    assert "month: 'TODO: when': string should match" in str(told.value)
+    assert "share: -0.5: input should be greater than 0" in str(told.value)
+    assert str(told.value).endswith("the whole file: Unknown key: 'more'. Legal: month, share.")

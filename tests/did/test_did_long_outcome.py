@@ -29,7 +29,10 @@ from leapstudy.did.long_outcome import (
 from leapstudy.did.sample import Spec
 from leapstudy.evidence.broken_series import screen
 from leapstudy.study import over_years
-from leapstudy.study.over_years import flagged_years
+from leapstudy.study.over_years import flagged_years, screen_of
+from leapstudy.study.public import study_district
+from leapstudy.study.result import jsonable
+from leapstudy.words.appendix import checklist
 
 OUTCOME = "chronic_absence"
 
@@ -198,3 +201,13 @@ def test_the_series_is_read_once_and_again_where_a_file_has_changed(study, tmp_p
     file.write_bytes(file.read_bytes() + b"\n")
     with pytest.raises(BadInput, match="was changed"):
         load_long_series(study.state, OUTCOME, units)
+
+
+def test_an_outcome_that_cannot_be_screened_says_so(study, whole):
+    assert screen_of(study, Spec(), "ALL", whole.years) is None, "the outcome over many years carries the flags"
+    found = screen_of(study, Spec(outcome="attendance_rate_high_needs"), "ALL", whole.years)
+    assert found.refused and found.flags.empty and found.headline_without == ()
+    answer = study_district("hartford", outcome="attendance_rate_high_needs")
+    told = {item.title: item.answer for item in checklist(jsonable({**answer.parts, "made": {}}))}
+    said = "No screen for broken series can be made of attendance of students with high needs"
+    assert said in told["Composition and missing figures"]

@@ -129,3 +129,22 @@ def test_the_memory_of_the_median_slope_does_not_grow_with_the_pairs():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 150e6
+
+
+def test_what_is_no_share_is_screened_in_its_own_unit_whatever_that_is():
+    rng = np.random.default_rng(6)
+    students = pd.Series(rng.integers(200, 9000, 60).astype(float))
+    level = rng.normal(130, 20, (60, 1)) + np.cumsum(rng.normal(0, 1, (1, 8)), axis=1)
+    values = pd.DataFrame(level + rng.normal(0, 2, (60, 8)), columns=YEARS)
+    sound = screen(values, students, share=False)
+    values.loc[7, YEARS[4]] += 40
+    flags = screen(values, students, share=False)
+    first = flags.iloc[0]
+    assert (first["unit"], first["year"], first["direction"], first["pattern"]) == (7, YEARS[4], "high", "out and back")
+    assert first["departure"] == pytest.approx(40, abs=6), "in the unit of the figures"
+    assert len(sound) <= 6
+    dollars = screen(1000 * values, students, share=False)
+    assert dollars["departure"].to_numpy() == pytest.approx(1000 * flags["departure"].to_numpy())
+    told = [name for name in flags if name != "departure"]
+    pd.testing.assert_frame_equal(dollars[told], flags[told], rtol=1e-6)
+    assert screen(-values, students, share=False).iloc[0]["direction"] == "low"

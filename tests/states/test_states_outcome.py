@@ -35,10 +35,14 @@ from leapstudy.evidence.plan import plan_hash
 from leapstudy.explore.explorer import Explorer, _still
 from leapstudy.figures import rollout as figures
 from leapstudy.site.index import Entry, _table, index_html
+from leapstudy.study.over_years import flagged_years, screen_of
+from leapstudy.study.public import study_all
+from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import Rollout
 from leapstudy.study.rollout.eligibility import rates
 from leapstudy.study.rollout.scenarios import design
 from leapstudy.words import rollout
+from leapstudy.words.appendix import checklist
 from leapstudy.words.findings_sensitivity import in_time
 from leapstudy.words.reading import Span
 
@@ -309,6 +313,32 @@ def test_no_effect_on_chronic_absence_is_told_in_the_unit_of_another_outcome(stu
     assert "the largest in suspensions per 100 students is" in said
     assert number(largest) in said and "points" not in said
     assert "the largest is" in in_time(answer_all(study, Spec(outcome="math"), robust=False)), "both are in points"
+
+
+def test_every_outcome_with_a_table_is_screened_and_its_flags_are_on_the_page(study, workspace, monkeypatch):
+    figures = study.own_tables["days_missed"].rows
+    unit, years = "01370000", sorted(figures["year"].unique())
+    off = (figures["district_code"] == unit) & (figures["year"] == years[-1 - 1])
+    moved = figures.assign(percent=figures["percent"] + 60.0 * off)
+    own_table = replace(study.own_tables["days_missed"], rows=moved)
+    planted = replace(study, own_tables={**study.own_tables, "days_missed": own_table})
+    flags = flagged_years(planted)
+    assert set(flags["outcome"]) <= set(study.state.outcomes) and "suspensions" in set(flags["outcome"])
+    own = flags[(flags["outcome"] == "days_missed") & (flags["unit"] == unit)].iloc[0]
+    assert (own["year"], own["direction"]) == (years[-2], "high") and own["departure"] == pytest.approx(60, abs=5)
+    spec = Spec(outcome="days_missed")
+    found = screen_of(planted, spec, "ALL", None)
+    assert unit in set(found.flags["unit"]) and not found.refused
+    assert {(row.district, row.outcome) for row in found.headline_without} == {("without Holyoke", "days_missed")}
+    assert screen_of(planted, Spec(outcome="suspensions"), "ALL", None).headline_without == (), (
+        "a flag of its own outcome"
+    )
+    monkeypatch.setattr("leapstudy.study.public.load_study", lambda: planted)
+    told = checklist(jsonable({**study_all(outcome="days_missed", robust=False).parts, "made": {}}))
+    (point,) = [item for item in told if item.title == "Composition and missing figures"]
+    assert "without Holyoke" in point.answer and "No screen" not in point.answer
+    rows = point.table.data
+    assert ("Holyoke", "average days missed") in set(zip(rows["District"], rows["Outcome"], strict=True))
 
 
 def _entry(outcome, value, low, high, code="1"):

@@ -79,6 +79,8 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
         f"draw 1 of 2 on record, {first.made_at}; no plan was frozen before it; seed 'evening 4711'"
     )
     assert told[1].startswith(f"draw 2 of 2 on record, {second.made_at}, drawn again because: the list lacked two")
+    late = [on_record(root / "params" / "draw_1.csv", "units", month) for month in ("2022-09", first.made_at[:7])]
+    assert "; made after its first start, 2022-09, and so no lottery" in late[0] and late[1] == told[0]
     assert second.previous_sha256 == first.sha256 and draws() == (first, second)
     file = root / "params" / "draws.json"
     content = json.loads(file.read_text())

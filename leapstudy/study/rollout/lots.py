@@ -105,8 +105,8 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
 
 
-def on_record(path: Path, track: Track) -> str:
-    """Say which draw on record a list is of, and how anybody draws it again.
+def on_record(path: Path, track: Track, first: str = "") -> str:
+    """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
 
     Raises
     ------
@@ -118,9 +118,14 @@ def on_record(path: Path, track: Track) -> str:
         return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
     record, _ = read_draw(path)
     again = f", drawn again because: {record.reason}" if record.reason else ""
+    late = (
+        f"; made after its first start, {first}, and so no lottery of who starts"
+        if record.made_at[:7] > first > ""
+        else ""
+    )
     plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
     return (
-        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}; {plan}; "
+        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}{late}; {plan}; "
         f"seed {record.seed!r}, announced {record.announced}; list SHA-256 {record.list_sha256[:12]}, given again"
     )
 
