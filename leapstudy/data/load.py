@@ -84,7 +84,19 @@ class StudyData:
 
 
 def load_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
-    """Load, verify and clean every public table; again only where a file has changed.
+    """Return `kept_study` with tables of one's own, to be changed at will."""
+    return copied(kept_study(raw, started=started))
+
+
+def copied(data: StudyData) -> StudyData:
+    """Return the study with tables of its own; figures are copied where they are changed."""
+    parts = {part.name: getattr(data, part.name) for part in fields(data)}
+    frames = {name: part.copy(deep=False) for name, part in parts.items() if isinstance(part, pd.DataFrame)}
+    return replace(data, **frames)
+
+
+def kept_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
+    """Load, verify and clean every public table, again only where a file has changed; nobody may change what is kept.
 
     Parameters
     ----------
@@ -107,9 +119,7 @@ def load_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
     kept = _LOADED[key]
     if started and not kept.starts:
         raise BadInput(f"{state.program.starts}: {NO_START}.")
-    parts = {part.name: getattr(kept, part.name) for part in fields(kept)}
-    frames = {name: part.copy(deep=False) for name, part in parts.items() if isinstance(part, pd.DataFrame)}
-    return replace(kept, **frames)
+    return kept
 
 
 _LOADED: dict[tuple[int, object], StudyData] = {}

@@ -256,11 +256,11 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
     if own is not None:
         return _own_panel(data, outcome, edition, own.rows)
     rows = data.attendance[(data.attendance["edition"] == edition) & (data.attendance["group"] == item.group)]
-    wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
-    if wide.empty:
+    if rows.empty:
         raise BadInput(
             f"The edition {edition!r} has no {outcome!r}. Use the edition {next(iter(data.state.editions))!r}."
         )
+    wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
     rates, students = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
     return Panel(
         outcome,

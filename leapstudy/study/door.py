@@ -12,7 +12,7 @@ from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG, Weights, options
-from leapstudy.data import StudyData, find_district, load_study, treated_districts
+from leapstudy.data import StudyData, find_district, kept_study, treated_districts
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
@@ -97,7 +97,7 @@ def panel(
             options(Years),
             "The contrast's years, every year of the file, or the series over many years.",
         )
-    data = load_study()
+    data = kept_study()
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)

@@ -1,8 +1,10 @@
 """What a notebook calls: one question in, everything that is known about it out."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import date
+from itertools import product
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -12,14 +14,14 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
-from leapstudy.data import District, Facts, StudyData, find_district, load_facts, load_study
+from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
 from leapstudy.data.names import short
 from leapstudy.data.state import State, load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
-from leapstudy.did.comparison import comparison_label, parse_comparison
+from leapstudy.did.comparison import comparison_codes, comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
-from leapstudy.did.design import Spec
+from leapstudy.did.design import Spec, build_panel
 from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
@@ -79,11 +81,17 @@ class Study(Generic[AnswerT]):
 
 
 def read_ahead() -> None:
-    """Read, parse and screen what every question of the workspace needs: kernels forked from this process have it."""
-    data = load_study()
+    """Read, screen and lay out what every question of the workspace needs: kernels forked from this process have it."""
+    data = kept_study()
     load_plan()
     flagged_years(data)
     made(data.hashes)
+    for outcome, edition in product(data.state.outcomes, data.state.editions):
+        with suppress(BadInput):  # told to whoever asks for it
+            build_panel(data, outcome, edition)
+    for group in data.state.groups:
+        with suppress(BadInput):
+            comparison_codes(data, group)
 
 
 def params_of(spec: Spec) -> dict[str, Any]:
@@ -168,7 +176,7 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
     BadInput
         For a district or name that is not legal, or a question that the data cannot be asked.
     """
-    data, facts, spec = load_study(), load_facts(), ask(**names)
+    data, facts, spec = kept_study(), load_facts(), ask(**names)
     require_open(data.state)
     found = find_district(data.districts, district)
     return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
@@ -180,7 +188,7 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     The effect that would matter is the plan's; comparable programs' effects times coverage are the published prior.
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
-    data, facts, spec, plan = load_study(), load_facts(), ask(**names), load_plan()
+    data, facts, spec, plan = kept_study(), load_facts(), ask(**names), load_plan()
     require_open(data.state)
     prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
     answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
@@ -200,7 +208,7 @@ def _study(
 ) -> "Study[AnswerT]":
     params, years = params_of(answer.spec), _over_years(data, answer.spec, district)
     return Study(
-        data,
+        copied(data),
         district,
         answer.spec,
         answer,

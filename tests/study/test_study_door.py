@@ -9,6 +9,9 @@ import statsmodels.formula.api as smf
 
 import leapstudy as ls
 from leapstudy.core.errors import BadInput
+from leapstudy.data import kept_study, load_study
+from leapstudy.did import sample
+from leapstudy.study.public import read_ahead, study_district
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
 COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
@@ -95,6 +98,16 @@ def test_an_unknown_name_is_answered_with_the_legal_ones():
     ):
         with pytest.raises(BadInput, match=text):
             ls.panel(**arguments)
+
+
+def test_tables_laid_out_ahead_serve_every_question_and_a_users_own_are_their_own(monkeypatch):
+    read_ahead()
+    monkeypatch.setattr(sample, "Panel", None)  # none is laid out anew
+    study = study_district("hartford")
+    ls.panel("hartford", years="all")
+    for own in (load_study(), study.data):
+        own.districts["slug"] = "changed"
+    assert "hartford" in set(kept_study().districts["slug"])
 
 
 def test_a_repr_is_short():

@@ -1,18 +1,18 @@
 """A plan that names chronic absence as primary: verdict, first sentence, first picture, rows and pages follow it."""
 
 import json
-import os
 import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from commands import commands_in
 from own_files import change_yaml
 from site_factory import DAY, student_run
 
+from leapstudy.cli import main
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -110,11 +110,13 @@ def _reading(study, folder):
 
 
 @pytest.mark.slow
-def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatch):
+def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatch, capsys):
     _workspace(tmp_path)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
-    frozen = commands_in({**os.environ})("plan", "--freeze")
-    assert frozen.returncode == 0 and QUESTION in frozen.stdout, frozen.stderr
+    monkeypatch.setattr(sys, "argv", ["leapstudy", "plan", "--freeze"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0 and QUESTION in capsys.readouterr().out
     study = study_students("all-districts")
     assert study.answer.margin_pp == 4, "the frozen plan's, on a visited student: nobody drew lots"
     assert "4.00 points either way, the margin that the frozen plan names as the least" in words.power(study)
