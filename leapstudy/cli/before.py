@@ -72,14 +72,16 @@ def draw(
     check: Annotated[Path | None, typer.Option(help="Draw nothing: hold this list against seed and record.")] = None,
 ) -> None:
     """Hold the lottery of params/rollout.yml: who starts when, and who waits, from a seed announced beforehand."""
+    from leapstudy.students.settings import load_settings
     from leapstudy.study.rollout.choices import load_rollout
-    from leapstudy.study.rollout.lots import hold, read_draw
+    from leapstudy.study.rollout.lots import begun, hold, read_draw
 
     if check is not None:
         record, drawn = read_draw(check)
         say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
         return
-    made = hold(load_rollout(), out.expanduser() if out else None, reason)
+    chosen = load_rollout()
+    made = hold(chosen, out.expanduser() if out else None, reason)
     record = made.record
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
     say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
@@ -88,3 +90,5 @@ def draw(
     say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
         say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")
+    if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts)):
+        say(late)

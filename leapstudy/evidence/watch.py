@@ -97,13 +97,16 @@ def require_outcomes_open(outcomes_from: date | None, today: date) -> None:
         )
 
 
-def watch(progress: Progress, until: date, promise: Promise | None = None) -> Watch:
-    """Compare counts with the plan."""
+def watch(
+    progress: Progress, until: date, promise: Promise | None = None, starts: Mapping[str, str] | None = None
+) -> Watch:
+    """Compare counts with the plan, and phases of a draw with the first month (``YYYY-MM``) of their visits."""
     plan = promise or Promise()
     schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
     stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
-    return Watch(until, totals, schools, weeks, stopped, arms, _warnings(totals, stopped, progress.arms))
+    idle = _idle(progress.arms, f"{until:%Y-%m}", starts or {})
+    return Watch(until, totals, schools, weeks, stopped, arms, (*idle, *_warnings(totals, stopped, progress.arms)))
 
 
 def _schools(counts: pd.DataFrame) -> pd.DataFrame:
@@ -210,6 +213,16 @@ def _elapsed(until: date, plan: Promise) -> float | None:
 
 BEHIND = 0.8
 """Below this share of what was promised a figure is named."""
+
+
+def _idle(arms: pd.DataFrame, month: str, starts: Mapping[str, str]) -> list[str]:
+    """Name the phases whose first month is over and of whom nobody was met."""
+    return [
+        f"Nobody of phase {phase!r} has been met, and its visits were to begin in {starts[phase]}: without visits the "
+        "draw finds nothing, and later phases are what is left."
+        for phase in arms.loc[arms["met"] == 0, "phase"]
+        if starts.get(phase, month) < month
+    ]
 
 
 def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -> tuple[str, ...]:

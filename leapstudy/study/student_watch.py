@@ -35,8 +35,9 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
         return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
     day = _day(until)
     data = open_own(settings)
-    counts = progress(data, day, lottery_of(settings))
-    lines = told(watch(counts, day, promise_of(settings)), data.simulated)
+    lottery = lottery_of(settings)
+    report = watch(progress(data, day, lottery), day, promise_of(settings), lottery.starts if lottery else {})
+    lines = told(report, data.simulated)
     return [*filter(None, [unnamed(settings)]), *lines]
 
 

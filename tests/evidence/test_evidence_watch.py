@@ -2,6 +2,7 @@
 and outcomes by arm closed until their day.
 """
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -101,6 +102,16 @@ def test_what_needs_attention_comes_in_words(report):
         weeks=_progress().weeks,
     )
     assert watch(quiet, UNTIL).warnings == ()
+
+
+def test_a_phase_whose_month_is_over_and_of_whom_nobody_was_met_is_named():
+    arms = pd.DataFrame({"phase": ["first", "second", WAITING], "students": 60, "met": [0, 0, 0], "too_early": 0})
+    idle = replace(_progress(), arms=arms)
+    month = f"{UNTIL:%Y-%m}"
+    told = watch(idle, UNTIL, starts={"first": "2021-11", "second": month}).warnings
+    assert [text[:24] for text in told if "has been met" in text] == ["Nobody of phase 'first' "]
+    met = replace(idle, arms=arms.assign(met=[1, 0, 0]))
+    assert not any("has been met" in text for text in watch(met, UNTIL, starts={"first": "2021-11"}).warnings)
 
 
 def test_a_program_that_has_not_begun_has_its_report():

@@ -18,7 +18,7 @@ from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.public import require_open, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import hold, on_record, read_draw
+from leapstudy.study.rollout.lots import begun, hold, on_record, read_draw
 from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import primary_outcome
 
@@ -64,6 +64,12 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
     for read in (read_draw, lambda path: on_record(path, "units")):
         with pytest.raises(BadInput, match="it was changed"):
             read(made.path)
+
+
+def test_phases_that_begin_before_the_draw_are_named():
+    starts = {"first": "2022-09", "second": "2022-11"}
+    assert begun("2022-11-03 10:00 UTC", starts).startswith("Visits of phase 'first' in 2022-09 begin before this draw")
+    assert begun("2022-09-30 10:00 UTC", starts) == begun("2022-09-30 10:00 UTC", {}) == ""
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):

@@ -105,6 +105,17 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
 
 
+def begun(made_at: str, starts: Mapping[str, str]) -> str:
+    """Say which phases start before the month of a draw: of those no lottery decides any more; empty for none."""
+    late = [f"{phase!r} in {start}" for phase, start in starts.items() if start < made_at[:7]]
+    if not late:
+        return ""
+    return (
+        f"Visits of phase {', '.join(late)} begin before this draw: who starts then is decided already, and pages will "
+        "say that it was no lottery. Draw again with a later start (`starts:` under `rollout:` in params/students.yml)."
+    )
+
+
 def on_record(path: Path, track: Track, first: str = "") -> str:
     """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
 
