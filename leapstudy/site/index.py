@@ -1,5 +1,6 @@
 """The runs of a batch as the site shows them, and its first page: the answer for all, the districts, the articles."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,8 @@ def _panel(title: str, entries: Sequence[Entry], alike: Sequence[Entry]) -> dict
     ends = [end for effect in effects for end in (effect.value, *effect.ends) if end is not None]
     least = 0.0 if _unit(alike[0]) not in ("", POINTS) and any(ends) else 1.0
     low, high = min([*ends, -least]), max([*ends, least])
-    digits = 0 if high - low >= 2 else 2
+    smallest = min(abs(end) for end in (low, high) if end) if low < high else 1.0
+    digits = 0 if least else max(0, -math.floor(math.log10(smallest)))
     return {
         "title": title,
         "axis": f"{points(low, digits)} to {points(high, digits)}" if effects or not title else "",

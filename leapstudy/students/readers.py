@@ -162,7 +162,9 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     rows = source.table
     meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
     absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
-    rows = rows.mutate(absent=absent, is_known=meant.notnull())
+    # what a category means by default is a whole day, which one class period is not
+    no_share = rows.period.notnull() & rows.absent.isnull() & (rows.category.isnull() if how.categories else True)
+    rows = rows.mutate(absent=absent, is_known=meant.notnull(), no_share=no_share & (meant > 0))
     rows = rows.mutate(
         fate=ibis.cases(
             (rows.unreadable | rows.student.isnull(), "unreadable"),
@@ -170,6 +172,7 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
             (~_plausible(rows, "date"), "implausible_date"),
             (~rows.is_known, "unknown_category"),
             (~rows.absent.between(0, 1).fill_null(False), "impossible_days"),
+            (rows.no_share, "no_share_of_period"),
             (rows.absent == 0, "no_absence"),
             else_="used",
         )

@@ -93,14 +93,18 @@ def _select(
     return rows.select(**cells)
 
 
+COUNTED = ("period",)
+"""Text that may as well be stored as a number: it has no leading zeros to lose."""
+
+
 def _cell(rows: Table, dialect: Dialect, source: str, column: FileColumn, file: str, how: Reading) -> Value:
     value, kind = rows[source], dialect.type_of(source)
-    if column.kind == "text" and kind != "text":
+    if column.kind == "text" and kind != "text" and column.name not in COUNTED:
         raise BadInput(
             f"{file}: {column.name} is stored as {kind}, not as text; a code that is a number has lost its leading "
             "zeros. Export it as text."
         )
-    if dialect.kind == "delimited" or kind == "text":
+    if dialect.kind == "delimited" or "text" in (kind, column.kind):
         return value.cast("string")
     zone = dialect.zone_of(source)
     if kind != "moment" or not zone:

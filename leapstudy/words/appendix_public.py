@@ -254,7 +254,8 @@ def composition(source: Source) -> Answer:
     flags = source.frame(_screened_in(source), "flags")
     if flags is None:
         return source.say("composition", told=told).strip()
-    heads = {name: capital(name) for name in ("district", "year", "outcome", "pattern", "direction")}
+    heads = {"district": capital(unit_noun())}
+    heads |= {name: capital(name) for name in ("year", "outcome", "pattern", "direction")}
     text = source.say("composition", told=f"{told} {_without_flagged(source)}")
     caption = f"{capital(unit_noun())}-years whose published figures are flagged; all are used"
     return " ".join(text.split()), headed(flags.assign(outcome=flags["outcome"].map(outcome_words)), heads, caption)

@@ -91,7 +91,7 @@ def test_pdf_is_tagged_titled_and_described(out):
 
 @needs_chromium
 @pytest.mark.browser
-@pytest.mark.parametrize(("more", "on_second_page"), [(5, 0), (12, 3)])
+@pytest.mark.parametrize(("more", "on_second_page"), [(2, 0), (12, 3)])
 def test_a_longer_plain_page_stays_one_or_takes_its_last_three_sections_to_the_next(
     out, tmp_path, more, on_second_page
 ):

@@ -168,6 +168,33 @@ def test_rows_of_class_periods_make_the_same_days_under_any_name_and_are_counted
     assert (panel.to_pandas()[["unmatched", "source_rows"]].sum() == [2, len(rows) + 2]).all()
 
 
+@pytest.mark.parametrize(
+    ("given", "how", "found"),
+    [
+        ({}, {}, "no_share_of_period"),
+        ({"category": "Unexcused Absence"}, {}, "no_share_of_period"),
+        ({"category": "UA"}, {"categories": {"UA": 0.25}}, "used"),
+        ({"absent": "0.25"}, {}, "used"),
+    ],
+)
+def test_a_period_missed_needs_its_share_of_the_day(tmp_path, given, how, found):
+    """Else each of four days of which a student missed one period of seven counted as a day missed."""
+    place = _write_edfi(tmp_path)
+    events = pd.read_csv(place / "absences.csv", dtype="str")
+    events = events.drop(columns=["absent", "category"], errors="ignore").assign(period="3", **given)
+    events.to_csv(place / "absences.csv", index=False)
+    *_, absences = open_panel(connect(threads=1), place, Reading(**how)).parts
+    assert absences.fates == {found: len(events)}
+
+
+def test_a_period_may_be_stored_as_a_number(tmp_path):
+    days = pd.read_csv(_write_days(tmp_path), dtype="str")
+    rows = pd.concat([days.assign(period=number) for number in range(1, 5)], ignore_index=True)
+    rows.to_parquet(tmp_path / "periods.parquet", index=False)
+    panel = open_panel(connect(threads=1), tmp_path / "periods.parquet", Reading()).table
+    pd.testing.assert_frame_equal(_shown(panel), _expected(), check_dtype=False)
+
+
 def test_a_period_missed_is_its_share_of_the_day(tmp_path):
     days = pd.read_csv(_write_days(tmp_path), dtype="str")
     rows = pd.concat([days.assign(period=number) for number in range(1, 5)], ignore_index=True)
