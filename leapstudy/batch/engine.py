@@ -163,6 +163,7 @@ class WatchedEngine(NBClientEngine):
             watch=watch,
             kernel_name=kernel_name,
             timeout=execution_timeout,
+            iopub_timeout=execution_timeout,  # outputs lag on a loaded machine; after 4 s a cell that is done failed
             startup_timeout=start_timeout,
             **settings,
         )

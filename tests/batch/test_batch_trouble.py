@@ -59,6 +59,17 @@ def test_an_endless_cell_is_stopped(run_cells, workspace):
     assert not asyncio.all_tasks(ensure_event_loop()), "Python would tell of a pending task on the user's screen"
 
 
+def test_outputs_that_lag_behind_the_answer_are_waited_for(run_cells, monkeypatch):
+    heard, lags = engine.WatchedClient._async_poll_output_msg, [5.0]  # nbclient waits 4 s by itself
+
+    async def late(self, *cell):
+        await asyncio.sleep(lags.pop() if lags else 0)
+        await heard(self, *cell)
+
+    monkeypatch.setattr(engine.WatchedClient, "_async_poll_output_msg", late)
+    assert run_cells("print(1)").state == "done"
+
+
 def test_a_dead_kernel_is_told(run_cells, workspace):
     cell, message, hint = _told(run_cells("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), workspace)
     assert (cell, message) == ("cell 3", "the kernel died") and "memory" in hint
