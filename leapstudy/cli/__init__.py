@@ -116,14 +116,17 @@ def _refuse_unplanned(plan: list) -> None:
     still closed, as `check` says.
     """
     from leapstudy.data import load_study
+    from leapstudy.data.state import load_state
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice, public
+    from leapstudy.study.rollout import records
 
     tracks = {track_of(run.slug) for run in plan}
+    if tracks - {"students"}:  # articles show outcomes of units too
+        records.require_open(load_state())
     if "public" in tracks:
         public.load_plan()
-        public.require_open(load_study().state)
         choice.kept(load_study())
     if "students" in tracks:
         from leapstudy.study.student_check import require_open  # brings the engine

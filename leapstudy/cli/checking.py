@@ -106,7 +106,8 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.data.steps import WAITS, Step
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
-    from leapstudy.study.public import load_plan, require_open
+    from leapstudy.study.public import load_plan
+    from leapstudy.study.rollout.records import require_open
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []

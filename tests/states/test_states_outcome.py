@@ -333,7 +333,7 @@ def test_every_outcome_with_a_table_is_screened_and_its_flags_are_on_the_page(st
     assert screen_of(planted, Spec(outcome="suspensions"), "ALL", None).headline_without == (), (
         "a flag of its own outcome"
     )
-    monkeypatch.setattr("leapstudy.study.public.load_study", lambda: planted)
+    monkeypatch.setattr("leapstudy.study.public.kept_study", lambda: planted)
     told = checklist(jsonable({**study_all(outcome="days_missed", robust=False).parts, "made": {}}))
     (point,) = [item for item in told if item.title == "Composition and missing figures"]
     assert "without Holyoke" in point.answer and "No screen" not in point.answer
