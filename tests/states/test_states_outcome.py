@@ -384,7 +384,7 @@ def test_the_index_draws_outcomes_of_other_units_on_axes_of_their_own(study):
 
 @pytest.mark.parametrize(
     ("value", "low", "high", "axis"),
-    [(0.9, -0.4, 1.7, "−0.4 to +1.7"), (0.001, -0.003, 0.004, "−0.003 to +0.004"), (700, -20, 1800, "−20 to +1800")],
+    [(0.9, -0.4, 1.7, "−0.4 to +1.7"), (0.001, -0.003, 0.004, "−0.003 to +0.004"), (700, -20, 1800, "−20 to +1,800")],
 )
 def test_the_ends_of_an_axis_are_told_as_they_are(study, value, low, high, axis):
     assert _table("public", [_entry("suspensions", value, low, high)])["panels"][0]["axis"] == axis
