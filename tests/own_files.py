@@ -13,6 +13,8 @@ import yaml
 from commands import commands_in
 
 from leapstudy.core import paths
+from leapstudy.core.files import sha256_file
+from leapstudy.data.raw import pin
 
 MONTHS = pd.period_range("2020-09", "2022-06", freq="M")
 SCHOOL_MONTHS = [month for month in MONTHS if month.month not in (7, 8)]
@@ -123,3 +125,11 @@ def change_yaml(path, **changes):
             target = target[part]
         target[last] = value
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def before_a_start(root: Path) -> None:
+    """Take every start out of a workspace, as it is before a program begins."""
+    register = root / "data" / "raw" / "leap_facts" / "units.csv"
+    header, *_ = register.read_text(encoding="utf-8").splitlines(keepends=True)
+    register.write_text(header, encoding="utf-8")
+    pin(register.parent, {register.name: sha256_file(register)})

@@ -20,7 +20,7 @@ from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import scratch_folder
 from leapstudy.core.phrases import points
-from leapstudy.data import StudyData
+from leapstudy.data import load_study
 from leapstudy.site.build import build_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
 from leapstudy.site.index import track_of
@@ -77,7 +77,7 @@ class Verification:
         return "\n".join([verdict, *(f"  {line}" for line in self.moved[:SHOWN]), *more, *made])
 
 
-def verify(out: Path, data: StudyData, jobs: int, console: Console) -> Verification:
+def verify(out: Path, jobs: int, console: Console) -> Verification:
     """Make everything in `out` once more in a temporary place, from the inputs alone, and compare.
 
     Nothing that an earlier run kept is read: neither results nor the answers in `data/derived`.
@@ -86,8 +86,6 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console) -> Verificat
     ----------
     out
         Folder of the results; only read.
-    data
-        The study's tables.
     jobs
         Notebooks at a time.
     console
@@ -102,8 +100,9 @@ def verify(out: Path, data: StudyData, jobs: int, console: Console) -> Verificat
     done = [run["slug"] for run in listed if run["status"] in SHOWN_STATES]
     with scratch_folder() as scratch, _without_cache(scratch / "derived"):
         again = scratch / "reports"
-        track = "all" if any(track_of(slug) == "students" for slug in done) else "public"
-        plan = {run.slug: run for run in make_plan(data, [], track, {}, again)}
+        tracks = {track_of(slug) for slug in done}
+        track = "students" if tracks == {"students"} else "all" if "students" in tracks else "public"
+        plan = {run.slug: run for run in make_plan(load_study(started=track != "students"), [], track, {}, again)}
         runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)
         build_site(again, [_again(run, plan, again) for run in listed])

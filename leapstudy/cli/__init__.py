@@ -78,11 +78,17 @@ def _say(line: str) -> None:
 
 
 def _plan(
-    districts: list[str] | None, track: str, settings: list[str] | None, out: Path, to_run: bool = False
+    districts: list[str] | None,
+    track: str,
+    settings: list[str] | None,
+    out: Path,
+    to_run: bool = False,
+    started: bool = True,
 ) -> tuple[list, str]:
     """Return the runs, and what was asked; the last batch's plan serves where nothing that it read has changed.
 
-    A new plan that is `to_run` will almost surely need kernels: they warm up while it is made.
+    A new plan that is `to_run` will almost surely need kernels: they warm up while it is made. Where the units need
+    not have `started`, the runs of students are all there are before a start.
     """
     from leapstudy.batch.copied import require_current
     from leapstudy.batch.last_batch import asked, kept_part, kept_plan
@@ -99,7 +105,7 @@ def _plan(
         return kept, question
     if to_run:
         _warm_up()
-    plan = _new_plan(districts, track, settings, out)
+    plan = _new_plan(districts, track, settings, out, started)
     if to_run:
         _refuse_unplanned(plan)
     return plan, question
@@ -110,14 +116,17 @@ def _refuse_unplanned(plan: list) -> None:
     still closed, as `check` says.
     """
     from leapstudy.data import load_study
+    from leapstudy.data.state import load_state
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice, public
+    from leapstudy.study.rollout import records
 
     tracks = {track_of(run.slug) for run in plan}
+    if tracks - {"students"}:  # articles show outcomes of units too
+        records.require_open(load_state())
     if "public" in tracks:
         public.load_plan()
-        public.require_open(load_study().state)
         choice.kept(load_study())
     if "students" in tracks:
         from leapstudy.study.student_check import require_open  # brings the engine
@@ -135,13 +144,15 @@ def _warm_up() -> None:
     template(shipped_preload())
 
 
-def _new_plan(districts: list[str] | None, track: str, settings: list[str] | None, out: Path) -> list:
+def _new_plan(
+    districts: list[str] | None, track: str, settings: list[str] | None, out: Path, started: bool = True
+) -> list:
     from leapstudy.batch.params import parse_settings
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_study
 
-    data = load_study(started=track != "students")
-    return make_plan(data, districts or [], track, parse_settings(settings or []), out)
+    data = load_study(started=started and track != "students")
+    return make_plan(data, districts or [], track if data.starts else "students", parse_settings(settings or []), out)
 
 
 @app.command(epilog="Example: leapstudy run hartford east-hartford --set comparison=others --jobs 2")
@@ -246,7 +257,7 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     from leapstudy.batch.manifest import verdict
 
     place = _place(out, wait=False)
-    plan, _ = _plan(None, track, None, place.folder)
+    plan, _ = _plan(None, track, None, place.folder, started=track != "all")
     for slug, why in reasons(plan, place.folder).items():
         _say(f"{slug}: {verdict(why)}")
     if published := touched(place.folder):
@@ -357,9 +368,8 @@ def verify(
 ) -> None:
     """Make every result again in a temporary folder, compare, and name what moved."""
     from leapstudy.batch.verify import verify as compare
-    from leapstudy.data import load_study
 
-    found = compare(_place(out).folder, load_study(), jobs, console)
+    found = compare(_place(out).folder, jobs, console)
     _say(found.text())
     raise typer.Exit(1 if found.moved else 0)
 

@@ -59,6 +59,7 @@ def plan(
     if not kept:
         say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
+    chosen = written_plan.as_frozen(kept, chosen)
     say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
     if chosen.track == "students":
         named = written_plan.planned_months(chosen, kept["decided_after"])

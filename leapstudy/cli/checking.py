@@ -36,7 +36,8 @@ def check(
         if todo:  # questions that are still open are asked step by step
             break
     if faulty and readable:  # students are answered apart: their files wait for no step but those of the units
-        faulty += filter(None, [_said(_check_own_students)])
+        told = _said(_check_own_students)  # empty where nothing is wrong
+        faulty += [] if any(told in text for text in faulty) else [told]
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     check_student_files()
@@ -105,7 +106,8 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.data.steps import WAITS, Step
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
-    from leapstudy.study.public import load_plan, require_open
+    from leapstudy.study.public import load_plan
+    from leapstudy.study.rollout.records import require_open
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []

@@ -2,11 +2,11 @@
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import typer
 
-COMMAND = re.compile(r"\bleapstudy (?=(check|choose|data|design|draw|list|plan|refresh|run|status|templates|watch)\b)")
 _named: list[str] = []
 """The study that the command line named, as it was typed; empty where it named none."""
 
@@ -28,7 +28,15 @@ def typed(text: str) -> str:
     >>> typed("Next: leapstudy check")
     'Next: leapstudy check'
     """
-    return COMMAND.sub(f"leapstudy --study {_named[0]} ".replace("\\", r"\\"), text) if _named else text
+    return _command().sub(f"leapstudy --study {_named[0]} ".replace("\\", r"\\"), text) if _named else text
+
+
+@cache
+def _command() -> re.Pattern[str]:
+    """Return how a command that asks a study begins; `new` makes another one."""
+    from leapstudy.cli import app  # which imports this module
+
+    return re.compile(rf"\bleapstudy (?=({'|'.join(typer.main.get_group(app).commands.keys() - {'new'})})\b)")
 
 
 def say(text: str, *, err: bool = False) -> None:

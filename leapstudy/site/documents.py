@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
 from leapstudy.core.files import scratch_folder, sha256_file, write_bytes_atomic, write_text_atomic
-from leapstudy.core.names import options
+from leapstudy.core.names import STUDENT_SLUG, options
 from leapstudy.data import find_district, load_study
 from leapstudy.site.build import rebuild_site
 from leapstudy.site.pages import appendix_html, plain_html, report_html
@@ -91,6 +91,8 @@ def build_reports(out: Path, slugs: Sequence[str], formats: Sequence[str], date:
 def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
     """Return the runs that are asked for, by slug, name or code; every run with a result where none is named.
 
+    A name whose student page alone is there means that one.
+
     Raises
     ------
     BadInput
@@ -101,8 +103,16 @@ def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
         raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
     if not names:
         return there
-    districts = load_study().districts
-    return [name if name in there else find_district(districts, name).slug for name in names]
+    return [_slug(name, there) for name in names]
+
+
+def _slug(name: str, there: Sequence[str]) -> str:
+    known = name if {name, STUDENT_SLUG + name}.intersection(there) else _district(name)
+    return next((slug for slug in (known, STUDENT_SLUG + known) if slug in there), known)
+
+
+def _district(name: str) -> str:
+    return find_district(load_study(started=False).districts, name).slug
 
 
 def _result(folder: Path) -> dict[str, Any]:

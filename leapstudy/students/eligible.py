@@ -26,6 +26,8 @@ CHRONIC_PERCENT = 10
 JOIN = " / "
 BEFORE = 6
 """School months up to the decision whose attendance stands for the time before."""
+SCHOOL_YEAR, SUMMER = 10, {"07", "08"}
+"""Months of a school year; until files of a first one hold as many, months still to come are its own but for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,19 @@ def months(data: StudentData) -> tuple[str, ...]:
 def school_months_after(known: Sequence[str], decided: str, count: int) -> tuple[str, ...]:
     """Return the next `count` school months after one: those of a year that the files have months of.
 
+    Where the files hold less than a school year, months that they do not reach count too, but for those of summer.
+
     Examples
     --------
-    >>> school_months_after(["2031-09", "2031-10", "2032-05", "2032-06"], "2031-10", 3)
-    ('2032-05', '2032-06', '2032-09')
+    >>> school_months_after(["2031-09", "2031-10", "2032-05", "2032-06", "2032-09"], "2032-09", 4)
+    ('2032-10', '2033-05', '2033-06', '2033-09')
+    >>> school_months_after(["2031-09", "2031-10"], "2031-10", 9)[-2:]
+    ('2032-06', '2032-09')
     """
     of_year, year = {month[5:] for month in known}, int(decided[:4])
+    if len(of_year) < SCHOOL_YEAR:
+        first, last = (12 * int(month[:4]) + int(month[5:]) for month in (known[0], known[-1]))
+        of_year |= {f"{place % 12 + 1:02d}" for place in range(last, first + 11)} - SUMMER
     every = (f"{year + place // 12}-{place % 12 + 1:02d}" for place in range(12 * (count + 1)))
     return tuple(month for month in every if month > decided and month[5:] in of_year)[:count]
 

@@ -56,12 +56,12 @@ def load_key() -> bytes:
 
 def _key_in(place: Path) -> str:
     """Return what a key's file holds, if that is a file of one's own and outside the workspace."""
-    if place.resolve().is_relative_to(paths.root().resolve()):
-        raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
     try:
-        mode = place.stat().st_mode
+        mode = place.stat().st_mode  # of what is there, so that the path below is no loop of links
     except OSError as error:
         raise BadInput(f"The file named by {KEY_FILE_VARIABLE} cannot be read ({error.strerror}). {NAME_IT}") from None
+    if place.resolve().is_relative_to(paths.root().resolve()):
+        raise BadInput(f"The file named by {KEY_FILE_VARIABLE} lies inside the workspace. Move it out of it.")
     if not S_ISREG(mode):
         raise BadInput(f"{KEY_FILE_VARIABLE} names a folder, a pipe or a device, and no file. {NAME_IT}")
     if mode & 0o077:

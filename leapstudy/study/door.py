@@ -24,6 +24,7 @@ from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
+from leapstudy.study.rollout.records import require_open
 
 if TYPE_CHECKING:
     from leapstudy.study.students import StudentStudy
@@ -77,7 +78,8 @@ def panel(
     Raises
     ------
     BadInput
-        For an unknown name, with the legal ones, or a contrast that the data cannot form.
+        For an unknown name, with the legal ones, a contrast that the data cannot form, or, where lots were drawn,
+        before outcomes are open.
 
     Examples
     --------
@@ -98,6 +100,7 @@ def panel(
             "The contrast's years, every year of the file, or the series over many years.",
         )
     data = kept_study()
+    require_open(data.state)
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)

@@ -31,6 +31,7 @@ from leapstudy.did.long_outcome import (
 )
 from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
 from leapstudy.evidence.broken_series import can_screen, screen
+from leapstudy.study.rollout.records import require_open
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 DRAWS = 1_999
@@ -111,9 +112,11 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     Raises
     ------
     BadInput
-        If the study declares no outcome over many years, or the district or its comparison lacks figures.
+        If the study declares no outcome over many years, or the district or its comparison lacks figures; where lots
+        were drawn, before outcomes are open.
     """
     state = data.state
+    require_open(state)
     outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
     series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
     treated = _treated(data, code)

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import date
 from itertools import product
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +15,7 @@ from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
 from leapstudy.data.names import short
-from leapstudy.data.state import State, load_state
+from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_codes, comparison_label, parse_comparison
@@ -28,7 +27,7 @@ from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standing
 from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, Screen, flagged_years, over_years, screen_of
 from leapstudy.study.result import made, save_result
-from leapstudy.study.rollout.records import draws
+from leapstudy.study.rollout.records import require_open
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
 
@@ -123,24 +122,6 @@ def load_plan() -> dict[str, Any]:
             raise bad_value(f"{key} in plan.yml", value, legal[key], "params/state.yml declares them.")
         ask(**{key: value})
     return plan
-
-
-def require_open(state: State) -> None:
-    """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
-
-    Raises
-    ------
-    BadInput
-        Before that day; nothing where no lots on record decided who started, or no plan of units was frozen.
-    """
-    if state.program.lottery is None or not any(item.track == "units" for item in draws()):
-        return
-    from leapstudy.evidence.watch import require_outcomes_open
-    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
-
-    plan = kept_plan()
-    if plan and plan["choices"]["track"] == "units":
-        require_outcomes_open(date.fromisoformat(plan["choices"]["analysis_from"]), date.today())
 
 
 def ask(**names: Any) -> Spec:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from own_files import before_a_start
 from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
@@ -20,6 +21,7 @@ from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, recorded_ha
 from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
+from leapstudy.data import load_study
 from leapstudy.study.result import load_result, made
 
 QUIET = Console(quiet=True)
@@ -189,7 +191,7 @@ def test_a_batch_verifies_until_somebody_touches_anything(workspace, study, note
     notebook_writer(workspace / "notebooks" / "10_district.ipynb", RUN_CELLS)
     run_batch(make_plan(study, ["hartford"], "public", {"comparison": "others"}, out), out, 1, console=QUIET)
     assert entities(out)["#hartford-comparison"]["value"] == "others"
-    found = verify(out, study, 1, QUIET)
+    found = verify(out, 1, QUIET)
     assert found.moved == () and found.differences == () and found.runs == 1 and found.estimates > 10
     assert found.files == len(published(out)) > 10 and not list((workspace / "data").glob("derived"))
     sound = tmp_path / "sound"
@@ -201,10 +203,25 @@ def test_a_batch_verifies_until_somebody_touches_anything(workspace, study, note
         row["estimate_pp"] = math.nan
     result["made"]["packages"]["numpy"] = "1.0"
     path.write_text(json.dumps(result), encoding="utf-8")
-    found = verify(out, study, 1, QUIET)
+    found = verify(out, 1, QUIET)
     told = [line for line in found.moved if line.startswith("hartford: 0640011, did") and "estimate_pp nan -> " in line]
     assert told and len(found.moved) >= found.estimates
     assert len(found.differences) == 1 and found.differences[0].startswith("numpy: 1.0 -> ")
+
+
+@pytest.mark.slow
+def test_student_pages_made_before_a_start_verify(workspace, notebook_writer):
+    before_a_start(workspace)
+    out, data = workspace / "reports", load_study(started=False)
+    district = {"code": "ALL", "name": "All districts", "slug": "all-districts"}
+    parts = f"district={district}, estimates=[], made=made({{}}, simulated=True)"
+    saved = f'save_result(result_path, track="students", {parts})'
+    cells = ('district = ""\nresult_path = ""', f"from leapstudy.study.result import made, save_result\n{saved}")
+    notebook_writer(workspace / "notebooks" / "20_students.ipynb", cells)
+    batch = run_batch(make_plan(data, [], "students", {}, out), out, 1, console=QUIET)
+    assert not batch.failed
+    found = verify(out, 1, QUIET)
+    assert found.runs == 1 and found.moved == ()
 
 
 def _every_change_is_found(out, sound):
@@ -245,6 +262,6 @@ def test_values_differ_in_words(old, new, told):
     assert list(differences(old, new, TOLERANCE)) == told
 
 
-def test_nothing_to_verify_is_said(tmp_path, study):
+def test_nothing_to_verify_is_said(tmp_path):
     with pytest.raises(BadInput, match="Run `leapstudy run` first"):
-        verify(tmp_path, study, 1, QUIET)
+        verify(tmp_path, 1, QUIET)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import yaml
+from own_files import before_a_start
 
 from leapstudy.cli import main
 from leapstudy.core import paths
@@ -71,3 +72,12 @@ def test_a_sound_workspace_is_told_with_the_notebooks_that_stay_out(workspace, m
     (workspace / "notebooks" / "Untitled.ipynb").write_text("", encoding="utf-8")
     code, told = _check(monkeypatch, capsys)
     assert code == 0 and "have legal parameters" in told.out and "Untitled.ipynb" in told.out
+
+
+def test_a_fault_of_student_settings_is_told_once_also_before_a_start(workspace, monkeypatch, capsys):
+    before_a_start(workspace)
+    settings = workspace / "params" / "students.yml"
+    settings.write_bytes(_students(min_compairson=1)(settings.read_text(encoding="utf-8")))
+    code, told = _check(monkeypatch, capsys)
+    assert code == 2 and "no unit has a start" in told.err, told
+    assert told.err.count("'min_compairson'") == 1, told.err

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 from openpyxl import Workbook
+from typer.main import get_group
 
 from leapstudy.batch.copied import LISTING, Copied, copied
 from leapstudy.batch.copied import _cells as copied_cells
-from leapstudy.cli import main
+from leapstudy.cli import app, main
 from leapstudy.cli.typed import name_study, typed
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
@@ -413,8 +414,10 @@ def test_commands_in_messages_ask_the_study_that_was_named():
         "`leapstudy check`, then leapstudy data pin FILE; leapstudy --study x run, leapstudy new ohio; leapstudy runs"
     )
     name_study(Path("my ohio"))
-    named = typed(told)
+    named, others = typed(told), sorted(get_group(app).commands.keys() - {"new"})
+    each = [typed(f"leapstudy {name}") for name in others]
     name_study(None)
+    assert len(each) > 15 and each == [f"leapstudy --study 'my ohio' {name}" for name in others]
     assert typed(told) == told
     assert named == told.replace("leapstudy check", "leapstudy --study 'my ohio' check").replace(
         "leapstudy data", "leapstudy --study 'my ohio' data"

@@ -8,11 +8,12 @@ import pypdf
 import pytest
 from bs4 import BeautifulSoup
 from docx import Document
+from own_files import before_a_start, workspace_at
 from site_factory import DAY, small_site
 
 from leapstudy.core.errors import BadInput
 from leapstudy.site import documents
-from leapstudy.site.documents import NO_CHROMIUM, build_reports
+from leapstudy.site.documents import NO_CHROMIUM, build_reports, report_slugs
 from leapstudy.site.word import report_docx
 
 needs_chromium = pytest.mark.skipif(
@@ -149,3 +150,25 @@ def test_a_result_that_was_changed_since_its_run_has_no_report(tmp_path):
     with pytest.raises(BadInput, match="not as its run left it.*`leapstudy run x`"):
         build_reports(tmp_path, ["x"], ["html"], DAY)
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["manifest.json", "result.json"]
+
+
+def test_student_pages_made_before_a_start_are_reported_by_name(tmp_path, monkeypatch, hartford_study):
+    """Its commands take every name that is the page's own, and the plain one as long as no other page has it."""
+    command = workspace_at(tmp_path)
+    before_a_start(tmp_path)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    out = tmp_path / "reports"
+    pages = ["students-all-districts", "students-hartford"]
+    for slug in pages:
+        (out / slug).mkdir(parents=True)
+        hartford_study.save(str(out / slug / "result.json"))
+    assert report_slugs(out, []) == pages
+    for name in ("students-hartford", "hartford", "Hartford", "0640011"):
+        assert report_slugs(out, [name]) == ["students-hartford"], name
+    assert report_slugs(out, ["all-districts", "windham"]) == ["students-all-districts", "windham"]
+    (out / "hartford").mkdir()
+    hartford_study.save(str(out / "hartford" / "result.json"))
+    assert report_slugs(out, ["hartford"]) == ["hartford"]
+    told, refused = command("status", "--track", "all"), command("run", "--track", "all", "--dry-run")
+    assert told.returncode == 0 and "students-all-districts: never run" in told.stdout, told.stderr
+    assert refused.returncode == 2 and "no unit has a start" in refused.stderr

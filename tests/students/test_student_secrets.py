@@ -64,6 +64,8 @@ def _no_key(folder: Path, what: str) -> Path:
         file.mkdir()
     elif what == "pipe":
         os.mkfifo(file, 0o600)
+    elif what == "loop":
+        file.symlink_to(file)
     elif what == "behind a file":
         file.write_text("x")
         return file / "key"
@@ -73,7 +75,9 @@ def _no_key(folder: Path, what: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("what", ["missing", "behind a file", "folder", "pipe", "empty", "blank", "short", "long"])
+@pytest.mark.parametrize(
+    "what", ["missing", "loop", "behind a file", "folder", "pipe", "empty", "blank", "short", "long"]
+)
 def test_what_holds_no_key_is_refused_with_a_next_step_that_works(tmp_path, monkeypatch, what):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     monkeypatch.setenv(KEY_FILE_VARIABLE, str(_no_key(tmp_path, what)))

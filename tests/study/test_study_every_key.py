@@ -296,6 +296,18 @@ def test_a_rule_is_told_in_the_words_of_the_study(study):
             "drg": ("G", "H"),
             "students_2019_20": AtLeast(at_least=900),
         },
+        "chronic absence in 2018-19 is 12%; decile of wealth is 3": {
+            "chronic_absence 2018-19": 12,
+            "wealth_decile": 3.0,
+        },
     }
     for words, rule in told.items():
         assert rule_words(rule) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Hartford", "Only 0 districts meet"), ("Ansonia", "Only 1 district meets")]
+)
+def test_a_rule_that_too_few_units_meet_is_refused_in_grammatical_words(study, name, words):
+    with pytest.raises(BadInput, match=rf"{words} the rule \(.* is {name} School District\)"):
+        eligible_units(study, {"district": f"{name} School District"})

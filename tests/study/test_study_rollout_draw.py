@@ -9,17 +9,24 @@ import yaml
 from own_files import change_yaml, students, write_pair
 
 from leapstudy import cli
+from leapstudy.cli import before
 from leapstudy.cli.checking import _steps
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.data import load_study
 from leapstudy.data.state import load_state
+from leapstudy.evidence.plan import plan_hash
+from leapstudy.students.eligible import school_months_after
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
-from leapstudy.study.public import require_open, study_all, study_district
+from leapstudy.study.door import panel
+from leapstudy.study.over_years import over_years
+from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
 from leapstudy.study.rollout.lots import hold, on_record, read_draw
-from leapstudy.study.rollout.records import draws
+from leapstudy.study.rollout.records import draws, require_open
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
@@ -124,10 +131,76 @@ def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
         lambda: study_district("hartford"),
         study_all,
         lambda: cli._refuse_unplanned([SimpleNamespace(slug="a")]),
+        lambda: cli._refuse_unplanned([SimpleNamespace(slug="40-explore")]),  # an article shows outcomes too
+        lambda: over_years(load_study(), ask(), ALL_DISTRICTS, "All districts"),
+        panel,
+        lambda: panel(years="long", outcome="chronic_absence"),
     ):
         with pytest.raises(BadInput, match="closed until 2999-07-01"):
             look()
+    cli._refuse_unplanned([SimpleNamespace(slug="students-hartford")])
     assert any("closed until 2999-07-01" in step.text() for step, _ in _steps())
+
+
+def test_a_plan_of_units_that_names_no_day_is_closed_until_the_settings_name_one(own):
+    root, choices = own
+    chosen = choices(**SEED, **UNITS)
+    written_plan.freeze(chosen, "")
+    hold(chosen, None, "")
+    change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
+    file = root / "params" / written_plan.FILE
+    plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    plan["choices"]["analysis_from"] = ""  # as plans could be frozen before a day was asked for
+    file.write_text(yaml.safe_dump({**plan, "frozen": plan_hash(plan)}, sort_keys=False), encoding="utf-8")
+    with pytest.raises(BadInput, match="names no day on which they may be looked at"):
+        study_district("hartford")
+    settings = root / "params" / "students.yml"
+    settings.write_text(settings.read_text().replace("rollout: {}", "rollout: {outcomes_from: 2999-01-01}"))
+    with pytest.raises(BadInput, match="closed until 2999-01-01"):
+        study_district("hartford")
+    settings.write_text(settings.read_text().replace("2999-01-01", "2022-01-01"))
+    assert study_district("hartford").answer.estimates
+
+
+def test_plan_tells_what_was_frozen_and_not_what_the_choices_say_today(own, capsys):
+    _, choices = own
+    written_plan.freeze(choices(), "")
+    choices(months_after=8, question="Do home visits help?")
+    before.plan(freeze=False, reason="")
+    told = capsys.readouterr().out
+    assert "the 5 school months after 2022-06: 2022-09, 2022-10, 2022-11, 2022-12, 2023-01." in told
+    assert "Do home visits bring students to school?" in told
+    choices(track="units", outcome="chronic_absence", months_after=None)
+    before.plan(freeze=False, reason="")
+    assert capsys.readouterr().out == told, "another track neither hides its months nor changes its age"
+
+
+def test_months_of_a_first_school_year_are_those_that_come(own):
+    _, choices = own
+    seen = [f"2020-{month:02d}" for month in (9, 10, 11, 12)] + ["2021-01"]
+    come = [*seen, *(f"2021-{month:02d}" for month in (2, 3, 4, 5, 6))]
+    written_plan.freeze(choices(), "")
+    plan = written_plan.kept_plan()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(written_plan, "kept_plan", lambda: {**plan, "decided_after": "2021-01"})
+        until, _ = written_plan.planned_until(come, "2021-04")
+    assert school_months_after(seen, "2021-01", 5)[-1] == until == "2021-06"
+    assert school_months_after(seen, "2021-01", 7)[-2:] == ("2021-09", "2021-10"), "no month of summer"
+    august = ["2020-08", "2020-09", "2020-10"]
+    assert school_months_after(august, "2020-10", 9)[-2:] == ("2021-06", "2021-08"), "but where the files hold it"
+    whole = [f"2020-{month:02d}" for month in range(8, 13)] + [f"2021-{month:02d}" for month in range(1, 6)]
+    assert school_months_after(whole, "2021-05", 1) == ("2021-08",), "a whole school year says all of its months"
+
+
+def test_a_plan_in_the_first_school_year_is_frozen_by_the_months_that_come(own, monkeypatch):
+    _, choices = own
+    seen = (*(f"2020-{month:02d}" for month in (9, 10, 11, 12)), "2021-01")
+    monkeypatch.setattr(written_plan, "students_before", lambda: None)
+    monkeypatch.setattr(written_plan, "months", lambda data: seen)
+    with pytest.raises(BadInput, match="2021-02 to 2021-06. Give a day after 2021-06-30"):
+        written_plan.freeze(choices(phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-06-30"), "")
+    kept = written_plan.freeze(choices(analysis_from="2021-07-15"), "")
+    assert kept["decided_after"] == "2021-01"
 
 
 def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):

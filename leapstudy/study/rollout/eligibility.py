@@ -70,7 +70,8 @@ def eligible_units(data: StudyData, where: Where) -> pd.DataFrame:
     found = units[rule_mask(units, where) & ~units["district_code"].isin(data.starts)]
     if len(found) < 2:
         units = counted(len(found), *data.state.unit.noun["en"])
-        raise BadInput(f"Only {units} meet the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
+        verb = "meets" if len(found) == 1 else "meet"
+        raise BadInput(f"Only {units} {verb} the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
     return found
 
 
@@ -85,8 +86,10 @@ def rule_words(where: Where) -> str:
             told.append(f"{name} at most {wanted.at_most:g}{unit}")
         elif isinstance(wanted, bool):
             told.append(f"{name}: {'yes' if wanted else 'no'}")
+        elif isinstance(wanted, tuple):
+            told.append(f"{name} is {', '.join(wanted)}")
         else:
-            told.append(f"{name} is {', '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}")
+            told.append(f"{name} is {wanted if isinstance(wanted, str) else f'{wanted:g}{unit}'}")
     return "; ".join(told) or f"every {unit_noun()}"
 
 

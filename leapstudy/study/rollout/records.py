@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_text
+from leapstudy.data.state import State
+from leapstudy.students.settings import load_settings
 
 FILE = "draws.json"
 
@@ -84,3 +87,25 @@ def append(record: DrawRecord) -> None:
     """Write one more draw to the record."""
     content = [asdict(item) for item in (*draws(), record)]
     write_text_atomic(paths.params() / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def require_open(state: State) -> None:
+    """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
+
+    Where it names none, `outcomes_from:` of params/students.yml does.
+
+    Raises
+    ------
+    BadInput
+        Before that day; nothing where no lots on record decided who started, or no plan of units was frozen.
+    """
+    if state.program.lottery is None or not any(item.track == "units" for item in draws()):
+        return
+    from leapstudy.evidence.watch import require_outcomes_open  # both import the engine of students
+    from leapstudy.study.rollout.written_plan import kept_plan
+
+    plan = kept_plan()
+    if plan and plan["choices"]["track"] == "units":
+        day = plan["choices"]["analysis_from"]  # a plan of earlier days may name none
+        opened = date.fromisoformat(day) if day else load_settings().rollout.outcomes_from
+        require_outcomes_open(opened, date.today())

@@ -23,6 +23,8 @@ FILE = "rollout_plan.yml"
 ATTENDANCE = "attendance"
 LATER = ("seed", "announced")
 """Known only after the plan: where the seed comes from is announced, the number itself falls on a later day."""
+FROZEN = ("track", "question", "outcome", "months_after")
+"""Choices that `leapstudy plan` tells of a frozen plan."""
 
 ANALYSIS = {
     "offer": "Effect of the offer (intention-to-treat), all drawn, by the efficient estimator for random starts (Roth "
@@ -82,6 +84,11 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     write_text_atomic(paths.params() / FILE, HEAD + text)
     return content
+
+
+def as_frozen(plan: dict[str, Any], chosen: Rollout) -> Rollout:
+    """Return choices with what the frozen plan says of question, outcome and months, whatever they say today."""
+    return chosen.model_copy(update={name: plan["choices"].get(name) for name in FROZEN})
 
 
 def planned_months(chosen: Rollout, decided_after: str) -> tuple[str, ...]:
