@@ -46,7 +46,7 @@ class Place:
         if "://" not in out:
             if SCHEME.match(out):
                 raise BadInput(f"--out {out!r} is neither a folder nor a URL. Write a URL with two slashes: s3://...")
-            return cls(_free((Path(out) if out else paths.reports()).resolve()))
+            return cls(_free(paths.real(Path(out) if out else paths.reports())))
         url = out.rstrip("/")
         return cls(paths.derived() / "mirrors" / sha256_bytes(url.encode())[:16], url)
 

@@ -324,7 +324,7 @@ def simulate(
     from leapstudy.students.simulate import load_config, write_simulation
 
     config = load_config()
-    made = write_simulation(out.resolve(), config if seed is None else config.with_changes(seed=seed))
+    made = write_simulation(paths.real(out), config if seed is None else config.with_changes(seed=seed))
     _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
 
 

@@ -67,3 +67,8 @@ def params() -> Path:
 def reports() -> Path:
     """Return the default folder of built pages and results."""
     return root() / "reports"
+
+
+def real(path: Path) -> Path:
+    """Return where a path leads, its links followed; a loop of links, which nothing can be written to, is no error."""
+    return Path(os.path.realpath(path))

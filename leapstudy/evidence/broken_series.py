@@ -32,6 +32,15 @@ PAIRS_DRAWN = 200_000
 FEWEST = 12
 """Districts that a year needs before its spread can be learned."""
 
+MOST_UNCHANGED = 0.2
+"""Share of changes that may be exactly zero; of rare outcomes more are, and their spread is learned far too small."""
+
+LEAST_VARIANCE = 0.01
+"""The least variance of a change as a share of the median squared one: a year whose figures repeat would have none."""
+
+LEAST_LOG = -30.0
+"""The least logarithm of a fitted variance: below it nothing but rounding is left."""
+
 COLUMNS = ["unit", "year", "pattern", "direction", "z_in", "z_out", "departure"]
 
 
@@ -51,9 +60,18 @@ class Noise:
     sampling: float
 
 
-def can_screen(rates_pct: pd.DataFrame) -> bool:
-    """Return whether a table has the years and units that a screen needs."""
-    return rates_pct.shape[1] >= 3 and len(rates_pct) >= FEWEST
+def can_screen(rates_pct: pd.DataFrame, students: pd.Series) -> bool:
+    """Return whether a table has the years, units and changes that a screen needs, see `screen`."""
+    return not _lacking(rates_pct, students)
+
+
+def _lacking(rates_pct: pd.DataFrame, students: pd.Series) -> str:
+    """Return what there is in place of what a screen needs; empty where it can be made."""
+    change = rates_pct.diff(axis=1).iloc[:, 1:][students.reindex(rates_pct.index) > 0].dropna(how="all")
+    unchanged = float((change == 0).to_numpy().sum() / max(1, change.count().sum()))
+    if rates_pct.shape[1] >= 3 and len(change) >= FEWEST and unchanged <= MOST_UNCHANGED:
+        return ""
+    return f"{rates_pct.shape[1]} years, {len(change)} such units and {unchanged:.0%} of changes"
 
 
 def screen(
@@ -67,7 +85,8 @@ def screen(
         Rates in percent; one row a district, one column a year, columns in order of time. A year without figures is
         left out, and the years beside it count as neighbors.
     students : Series
-        Students behind a rate; index as in `rates_pct`. Districts without a number are not screened.
+        Students behind a rate; index as in `rates_pct`. Districts without a number, or of none, are not
+        screened.
     companion_pct : DataFrame, optional
         A second outcome of the same districts (attendance beside chronic absence), for the contradictions. Its years
         may be fewer.
@@ -86,7 +105,8 @@ def screen(
     Raises
     ------
     BadInput
-        With fewer than three years or twelve districts: there is nothing to compare with.
+        With fewer than three years, or twelve districts that have students and two figures in a row: there is nothing
+        to compare with. Where more than a fifth of changes are exactly zero.
 
     Notes
     -----
@@ -103,11 +123,12 @@ def screen(
     >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
     [[7, '2007-08', 'out and back', 'high']]
     """
-    if not can_screen(rates_pct):
+    if lacking := _lacking(rates_pct, students):
         raise BadInput(
-            f"A screen for broken series needs at least 3 years and {FEWEST} units; here are "
-            f"{rates_pct.shape[1]} and {len(rates_pct)}."
+            f"A screen for broken series needs at least 3 years and {FEWEST} units with students and figures of two "
+            f"years in a row, and at most {MOST_UNCHANGED:.0%} of changes that are exactly zero; here are {lacking}."
         )
+    students = students.where(students > 0)
     unit = 1.0 if share else float(np.nanmedian(rates_pct.diff(axis=1).abs().to_numpy())) or 1.0
     levels = log_odds(rates_pct) if share else rates_pct / unit
     spread = _binomial(rates_pct, students) if share else _by_size(rates_pct, students)
@@ -143,7 +164,8 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
 
     def loss(log_parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log-likelihood's negative up to a constant, and its gradient."""
-        by_year, sampling = np.exp(log_parameters[:-1]), np.exp(log_parameters[-1]) * sampling_variance
+        *each, common = np.exp(np.maximum(log_parameters, LEAST_LOG))
+        by_year, sampling = np.array(each), common * sampling_variance
         variance = by_year[code] + sampling
         tails = (TAIL_DF + 1) / 2 * np.log1p(squared / (TAIL_DF * variance))
         by_variance = 1 / (2 * variance) - (TAIL_DF + 1) / 2 * squared / (variance * (TAIL_DF * variance + squared))
@@ -152,7 +174,8 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
 
     start = np.append(np.full(len(years), np.log(0.02)), 0.0)
     fit = minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-7})
-    return Noise(pd.Series(np.exp(fit.x[:-1]), index=years), float(np.exp(fit.x[-1])))
+    *each, common = np.exp(np.maximum(fit.x, LEAST_LOG))
+    return Noise(pd.Series(each, index=years), float(common))
 
 
 def _changes(levels: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +201,8 @@ def _by_size(values: pd.DataFrame, students: pd.Series) -> pd.DataFrame:
 
 def _z(change: pd.Series, variance: pd.Series, year: pd.Series) -> np.ndarray:
     noise = fit_noise(change.to_numpy(float), variance.to_numpy(float), year.to_numpy())
-    return (change / np.sqrt(year.map(noise.by_year) + noise.sampling * variance)).to_numpy()
+    spread = year.map(noise.by_year) + noise.sampling * variance
+    return (change / np.sqrt(spread.clip(lower=LEAST_VARIANCE * change.pow(2).median()))).to_numpy()
 
 
 def _out_and_back(changes: pd.DataFrame, years: list[str]) -> pd.DataFrame:

@@ -38,8 +38,8 @@ DRAWS = 1_999
 """Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
 
 
-MOST_SCREENS = 8
-"""Tables of figures whose screens are remembered; a study has one for each outcome."""
+MOST_SCREENS = 64
+"""Tables of figures whose screens are remembered, the last ones asked for; a study has one for each outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +190,7 @@ def _screens(data: StudyData) -> dict[str, pd.DataFrame]:
     """Return outcome -> its flagged unit-years, of every outcome that can be screened."""
     state = data.state
     attendance, students = _attendance(data)
-    published = _whole(attendance, students)
-    tables = {"attendance_rate": _screened(attendance, students)} if published else {}
+    tables = {"attendance_rate": _screened(attendance, students)}
     for outcome, item in state.outcomes.items():
         if item.long is not None:
             rates = load_long_series(state, outcome, pd.Index(data.districts["district_code"])).rates
@@ -199,13 +198,8 @@ def _screens(data: StudyData) -> dict[str, pd.DataFrame]:
         elif (own := data.table_of(outcome)) is not None:
             figures = own.rows.pivot(index="district_code", columns="year", values="percent").sort_index(axis=1)
             size = own.rows.groupby("district_code")["students"].median().combine_first(students)
-            if _whole(figures, size.reindex(figures.index)):
-                tables[outcome] = _screened(figures, size.reindex(figures.index), share=item.measure is None)
-    return tables
-
-
-def _whole(figures: pd.DataFrame, students: pd.Series) -> bool:
-    return bool(figures.notna().to_numpy().any() and students.notna().any() and can_screen(figures))
+            tables[outcome] = _screened(figures, size.reindex(figures.index), share=item.measure is None)
+    return {outcome: table for outcome, table in tables.items() if table is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +232,22 @@ def screen_of(data: StudyData, spec: Spec, code: str, years: OverYears | None) -
 
 def _screened(
     rates_pct: pd.DataFrame, students: pd.Series, companion_pct: pd.DataFrame | None = None, share: bool = True
-) -> pd.DataFrame:
-    """Return the screen of some figures, made once for equal figures: it is the same whichever district is asked."""
+) -> pd.DataFrame | None:
+    """Return the screen of some figures, None where none can be made.
+
+    It is made once for equal figures: it is the same whichever district is asked.
+    """
+    if not can_screen(rates_pct, students):
+        return None
     frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
-    key = tuple((tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames)
-    if key not in _SCREENS:
-        if len(_SCREENS) >= MOST_SCREENS:
-            _SCREENS.clear()
-        _SCREENS[key] = screen(rates_pct, students, companion_pct=companion_pct, share=share)
-    return _SCREENS[key].copy()
+    parts = [(tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames]
+    found = _SCREENS.pop(key := (share, *parts), None)
+    if found is None:
+        found = screen(rates_pct, students, companion_pct=companion_pct, share=share)
+    _SCREENS[key] = found
+    if len(_SCREENS) > MOST_SCREENS:
+        _SCREENS.pop(next(iter(_SCREENS)), None)
+    return found.copy()
 
 
 _SCREENS: dict[object, pd.DataFrame] = {}

@@ -62,6 +62,16 @@ def test_bad_input_is_said_in_plain_words(arguments, words, leapstudy):
     assert code == 2 and words in told.err
 
 
+@pytest.mark.parametrize(
+    ("line", "words"), [(("run", "hartford", "--out"), "cannot be written"), (("simulate",), "does not end in")]
+)
+def test_a_loop_of_links_is_no_place_for_results(line, words, leapstudy, tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    code, told = leapstudy(*line, str(loop))
+    assert code == 2 and words in told.err
+
+
 def test_bad_input_is_shown_without_a_traceback():
     line = [sys.executable, "-m", "leapstudy", "run", "harford"]
     done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False)

@@ -132,6 +132,26 @@ def test_equal_figures_are_screened_once_and_changed_ones_anew(study, monkeypatc
     assert len(calls) > 2
 
 
+def test_screens_are_kept_for_every_outcome_and_for_how_it_is_measured(monkeypatch):
+    calls = []
+    monkeypatch.setattr(over_years, "_SCREENS", {})
+    monkeypatch.setattr(over_years, "screen", lambda *frames, **named: calls.append(1) or screen(*frames, **named))
+    rng, students = np.random.default_rng(0), pd.Series(500.0, index=range(20))
+    tables = [pd.DataFrame(20 + rng.normal(size=(20, 4)), columns=list("abcd")) for _ in range(20)]
+    for _ in range(3):
+        for table in tables:
+            over_years._screened(table, students)
+    assert len(calls) == 20
+    shares, means = (over_years._screened(tables[0], students, share=share) for share in (True, False))
+    assert len(calls) == 21, "a mean is no share"
+    assert shares.equals(screen(tables[0], students)) and means.equals(screen(tables[0], students, share=False))
+    monkeypatch.setattr(over_years, "MOST_SCREENS", 21)
+    over_years._screened(tables[1], students)
+    over_years._screened(tables[1] + 1, students)
+    over_years._screened(tables[1], students)
+    assert len(calls) == 22 and len(over_years._SCREENS) == 21, "what was not asked for longest goes"
+
+
 def test_the_answer_carries_what_it_is_without_flagged_years(whole):
     years = whole.years
     without = {row.district: row for row in years.headline_without}
@@ -211,3 +231,12 @@ def test_an_outcome_that_cannot_be_screened_says_so(study, whole):
     told = {item.title: item.answer for item in checklist(jsonable({**answer.parts, "made": {}}))}
     said = "No screen for broken series can be made of attendance of students with high needs"
     assert said in told["Composition and missing figures"]
+
+
+def test_a_state_of_too_few_units_for_a_screen_is_answered_without_one(monkeypatch):
+    monkeypatch.setattr("leapstudy.evidence.broken_series.FEWEST", 10_000)
+    answer = study_district("hartford")
+    assert answer.years is not None and answer.years.flags.empty
+    assert answer.screen is not None and answer.screen.refused
+    told = {item.title: item.answer for item in checklist(jsonable({**answer.parts, "made": {}}))}
+    assert "No screen for broken series can be made of attendance" in str(told["Composition and missing figures"])

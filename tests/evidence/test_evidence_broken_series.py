@@ -11,7 +11,7 @@ import pytest
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence import broken_series
-from leapstudy.evidence.broken_series import fit_noise, log_odds, median_slope, screen
+from leapstudy.evidence.broken_series import can_screen, fit_noise, log_odds, median_slope, screen
 
 YEARS = [f"{year}-{year % 100 + 1:02d}" for year in range(2011, 2019)]
 
@@ -148,3 +148,46 @@ def test_what_is_no_share_is_screened_in_its_own_unit_whatever_that_is():
     told = [name for name in flags if name != "departure"]
     pd.testing.assert_frame_equal(dollars[told], flags[told], rtol=1e-6)
     assert screen(-values, students, share=False).iloc[0]["direction"] == "low"
+
+
+def _counts(per_student, rng):
+    """Return incidents per 100 students of 120 sound units, and their students; the rarer, the more are zero."""
+    students = pd.Series(rng.integers(150, 6000, 120).astype(float))
+    incidents = rng.poisson(np.outer(students * per_student, np.ones(8)))
+    return pd.DataFrame(100 * incidents / students.to_numpy()[:, None], columns=YEARS), students
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_an_outcome_so_rare_that_most_figures_repeat_is_not_screened(share):
+    rates, students = _counts(0.002, np.random.default_rng(3))
+    assert can_screen(rates, students) and len(screen(rates, students, share=share)) <= 8
+    for rarer in (0.0005, 0.0002, 0.00005):
+        rates, students = _counts(rarer, np.random.default_rng(3))
+        assert not can_screen(rates, students)
+        with pytest.raises(BadInput, match="at most 20% of changes that are exactly zero; here are 8 years, 120 such"):
+            screen(rates, students, share=share)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_year_that_repeats_the_year_before_makes_no_change_beside_it_absurd(share):
+    rng = np.random.default_rng(3)
+    rates = pd.DataFrame(15 + rng.normal(0, 4, (120, 1)) + rng.normal(0, 1, (120, 8)), columns=YEARS)
+    rates.loc[:114, YEARS[4]] = rates.loc[:114, YEARS[3]]
+    flags = screen(rates, pd.Series(2000.0, index=rates.index), share=share)
+    assert np.isfinite(flags[["z_in", "z_out"]]).all(axis=None)
+    assert flags[["z_in", "z_out"]].abs().max(axis=None) < 50, "without a least variance it is 1e6 and more"
+
+
+def test_units_count_for_a_screen_where_students_and_two_figures_in_a_row_meet(simulated):
+    rates, students = simulated
+    apart = rates.loc[100:].reindex(rates.index)
+    assert not can_screen(apart, students.where(students.index < 100)), "figures of some, students of others"
+    alone = rates.where(np.arange(8) % 8 == np.arange(200)[:, None] % 8)
+    assert not can_screen(alone, students), "no unit has two figures in a row"
+    for figures, size in ((apart, students.where(students.index < 100)), (alone, students)):
+        with pytest.raises(BadInput, match="12 units with students and figures of two years in a row"):
+            screen(figures, size)
+    few = students.where(students.index < 11, 0.0)
+    assert not can_screen(rates, few) and can_screen(rates, few.where(few.index != 50, 900.0))
+    some = students.where(students.index != 3, 0.0)
+    assert screen(rates, some).equals(screen(rates, some.replace(0.0, np.nan))), "none is like no number"

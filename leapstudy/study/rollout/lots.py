@@ -159,7 +159,7 @@ def _who(
 
 def _check_private(out: Path | None) -> None:
     root = paths.root().resolve()
-    if out is None or out.resolve() == root or root in out.resolve().parents:
+    if out is None or paths.real(out).is_relative_to(root):
         raise BadInput(
             "A list of students belongs outside this workspace, in a folder that only you can read: "
             "`leapstudy draw --out FOLDER`."
