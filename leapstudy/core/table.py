@@ -27,8 +27,10 @@ def cell_text(value: Any, decimals: int = 2) -> str:
 def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
     """Return `frame` as an HTML table; the first column heads its row, the index is not shown.
 
-    Columns of whole numbers are written without decimals.
+    Columns of whole numbers are written without decimals. A frame without rows is its caption alone.
     """
+    if frame.empty:
+        return f"<p>{escape(caption)}</p>"
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     digits = digits_of(frame, decimals)
     rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))

@@ -109,3 +109,4 @@ def test_a_cell_is_written_for_readers(value, text):
 
 def test_a_table_has_a_caption():
     assert table_html(pd.DataFrame({"a": [1]}), "Words").startswith("<table><caption>Words</caption>")
+    assert table_html(pd.DataFrame({"a": []}), "Nothing & why") == "<p>Nothing &amp; why</p>", "no table of no rows"

@@ -65,6 +65,11 @@ def test_the_ruler_fits_and_its_shades_end_where_the_power_does(whole, one, widt
     }
     power = whole.answer.detectable
     assert {round(power.half_pp, 3), round(power.mde_pp, 3)} <= edges
+    # 8,690 students were visited of the 148,083 of the 15 districts' own figures
+    sizes, share = (power.mde_pp, whole.answer.by_district["mde_pp"].median()), 8_690 / 148_083
+    told = [" ".join(text.get_text().split()) for text in ruler(whole, width).figure.axes[0].texts]
+    for size in sizes:
+        assert f"80% chance from {size:.2f} points: {size / share:.0f} for each visited student" in told
 
 
 @WIDTHS
