@@ -107,13 +107,18 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
 
 def begun(made_at: str, starts: Mapping[str, str]) -> str:
     """Say which phases start before the month of a draw: of those no lottery decides any more; empty for none."""
-    late = [f"{phase!r} in {start}" for phase, start in starts.items() if start < made_at[:7]]
+    late = [f"{phase!r} in {start}" for phase, start in starts.items() if _goes_before(start, made_at)]
     if not late:
         return ""
     return (
         f"Visits of phase {', '.join(late)} begin before this draw: who starts then is decided already, and pages will "
         "say that it was no lottery. Draw again with a later start (`starts:` under `rollout:` in params/students.yml)."
     )
+
+
+def _goes_before(start: str, made_at: str) -> bool:
+    """Return whether visits of a month (YYYY-MM) began before the month of a draw."""
+    return start < made_at[:7]
 
 
 def on_record(path: Path, track: Track, first: str = "") -> str:
@@ -131,7 +136,7 @@ def on_record(path: Path, track: Track, first: str = "") -> str:
     again = f", drawn again because: {record.reason}" if record.reason else ""
     late = (
         f"; made after its first start, {first}, and so no lottery of who starts"
-        if record.made_at[:7] > first > ""
+        if first and _goes_before(first, record.made_at)
         else ""
     )
     plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"

@@ -89,7 +89,7 @@ def append(record: DrawRecord) -> None:
     write_text_atomic(paths.params() / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def require_open(state: State) -> None:
+def require_units_open(state: State) -> None:
     """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
 
     Where it names none, `outcomes_from:` of params/students.yml does.
