@@ -63,14 +63,16 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    last = newest_period(chosen.track, chosen.outcome)
     named: tuple[str, ...] = ()
     if chosen.track == "students":
-        last = chosen.eligible.students.month or last
-        named = school_months_after(months(students_before()), last, chosen.followed)
+        known = months(students_before())
+        last = chosen.eligible.students.month or known[-1]
+        named = school_months_after(known, last, chosen.followed)
         _require_months(chosen, last, named)
     elif not chosen.analysis_from:
         raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
+    else:
+        last = newest_period(chosen.track, chosen.outcome)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
