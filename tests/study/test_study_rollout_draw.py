@@ -45,6 +45,7 @@ def own(tmp_path, monkeypatch):
     root = tmp_path / "workspace"
     for name in ("data/raw", "params"):
         shutil.copytree(paths.root() / name, root / name)
+    change_yaml(root / "params" / "simulation.yml", districts={"0640011": 60})  # its months alone are asked for
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
 
     def choices(**changes: object) -> Rollout:
