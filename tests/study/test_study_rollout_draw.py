@@ -182,6 +182,18 @@ def test_plan_tells_what_was_frozen_and_not_what_the_choices_say_today(own, caps
     assert capsys.readouterr().out == told, "another track neither hides its months nor changes its age"
 
 
+def test_the_files_are_opened_once_however_often_a_command_asks_for_their_months(own, monkeypatch):
+    root, choices = own
+    opened, open_them = [], written_plan.students_before
+    monkeypatch.setattr(written_plan, "students_before", lambda: opened.append(1) or open_them())
+    change_yaml(root / "params" / "simulation.yml", seed=7)  # files that no other test has opened
+    written_plan.freeze(choices(), "")
+    before.plan(freeze=False, reason="")
+    assert len(opened) == 1
+    change_yaml(root / "params" / "simulation.yml", seed=8)
+    assert written_plan.known_months()[-1] == "2022-06" and len(opened) == 2, "other files are opened anew"
+
+
 def test_months_of_a_first_school_year_are_those_that_come(own):
     _, choices = own
     seen = [f"2020-{month:02d}" for month in (9, 10, 11, 12)] + ["2021-01"]
@@ -202,8 +214,7 @@ def test_months_of_a_first_school_year_are_those_that_come(own):
 def test_a_plan_in_the_first_school_year_is_frozen_by_the_months_that_come(own, monkeypatch):
     _, choices = own
     seen = (*(f"2020-{month:02d}" for month in (9, 10, 11, 12)), "2021-01")
-    monkeypatch.setattr(written_plan, "students_before", lambda: None)
-    monkeypatch.setattr(written_plan, "months", lambda data: seen)
+    monkeypatch.setattr(written_plan, "known_months", lambda: seen)
     with pytest.raises(BadInput, match="2021-02 to 2021-06. Give a day after 2021-06-30"):
         written_plan.freeze(choices(phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-06-30"), "")
     kept = written_plan.freeze(choices(analysis_from="2021-07-15"), "")

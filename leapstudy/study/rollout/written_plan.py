@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
 from leapstudy.evidence.plan import age, period_end, plan_hash
 from leapstudy.students.eligible import Rule, months, school_months_after
-from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.students.settings import StudentSettings, input_hashes, load_settings
 from leapstudy.study.rollout import choices
 from leapstudy.study.rollout.choices import Rollout, promised, size_for, two_questions
 from leapstudy.study.rollout.eligibility import rates, students_before
@@ -39,10 +40,20 @@ HEAD = (
 )
 
 
+def known_months() -> tuple[str, ...]:
+    """Return the school months of the students' files, which are opened once: a command asks several times."""
+    return _months_of(tuple(input_hashes().items()))
+
+
+@lru_cache(maxsize=4)
+def _months_of(hashes: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    return months(students_before())
+
+
 def decided(chosen: Rollout) -> tuple[str, str]:
     """Return the last period before the decision, and the newest period that the files have."""
     if chosen.track == "students":
-        known = months(students_before())
+        known = known_months()
         return chosen.eligible.students.month or known[-1], known[-1]
     newest = str(rates(load_study(started=False), chosen.outcome).columns[-1])
     return newest, newest
@@ -93,7 +104,7 @@ def as_frozen(plan: dict[str, Any], chosen: Rollout) -> Rollout:
 
 def planned_months(chosen: Rollout, decided_after: str) -> tuple[str, ...]:
     """Return the school months after the decision over which the plan measures, whether or not they have come."""
-    return school_months_after(months(students_before()), decided_after, chosen.followed)
+    return school_months_after(known_months(), decided_after, chosen.followed)
 
 
 def _require_months(chosen: Rollout, decided_after: str) -> None:
