@@ -259,4 +259,4 @@ def test_a_cluster_of_both_sides_is_refused_before_any_kernel(own_notebooks, wor
     assert model.params["treated:post"] == pytest.approx(within.estimate_pp, abs=1e-9)
     parts = study_all(robust=False, nested="stratum").parts
     texts = [point.answer for point in checklist(jsonable({**parts, "made": {}}))]
-    assert any("take schools as independent" in text for text in texts)
+    assert any("the predictions of single schools beside the line of the rebound do not" in text for text in texts)
