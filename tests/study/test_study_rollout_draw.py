@@ -25,8 +25,8 @@ from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import begun, hold, on_record, read_draw
-from leapstudy.study.rollout.records import draws, require_open
+from leapstudy.study.rollout.lots import begun, hold
+from leapstudy.study.rollout.records import draws, on_record, read_draw, require_open
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
@@ -75,8 +75,12 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
 
 def test_phases_that_begin_before_the_draw_are_named():
     starts = {"first": "2022-09", "second": "2022-11"}
-    assert begun("2022-11-03 10:00 UTC", starts).startswith("Visits of phase 'first' in 2022-09 begin before this draw")
-    assert begun("2022-09-30 10:00 UTC", starts) == begun("2022-09-30 10:00 UTC", {}) == ""
+    told = begun("2022-11-03 10:00 UTC", starts, "students")
+    assert told.startswith("Visits of phase 'first' in 2022-09 begin before this draw")
+    assert begun("2022-09-30 10:00 UTC", starts, "students") == begun("2022-09-30 10:00 UTC", {}, "students") == ""
+    years = {"2021-22": "2021-22", "2022-23": "2022-23"}
+    assert "phase '2021-22' in 2021-22 begin" in begun("2022-07-01 10:00 UTC", years, "units")
+    assert begun("2022-06-30 10:00 UTC", years, "units") == ""
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
@@ -109,7 +113,8 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
         ({"announced": "2026-11-01"}, "seed that nobody could choose"),
         ({"seed": "1"}, "seed that nobody could choose"),
         ({"seed": "1", "announced": "2999-01-01"}, "still to come"),
-        ({**SEED, "phases": {"all": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"2026-27": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"all": 8}}, "called by their first school year"),
         (
             {**SEED, "eligible": {"students": {"window": "last_month", "percent": 10}, "units": {"povrty": 1}}},
             "'povrty'",
