@@ -68,7 +68,8 @@ class OverYears:
     flags : DataFrame
         Flagged years of the sample's units, see `flagged_years`.
     unflagged : DataFrame
-        scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
+        scale, year, estimate, low, high, units: the event study's later years without the flagged unit-years of the
+        treated side.
     bounds : tuple of Bounds
         Robust intervals of the first later year in points, by how far trends may depart; for several treated units.
     synthetic : Inference or None
@@ -144,7 +145,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         odds=odds,
         flags=flags,
         unflagged=_unflagged(question, series, flags),
-        bounds=_bounds(points) if len(treated) > 1 else (),
+        bounds=_bounds(event_study_of(question, series.rates, "points")) if len(treated) > 1 else (),
         synthetic=synthetic,
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),
@@ -331,8 +332,8 @@ def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> p
         for scale in SCALES:
             table = event_study_of(replace(question, treated=left), series.rates, scale).table
             later = table[table["year"] == year].iloc[0]
-            rows.append((scale, year, later["estimate_pp"], later["se_pp"], ", ".join(sorted(out))))
-    return pd.DataFrame(rows, columns=["scale", "year", "estimate", "se", "units"])
+            rows.append((scale, year, *later[["estimate_pp", "low_pp", "high_pp"]], ", ".join(sorted(out))))
+    return pd.DataFrame(rows, columns=["scale", "year", "estimate", "low", "high", "units"])
 
 
 def _bounds(study: EventStudy) -> tuple[Bounds, ...]:

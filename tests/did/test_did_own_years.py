@@ -15,8 +15,9 @@ from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.nested import without_unit
 from leapstudy.did.own_years import Sides, each_alone, in_own_years
-from leapstudy.did.permutation import shuffled, shuffled_starts
+from leapstudy.did.permutation import shuffled, shuffled_starts, started_effects
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
+from leapstudy.did.spread import mean_variance
 
 LATER = ("0890011", "1510011", "0150011", "1430011")
 """Treated districts whose start a test moves a year on."""
@@ -117,6 +118,25 @@ def test_every_dealing_of_a_small_case_by_brute_force():
     share = np.mean([abs(mean / se) >= abs(estimate / own) - 1e-12 for mean, se in every])
     assert found.estimate == pytest.approx(estimate, abs=1e-12)
     assert found.p_value == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("level", [0, 5_000])
+def test_effects_of_deals_weighted_by_students_are_those_of_each_deal_by_itself(level, monkeypatch):
+    monkeypatch.setattr("leapstudy.did.permutation.CELLS", 100)
+    rng = np.random.default_rng(8)
+    changes, size = level + rng.normal(size=(3, 12)), rng.uniform(1, 9, 12)
+    deals = rng.permuted(np.tile([0, 0, 1, 2, 2, *[-1] * 7], (40, 1)), axis=1)
+    for deal, *found in zip(deals, *started_effects(deals, changes, size), strict=True):
+        on, off = deal >= 0, deal < 0
+        means = np.average(changes[:, off], axis=1, weights=size[off])
+        effects, shares = (
+            (changes[deal, range(12)] - means[deal])[on],
+            [size[deal == start].sum() for start in range(3)],
+        )
+        others = np.average(changes[:, off], axis=0, weights=shares)
+        sides = (effects, size[on] / size[on].sum()), (others, size[off] / size[off].sum())
+        se = np.sqrt(sum(mean_variance(values, weights) for values, weights in sides))
+        assert found == pytest.approx([np.average(effects, weights=size[on]), se], rel=1e-8)
 
 
 def test_one_start_is_the_ordinary_test():
