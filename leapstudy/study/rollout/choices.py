@@ -160,7 +160,7 @@ class Rollout(Part):
             check_option("outcome of students", self.outcome, Outcome)
         elif odd := [name for name in self.phases if not YEAR.fullmatch(name)]:
             raise ValueError(
-                f"phases of units are called by their first school year, such as 2026-27; {odd[0]!r} is none"
+                f"phases of units are called by their first school year, such as 2031-32; {odd[0]!r} is none"
             )
         if told := two_questions(self.question, self.outcome):
             raise ValueError(told)
