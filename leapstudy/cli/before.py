@@ -47,9 +47,11 @@ def plan(
 ) -> None:
     """Say what was planned and whether the plan is older than its figures; freeze one from params/rollout.yml."""
     from leapstudy.data import load_study
+    from leapstudy.students.eligible import months
     from leapstudy.study.public import load_plan
     from leapstudy.study.rollout import written_plan
     from leapstudy.study.rollout.choices import load_rollout
+    from leapstudy.study.rollout.eligibility import students_before
 
     chosen, data = load_rollout(), load_study(started=False)
     if data.starts:  # a program that nobody has yet has no plan of record
@@ -59,12 +61,12 @@ def plan(
     if not kept:
         say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
-    chosen = written_plan.as_frozen(kept, chosen)
-    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
-    if chosen.track == "students":
-        named = written_plan.planned_months(chosen, kept["decided_after"])
+    planned = kept["choices"]
+    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {planned['question']}")
+    if planned["track"] == "students":
+        named = written_plan.planned_months(kept, months(students_before()))
         say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
-    say(written_plan.plan_age(kept, chosen))
+    say(written_plan.plan_age(kept))
 
 
 def draw(

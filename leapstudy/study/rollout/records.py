@@ -149,7 +149,7 @@ def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month
     )
 
 
-def require_open(state: State) -> None:
+def require_units_open(state: State) -> None:
     """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
 
     Where it names none, `outcomes_from:` of params/students.yml does.
