@@ -31,7 +31,7 @@ from leapstudy.did.long_outcome import (
 )
 from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
 from leapstudy.evidence.broken_series import can_screen, screen
-from leapstudy.study.rollout.records import require_open
+from leapstudy.study.rollout.records import require_units_open
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 DRAWS = 1_999
@@ -117,7 +117,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         were drawn, before outcomes are open.
     """
     state = data.state
-    require_open(state)
+    require_units_open(state)
     outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
     series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
     treated = _treated(data, code)
@@ -238,7 +238,7 @@ def _screened(
 
     It is made once for equal figures: it is the same whichever district is asked.
     """
-    if not can_screen(rates_pct, students):
+    if not can_screen(rates_pct, students, share=share):
         return None
     frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
     parts = [(tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames]
