@@ -124,14 +124,14 @@ def _refuse_unplanned(plan: list) -> None:
 
     tracks = {track_of(run.slug) for run in plan}
     if tracks - {"students"}:  # articles show outcomes of units too
-        records.require_open(load_state())
+        records.require_units_open(load_state())
     if "public" in tracks:
         public.load_plan()
         choice.kept(load_study())
     if "students" in tracks:
-        from leapstudy.study.student_check import require_open  # brings the engine
+        from leapstudy.study.student_check import require_students_open  # brings the engine
 
-        require_open(load_settings())
+        require_students_open(load_settings())
 
 
 def _warm_up() -> None:
@@ -152,6 +152,8 @@ def _new_plan(
     from leapstudy.data import load_study
 
     data = load_study(started=started and track != "students")
+    if not data.starts and track == "public":
+        return []
     return make_plan(data, districts or [], track if data.starts else "students", parse_settings(settings or []), out)
 
 
@@ -255,9 +257,12 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
     from leapstudy.batch.last_batch import reasons, touched
     from leapstudy.batch.manifest import verdict
+    from leapstudy.site.index import track_of
 
     place = _place(out, wait=False)
-    plan, _ = _plan(None, track, None, place.folder, started=track != "all")
+    plan, _ = _plan(None, track, None, place.folder, started=False)
+    if track != "students" and not {track_of(run.slug) for run in plan} - {"students"}:
+        _say("Units and articles wait for a start in data/raw; leapstudy check says in which file.")
     for slug, why in reasons(plan, place.folder).items():
         _say(f"{slug}: {verdict(why)}")
     if published := touched(place.folder):

@@ -59,24 +59,33 @@ def plan(
     if not kept:
         say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
-    chosen = written_plan.as_frozen(kept, chosen)
-    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {chosen.question}")
-    if chosen.track == "students":
-        named = written_plan.planned_months(chosen, kept["decided_after"])
+    planned = kept["choices"]
+    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {planned['question']}")
+    if planned["track"] == "students":
+        named = written_plan.planned_months(kept, written_plan.known_months())
         say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
-    say(written_plan.plan_age(kept, chosen))
+    say(written_plan.plan_age(kept))
 
 
 def draw(
     out: Annotated[Path | None, typer.Option(help="Folder of the list; of students a private one.")] = None,
     reason: Annotated[str, typer.Option(help="Why there is a second draw; it stays on record.")] = "",
     check: Annotated[Path | None, typer.Option(help="Draw nothing: hold this list against seed and record.")] = None,
+    starts: Annotated[
+        Path | None, typer.Option(help="Draw nothing: write this list's starts where they belong.")
+    ] = None,
 ) -> None:
     """Hold the lottery of params/rollout.yml: who starts when, and who waits, from a seed announced beforehand."""
     from leapstudy.students.settings import load_settings
     from leapstudy.study.rollout.choices import load_rollout
-    from leapstudy.study.rollout.lots import begun, hold, read_draw
+    from leapstudy.study.rollout.lots import begun, hold, write_starts
+    from leapstudy.study.rollout.records import read_draw
 
+    if starts is not None:
+        from leapstudy.words import rollout as words
+
+        say(words.starts_written(*write_starts(starts)))
+        return
     if check is not None:
         record, drawn = read_draw(check)
         say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
@@ -91,5 +100,7 @@ def draw(
     say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
         say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")
-    if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts)):
+    if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts), chosen.track):
         say(late)
+    if not made.private:
+        say(f"Next, once they start: leapstudy draw --starts {made.path}")

@@ -107,7 +107,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     from leapstudy.students.simulate import load_config
     from leapstudy.study import choice
     from leapstudy.study.public import load_plan
-    from leapstudy.study.rollout.records import require_open
+    from leapstudy.study.rollout.records import require_units_open
     from leapstudy.study.rollout.written_plan import check_rollout
 
     runs: list[Any] = []
@@ -120,7 +120,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         load_facts,
     ]
     if data is not None:
-        reads += [lambda: choice.kept(data), lambda: require_open(data.state)]
+        reads += [lambda: choice.kept(data), lambda: require_units_open(data.state)]
         reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)
@@ -164,7 +164,7 @@ def _check_own_students() -> None:
 def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
     from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students, no_answer, require_open
+    from leapstudy.study.student_check import check_students, no_answer, require_students_open
 
     settings = load_settings()
     if settings.simulated:
@@ -175,7 +175,7 @@ def check_student_files() -> None:
     say(f"{checked.text}\n{reason}".strip())
     if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)
-    if closed := _said(lambda: require_open(settings)):
+    if closed := _said(lambda: require_students_open(settings)):
         say(closed)
 
 

@@ -63,10 +63,19 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
     )
 
 
-def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float) -> Problem:
-    """Return the problem of the first effect after; `moderndid` takes normal quantiles: errors are widened to `t`."""
+def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float, steps: int = 1) -> Problem:
+    """Return the problem of the first effect after; `moderndid` takes normal quantiles: errors are widened to `t`.
+
+    That effect may lie `steps` periods after the reference: those between have coefficients without weight, as an
+    interval of fixed length takes them. Other intervals must not be asked with more than one step.
+    """
+    widened = covariance * (t / stats.norm.ppf(1 - ALPHA / 2)) ** 2
+    b = np.insert(b, [n_pre] * (steps - 1), 0.0)
+    seen = np.delete(np.arange(len(b)), np.arange(n_pre, n_pre + steps - 1))
+    whole = np.diag(np.full(len(b), float(np.diag(widened).max())))
+    whole[np.ix_(seen, seen)] = widened
     n_post = len(b) - n_pre
-    return Problem(b, covariance * (t / stats.norm.ppf(1 - ALPHA / 2)) ** 2, n_pre, n_post, np.eye(1, n_post)[0])
+    return Problem(b, whole, n_pre, n_post, np.eye(1, n_post, steps - 1)[0])
 
 
 def breakdown(problem: Problem, kind: Violation, largest: float) -> float:

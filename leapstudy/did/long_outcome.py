@@ -162,4 +162,4 @@ def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown:
     extra = [year for year in shown if year in rates and rates.loc[[*question.treated], year].notna().all()]
     everything = tuple(sorted([*years, *extra]))
     sample = sample_of(question, rates, whole_contrast(everything), scale)
-    return event_study(sample, question.before[-1])
+    return event_study(sample, question.before[-1], extra)

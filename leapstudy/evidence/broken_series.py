@@ -60,18 +60,26 @@ class Noise:
     sampling: float
 
 
-def can_screen(rates_pct: pd.DataFrame, students: pd.Series) -> bool:
+def can_screen(rates_pct: pd.DataFrame, students: pd.Series, *, share: bool = True) -> bool:
     """Return whether a table has the years, units and changes that a screen needs, see `screen`."""
-    return not _lacking(rates_pct, students)
+    return not _lacking(_levels(rates_pct, share), students)
 
 
-def _lacking(rates_pct: pd.DataFrame, students: pd.Series) -> str:
-    """Return what there is in place of what a screen needs; empty where it can be made."""
-    change = rates_pct.diff(axis=1).iloc[:, 1:][students.reindex(rates_pct.index) > 0].dropna(how="all")
+def _lacking(levels: pd.DataFrame, students: pd.Series) -> str:
+    """Return what there is in place of what a screen needs; empty where it can be made.
+
+    Changes are counted on the scale that is screened: there, figures below a twentieth of a percent are all alike.
+    """
+    change = levels.diff(axis=1).iloc[:, 1:][students.reindex(levels.index) > 0].dropna(how="all")
     unchanged = float((change == 0).to_numpy().sum() / max(1, change.count().sum()))
-    if rates_pct.shape[1] >= 3 and len(change) >= FEWEST and unchanged <= MOST_UNCHANGED:
+    if levels.shape[1] >= 3 and len(change) >= FEWEST and unchanged <= MOST_UNCHANGED:
         return ""
-    return f"{rates_pct.shape[1]} years, {len(change)} such units and {unchanged:.0%} of changes"
+    return f"{levels.shape[1]} years, {len(change)} such units and {unchanged:.0%} of changes"
+
+
+def _levels(rates_pct: pd.DataFrame, share: bool) -> pd.DataFrame:
+    """Return the scale that is screened: log-odds of shares, all else as it is."""
+    return log_odds(rates_pct) if share else rates_pct
 
 
 def screen(
@@ -106,7 +114,7 @@ def screen(
     ------
     BadInput
         With fewer than three years, or twelve districts that have students and two figures in a row: there is nothing
-        to compare with. Where more than a fifth of changes are exactly zero.
+        to compare with. Where more than a fifth of changes are exactly zero on the scale that is screened.
 
     Notes
     -----
@@ -123,16 +131,16 @@ def screen(
     >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
     [[7, '2007-08', 'out and back', 'high']]
     """
-    if lacking := _lacking(rates_pct, students):
+    levels = _levels(rates_pct, share)
+    if lacking := _lacking(levels, students):
         raise BadInput(
             f"A screen for broken series needs at least 3 years and {FEWEST} units with students and figures of two "
             f"years in a row, and at most {MOST_UNCHANGED:.0%} of changes that are exactly zero; here are {lacking}."
         )
     students = students.where(students > 0)
-    unit = 1.0 if share else float(np.nanmedian(rates_pct.diff(axis=1).abs().to_numpy())) or 1.0
-    levels = log_odds(rates_pct) if share else rates_pct / unit
+    unit = 1.0 if share else float(np.nanmedian(levels.diff(axis=1).abs().to_numpy())) or 1.0
     spread = _binomial(rates_pct, students) if share else _by_size(rates_pct, students)
-    own = _out_and_back(_changes(levels, spread), list(rates_pct.columns))
+    own = _out_and_back(_changes(levels / unit, spread), list(rates_pct.columns))
     flags = [own.assign(departure=unit * own["departure"])]
     if companion_pct is not None:
         flags.append(_contradictions(rates_pct, companion_pct, students))
@@ -164,7 +172,7 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
 
     def loss(log_parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log-likelihood's negative up to a constant, and its gradient."""
-        *each, common = np.exp(np.maximum(log_parameters, LEAST_LOG))
+        *each, common = np.exp(log_parameters)
         by_year, sampling = np.array(each), common * sampling_variance
         variance = by_year[code] + sampling
         tails = (TAIL_DF + 1) / 2 * np.log1p(squared / (TAIL_DF * variance))
@@ -173,8 +181,9 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
         return float((np.log(variance) / 2 + tails).sum()), np.append(slopes, by_variance @ sampling)
 
     start = np.append(np.full(len(years), np.log(0.02)), 0.0)
-    fit = minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-7})
-    *each, common = np.exp(np.maximum(fit.x, LEAST_LOG))
+    least = [(LEAST_LOG, None)] * len(start)
+    fit = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=least, options={"ftol": 1e-13, "gtol": 1e-7})
+    *each, common = np.exp(fit.x)
     return Noise(pd.Series(each, index=years), float(common))
 
 

@@ -15,6 +15,7 @@ from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.permutation import permutation
 from leapstudy.study.door import panel
+from leapstudy.study.rollout.records import require_units_open
 from leapstudy.words.findings import moved, treated_words
 from leapstudy.words.sentences import LINE
 
@@ -44,8 +45,9 @@ def look(data: StudyData, slug: str, spec: Spec) -> View:
     Raises
     ------
     BadInput
-        If the question cannot be asked of the data.
+        If the question cannot be asked of the data, or before the planned day of a draw.
     """
+    require_units_open(data.state)
     answer = glance(data, treated_of(data, slug), spec)
     return View(answer, Words(estimate_words(answer)), moves(answer, slug))
 

@@ -20,6 +20,7 @@ from leapstudy.did.sensitivity.specifications import specification_curve
 from leapstudy.explore.ask import Words, treated_of
 from leapstudy.figures.exhibit import Caption, Exhibit
 from leapstudy.figures.specifications import specifications
+from leapstudy.study.rollout.records import require_units_open
 
 KEPT = 16
 STILL = "Move along the curve while the notebook is open and running; below stands the question that was asked."
@@ -51,6 +52,7 @@ class Curve:
 
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
     """Fit every specification that the data can be asked for one district or for all; see `did.sensitivity`."""
+    require_units_open(data.state)
     treated = treated_of(data, district)
     contrasts = clock_of(data.state, data.starts, treated).contrasts()
     rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)

@@ -19,6 +19,7 @@ from leapstudy.figures.frame import axes, frame, inches_across, label, mark, sig
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
 from leapstudy.study.over_years import OverYears
 from leapstudy.words import over_years as words
+from leapstudy.words.appendix_public import BANDS
 
 LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
 """Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
@@ -53,9 +54,9 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
 
 
 def _table(answer: OverYears) -> pd.DataFrame:
-    table = answer.points.table[["year", "estimate_pp", "low_pp", "high_pp"]]
+    table = answer.points.table[["year", "estimate_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp"]]
     odds = np.exp(answer.odds.table.set_index("year")["estimate_pp"]).reindex(table["year"]).to_numpy()
-    return table.assign(odds=odds).set_axis(["Year", "Points", "Low", "High", "Odds ratio"], axis=1)
+    return table.assign(odds=odds).set_axis(["Year", "Points", "Low", "High", *BANDS.values(), "Odds ratio"], axis=1)
 
 
 def _drawn(answer: OverYears, title: str, labels: tuple[str, str, str], source: str, width: float, tag: str) -> Figure:

@@ -127,8 +127,7 @@ def _panel(title: str, entries: Sequence[Entry], alike: Sequence[Entry]) -> dict
     ends = [end for effect in effects for end in (effect.value, *effect.ends) if end is not None]
     least = 0.0 if _unit(alike[0]) not in ("", POINTS) and any(ends) else 1.0
     low, high = min([*ends, -least]), max([*ends, least])
-    smallest = min(abs(end) for end in (low, high) if end) if low < high else 1.0
-    digits = 0 if least else max(0, -math.floor(math.log10(smallest)))
+    digits = max(0, 1 - math.floor(math.log10(high - low)))
     return {
         "title": title,
         "axis": f"{points(low, digits)} to {points(high, digits)}" if effects or not title else "",

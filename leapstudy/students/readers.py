@@ -163,7 +163,8 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
     absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
     # what a category means by default is a whole day, which one class period is not
-    no_share = rows.period.notnull() & rows.absent.isnull() & (rows.category.isnull() if how.categories else True)
+    own = rows.category.lower().isin([name.casefold() for name in how.categories]).fill_null(False)
+    no_share = rows.period.notnull() & rows.absent.isnull() & ~own
     rows = rows.mutate(absent=absent, is_known=meant.notnull(), no_share=no_share & (meant > 0))
     rows = rows.mutate(
         fate=ibis.cases(

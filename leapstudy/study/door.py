@@ -24,7 +24,7 @@ from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
-from leapstudy.study.rollout.records import require_open
+from leapstudy.study.rollout.records import require_units_open
 
 if TYPE_CHECKING:
     from leapstudy.study.students import StudentStudy
@@ -100,7 +100,7 @@ def panel(
             "The contrast's years, every year of the file, or the series over many years.",
         )
     data = kept_study()
-    require_open(data.state)
+    require_units_open(data.state)
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)

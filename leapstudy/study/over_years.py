@@ -31,7 +31,7 @@ from leapstudy.did.long_outcome import (
 )
 from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
 from leapstudy.evidence.broken_series import can_screen, screen
-from leapstudy.study.rollout.records import require_open
+from leapstudy.study.rollout.records import require_units_open
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 DRAWS = 1_999
@@ -68,7 +68,8 @@ class OverYears:
     flags : DataFrame
         Flagged years of the sample's units, see `flagged_years`.
     unflagged : DataFrame
-        scale, year, estimate, se: the event study's later years without the flagged unit-years of the treated side.
+        scale, year, estimate, low, high, units: the event study's later years without the flagged unit-years of the
+        treated side.
     bounds : tuple of Bounds
         Robust intervals of the first later year in points, by how far trends may depart; for several treated units.
     synthetic : Inference or None
@@ -116,7 +117,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         were drawn, before outcomes are open.
     """
     state = data.state
-    require_open(state)
+    require_units_open(state)
     outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
     series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
     treated = _treated(data, code)
@@ -144,7 +145,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         odds=odds,
         flags=flags,
         unflagged=_unflagged(question, series, flags),
-        bounds=_bounds(points) if len(treated) > 1 else (),
+        bounds=_bounds(event_study_of(question, series.rates, "points")) if len(treated) > 1 else (),
         synthetic=synthetic,
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),
@@ -237,7 +238,7 @@ def _screened(
 
     It is made once for equal figures: it is the same whichever district is asked.
     """
-    if not can_screen(rates_pct, students):
+    if not can_screen(rates_pct, students, share=share):
         return None
     frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
     parts = [(tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames]
@@ -331,8 +332,8 @@ def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> p
         for scale in SCALES:
             table = event_study_of(replace(question, treated=left), series.rates, scale).table
             later = table[table["year"] == year].iloc[0]
-            rows.append((scale, year, later["estimate_pp"], later["se_pp"], ", ".join(sorted(out))))
-    return pd.DataFrame(rows, columns=["scale", "year", "estimate", "se", "units"])
+            rows.append((scale, year, *later[["estimate_pp", "low_pp", "high_pp"]], ", ".join(sorted(out))))
+    return pd.DataFrame(rows, columns=["scale", "year", "estimate", "low", "high", "units"])
 
 
 def _bounds(study: EventStudy) -> tuple[Bounds, ...]:

@@ -27,7 +27,7 @@ from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standing
 from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, Screen, flagged_years, over_years, screen_of
 from leapstudy.study.result import made, save_result
-from leapstudy.study.rollout.records import require_open
+from leapstudy.study.rollout.records import require_units_open
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
 
@@ -158,7 +158,7 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
         For a district or name that is not legal, or a question that the data cannot be asked.
     """
     data, facts, spec = kept_study(), load_facts(), ask(**names)
-    require_open(data.state)
+    require_units_open(data.state)
     found = find_district(data.districts, district)
     return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
 
@@ -170,7 +170,7 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = kept_study(), load_facts(), ask(**names), load_plan()
-    require_open(data.state)
+    require_units_open(data.state)
     prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
     answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)

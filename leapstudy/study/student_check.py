@@ -107,7 +107,7 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
     return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
 
 
-def require_open(settings: StudentSettings) -> None:
+def require_students_open(settings: StudentSettings) -> None:
     """Refuse to look at outcomes by the arm that was drawn before the planned day.
 
     Raises

@@ -26,7 +26,7 @@ from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
-from leapstudy.study.student_check import places_of, require_open, require_usable, set_aside
+from leapstudy.study.student_check import places_of, require_students_open, require_usable, set_aside
 from leapstudy.study.student_publish import published, remember
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def told_numbers(settings: StudentSettings) -> Iterator[str]:
 def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, Any]]:
     from leapstudy.study.student_estimates import measure, student_answer  # imports the engine
 
-    require_open(settings)
+    require_students_open(settings)
     data = open_own(settings)
     measured = measure(data, settings)
     counts, truth = protected(measured.counts).to_dict(), _truth(settings)

@@ -122,9 +122,12 @@ def baseline(source: Source) -> str:
 def pre_trend(source: Source) -> str:
     """Say the joint test of earlier trends and its power, for both outcomes."""
     told = []
-    for name in ("event_study", "chronic"):
-        if study := source.at("answer", name):
-            years = study["table"]["year"]
+    long, shown = source.at("years", "points"), source.at("years", "shown") or ()
+    own = [(source.at("answer", "event_study"), ()), (long, shown) if long else (source.at("answer", "chronic"), ())]
+    for study, untested_years in own:
+        if study:
+            table = zip(study["table"]["year"], study["table"]["event_time"], strict=True)
+            years = [year for year, since in table if since < 0 and year not in untested_years]
             what = f"{capital(outcome_words(study['outcome']))}, {year_label(years[0])} to {year_label(years[-1])}"
             untested = study["joint_p"] is None
             told.append(
@@ -143,7 +146,7 @@ def not_rejected(source: Source) -> str:
 
 def bounds(source: Source) -> str:
     """Say how far trends may depart before the answer changes."""
-    made = source.at("answer", "sensitivity", "bounds")
+    made = [*(source.at("answer", "sensitivity", "bounds") or []), *(source.at("years", "bounds") or [])]
     if not made:
         return source.absent("Rambachan-Roth bounds")
     reasons = source.at("answer", "sensitivity", "not_possible") or []

@@ -262,9 +262,10 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
     )
 
 
-def movement(answer: Answer) -> str:
+def movement(study: Study) -> str:
     """Say of the outcome that was asked, and of chronic absence, whether the two sides moved together before."""
-    return " ".join(dict.fromkeys(map(trends, filter(None, (answer.event_study, answer.chronic)))))
+    long = study.answer.chronic if study.years is None else study.years.points
+    return " ".join(dict.fromkeys(map(trends, filter(None, (study.answer.event_study, long)))))
 
 
 def trends(study: EventStudy) -> str:

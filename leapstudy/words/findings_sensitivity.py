@@ -26,6 +26,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         found["kind"],
         what=CATALOG.say("bounds_what_placebo" if found["is_placebo"] else "bounds_what", found=found),
         found=found,
+        each=CATALOG.say("bounds_each", found=found) if found["steps"] > 1 else "",
         ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
         broken=broken,
         before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),
@@ -125,10 +126,12 @@ def estimators(answer: Answer) -> str:
     return CATALOG.say("estimators", told=capital("; ".join(told)), beyond=beyond).strip()
 
 
-def bounds(answer: Answer) -> str:
+def bounds(study: Study) -> str:
     """Say how far trends may depart before the answer changes, and what few years before can carry."""
-    reasons = [text for text in answer.sensitivity.not_possible if text.startswith("Robust bounds")]
-    return " ".join([*(bound_words(jsonable(item)) for item in answer.sensitivity.bounds), *reasons])
+    own, years = study.answer.sensitivity, study.years
+    reasons = [text for text in own.not_possible if text.startswith("Robust bounds")]
+    made = (*own.bounds, *(() if years is None else years.bounds))
+    return " ".join([*(bound_words(jsonable(item)) for item in made), *reasons])
 
 
 def grade_conditions(study: Study) -> str:

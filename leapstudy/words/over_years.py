@@ -3,9 +3,14 @@ headline.
 """
 
 import math
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
+from leapstudy.did.long_outcome import SCALES
 from leapstudy.evidence.verdict import can_reject, rejects
 from leapstudy.study.over_years import OverYears
 from leapstudy.words.sentences import Catalog, Finding
@@ -49,6 +54,7 @@ def over_years(answer: OverYears) -> Finding:
         tail=CATALOG.by("tails", tail),
         years=". ".join(_year(answer, row) for row in published(answer).values()),
         flagged=_without_flagged(answer),
+        at_once=_at_once(answer),
         **_sides(answer),
     )
 
@@ -102,11 +108,24 @@ def _year(answer: OverYears, row: Estimate) -> str:
 
 
 def _without_flagged(answer: OverYears) -> str:
-    rows = answer.unflagged[answer.unflagged["scale"] == "points"].itertuples()
-    return "".join(
-        CATALOG.say("without_flagged", names=flagged_names(answer, row.year), year=row.year, value=row.estimate)
-        for row in rows
-    )
+    told = []
+    for row, odds in zip(*(_of_scale(answer.unflagged, scale) for scale in SCALES), strict=True):
+        factors = [math.exp(value) for value in (odds.estimate, odds.low, odds.high)]
+        slots = {"names": flagged_names(answer, row.year), "row": row, "ends": (row.low, row.high), "odds": factors}
+        told.append(CATALOG.say("without_flagged", **slots))
+    return "".join(told)
+
+
+def _of_scale(unflagged: pd.DataFrame, scale: str) -> Iterable[Any]:
+    return unflagged[unflagged["scale"] == scale].itertuples()
+
+
+def _at_once(answer: OverYears) -> str:
+    """Say how many later years leave the simultaneous band of the event study in points."""
+    table = answer.points.table[~answer.points.table["is_reference"]]
+    later = table[table["event_time"] >= 0]
+    away = int(((later["low_sup_pp"] > 0) | (later["high_sup_pp"] < 0)).sum())
+    return CATALOG.say("at_once", away=away, n=len(later), all=len(table), sup_t=answer.points.sup_t)
 
 
 def flagged_names(answer: OverYears, year: str) -> str:

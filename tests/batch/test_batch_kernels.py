@@ -58,8 +58,9 @@ def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkey
     warm = _outputs(KERNEL)
     assert [source.ready for source in _templates.values()] == [True], "it was forked: it did not start cold"
     cold = _outputs("python3")
-    # not any traceback: a client that closes while its kernel writes makes zmq print one
-    assert warm == cold and "No module named" not in capfd.readouterr().err
+    told = capfd.readouterr().err
+    # a client that closes while its kernel writes makes zmq print a traceback; any other is the kernel's
+    assert warm == cold and ("Traceback" not in told or "zmq" in told)
     assert warm[0]["text"].endswith("] True 5.0\n") and "image/png" in warm[1]["data"]
 
 

@@ -227,6 +227,9 @@ def _goes_before_a_start(study, n, monkeypatch, capsys):
     for asked in (("run",), ("run", "--track", "all"), ("choose", "others", "--reason", "x")):
         code, told = _run(monkeypatch, capsys, "--study", study, *asked)
         assert code == 2 and "no unit has a start" in told and f"`leapstudy --study {study} design`" in told, told
+    for asked in ((), ("--track", "all")):
+        code, told = _run(monkeypatch, capsys, "--study", study, "status", *asked)
+        assert code == 0 and "Units and articles wait for a start" in told, told
     settings = study / "params" / "students.yml"
     drafted = settings.read_text(encoding="utf-8")
     settings.write_text(drafted.replace('input: ""', "input: gone.csv").replace('visits: ""', "visits: log.csv"))

@@ -159,9 +159,20 @@ def test_the_answer_carries_what_it_is_without_flagged_years(whole):
     assert without["without New Haven"].se_pp == pytest.approx(0.39, abs=5e-3)
     points = years.unflagged[years.unflagged["scale"] == "points"].iloc[0]
     assert points["year"] == "2021-22" and points["estimate"] == pytest.approx(0.91, abs=0.005)
+    assert points["low"] < 0 < points["high"]
+    assert {(item.year, item.steps, item.n_pre, item.is_placebo) for item in years.bounds} == {("2021-22", 3, 7, False)}
     assert {row.outcome for row in years.estimates if row.estimator != "did_without_flagged"} == {OUTCOME}
     assert "+" in next(row.pre for row in years.estimates if row.pre.startswith("2011-12"))
     assert years.later.startswith("After 2022-23")
+
+
+def test_an_incomplete_year_is_shown_and_takes_no_part_in_the_joint_test(study, series, whole):
+    question = _question(study, series, "alliance")
+    without = event_study_of(question, series.rates, "points")
+    assert "2019-20" in set(whole.years.points.table["year"]) and "2019-20" not in set(without.table["year"])
+    assert whole.years.points.joint_p == pytest.approx(without.joint_p) and without.joint_p == pytest.approx(
+        0.146, abs=1e-3
+    )
 
 
 def test_flags_cover_both_outcomes_and_directions(study):

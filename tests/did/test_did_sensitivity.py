@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.state import load_state, school_year
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.eventstudy import event_study
+from leapstudy.did.eventstudy import EventStudy, event_study
+from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.rebound import rebound
 from leapstudy.did.sensitivity import bounds, covariates, specifications, trends
 from leapstudy.did.spread import spread_of
@@ -215,6 +217,34 @@ def test_bounds_hold_the_plain_interval_and_widen(study, everyone, kind):
     assert found.year == "2019-20" and found.is_placebo and found.n_pre == 7
     assert width.iloc[1] > width.iloc[0] > 0 and found.largest_before > 0
     assert found.table["m"].iloc[1] == pytest.approx(found.largest_before if kind == "smoothness" else 1.0)
+
+
+@pytest.mark.parametrize("kind", ["smoothness", "relative_magnitudes"])
+def test_a_year_after_missing_ones_departs_in_each_of_them(kind):
+    # a line of slope 1 up to the reference, with almost no noise; then a figure three years later
+    times = pd.Series([-7, -6, -5, -4, -3, 0])
+    path, se = times + 3.0 + np.where(times == 0, 4, 0), np.where(times == -3, np.nan, 0.01)
+    t = stats.t.ppf(0.975, 20)
+    table = pd.DataFrame({"year": [f"year {time}" for time in times], "event_time": times, "estimate_pp": path})
+    table = table.assign(se_pp=se, low_pp=path - t * se, high_pp=path + t * se, is_reference=times == -3)
+    spread = pd.DataFrame(1e-4 * np.eye(5))
+    study = EventStudy("attendance_rate", "others", "", 9, 9, "year -3", table, 2.5, 20.0, 0.5, 1.0, spread)
+    found = bounds.robust_bounds(study, kind, (0.0, 1.0))
+    assert found.steps == 3 and found.year == "year 0" and found.n_pre == 4
+    middle = (found.table["low_pp"] + found.table["high_pp"]) / 2
+    reach = (found.table["high_pp"] - found.table["low_pp"]).iloc[1] / 2
+    # the line goes on for three years, from zero to 3 of the 7; or each year moves by as much as any did, 1 point
+    expected = (7 - 3, 0.0) if kind == "smoothness" else (7, 3.0)
+    assert middle.iloc[0] == pytest.approx(expected[0], abs=0.1) and reach == pytest.approx(expected[1], abs=0.2)
+
+
+def test_slopes_may_bend_in_each_missing_year():
+    b = np.array([-4.0, -3.0, -2.0, -1.0, 7.0])
+    problem = with_t(b, 1e-6 * np.eye(5), 4, 1.96, steps=3)
+    found = honest_bounds(problem, "smoothness", [0.5])
+    # the slope of 1 goes on to 3 of the 7; bent by 0.5 a year it is off by 0.5 * (1 + 2 + 3)
+    assert found["low_pp"].iloc[0] == pytest.approx(4 - 3, abs=0.05)
+    assert found["high_pp"].iloc[0] == pytest.approx(4 + 3, abs=0.05)
 
 
 def test_one_year_before_bounds_changes_but_not_slopes(study, everyone):

@@ -160,12 +160,26 @@ def _counts(per_student, rng):
 @pytest.mark.parametrize("share", [True, False])
 def test_an_outcome_so_rare_that_most_figures_repeat_is_not_screened(share):
     rates, students = _counts(0.002, np.random.default_rng(3))
-    assert can_screen(rates, students) and len(screen(rates, students, share=share)) <= 8
+    assert can_screen(rates, students, share=share) and len(screen(rates, students, share=share)) <= 8
     for rarer in (0.0005, 0.0002, 0.00005):
         rates, students = _counts(rarer, np.random.default_rng(3))
-        assert not can_screen(rates, students)
-        with pytest.raises(BadInput, match="at most 20% of changes that are exactly zero; here are 8 years, 120 such"):
-            screen(rates, students, share=share)
+        _assert_refused(rates, students, share)
+
+
+def _assert_refused(rates, students, share):
+    assert not can_screen(rates, students, share=share)
+    with pytest.raises(BadInput, match="at most 20% of changes that are exactly zero; here are 8 years, 120 such"):
+        screen(rates, students, share=share)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_shares_that_are_all_alike_as_log_odds_are_not_screened(mirrored):
+    """Log-odds are kept off 0 and 100: below a twentieth of a percent, figures that differ do not move."""
+    students = pd.Series(np.random.default_rng(3).integers(20_000, 60_000, 120).astype(float))
+    rates = pd.DataFrame(np.random.default_rng(4).uniform(0.02, 0.045, (120, 8)), columns=YEARS)
+    rates.iloc[:4, 4] = 0.09
+    _assert_refused(100 - rates if mirrored else rates, students, True)
+    assert can_screen(rates, students, share=False), "as counts per so many they move"
 
 
 @pytest.mark.parametrize("share", [True, False])

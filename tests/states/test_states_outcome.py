@@ -364,14 +364,14 @@ def test_the_index_draws_outcomes_of_other_units_on_axes_of_their_own(study):
     one = [_entry("suspensions", 0.3, -0.1, 0.4), _entry(None, 0, 0, 0), _entry("suspensions", 0.5, 0.2, 0.6)]
     table = _table("public", one)
     (panel,) = table["panels"]
-    assert (panel["title"], panel["axis"]) == ("", "−0.1 to +0.6"), "no panel where there is one outcome"
+    assert (panel["title"], panel["axis"]) == ("", "−0.10 to +0.60"), "no panel where there is one outcome"
     assert [row["effect"] for row in panel["rows"]] == ["+0.50", "+0.30", ""]
     assert table["caption"] == f"3 runs, the largest effect first. Effects in {UNITS['suspensions'][1]}."
     more = [_entry("math", -3, -40, 20), _entry("chronic_absence", 9, 5, 60), _entry("suspensions", 0.1, 0, 0.2, "ALL")]
     table = _table("public", [*more, *one])
     assert table["caption"] == "6 runs, the largest effect first within each outcome; its unit stands above."
     first, absence, math, nothing = table["panels"]
-    assert first["title"] == f"Suspensions, {UNITS['suspensions'][1]}" and first["axis"] == "−0.1 to +0.6"
+    assert first["title"] == f"Suspensions, {UNITS['suspensions'][1]}" and first["axis"] == "−0.10 to +0.60"
     assert [row["effect"] for row in first["rows"]] == ["+0.10", "+0.50", "+0.30"], "all together stand first"
     assert absence["title"] == "Chronic absence, percentage points" and math["title"].startswith("Math proficiency, ")
     assert absence["axis"] == math["axis"] == "−40 to +60", "outcomes in one unit share their axis"
@@ -384,7 +384,7 @@ def test_the_index_draws_outcomes_of_other_units_on_axes_of_their_own(study):
 
 @pytest.mark.parametrize(
     ("value", "low", "high", "axis"),
-    [(0.9, -0.4, 1.7, "−0.4 to +1.7"), (0.001, -0.003, 0.004, "−0.003 to +0.004"), (700, -20, 1800, "−20 to +1,800")],
+    [(0.9, -0.4, 1.7, "−0.4 to +1.7"), (0.001, -0.003, 0.004, "−0.0030 to +0.0040"), (700, -20, 1800, "−20 to +1,800")],
 )
 def test_the_ends_of_an_axis_are_told_as_they_are(study, value, low, high, axis):
     assert _table("public", [_entry("suspensions", value, low, high)])["panels"][0]["axis"] == axis
@@ -393,7 +393,7 @@ def test_the_ends_of_an_axis_are_told_as_they_are(study, value, low, high, axis)
 def test_an_index_without_any_effect_speaks_of_attendance(study):
     table = _table("public", [_entry(None, 0, 0, 0)])
     assert table["caption"] == "1 run, the largest effect first. Effects in percentage points of attendance."
-    assert table["panels"][0]["axis"] == "−1 to +1"
+    assert table["panels"][0]["axis"] == "−1.0 to +1.0"
 
 
 def test_the_explorer_names_its_scale_in_the_unit_of_what_is_shown(study):

@@ -174,6 +174,10 @@ def test_rows_of_class_periods_make_the_same_days_under_any_name_and_are_counted
         ({}, {}, "no_share_of_period"),
         ({"category": "Unexcused Absence"}, {}, "no_share_of_period"),
         ({"category": "UA"}, {"categories": {"UA": 0.25}}, "used"),
+        ({"category": "UA"}, {"categories": {"ua": 0.25}}, "used"),
+        ({"category": "Unexcused Absence"}, {"categories": {"UA": 0.25}}, "no_share_of_period"),
+        ({"category": "Unexcused Absence"}, {"categories": {"staff day": 0}}, "no_share_of_period"),
+        ({}, {"categories": {"UA": 0.25}}, "no_share_of_period"),
         ({"absent": "0.25"}, {}, "used"),
     ],
 )

@@ -17,6 +17,8 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import load_study
 from leapstudy.data.state import load_state
 from leapstudy.evidence.plan import plan_hash
+from leapstudy.explore.ask import look
+from leapstudy.explore.curve import curve_of
 from leapstudy.students.eligible import school_months_after
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
@@ -25,8 +27,8 @@ from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import begun, hold, on_record, read_draw
-from leapstudy.study.rollout.records import draws, require_open
+from leapstudy.study.rollout.lots import begun, hold
+from leapstudy.study.rollout.records import draws, on_record, read_draw, require_units_open
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
@@ -76,8 +78,12 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
 
 def test_phases_that_begin_before_the_draw_are_named():
     starts = {"first": "2022-09", "second": "2022-11"}
-    assert begun("2022-11-03 10:00 UTC", starts).startswith("Visits of phase 'first' in 2022-09 begin before this draw")
-    assert begun("2022-09-30 10:00 UTC", starts) == begun("2022-09-30 10:00 UTC", {}) == ""
+    told = begun("2022-11-03 10:00 UTC", starts, "students")
+    assert told.startswith("Visits of phase 'first' in 2022-09 begin before this draw")
+    assert begun("2022-09-30 10:00 UTC", starts, "students") == begun("2022-09-30 10:00 UTC", {}, "students") == ""
+    years = {"2021-22": "2021-22", "2022-23": "2022-23"}
+    assert "phase '2021-22' in 2021-22 begin" in begun("2022-07-01 10:00 UTC", years, "units")
+    assert begun("2022-06-30 10:00 UTC", years, "units") == ""
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
@@ -110,7 +116,8 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
         ({"announced": "2026-11-01"}, "seed that nobody could choose"),
         ({"seed": "1"}, "seed that nobody could choose"),
         ({"seed": "1", "announced": "2999-01-01"}, "still to come"),
-        ({**SEED, "phases": {"all": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"2026-27": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"all": 8}}, "called by their first school year"),
         (
             {**SEED, "eligible": {"students": {"window": "last_month", "percent": 10}, "units": {"povrty": 1}}},
             "'povrty'",
@@ -130,11 +137,11 @@ def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
         written_plan.freeze(choices(**UNITS, analysis_from=""), "")
     chosen = choices(**SEED, analysis_from="2999-07-01")
     written_plan.freeze(chosen, "")
-    require_open(load_state())  # nothing was drawn yet
+    require_units_open(load_state())  # nothing was drawn yet
     hold(chosen, None, "")
     study_district("hartford")  # who was drawn is none of those that this study is about
     change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
-    for look in (
+    for closed in (
         lambda: study_district("hartford"),
         study_all,
         lambda: cli._refuse_unplanned([SimpleNamespace(slug="a")]),
@@ -142,9 +149,11 @@ def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
         lambda: over_years(load_study(), ask(), ALL_DISTRICTS, "All districts"),
         panel,
         lambda: panel(years="long", outcome="chronic_absence"),
+        lambda: look(load_study(), "hartford", ask()),
+        lambda: curve_of(load_study(), "hartford", "Hartford", ask()),
     ):
         with pytest.raises(BadInput, match="closed until 2999-07-01"):
-            look()
+            closed()
     cli._refuse_unplanned([SimpleNamespace(slug="students-hartford")])
     assert any("closed until 2999-07-01" in step.text() for step, _ in _steps())
 
@@ -200,8 +209,9 @@ def test_months_of_a_first_school_year_are_those_that_come(own):
     come = [*seen, *(f"2021-{month:02d}" for month in (2, 3, 4, 5, 6))]
     written_plan.freeze(choices(), "")
     plan = written_plan.kept_plan()
+    counted = {name: value for name, value in plan.items() if name != "months"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(written_plan, "kept_plan", lambda: {**plan, "decided_after": "2021-01"})
+        patch.setattr(written_plan, "kept_plan", lambda: {**counted, "decided_after": "2021-01"})
         until, _ = written_plan.planned_until(come, "2021-04")
     assert school_months_after(seen, "2021-01", 5)[-1] == until == "2021-06"
     assert school_months_after(seen, "2021-01", 7)[-2:] == ("2021-09", "2021-10"), "no month of summer"
@@ -218,15 +228,35 @@ def test_a_plan_in_the_first_school_year_is_frozen_by_the_months_that_come(own, 
     with pytest.raises(BadInput, match="2021-02 to 2021-06. Give a day after 2021-06-30"):
         written_plan.freeze(choices(phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-06-30"), "")
     kept = written_plan.freeze(choices(analysis_from="2021-07-15"), "")
-    assert kept["decided_after"] == "2021-01"
+    named = ("2021-02", "2021-03", "2021-04", "2021-05", "2021-06")
+    assert kept["decided_after"] == "2021-01" and tuple(kept["months"]) == named
+
+
+def test_the_months_of_a_plan_stay_those_that_it_names_whatever_the_files_hold_later(own, monkeypatch):
+    """In a first school year of nine months one month of summer may be guessed: told at the freeze, it stays so."""
+    _, choices = own
+    seen = (*(f"2020-{month:02d}" for month in (10, 11, 12)), "2021-01")
+    monkeypatch.setattr(written_plan, "known_months", lambda: seen)
+    kept = written_plan.freeze(
+        choices(months_after=6, phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-10-15"), ""
+    )
+    assert kept["months"][-1] == "2021-09", "no file says yet that schools begin in October"
+    come = [*seen, *(f"2021-{month:02d}" for month in (2, 3, 4, 5, 6, 10, 11))]
+    assert school_months_after(come, "2021-01", 6)[-1] == "2021-10"
+    until, told = written_plan.planned_until(come, "2021-04")
+    assert until == "2021-09" and told.endswith("to 2021-09")
+    assert written_plan.planned_until(come[:7], "2021-04") == (
+        "",
+        "the plan names the 6 school months after 2021-01; the files hold 3 of them",
+    )
 
 
 def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
     _, choices = own
     chosen = choices(**UNITS)
     plan = written_plan.freeze(chosen, "")
-    assert "older than every figure" in written_plan.plan_age(plan, chosen)
-    assert "no preregistration" in written_plan.plan_age({**plan, "decided_after": "2018-19"}, chosen)
+    assert "older than every figure" in written_plan.plan_age(plan)
+    assert "no preregistration" in written_plan.plan_age({**plan, "decided_after": "2018-19"})
     with pytest.raises(BadInput, match="frozen on"):
         written_plan.freeze(chosen, "")
     again = written_plan.freeze(choices(phases={"2026-27": 9}), "one more place")
@@ -271,8 +301,9 @@ def test_a_plan_that_measures_outside_its_visits_or_opens_before_its_months_are_
     assert not (root / "params" / written_plan.FILE).exists()
     legal = choices(phases={"2022-09": 0.25, "2023-01": 0.25}, analysis_from="2023-02-01")
     plan = written_plan.freeze(legal, "")
-    named = written_plan.planned_months(legal, plan["decided_after"])
-    assert named == ("2022-09", "2022-10", "2022-11", "2022-12", "2023-01"), "no month of summer is among them"
+    assert tuple(plan["months"]) == ("2022-09", "2022-10", "2022-11", "2022-12", "2023-01"), (
+        "no month of summer is among them"
+    )
     params = root / "params" / "students.yml"
     params.write_text(params.read_text().replace("rollout: {}", "rollout: {starts: {later: 2023-04}}"))
     with pytest.raises(BadInput, match="'later' starts in 2023-04"):

@@ -48,18 +48,14 @@ def everything_said(study) -> list[str]:
             findings.leave_one_out,
             findings.grade,
             findings.days,
+            findings_sensitivity.bounds,
             findings_sensitivity.grade_conditions,
             findings_sensitivity.plan,
         )
     ]
     said += [findings.trends(item) for item in (answer.event_study, answer.chronic)]
     said.append(ladder.ladder(answer))
-    shared = (
-        findings_sensitivity.curve,
-        findings_sensitivity.in_time,
-        findings_sensitivity.estimators,
-        findings_sensitivity.bounds,
-    )
+    shared = (findings_sensitivity.curve, findings_sensitivity.in_time, findings_sensitivity.estimators)
     own = (findings.forest, findings_sensitivity.pooled) if pooled else (findings_sensitivity.tests,)
     said += [say(answer) for say in (*shared, *own)]
     blocks = {"answer": answer, "evidence": study.evidence, "plan": study.plan, "standings": study.standings}

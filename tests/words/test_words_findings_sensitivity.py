@@ -55,10 +55,11 @@ def test_sentences_hold_no_verdict_that_figures_do_not_carry(one, pooled):
     said = [
         say(study.answer)
         for study in (one, pooled)
-        for say in (sentences_sure.curve, sentences_sure.in_time, sentences_sure.estimators, sentences_sure.bounds)
+        for say in (sentences_sure.curve, sentences_sure.in_time, sentences_sure.estimators)
     ]
     said += [sentences_sure.tests(one.answer), sentences_sure.pooled(pooled.answer)]
-    said += [say(study) for study in (one, pooled) for say in (sentences_sure.grade_conditions, sentences_sure.plan)]
+    of_study = (sentences_sure.bounds, sentences_sure.grade_conditions, sentences_sure.plan)
+    said += [say(study) for study in (one, pooled) for say in of_study]
     for text in said:
         assert not [word for word in FORBIDDEN if word in text.lower()], text
     assert f"{one.answer.sensitivity.summary['above']} of {len(one.answer.sensitivity.curve)}" in said[0]
@@ -117,6 +118,7 @@ def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, break
         "is_placebo": False,
         "kind": kind,
         "n_pre": 1,
+        "steps": 1,
         "table": {"m": times, "low_pp": [0.2, -0.3, -0.8], "high_pp": [1.0, 1.5, 2.0]},
         "breakdown": breakdown,
         "largest_before": None if kind == "parallel" else 0.8,
@@ -127,7 +129,9 @@ def test_bounds_say_where_the_answer_breaks_and_what_few_years_carry(kind, break
 
 
 def test_the_pooled_bounds_name_their_placebo(pooled):
-    assert "2019-20 (a placebo: zero is expected)" in sentences_sure.bounds(pooled.answer)
+    told = sentences_sure.bounds(pooled)
+    assert "2019-20 (a placebo: zero is expected)" in told
+    assert "in each of 3 years by as much as in any year before (2.02 points), chronic absence in 2021-22 is" in told
 
 
 def test_one_districts_grade_rests_on_the_leading_test(one):

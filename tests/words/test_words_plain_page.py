@@ -381,11 +381,3 @@ def test_the_notebook_says_of_a_wide_interval_what_the_page_says():
     told = verdict_words(decide(0.2, -27.0, 55.8, 0.9), "attendance_rate")
     assert told.endswith("so wide that it says nothing: 5 points either way are inside.")
     assert "so wide" not in verdict_words(decide(0.2, -4.9, 55.8, 0.9), "attendance_rate")
-
-
-@pytest.mark.parametrize(
-    ("lang", "who"), [("en", "students, or none, were visited because of the offer"), ("es", "Por la oferta")]
-)
-def test_the_sentence_of_no_visited_effect_names_whom_and_what_it_is_about(lang, who):
-    # it follows a promise and a range: a pronoun would point at those
-    assert who in catalog(lang)["visited_none_lottery"]

@@ -40,8 +40,10 @@ class Bounds:
         or "parallel" where only the interval under parallel trends can be given.
     n_pre : int
         Coefficients before: what the bounds can be judged by.
+    steps : int
+        School years from the reference to `year`; trends may depart in each of them.
     table : DataFrame
-        m, low_pp, high_pp: one row a size of departure.
+        m, low_pp, high_pp: one row a size of departure a year.
     breakdown : float or None
         Smallest departure at which the interval includes zero (0: it does so without any); None beyond the table.
     largest_before : float or None
@@ -54,6 +56,7 @@ class Bounds:
     is_placebo: bool
     kind: str
     n_pre: int
+    steps: int
     table: pd.DataFrame
     breakdown: float | None
     largest_before: float | None
@@ -70,7 +73,7 @@ def plain_bounds(study: EventStudy) -> Bounds:
     table = pd.DataFrame({"m": [0.0], "low_pp": [low], "high_pp": [high]})
     n_pre = int((~study.table["is_reference"] & (study.table["event_time"] < 0)).sum())
     return Bounds(
-        study.outcome, str(row["year"]), False, "parallel", n_pre, table, 0.0 if low <= 0 <= high else None, None
+        study.outcome, str(row["year"]), False, "parallel", n_pre, 1, table, 0.0 if low <= 0 <= high else None, None
     )
 
 
@@ -94,6 +97,11 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     ------
     BadInput
         If too few years lie before for this restriction.
+
+    Notes
+    -----
+    Between the reference and the year after it school years may lack figures. The difference could move in each of
+    them, so that over s years it departs by s times as much, and a slope that bends each year by m/2 * s(s + 1).
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)
@@ -104,13 +112,18 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
     t = float(((shown["high_pp"] - shown["estimate_pp"]) / shown["se_pp"]).iloc[0])
-    problem = with_t(b[order], study.covariance.to_numpy()[np.ix_(order, order)], n_pre, t)
-    found = honest_bounds(problem, kind, [unit * factor for factor in times])
-    table = found.rename(columns={"bound": "m"})[["m", "low_pp", "high_pp"]]
     year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
+    steps = int(shown["event_time"].iloc[order[n_pre]]) - reference
+    slopes = kind == "smoothness"
+    covariance = study.covariance.to_numpy()[np.ix_(order, order)]
+    problem = with_t(b[order], covariance, n_pre, t, steps if slopes else 1)
+    each = 1 if slopes else steps
+    found = honest_bounds(problem, kind, [unit * factor * each for factor in times])
+    table = found.assign(m=found["bound"] / each)[["m", "low_pp", "high_pp"]]
     first = table.iloc[0]
-    broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times))
-    return Bounds(study.outcome, year, placebo, kind, n_pre, table, broken if np.isfinite(broken) else None, largest)
+    broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times) * each)
+    ends = broken / each if np.isfinite(broken) else None
+    return Bounds(study.outcome, year, placebo, kind, n_pre, steps, table, ends, largest)
 
 
 def largest_before(before: np.ndarray, kind: Violation) -> float:

@@ -19,6 +19,9 @@ from leapstudy.students.pseudonyms import own_ids
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import StudentSettings, input_files, load_settings
 
+FIGURE = ".10g"
+"""Figures of a rule are told as they were typed: an enrollment of 1,234,567 is no 1.23457e+06."""
+
 
 def rates(data: StudyData, outcome: str) -> pd.DataFrame:
     """Return an outcome in percent or in its own unit: one row a unit (index: its code), one column a school year.
@@ -81,15 +84,15 @@ def rule_words(where: Where) -> str:
     for column, wanted in where.items():
         name, unit = _named(column)
         if isinstance(wanted, AtLeast):
-            told.append(f"{name} at least {wanted.at_least:g}{unit}")
+            told.append(f"{name} at least {wanted.at_least:{FIGURE}}{unit}")
         elif isinstance(wanted, AtMost):
-            told.append(f"{name} at most {wanted.at_most:g}{unit}")
+            told.append(f"{name} at most {wanted.at_most:{FIGURE}}{unit}")
         elif isinstance(wanted, bool):
             told.append(f"{name}: {'yes' if wanted else 'no'}")
         elif isinstance(wanted, tuple):
             told.append(f"{name} is {', '.join(wanted)}")
         else:
-            told.append(f"{name} is {wanted if isinstance(wanted, str) else f'{wanted:g}{unit}'}")
+            told.append(f"{name} is {wanted if isinstance(wanted, str) else f'{wanted:{FIGURE}}{unit}'}")
     return "; ".join(told) or f"every {unit_noun()}"
 
 

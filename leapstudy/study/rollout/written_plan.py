@@ -24,8 +24,6 @@ FILE = "rollout_plan.yml"
 ATTENDANCE = "attendance"
 LATER = ("seed", "announced")
 """Known only after the plan: where the seed comes from is announced, the number itself falls on a later day."""
-FROZEN = ("track", "question", "outcome", "months_after")
-"""Choices that `leapstudy plan` tells of a frozen plan."""
 
 ANALYSIS = {
     "offer": "Effect of the offer (intention-to-treat), all drawn, by the efficient estimator for random starts (Roth "
@@ -50,13 +48,11 @@ def _months_of(hashes: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     return months(students_before())
 
 
-def decided(chosen: Rollout) -> tuple[str, str]:
-    """Return the last period before the decision, and the newest period that the files have."""
-    if chosen.track == "students":
-        known = known_months()
-        return chosen.eligible.students.month or known[-1], known[-1]
-    newest = str(rates(load_study(started=False), chosen.outcome).columns[-1])
-    return newest, newest
+def newest_period(track: str, outcome: str) -> str:
+    """Return the newest month of the files of students, or the newest school year of an outcome of units."""
+    if track == "students":
+        return known_months()[-1]
+    return str(rates(load_study(started=False), outcome).columns[-1])
 
 
 def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
@@ -78,16 +74,22 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    last, _ = decided(chosen)
+    named: tuple[str, ...] = ()
     if chosen.track == "students":
-        _require_months(chosen, last)
+        known = known_months()
+        last = chosen.eligible.students.month or known[-1]
+        named = school_months_after(known, last, chosen.followed)
+        _require_months(chosen, last, named)
     elif not chosen.analysis_from:
         raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
+    else:
+        last = newest_period(chosen.track, chosen.outcome)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
         "reason": reason.strip(),
         "decided_after": last,
+        **({"months": list(named)} if named else {}),
         "choices": _choices(chosen),
         "analysis": ANALYSIS,
     }
@@ -97,19 +99,24 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     return content
 
 
-def as_frozen(plan: dict[str, Any], chosen: Rollout) -> Rollout:
-    """Return choices with what the frozen plan says of question, outcome and months, whatever they say today."""
-    return chosen.model_copy(update={name: plan["choices"].get(name) for name in FROZEN})
+def planned_months(plan: dict[str, Any], known: Sequence[str]) -> tuple[str, ...]:
+    """Return the school months over which a frozen plan of students measures, whether or not they have come.
+
+    Parameters
+    ----------
+    plan
+        As `kept_plan` returns it; one that was frozen before plans named their months gives only how many.
+    known
+        The school months of the files, in order, such as ``2032-06``.
+    """
+    if "months" in plan:
+        return tuple(plan["months"])
+    return school_months_after(known, plan["decided_after"], plan["choices"]["months_after"])
 
 
-def planned_months(chosen: Rollout, decided_after: str) -> tuple[str, ...]:
-    """Return the school months after the decision over which the plan measures, whether or not they have come."""
-    return school_months_after(known_months(), decided_after, chosen.followed)
-
-
-def _require_months(chosen: Rollout, decided_after: str) -> None:
+def _require_months(chosen: Rollout, decided_after: str, named: Sequence[str]) -> None:
     """Refuse a plan that measures before its visits begin, or opens outcomes before its months are over."""
-    rollout, named = load_settings().rollout, planned_months(chosen, decided_after)
+    rollout = load_settings().rollout
     span = f"the {chosen.followed} school months after {decided_after}, {named[0]} to {named[-1]}"
     for phase, start in chosen.starts(rollout.starts).items():
         if not decided_after < start <= named[-1]:
@@ -235,13 +242,13 @@ def planned_until(known: Sequence[str], last_start: str) -> tuple[str, str]:
     plan = kept_plan()
     if not plan or plan["choices"]["track"] != "students":
         return "", "all of the files; no plan was frozen that names them"
-    decided, count = plan["decided_after"], plan["choices"]["months_after"]
-    later, named = [month for month in known if month > decided], f"the {count} school months after {decided}"
-    if len(later) < count:
-        return "", f"the plan names {named}; the files hold {len(later)} of them"
-    if later[count - 1] < last_start:
+    months_of_plan = planned_months(plan, known)
+    last, named = months_of_plan[-1], f"the {len(months_of_plan)} school months after {plan['decided_after']}"
+    if known[-1] < last:
+        return "", f"the plan names {named}; the files hold {len(set(known) & set(months_of_plan))} of them"
+    if last < last_start:
         return "", f"the plan names {named}, which end before the last start: all of the files are used, a deviation"
-    return later[count - 1], f"{named} that the plan names, to {later[count - 1]}"
+    return last, f"{named} that the plan names, to {last}"
 
 
 def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
@@ -269,12 +276,18 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
         ("question", choices["question"]),
         ("who may be drawn", f"{who}, up to {rule['month'] or plan['decided_after']}"),
         ("lots", f"within {', '.join(choices['strata']['students']) or 'all together'}; {phases}"),
-        ("primary outcome", f"{choices['outcome']}, over {choices['months_after']} school months after the decision"),
+        ("primary outcome", f"{choices['outcome']}, over {_over(plan)}"),
         ("closed until", choices["analysis_from"] or "no day was named"),
         ("would matter", f"{_matters(plan):g} points on a visited student; {budget['met']:.0%} are to be met"),
         ("budget", f"{budget['dollars']:,.0f} dollars, {budget['per_visited_student']:,.0f} for a student visited"),
         *plan["analysis"].items(),
     )
+
+
+def _over(plan: dict[str, Any]) -> str:
+    named = plan.get("months")
+    span = f": {named[0]} to {named[-1]}" if named else ""
+    return f"{plan['choices']['months_after']} school months after the decision{span}"
 
 
 def plan_for(chosen: Rollout) -> dict[str, Any]:
@@ -298,13 +311,14 @@ def plan_for(chosen: Rollout) -> dict[str, Any]:
     return plan
 
 
-def plan_age(plan: dict[str, Any], chosen: Rollout) -> str:
+def plan_age(plan: dict[str, Any]) -> str:
     """Say whether the plan is older than the figures that it will use."""
+    track = plan["choices"]["track"]
     return age(
         date.fromisoformat(plan["written"]),
         plan["decided_after"],
-        decided(chosen)[1],
-        "month" if chosen.track == "students" else "school year",
+        newest_period(track, plan["choices"]["outcome"]),
+        "month" if track == "students" else "school year",
     )
 
 
