@@ -29,8 +29,11 @@ RESULTS = Path(__file__).parent / "results"
 PROGRAMS, DRAWS, SEED = 500, 499, 20261128
 CASES = ("any units", "lots within strata", "any units, compared within parents", "whole parents")
 ANY, LOTS, WITHIN, WHOLE = CASES
-OTHER = {"ct": "attendance_rate_high_needs", "ma": "chronic_absence"}
-"""A second outcome of a study, into whose figures programs are dealt to any units."""
+LOGODDS = ", log-odds"
+OTHER = {"ct": "attendance_rate_high_needs", "ma": "chronic_absence", "md": f"chronic_absence{LOGODDS}"}
+"""A second outcome of a study, into whose figures programs are dealt to any units. `md` has no other one: attendance is
+refused, since too many cells are bounds, so that it is asked on the other scale.
+"""
 FAMILY, FEWEST = 6, 8
 """Units of a parent, and parents that start at the least."""
 
@@ -54,9 +57,10 @@ def dealt(data: StudyData, programs: int, seed: int, case: str = ANY, outcome: s
     case
         One of `CASES`.
     outcome
-        The study's own where empty.
+        The study's own where empty; in points, unless it ends with `LOGODDS`.
     """
-    spec = Spec(outcome=outcome or Spec().outcome)
+    spec = Spec(outcome=outcome.removesuffix(LOGODDS) or Spec().outcome)
+    spec = dataclasses.replace(spec, scale="logodds" if outcome.endswith(LOGODDS) else "points")
     own = build_sample(data, spec, list(data.starts))
     starts = [data.starts[code] for code in own.treated]
     panel = build_panel(data, spec.outcome, spec.edition)

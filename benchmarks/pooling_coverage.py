@@ -37,7 +37,7 @@ def replicate(n_comparison: int, tau: float, times: float, rng: np.random.Genera
     changes = NOISE_PP * rng.standard_normal(n_comparison)
     effects = truth + times * NOISE_PP * rng.standard_normal(DISTRICTS) - changes.mean()
     variance = float(np.var(changes, ddof=1))
-    made = shrink(effects, np.full(DISTRICTS, variance), variance / n_comparison, THRESHOLD_PP)
+    made = shrink(effects, variance * (np.eye(DISTRICTS) + 1 / n_comparison), THRESHOLD_PP)
     reach = float(stats.t.ppf(1 - ALPHA / 2, n_comparison - 1)) * np.sqrt(variance * (1 + 1 / n_comparison))
     return {
         "shrunken_coverage": float(np.mean((made.low_pp <= truth) & (truth <= made.high_pp))),

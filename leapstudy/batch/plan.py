@@ -83,8 +83,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     """
     if not paths.notebooks().is_dir():
         raise BadInput(
-            f"The study {paths.root().name} has no folder notebooks. The notebooks are the same in every study: copy "
-            f"notebooks/ of this workspace into it (`leapstudy new` brings them)."
+            f"The study {paths.root().name} has no folder notebooks. They are the same in every study: "
+            "`leapstudy refresh --copied` brings them, and parameter files that it lacks."
         )
     names = [_as_run(name, track) for name in names]
     treated = treated_districts(data.districts)

@@ -427,8 +427,11 @@ def refresh(
 
 def _take_over() -> None:
     from leapstudy.batch.copied import LISTING, copied, take_over
+    from leapstudy.cli.new import bring
 
-    if not (paths.notebooks() / LISTING).is_file():
+    if not paths.notebooks().exists():
+        bring(paths.root())
+    elif not (paths.notebooks() / LISTING).is_file():
         raise BadInput(f"notebooks/{LISTING} is missing: `leapstudy new` did not make this workspace.")
     _say(f"Taken over: {', '.join(take_over(paths.notebooks())) or 'nothing'}.")
     if changed := copied(paths.notebooks()).changed:

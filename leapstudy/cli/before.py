@@ -47,11 +47,9 @@ def plan(
 ) -> None:
     """Say what was planned and whether the plan is older than its figures; freeze one from params/rollout.yml."""
     from leapstudy.data import load_study
-    from leapstudy.students.eligible import months
     from leapstudy.study.public import load_plan
     from leapstudy.study.rollout import written_plan
     from leapstudy.study.rollout.choices import load_rollout
-    from leapstudy.study.rollout.eligibility import students_before
 
     chosen, data = load_rollout(), load_study(started=False)
     if data.starts:  # a program that nobody has yet has no plan of record
@@ -64,7 +62,7 @@ def plan(
     planned = kept["choices"]
     say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {planned['question']}")
     if planned["track"] == "students":
-        named = written_plan.planned_months(kept, months(students_before()))
+        named = written_plan.planned_months(kept, written_plan.known_months())
         say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
     say(written_plan.plan_age(kept))
 
@@ -73,12 +71,21 @@ def draw(
     out: Annotated[Path | None, typer.Option(help="Folder of the list; of students a private one.")] = None,
     reason: Annotated[str, typer.Option(help="Why there is a second draw; it stays on record.")] = "",
     check: Annotated[Path | None, typer.Option(help="Draw nothing: hold this list against seed and record.")] = None,
+    starts: Annotated[
+        Path | None, typer.Option(help="Draw nothing: write this list's starts where they belong.")
+    ] = None,
 ) -> None:
     """Hold the lottery of params/rollout.yml: who starts when, and who waits, from a seed announced beforehand."""
     from leapstudy.students.settings import load_settings
     from leapstudy.study.rollout.choices import load_rollout
-    from leapstudy.study.rollout.lots import begun, hold, read_draw
+    from leapstudy.study.rollout.lots import begun, hold, write_starts
+    from leapstudy.study.rollout.records import read_draw
 
+    if starts is not None:
+        from leapstudy.words import rollout as words
+
+        say(words.starts_written(*write_starts(starts)))
+        return
     if check is not None:
         record, drawn = read_draw(check)
         say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
@@ -93,7 +100,7 @@ def draw(
     say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
         say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")
-    # units start with a school year, as data/raw says, and no start of students is theirs
-    starts = chosen.starts(load_settings().rollout.starts) if chosen.track == "students" else {}
-    if late := begun(record.made_at, starts):
+    if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts), chosen.track):
         say(late)
+    if not made.private:
+        say(f"Next, once they start: leapstudy draw --starts {made.path}")

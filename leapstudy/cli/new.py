@@ -110,11 +110,16 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
     register = raw / "program" / "units.csv"
     keep(register.parent, {register.name: sha256_bytes(register.read_bytes())})
     write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
-    own = paths.own_root()
-    for name in COPIED:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(own / name, folder / name)
+    bring(folder)
     copy(folder / "notebooks")
+
+
+def bring(folder: Path) -> None:
+    """Copy what every workspace starts from, beside the notebooks, into one; what is there stays."""
+    for name in COPIED:
+        if not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(paths.own_root() / name, folder / name)
 
 
 app = typer.Typer(no_args_is_help=True, help="New editions of the published figures.")

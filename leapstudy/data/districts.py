@@ -1,6 +1,7 @@
 """Districts by slug, name or code, and the register of who had the program from when to when."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import WAITING
 from leapstudy.core.phrases import capital
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.state import AtLeast, AtMost, State, Unit, Where, load_state
@@ -111,6 +113,7 @@ def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
 
 
 COLUMNS = ("unit_code", "start", "end", "source")
+LIST_COLUMNS = ("unit", "stratum", "phase")
 YEAR = re.compile(r"\d{4}-\d{2}")
 NO_START = (
     "no unit has a start; write one row a unit. Before a program starts there is none, and `leapstudy design`, `plan`, "
@@ -170,3 +173,38 @@ def _faults(line: int, item: Start, state: State) -> list[str]:
         (item.source, "the source is blank; say where the start is written"),
     )
     return [f"line {line}: {fault}" for legal, fault in checks if not legal]
+
+
+def lot_files(state: State) -> list[Path]:
+    """Return the list of the draw that decided who starts; none where the study names none."""
+    lottery = state.program.lottery
+    return [path] if lottery and (path := paths.params() / lottery.draw).is_file() else []
+
+
+def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str]) -> dict[str, str]:
+    """Return code -> stratum of the list that `program: lottery: draw:` names; empty where it names none.
+
+    Raises
+    ------
+    BadInput
+        If there is no such list, or starts are not those that it drew: an analysis of lots goes by the draw, whoever
+        took it up.
+    """
+    lottery = state.program.lottery
+    if lottery is None or not lottery.draw:
+        return {}
+    if not (found := lot_files(state)):
+        raise BadInput(f"params/{lottery.draw}, which `program: lottery: draw:` of params/state.yml names, is no file.")
+    rows = as_text(found[0].read_bytes(), lottery.draw)
+    if missing := [name for name in LIST_COLUMNS if name not in rows]:
+        raise BadInput(f"{lottery.draw} is no list of a draw: it lacks the columns {', '.join(missing)}.")
+    if unknown := sorted(set(rows["unit"]) - set(codes)):
+        raise BadInput(f"{lottery.draw} names {', '.join(unknown[:5])}, which the table of units does not have.")
+    drawn = dict(zip(rows["unit"], rows["phase"], strict=True))
+    if wrong := [code for code, phase in drawn.items() if starts.get(code, WAITING) != phase]:
+        raise BadInput(
+            f"{state.program.starts} gives {', '.join(wrong[:5])} another start than {lottery.draw} drew ({len(wrong)} "
+            "in all). An analysis of lots goes by the draw, whoever took it up: "
+            f"`leapstudy draw --starts params/{lottery.draw}` writes its starts."
+        )
+    return dict(zip(rows["unit"], rows["stratum"], strict=True))

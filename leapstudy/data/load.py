@@ -11,7 +11,7 @@ import pandas as pd
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import clean
-from leapstudy.data.districts import NO_START, Start, add_slugs, read_register
+from leapstudy.data.districts import NO_START, Start, add_slugs, lot_files, read_lots, read_register
 from leapstudy.data.raw import checksums, read_bytes, read_table
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import CHRONIC, State, load_state
@@ -46,7 +46,8 @@ class StudyData:
         One row a district and year: `percent` of students chronically absent, and `students` (NaN where the table has
         none).
     districts : DataFrame
-        One row a district, sorted by code, with slug, flags and traits before the program.
+        One row a district, sorted by code, with slug, flags and traits before the program; `in_draw` where the study
+        names the list of a draw.
     state_attendance, state_chronic : DataFrame
         The state's own rows, with the same columns.
     ledger : DataFrame
@@ -61,6 +62,8 @@ class StudyData:
         Edition, or chronic absence -> share of the figures that is published as a bound only, which is no figure.
     own_tables : dict
         Outcome -> its figures, of each that has a table of its own.
+    lots : dict
+        Code -> stratum by the list of `leapstudy draw` that decided who starts; empty where the study names none.
     """
 
     attendance: pd.DataFrame
@@ -75,6 +78,7 @@ class StudyData:
     ends: dict[str, str]
     bounded: dict[str, float]
     own_tables: dict[str, OwnTable] = field(default_factory=dict)
+    lots: dict[str, str] = field(default_factory=dict)
 
     def table_of(self, outcome: str) -> OwnTable | None:
         """Return the figures of an outcome that has one edition only; None where it is the editions' attendance."""
@@ -111,7 +115,8 @@ def kept_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
         If a file is missing, was changed, or does not have the shape that its declaration promises; if nobody started.
     """
     folder, state = raw or paths.raw(), load_state()
-    changed = tuple((file, file.stat().st_mtime_ns) for file in sorted(folder.rglob("*")))
+    files = [*sorted(folder.rglob("*")), *lot_files(state)]
+    changed = tuple((file, file.stat().st_mtime_ns) for file in files)
     key = (id(state), changed)
     if key not in _LOADED:
         _LOADED.clear()
@@ -143,6 +148,8 @@ def assemble(
     asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
     read = {name: reader(table) for name, table in asked.items()}
     units = _districts(read[state.unit.table][0], starts, state)
+    if lots := read_lots(state, units["district_code"], starts):
+        units = units.assign(in_draw=units["district_code"].isin(lots))
     names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
@@ -164,6 +171,7 @@ def assemble(
             CHRONIC: found.bounded,
         },
         own_tables=own,
+        lots=lots,
     )
 
 

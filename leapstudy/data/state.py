@@ -61,13 +61,23 @@ Where = dict[str, bool | float | str | tuple[str, ...] | AtLeast | AtMost]
 
 
 class Lottery(Part):
-    """Lots that decided who starts, and when: `where` is the rule of the units that took part, `within` are columns of
-    the table of units within whose values lots were drawn.
+    """Lots that decided who starts, and when: `draw` is the list of `leapstudy draw`, in `params/`. Of lots drawn
+    elsewhere `where` is the rule of the units that took part, and `within` are columns of the table of units within
+    whose values lots were drawn.
     """
 
     where: Where = Field(default_factory=dict)
     within: tuple[NonEmpty, ...] = ()
+    draw: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     source: NonEmpty
+
+    @model_validator(mode="after")
+    def _list_says_all(self) -> Self:
+        if self.draw and (self.where or self.within):
+            raise ValueError(
+                f"the list {self.draw} says who took part and within what lots: leave out where and within"
+            )
+        return self
 
 
 class Program(Part):

@@ -1,7 +1,7 @@
 """The whole pooled answer from one sample of treated and comparison districts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from leapstudy.did.design import Sample
 from leapstudy.did.effect import row_of
 from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.inference.record import noise_before, size_noise
+from leapstudy.did.nested import clusters_of
 from leapstudy.did.own_years import own_changes
 from leapstudy.did.permutation import DRAWS, TIE
 from leapstudy.did.shrinkage import FLAT, Prior, Shrinkage, shrink
@@ -67,11 +68,11 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
     Notes
     -----
     A single district's noise cannot be measured, and is taken to be that of the comparison districts, s^2. The
-    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``. That s^2 comes from C - 1
-    degrees of freedom is not in the shrunken intervals. In simulations (benchmarks/results/pooling_coverage.csv) 93% or
-    more of the 95% intervals hold the truth with 19 comparison districts; if the treated districts are a third noisier
-    than the others, 87% do where effects differ much between districts. A district's own interval then covers 85 to
-    88%.
+    estimates share the comparison mean: their covariance is ``s^2 I + (s^2 / C) 11'``; see `sampling_covariance` for
+    units in larger ones. That s^2 comes from C - 1 degrees of freedom is not in the shrunken intervals. In simulations
+    (benchmarks/results/pooling_coverage.csv) 93% or more of the 95% intervals hold the truth with 19 comparison
+    districts; if the treated districts are a third noisier than the others, 87% do where effects differ much between
+    districts. A district's own interval then covers 85 to 88%.
     """
     if sample.spec.weights != "equal" or sample.spec.scale != "points":
         raise BadInput("Units are pooled in points with equal weights; set scale 'points' and weights 'equal'.")
@@ -79,11 +80,13 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
     if np.std(changes, ddof=1) < LEAST_NOISE:
         raise BadInput("The comparison units all changed by the same amount, so that no noise can be measured.")
     effects = sample.change_treated - changes.mean()
-    variance = np.var(own_changes(sample), axis=1, ddof=1)
-    shared = float(np.var(changes, ddof=1)) / len(changes)
-    shrunk = shrink(effects, variance, shared, threshold_pp, prior)
+    shrunk = shrink(effects, sampling_covariance(sample), threshold_pp, prior)
     alone, noise = each_by_itself(sample), _noise(sample)
-    null = shuffled_effects(sample.change_treated, changes, noise, sample.spec.seed)
+    raw, strata, clusters = sample, _strata(sample), _clusters(sample)
+    if sample.nested is not None:
+        raw = replace(sample.nested.raw, contrast=sample.contrast)
+    sides = raw.change_treated, raw.change_comparison
+    null = shuffled_effects(*sides, noise, sample.spec.seed, strata=strata, clusters=clusters)
     table = alone.drop(columns="mde_pp").assign(
         p_bh=stats.false_discovery_control(alone["p_value"]),
         p_rw=romano_wolf(np.abs(effects) / noise[: len(effects)], null),
@@ -94,6 +97,61 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
         p_above_threshold=shrunk.p_above_threshold,
     )
     return PooledDistricts(table, shrunk, len(changes), DRAWS, sample.spec.seed)
+
+
+def _strata(sample: Sample) -> np.ndarray:
+    """Return the stratum of each unit that it is compared within, treated units first; zeros where there is one."""
+    if sample.nested is None:
+        return np.zeros(len(sample.treated) + len(sample.comparison), dtype=int)
+    return np.unique(sample.nested.strata, return_inverse=True)[1]
+
+
+def _clusters(sample: Sample) -> np.ndarray | None:
+    """Return the cluster of each unit; None where there is none, or what a cluster shares is gone with its stratum."""
+    clusters = clusters_of(sample)
+    return None if clusters is None or _strata(sample).any() else np.unique(clusters, return_inverse=True)[1]
+
+
+def sampling_covariance(sample: Sample) -> np.ndarray:
+    """Return the sampling covariance of the treated units' effects, treated units in the sample's order.
+
+    Notes
+    -----
+    Effects share their comparison units' mean: all of them, or those of the own stratum. Units of one cluster share a
+    part rho of their variance too, the intraclass correlation of comparison units' changes by analysis of variance
+    (Donner 1986, International Statistical Review 54), not below zero. That rho is estimated is in no interval.
+    """
+    n, changes, strata, clusters = len(sample.treated), sample.change_comparison, _strata(sample), _clusters(sample)
+    own = np.var(own_changes(sample), axis=1, ddof=1)
+    shared = float(np.var(changes, ddof=1)) / len(changes)
+    if strata.any():
+        counts = np.bincount(strata[n:])
+        if len(changes) == len(counts):
+            raise BadInput("Each stratum has one comparison unit, so that no noise can be measured within strata.")
+        spent = (len(changes) - 1) / (len(changes) - len(counts))
+        same = strata[:n, None] == strata[:n]
+        return spent * (np.diag(own) + same * shared * len(changes) / counts[strata[:n]])
+    if clusters is None:
+        return np.diag(own) + shared
+    rho, excess = _alike(changes, clusters[n:]), (np.bincount(clusters[n:]) ** 2).sum() / len(changes) - 1
+    together = np.where(clusters[:n, None] == clusters[:n], rho, 0.0)
+    np.fill_diagonal(together, 1.0)
+    understated = 1 - rho * excess / (len(changes) - 1)
+    return (np.sqrt(np.outer(own, own)) * together + shared * (1 + rho * excess)) / understated
+
+
+def _alike(changes: np.ndarray, clusters: np.ndarray) -> float:
+    of = np.unique(clusters, return_inverse=True)[1]
+    sizes, n = np.bincount(of), len(changes)
+    if not 1 < len(sizes) < n:
+        raise BadInput(
+            "How alike units of one cluster move cannot be measured: it takes two clusters, one of two units."
+        )
+    means = np.bincount(of, changes) / sizes
+    between = (sizes * (means - changes.mean()) ** 2).sum() / (len(sizes) - 1)
+    within = ((changes - means[of]) ** 2).sum() / (n - len(sizes))
+    part = max(0.0, (between - within) * (len(sizes) - 1) / (n - (sizes**2).sum() / n))
+    return float(part / (part + within)) if part > 0 else 0.0
 
 
 def _noise(sample: Sample) -> np.ndarray:
@@ -158,7 +216,14 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def shuffled_effects(
-    treated: np.ndarray, comparison: np.ndarray, noise: np.ndarray, seed: int, draws: int = DRAWS
+    treated: np.ndarray,
+    comparison: np.ndarray,
+    noise: np.ndarray,
+    seed: int,
+    draws: int = DRAWS,
+    *,
+    strata: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return each treated district's absolute studentized effect under shuffles of which districts are called treated.
 
@@ -170,6 +235,10 @@ def shuffled_effects(
         What each district's effect is divided by; ones for the effects themselves.
     seed, draws
         Seed and number of the shuffles.
+    strata : ndarray of int, optional
+        Of every district: shuffled, and compared, within each.
+    clusters : ndarray of int, optional
+        Of every district: they are shuffled as wholes, and the first districts in that order take the labels.
 
     Returns
     -------
@@ -181,8 +250,16 @@ def shuffled_effects(
     through it is kept. Under no effect anywhere all districts are exchangeable; with effects somewhere the draws are
     too wide, and the p-values too large, never too small.
     """
-    changes = np.concatenate([treated, comparison])
-    m, n = len(treated), len(changes)
-    order = np.random.default_rng(seed).random((draws, n)).argsort(axis=1)
-    drawn = changes[order]
-    return np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True)) / noise[order[:, :m]]
+    changes, rng = np.concatenate([treated, comparison]), np.random.default_rng(seed)
+    of = np.zeros(len(changes), dtype=int) if strata is None else strata
+    null = np.empty((draws, len(treated)))
+    for stratum in np.unique(of):
+        inside = np.flatnonzero(of == stratum)
+        m = int((inside < len(treated)).sum())
+        keys = rng.random((draws, len(inside)))
+        if clusters is not None:
+            keys = rng.random((draws, clusters.max() + 1)).argsort(axis=1)[:, clusters[inside]] + keys
+        order = inside[keys.argsort(axis=1)]
+        drawn = changes[order]
+        null[:, inside[:m]] = np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True)) / noise[order[:, :m]]
+    return null

@@ -303,8 +303,8 @@ def _belonging(data: StudyData) -> tuple[dict[str, str], dict[str, str]]:
     """Return code -> parent, and code -> stratum of the lottery; see `Panel`."""
     units, parent, lottery = data.districts, data.state.unit.parent, data.state.program.lottery
     parents = dict(zip(units["district_code"], units[parent.column].astype(str), strict=True)) if parent else {}
-    if lottery is None:
-        return parents, {}
+    if lottery is None or lottery.draw:
+        return parents, data.lots
     rows = units[rule_mask(units, lottery.where)]
     strata = (" / ".join(map(str, values)) for values in rows[list(lottery.within)].itertuples(index=False))
     return parents, dict(zip(rows["district_code"], strata, strict=True))

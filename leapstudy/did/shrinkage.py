@@ -124,19 +124,15 @@ class Given:
     variance: np.ndarray
 
 
-def shrink(
-    effects: np.ndarray, variances: np.ndarray, shared: float, threshold_pp: float, prior: Prior = FLAT
-) -> Shrinkage:
+def shrink(effects: np.ndarray, covariance: np.ndarray, threshold_pp: float, prior: Prior = FLAT) -> Shrinkage:
     """Return the posterior of each district's effect under the normal-normal model.
 
     Parameters
     ----------
     effects : ndarray, shape (D,)
         Estimated effects, points.
-    variances : ndarray, shape (D,)
-        Sampling variance of each district's own change.
-    shared
-        Variance of the comparison group's mean change, which every estimate contains.
+    covariance : ndarray, shape (D, D)
+        Sampling covariance of the estimates, such as ``diag(v) + c`` where all contain the comparison group's mean.
     threshold_pp
         The effect that would matter.
     prior
@@ -145,18 +141,18 @@ def shrink(
     Raises
     ------
     BadInput
-        With fewer than three districts (the posterior of the between-district spread is then improper), or a variance
-        that is not above zero.
+        With fewer than three districts (the posterior of the between-district spread is then improper), or a covariance
+        that is not positive definite.
 
     Notes
     -----
-    ``y ~ N(theta, diag(v) + c 11')``, ``theta_i ~ N(mu, tau^2)``: Rubin (1981), Gelman et al. (2013, section 5.4), with
-    c for the comparison mean that all estimates share. The grid over tau is summed exactly; nothing is drawn.
+    ``y ~ N(theta, S)``, ``theta_i ~ N(mu, tau^2)``: Rubin (1981), Gelman et al. (2013, section 5.4), with S for what
+    the estimates share. The grid over tau is summed exactly; nothing is drawn.
     """
-    _refuse(effects, variances, shared)
-    edges = np.linspace(0, _widest(effects, variances), GRID + 1)
+    _refuse(effects, covariance)
+    edges = np.linspace(0, _widest(effects, covariance), GRID + 1)
     tau = (edges[1:] + edges[:-1]) / 2
-    given = given_tau(effects, variances, shared, tau, prior)
+    given = given_tau(effects, covariance, tau, prior)
     weight = np.exp(given.log_density - given.log_density.max())
     weight /= weight.sum()
     ends = [mixture_quantile(q, given.mean, np.sqrt(given.variance), weight) for q in (ALPHA / 2, 1 - ALPHA / 2)]
@@ -183,57 +179,42 @@ def shrink(
     )
 
 
-def _refuse(effects: np.ndarray, variances: np.ndarray, shared: float) -> None:
+def _refuse(effects: np.ndarray, covariance: np.ndarray) -> None:
     if len(effects) < 3:
         raise BadInput(f"{len(effects)} units cannot show how far effects differ between them; it takes three or more.")
-    if not (variances > 0).all() or shared < 0:
+    if np.linalg.eigvalsh(covariance).min() <= 0:
         raise BadInput("A sampling variance is not above zero: with no noise measured there is nothing to pool by.")
 
 
-def _widest(effects: np.ndarray, variances: np.ndarray) -> float:
+def _widest(effects: np.ndarray, covariance: np.ndarray) -> float:
     """Return where the grid over tau ends: the posterior beyond it holds less than a thousandth."""
-    return 10 * float(np.std(effects, ddof=1) + np.sqrt(variances.mean()))
+    n = len(effects)
+    apart = n / (n - 1) * (np.diag(covariance).mean() - covariance.mean())  # the variance that is not shared by all
+    return 10 * float(np.std(effects, ddof=1) + np.sqrt(apart))
 
 
-def given_tau(effects: np.ndarray, variances: np.ndarray, shared: float, tau: np.ndarray, prior: Prior) -> Given:
+def given_tau(effects: np.ndarray, covariance: np.ndarray, tau: np.ndarray, prior: Prior) -> Given:
     """Return the posterior given each value of tau, shape (G,); see `shrink` for the model.
 
     Notes
     -----
-    With V = diag(v + tau^2) + c 11' and the mean's own estimate m = 1'V^-1 y / 1'V^-1 1 of variance w = 1 / 1'V^-1 1,
-    the effects are ``mu 1 + tau^2 V^-1 (y - mu 1)`` with variance ``tau^2 I - tau^4 V^-1`` plus what mu's own
-    uncertainty adds. All are closed forms of V^-1 (Sherman and Morrison 1950).
+    With V = S + tau^2 I and the mean's own estimate m = 1'V^-1 y / 1'V^-1 1 of variance w = 1 / 1'V^-1 1, the effects
+    are ``mu 1 + tau^2 V^-1 (y - mu 1)`` with variance ``tau^2 I - tau^4 V^-1`` plus what mu's own uncertainty adds. All
+    are sums over the axes of S, which are those of V at every tau.
     """
-    d = variances + tau[:, None] ** 2
-    plain = 1 / d
-    total = plain.sum(axis=1)
-    share = 1 / (1 + shared * total)
-    # V^-1 1, and from it the estimate of the mean
-    row = plain * share[:, None]
-    estimate, w = row @ effects / row.sum(axis=1), 1 / row.sum(axis=1)
+    size, axes = np.linalg.eigh(covariance)
+    tau2 = tau[:, None] ** 2
+    plain, one, own = 1 / (size + tau2), axes.sum(axis=0), axes.T @ effects
+    w = 1 / (plain @ one**2)
+    estimate = w * (plain @ (one * own))
     precision = 1 / w + 1 / prior.sd_pp**2
     mu, mu_variance = (estimate / w + prior.mean_pp / prior.sd_pp**2) / precision, 1 / precision
-    pulled, left = _effects_given(effects, plain, row, shared * share, tau[:, None] ** 2, mu, mu_variance)
-    residual = effects - estimate[:, None]
-    fit = (plain * residual**2).sum(axis=1) - shared * share * (plain * residual).sum(axis=1) ** 2
-    log_density = -0.5 * (np.log(d).sum(axis=1) - np.log(share) + fit) + _of_mean(estimate, w, prior)
-    return Given(log_density, mu, mu_variance, pulled, left)
-
-
-def _effects_given(
-    effects: np.ndarray,
-    plain: np.ndarray,
-    row: np.ndarray,
-    common: np.ndarray,
-    tau2: np.ndarray,
-    mu: np.ndarray,
-    mu_variance: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    residual = effects - mu[:, None]
-    solved = plain * (residual - (common * (plain * residual).sum(axis=1))[:, None])
-    diagonal = plain - common[:, None] * plain**2
-    kept = 1 - tau2 * row
-    return mu[:, None] + tau2 * solved, tau2 - tau2**2 * diagonal + kept**2 * mu_variance[:, None]
+    mean = mu[:, None] + tau2 * (plain * (own - mu[:, None] * one)) @ axes.T
+    kept = 1 - tau2 * (plain * one) @ axes.T
+    variance = tau2 - tau2**2 * (plain @ axes.T**2) + kept**2 * mu_variance[:, None]
+    fit = (plain * (own - estimate[:, None] * one) ** 2).sum(axis=1)
+    log_density = 0.5 * (np.log(plain).sum(axis=1) - fit) + _of_mean(estimate, w, prior)
+    return Given(log_density, mu, mu_variance, mean, variance)
 
 
 def _of_mean(estimate: np.ndarray, w: np.ndarray, prior: Prior) -> np.ndarray:

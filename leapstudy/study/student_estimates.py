@@ -44,7 +44,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import Track, promised
-from leapstudy.study.rollout.lots import on_record
+from leapstudy.study.rollout.records import on_record
 from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
     plan_card,

@@ -26,7 +26,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         found["kind"],
         what=CATALOG.say("bounds_what_placebo" if found["is_placebo"] else "bounds_what", found=found),
         found=found,
-        each=CATALOG.say("bounds_each", found=found) if found["steps"] > 1 else "",
+        each=CATALOG.say("bounds_each", found=found) if found.get("steps", 1) > 1 else "",
         ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
         broken=broken,
         before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),

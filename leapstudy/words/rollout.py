@@ -108,3 +108,9 @@ def refusals(design: Design) -> Finding | None:
     if not design.refused:
         return None
     return CATALOG.finding("refused", n=len(design.refused), told=" ".join(design.refused))
+
+
+def starts_written(file: str, name: str, n: int) -> str:
+    """Return what is to be written by hand once a draw's starts are in the file of starts."""
+    nouns = study_names().state.unit.noun
+    return CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])

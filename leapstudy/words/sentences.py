@@ -8,11 +8,10 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from leapstudy.core.parameter_file import packaged
 from leapstudy.core.phrases import (
     agree,
     between,
@@ -81,9 +80,7 @@ class _Writer(string.Formatter):
 @cache
 def catalog_file(name: str) -> Mapping[str, Any]:
     """Return the catalog ``catalog/NAME.yml``."""
-    text = files("leapstudy.words").joinpath("catalog", f"{name}.yml").read_text(encoding="utf-8")
-    content: Mapping[str, Any] = yaml.safe_load(text)
-    return content
+    return packaged(str(Path(__file__).with_name("catalog") / name), name)
 
 
 def sentence(text: str, /, **slots: Any) -> str:

@@ -64,6 +64,16 @@ def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkey
     assert warm[0]["text"].endswith("] True 5.0\n") and "image/png" in warm[1]["data"]
 
 
+def test_a_batch_screens_the_figures_once_before_it_forks():
+    """The screen is the same whichever district is asked: kernels find it, and so do not make it."""
+    close_templates()  # another test's may have read ahead in a workspace of its own
+    offer()
+    code = "from leapstudy.study import over_years\nprint(len(over_years._SCREENS))"
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    NotebookClient(notebook, kernel_name=KERNEL).execute()
+    assert notebook.cells[0].outputs[0]["text"] == "2\n"
+
+
 def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
     offer()
     drawn = []
@@ -74,16 +84,6 @@ def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
         NotebookClient(notebook, kernel_name=KERNEL).execute()
         drawn.append(notebook.cells[0].outputs[0]["text"])
     assert drawn[0] != drawn[1]
-
-
-def test_a_batch_screens_the_figures_once_before_it_forks():
-    """The screen is the same whichever district is asked: kernels find it, and so do not make it."""
-    close_templates()  # another test's may have read ahead in a workspace of its own
-    offer()
-    code = "from leapstudy.study import over_years\nprint(len(over_years._SCREENS))"
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    NotebookClient(notebook, kernel_name=KERNEL).execute()
-    assert notebook.cells[0].outputs[0]["text"] == "2\n"
 
 
 @pytest.mark.parametrize("name", ["PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MPLBACKEND", "LC_ALL", "TZ"])

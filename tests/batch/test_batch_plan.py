@@ -90,7 +90,7 @@ def test_notebooks_of_ones_own_stay_out(workspace, study, notebook_writer):
 
 def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):
     shutil.rmtree(workspace / "notebooks")
-    with pytest.raises(BadInput, match="has no folder notebooks.*copy"):
+    with pytest.raises(BadInput, match="has no folder notebooks.*refresh --copied"):
         _plan(study, workspace / "reports", [ALL_SLUG])
 
 

@@ -497,6 +497,17 @@ def test_what_a_person_wrote_stays_also_where_nothing_newer_came(drafted, monkey
     assert all("# Mine" in own.read_text("utf-8") for own in (changed, named_alike))
 
 
+def test_a_workspace_without_notebooks_gets_them_and_what_is_beside_them_by_one_command(tmp_path, monkeypatch, capsys):
+    study = shutil.copytree(MA.parents[1], tmp_path / "ma")
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 2 and "refresh --copied" in told and "simulation.yml is missing" in told
+    code, told = _run(monkeypatch, capsys, "--study", study, "refresh", "--copied")
+    assert code == 0 and "30_all_districts" in told
+    assert not list((study / "notebooks").glob("01_*")), "an article of another study is not brought"
+    code, told = _run(monkeypatch, capsys, "--study", study, "check")
+    assert code == 0 and (study / "data/examples/schools_simulated.csv").is_file(), told
+
+
 def test_a_workspace_of_ones_own_making_has_no_copies(monkeypatch, capsys):
     assert copied(paths.notebooks()) == Copied()
     code, told = _run(monkeypatch, capsys, "refresh", "--copied")

@@ -70,13 +70,11 @@ def slow_posterior(effects, covariance, prior_sd, mean, tau_grid):
 
 @pytest.mark.parametrize(("prior", "sd", "mean"), [(FLAT, 300.0, 0.0), (Prior(0.4, 0.3, "x"), 0.3, 0.4)])
 def test_posterior_is_that_of_full_matrices(prior, sd, mean):
-    """Sherman and Morrison against inverted matrices with the shared comparison mean;
-    a flat prior is a very wide one.
-    """
+    """Sums over axes against inverted matrices with the shared comparison mean; a flat prior is a very wide one."""
     rng = np.random.default_rng(4)
     effects, variances, shared = rng.normal(0, 1.5, 7), rng.uniform(0.5, 2, 7), 0.2
     tau = np.linspace(0.02, 3, 40)
-    given = given_tau(effects, variances, shared, tau, prior)
+    given = given_tau(effects, np.diag(variances) + shared, tau, prior)
     means, above, log_density = slow_posterior(effects, np.diag(variances) + shared, sd, mean, tau)
     assert np.ptp(given.log_density - log_density) < 1e-4
     w = np.exp(given.log_density - given.log_density.max())
@@ -89,7 +87,7 @@ def test_eight_schools_agree_with_the_book():
     """Gelman et al. (2013), table 5.3 (simulated, printed as integers): medians 10 and 5, mean about 8,
     A's 95% -2 to 31.
     """
-    made = shrink(SCHOOLS, SCHOOLS_SE**2, 0.0, 0.0)
+    made = shrink(SCHOOLS, np.diag(SCHOOLS_SE**2), 0.0)
     assert made.mu_pp == pytest.approx(7.9, abs=0.3)
     assert made.mean_pp[0] == pytest.approx(11.3, abs=0.5)
     assert (made.low_pp[0], made.high_pp[0]) == pytest.approx((-2, 31), abs=1.5)
@@ -105,13 +103,15 @@ def test_quantiles_of_mixtures():
 def test_what_moves_nothing():
     rng = np.random.default_rng(7)
     effects, variances = rng.normal(0, 1, 9), rng.uniform(0.3, 1, 9)
-    one, moved = (shrink(values, variances, 0.1, 0.5) for values in (effects, effects + 2))
+    one, moved = (shrink(values, np.diag(variances) + 0.1, 0.5) for values in (effects, effects + 2))
     assert moved.mean_pp == pytest.approx(one.mean_pp + 2, abs=1e-9)
     assert moved.tau_pp == pytest.approx(one.tau_pp, abs=1e-6)
     order = rng.permutation(9)
-    assert shrink(effects[order], variances[order], 0.1, 0.5).mean_pp == pytest.approx(one.mean_pp[order], abs=1e-9)
+    assert shrink(effects[order], np.diag(variances[order]) + 0.1, 0.5).mean_pp == pytest.approx(
+        one.mean_pp[order], abs=1e-9
+    )
     # what all share cannot be told from their mean: it widens the mean and leaves the spread alone
-    apart = shrink(effects, variances, 2.0, 0.5)
+    apart = shrink(effects, np.diag(variances) + 2.0, 0.5)
     assert apart.tau_pp == pytest.approx(one.tau_pp, abs=1e-9)
     assert apart.mu_high_pp - apart.mu_low_pp > one.mu_high_pp - one.mu_low_pp
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_pooled_is_refused(leap, study):
     with pytest.raises(BadInput, match="equal weights"):
         pool_districts(build_sample(study, Spec(weights="students"), list(leap.treated)), 0.5)
     with pytest.raises(BadInput, match="not above zero"):
-        shrink(np.ones(4), np.zeros(4), 0.1, 0.5)
+        shrink(np.ones(4), np.zeros((4, 4)), 0.5)
 
 
 def test_the_kept_coverage_is_what_the_study_says():

@@ -9,19 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import statsmodels.formula.api as smf
+import yaml
+from own_files import change_yaml
 
 import leapstudy as ls
 from leapstudy.batch.plan import make_plan
+from leapstudy.cli import before
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
+from leapstudy.data.raw import pin
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.lottery.visited import efficient, estimate_row
 from leapstudy.did.nested import method_of
-from leapstudy.study.public import study_all
+from leapstudy.study.public import ask, study_all
 from leapstudy.study.result import jsonable
+from leapstudy.study.rollout.choices import load_rollout
+from leapstudy.study.rollout.lots import JOINED, hold, write_starts
+from leapstudy.study.rollout.records import read_draw
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import drawn
 
@@ -259,4 +267,112 @@ def test_a_cluster_of_both_sides_is_refused_before_any_kernel(own_notebooks, wor
     assert model.params["treated:post"] == pytest.approx(within.estimate_pp, abs=1e-9)
     parts = study_all(robust=False, nested="stratum").parts
     texts = [point.answer for point in checklist(jsonable({**parts, "made": {}}))]
-    assert any("take schools as independent" in text for text in texts)
+    assert any("the predictions of single schools beside the line of the rebound do not" in text for text in texts)
+
+
+@pytest.fixture
+def drawn_schools(workspace):
+    """Return a workspace in which nobody had started, and a draw of its schools that met a rule over their figures."""
+    for name in ("students.yml", "simulation.yml", "rollout.yml"):
+        shutil.copy(paths.own_root() / "params" / name, workspace / "params" / name)
+    register = workspace / "data" / "raw" / "program" / "units.csv"
+    register.write_text("unit_code,start,end,source\n", encoding="utf-8")
+    pin(register.parent, {register.name: sha256_file(register)})
+    change_yaml(workspace / "params" / "state.yml", program__lottery=None)
+    rules = {"chronic_absence 2018-19": {"at_least": 10}}
+    changes = {
+        "track": "units",
+        "question": "Did City Visits lower chronic absence in schools?",
+        "eligible__units": rules,
+        "strata__units": ["level"],
+        "phases": {"2023-24": 0.15, "2024-25": 0.15},
+        "outcome": "chronic_absence",
+        "months_after": None,
+        "scenarios__units": ["chronic_absence"],
+        "seed": "evening 4711",
+        "announced": "2026-11-01",
+    }
+    change_yaml(workspace / "params" / "rollout.yml", **changes)
+    return workspace
+
+
+def _named(workspace):
+    """Name the draw in the study as `leapstudy draw --starts` says, and ask with those who wait."""
+    words = {"long": "schools that drew lots and wait", "short": "waiting"}
+    group = {
+        "where": {"in_draw": True},
+        "words": {**words, "plain": {"en": "waiting", "es": "en espera"}},
+        "why": "Lots.",
+    }
+    change_yaml(
+        workspace / "params" / "state.yml",
+        program__lottery={"source": "a draw", "draw": "draw_1.csv"},
+        groups__waiting=group,
+    )
+    change_yaml(workspace / "params" / "study.yml", comparison__value="waiting")
+
+
+def test_a_draw_of_schools_is_analyzed_by_its_own_list(drawn_schools, capsys):
+    """Schools drawn by a rule over figures, within strata of which small ones are joined: no column says who."""
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2021-22": 0.15, "2022-23": 0.15})
+    made = hold(load_rollout(), None, "")
+    before.draw(starts=made.path)
+    told = capsys.readouterr().out
+    assert f"the {made.record.n_units - made.record.waiting} starts of draw_1.csv" in told
+    assert "lottery: { source: a draw of leapstudy, draw: draw_1.csv }" in told
+    stated = yaml.safe_load(told[told.index("  waiting:") : told.index("Ask with it")])
+    assert stated["waiting"]["where"] == {"in_draw": True}
+    _named(drawn_schools)
+    data, drawn = load_study(), {item.unit: item for item in read_draw(made.path)[1]}
+    assert {code: drawn[code].phase for code in data.starts} == data.starts
+    assert len(data.starts) == made.record.n_units - made.record.waiting
+    waiting = {code for code, item in drawn.items() if item.phase == "waiting"}
+    assert set(comparison_codes(data, "waiting")) == waiting < set(comparison_codes(data, "others"))
+    assert JOINED in data.lots.values() and data.lots == {code: item.stratum for code, item in drawn.items()}
+    sample = build_sample(data, ask(), list(data.starts))
+    codes = (*sample.treated, *sample.comparison)
+    assert sample.nested.drawn and sample.nested.strata == tuple(drawn[code].stratum for code in codes)
+    assert method_of(sample) == "lottery_redraws"
+    before.draw(starts=made.path)  # again: nothing is written twice
+    assert load_study().starts == data.starts
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda root: change_csv(root, lambda text: text.replace(",2021-22,", ",2022-23,", 1)), "another start than"),
+        (lambda root: change_csv(root, lambda text: "".join(text.splitlines(True)[:-1])), "another start than"),
+        (lambda root: (root / "params" / "draw_1.csv").unlink(), "is no file"),
+        (lambda root: (root / "params" / "draw_1.csv").write_text("unit,phase\n"), "lacks the columns stratum"),
+        (
+            lambda root: change_yaml(root / "params" / "state.yml", program__lottery__within=["level"]),
+            "leave out where",
+        ),
+        (lambda root: change_yaml(root / "params" / "state.yml", program__lottery__draw="../draw_1.csv"), "draw"),
+    ],
+)
+def test_starts_that_are_not_those_of_the_draw_are_refused(drawn_schools, spoil, words):
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2021-22": 0.15, "2022-23": 0.15})
+    write_starts(hold(load_rollout(), None, "").path)
+    _named(drawn_schools)
+    load_study()
+    spoil(drawn_schools)
+    with pytest.raises(BadInput, match=words):
+        load_study()
+
+
+def change_csv(root, change):
+    register = root / "data" / "raw" / "program" / "units.csv"
+    register.write_text(change(register.read_text(encoding="utf-8")), encoding="utf-8")
+    pin(register.parent, {register.name: sha256_file(register)})
+
+
+def test_starts_are_not_written_over_nor_from_elsewhere(drawn_schools, tmp_path):
+    made = hold(load_rollout(), None, "")
+    elsewhere = shutil.copy(made.path, tmp_path / "draw_1.csv")
+    with pytest.raises(BadInput, match="no list of units in params"):
+        write_starts(Path(elsewhere))
+    unit = next(item.unit for item in read_draw(made.path)[1] if item.phase == "2023-24")
+    change_csv(drawn_schools, lambda text: f"{text}{unit},2020-21,,elsewhere\n".replace("2020-21", "2019-20"))
+    with pytest.raises(BadInput, match=f"gives {unit} another start than draw_1.csv drew"):
+        write_starts(made.path)

@@ -27,8 +27,8 @@ from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import begun, hold, on_record, read_draw
-from leapstudy.study.rollout.records import draws, require_units_open
+from leapstudy.study.rollout.lots import begun, hold
+from leapstudy.study.rollout.records import draws, on_record, read_draw, require_units_open
 from leapstudy.study.rollout.written_plan import primary_outcome
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
@@ -47,6 +47,7 @@ def own(tmp_path, monkeypatch):
     root = tmp_path / "workspace"
     for name in ("data/raw", "params"):
         shutil.copytree(paths.root() / name, root / name)
+    change_yaml(root / "params" / "simulation.yml", districts={"0640011": 60})  # its months alone are asked for
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
 
     def choices(**changes: object) -> Rollout:
@@ -77,8 +78,12 @@ def test_a_draw_of_districts_is_on_record_and_can_be_drawn_again(own):
 
 def test_phases_that_begin_before_the_draw_are_named():
     starts = {"first": "2022-09", "second": "2022-11"}
-    assert begun("2022-11-03 10:00 UTC", starts).startswith("Visits of phase 'first' in 2022-09 begin before this draw")
-    assert begun("2022-09-30 10:00 UTC", starts) == begun("2022-09-30 10:00 UTC", {}) == ""
+    told = begun("2022-11-03 10:00 UTC", starts, "students")
+    assert told.startswith("Visits of phase 'first' in 2022-09 begin before this draw")
+    assert begun("2022-09-30 10:00 UTC", starts, "students") == begun("2022-09-30 10:00 UTC", {}, "students") == ""
+    years = {"2021-22": "2021-22", "2022-23": "2022-23"}
+    assert "phase '2021-22' in 2021-22 begin" in begun("2022-07-01 10:00 UTC", years, "units")
+    assert begun("2022-06-30 10:00 UTC", years, "units") == ""
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
@@ -111,7 +116,8 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
         ({"announced": "2026-11-01"}, "seed that nobody could choose"),
         ({"seed": "1"}, "seed that nobody could choose"),
         ({"seed": "1", "announced": "2999-01-01"}, "still to come"),
-        ({**SEED, "phases": {"all": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"2026-27": 500}}, "below 1 together"),
+        ({**SEED, "phases": {"all": 8}}, "called by their first school year"),
         (
             {**SEED, "eligible": {"students": {"window": "last_month", "percent": 10}, "units": {"povrty": 1}}},
             "'povrty'",
@@ -185,6 +191,18 @@ def test_plan_tells_what_was_frozen_and_not_what_the_choices_say_today(own, caps
     assert capsys.readouterr().out == told, "another track neither hides its months nor changes its age"
 
 
+def test_the_files_are_opened_once_however_often_a_command_asks_for_their_months(own, monkeypatch):
+    root, choices = own
+    opened, open_them = [], written_plan.students_before
+    monkeypatch.setattr(written_plan, "students_before", lambda: opened.append(1) or open_them())
+    change_yaml(root / "params" / "simulation.yml", seed=7)  # files that no other test has opened
+    written_plan.freeze(choices(), "")
+    before.plan(freeze=False, reason="")
+    assert len(opened) == 1
+    change_yaml(root / "params" / "simulation.yml", seed=8)
+    assert written_plan.known_months()[-1] == "2022-06" and len(opened) == 2, "other files are opened anew"
+
+
 def test_months_of_a_first_school_year_are_those_that_come(own):
     _, choices = own
     seen = [f"2020-{month:02d}" for month in (9, 10, 11, 12)] + ["2021-01"]
@@ -206,8 +224,7 @@ def test_months_of_a_first_school_year_are_those_that_come(own):
 def test_a_plan_in_the_first_school_year_is_frozen_by_the_months_that_come(own, monkeypatch):
     _, choices = own
     seen = (*(f"2020-{month:02d}" for month in (9, 10, 11, 12)), "2021-01")
-    monkeypatch.setattr(written_plan, "students_before", lambda: None)
-    monkeypatch.setattr(written_plan, "months", lambda data: seen)
+    monkeypatch.setattr(written_plan, "known_months", lambda: seen)
     with pytest.raises(BadInput, match="2021-02 to 2021-06. Give a day after 2021-06-30"):
         written_plan.freeze(choices(phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-06-30"), "")
     kept = written_plan.freeze(choices(analysis_from="2021-07-15"), "")
@@ -219,8 +236,7 @@ def test_the_months_of_a_plan_stay_those_that_it_names_whatever_the_files_hold_l
     """In a first school year of nine months one month of summer may be guessed: told at the freeze, it stays so."""
     _, choices = own
     seen = (*(f"2020-{month:02d}" for month in (10, 11, 12)), "2021-01")
-    monkeypatch.setattr(written_plan, "students_before", lambda: None)
-    monkeypatch.setattr(written_plan, "months", lambda data: seen)
+    monkeypatch.setattr(written_plan, "known_months", lambda: seen)
     kept = written_plan.freeze(
         choices(months_after=6, phases={"2021-02": 0.25, "2021-04": 0.25}, analysis_from="2021-10-15"), ""
     )

@@ -11,6 +11,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import Day, Month, Part, read_part
+from leapstudy.data.districts import YEAR
 from leapstudy.data.state import Where, load_state
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
@@ -157,6 +158,10 @@ class Rollout(Part):
         sizes = list(self.phases.values())
         if self.track == "students":
             check_option("outcome of students", self.outcome, Outcome)
+        elif odd := [name for name in self.phases if not YEAR.fullmatch(name)]:
+            raise ValueError(
+                f"phases of units are called by their first school year, such as 2031-32; {odd[0]!r} is none"
+            )
         if told := two_questions(self.question, self.outcome):
             raise ValueError(told)
         if (self.track == "students") == (self.months_after is None):
@@ -192,7 +197,12 @@ class Rollout(Part):
         return self.months_after
 
     def starts(self, named: Mapping[str, str]) -> dict[str, str]:
-        """Return phase -> first month of its visits, of those named and of phases that are called by their month."""
+        """Return phase -> first month of its visits, of those named and of phases that are called by their month.
+
+        Of units it is the first school year.
+        """
+        if self.track == "units":
+            return {phase: phase for phase in self.phases}
         own = {phase: phase for phase in self.phases if MONTH.fullmatch(phase)}
         return {**own, **{phase: start for phase, start in named.items() if phase in self.phases}}
 

@@ -9,21 +9,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.core.files import sha256_bytes, write_text_atomic
+from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data import load_study
+from leapstudy.data.districts import COLUMNS, read_register
+from leapstudy.data.raw import as_csv, pin
+from leapstudy.data.state import load_state
 from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
+from leapstudy.evidence.plan import Period, period_end
 from leapstudy.students.eligible import JOIN, eligible_ids, months
 from leapstudy.students.settings import StudentSettings, load_settings
-from leapstudy.study.rollout.choices import Rollout, Track
+from leapstudy.study.rollout.choices import FILE, Rollout, Track
 from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
-from leapstudy.study.rollout.records import DrawRecord, append, draws
+from leapstudy.study.rollout.records import HEADER, DrawRecord, append, draws, read_draw
 from leapstudy.study.rollout.written_plan import plan_for
 
 LIST = "draw_{number}.csv"
 OWN = "draw_{number}_own_numbers.csv"
-HEADER = ("unit", "stratum", "rank", "phase")
 JOINED = "small strata together"
 
 
@@ -105,44 +110,19 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
 
 
-def begun(made_at: str, starts: Mapping[str, str]) -> str:
-    """Say which phases start before the month of a draw: of those no lottery decides any more; empty for none."""
-    late = [f"{phase!r} in {start}" for phase, start in starts.items() if _goes_before(start, made_at)]
+def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
+    """Say which phases start before a draw, by month or school year: of those no lottery decides; empty for none."""
+    kind: Period = "month" if track == "students" else "school year"
+    made = date.fromisoformat(made_at[:10])
+    late = [f"{phase!r} in {start}" for phase, start in starts.items() if period_end(start, kind) < made]
     if not late:
         return ""
+    where = (
+        "`starts:` under `rollout:` in params/students.yml" if track == "students" else f"`phases:` in params/{FILE}"
+    )
     return (
         f"Visits of phase {', '.join(late)} begin before this draw: who starts then is decided already, and pages will "
-        "say that it was no lottery. Draw again with a later start (`starts:` under `rollout:` in params/students.yml)."
-    )
-
-
-def _goes_before(start: str, made_at: str) -> bool:
-    """Return whether visits of a month (YYYY-MM) began before the month of a draw."""
-    return start < made_at[:7]
-
-
-def on_record(path: Path, track: Track, first: str = "") -> str:
-    """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
-
-    Raises
-    ------
-    BadInput
-        As `read_draw`, where this workspace holds a draw of the track on record.
-    """
-    made = [item for item in draws() if item.track == track]
-    if not made:
-        return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
-    record, _ = read_draw(path)
-    again = f", drawn again because: {record.reason}" if record.reason else ""
-    late = (
-        f"; made after its first start, {first}, and so no lottery of who starts"
-        if first and _goes_before(first, record.made_at)
-        else ""
-    )
-    plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
-    return (
-        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}{late}; {plan}; "
-        f"seed {record.seed!r}, announced {record.announced}; list SHA-256 {record.list_sha256[:12]}, given again"
+        f"say that it was no lottery. Draw again with a later start ({where})."
     )
 
 
@@ -205,24 +185,43 @@ def _write_private(path: Path, text: str) -> None:
         handle.write(text)
 
 
-def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
-    """Return a list and its record, after drawing it again from its seed.
+def write_starts(path: Path) -> tuple[str, str, int]:
+    """Write the starts that a draw of units gave into the file of starts, and pin it.
+
+    Parameters
+    ----------
+    path
+        The list, in `params/`.
+
+    Returns
+    -------
+    tuple
+        The file of starts, below `data/raw/`, the list's name, and how many units of the draw start.
 
     Raises
     ------
     BadInput
-        If no draw on record has this list, or seed and list do not give the phases that it says.
+        As `read_draw`; for a list of students or one elsewhere; and where a unit of the draw has another start already.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        drawn = tuple(Drawn(row["unit"], row["stratum"], int(row["rank"]), row["phase"]) for row in rows)
-    except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
-        raise BadInput(f"{path.name} is no list of a draw: it needs the columns {', '.join(HEADER)}.") from None
-    digest = sha256_bytes(text.encode())
-    record = next((item for item in draws() if item.list_sha256 == digest), None)
-    if record is None:
-        raise BadInput(f"No draw on record has the list {path.name} (SHA-256 {digest[:12]}...): it was changed.")
-    if draw({item.unit: item.stratum for item in drawn}, record.phases, record.seed) != drawn:
-        raise BadInput(f"The seed on record does not give the list {path.name}: it is not the draw of that seed.")
-    return record, drawn
+    record, drawn = read_draw(path)
+    if record.track != "units" or paths.real(path).parent != paths.params().resolve():
+        raise BadInput(
+            f"{path.name} is no list of units in params/: starts are those of districts or schools, and the list that "
+            "gives them stays beside the choices, where anybody can draw it again."
+        )
+    state = load_state()
+    there = read_register(state)
+    start_of, phase_of = {item.code: item.start for item in there}, {item.unit: item.phase for item in drawn}
+    if other := [unit for unit, start in start_of.items() if unit in phase_of and phase_of[unit] != start]:
+        raise BadInput(
+            f"{state.program.starts} gives {', '.join(other[:5])} another start than {path.name} drew. Take "
+            f"{'it' if len(other) == 1 else 'them'} out by hand, then: leapstudy data pin {state.program.starts}"
+        )
+    started = [item for item in drawn if item.phase != WAITING]
+    rows = [(item.code, item.start, item.end, item.source) for item in there]
+    told = f"{path.name}, drawn {record.made_at}"
+    rows += [(item.unit, item.phase, "", told) for item in started if item.unit not in start_of]
+    content, file = as_csv(pd.DataFrame(rows, columns=list(COLUMNS))), paths.raw() / state.program.starts
+    write_bytes_atomic(file, content)
+    pin(file.parent, {file.name: sha256_bytes(content)})
+    return state.program.starts, path.name, len(started)

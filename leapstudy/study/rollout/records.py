@@ -1,18 +1,28 @@
 """The draws on record, `params/draws.json`: each with its list's hash, chained to the one before, never overwritten."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_text
 from leapstudy.data.state import State
+from leapstudy.did.lottery.assignment import Drawn, draw
+from leapstudy.evidence.plan import Period, period_end
 from leapstudy.students.settings import load_settings
 
+if TYPE_CHECKING:  # choices read the contract of students
+    from leapstudy.study.rollout.choices import Track
+
 FILE = "draws.json"
+HEADER = ("unit", "stratum", "rank", "phase")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,56 @@ def append(record: DrawRecord) -> None:
     write_text_atomic(paths.params() / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
+    """Return a list and its record, after drawing it again from its seed.
+
+    Raises
+    ------
+    BadInput
+        If no draw on record has this list, or seed and list do not give the phases that it says.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        drawn = tuple(Drawn(row["unit"], row["stratum"], int(row["rank"]), row["phase"]) for row in rows)
+    except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
+        raise BadInput(f"{path.name} is no list of a draw: it needs the columns {', '.join(HEADER)}.") from None
+    digest = sha256_bytes(text.encode())
+    record = next((item for item in draws() if item.list_sha256 == digest), None)
+    if record is None:
+        raise BadInput(f"No draw on record has the list {path.name} (SHA-256 {digest[:12]}...): it was changed.")
+    if draw({item.unit: item.stratum for item in drawn}, record.phases, record.seed) != drawn:
+        raise BadInput(f"The seed on record does not give the list {path.name}: it is not the draw of that seed.")
+    return record, drawn
+
+
+def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month") -> str:
+    """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
+
+    That one is a month, or a school year, after which the draw came if the year was over.
+
+    Raises
+    ------
+    BadInput
+        As `read_draw`, where this workspace holds a draw of the track on record.
+    """
+    made = [item for item in draws() if item.track == track]
+    if not made:
+        return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
+    record, _ = read_draw(path)
+    again = f", drawn again because: {record.reason}" if record.reason else ""
+    late = (
+        f"; made after its first start, {first}, and so no lottery of who starts"
+        if first and period_end(first, kind) < date.fromisoformat(record.made_at[:10])
+        else ""
+    )
+    plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
+    return (
+        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}{late}; {plan}; "
+        f"seed {record.seed!r}, announced {record.announced}; list SHA-256 {record.list_sha256[:12]}, given again"
+    )
+
+
 def require_units_open(state: State) -> None:
     """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
 
@@ -97,13 +157,16 @@ def require_units_open(state: State) -> None:
     Raises
     ------
     BadInput
-        Before that day; nothing where no lots on record decided who started, or no plan of units was frozen.
+        Before that day; nothing where no lots on record decided who started, or no plan of units was frozen. As
+        `read_draw`, of the list that the study names.
     """
     if state.program.lottery is None or not any(item.track == "units" for item in draws()):
         return
     from leapstudy.evidence.watch import require_outcomes_open  # both import the engine of students
     from leapstudy.study.rollout.written_plan import kept_plan
 
+    if state.program.lottery.draw:
+        read_draw(paths.params() / state.program.lottery.draw)
     plan = kept_plan()
     if plan and plan["choices"]["track"] == "units":
         day = plan["choices"]["analysis_from"]  # a plan of earlier days may name none

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
 from leapstudy.evidence.plan import age, period_end, plan_hash
 from leapstudy.students.eligible import Rule, months, school_months_after
-from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.students.settings import StudentSettings, input_hashes, load_settings
 from leapstudy.study.rollout import choices
 from leapstudy.study.rollout.choices import Rollout, promised, size_for, two_questions
 from leapstudy.study.rollout.eligibility import rates, students_before
@@ -37,10 +38,20 @@ HEAD = (
 )
 
 
+def known_months() -> tuple[str, ...]:
+    """Return the school months of the students' files, which are opened once: a command asks several times."""
+    return _months_of(tuple(input_hashes().items()))
+
+
+@lru_cache(maxsize=4)
+def _months_of(hashes: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    return months(students_before())
+
+
 def newest_period(track: str, outcome: str) -> str:
     """Return the newest month of the files of students, or the newest school year of an outcome of units."""
     if track == "students":
-        return months(students_before())[-1]
+        return known_months()[-1]
     return str(rates(load_study(started=False), outcome).columns[-1])
 
 
@@ -65,7 +76,7 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
         )
     named: tuple[str, ...] = ()
     if chosen.track == "students":
-        known = months(students_before())
+        known = known_months()
         last = chosen.eligible.students.month or known[-1]
         named = school_months_after(known, last, chosen.followed)
         _require_months(chosen, last, named)
