@@ -23,6 +23,8 @@ from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 Result = TypeVar("Result")
 MEMORY_ERRORS = ("OutOfMemoryException",)
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
+INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a plain RuntimeError, where Ctrl-C ends a query."""
 
 
 @ibis.udf.agg.builtin(name="bit_or")
@@ -121,13 +123,18 @@ def sealed(doing: str, action: Callable[[], Result]) -> Result:
     ------
     BadInput
         With the kind of the engine's error, never its message: that may quote a student's row.
+    KeyboardInterrupt
+        Where Ctrl-C ended the query.
     """
     try:
         return action()
     except Exception as error:
-        if not _engine_said(error):
+        interrupted = isinstance(error, RuntimeError) and str(error) == INTERRUPTED
+        if not interrupted and not _engine_said(error):
             raise
         kind = type(error).__name__
+    if interrupted:
+        raise KeyboardInterrupt
     if kind in MEMORY_ERRORS:
         raise BadInput(
             f"The engine ran out of memory while {doing}. Raise memory_limit in params/students.yml (2GB serves a "

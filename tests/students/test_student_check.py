@@ -1,6 +1,8 @@
 """`check` counts exactly what was spoilt, repairs what it says, and never repeats a cell."""
 
 import json
+import subprocess
+import sys
 import traceback
 
 import numpy as np
@@ -222,6 +224,29 @@ def test_an_engine_error_is_sealed_with_its_whole_chain(tmp_path):
         sealed("counting", fail)
     shown = "".join(traceback.format_exception(caught.value))
     assert SECRET not in shown and caught.value.__context__ is None
+
+
+LONG_QUERY = """
+import os, signal, threading
+import ibis
+from leapstudy.students.engine import connect, sealed
+signal.signal(signal.SIGINT, signal.default_int_handler)
+con = connect(threads=1)
+one, other = (ibis.range(size).unnest().name(name).as_table() for name, size in (("a", 3_000_000), ("b", 30_000)))
+rows = one.cross_join(other)
+total = rows.agg(total=(rows.a.hash() % 7 + rows.b % 3).sum())
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    sealed("counting", lambda: con.to_pyarrow(total))
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_query_that_is_interrupted_ends_as_every_interruption_does():
+    """DuckDB says RuntimeError where Ctrl-C ends a query: commands tell what is left, where that was a traceback."""
+    ran = subprocess.run([sys.executable, "-c", LONG_QUERY], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stdout == "stopped\n", ran.stderr
 
 
 def test_a_broken_file_is_reported_without_its_content(tmp_path):
