@@ -14,18 +14,24 @@ def root() -> Path:
     the package's own.
     """
     if named := os.environ.get("LEAPSTUDY_ROOT"):
-        return Path(named)
+        return inside(named)
     try:
         here = Path.cwd()
     except FileNotFoundError:  # the folder was deleted meanwhile
         return own_root()
-    return next((folder for folder, study in _above(here) if study.is_file()), own_root())
+    return next((folder for folder in _above(here) if inside(folder, STUDY).is_file()), own_root())
 
 
 @cache
-def _above(here: Path) -> tuple[tuple[Path, Path], ...]:
-    """Return each folder from here upward, and the file that would make it a study: asked for every word of a page."""
-    return tuple((folder, folder / STUDY) for folder in (here, *here.parents))
+def inside(folder: str | Path, *names: str | Path) -> Path:
+    """Return a place below a folder, as one path for all who ask: every word of a page asks for two."""
+    return Path(folder, *names)
+
+
+@cache
+def _above(here: Path) -> tuple[Path, ...]:
+    """Return each folder from here upward."""
+    return (here, *here.parents)
 
 
 @cache
@@ -36,7 +42,7 @@ def own_root() -> Path:
 
 def raw() -> Path:
     """Return the folder of figures as published (read-only)."""
-    return root() / "data" / "raw"
+    return inside(root(), "data", "raw")
 
 
 def derived() -> Path:
@@ -56,12 +62,12 @@ def derived() -> Path:
 
 def notebooks() -> Path:
     """Return the folder of source notebooks."""
-    return root() / "notebooks"
+    return inside(root(), "notebooks")
 
 
 def params() -> Path:
     """Return the folder of parameter files."""
-    return root() / "params"
+    return inside(root(), "params")
 
 
 def reports() -> Path:

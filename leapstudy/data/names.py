@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from leapstudy.core import paths
 from leapstudy.core.errors import bad_value
@@ -164,12 +165,12 @@ def years_words(years: str) -> str:
 
 def study_names() -> Names:
     """Return the names of the workspace's own study, read again only where its files have changed."""
-    files = (paths.params() / FILE, paths.raw() / load_state().program.starts)
-    return _names(*((str(file), modified(file)) for file in files))
+    files = (paths.inside(paths.params(), FILE), paths.inside(paths.raw(), load_state().program.starts))
+    return _names(*((file, modified(file)) for file in files))
 
 
 @cache
-def _names(*_files: tuple[str, int]) -> Names:
+def _names(*_files: tuple[Path, int]) -> Names:
     state = load_state()
     return Names(state, tuple(sorted({item.start for item in read_register(state)})))
 

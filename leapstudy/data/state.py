@@ -552,10 +552,10 @@ def checked_state(path: Path) -> tuple[State | None, list[tuple[str, str]]]:
 
 def load_state() -> State:
     """Return the workspace's own `params/state.yml`, read again only where the file has changed."""
-    path = paths.params() / FILE
-    return _cached(str(path), modified(path))
+    path = paths.inside(paths.params(), FILE)
+    return _cached(path, modified(path))
 
 
 @cache
-def _cached(path: str, _modified: int) -> State:
-    return read_state(Path(path))
+def _cached(path: Path, _modified: int) -> State:
+    return read_state(path)

@@ -6,6 +6,7 @@ from operator import attrgetter
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate, to_frame
+from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import between, number
 from leapstudy.data.names import outcome_unit
 from leapstudy.did.design import Spec
@@ -157,7 +158,13 @@ def _like_main(answer: Answer, *names: str, test: bool = True) -> pd.DataFrame:
     """Return the rows that are as the main one in these columns, and by default in their test."""
     same = attrgetter(*names)
     main = same(answer.main), _test(answer.main)
-    return to_frame(item for item in answer.estimates if (same(item), _test(item) if test else main[1]) == main)
+    alike = [(same(item), _test(item) if test else main[1]) == main for item in answer.estimates]
+    return _frame(answer)[alike].reset_index(drop=True)
+
+
+@of_last
+def _frame(answer: Answer) -> pd.DataFrame:
+    return to_frame(answer.estimates)
 
 
 def _test(row: Estimate) -> str:

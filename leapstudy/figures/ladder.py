@@ -34,7 +34,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches; where it is narrow a row's name and number stand above it.
     """
     rows, narrow = words.ladder_rows(answer), width <= NARROW
-    finding, unit = words.ladder(answer, rows), outcome_unit(answer.spec.outcome, "long")
+    finding, unit = words.ladder(answer), outcome_unit(answer.spec.outcome, "long")
     rows = rows.assign(place=_places(rows, narrow), name=[fitted(name, NAME, LONGEST, "bold") for name in rows["name"]])
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
     left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["name"], *rows["block"]})

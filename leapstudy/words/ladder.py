@@ -71,12 +71,10 @@ def excludes_zero(rows: pd.DataFrame) -> pd.Series:
     return (rows["low_pp"] > 0) | (rows["high_pp"] < 0)
 
 
-def ladder(answer: Answer, rows: pd.DataFrame | None = None) -> Finding:
-    """Say whether changing one choice at a time changes what the interval says of zero.
-
-    `rows` are the answer's own, of `ladder_rows`, where they are there already.
-    """
-    rows, main = ladder_rows(answer) if rows is None else rows, answer.main
+@of_last
+def ladder(answer: Answer) -> Finding:
+    """Say whether changing one choice at a time changes what the interval says of zero."""
+    rows, main = ladder_rows(answer), answer.main
     others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
     clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
     flips = len(others) - changed if clear else changed
