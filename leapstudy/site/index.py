@@ -94,7 +94,7 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "heading": f"{capital(unit)} by {unit}" if track == "public" else f"Visited students, by {unit}",
         "first": capital(unit),
         "caption": (
-            f"{counted(len(entries), 'run')}, the largest effect first{_effects(track, entries, len(panels))}."
+            f"{counted(len(entries), 'run')}, the highest effect first{_effects(track, entries, len(panels))}."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
         "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",

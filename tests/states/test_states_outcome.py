@@ -366,10 +366,10 @@ def test_the_index_draws_outcomes_of_other_units_on_axes_of_their_own(study):
     (panel,) = table["panels"]
     assert (panel["title"], panel["axis"]) == ("", "−0.10 to +0.60"), "no panel where there is one outcome"
     assert [row["effect"] for row in panel["rows"]] == ["+0.50", "+0.30", ""]
-    assert table["caption"] == f"3 runs, the largest effect first. Effects in {UNITS['suspensions'][1]}."
+    assert table["caption"] == f"3 runs, the highest effect first. Effects in {UNITS['suspensions'][1]}."
     more = [_entry("math", -3, -40, 20), _entry("chronic_absence", 9, 5, 60), _entry("suspensions", 0.1, 0, 0.2, "ALL")]
     table = _table("public", [*more, *one])
-    assert table["caption"] == "6 runs, the largest effect first within each outcome; its unit stands above."
+    assert table["caption"] == "6 runs, the highest effect first within each outcome; its unit stands above."
     first, absence, math, nothing = table["panels"]
     assert first["title"] == f"Suspensions, {UNITS['suspensions'][1]}" and first["axis"] == "−0.10 to +0.60"
     assert [row["effect"] for row in first["rows"]] == ["+0.10", "+0.50", "+0.30"], "all together stand first"
@@ -392,7 +392,7 @@ def test_the_ends_of_an_axis_are_told_as_they_are(study, value, low, high, axis)
 
 def test_an_index_without_any_effect_speaks_of_attendance(study):
     table = _table("public", [_entry(None, 0, 0, 0)])
-    assert table["caption"] == "1 run, the largest effect first. Effects in percentage points of attendance."
+    assert table["caption"] == "1 run, the highest effect first. Effects in percentage points of attendance."
     assert table["panels"][0]["axis"] == "−1.0 to +1.0"
 
 
