@@ -15,6 +15,7 @@ from leapstudy.data.tables import Column, Table
 
 Kind = Literal["text", "number", "month", "date", "flag"]
 Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
+ExitDate = Literal["last day", "day after"]
 """How attendance is kept in the files."""
 
 
@@ -84,6 +85,8 @@ class Reading:
         Legal supports in the visit log.
     time_zone
         Where instants in UTC are meant, as ``America/New_York``.
+    exit_date
+        Which day the exit of an enrollment is: its last one, or the one after it.
     """
 
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class Reading:
     categories: Mapping[str, float] = field(default_factory=dict)
     supports: tuple[str, ...] = SUPPORTS
     time_zone: str = ""
+    exit_date: ExitDate = "last day"
 
 
 def require_columns(table: FileTable, present: Iterable[str], what: str, shown: Sequence[str]) -> None:

@@ -190,12 +190,13 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     return days, part_of("absences", kept, source.unparsed)
 
 
-def _enrolled_days(spells: Table, calendar: Table) -> Table:
+def _enrolled_days(spells: Table, calendar: Table, how: Reading) -> Table:
     """Return one row per student, school and school day inside a spell; overlapping spells count a day once."""
+    stays = ibis.literal(how.exit_date == "last day")
     inside = [
         spells.school_code == calendar.school_code,
         calendar.date >= spells.entry_date,
-        spells.exit_date.isnull() | (calendar.date <= spells.exit_date),
+        spells.exit_date.isnull() | (calendar.date < spells.exit_date) | stays & (calendar.date == spells.exit_date),
     ]
     joined = spells.join(calendar, inside, how="inner", rname="{name}_taught")
     return joined.group_by(["student", "school_code", "date"]).agg(
@@ -216,7 +217,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     spells, enrollment = _spells(con, sources["enrollment"], calendar)
     events, absences = _events(con, sources["absences"], how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())
-    days = _enrolled_days(spells, calendar).mutate(enrolled=1.0)
+    days = _enrolled_days(spells, calendar, how).mutate(enrolled=1.0)
     both = days.join(events, ["student", "school_code", "date"], how="outer", rname="{name}_event")
     both = both.mutate(
         student=both.student.coalesce(both.student_event),

@@ -63,6 +63,7 @@ class StudentSettings(Part):
     categories: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     supports: tuple[str, ...] = contract.SUPPORTS
     time_zone: str = ""
+    exit_date: contract.ExitDate = "last day"
     draw: str = ""
     rollout: Rollout = Field(default_factory=Rollout)
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
@@ -91,7 +92,8 @@ class StudentSettings(Part):
     def reading(self) -> Reading:
         """How the files are to be read."""
         constants = {"district_code": self.district} if self.district else {}
-        return Reading(self.columns, constants, self.values, self.categories, self.supports, self.time_zone)
+        named = ("columns", "values", "categories", "supports", "time_zone", "exit_date")
+        return Reading(constants=constants, **{name: getattr(self, name) for name in named})
 
 
 def load_settings(path: Path | None = None) -> StudentSettings:

@@ -140,6 +140,22 @@ def test_an_absence_outside_enrollment_is_a_stray_and_overlapping_spells_count_o
     assert (frame.drop(october.index)["days_enrolled"] == (SCHOOL_DAYS.month == 9).sum()).all()
 
 
+def test_an_exit_date_that_is_the_day_after_is_no_day_of_the_spell(tmp_path):
+    place, con = _write_edfi(tmp_path), connect(threads=1)
+    spells = pd.read_csv(place / "enrollment.csv", dtype="str")
+
+    def enrolled(exit_date: str, meaning: str = "last day") -> float:
+        spells.assign(exit_date=exit_date).to_csv(place / "enrollment.csv", index=False)
+        panel = open_panel(con, place, Reading(exit_date=meaning))
+        assert {"used": len(spells)} in [part.fates for part in panel.parts]
+        return panel.table.days_enrolled.sum().to_pyarrow().as_py()
+
+    last, school_days = "2020-09-30", len(spells) * (SCHOOL_DAYS.month == 9).sum()
+    assert enrolled(last) == enrolled("2020-10-01", "day after") == school_days
+    assert enrolled(last, "day after") == school_days - len(spells)
+    assert enrolled("2020-08-25", "day after") == 0, "who left on the day of entry was never there"
+
+
 def test_a_day_listed_twice_counts_once(tmp_path):
     path = _write_days(tmp_path)
     days = pd.read_csv(path, dtype="str")
