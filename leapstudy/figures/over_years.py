@@ -119,10 +119,12 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
         rows = shown[shown["group"] == group].dropna()
         x, y = rows["year"].map(_place).to_numpy(), rows["percent"].to_numpy()
         _line(axes, answer, x, y, rows["year"].tolist(), colors[group], dots=group != "state")
+        last = rows["year"].iloc[-1]  # the state's line may end before the labels, which stand at the last year
+        told = f"{y[-1]:.1f}%" if last == answer.after[-1] else f"{y[-1]:.1f}% in {last}"
         ends.append(
             (
                 float(y[-1]),
-                "\n".join([*wrap(name, SMALL + 0.5, room), f"{y[-1]:.1f}%"]),
+                "\n".join([*wrap(name, SMALL + 0.5, room), *wrap(told, SMALL + 0.5, room)]),
                 colors[group] if group != "state" else COMPARISON,
                 "bold" if group == "treated" else "normal",
             )
