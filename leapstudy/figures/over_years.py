@@ -110,6 +110,12 @@ def _gap(axes: Axes, answer: OverYears) -> None:
     axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
 
 
+def _last(answer: OverYears, rows: pd.DataFrame) -> str:
+    """Return the last figure; the state's may be of an earlier year than the labels stand at."""
+    year, percent = rows["year"].iloc[-1], f"{rows['percent'].iloc[-1]:.1f}%"
+    return percent if year == answer.after[-1] else f"{percent} in {year}"
+
+
 def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: float) -> None:
     _gap(axes, answer)
     shown = answer.levels
@@ -119,12 +125,10 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
         rows = shown[shown["group"] == group].dropna()
         x, y = rows["year"].map(_place).to_numpy(), rows["percent"].to_numpy()
         _line(axes, answer, x, y, rows["year"].tolist(), colors[group], dots=group != "state")
-        last = rows["year"].iloc[-1]  # the state's line may end before the labels, which stand at the last year
-        told = f"{y[-1]:.1f}%" if last == answer.after[-1] else f"{y[-1]:.1f}% in {last}"
         ends.append(
             (
                 float(y[-1]),
-                "\n".join([*wrap(name, SMALL + 0.5, room), *wrap(told, SMALL + 0.5, room)]),
+                "\n".join([*wrap(name, SMALL + 0.5, room), *wrap(_last(answer, rows), SMALL + 0.5, room)]),
                 colors[group] if group != "state" else COMPARISON,
                 "bold" if group == "treated" else "normal",
             )
