@@ -12,6 +12,7 @@ from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
@@ -22,6 +23,7 @@ from leapstudy.students.settings import load_settings
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
+SIMULATION = "simulation.yml"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
@@ -107,7 +109,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         runs += [_district_run(data, item, typed, out) for item in chosen]
         runs += _articles(data, wanted, typed, out)
     if "students" in TRACKS[track]:
-        found = [] if few else _of_files(places) if own_files else [(item.slug, item.name) for item in chosen]
+        found = [] if few else _of_files(places) if own_files else _simulated(chosen, named=bool(places))
         runs += _student_runs(found, pooled, typed, out)
     return runs
 
@@ -232,6 +234,24 @@ def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
         raise bad_value("district of the student files", strangers[0], [place.slug for place in places])
     chosen = list(dict.fromkeys(by_name[name] for name in names)) or list(places)
     return [(place.slug, short(place.name)) for place in chosen]
+
+
+def _simulated(units: Sequence[District], *, named: bool) -> list[tuple[str, str]]:
+    """Return slug and name of the units that the SIMULATED state has students of; of another study's there are none.
+
+    Raises
+    ------
+    BadInput
+        If units were `named` and one has none.
+    """
+    known = read_mapping(paths.params() / SIMULATION).get("districts") or {}
+    strangers = [item.name for item in units if item.code not in known]
+    if named and strangers:
+        raise BadInput(
+            f"The SIMULATED state of params/{SIMULATION} has no students of {strangers[0]}. Name student files of your "
+            "own in params/students.yml, or run its public figures alone: --track public"
+        )
+    return [(item.slug, item.name) for item in units if item.code in known]
 
 
 def _notebook(name: str) -> Path:

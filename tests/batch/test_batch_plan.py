@@ -9,6 +9,8 @@ from leapstudy.batch.plan import make_plan, others
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG
 
+HARTFORD = "hartford"
+
 
 @pytest.fixture
 def real_notebooks(workspace):
@@ -86,6 +88,17 @@ def test_notebooks_of_ones_own_stay_out(workspace, study, notebook_writer):
     assert others() == ["10_district-Copy1.ipynb", "60_broken.ipynb", "Untitled.ipynb", "my analysis.ipynb"]
     notebook_writer(folder / "62_new.ipynb", ("seed = 1",))
     assert set(_plan(study, workspace / "reports")) - set(before) == {"62-new"}, "a named one joins by itself"
+
+
+def test_units_that_the_simulated_state_has_no_students_of_have_no_student_runs(real_notebooks, study):
+    """Another study's SIMULATED state is Connecticut's, as `new` copies it: each of its units had a run that failed."""
+    file, out = real_notebooks / "params" / "simulation.yml", real_notebooks / "reports"
+    text = file.read_text(encoding="utf-8")
+    assert f"students-{HARTFORD}" in _plan(study, out, track="students")
+    file.write_text(text.replace('"0640011": 1800', '"0020011": 1800'), encoding="utf-8")
+    assert {f"students-{HARTFORD}", "students-danbury"} & set(_plan(study, out, track="all")) == {"students-danbury"}
+    with pytest.raises(BadInput, match="has no students of Hartford.*--track public"):
+        _plan(study, out, [HARTFORD], "all")
 
 
 def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):
