@@ -77,13 +77,17 @@ ONLY_STUDENTS = {"simulation.yml", "students.yml"}
 PLANNED = {"rollout.yml", "rollout_plan.yml"}
 """What is decided before a program starts: of it the student track takes its primary outcome and what was promised."""
 DRAWS = "draws.json"
-"""Of the draws only the notebook that names the file reads it."""
+"""Of the draws only the notebook that names the file reads it, and whatever rests on the draw that a study names."""
+UNIT_LISTS = "draw_*.csv"
+"""Lists of units that drew lots; those of students lie outside the workspace."""
 Signature = tuple[tuple[str, int, int], ...]
 
 
 def shared_files(track: Track) -> list[Path]:
     """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
     skipped = {RESOLVED, DRAWS} | (set() if track == "students" else PLANNED | ONLY_STUDENTS)
+    if track == "public" and any(paths.params().glob(UNIT_LISTS)):
+        skipped -= {DRAWS, "rollout_plan.yml"}
     found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
     return sorted(path for path in found if path.is_file() and _is_read(path))
 

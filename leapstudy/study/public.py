@@ -21,13 +21,14 @@ from leapstudy.did.answering import answer_all, answer_district
 from leapstudy.did.comparison import comparison_codes, comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_panel
+from leapstudy.did.nested import LOTTERY
 from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
 from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, Screen, flagged_years, over_years, screen_of
 from leapstudy.study.result import made, save_result
-from leapstudy.study.rollout.records import require_units_open
+from leapstudy.study.rollout.records import Lots, lots_told, require_units_open
 
 AnswerT = TypeVar("AnswerT", DistrictAnswer, PooledAnswer)
 
@@ -45,6 +46,7 @@ class Study(Generic[AnswerT]):
     standings: pd.DataFrame
     years: OverYears | None
     screen: Screen | None
+    lots: Lots | None = None
 
     def __repr__(self) -> str:
         """Return the answer and its verdict in a few lines."""
@@ -75,6 +77,7 @@ class Study(Generic[AnswerT]):
                 "standings": self.standings,
                 "years": self.years,
                 **({"screen": self.screen} if self.screen else {}),
+                **({"lots": self.lots} if self.lots else {}),
             },
         }
 
@@ -200,6 +203,7 @@ def _study(
         ),
         years,
         screen_of(data, answer.spec, district.code, years),
+        lots_told(data.state, data.starts) if answer.main.p_method == LOTTERY else None,
     )
 
 

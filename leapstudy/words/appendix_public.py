@@ -71,7 +71,10 @@ def unit(source: Source) -> str:
 def trends(source: Source) -> str:
     """Say what is assumed of both sides, and where a lottery makes it so."""
     lottery = study_names().state.program.lottery if source.reading.drawn else None
-    return source.say("trends") + (source.say("trends_drawn", lots=lottery.source) if lottery else "")
+    if lottery is None:
+        return source.say("trends")
+    record = at(source.result, "blocks", "lots", "told")
+    return source.say("trends") + source.say("trends_drawn", lots="; ".join(filter(None, (lottery.source, record))))
 
 
 def anticipation(source: Source) -> str:

@@ -289,7 +289,8 @@ def drawn(study: Study) -> str:
     lottery, answer = study.data.state.program.lottery, study.answer
     if lottery is None:
         return CATALOG.say("not_drawn")
-    lead = CATALOG.say("drawn_lead", lottery=lottery)
+    record = f"; {study.lots.told}" if study.lots else ""
+    lead = CATALOG.say("drawn_lead", lottery=lottery, record=record)
     if answer.main.p_method != LOTTERY:
         return CATALOG.say("drawn_elsewhere", lead=lead)
     row = answer.drawn if isinstance(answer, PooledAnswer) else None
@@ -298,7 +299,8 @@ def drawn(study: Study) -> str:
         if row is None
         else CATALOG.say("drawn_precise", row=row, ends=(row.redraw_low, row.redraw_high), asked=answer.main.outcome)
     )
-    within = f" within {' by '.join(lottery.within)}" if lottery.within else ""
+    strata = "the list's strata" if lottery.draw else " by ".join(lottery.within)
+    within = f" within {strata}" if strata else ""
     attrition = _attrition_words(study)
     return CATALOG.say("drawn", lead=lead, within=within, main=answer.main, precise=precise, attrition=attrition)
 

@@ -208,9 +208,11 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
 def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = _gain(reading) if found == "positive" else reading.effect
     low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
-    suffix = "lottery" if reading.draw else reading.track
+    suffix = "lottery" if reading.draw else "drawn" if reading.drawn else reading.track
     sentence = say.get(f"answer_{found}_{suffix}", say[f"answer_{found}"]).format(
         promised=_promised(reading, say),
+        n_treated=reading.n_treated,
+        n_comparison=reading.n_comparison,
         effect=number(effect.value),
         size=number(abs(effect.value)),
         low=low,
@@ -225,7 +227,9 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
 def _promised(reading: Reading, say: dict[str, str]) -> str:
     """Return what was promised before a draw: the plan's own words, or the outcome and the day until it was closed."""
     if reading.draw is None:
-        return ""
+        question, day = reading.promise
+        own = say["promised_own"].format(words=question.rstrip(". "))
+        return say["promised"].format(promised=own, outcomes_from=day) if question else say["promised_none"]
     first, _, last = reading.post.partition(" to ")
     own = say["promised_own"].format(words=words) if (words := reading.draw.promised.rstrip(". ")) else ""
     own = own or say["promised_default"].format(first=first, last=last)

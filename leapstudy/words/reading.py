@@ -94,6 +94,9 @@ class Reading:
         The outcome that the plan names as primary, where another one leads this page; empty where it leads.
     period
         First to last month of student files; empty for published figures, whose years are `pre` and `post`.
+    promise
+        Of units that drew lots: the question that was frozen before, and the day until which outcomes stayed closed;
+        empty where no plan on record was frozen.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -132,6 +135,7 @@ class Reading:
     draw: Draw | None = None
     planned: str = ""
     period: str = ""
+    promise: tuple[str, str] = ("", "")
 
     @property
     def p_value(self) -> float | None:
@@ -179,8 +183,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     """
     blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
     placebo = _placebo(result, main := _main(result))
-    verdict = _verdict(blocks, main, placebo)
-    implied = _implied(blocks)
+    verdict, implied = _verdict(blocks, main, placebo), _implied(blocks)
     return Reading(
         slug=str(district.get("slug", "")),
         name=short(str(district.get("name", main["district"]))),
@@ -216,6 +219,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         draw=_draw(result),
         planned=_planned(blocks, str(main["outcome"])),
         period=str(at(blocks, "period") or ""),
+        promise=_promise(blocks),
     )
 
 
@@ -265,6 +269,11 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
         return None
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
     return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
+
+
+def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:
+    question, day = (str(at(blocks, "lots", name) or "") for name in ("question", "outcomes_from"))
+    return question, day
 
 
 def _planned(blocks: Mapping[str, Any], leading: str) -> str:

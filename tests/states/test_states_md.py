@@ -13,6 +13,7 @@ import yaml
 from own_files import change_yaml
 
 import leapstudy as ls
+from leapstudy.batch.job import shared_files
 from leapstudy.batch.plan import make_plan
 from leapstudy.cli import before
 from leapstudy.core import paths
@@ -27,11 +28,15 @@ from leapstudy.did.lottery.visited import efficient, estimate_row
 from leapstudy.did.nested import method_of
 from leapstudy.study.public import ask, study_all
 from leapstudy.study.result import jsonable
+from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import load_rollout
+from leapstudy.study.rollout.eligibility import rates
 from leapstudy.study.rollout.lots import JOINED, hold, write_starts
 from leapstudy.study.rollout.records import read_draw
+from leapstudy.study.rollout.scenarios import design
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import drawn
+from leapstudy.words.reading import read_result
 
 MD = Path(__file__).parent / "md"
 STARTS = {"2021-22": ("2019", "2020", "2022"), "2022-23": ("2020", "2022", "2023")}
@@ -363,8 +368,7 @@ def test_starts_that_are_not_those_of_the_draw_are_refused(drawn_schools, spoil,
 
 def change_csv(root, change):
     register = root / "data" / "raw" / "program" / "units.csv"
-    register.write_text(change(register.read_text(encoding="utf-8")), encoding="utf-8")
-    pin(register.parent, {register.name: sha256_file(register)})
+    _pinned(register, change(register.read_text(encoding="utf-8")))
 
 
 def test_starts_are_not_written_over_nor_from_elsewhere(drawn_schools, tmp_path):
@@ -376,3 +380,58 @@ def test_starts_are_not_written_over_nor_from_elsewhere(drawn_schools, tmp_path)
     change_csv(drawn_schools, lambda text: f"{text}{unit},2020-21,,elsewhere\n".replace("2020-21", "2019-20"))
     with pytest.raises(BadInput, match=f"gives {unit} another start than draw_1.csv drew"):
         write_starts(made.path)
+
+
+def test_from_a_frozen_plan_of_schools_to_the_page_that_quotes_it(drawn_schools):
+    """Plan and draw with the figures that there were, then the later ones: the page says what was promised."""
+    figures = drawn_schools / "data" / "raw" / "msde_attendance" / "attendance.csv"
+    whole = figures.read_text(encoding="utf-8")
+    known = [line for line in whole.splitlines(True) if ",2022," not in line and ",2023," not in line]
+    changes = {"phases": {"2021-22": 0.15, "2022-23": 0.15}, "analysis_from": "2023-07-01"}
+    change_yaml(drawn_schools / "params" / "rollout.yml", **changes)
+    with pytest.raises(BadInput, match="'2021-22' starts in a school year of which there are figures already"):
+        written_plan.freeze(load_rollout(), "")
+    _pinned(figures, "".join(known))
+    change_yaml(drawn_schools / "params" / "rollout.yml", analysis_from="2023-06-30")
+    with pytest.raises(BadInput, match="last phase's first year ends on 2023-06-30"):
+        written_plan.freeze(load_rollout(), "")
+    change_yaml(drawn_schools / "params" / "rollout.yml", analysis_from="2023-07-01")
+    plan = written_plan.freeze(load_rollout(), "")
+    assert "visited" not in plan["analysis"] and "contrast of params/plan.yml" in plan["analysis"]["offer"]
+    path = hold(load_rollout(), None, "").path
+    _pinned(figures, whole)
+    write_starts(path)
+    _named(drawn_schools)
+    study = study_all(robust=False)
+    assert study.lots.question == "Did City Visits lower chronic absence in schools?"
+    assert (study.answer.main.p_method, study.answer.main.n_treated) == ("lottery_redraws", 41)
+    told = drawn(study)
+    assert "draw 1 of 1 on record" in told and "made after its first start, 2021-22" in told
+    assert "a plan was frozen before it; seed 'evening 4711'" in told and "within the list's strata" in told
+    reading = read_result(jsonable({**study.parts, "made": {}}))
+    assert reading.promise == (study.lots.question, "2023-07-01")
+    files = shared_files("public")
+    assert {"draws.json", "rollout_plan.yml", "draw_1.csv"} < {file.name for file in files}
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("Elementary", "elementary"), encoding="utf-8")
+    with pytest.raises(BadInput, match="it was changed"):
+        study_all(robust=False)
+
+
+def _pinned(file, text):
+    file.write_text(text, encoding="utf-8")
+    pin(file.parent, {file.name: sha256_file(file)})
+
+
+def test_design_deals_into_no_year_that_the_study_does_not_use(drawn_schools):
+    change_yaml(drawn_schools / "params" / "rollout.yml", scenarios__offered=[0.25], scenarios__phases=[1])
+    made = design(load_rollout())
+    assert "2020-21" in rates(load_study(started=False), "chronic_absence") and len(made.scenarios) == 1
+    change_yaml(drawn_schools / "params" / "state.yml", calendar__gap=[])
+    with_remote = design(load_rollout())
+    assert with_remote.scenarios[0].dealt.detectable != made.scenarios[0].dealt.detectable
+    change_yaml(drawn_schools / "params" / "state.yml", calendar__gap=["2020-21"])
+    figures = drawn_schools / "data" / "raw" / "msde_attendance" / "attendance.csv"
+    lines = figures.read_text(encoding="utf-8").splitlines(True)
+    _pinned(figures, "".join(line for line in lines if ",2021," not in line))
+    assert design(load_rollout()).scenarios[0].dealt.detectable == made.scenarios[0].dealt.detectable

@@ -160,7 +160,7 @@ def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
 
 def test_a_plan_of_units_that_names_no_day_is_closed_until_the_settings_name_one(own):
     root, choices = own
-    chosen = choices(**SEED, **UNITS)
+    chosen = choices(**SEED, **UNITS, analysis_from="2027-07-01")
     written_plan.freeze(chosen, "")
     hold(chosen, None, "")
     change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
@@ -253,7 +253,7 @@ def test_the_months_of_a_plan_stay_those_that_it_names_whatever_the_files_hold_l
 
 def test_a_plan_is_frozen_once_says_its_age_and_binds_the_draw(own):
     _, choices = own
-    chosen = choices(**UNITS)
+    chosen = choices(**UNITS, analysis_from="2027-07-01")
     plan = written_plan.freeze(chosen, "")
     assert "older than every figure" in written_plan.plan_age(plan)
     assert "no preregistration" in written_plan.plan_age({**plan, "decided_after": "2018-19"})

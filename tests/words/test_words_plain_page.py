@@ -381,3 +381,32 @@ def test_the_notebook_says_of_a_wide_interval_what_the_page_says():
     told = verdict_words(decide(0.2, -27.0, 55.8, 0.9), "attendance_rate")
     assert told.endswith("so wide that it says nothing: 5 points either way are inside.")
     assert "so wide" not in verdict_words(decide(0.2, -4.9, 55.8, 0.9), "attendance_rate")
+
+
+LOTS = {"told": "draw 1 of 1", "question": "Do visits help?", "outcomes_from": "2032-07-01"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            (1.2, 0.6, 1.8),
+            "In the 15 districts that drew a start the change was 1.20 points better than in the 19 that",
+        ),
+        ((-1.2, -1.8, -0.6), "1.20 points worse than in the 19 that wait (difference −1.80 to −0.60)"),
+        ((0.05, -0.3, 0.4), "little or nothing changed beside the 19 that wait: the best estimate is 0.05"),
+        (
+            (-0.34, -1.28, 0.60),
+            "cannot tell what a start did for the 15 districts that drew one: the best estimate is −0.34",
+        ),
+    ],
+)
+def test_the_first_sentence_of_units_that_drew_lots_says_for_whom_how_sure_and_what_was_promised(values, words):
+    content = result(row(*values, p_method="lottery_redraws"))
+    assert text(content).count("no plan frozen before the lots is on record") == 1
+    content["blocks"]["lots"] = LOTS
+    told = section(content, "answer")
+    first = told[: told.index("?”.")]
+    assert words in first and "fixed beforehand, with figures closed until 2032-07-01: “Do visits help" in first
+    assert ". " not in first, "one sentence"
+    assert "cerrado hasta el 2032-07-01, se fijó: «Do visits help?»" in text(content, "es")

@@ -172,3 +172,40 @@ def require_units_open(state: State) -> None:
         day = plan["choices"]["analysis_from"]  # a plan of earlier days may name none
         opened = date.fromisoformat(day) if day else load_settings().rollout.outcomes_from
         require_outcomes_open(opened, date.today())
+
+
+@dataclass(frozen=True, slots=True)
+class Lots:
+    """What a page says of the draw of units that decided who starts.
+
+    Attributes
+    ----------
+    told : str
+        Which draw on record it is, in words.
+    question, outcomes_from : str
+        The question of the plan that was frozen before it, and the day until which outcomes stayed closed; empty where
+        no plan was.
+    """
+
+    told: str
+    question: str
+    outcomes_from: str
+
+
+def lots_told(state: State, starts: Mapping[str, str]) -> Lots | None:
+    """Return what pages say of the draw that the study names; None where it names none.
+
+    Raises
+    ------
+    BadInput
+        As `read_draw`.
+    """
+    if state.program.lottery is None or not state.program.lottery.draw:
+        return None
+    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
+
+    path, plan = paths.params() / state.program.lottery.draw, kept_plan()
+    told = on_record(path, "units", min(starts.values(), default=""), "school year")
+    if not plan or not any(item.plan_sha256 == plan["frozen"] for item in draws() if item.track == "units"):
+        return Lots(told, "", "")
+    return Lots(told, plan["choices"]["question"], plan["choices"]["analysis_from"])

@@ -235,8 +235,7 @@ def _of_units(chosen: Rollout) -> Design:
         coverage=lambda share: min(bought.visited / (share * students), 1.0) if students else 1.0,
         affordable=lambda share: bought.visited > 0,
     )
-    last = data.state.program.clean_until
-    years = {name: [year for year in rates(data, name) if year <= last] for name in chosen.scenarios.units}
+    years = {name: list(_clean(data, name).columns) for name in chosen.scenarios.units}
     return Design(
         chosen=chosen,
         eligible=units_sentence(data, chosen.eligible.units),
@@ -250,6 +249,12 @@ def _of_units(chosen: Rollout) -> Design:
     )
 
 
+def _clean(data: StudyData, outcome: str) -> pd.DataFrame:
+    """Return the figures of the school years that the study uses, before starts are unknown."""
+    table, gap = rates(data, outcome), data.state.calendar.gap
+    return table[[year for year in table.columns if year <= data.state.program.clean_until and year not in gap]]
+
+
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:
     """Return every stretch of one year before and a year for each phase.
 
@@ -258,8 +263,7 @@ def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases
     BadInput
         If there are fewer years.
     """
-    table = rates(data, outcome)
-    table = table.reindex(list(strata))[[year for year in table.columns if year <= data.state.program.clean_until]]
+    table = _clean(data, outcome).reindex(list(strata))
     years, length = list(table.columns), phases + 1
     if len(years) < length:
         raise BadInput(f"{outcome} has {len(years)} school years; {phases} phases take {length}. Try fewer phases.")

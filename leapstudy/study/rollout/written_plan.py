@@ -33,6 +33,14 @@ ANALYSIS = {
     "leavers": "Attrition against the boundary of the What Works Clearinghouse; Lee bounds where it is crossed.",
     "others": "Every other outcome is secondary and corrected together (Holm).",
 }
+ANALYSIS_OF_UNITS = {
+    "offer": "Effect of the offer (intention-to-treat), all drawn: the contrast of params/plan.yml within the lots' "
+    "own strata; p-value by randomization inference over the draw's own redraws; two-sided, 5%.",
+    "precise": "Beside it the efficient estimate for random starts (Roth and Sant'Anna 2023), on which detectable "
+    "effects of `leapstudy design` rest; p-value and 95% CI by the same redraws. Where the two part, both are told.",
+    "leavers": "Attrition against the boundary of the What Works Clearinghouse.",
+    "others": ANALYSIS["others"],
+}
 HEAD = (
     "# Written by `leapstudy plan` from params/rollout.yml. `frozen` is the SHA-256 of everything else in this file.\n"
 )
@@ -62,7 +70,8 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     ------
     BadInput
         If a draw was made already, or there is a plan and no reason for another one; if a phase of students starts
-        outside the months that the plan measures over, or outcomes open before they are over.
+        outside the months that the plan measures over, one of units in a year that has figures already, or outcomes
+        open before what is measured is over.
     """
     old = kept_plan()
     if draws():
@@ -84,6 +93,7 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
         raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
     else:
         last = newest_period(chosen.track, chosen.outcome)
+        _require_years(chosen, last)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
@@ -91,7 +101,7 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
         "decided_after": last,
         **({"months": list(named)} if named else {}),
         "choices": _choices(chosen),
-        "analysis": ANALYSIS,
+        "analysis": ANALYSIS if chosen.track == "students" else ANALYSIS_OF_UNITS,
     }
     content = {"frozen": plan_hash(content), **content}
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
@@ -130,6 +140,21 @@ def _require_months(chosen: Rollout, decided_after: str, named: Sequence[str]) -
             f"Outcomes by who was drawn open on {opened or 'no day'}, and the plan measures over {span}. Give a day "
             f"after {over} as `analysis_from:` in params/{choices.FILE}; `outcomes_from:` in params/students.yml goes "
             "before it."
+        )
+
+
+def _require_years(chosen: Rollout, newest: str) -> None:
+    """Refuse a plan of units whose first years have figures already, or that opens outcomes before they are over."""
+    if known := [phase for phase in chosen.phases if phase <= newest]:
+        raise BadInput(
+            f"Phase {known[0]!r} starts in a school year of which there are figures already: they reach {newest}. Let "
+            f"every phase in params/{choices.FILE} start later."
+        )
+    over = period_end(max(chosen.phases), "school year")
+    if date.fromisoformat(chosen.analysis_from) <= over:
+        raise BadInput(
+            f"Outcomes by who was drawn open on {chosen.analysis_from}, before the last phase's first year ends on "
+            f"{over}. Give a day after it as `analysis_from:` in params/{choices.FILE}."
         )
 
 
