@@ -96,7 +96,11 @@ def draw(
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
     say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
     say(f"Lots within: {record.strata}. Seed {record.seed!r}, announced {record.announced}.")
-    where = "in the private folder, readable by you alone" if made.private else f"in params/{made.path.name}"
+    where = (
+        "in the private folder, readable by you alone"
+        if made.private
+        else f"in {made.path.parent.name}/{made.path.name}"
+    )
     say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
         say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")

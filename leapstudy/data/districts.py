@@ -12,7 +12,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import WAITING
 from leapstudy.core.phrases import capital
 from leapstudy.data.raw import as_text, read_bytes
-from leapstudy.data.state import AtLeast, AtMost, State, Unit, Where, load_state
+from leapstudy.data.state import AtLeast, AtMost, State, Unit, Where, load_state, school_year
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,6 @@ def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
 
 COLUMNS = ("unit_code", "start", "end", "source")
 LIST_COLUMNS = ("unit", "stratum", "phase")
-YEAR = re.compile(r"\d{4}-\d{2}")
 NO_START = (
     "no unit has a start; write one row a unit. Before a program starts there is none, and `leapstudy design`, `plan`, "
     "`draw`, `watch` and `run --track students` need none"
@@ -129,6 +128,17 @@ class Start:
     start: str
     end: str
     source: str
+
+
+def is_school_year(text: str) -> bool:
+    """Return whether a text is a school year.
+
+    Examples
+    --------
+    >>> is_school_year("2009-10"), is_school_year("2009-09")
+    (True, False)
+    """
+    return bool(re.fullmatch(r"\d{4}-\d{2}", text)) and text == school_year(int(text[:4]))
 
 
 def read_register(state: State, raw: Path | None = None) -> tuple[Start, ...]:
@@ -166,9 +176,9 @@ def _faults(line: int, item: Start, state: State) -> list[str]:
     unit = state.unit.code
     checks = (
         (re.fullmatch(unit.pattern, item.code), f"code {item.code!r} does not have the form of {unit.example!r}"),
-        (YEAR.fullmatch(item.start), f"start {item.start!r} is no school year like '2009-10'"),
+        (is_school_year(item.start), f"start {item.start!r} is no school year like '2009-10'"),
         (item.start not in state.calendar.gap, f"start {item.start!r} is a year that the study does not use"),
-        (not item.end or YEAR.fullmatch(item.end), f"end {item.end!r} is neither blank nor a school year"),
+        (not item.end or is_school_year(item.end), f"end {item.end!r} is neither blank nor a school year"),
         (not item.end or item.end >= item.start, f"end {item.end!r} lies before the start {item.start!r}"),
         (item.source, "the source is blank; say where the start is written"),
     )
@@ -188,7 +198,7 @@ def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str]) -
     ------
     BadInput
         If there is no such list, or starts are not those that it drew: an analysis of lots goes by the draw, whoever
-        took it up.
+        took it up. Units of a phase after the newest start may have none yet.
     """
     lottery = state.program.lottery
     if lottery is None or not lottery.draw:
@@ -200,8 +210,10 @@ def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str]) -
         raise BadInput(f"{lottery.draw} is no list of a draw: it lacks the columns {', '.join(missing)}.")
     if unknown := sorted(set(rows["unit"]) - set(codes)):
         raise BadInput(f"{lottery.draw} names {', '.join(unknown[:5])}, which the table of units does not have.")
-    drawn = dict(zip(rows["unit"], rows["phase"], strict=True))
-    if wrong := [code for code, phase in drawn.items() if starts.get(code, WAITING) != phase]:
+    drawn, newest = dict(zip(rows["unit"], rows["phase"], strict=True)), max(starts.values(), default="")
+    # until figures reach a later phase its units wait, as those who drew none
+    waits = {code for code, phase in drawn.items() if code not in starts and (phase == WAITING or phase > newest)}
+    if wrong := [code for code, phase in drawn.items() if code not in waits and starts.get(code) != phase]:
         raise BadInput(
             f"{state.program.starts} gives {', '.join(wrong[:5])} another start than {lottery.draw} drew ({len(wrong)} "
             "in all). An analysis of lots goes by the draw, whoever took it up: "

@@ -240,7 +240,8 @@ def shuffled_starts(
     changes = completed(changes, started, size)
     start_of = np.concatenate([started, np.full(n - n_treated, -1)])
     listed = np.lexsort((size, *changes.round(9)))
-    dealt = _deals(tuple(start_of.tolist()), seed, draws).copy()
+    asked = (tuple(start_of.tolist()), seed, draws)
+    dealt = _kept_deals(*asked).copy() if draws * n <= KEPT else _deals(*asked)
     dealt[0] = start_of[listed]
     effects, se = started_effects(dealt, changes[:, listed], size[listed])
     scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
@@ -250,6 +251,10 @@ def shuffled_starts(
 
 
 @lru_cache(maxsize=4)  # the outcomes and contrasts of one comparison group share their deals
+def _kept_deals(start_of: tuple[int, ...], seed: int, draws: int) -> np.ndarray:
+    return _deals(start_of, seed, draws)
+
+
 def _deals(start_of: tuple[int, ...], seed: int, draws: int) -> np.ndarray:
     """Return the starts as they are, and below them `draws` shuffles of them."""
     dealt = np.empty((draws + 1, len(start_of)), dtype=np.int16)

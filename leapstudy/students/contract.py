@@ -15,8 +15,9 @@ from leapstudy.data.tables import Column, Table
 
 Kind = Literal["text", "number", "month", "date", "flag"]
 Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
-ExitDate = Literal["last day", "day after"]
 """How attendance is kept in the files."""
+ExitDate = Literal["last day", "day after"]
+"""Which day the exit of an enrollment is."""
 
 
 class FileColumn(Column):

@@ -131,7 +131,8 @@ def bounds(study: Study) -> str:
     own, years = study.answer.sensitivity, study.years
     reasons = [text for text in own.not_possible if text.startswith("Robust bounds")]
     made = (*own.bounds, *(() if years is None else years.bounds))
-    return " ".join([*(bound_words(jsonable(item)) for item in made), *reasons])
+    # where the outcome over many years leads the page, both have the same bounds
+    return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in made), *reasons]))
 
 
 def grade_conditions(study: Study) -> str:

@@ -110,7 +110,8 @@ def refusals(design: Design) -> Finding | None:
     return CATALOG.finding("refused", n=len(design.refused), told=" ".join(design.refused))
 
 
-def starts_written(file: str, name: str, n: int) -> str:
+def starts_written(file: str, name: str, n: int, later: int) -> str:
     """Return what is to be written by hand once a draw's starts are in the file of starts."""
     nouns = study_names().state.unit.noun
-    return CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])
+    told = CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])
+    return f"{told}\n{CATALOG.say('starts_later', n=later)}" if later else told

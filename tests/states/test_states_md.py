@@ -366,6 +366,38 @@ def test_starts_that_are_not_those_of_the_draw_are_refused(drawn_schools, spoil,
         load_study()
 
 
+def test_a_phase_after_the_newest_figures_waits_until_they_reach_it(drawn_schools, capsys):
+    """Phases of 2022-23 and 2023-24, figures to 2022-23: the first is answered, and the second waits meanwhile."""
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2022-23": 0.15, "2023-24": 0.15})
+    made = hold(load_rollout(), None, "")
+    before.draw(starts=made.path)
+    phases = {item.unit: item.phase for item in read_draw(made.path)[1]}
+    later = {unit for unit, phase in phases.items() if phase == "2023-24"}
+    assert f"{len(later)} schools of later phases wait until figures reach" in capsys.readouterr().out
+    _named(drawn_schools)
+    data = load_study()
+    assert set(data.starts.values()) == {"2022-23"} and later < set(comparison_codes(data, "waiting"))
+    main = study_all(robust=False).answer.main
+    first = sum(phase == "2022-23" for phase in phases.values())
+    assert main.p_method == "lottery_redraws" and first - 5 < main.n_treated <= first, "some lack a figure"
+    unit = min(unit for unit, phase in phases.items() if phase == "2022-23")
+    change_csv(drawn_schools, lambda text: "".join(line for line in text.splitlines(True) if unit not in line))
+    with pytest.raises(BadInput, match="another start than"):
+        load_study()
+
+
+def test_starts_that_no_study_could_use_are_not_written(drawn_schools):
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2020-21": 0.15, "2021-22": 0.15})
+    register = drawn_schools / "data" / "raw" / "program" / "units.csv"
+    path, kept = hold(load_rollout(), None, "").path, register.read_bytes()
+    with pytest.raises(BadInput, match="'2020-21' is a year that the study does not use"):
+        write_starts(path)
+    assert register.read_bytes() == kept
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2021-09": 0.15, "2022-23": 0.15})
+    with pytest.raises(BadInput, match="'2021-09' is none"):
+        load_rollout()
+
+
 def change_csv(root, change):
     register = root / "data" / "raw" / "program" / "units.csv"
     _pinned(register, change(register.read_text(encoding="utf-8")))

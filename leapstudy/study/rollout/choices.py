@@ -11,7 +11,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.core.parameter_file import Day, Month, Part, read_part
-from leapstudy.data.districts import YEAR
+from leapstudy.data.districts import is_school_year
 from leapstudy.data.state import Where, load_state
 from leapstudy.did.lottery.assignment import WAITING
 from leapstudy.students.eligible import Outcome, Rule, Stratum
@@ -158,7 +158,7 @@ class Rollout(Part):
         sizes = list(self.phases.values())
         if self.track == "students":
             check_option("outcome of students", self.outcome, Outcome)
-        elif odd := [name for name in self.phases if not YEAR.fullmatch(name)]:
+        elif odd := [name for name in self.phases if not is_school_year(name)]:
             raise ValueError(
                 f"phases of units are called by their first school year, such as 2031-32; {odd[0]!r} is none"
             )

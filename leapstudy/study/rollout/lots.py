@@ -15,17 +15,17 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data import load_study
-from leapstudy.data.districts import COLUMNS, read_register
+from leapstudy.data.districts import COLUMNS, read_register, starts_of
 from leapstudy.data.raw import as_csv, pin
 from leapstudy.data.state import load_state
 from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
 from leapstudy.evidence.plan import Period, period_end
 from leapstudy.students.eligible import JOIN, eligible_ids, months
 from leapstudy.students.settings import StudentSettings, load_settings
-from leapstudy.study.rollout.choices import FILE, Rollout, Track
+from leapstudy.study.rollout.choices import FILE, Rollout, Track, load_rollout
 from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
 from leapstudy.study.rollout.records import HEADER, DrawRecord, append, draws, read_draw
-from leapstudy.study.rollout.written_plan import plan_for
+from leapstudy.study.rollout.written_plan import newest_period, plan_for
 
 LIST = "draw_{number}.csv"
 OWN = "draw_{number}_own_numbers.csv"
@@ -111,7 +111,9 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
 
 
 def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
-    """Say which phases start before a draw, by month or school year: of those no lottery decides; empty for none."""
+    """Say of which phases the first month or school year was over before a draw: no lottery decides those; empty for
+    none.
+    """
     kind: Period = "month" if track == "students" else "school year"
     made = date.fromisoformat(made_at[:10])
     late = [f"{phase!r} in {start}" for phase, start in starts.items() if period_end(start, kind) < made]
@@ -185,8 +187,10 @@ def _write_private(path: Path, text: str) -> None:
         handle.write(text)
 
 
-def write_starts(path: Path) -> tuple[str, str, int]:
+def write_starts(path: Path) -> tuple[str, str, int, int]:
     """Write the starts that a draw of units gave into the file of starts, and pin it.
+
+    Those of phases after the newest figures are not written yet: their units wait until figures reach them.
 
     Parameters
     ----------
@@ -196,12 +200,14 @@ def write_starts(path: Path) -> tuple[str, str, int]:
     Returns
     -------
     tuple
-        The file of starts, below `data/raw/`, the list's name, and how many units of the draw start.
+        The file of starts, below `data/raw/`, the list's name, how many units of the draw start by the newest figures,
+        and how many later.
 
     Raises
     ------
     BadInput
-        As `read_draw`; for a list of students or one elsewhere; and where a unit of the draw has another start already.
+        As `read_draw` and `starts_of`; for a list of students or one elsewhere; where a unit of the draw has another
+        start already. Nothing is written then.
     """
     record, drawn = read_draw(path)
     if record.track != "units" or paths.real(path).parent != paths.params().resolve():
@@ -217,11 +223,15 @@ def write_starts(path: Path) -> tuple[str, str, int]:
             f"{state.program.starts} gives {', '.join(other[:5])} another start than {path.name} drew. Take "
             f"{'it' if len(other) == 1 else 'them'} out by hand, then: leapstudy data pin {state.program.starts}"
         )
-    started = [item for item in drawn if item.phase != WAITING]
+    newest = newest_period("units", load_rollout().outcome)
+    started = [item for item in drawn if item.phase != WAITING and item.phase <= newest]
     rows = [(item.code, item.start, item.end, item.source) for item in there]
     told = f"{path.name}, drawn {record.made_at}"
     rows += [(item.unit, item.phase, "", told) for item in started if item.unit not in start_of]
-    content, file = as_csv(pd.DataFrame(rows, columns=list(COLUMNS))), paths.raw() / state.program.starts
+    frame, file = pd.DataFrame(rows, columns=list(COLUMNS)), paths.raw() / state.program.starts
+    starts_of(frame, state)
+    content = as_csv(frame)
     write_bytes_atomic(file, content)
     pin(file.parent, {file.name: sha256_bytes(content)})
-    return state.program.starts, path.name, len(started)
+    later = sum(item.phase != WAITING and item.phase > newest for item in drawn)
+    return state.program.starts, path.name, len(started), later
