@@ -148,7 +148,8 @@ def test_choices_are_checked(tmp_path):
         ({"announced": "soon"}, "announced: 'soon' is no day"),
         ({"outcome": "grades"}, "grades"),
         ({"trakc": "units"}, "'trakc'"),
-        ({"track": "units"}, "whole school years"),
+        ({"track": "units"}, "called by their first school year, such as 2031-32; '2022-09' is none"),
+        ({"track": "units", "phases": {"2026-27": 8}}, "whole school years"),
         ({"months_after": None}, "whole school years"),
     ):
         path.write_text(json.dumps({**content, **change}))

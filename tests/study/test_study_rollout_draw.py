@@ -186,7 +186,7 @@ def test_plan_tells_what_was_frozen_and_not_what_the_choices_say_today(own, caps
     told = capsys.readouterr().out
     assert "the 5 school months after 2022-06: 2022-09, 2022-10, 2022-11, 2022-12, 2023-01." in told
     assert "Do home visits bring students to school?" in told
-    choices(track="units", outcome="chronic_absence", months_after=None)
+    choices(track="units", outcome="chronic_absence", months_after=None, phases={"2026-27": 8})
     before.plan(freeze=False, reason="")
     assert capsys.readouterr().out == told, "another track neither hides its months nor changes its age"
 
@@ -314,9 +314,9 @@ def test_the_plan_names_the_primary_outcome_and_check_holds_it_to_files_and_choi
     root, choices = own
     chosen = choices(track="students", outcome="chronic_absence")
     assert primary_outcome() == "chronic_absence", "until a plan is frozen the choices name it"
-    choices(track="units", outcome="chronic_absence", months_after=None)
+    choices(track="units", outcome="chronic_absence", months_after=None, phases={"2026-27": 8})
     assert primary_outcome() == "attendance", "a plan for districts says nothing of students"
-    choices(track="students", outcome="chronic_absence", months_after=chosen.months_after)
+    choices(track="students", outcome="chronic_absence", months_after=chosen.months_after, phases=chosen.phases)
     written_plan.freeze(chosen, "")
     written_plan.check_rollout()
     choices(outcome="attendance")
