@@ -141,9 +141,9 @@ def sample_of_codes(
     )
     if not clock.is_calendar:
         units = Sides(there, inside, started)
-        return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel, group)
+        return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel.belonging, group)
     sides = (y[0, :n], y[0, n:], students[0, :n], students[0, n:])
-    return nest(Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out), panel, group)
+    return nest(Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out), panel.belonging, group)
 
 
 def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

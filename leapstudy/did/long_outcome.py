@@ -16,7 +16,9 @@ from leapstudy.did.effect import Effect, fit, row
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.inference.compare import estimate_rows, synthetic_only
 from leapstudy.did.inference.record import Inference
+from leapstudy.did.nested import nest
 from leapstudy.did.permutation import DRAWS
+from leapstudy.did.sample import Belonging
 
 SCALES: tuple[Scale, ...] = ("points", "logodds")
 LAST, MEAN = "last", "mean"
@@ -35,6 +37,8 @@ class Question:
         School years that may be used, in order.
     spec : Spec
         Names of outcome, comparison and edition for the rows; its scale and contrast are set per row.
+    belonging : Belonging or None
+        The larger units and the lots by which the spec's `nested` asks for errors and strata; None for no study's.
     """
 
     treated: tuple[str, ...]
@@ -42,6 +46,7 @@ class Question:
     before: tuple[str, ...]
     after: tuple[str, ...]
     spec: Spec
+    belonging: Belonging | None = None
 
 
 def contrasts_of(question: Question) -> list[Contrast]:
@@ -96,7 +101,7 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
             f"Fewer than two units of the comparison group have {question.spec.outcome} in all of {', '.join(years)}."
         )
     treated, others = values[:n], values[n:][whole[n:]]
-    return Sample(
+    sample = Sample(
         replace(question.spec, scale=scale),
         contrast,
         question.treated,
@@ -109,6 +114,7 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         question.after[0],
         tuple(code for code in question.comparison if code not in comparison),
     )
+    return sample if question.belonging is None else nest(sample, question.belonging, question.comparison)
 
 
 Effects = dict[tuple[Scale, str, tuple[str, ...]], Effect]

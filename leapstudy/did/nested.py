@@ -15,7 +15,7 @@ from leapstudy.core.names import Nesting
 from leapstudy.did.lottery.assignment import redraws
 from leapstudy.did.own_years import Sides, in_own_years, subset
 from leapstudy.did.permutation import TIE, Permutation, completed, shuffled, shuffled_starts, started_effects
-from leapstudy.did.sample import Nested, Panel, Sample
+from leapstudy.did.sample import Belonging, Nested, Sample
 
 LOTTERY = "lottery_redraws"
 DEALT = ("label_permutation", LOTTERY, "cluster_permutation", "stratum_permutation")
@@ -24,7 +24,7 @@ LEAST_DF = 4.0
 """Degrees of freedom below which a cluster-robust test may not be trusted (Pustejovsky and Tipton 2018, section 4)."""
 
 
-def nest(sample: Sample, panel: Panel, group: Sequence[str]) -> Sample:
+def nest(sample: Sample, belonging: Belonging, group: Sequence[str]) -> Sample:
     """Return the sample with what its units belong to, and its figures moved where they are compared within strata.
 
     Parameters
@@ -32,8 +32,8 @@ def nest(sample: Sample, panel: Panel, group: Sequence[str]) -> Sample:
     sample
         A complete sample. With ``nested="stratum"`` units of a parent that has one side alone are left out, and errors
         are clustered by parent; with ``nested="cluster"`` errors alone are.
-    panel
-        Whose `parents` and `lots` say what belongs where.
+    belonging
+        Its `parents` and `lots` say what belongs where.
     group
         The whole comparison group, also units without figures.
 
@@ -46,8 +46,8 @@ def nest(sample: Sample, panel: Panel, group: Sequence[str]) -> Sample:
     -----
     One treated unit is tested among the units of its own stratum; the cluster that it is alone in says nothing.
     """
-    nested, parents = sample.spec.nested, panel.parents
-    drawn = _drawn(sample, panel, group)
+    nested, parents = sample.spec.nested, belonging.parents
+    drawn = _drawn(sample, belonging, group)
     if nested != "none" and not parents:
         raise BadInput(
             f"'nested' is {nested!r}, but params/state.yml declares no `parent` under `unit`. Name the column of the "
@@ -57,19 +57,19 @@ def nest(sample: Sample, panel: Panel, group: Sequence[str]) -> Sample:
     if (nested == "none" and not drawn) or (nested == "cluster" and alone):
         return sample
     codes = (*sample.treated, *sample.comparison)
-    of = parents if nested != "none" else panel.lots
+    of = parents if nested != "none" else belonging.lots
     own = tuple(of[code] for code in codes)
     if nested == "cluster":
         return replace(sample, nested=Nested(("",) * len(own), own, drawn=False, raw=sample))
     return _within(sample, own, drawn=drawn and nested == "none", clustered=nested == "stratum" and not alone)
 
 
-def _drawn(sample: Sample, panel: Panel, group: Sequence[str]) -> bool:
+def _drawn(sample: Sample, belonging: Belonging, group: Sequence[str]) -> bool:
     """Say whether lots decided who of exactly these units started: a group picked from those who wait is no draw's."""
-    lots, rule = panel.lots, panel.state.groups.get(str(sample.spec.comparison))
+    lots, rule = belonging.lots, belonging.state.groups.get(str(sample.spec.comparison))
     if rule is None or len(sample.treated) == 1 or not lots.keys() >= {*sample.treated, *group}:
         return False
-    return rule.both_sides or {*group} == lots.keys() - panel.starts.keys()
+    return rule.both_sides or {*group} == lots.keys() - belonging.starts.keys()
 
 
 def _within(sample: Sample, strata: tuple[str, ...], *, drawn: bool, clustered: bool) -> Sample:

@@ -196,6 +196,27 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Belonging:
+    """What units belong to.
+
+    Attributes
+    ----------
+    state : State
+        What is true of the study.
+    starts : mapping
+        Code -> first school year with the program.
+    parents, lots : mapping
+        Code -> the larger unit that it belongs to; and code -> the stratum within which it drew lots for a start. Empty
+        where the study declares none.
+    """
+
+    state: State
+    starts: Mapping[str, str]
+    parents: Mapping[str, str]
+    lots: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """One outcome of one edition, as matrices of districts by years.
 
@@ -231,6 +252,11 @@ class Panel:
     ends: Mapping[str, str]
     parents: Mapping[str, str] = field(default_factory=dict)
     lots: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def belonging(self) -> Belonging:
+        """What the units belong to."""
+        return Belonging(self.state, self.starts, self.parents, self.lots)
 
     def years_of(self, codes: Sequence[str]) -> tuple[str, ...]:
         """Return the years of which at least one of some districts has a figure; all years where none of them has."""
@@ -272,7 +298,7 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         data.state,
         data.starts,
         data.ends,
-        *_belonging(data),
+        *_parents_and_lots(data),
     )
 
 
@@ -295,12 +321,17 @@ def _own_panel(data: StudyData, outcome: str, edition: str, table: pd.DataFrame)
         data.state,
         data.starts,
         data.ends,
-        *_belonging(data),
+        *_parents_and_lots(data),
     )
 
 
-def _belonging(data: StudyData) -> tuple[dict[str, str], dict[str, str]]:
-    """Return code -> parent, and code -> stratum of the lottery; see `Panel`."""
+def belonging_of(data: StudyData) -> Belonging:
+    """Return what the study's units belong to, whichever table their figures are in."""
+    return Belonging(data.state, data.starts, *_parents_and_lots(data))
+
+
+def _parents_and_lots(data: StudyData) -> tuple[dict[str, str], dict[str, str]]:
+    """Return code -> parent, and code -> stratum of the lottery; see `Belonging`."""
     units, parent, lottery = data.districts, data.state.unit.parent, data.state.program.lottery
     parents = dict(zip(units["district_code"], units[parent.column].astype(str), strict=True)) if parent else {}
     if lottery is None or lottery.draw:

@@ -29,6 +29,7 @@ from leapstudy.did.long_outcome import (
     synthetic_of,
     whole_contrast,
 )
+from leapstudy.did.sample import belonging_of
 from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
 from leapstudy.evidence.broken_series import can_screen, screen
 from leapstudy.study.rollout.records import require_units_open
@@ -301,7 +302,7 @@ def _treated(data: StudyData, code: str) -> tuple[str, ...]:
 def _question(data: StudyData, series: LongSeries, spec: Spec, treated: tuple[str, ...]) -> Question:
     start = min(data.starts[code] for code in treated)
     sides = treated_codes(data, spec.comparison, treated), comparison_codes(data, spec.comparison)
-    return Question(*sides, series.before, series.after(start), spec)
+    return Question(*sides, series.before, series.after(start), spec, belonging_of(data))
 
 
 def _levels(series: LongSeries, treated: tuple[str, ...], comparison: tuple[str, ...]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from leapstudy.did.long_outcome import (
     sample_of,
     synthetic_of,
 )
-from leapstudy.did.sample import Spec
+from leapstudy.did.sample import Spec, belonging_of
 from leapstudy.evidence.broken_series import screen
 from leapstudy.study import over_years
 from leapstudy.study.over_years import flagged_years, screen_of
@@ -116,6 +116,32 @@ def test_a_unit_effect_moves_nothing_and_an_added_effect_is_found(study, series)
     missing = series.rates.drop(index=question.treated[0])
     with pytest.raises(BadInput, match=question.treated[0]):
         sample_of(question, missing, contrast, "points")
+
+
+def test_an_outcome_over_many_years_goes_by_larger_units_and_strata(study, series):
+    """INVENTED parents: errors are by cluster, and a stratum's treated units are held against its own others."""
+    plain = _question(study, series, "alliance")
+    units = (*plain.treated, *plain.comparison)
+    parents = {code: str(place % 8) for place, code in enumerate(units)}
+    many = {code: str(place // 3) for place, code in enumerate(units)}
+
+    def studied(nested, of):
+        asked = replace(
+            plain, spec=replace(plain.spec, nested=nested), belonging=replace(belonging_of(study), parents=of)
+        )
+        return event_study_of(asked, series.rates, "points").table.set_index("year")
+
+    alone, clustered = event_study_of(plain, series.rates, "points").table.set_index("year"), studied("cluster", many)
+    assert clustered["estimate_pp"].to_numpy() == pytest.approx(alone["estimate_pp"].to_numpy())
+    assert (clustered["se_pp"] - alone["se_pp"]).abs().max() > 0.05, "not as if units were independent"
+    change = series.rates["2024-25"] - series.rates["2018-19"]
+    theirs = {
+        stratum: change[[code for code in plain.comparison if parents[code] == stratum]] for stratum in parents.values()
+    }
+    by_hand = np.mean([change[code] - theirs[parents[code]].mean() for code in plain.treated])
+    assert studied("stratum", parents).loc["2024-25", "estimate_pp"] == pytest.approx(by_hand)
+    with pytest.raises(BadInput, match="declares no `parent`"):
+        studied("cluster", {})
 
 
 def test_equal_figures_are_screened_once_and_changed_ones_anew(study, monkeypatch):

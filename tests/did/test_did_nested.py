@@ -144,12 +144,12 @@ def test_a_stratum_of_one_side_is_left_out_and_leaving_a_unit_out_is_estimating_
     before, after = [50, 60, 70, 50, 80, 90, 40, 41], [54, 66, 80, 51, 82, 94, 45, 43]
     sample = _sample(before, after, 3)
     parents = dict(zip((*sample.treated, *sample.comparison), "aababbcb", strict=True))
-    nested = nest(sample, replace(panel, parents=parents), sample.comparison)
+    nested = nest(sample, replace(panel, parents=parents).belonging, sample.comparison)
     assert nested.left_out == ("006",) and len(nested.comparison) == 4
     smaller = without_unit(nested, "comparison", 1)
     assert smaller.difference == pytest.approx((3 + 5 + 10 - (4 + 2) / 2) / 3)
     with pytest.raises(BadInput, match="declares no `parent`"):
-        nest(sample, panel, sample.comparison)
+        nest(sample, panel.belonging, sample.comparison)
 
 
 def _in_clusters(times, rng, n_treated=12, n_clusters=30, shock=0.0):
