@@ -62,7 +62,7 @@ class Noise:
 
 def can_screen(rates_pct: pd.DataFrame, students: pd.Series, *, share: bool = True) -> bool:
     """Return whether a table has the years, units and changes that a screen needs, see `screen`."""
-    return not _lacking(_levels(rates_pct, share), students)
+    return not _lacking(_levels(_known_years(rates_pct), share), students)
 
 
 def _lacking(levels: pd.DataFrame, students: pd.Series) -> str:
@@ -75,6 +75,11 @@ def _lacking(levels: pd.DataFrame, students: pd.Series) -> str:
     if levels.shape[1] >= 3 and len(change) >= FEWEST and unchanged <= MOST_UNCHANGED:
         return ""
     return f"{levels.shape[1]} years, {len(change)} such units and {unchanged:.0%} of changes"
+
+
+def _known_years(rates_pct: pd.DataFrame) -> pd.DataFrame:
+    """Return the years of which there is a figure: those beside another one are neighbors."""
+    return rates_pct.dropna(axis=1, how="all")
 
 
 def _levels(rates_pct: pd.DataFrame, share: bool) -> pd.DataFrame:
@@ -131,6 +136,7 @@ def screen(
     >>> screen(rates, pd.Series(5000.0, index=rates.index))[["unit", "year", "pattern", "direction"]].values.tolist()
     [[7, '2007-08', 'out and back', 'high']]
     """
+    rates_pct = _known_years(rates_pct)
     levels = _levels(rates_pct, share)
     if lacking := _lacking(levels, students):
         raise BadInput(
@@ -143,7 +149,7 @@ def screen(
     own = _out_and_back(_changes(levels / unit, spread), list(rates_pct.columns))
     flags = [own.assign(departure=unit * own["departure"])]
     if companion_pct is not None:
-        flags.append(_contradictions(rates_pct, companion_pct, students))
+        flags.append(_contradictions(rates_pct, _known_years(companion_pct), students))
     rows = pd.concat(flags, ignore_index=True)
     size = rows[["z_in", "z_out"]].abs().min(axis=1)
     return rows.loc[size.sort_values(ascending=False, kind="stable").index, COLUMNS].reset_index(drop=True)

@@ -192,6 +192,18 @@ def test_a_year_that_repeats_the_year_before_makes_no_change_beside_it_absurd(sh
     assert flags[["z_in", "z_out"]].abs().max(axis=None) < 50, "without a least variance it is 1e6 and more"
 
 
+def test_a_year_without_any_figure_is_left_out_and_its_neighbors_meet(simulated):
+    rates, students = simulated
+    rates = rates.copy()
+    rates.loc[7, YEARS[4]] += 15
+    hole = rates.assign(**{YEARS[2]: np.nan})
+    flags = screen(hole, students, companion_pct=100 - hole / 2)
+    pd.testing.assert_frame_equal(flags, screen(hole.drop(columns=YEARS[2]), students, companion_pct=100 - hole / 2))
+    assert (7, YEARS[4]) in list(zip(flags["unit"], flags["year"], strict=True))
+    alone = hole[[YEARS[1], YEARS[2], YEARS[3]]]
+    assert not can_screen(alone, students), "two years are left"
+
+
 def test_units_count_for_a_screen_where_students_and_two_figures_in_a_row_meet(simulated):
     rates, students = simulated
     apart = rates.loc[100:].reindex(rates.index)
