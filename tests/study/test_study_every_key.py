@@ -206,8 +206,8 @@ def test_each_name_that_a_key_may_take_is_taken_and_any_other_refused_with_all_o
     content, seen = _content(name), 0
     for at, legal in _literals(FILES[name]):
         for value in legal:
-            months = {"months_after": 5 if value == "students" else None} if at == ("track",) else {}
-            checked_part({**_with(content, at, value), **months}, FILES[name], name)
+            own = {"units": {"months_after": None, "phases": {"2031-32": 8}}, "students": {"months_after": 5}}
+            checked_part({**_with(content, at, value), **own.get(value, {})}, FILES[name], name)
             seen += 1
         with pytest.raises(BadInput) as refusal:
             checked_part(_with(content, at, "no such name"), FILES[name], name)
