@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
@@ -185,11 +185,47 @@ def test_the_answer_carries_what_it_is_without_flagged_years(whole):
     assert without["without New Haven"].se_pp == pytest.approx(0.39, abs=5e-3)
     points = years.unflagged[years.unflagged["scale"] == "points"].iloc[0]
     assert points["year"] == "2021-22" and points["estimate"] == pytest.approx(0.91, abs=0.005)
-    assert points["low"] < 0 < points["high"]
+    # by hand: Welch's error of the 2018-19 to 2021-22 changes of 14 and 19 districts, t with 13 degrees of freedom
+    assert (points["low"], points["high"]) == pytest.approx((-3.432, 5.245), abs=0.01)
+    odds = years.unflagged[years.unflagged["scale"] == "logodds"].iloc[0]
+    assert np.exp(odds[["estimate", "low", "high"]].astype(float)).to_numpy() == pytest.approx(
+        [0.904, 0.723, 1.130], abs=1e-3
+    )
     assert {(item.year, item.steps, item.n_pre, item.is_placebo) for item in years.bounds} == {("2021-22", 3, 7, False)}
     assert {row.outcome for row in years.estimates if row.estimator != "did_without_flagged"} == {OUTCOME}
     assert "+" in next(row.pre for row in years.estimates if row.pre.startswith("2011-12"))
     assert years.later.startswith("After 2022-23")
+
+
+def test_the_interval_that_the_readme_quotes_is_where_a_slow_inversion_ends(whole, series):
+    """By deals of its own: the effects that a studentized test of shuffled labels does not refuse."""
+    rng = np.random.default_rng(4)
+    years = whole.years
+    row = next(
+        item for item in years.estimates if item.estimator == "did" and (item.pre, item.post) == ("2018-19", "2021-22")
+    )
+    change = (series.rates["2021-22"] - series.rates["2018-19"])[
+        [*sorted(whole.data.starts), *_others(years)]
+    ].to_numpy()
+    dealt = np.argsort(rng.random((20_000, len(change))), axis=1)
+
+    def p_value(effect: float) -> float:
+        moved = change - np.where(np.arange(len(change)) < 15, effect, 0.0)
+
+        def t(y: np.ndarray) -> np.ndarray:
+            one, other = y[..., :15], y[..., 15:]
+            se = np.sqrt(one.var(axis=-1, ddof=1) / 15 + other.var(axis=-1, ddof=1) / (len(change) - 15))
+            return np.abs(one.mean(axis=-1) - other.mean(axis=-1)) / se
+
+        return float(np.mean(t(moved[dealt]) >= t(moved)))
+
+    ends = [brentq(lambda effect: p_value(effect) - 0.05, *between, xtol=0.01) for between in ((-9, 2), (2.8, 14))]
+    assert (row.ci_low_pp, row.ci_high_pp) == pytest.approx(ends, abs=0.15), "the deals' own error is 0.06"
+    assert (row.ci_low_pp, row.ci_high_pp) == pytest.approx((-2.621, 7.379), abs=0.01)
+
+
+def _others(years):
+    return sorted(years.units["district_code"].unique())
 
 
 def test_an_incomplete_year_is_shown_and_takes_no_part_in_the_joint_test(study, series, whole):
