@@ -78,7 +78,7 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str], 
 
 
 def _name_place(tree: BeautifulSoup, place: str) -> None:
-    if place and (title := tree.find("h1")):
+    if place and (title := tree.find("h1")) and title.get_text(" ", strip=True).rstrip("¶ ") != place:
         title.insert(0, tag := tree.new_tag("span", attrs={"class": "place"}), " ")
         tag.string = place
 

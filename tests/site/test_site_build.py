@@ -184,6 +184,13 @@ def test_the_part_for_the_referee_opens_by_its_heading(tmp_path):
     assert "Limits" not in folded.get_text() and "none" in tree.get_text()
 
 
+@pytest.mark.parametrize(("place", "heads"), [("Hartford", "Hartford Did it work?"), ("Did it work?", "Did it work?")])
+def test_a_title_says_what_the_run_is_about_and_nothing_twice(tmp_path, place, heads):
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Did it work?")]), tmp_path / "x.ipynb")
+    tree = BeautifulSoup(notebook_body(tmp_path / "x.ipynb", tmp_path, "../", {}, place), "lxml")
+    assert tree.find("h1").get_text(" ", strip=True) == heads
+
+
 def test_the_face_of_drawings_comes_with_the_style(built):
     style = (built / "assets" / "style.css").read_text(encoding="utf-8")
     assert style.count("@font-face") == 2 and style.count("data:font/ttf;base64,") == 2
