@@ -25,6 +25,7 @@ from leapstudy.site.build import build_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
 from leapstudy.site.index import track_of
 from leapstudy.site.stamps import read_stamps
+from leapstudy.students.guard import key_mark
 from leapstudy.study.result import load_result
 
 DERIVED = "LEAPSTUDY_DERIVED"
@@ -158,8 +159,16 @@ def _compared(out: Path, again: Path, slugs: Sequence[str]) -> Verification:
         estimates += len(old["estimates"])
         moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], TOLERANCE)]
         differences |= dict.fromkeys(made_otherwise(old.get("made") or {}, new["made"]))
+        differences |= dict.fromkeys(_other_key(out / slug))
     moved += moved_files(out, again, TOLERANCE)
     return Verification(len(slugs), estimates, len(published(out)), tuple(moved), tuple(differences))
+
+
+def _other_key(folder: Path) -> list[str]:
+    """Say where a run was made with another key for students' numbers: it deals the placebo's lots."""
+    manifest = read_manifest(folder)
+    kept = None if manifest is None else manifest.key.get("student_key")
+    return [] if kept in (None, key_mark()) else ["the key for students' numbers is another one"]
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -107,4 +107,4 @@ def draw(
     if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts), chosen.track):
         say(late)
     if not made.private:
-        say(f"Next, once they start: leapstudy draw --starts {made.path}")
+        say(f"Next, once figures reach their start: leapstudy draw --starts {made.path}")

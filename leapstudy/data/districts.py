@@ -191,14 +191,14 @@ def lot_files(state: State) -> list[Path]:
     return [path] if lottery and (path := paths.params() / lottery.draw).is_file() else []
 
 
-def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str]) -> dict[str, str]:
+def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str], newest: str) -> dict[str, str]:
     """Return code -> stratum of the list that `program: lottery: draw:` names; empty where it names none.
 
     Raises
     ------
     BadInput
         If there is no such list, or starts are not those that it drew: an analysis of lots goes by the draw, whoever
-        took it up. Units of a phase after the newest start may have none yet.
+        took it up. Units of a phase after the `newest` year of figures may have none yet.
     """
     lottery = state.program.lottery
     if lottery is None or not lottery.draw:
@@ -210,7 +210,9 @@ def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str]) -
         raise BadInput(f"{lottery.draw} is no list of a draw: it lacks the columns {', '.join(missing)}.")
     if unknown := sorted(set(rows["unit"]) - set(codes)):
         raise BadInput(f"{lottery.draw} names {', '.join(unknown[:5])}, which the table of units does not have.")
-    drawn, newest = dict(zip(rows["unit"], rows["phase"], strict=True)), max(starts.values(), default="")
+    if twice := sorted(rows.loc[rows["unit"].duplicated(), "unit"]):
+        raise BadInput(f"{lottery.draw} names {', '.join(twice[:5])} twice: no draw does.")
+    drawn = dict(zip(rows["unit"], rows["phase"], strict=True))
     # until figures reach a later phase its units wait, as those who drew none
     waits = {code for code, phase in drawn.items() if code not in starts and (phase == WAITING or phase > newest)}
     if wrong := [code for code, phase in drawn.items() if code not in waits and starts.get(code) != phase]:

@@ -64,6 +64,8 @@ class StudyData:
         Outcome -> its figures, of each that has a table of its own.
     lots : dict
         Code -> stratum by the list of `leapstudy draw` that decided who starts; empty where the study names none.
+    newest : str
+        The newest school year of any table of figures.
     """
 
     attendance: pd.DataFrame
@@ -79,6 +81,7 @@ class StudyData:
     bounded: dict[str, float]
     own_tables: dict[str, OwnTable] = field(default_factory=dict)
     lots: dict[str, str] = field(default_factory=dict)
+    newest: str = ""
 
     def table_of(self, outcome: str) -> OwnTable | None:
         """Return the figures of an outcome that has one edition only; None where it is the editions' attendance."""
@@ -131,6 +134,12 @@ _LOADED: dict[tuple[int, object], StudyData] = {}
 """The tables as they were read last, by the state's declaration and the days of the files' last change."""
 
 
+def newest_figures(state: State) -> str:
+    """Return the newest school year of any table of figures, whoever drew lots and has a start by now."""
+    program = state.program.model_copy(update={"lottery": None})
+    return _load(paths.raw(), state.model_copy(update={"program": program})).newest
+
+
 def _load(folder: Path, state: State) -> StudyData:
     return assemble(state, read_register(state, folder), lambda table: read_table(folder, table, state.unit.code))
 
@@ -148,13 +157,14 @@ def assemble(
     asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
     read = {name: reader(table) for name, table in asked.items()}
     units = _districts(read[state.unit.table][0], starts, state)
-    if lots := read_lots(state, units["district_code"], starts):
-        units = units.assign(in_draw=units["district_code"].isin(lots))
     names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
     found = _chronic(read, state, names, entries)
     own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
+    newest = _newest([*(figures for figures, _, _ in parts), found.rows, *(item.rows for item in own.values())])
+    if lots := read_lots(state, units["district_code"], starts, newest):
+        units = units.assign(in_draw=units["district_code"].isin(lots))
     return StudyData(
         attendance=pd.concat([districts for districts, _, _ in parts], ignore_index=True),
         chronic=found.rows,
@@ -172,6 +182,7 @@ def assemble(
         },
         own_tables=own,
         lots=lots,
+        newest=newest,
     )
 
 
@@ -201,6 +212,10 @@ def _attendance(
     scale = 100.0 if rate and rate.kind == "percent" else 1.0
     done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
     return next(done), next(done), share
+
+
+def _newest(figures: Sequence[pd.DataFrame]) -> str:
+    return max((str(table["year"].max()) for table in figures if len(table)), default="")
 
 
 def _chronic(read: Read, state: State, names: Mapping[str, str], entries: list[clean.Entry]) -> OwnTable:

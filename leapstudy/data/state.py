@@ -68,7 +68,7 @@ class Lottery(Part):
 
     where: Where = Field(default_factory=dict)
     within: tuple[NonEmpty, ...] = ()
-    draw: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
+    draw: Annotated[str, Field(pattern=r"^(draw_\d+\.csv)?$")] = ""
     source: NonEmpty
 
     @model_validator(mode="after")

@@ -37,8 +37,8 @@ class Question:
         School years that may be used, in order.
     spec : Spec
         Names of outcome, comparison and edition for the rows; its scale and contrast are set per row.
-    belonging : Belonging or None
-        The larger units and the lots by which the spec's `nested` asks for errors and strata; None for no study's.
+    belonging : Belonging
+        The larger units and the lots, by which the spec's `nested` asks for errors and strata.
     """
 
     treated: tuple[str, ...]
@@ -46,7 +46,7 @@ class Question:
     before: tuple[str, ...]
     after: tuple[str, ...]
     spec: Spec
-    belonging: Belonging | None = None
+    belonging: Belonging
 
 
 def contrasts_of(question: Question) -> list[Contrast]:
@@ -114,7 +114,7 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         question.after[0],
         tuple(code for code in question.comparison if code not in comparison),
     )
-    return sample if question.belonging is None else nest(sample, question.belonging, question.comparison)
+    return nest(sample, question.belonging, question.comparison)
 
 
 Effects = dict[tuple[Scale, str, tuple[str, ...]], Effect]

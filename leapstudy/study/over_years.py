@@ -1,6 +1,7 @@
 """An outcome over many years, answered: contrasts, event studies, flagged years, and what later years mix."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -338,10 +339,11 @@ def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> p
 
 
 def _bounds(study: EventStudy) -> tuple[Bounds, ...]:
-    try:
-        return tuple(robust_bounds(study, kind) for kind in ("relative_magnitudes", "smoothness"))
-    except BadInput:
-        return ()
+    found = []
+    for kind in ("relative_magnitudes", "smoothness"):
+        with suppress(BadInput):  # too few years before for this restriction, or not in a row
+            found.append(robust_bounds(study, kind))
+    return tuple(found)
 
 
 def _estimates(

@@ -112,6 +112,9 @@ def refusals(design: Design) -> Finding | None:
 
 def starts_written(file: str, name: str, n: int, later: int) -> str:
     """Return what is to be written by hand once a draw's starts are in the file of starts."""
+    wait = CATALOG.say("starts_later", n=later) if later else ""
+    if not n:
+        return wait
     nouns = study_names().state.unit.noun
     told = CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])
-    return f"{told}\n{CATALOG.say('starts_later', n=later)}" if later else told
+    return f"{told}\n{wait}".strip()

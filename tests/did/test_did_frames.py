@@ -157,6 +157,10 @@ def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
         (lambda rows: rows.drop(index=5), "1 of 12 units lack a row"),
         (lambda rows: rows[rows["t"] == 2000], "one 't'"),
         (lambda rows: rows.assign(t=rows["t"].map({2000: "a", 2001: "b", 2002: "c", 2003: "d"})), "order of the times"),
+        # letters sort 04-2021 before 09-2020, and 00-01 before 98-99
+        (lambda rows: rows.assign(t=rows["t"].map("09-{}".format)), "order of the times"),
+        (lambda rows: rows.assign(t=[f"{(time - 2) % 100:02d}-99" for time in rows["t"]]), "order of the times"),
+        (lambda rows: rows.assign(t=[f"FY {time % 100:02d}" for time in rows["t"]]), "order of the times"),
         (lambda rows: rows.assign(id=rows["id"].astype(object).where(rows["id"] > 3, "x")), "mixes numbers and text"),
         (lambda rows: rows.assign(d=0), "No unit is treated"),
         (lambda rows: rows.assign(d=(rows["id"] < 3).astype(int)), "same in every time"),
@@ -205,9 +209,25 @@ def test_a_cohort_of_one_unit_has_no_error_of_its_own():
 def test_comparison_units_that_moved_alike_are_refused():
     frame = own()
     alike = frame.assign(y=frame["id"] + 0.5 * (frame["t"] - 2000) + frame["d"])
-    for estimate in (ls.diff_in_diff, ls.event_study):
+    for estimate in ESTIMATORS:
         with pytest.raises(BadInput, match="No variation"):
             estimate(alike, **NAMES)
+        if estimate is ls.att_gt:  # sums that cancel leave a variance below zero
+            with pytest.raises(BadInput, match="No variation"):
+                estimate(alike.assign(y=alike["y"] + 1.5 * alike["d"]), **NAMES)
+
+
+def test_a_finding_says_where_interval_and_test_part():
+    """Two against two: no deal of the labels has a p-value below 1/6, however far from zero the interval is."""
+    small = own(units=4, treated=2, seed=3)
+    small["y"] += 30.0 * small["d"]
+    told = ls.diff_in_diff(small, **NAMES)
+    assert told.ci_low > 0 and told.p_value >= 0.05
+    part = f"The interval excludes zero, but the test that leads does not reject it (p = {told.p_value:.3f})."
+    assert told.finding.endswith(part)
+    large = own(units=30, treated=12)
+    large["y"] += 9.0 * large["d"]
+    assert ls.diff_in_diff(large, **NAMES).finding.endswith("The interval excludes zero.")
 
 
 @pytest.mark.parametrize("treated", [1, 4])

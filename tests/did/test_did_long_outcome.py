@@ -45,7 +45,8 @@ def series(study):
 def _question(study, series, comparison):
     treated = tuple(sorted(study.starts))
     sides = treated_codes(study, comparison, treated), comparison_codes(study, comparison)
-    return Question(*sides, series.before, series.after("2021-22"), Spec(comparison=comparison, outcome=OUTCOME))
+    spec = Spec(comparison=comparison, outcome=OUTCOME)
+    return Question(*sides, series.before, series.after("2021-22"), spec, belonging_of(study))
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,13 @@ def test_a_year_after_missing_ones_departs_in_each_of_them(kind):
     table = table.assign(se_pp=se, low_pp=path - t * se, high_pp=path + t * se, is_reference=times == -3)
     spread = pd.DataFrame(1e-4 * np.eye(5))
     study = EventStudy("attendance_rate", "others", "", 9, 9, "year -3", table, 2.5, 20.0, 0.5, 1.0, spread)
-    found = bounds.robust_bounds(study, kind, (0.0, 1.0))
+    found = bounds.robust_bounds(study, kind, (0.0, 1.0, 3.0))
+    if kind == "relative_magnitudes":
+        assert found.breakdown == pytest.approx(7 / 3, abs=0.05), "7 in three years, of 1 a year"
+    holed = replace(study, table=table.assign(event_time=times - (times < -5)))
+    if kind == "smoothness":
+        with pytest.raises(BadInput, match="earlier years in a row"):
+            bounds.robust_bounds(holed, kind)
     assert found.steps == 3 and found.year == "year 0" and found.n_pre == 4
     middle = (found.table["low_pp"] + found.table["high_pp"]) / 2
     reach = (found.table["high_pp"] - found.table["low_pp"]).iloc[1] / 2

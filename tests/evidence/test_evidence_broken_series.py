@@ -200,6 +200,9 @@ def test_a_year_without_any_figure_is_left_out_and_its_neighbors_meet(simulated)
     flags = screen(hole, students, companion_pct=100 - hole / 2)
     pd.testing.assert_frame_equal(flags, screen(hole.drop(columns=YEARS[2]), students, companion_pct=100 - hole / 2))
     assert (7, YEARS[4]) in list(zip(flags["unit"], flags["year"], strict=True))
+    own = (100 - rates / 2).assign(**{YEARS[3]: np.nan})
+    without = screen(rates, students, companion_pct=own.drop(columns=YEARS[3]))
+    pd.testing.assert_frame_equal(screen(rates, students, companion_pct=own), without)
     alone = hole[[YEARS[1], YEARS[2], YEARS[3]]]
     assert not can_screen(alone, students), "two years are left"
 

@@ -121,6 +121,7 @@ def test_next_years_file_goes_in_as_data(workspace):
         ("350000,2023-24,,INVENTED", "'350000' does not have the form"),
         ("00350000,2020-21,,INVENTED", "a year that the study does not use"),
         ("99990000,2023-24,,INVENTED", "99990000"),
+        ("00350000,2023-24,2023-09,INVENTED", "'2023-09' is neither blank nor a school year"),
         ("01370000,2024-25,,INVENTED", "more than one start"),
     ],
 )

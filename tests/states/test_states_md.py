@@ -21,6 +21,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
 from leapstudy.data.raw import pin
+from leapstudy.data.state import load_state
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
@@ -32,7 +33,7 @@ from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import load_rollout
 from leapstudy.study.rollout.eligibility import rates
 from leapstudy.study.rollout.lots import JOINED, hold, write_starts
-from leapstudy.study.rollout.records import read_draw
+from leapstudy.study.rollout.records import read_draw, require_units_open
 from leapstudy.study.rollout.scenarios import design
 from leapstudy.words.appendix import checklist
 from leapstudy.words.findings import drawn
@@ -353,7 +354,10 @@ def test_a_draw_of_schools_is_analyzed_by_its_own_list(drawn_schools, capsys):
             lambda root: change_yaml(root / "params" / "state.yml", program__lottery__within=["level"]),
             "leave out where",
         ),
-        (lambda root: change_yaml(root / "params" / "state.yml", program__lottery__draw="../draw_1.csv"), "draw"),
+        (
+            lambda root: change_yaml(root / "params" / "state.yml", program__lottery__draw="../draw_1.csv"),
+            "match pattern",
+        ),
     ],
 )
 def test_starts_that_are_not_those_of_the_draw_are_refused(drawn_schools, spoil, words):
@@ -386,6 +390,34 @@ def test_a_phase_after_the_newest_figures_waits_until_they_reach_it(drawn_school
         load_study()
 
 
+def test_a_phase_that_figures_reach_may_not_be_forgotten(drawn_schools, capsys):
+    """Else those who drew it would be compared as if they waited, when nobody types the command again."""
+    change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2021-22": 0.15, "2022-23": 0.15})
+    path = hold(load_rollout(), None, "").path
+    before.draw(starts=path)
+    _named(drawn_schools)
+    register, text = drawn_schools / "data" / "raw" / "program" / "units.csv", path.read_text(encoding="utf-8")
+    assert load_study().newest == "2022-23"
+    shutil.copy(paths.own_root() / "params" / "rollout.yml", drawn_schools / "params")  # today's choices do not matter
+    whole = register.read_bytes()
+    change_csv(drawn_schools, lambda rows: "".join(row for row in rows.splitlines(True) if ",2022-23," not in row))
+    with pytest.raises(BadInput, match="another start than draw_1.csv drew"):
+        load_study()
+    before.draw(starts=path)
+    assert sorted(register.read_bytes().splitlines()) == sorted(whole.splitlines()) and load_study()
+    path.write_text(text + text.splitlines(True)[-1], encoding="utf-8")
+    with pytest.raises(BadInput, match="twice: no draw does"):
+        load_study()
+
+
+def test_before_any_phase_has_figures_no_start_is_written(drawn_schools, capsys):
+    path, register = hold(load_rollout(), None, "").path, drawn_schools / "data" / "raw" / "program" / "units.csv"
+    kept = register.read_bytes()
+    before.draw(starts=path)
+    told = capsys.readouterr().out
+    assert "of later phases wait until figures reach" in told and "choose" not in told and register.read_bytes() == kept
+
+
 def test_starts_that_no_study_could_use_are_not_written(drawn_schools):
     change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2020-21": 0.15, "2021-22": 0.15})
     register = drawn_schools / "data" / "raw" / "program" / "units.csv"
@@ -396,6 +428,28 @@ def test_starts_that_no_study_could_use_are_not_written(drawn_schools):
     change_yaml(drawn_schools / "params" / "rollout.yml", phases={"2021-09": 0.15, "2022-23": 0.15})
     with pytest.raises(BadInput, match="'2021-09' is none"):
         load_rollout()
+
+
+def test_outcomes_stay_closed_and_lists_stay_where_the_record_of_draws_is_gone(drawn_schools):
+    """A record taken out neither opens outcomes before the planned day nor lets another seed write over the list."""
+    change_yaml(drawn_schools / "params" / "rollout.yml", analysis_from="2999-07-01")
+    written_plan.freeze(load_rollout(), "")
+    path = hold(load_rollout(), None, "").path
+    change_yaml(drawn_schools / "params" / "state.yml", program__lottery={"source": "a draw", "draw": "draw_1.csv"})
+    kept = path.read_bytes()
+    for gone in (False, True):
+        if gone:
+            (drawn_schools / "params" / "draws.json").unlink()
+        with pytest.raises(BadInput, match="closed until 2999-07-01"):
+            require_units_open(load_state())
+    assert hold(load_rollout(), None, "").path.read_bytes() == kept, "the same seed gives the same list"
+    (drawn_schools / "params" / "draws.json").unlink()
+    change_yaml(drawn_schools / "params" / "rollout.yml", seed="another")
+    with pytest.raises(BadInput, match="draw_1.csv is there already, and no draw on record made it"):
+        hold(load_rollout(), None, "")
+    assert path.read_bytes() == kept
+    with pytest.raises(BadInput, match="There is no list draw_9.csv in params/"):
+        read_draw(path.with_name("draw_9.csv"))
 
 
 def change_csv(root, change):

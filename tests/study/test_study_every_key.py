@@ -292,9 +292,9 @@ def test_a_rule_is_told_in_the_words_of_the_study(study):
         "every district": {},
         "chronic absence in 2018-19 at least 10%": {"chronic_absence 2018-19": AtLeast(at_least=10)},
         "decile of wealth at most 3; alliance: yes": {"wealth_decile": AtMost(at_most=3), "alliance": True},
-        "Reference group is G, H; Students at least 900": {
+        "Reference group is G, H; Students at least 1234567": {
             "drg": ("G", "H"),
-            "students_2019_20": AtLeast(at_least=900),
+            "students_2019_20": AtLeast(at_least=1_234_567),
         },
         "chronic absence in 2018-19 is 12%; decile of wealth is 3": {
             "chronic_absence 2018-19": 12,

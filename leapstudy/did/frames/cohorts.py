@@ -23,6 +23,7 @@ from leapstudy.did.frames.results import (
 )
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.permutation import ALPHA, DRAWS, TIE
+from leapstudy.did.spread import LEAST_NOISE
 from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.aggregate import Kind, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
@@ -86,7 +87,7 @@ class AttGtResult(Result):
             f"On average over starts and times, {self.outcome} in {the_treated(self.n_treated, self.noun)} changed "
             f"{moved(row['estimate'], self.outcome, digits)} in comparison {self.noun}s "
             f"({uncertainty(row['low'], row['high'], row['p_value'])}). "
-            f"{self._alone() if missing(row['se']) else of_zero(row['low'], row['high'])}"
+            f"{self._alone() if missing(row['se']) else of_zero(row['low'], row['high'], row['p_value'])}"
         )
 
     def _alone(self) -> str:
@@ -146,6 +147,11 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
     n_treated, n_never = int(treated.sum()), int((panel.first == NEVER).sum())
     df = effects["simple"].df if cluster == "district" else max(min(n_treated, n_never or n_treated) - 1.0, 1.0)
     alone = cluster == "student" and _alone(panel, att)
+    if not alone and effects["simple"].covariance[-1, -1] < LEAST_NOISE**2:
+        raise BadInput(
+            "No variation: units of one cohort all changed by the same amount, so that nothing shows how far units "
+            "move by themselves. Add others."
+        )
     name = panel.columns.cluster or panel.columns.unit
     return AttGtResult(
         outcome=panel.columns.outcome,

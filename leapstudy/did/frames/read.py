@@ -193,6 +193,12 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
     return times, np.array([int(time) for time in times]) if whole else np.arange(len(times)), place
 
 
+YEAR_FIRST = re.compile(r"\D*(?:19|20)\d\d.*|\D*\d\D*", re.DOTALL)
+"""Text whose letters are in the order of time: a year of four digits first, or one digit alone. 98-99 and 09-2020 are
+not.
+"""
+
+
 def _check_order(column: pd.Series, name: str) -> None:
     if (
         types.is_numeric_dtype(column)
@@ -202,7 +208,7 @@ def _check_order(column: pd.Series, name: str) -> None:
         return
     kinds = {type(value) for value in column}
     shapes = {re.sub(r"\d", "0", value) for value in column if isinstance(value, str)}
-    if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not any("0" in shape for shape in shapes))):
+    if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not all(map(YEAR_FIRST.fullmatch, column)))):
         raise BadInput(
             f"The order of the times in {name!r} cannot be known from its text. Give whole numbers, dates, school "
             "years written alike (2000-01), or an ordered category: pd.Categorical(values, categories, ordered=True)."

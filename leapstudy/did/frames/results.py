@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.phrases import between, counted, missing, number
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
 
 LINES = 15
@@ -50,10 +51,14 @@ def digits_of(*values: float) -> int:
     return max(2, 2 - math.floor(math.log10(max(sizes)))) if sizes and max(sizes) < 0.1 else 2
 
 
-def of_zero(low: float, high: float) -> str:
-    """Return what an interval says of zero, as a sentence."""
+def of_zero(low: float, high: float, p: float) -> str:
+    """Return what an interval says of zero, as a sentence; the test that leads may say otherwise in small samples."""
     if low > 0 or high < 0:
+        if p >= ALPHA:
+            return f"The interval excludes zero, but the test that leads does not reject it ({p_words(p)})."
         return "The interval excludes zero."
+    if p < ALPHA:
+        return f"The interval includes zero, but the test that leads rejects it ({p_words(p)})."
     if missing(low) or missing(high) or not (math.isfinite(low) and math.isfinite(high)):
         return "The test that leads has no bounded interval here: it is not statistically distinguishable from zero."
     return "The interval includes zero: it is not statistically distinguishable from zero."
@@ -172,7 +177,8 @@ class DidResult(Result):
         return (
             f"{self.outcome} in {the_treated(self.n_treated, self.noun)} changed "
             f"{moved(self.estimate, self.outcome, digits)} in the {sides} "
-            f"({uncertainty(self.ci_low, self.ci_high, self.p_value)}). {of_zero(self.ci_low, self.ci_high)}"
+            f"({uncertainty(self.ci_low, self.ci_high, self.p_value)}). "
+            f"{of_zero(self.ci_low, self.ci_high, self.p_value)}"
         )
 
     def to_frame(self) -> pd.DataFrame:

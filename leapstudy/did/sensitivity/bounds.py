@@ -115,6 +115,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
     steps = int(shown["event_time"].iloc[order[n_pre]]) - reference
     slopes = kind == "smoothness"
+    if slopes and (np.diff([*sorted(shown.loc[before, "event_time"]), reference]) > 1).any():
+        raise BadInput("Robust bounds on slopes need earlier years in a row: one between them has no figures.")
     covariance = study.covariance.to_numpy()[np.ix_(order, order)]
     problem = with_t(b[order], covariance, n_pre, t, steps if slopes else 1)
     each = 1 if slopes else steps

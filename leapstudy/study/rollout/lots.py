@@ -16,16 +16,17 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data import load_study
 from leapstudy.data.districts import COLUMNS, read_register, starts_of
+from leapstudy.data.load import newest_figures
 from leapstudy.data.raw import as_csv, pin
 from leapstudy.data.state import load_state
 from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
 from leapstudy.evidence.plan import Period, period_end
 from leapstudy.students.eligible import JOIN, eligible_ids, months
 from leapstudy.students.settings import StudentSettings, load_settings
-from leapstudy.study.rollout.choices import FILE, Rollout, Track, load_rollout
+from leapstudy.study.rollout.choices import FILE, Rollout, Track
 from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
 from leapstudy.study.rollout.records import HEADER, DrawRecord, append, draws, read_draw
-from leapstudy.study.rollout.written_plan import newest_period, plan_for
+from leapstudy.study.rollout.written_plan import plan_for
 
 LIST = "draw_{number}.csv"
 OWN = "draw_{number}_own_numbers.csv"
@@ -86,12 +87,18 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
     )
     record, folder = replace(record, sha256=record.digest()), out or paths.params()
     private = chosen.track == "students"
+    path = folder / LIST.format(number=number)
+    if not private and path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise BadInput(
+            f"{path.name} is there already, and no draw on record made it. Restore params/draws.json from version "
+            "control, or keep that list under another name."
+        )
     write = _write_private if private else write_text_atomic
-    write(folder / LIST.format(number=number), text)
+    write(path, text)
     if own:
         write(folder / OWN.format(number=number), _own_text(drawn, own))
     append(record)
-    return Lottery(record, folder / LIST.format(number=number), private)
+    return Lottery(record, path, private)
 
 
 def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: date) -> None:
@@ -223,8 +230,11 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
             f"{state.program.starts} gives {', '.join(other[:5])} another start than {path.name} drew. Take "
             f"{'it' if len(other) == 1 else 'them'} out by hand, then: leapstudy data pin {state.program.starts}"
         )
-    newest = newest_period("units", load_rollout().outcome)
+    newest = newest_figures(state)
     started = [item for item in drawn if item.phase != WAITING and item.phase <= newest]
+    later = sum(item.phase != WAITING and item.phase > newest for item in drawn)
+    if not started:
+        return state.program.starts, path.name, 0, later
     rows = [(item.code, item.start, item.end, item.source) for item in there]
     told = f"{path.name}, drawn {record.made_at}"
     rows += [(item.unit, item.phase, "", told) for item in started if item.unit not in start_of]
@@ -233,5 +243,4 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
     content = as_csv(frame)
     write_bytes_atomic(file, content)
     pin(file.parent, {file.name: sha256_bytes(content)})
-    later = sum(item.phase != WAITING and item.phase > newest for item in drawn)
     return state.program.starts, path.name, len(started), later

@@ -107,6 +107,8 @@ def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
     BadInput
         If no draw on record has this list, or seed and list do not give the phases that it says.
     """
+    if not path.is_file():
+        raise BadInput(f"There is no list {path.name} in {path.parent.name or '.'}/.")
     try:
         text = path.read_text(encoding="utf-8")
         rows = list(csv.DictReader(io.StringIO(text)))
@@ -160,12 +162,13 @@ def require_units_open(state: State) -> None:
         Before that day; nothing where no lots on record decided who started, or no plan of units was frozen. As
         `read_draw`, of the list that the study names.
     """
-    if state.program.lottery is None or not any(item.track == "units" for item in draws()):
+    named = state.program.lottery is not None and bool(state.program.lottery.draw)
+    if state.program.lottery is None or not (named or any(item.track == "units" for item in draws())):
         return
     from leapstudy.evidence.watch import require_outcomes_open  # both import the engine of students
     from leapstudy.study.rollout.written_plan import kept_plan
 
-    if state.program.lottery.draw:
+    if named and draws():
         read_draw(paths.params() / state.program.lottery.draw)
     plan = kept_plan()
     if plan and plan["choices"]["track"] == "units":
