@@ -212,27 +212,36 @@ def _whole(rng, alike=1.0, clusters=12, size=4):
     return _nested(sample, [""] * len(of), names), of
 
 
-def test_what_effects_share_is_the_matrix_product_by_hand():
-    rng = np.random.default_rng(11)
-    sample, of = _whole(rng)
-    n = len(sample.treated)
-    changes, comparison = sample.change_comparison, of[n:]
-    # the intraclass correlation of one-way analysis of variance, clusters of four
-    table = changes.reshape(-1, 4)
-    between, within = 4 * table.mean(axis=1).var(ddof=1), table.var(axis=1, ddof=1).mean()
-    rho = (between - within) / (between + 3 * within)
+@pytest.mark.parametrize("sizes", [(4,) * 12, (3, 5, 4, 6, 2, 4, 5, 3, 4, 7, 2, 3)])
+def test_what_effects_share_is_the_matrix_product_by_hand(sizes):
+    rng, of = np.random.default_rng(11), np.repeat(np.arange(12), sizes)
+    change = rng.normal(0, 1, 12)[of] + rng.normal(0, 1, len(of))
+    n = sum(sizes[:6])
+    sample = _nested(_sample(np.zeros(len(of)), change, n, "cluster"), [""] * len(of), [f"{place:02d}" for place in of])
+    changes, comparison = change[n:], of[n:]
+    # the intraclass correlation of one-way analysis of variance, of clusters of n0 units on average
+    groups, compared = [changes[comparison == own] for own in range(6, 12)], len(changes)
+    between = sum(len(group) * (group.mean() - changes.mean()) ** 2 for group in groups) / 5
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (compared - 6)
+    usual = (compared - sum(size**2 for size in sizes[6:]) / compared) / 5
+    rho = (between - within) / (between + (usual - 1) * within)
+    assert rho > 0.1
     together = np.where(of[:, None] == of, rho, 0) + (1 - rho) * np.eye(len(of))
-    effect = np.hstack([np.eye(n), np.full((n, len(comparison)), -1 / len(comparison))])
-    center = np.eye(len(comparison)) - 1 / len(comparison)
+    effect = np.hstack([np.eye(n), np.full((n, compared), -1 / compared)])
+    center = np.eye(compared) - 1 / compared
     unit = changes @ center @ changes / np.trace(center @ together[n:, n:])
     assert sampling_covariance(sample) == pytest.approx(unit * effect @ together @ effect.T)
-    strata = [f"{place % 3}" for place in range(n)] + [f"{place % 3}" for place in range(n)]
-    within_strata = _nested(_sample(np.zeros(2 * n), rng.normal(0, 1, 2 * n), n), strata)
-    own = np.array(strata)
-    effect = np.hstack([np.eye(n), (own[:n, None] == own[n:]) * (-3 / n)])
-    changes = within_strata.change_comparison
-    unit = changes.var(ddof=0) * n / (n - 3)
-    assert sampling_covariance(within_strata) == pytest.approx(unit * effect @ effect.T)
+
+
+@pytest.mark.parametrize("compared", [(0, 1, 2) * 5, (0,) * 7 + (1,) * 3 + (2,) * 5])
+def test_effects_within_strata_share_their_own_comparison_units(compared):
+    rng, n = np.random.default_rng(11), 15
+    own = np.array([*(place % 3 for place in range(n)), *compared])
+    sample = _nested(_sample(np.zeros(2 * n), rng.normal(0, 1, 2 * n), n), own.astype(str))
+    counts = np.bincount(own[n:])
+    effect = np.hstack([np.eye(n), (own[:n, None] == own[n:]) / -counts[own[n:]]])
+    unit = sample.change_comparison.var(ddof=0) * n / (n - 3)
+    assert sampling_covariance(sample) == pytest.approx(unit * effect @ effect.T)
 
 
 def test_pooling_and_step_down_keep_their_promise_where_clusters_move_alike():
