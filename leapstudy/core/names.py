@@ -47,7 +47,7 @@ def check_option(what: str, value: object, alias: Any, next_step: str = "") -> N
 
 def check_whole(name: str, value: object, least: int = 0, most: float = math.inf) -> None:
     """Raise `BadInput` unless `value` is a whole number from `least` to `most`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         legal = f"from {least} on" if most == math.inf else f"from {least} to {most:,}"
         raise BadInput(f"{name} must be a whole number {legal}; got {shown(value)}. For example: {name}={least}.")
 
