@@ -7,7 +7,7 @@ is, and in which words it is told, stands in `rules.yml`.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from operator import add
@@ -38,6 +38,9 @@ FEWEST_CODES, STUDENTS_A_CODE = 20, 5
 
 MONTH_BITS = 50
 """Months, after which a bit of a student's word stands for a month again; sums of so many bits are exact as floats."""
+
+MOST_AT_ONCE = 0.01
+"""Where a larger share of exits is the day of entry, or of the next entry, an exit is the first day out."""
 
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
@@ -76,12 +79,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule."""
+    """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule.
+
+    `noted` counts used rows of which a rule has something to say.
+    """
 
     role: str
     rows_in: int
     fates: Mapping[str, int]
     unparsed: int = 0
+    noted: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an account in which a row is missing or counted twice."""
@@ -91,11 +98,11 @@ class Part:
             )
 
 
-def part_of(role: str, rows: Table, unparsed: int) -> Part:
+def part_of(role: str, rows: Table, unparsed: int, noted: Mapping[str, int] | None = None) -> Part:
     """Count the fates of a table's rows, each in its column `fate`."""
     counts = sealed("counting the rows", rows.group_by("fate").agg(rows=rows.count()).to_pyarrow).to_pylist()
     total = sealed("counting the rows", rows.count().to_pyarrow).as_py()
-    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed)
+    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed, noted or {})
 
 
 Predicate = Callable[[Table, Limits], BooleanValue]

@@ -132,7 +132,7 @@ def ask(**names: Any) -> Spec:
 
     See `Spec` for the names.
     """
-    asked = {name: value for name, value in names.items() if value != ""}
+    asked = {name: value for name, value in names.items() if not (isinstance(value, str) and value == "")}
     given = {**chosen(), **asked}
     return Spec(**{**given, "comparison": parse_comparison(given["comparison"], load_state())})
 
