@@ -23,6 +23,7 @@ from leapstudy.students.settings import load_settings
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
+ROLLOUT_SLUG = ROLLOUT.replace("_", "-")
 SIMULATION = "simulation.yml"
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")

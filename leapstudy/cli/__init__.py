@@ -115,16 +115,16 @@ def _refuse_unplanned(plan: list) -> None:
     """Stop before any kernel where a question would end at its plan or its comparison, or at outcomes by arm that are
     still closed, as `check` says.
     """
+    from leapstudy.batch.plan import ROLLOUT_SLUG
     from leapstudy.data import load_study
-    from leapstudy.data.state import load_state
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice, public
     from leapstudy.study.rollout import records
 
     tracks = {track_of(run.slug) for run in plan}
-    if tracks - {"students"}:  # articles show outcomes of units too
-        records.require_units_open(load_state())
+    if any(track_of(run.slug) != "students" and run.slug != ROLLOUT_SLUG for run in plan):  # articles show outcomes too
+        records.require_units_open(load_study(started=False))
     if "public" in tracks:
         public.load_plan()
         choice.kept(load_study())

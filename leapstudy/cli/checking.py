@@ -120,7 +120,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         load_facts,
     ]
     if data is not None:
-        reads += [lambda: choice.kept(data), lambda: require_units_open(data.state)]
+        reads += [lambda: choice.kept(data), lambda: require_units_open(data)]
         reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)

@@ -95,7 +95,7 @@ def panel(
     """
     check_option("years", years, Years, "The contrast's years, every year of the file, or the series over many years.")
     data = kept_study()
-    require_units_open(data.state)
+    require_units_open(data)
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)
