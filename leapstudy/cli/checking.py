@@ -190,7 +190,7 @@ def _check_students(path: Path) -> int:
         path,
         settings.reading,
         tuple(load_study(started=False).districts["district_code"]),
-        roster=Path(settings.roster).expanduser() if settings.roster else None,
+        roster=paths.named(settings.roster) if settings.roster else None,
         con=connect(settings.memory_limit, engine=settings.engine),
     )
     say(report.text())

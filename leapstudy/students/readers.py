@@ -272,7 +272,8 @@ def edfi_parts(folder: Path) -> dict[str, Path]:
         If the place is no folder or lacks a part.
     """
     if not folder.is_dir():
-        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {str(folder)!r}.")
+        got = str(folder.absolute())
+        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {got!r}.")
     places, names = {}, _data_files(folder)
     for part, stems in EDFI_FILES.items():
         hits = [name for name in names if name.split(".")[0].replace("_", "").casefold() in stems]

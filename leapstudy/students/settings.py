@@ -145,7 +145,7 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
         "roster": settings.roster,
         "outcomes": settings.outcomes,
     }
-    return {role: Path(text).expanduser() for role, text in roles.items() if text}
+    return {role: paths.named(text) for role, text in roles.items() if text}
 
 
 def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
@@ -159,7 +159,7 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
         return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
     from leapstudy.students.files import find  # imports pyarrow
 
-    named = input_files(chosen, before=True) | ({"draw": Path(chosen.draw).expanduser()} if chosen.draw else {})
+    named = input_files(chosen, before=True) | ({"draw": paths.named(chosen.draw)} if chosen.draw else {})
     files = {role: find(path).paths for role, path in named.items()}
     return hashes | {
         f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)
