@@ -64,6 +64,8 @@ class Watch:
         district_code, school_code, last_month, months_missing: schools that do not send what others of the files send.
     arms : pandas.DataFrame
         phase, students, met, too_early; empty without a draw.
+    attempts : pandas.DataFrame
+        what (result, type, language, support), value, students; a language of a few is left out.
     warnings : tuple of str
         What needs somebody's attention, worst first.
     """
@@ -74,6 +76,7 @@ class Watch:
     weeks: pd.DataFrame
     stopped: pd.DataFrame
     arms: pd.DataFrame
+    attempts: pd.DataFrame
     warnings: tuple[str, ...]
 
 
@@ -106,8 +109,15 @@ def watch(
     schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
     stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
-    idle = _idle(progress.arms, f"{until:%Y-%m}", starts or {})
-    return Watch(until, totals, schools, weeks, stopped, arms, (*idle, *_warnings(totals, stopped, progress.arms)))
+    over = plan.last is None or until >= plan.last
+    told = (*_idle(progress.arms, f"{until:%Y-%m}", starts or {}), *_warnings(totals, stopped, progress.arms, over))
+    return Watch(until, totals, schools, weeks, stopped, arms, _attempts(progress.attempts), told)
+
+
+def _attempts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return how attempts ended, in what language, and what was given; students may stand in several rows."""
+    shown = counts[(counts["what"] != "language") | (counts["students"] >= MIN_COUNT)]
+    return _rounded(shown.reset_index(drop=True), ("students",))
 
 
 def _schools(counts: pd.DataFrame) -> pd.DataFrame:
@@ -198,7 +208,7 @@ def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
         round(100 * met / referred) if enough else np.nan,
         np.nan if plan.met is None else 100 * plan.met,
     )
-    table.loc["visits a met student"] = (
+    table.loc[VISITS] = (
         round(visits / met, 1) if some else np.nan,
         np.nan if plan.visits is None else plan.visits,
     )
@@ -212,6 +222,7 @@ def _elapsed(until: date, plan: Promise) -> float | None:
     return min(1.0, max(0.0, ((until - plan.first).days + 1) / ((plan.last - plan.first).days + 1)))
 
 
+VISITS = "visits a met student"
 BEHIND = 0.8
 """Below this share of what was promised a figure is named."""
 
@@ -226,11 +237,12 @@ def _idle(arms: pd.DataFrame, month: str, starts: Mapping[str, str]) -> list[str
     ]
 
 
-def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -> tuple[str, ...]:
+def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame, over: bool) -> tuple[str, ...]:
+    """Return what needs attention; that met students have few visits is known only once it is `over`."""
     told = []
     early = int(arms["too_early"].sum()) if len(arms) else 0
     if early:
-        number = counted(early, "student") if early >= MIN_COUNT else "A few students"
+        number = f"About {UNIT * round(early / UNIT)} students" if early >= MIN_COUNT else "A few students"
         told.append(
             f"{number} met before a visit was drawn for them: comparison students visited by mistake. "
             "They stay in the arm that they drew; every one of them makes the effect look smaller."
@@ -241,7 +253,7 @@ def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -
             "perfect or lost: ask for the months that are missing."
         )
     for row in totals.itertuples():
-        if row.so_far < BEHIND * row.promised:
+        if row.so_far < BEHIND * row.promised and (over or row.what != VISITS):
             told.append(f"Behind the plan: {row.what}, {row.so_far:g} where {row.promised:g} were promised by now.")
     return tuple(told)
 
