@@ -123,7 +123,7 @@ def load_settings(path: Path | None = None) -> StudentSettings:
 
 
 def require_own_simulation() -> None:
-    """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies Connecticut's."""
+    """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies one."""
     from leapstudy.data import kept_study  # reads every table, which what only reads the parameters needs not
 
     simulated = read_mapping(paths.params() / SIMULATION).get("districts") or {}

@@ -18,7 +18,7 @@ IntArray = np.ndarray
 
 
 def _stem(code: str) -> str:
-    """Return what the codes of a district's schools begin with: Connecticut's share its first three digits."""
+    """Return what the codes of a district's schools begin with: three digits of a code of seven, else the whole."""
     return code[:3] if SEVEN.fullmatch(code) else code
 
 

@@ -68,7 +68,7 @@ class Offer(Part):
 
 
 SEVEN = re.compile("[0-9]{7}")
-"""Connecticut's codes, which are numbers of their own."""
+"""Codes that are numbers of their own."""
 
 
 def number_of(code: str) -> int:
