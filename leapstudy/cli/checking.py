@@ -163,12 +163,15 @@ def _check_own_students() -> None:
 
 def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
+    from leapstudy.batch.plan import no_simulation
     from leapstudy.students.settings import load_settings
     from leapstudy.study.student_check import check_students, no_answer, require_students_open
 
     settings = load_settings()
     if settings.simulated:
-        say("Students: the SIMULATED state; name your own files in params/students.yml.")
+        why = no_simulation()
+        own = "Students: the SIMULATED state; name your own files in params/students.yml."
+        say(f"Students: none. {why}" if why else own)
         return
     checked = check_students(settings)
     reason = no_answer(checked, settings) if checked.ok else ""

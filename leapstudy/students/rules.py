@@ -30,9 +30,6 @@ MOST_DAYS = contract.STUDENT_MONTH["days_enrolled"].high
 MOST_SCHOOL_DAYS = 23
 """Weekdays of the longest month."""
 
-CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
-"""What a district's code looks like, whatever the state."""
-
 FEWEST_CODES, STUDENTS_A_CODE = 20, 5
 """Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
 
@@ -220,7 +217,7 @@ def _judged(codes: Table, limits: Limits) -> Table:
     Where the codes are as many as students are, they may be ids.
     """
     known = codes.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
-    odd = ~codes.district_code.re_search(CODE) | ibis.literal(limits.codes_like_ids)
+    odd = ~codes.district_code.re_search(contract.CODE) | ibis.literal(limits.codes_like_ids)
     return codes.mutate(known=known, odd=odd, lost=_lost_zeros(codes, limits))
 
 

@@ -11,7 +11,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import ALL_DISTRICTS, check_engine
-from leapstudy.core.parameter_file import Part, read_part
+from leapstudy.core.parameter_file import Part, read_mapping, read_part
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import BY
@@ -19,6 +19,7 @@ from leapstudy.students.disclosure import BY
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
 """Columns whose own values may be translated under `values:`."""
+SIMULATION = "simulation.yml"
 OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
@@ -135,6 +136,20 @@ def load_settings(path: Path | None = None) -> StudentSettings:
     return settings
 
 
+def require_own_simulation() -> None:
+    """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies one."""
+    from leapstudy.data import kept_study  # reads every table, which what only reads the parameters needs not
+
+    simulated = read_mapping(paths.params() / SIMULATION).get("districts") or {}
+    strangers = sorted(set(simulated) - set(kept_study(started=False).districts["district_code"]))
+    if strangers:
+        raise BadInput(
+            f"The SIMULATED state of params/{SIMULATION} has {len(strangers)} districts that this study does not have ("
+            f"{strangers[0]}, ...). Name student files of your own in params/students.yml, or codes of your own under "
+            f"`districts:` of params/{SIMULATION}; figures alone need neither (--track public)."
+        )
+
+
 def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str, Path]:
     """Return the files that the study reads, by role; the SIMULATED state is made first where it is not there.
 
@@ -146,6 +161,7 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
     if settings.simulated:
         from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
 
+        require_own_simulation()
         made = default_simulation()
         return {"attendance": made.panel, "visits": made.visits, "outcomes": made.outcomes}
     if not settings.visits and not before:
