@@ -27,6 +27,9 @@ LONG_DIGITS = re.compile(r"\d{5}")
 
 FIRST_BYTES = 65_536
 
+SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids as text."
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -95,6 +98,7 @@ def find(path: Path | str) -> Files:
     chosen = [name for name in there if _ending(name)]
     if not chosen:
         others = f" What is there: {_listed(name.name for name in there)}." if there else ""
+        others += SHEET if any(name.suffix.lower() in SHEETS for name in there) else ""
         raise BadInput(
             f"No data file at {str(place)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} "
             f"`leapstudy simulate students.parquet` makes one to try."
