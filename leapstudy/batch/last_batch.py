@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from leapstudy.batch.job import Run, input_hashes
+from leapstudy.batch.manifest import NAME as MANIFEST
 from leapstudy.batch.manifest import key_of, some, stale_reasons
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy
@@ -111,22 +112,34 @@ def untouched(out: Path) -> bool:
 
 
 def touched(out: Path) -> list[str]:
-    """Return why pages, pictures, documents and tables are not as they were written; empty where they are."""
+    """Return why pages, pictures, documents and tables are not as they were written; empty where they are.
+
+    A batch that did not finish, and one that came from elsewhere, have no plan here: what they wrote stands in their
+    record.
+    """
     try:
         kept = _read(out) if (out / NAME).exists() else {}
         stamps = read_stamps(out) if kept or (out / STAMPS).exists() else {}
+        built = kept["built"] if kept else _recorded(out)
         # a report renews pages, pictures and documents after the batch, and keeps their hashes
-        expected = {name: digest for name, digest in kept.get("built", {}).items() if not name.startswith(RENEWED)}
+        expected = {name: digest for name, digest in built.items() if not name.startswith(RENEWED)}
         expected |= stamps.get("sums", {})
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return [f"missing or damaged: {NAME} or {STAMPS}"]
-    if stamps.get("ahead"):
+    if stamps.get("ahead") or (not built and any(out.glob(f"*/{MANIFEST}"))):
         return ["not finished"]
     there = published(out)
     missing = [name for name in expected if name not in there]
     by_hand = [name for name, digest in expected.items() if there.get(name, digest) != digest]
-    why = [f"{what}: {some(names)}" for what, names in (("missing", missing), ("changed by hand", by_hand)) if names]
+    changed = "changed by hand" if kept else "not as recorded"
+    why = [f"{what}: {some(names)}" for what, names in (("missing", missing), (changed, by_hand)) if names]
     return why + ["the templates changed"] * (kept.get("templates", templates_hash()) != templates_hash())
+
+
+def _recorded(out: Path) -> dict[str, str]:
+    from leapstudy.batch.ro_crate import recorded_hashes  # imports this module, and pandas
+
+    return recorded_hashes(out)
 
 
 def _read(out: Path) -> dict[str, Any]:

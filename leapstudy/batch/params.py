@@ -154,7 +154,7 @@ def typed_settings(settings: Mapping[str, Any], declared: Mapping[str, Any]) -> 
 def _as_declared(key: str, value: str, default: Any) -> Any:
     if isinstance(default, int) and not isinstance(default, bool):
         if not (value.isascii() and value.isdigit()):
-            raise BadInput(f"{key} must be a whole number, got {value!r}. For example: --set {key}=7.")
+            raise BadInput(f"{key} must be a whole number from 0 on, got {value!r}. For example: --set {key}=7.")
         return int(value)
     if isinstance(default, float):
         try:

@@ -19,11 +19,11 @@ from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
-from leapstudy.students.settings import load_settings
+from leapstudy.students.settings import SIMULATION, load_settings, require_own_simulation
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
-SIMULATION = "simulation.yml"
+ROLLOUT_SLUG = ROLLOUT.replace("_", "-")
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
 OWN = ("district", "result_path")
@@ -90,7 +90,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         )
     names = [_as_run(name, track) for name in names]
     treated = treated_districts(data.districts)
-    own_files = "students" in TRACKS[track] and not load_settings().simulated
+    of_students = "students" in TRACKS[track]
+    own_files = of_students and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
     wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
     if not has_rollout():
@@ -108,10 +109,24 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     if "public" in TRACKS[track]:
         runs += [_district_run(data, item, typed, out) for item in chosen]
         runs += _articles(data, wanted, typed, out)
-    if "students" in TRACKS[track]:
+    closed = no_simulation() if of_students else ""
+    if closed and (places or track == "students"):
+        raise BadInput(closed)
+    if of_students and not closed:
         found = [] if few else _of_files(places) if own_files else _simulated(chosen, named=bool(places))
         runs += _student_runs(found, pooled, typed, out)
     return runs
+
+
+def no_simulation() -> str:
+    """Return why the SIMULATED state cannot be run in this study; empty where it can, or files are named."""
+    if not load_settings().simulated:
+        return ""
+    try:
+        require_own_simulation()
+    except BadInput as reason:
+        return str(reason)
+    return ""
 
 
 def has_rollout() -> bool:

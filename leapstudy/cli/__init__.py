@@ -115,16 +115,16 @@ def _refuse_unplanned(plan: list) -> None:
     """Stop before any kernel where a question would end at its plan or its comparison, or at outcomes by arm that are
     still closed, as `check` says.
     """
+    from leapstudy.batch.plan import ROLLOUT_SLUG
     from leapstudy.data import load_study
-    from leapstudy.data.state import load_state
     from leapstudy.site.index import track_of
     from leapstudy.students.settings import load_settings
     from leapstudy.study import choice, public
     from leapstudy.study.rollout import records
 
     tracks = {track_of(run.slug) for run in plan}
-    if tracks - {"students"}:  # articles show outcomes of units too
-        records.require_units_open(load_state())
+    if any(track_of(run.slug) != "students" and run.slug != ROLLOUT_SLUG for run in plan):  # articles show outcomes too
+        records.require_units_open(load_study(started=False))
     if "public" in tracks:
         public.load_plan()
         choice.kept(load_study())
@@ -148,11 +148,11 @@ def _new_plan(
     districts: list[str] | None, track: str, settings: list[str] | None, out: Path, started: bool = True
 ) -> list:
     from leapstudy.batch.params import parse_settings
-    from leapstudy.batch.plan import make_plan
+    from leapstudy.batch.plan import make_plan, no_simulation
     from leapstudy.data import load_study
 
     data = load_study(started=started and track != "students")
-    if not data.starts and track == "public":
+    if not data.starts and (track == "public" or (track == "all" and no_simulation())):
         return []
     return make_plan(data, districts or [], track if data.starts else "students", parse_settings(settings or []), out)
 
@@ -176,6 +176,7 @@ def run(
     place = _place(out)
     plan, question = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
     why = reasons(plan, place.folder)
+    _say_left_out(plan, track)
     if dry_run:
         for item in plan:
             told = verdict(why[item.slug]) if why[item.slug] else "fresh, would run only with --force"
@@ -184,6 +185,14 @@ def run(
         _run(plan, place, jobs, force, timeout, dask, question)
     else:
         _say_done(0, len(plan), 0, place.index)
+
+
+def _say_left_out(plan: list, track: str) -> None:
+    if track == "all" and not any(run.track == "students" for run in plan):
+        from leapstudy.batch.plan import no_simulation
+
+        if why := no_simulation():
+            _say(f"No student pages. {why}")
 
 
 def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
@@ -263,6 +272,7 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     plan, _ = _plan(None, track, None, place.folder, started=False)
     if track != "students" and not {track_of(run.slug) for run in plan} - {"students"}:
         _say("Units and articles wait for a start in data/raw; leapstudy check says in which file.")
+    _say_left_out(plan, track)
     for slug, why in reasons(plan, place.folder).items():
         _say(f"{slug}: {verdict(why)}")
     if published := touched(place.folder):

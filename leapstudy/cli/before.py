@@ -76,9 +76,10 @@ def draw(
     ] = None,
 ) -> None:
     """Hold the lottery of params/rollout.yml: who starts when, and who waits, from a seed announced beforehand."""
+    from leapstudy.students.disclosure import shown
     from leapstudy.students.settings import load_settings
     from leapstudy.study.rollout.choices import load_rollout
-    from leapstudy.study.rollout.lots import begun, hold, write_starts
+    from leapstudy.study.rollout.lots import JOINED, begun, hold, write_starts
     from leapstudy.study.rollout.records import read_draw
 
     if starts is not None:
@@ -95,7 +96,8 @@ def draw(
     record = made.record
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
     say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
-    say(f"Lots within: {record.strata}. Seed {record.seed!r}, announced {record.announced}.")
+    joined = f"; {shown(made.joined)} are in {JOINED}, too small for lots of their own" if made.joined else ""
+    say(f"Lots within: {record.strata}{joined}. Seed {record.seed!r}, announced {record.announced}.")
     where = (
         "in the private folder, readable by you alone"
         if made.private

@@ -120,7 +120,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         load_facts,
     ]
     if data is not None:
-        reads += [lambda: choice.kept(data), lambda: require_units_open(data.state)]
+        reads += [lambda: choice.kept(data), lambda: require_units_open(data)]
         reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)
@@ -163,12 +163,15 @@ def _check_own_students() -> None:
 
 def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
+    from leapstudy.batch.plan import no_simulation
     from leapstudy.students.settings import load_settings
     from leapstudy.study.student_check import check_students, no_answer, require_students_open
 
     settings = load_settings()
     if settings.simulated:
-        say("Students: the SIMULATED state; name your own files in params/students.yml.")
+        why = no_simulation()
+        own = "Students: the SIMULATED state; name your own files in params/students.yml."
+        say(f"Students: none. {why}" if why else own)
         return
     checked = check_students(settings)
     reason = no_answer(checked, settings) if checked.ok else ""
@@ -190,7 +193,7 @@ def _check_students(path: Path) -> int:
         path,
         settings.reading,
         tuple(load_study(started=False).districts["district_code"]),
-        roster=Path(settings.roster).expanduser() if settings.roster else None,
+        roster=paths.named(settings.roster) if settings.roster else None,
         con=connect(settings.memory_limit, engine=settings.engine),
     )
     say(report.text())

@@ -2,6 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from datetime import date
+from numbers import Number
+from pathlib import PurePath
 
 
 class LeapstudyError(Exception):
@@ -36,6 +39,12 @@ def closest(value: object, legal: Iterable[str]) -> list[str]:
     return [by_folded[hit] for hit in difflib.get_close_matches(str(value).casefold(), by_folded, n=3, cutoff=0.55)]
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it: what a person types as it is, of any other object its kind alone."""
+    typed = value is None or isinstance(value, str | bytes | Number | date | PurePath | list | tuple | dict | set)
+    return repr(value) if typed else f"a {type(value).__name__}"
+
+
 def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "") -> BadInput:
     """Build the error for a value outside its legal ones.
 
@@ -44,13 +53,13 @@ def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "
     what
         The name of the thing, as the person knows it ("comparison group").
     value
-        The value as given; shown with ``repr``.
+        The value as given; see `shown`.
     legal
         The values that would have been accepted.
     next_step
         One sentence on what to do; a suggestion is added where a legal value is near.
     """
-    options = list(legal)
+    options, got = list(legal), shown(value)
     near = closest(value, options)
     meant = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
-    return BadInput(f"Unknown {what}: {value!r}.{meant} Legal: {', '.join(options) or 'none'}. {next_step}".strip())
+    return BadInput(f"Unknown {what}: {got}.{meant} Legal: {', '.join(options) or 'none'}. {next_step}".strip())

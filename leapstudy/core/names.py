@@ -1,9 +1,11 @@
 """Every option that the package itself has, by its legal names; those of the study are in `params/state.yml`."""
 
+import math
 import re
+from numbers import Integral
 from typing import Any, Literal, get_args
 
-from leapstudy.core.errors import bad_value
+from leapstudy.core.errors import BadInput, bad_value, shown
 
 Track = Literal["public", "students"]
 Role = Literal["main", "placebo", "sensitivity"]
@@ -37,10 +39,17 @@ def options(alias: Any) -> tuple[str, ...]:
     return get_args(alias)
 
 
-def check_option(what: str, value: object, alias: Any) -> None:
+def check_option(what: str, value: object, alias: Any, next_step: str = "") -> None:
     """Raise `BadInput` unless `value` is one of the alias's names."""
-    if value not in options(alias):
-        raise bad_value(what, value, options(alias), "See params/study.yml for what each means.")
+    if not isinstance(value, str) or value not in options(alias):
+        raise bad_value(what, value, options(alias), next_step)
+
+
+def check_whole(name: str, value: object, least: int = 0, most: float = math.inf) -> None:
+    """Raise `BadInput` unless `value` is a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
+        legal = f"from {least} on" if most == math.inf else f"from {least} to {most:,}"
+        raise BadInput(f"{name} must be a whole number {legal}; got {shown(value)}. For example: {name}={least}.")
 
 
 def check_engine(engine: str) -> str:

@@ -4,7 +4,7 @@ from copy import deepcopy
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
@@ -107,9 +107,12 @@ class Part(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_no_yes_or_no(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse yes and no, which YAML reads as true and false, where a number is asked for."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take an empty text for nothing where that is legal; refuse yes and no, which YAML reads as true and false."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if value == "" and NoneType in get_args(kind):
+            return None
+        if isinstance(value, bool) and kind is not bool:
             raise ValueError(f"{'yes' if value else 'no'} is neither a number nor a text here")
         return value
 

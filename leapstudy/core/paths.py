@@ -75,6 +75,11 @@ def reports() -> Path:
     return root() / "reports"
 
 
+def named(text: str) -> Path:
+    """Return where a path in a parameter file leads: from the workspace's top folder, unless it is a full one."""
+    return (root() / Path(text).expanduser()).absolute()
+
+
 def real(path: Path) -> Path:
     """Return where a path leads, its links followed; a loop of links, which nothing can be written to, is no error."""
     return Path(os.path.realpath(path))

@@ -415,6 +415,12 @@ class State(Part):
     notes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     articles: tuple[str, ...] = ()
 
+    @property
+    def waiting(self) -> str:
+        """The group of those who wait by the list of a draw, which a study that names such a list is compared with."""
+        drawn = self.program.lottery is not None and self.program.lottery.draw
+        return next((name for name, item in self.groups.items() if drawn and item.where == {"in_draw": True}), "")
+
     def usual(self, part: Literal["groups", "contrasts", "editions", "outcomes"]) -> str:
         """Return the first name that a part declares: of contrasts the first with the role ``main``."""
         names = [name for name, item in getattr(self, part).items() if getattr(item, "role", "main") == "main"]

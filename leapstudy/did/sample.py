@@ -8,7 +8,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.kept import of_last
-from leapstudy.core.names import Comparison, Nesting, PriorName, Scale, Weights, check_option
+from leapstudy.core.names import Comparison, Nesting, PriorName, Scale, Weights, check_option, check_whole
 from leapstudy.data import StudyData
 from leapstudy.data.districts import rule_mask
 from leapstudy.data.state import State, load_state
@@ -37,10 +37,13 @@ class Spec:
 
     def __post_init__(self) -> None:
         """Refuse names that are not legal."""
-        check_option("weights", self.weights, Weights)
-        check_option("scale", self.scale, Scale)
-        check_option("prior", self.prior, PriorName)
-        check_option("nested", self.nested, Nesting)
+        named = {"weights": Weights, "scale": Scale, "prior": PriorName, "nested": Nesting}
+        for name, alias in named.items():
+            check_option(name, getattr(self, name), alias, "See params/study.yml for what each means.")
+        for name in ("contrast", "edition", "outcome"):
+            if not isinstance(value := getattr(self, name), str):
+                raise bad_value(name, value, getattr(load_state(), f"{name}s"), "params/state.yml declares them.")
+        check_whole("seed", self.seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,18 @@ def check_frozen(plan: Mapping[str, Any]) -> str:
 Period = Literal["month", "school year"]
 
 
+def period_begin(period: str, kind: Period) -> date:
+    """Return the first day of a month, or of a school year: in August the first schools begin.
+
+    Examples
+    --------
+    >>> str(period_begin("2032-02", "month")), str(period_begin("2031-32", "school year"))
+    ('2032-02-01', '2031-08-01')
+    """
+    year, part = int(period[:4]), int(period[5:])
+    return date(year, 8 if kind == "school year" else part, 1)
+
+
 def period_end(period: str, kind: Period) -> date:
     """Return the last day of a month (``2032-09``) or of a school year (``2031-32``, which ends in June).
 
@@ -170,16 +182,17 @@ def age(written: date, decided: str, newest: str, kind: Period) -> str:
     return f"The plan of {written} is younger than the newest figure that it uses, {newest}: it is no preregistration."
 
 
-def deviations(plan: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Deviation, ...]:
+def deviations(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str = "") -> tuple[Deviation, ...]:
     """List every parameter of a run that differs from the plan, in the plan's order.
 
     A parameter that the plan does not know (district, result path) is no deviation; one that the run does not give
-    is taken as planned. A comparison group given as a list of codes is always exploratory.
+    is taken as planned. A comparison group given as a list of codes is always exploratory. Where lots decided who
+    starts, those who wait (`waiting`, by the group's name) are the draw's own comparison, whatever the plan says.
     """
     found = []
     for key, planned in plan["planned"].items():
         used = params.get(key, planned)
-        if str(used) != str(planned):
+        if str(used) != str(planned) and (key, used) != ("comparison", waiting):
             found.append(Deviation(key, str(planned), _text(used), _kind(plan, key, used)))
     return tuple(found)
 
@@ -195,13 +208,13 @@ def _kind(plan: Mapping[str, Any], key: str, used: Any) -> Kind:
     return "planned sensitivity" if str(used) in foreseen else "exploratory"
 
 
-def check_run(plan: Mapping[str, Any], params: Mapping[str, Any]) -> PlanCheck:
-    """Hold a run's parameters against the frozen plan; see `check_frozen` for the errors.
+def check_run(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str = "") -> PlanCheck:
+    """Hold a run's parameters against the frozen plan; see `check_frozen` for the errors, `deviations` for `waiting`.
 
     More than one departure at a time was not planned, even where each of them was: such a run is exploratory.
     """
     digest = check_frozen(plan)
-    found = deviations(plan, params)
+    found = deviations(plan, params, waiting)
     additions = tuple(f"{item['what']} ({item['when']}: {item['why']})" for item in plan.get(ADDITIONS, ()))
     return PlanCheck(
         status=str(plan["status"]),
@@ -241,9 +254,13 @@ def standing_of(found: Sequence[Deviation]) -> Standing:
 
 
 def standings(
-    plan: Mapping[str, Any], params: Mapping[str, Any], estimates: Iterable[Estimate], contrasts: Mapping[str, Contrast]
+    plan: Mapping[str, Any],
+    params: Mapping[str, Any],
+    estimates: Iterable[Estimate],
+    contrasts: Mapping[str, Contrast],
+    waiting: str = "",
 ) -> pd.DataFrame:
-    """Count a run's estimates by how they stand to the plan.
+    """Count a run's estimates by how they stand to the plan; see `deviations` for `waiting`.
 
     Returns
     -------
@@ -251,13 +268,17 @@ def standings(
         estimator, p_method, standing, rows. An estimator or a test that the plan does not name is exploratory.
     """
     names = {(years_label(item.pre), years_label(item.post)): name for name, item in contrasts.items()}
-    told = [(row.estimator, row.p_method, _standing(plan, params, row, names)) for row in estimates]
+    told = [(row.estimator, row.p_method, _standing(plan, params, row, names, waiting)) for row in estimates]
     counted = pd.DataFrame(told, columns=["estimator", "p_method", "standing"])
     return counted.groupby(["estimator", "p_method", "standing"], sort=False).size().reset_index(name="rows")
 
 
 def _standing(
-    plan: Mapping[str, Any], params: Mapping[str, Any], row: Estimate, names: Mapping[tuple[str, str], str]
+    plan: Mapping[str, Any],
+    params: Mapping[str, Any],
+    row: Estimate,
+    names: Mapping[tuple[str, str], str],
+    waiting: str,
 ) -> Standing:
     if row.estimator not in PLANNED_ESTIMATORS or row.p_method not in PLANNED_TESTS:
         return "exploratory"
@@ -267,4 +288,4 @@ def _standing(
         "edition": row.edition,
         "contrast": names.get((row.pre or "", row.post or ""), ""),
     }
-    return standing_of(deviations(plan, {**params, **asked}))
+    return standing_of(deviations(plan, {**params, **asked}, waiting))

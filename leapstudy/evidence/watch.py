@@ -93,7 +93,8 @@ def require_outcomes_open(outcomes_from: date | None, today: date) -> None:
     if today < outcomes_from:
         raise BadInput(
             f"Outcomes by arm are closed until {outcomes_from}; today is {today}. Whoever looks earlier may stop at a "
-            "lucky moment, so nothing was computed. `leapstudy watch` shows how the visits run."
+            "lucky moment, so nothing was computed. `leapstudy watch` shows how the visits run; `leapstudy run "
+            "60_plan_a_rollout` plans on."
         )
 
 

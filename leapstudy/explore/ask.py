@@ -47,7 +47,7 @@ def look(data: StudyData, slug: str, spec: Spec) -> View:
     BadInput
         If the question cannot be asked of the data, or before the planned day of a draw.
     """
-    require_units_open(data.state)
+    require_units_open(data)
     answer = glance(data, treated_of(data, slug), spec)
     return View(answer, Words(estimate_words(answer)), moves(answer, slug))
 

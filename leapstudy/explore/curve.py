@@ -52,7 +52,7 @@ class Curve:
 
 def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
     """Fit every specification that the data can be asked for one district or for all; see `did.sensitivity`."""
-    require_units_open(data.state)
+    require_units_open(data)
     treated = treated_of(data, district)
     contrasts = clock_of(data.state, data.starts, treated).contrasts()
     rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)

@@ -207,7 +207,7 @@ def _of_part(part: Part) -> tuple[Account, list[Finding]]:
     aside = {rule: rows for rule, rows in part.fates.items() if rule != "used"}
     findings = [
         Finding(part.role, rule, PART_RULES[rule][0], "", rows, _FIXES[PART_RULES[rule][0]], PART_RULES[rule][1])
-        for rule, rows in sorted(aside.items())
+        for rule, rows in sorted({**aside, **part.noted}.items())
     ]
     if part.unparsed:
         aside["unparsed"] = part.unparsed

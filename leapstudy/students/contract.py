@@ -16,6 +16,9 @@ from leapstudy.data.tables import Column, Table
 Kind = Literal["text", "number", "month", "date", "flag"]
 Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
 """How attendance is kept in the files."""
+CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
+"""What a district's code looks like, whatever the state."""
+
 ExitDate = Literal["last day", "day after"]
 """Which day the exit of an enrollment is."""
 

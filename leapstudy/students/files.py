@@ -87,7 +87,7 @@ def find(path: Path | str) -> Files:
     BadInput
         If there are none, they differ in kind, or one has no header line.
     """
-    place = Path(path).expanduser()
+    place = Path(path).expanduser().absolute()
     names = (
         [place] if place.is_file() else sorted(place.rglob("*") if place.is_dir() else place.parent.glob(place.name))
     )
@@ -96,12 +96,12 @@ def find(path: Path | str) -> Files:
     if not chosen:
         others = f" What is there: {_listed(name.name for name in there)}." if there else ""
         raise BadInput(
-            f"No data file at {str(path)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} "
+            f"No data file at {str(place)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} "
             f"`leapstudy simulate students.parquet` makes one to try."
         )
     if len({kind_of(name) for name in chosen}) > 1:
         raise BadInput(
-            f"The files at {str(path)!r} are of several kinds: {_listed(name.name for name in chosen)}. "
+            f"The files at {str(place)!r} are of several kinds: {_listed(name.name for name in chosen)}. "
             "Give a glob such as '*.parquet'."
         )
     allow_open_files(len(chosen))

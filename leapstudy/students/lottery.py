@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from ibis.expr.types import Table
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import WAITING, options
 from leapstudy.students.engine import keep, lent
@@ -53,7 +54,7 @@ def lottery_of(settings: StudentSettings) -> Lottery | None:
     """Return the draw that the parameters name, or None where nobody drew lots."""
     if not settings.draw:
         return None
-    return read_lottery(Path(settings.draw).expanduser(), settings.rollout.level, settings.rollout.starts)
+    return read_lottery(paths.named(settings.draw), settings.rollout.level, settings.rollout.starts)
 
 
 def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
@@ -77,7 +78,7 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
     if level not in options(Level):
         raise bad_value("level of the draw", level, options(Level), "Write it under `rollout:` in params/students.yml.")
     if not path.is_file():
-        raise BadInput(f"The list of the draw, {path.name}, is missing. `leapstudy draw` writes it.")
+        raise BadInput(f"The list of the draw, {str(path.absolute())!r}, is missing. `leapstudy draw` writes it.")
     table = pd.read_csv(path, dtype="str", comment="#", keep_default_na=False)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:

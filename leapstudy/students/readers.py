@@ -13,9 +13,10 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 from leapstudy.students import contract
 from leapstudy.students.contract import CALENDAR_EVENTS, CATEGORIES, Reading, Shape
-from leapstudy.students.engine import keep
+from leapstudy.students.disclosure import MIN_COUNT
+from leapstudy.students.engine import keep, sealed
 from leapstudy.students.files import find
-from leapstudy.students.rules import FIRST_YEAR, Part, after_last_year, part_of
+from leapstudy.students.rules import FIRST_YEAR, MOST_AT_ONCE, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read
 
 EDFI_FILES = {
@@ -116,8 +117,9 @@ def _plausible(table: Table, column: str) -> BooleanValue:
     return (year >= FIRST_YEAR) & (year < after_last_year())
 
 
-def _spells(con: BaseBackend, source: Source, calendar: Table) -> tuple[Table, Part]:
+def _spells(con: BaseBackend, source: Source, calendar: Table, how: Reading) -> tuple[Table, Part]:
     """Return the usable spells of enrollment, and the account of all of them."""
+    last_day = how.exit_date == "last day"
     rows = source.table.left_join(calendar.select("school_code").distinct(), "school_code", rname="{name}_taught")
     open_end = rows.exit_date.isnull() | (rows.exit_date.year() == 9999)
     rows = rows.mutate(exit_date=ibis.ifelse(open_end, ibis.null("date"), rows.exit_date))
@@ -127,11 +129,24 @@ def _spells(con: BaseBackend, source: Source, calendar: Table) -> tuple[Table, P
             (~_plausible(rows, "entry_date"), "implausible_date"),
             ((rows.exit_date < rows.entry_date).fill_null(False), "exit_before_entry"),
             (rows.school_code_taught.isnull(), "school_not_in_calendar"),
+            ((rows.exit_date == rows.entry_date).fill_null(False) & (not last_day), "no_day_enrolled"),
             else_="used",
         )
     )
     kept = keep(con, "reading the enrollment", rows.drop("school_code_taught", "suppressed"))
-    return kept.filter(kept.fate == "used"), part_of("enrollment", kept, source.unparsed)
+    spells = kept.filter(kept.fate == "used")
+    noted = _exits_on_entry(spells) if last_day else {}
+    return spells, part_of("enrollment", kept, source.unparsed, noted)
+
+
+def _exits_on_entry(spells: Table) -> dict[str, int]:
+    """Count exits on the day of an entry, the own or the student's next, where they are too many for last days."""
+    following = spells.entry_date.lead().over(ibis.window(group_by="student", order_by="entry_date"))
+    same = (spells.exit_date == spells.entry_date).fill_null(False) | (spells.exit_date == following).fill_null(False)
+    query = spells.mutate(at_once=same).aggregate(exits=ibis._.exit_date.count(), at_once=ibis._.at_once.sum())
+    row = sealed("counting the exits", query.to_pyarrow).to_pylist()[0]
+    at_once = int(row["at_once"] or 0)
+    return {"exit_on_entry": at_once} if at_once >= MIN_COUNT and at_once > MOST_AT_ONCE * row["exits"] else {}
 
 
 def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, float]) -> FloatingValue:
@@ -214,7 +229,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     places = edfi_parts(Path(path))
     sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
     calendar, taught = _taught(con, sources["calendar"], how)
-    spells, enrollment = _spells(con, sources["enrollment"], calendar)
+    spells, enrollment = _spells(con, sources["enrollment"], calendar, how)
     events, absences = _events(con, sources["absences"], how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())
     days = _enrolled_days(spells, calendar, how).mutate(enrolled=1.0)
@@ -257,7 +272,8 @@ def edfi_parts(folder: Path) -> dict[str, Path]:
         If the place is no folder or lacks a part.
     """
     if not folder.is_dir():
-        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {str(folder)!r}.")
+        got = str(folder.absolute())
+        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {got!r}.")
     places, names = {}, _data_files(folder)
     for part, stems in EDFI_FILES.items():
         hits = [name for name in names if name.split(".")[0].replace("_", "").casefold() in stems]

@@ -7,7 +7,7 @@ is, and in which words it is told, stands in `rules.yml`.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from operator import add
@@ -30,14 +30,14 @@ MOST_DAYS = contract.STUDENT_MONTH["days_enrolled"].high
 MOST_SCHOOL_DAYS = 23
 """Weekdays of the longest month."""
 
-CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
-"""What a district's code looks like, whatever the state."""
-
 FEWEST_CODES, STUDENTS_A_CODE = 20, 5
 """Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
 
 MONTH_BITS = 50
 """Months, after which a bit of a student's word stands for a month again; sums of so many bits are exact as floats."""
+
+MOST_AT_ONCE = 0.01
+"""Where a larger share of exits is the day of entry, or of the next entry, an exit is the first day out."""
 
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
@@ -76,12 +76,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule."""
+    """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule.
+
+    `noted` counts used rows of which a rule has something to say.
+    """
 
     role: str
     rows_in: int
     fates: Mapping[str, int]
     unparsed: int = 0
+    noted: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an account in which a row is missing or counted twice."""
@@ -91,11 +95,11 @@ class Part:
             )
 
 
-def part_of(role: str, rows: Table, unparsed: int) -> Part:
+def part_of(role: str, rows: Table, unparsed: int, noted: Mapping[str, int] | None = None) -> Part:
     """Count the fates of a table's rows, each in its column `fate`."""
     counts = sealed("counting the rows", rows.group_by("fate").agg(rows=rows.count()).to_pyarrow).to_pylist()
     total = sealed("counting the rows", rows.count().to_pyarrow).as_py()
-    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed)
+    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed, noted or {})
 
 
 Predicate = Callable[[Table, Limits], BooleanValue]
@@ -213,7 +217,7 @@ def _judged(codes: Table, limits: Limits) -> Table:
     Where the codes are as many as students are, they may be ids.
     """
     known = codes.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
-    odd = ~codes.district_code.re_search(CODE) | ibis.literal(limits.codes_like_ids)
+    odd = ~codes.district_code.re_search(contract.CODE) | ibis.literal(limits.codes_like_ids)
     return codes.mutate(known=known, odd=odd, lost=_lost_zeros(codes, limits))
 
 

@@ -11,13 +11,14 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import check_engine
-from leapstudy.core.parameter_file import Part, read_part
+from leapstudy.core.parameter_file import Part, read_mapping, read_part
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
 """Columns whose own values may be translated under `values:`."""
+SIMULATION = "simulation.yml"
 OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
@@ -121,6 +122,20 @@ def load_settings(path: Path | None = None) -> StudentSettings:
     return settings
 
 
+def require_own_simulation() -> None:
+    """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies one."""
+    from leapstudy.data import kept_study  # reads every table, which what only reads the parameters needs not
+
+    simulated = read_mapping(paths.params() / SIMULATION).get("districts") or {}
+    strangers = sorted(set(simulated) - set(kept_study(started=False).districts["district_code"]))
+    if strangers:
+        raise BadInput(
+            f"The SIMULATED state of params/{SIMULATION} has {len(strangers)} districts that this study does not have ("
+            f"{strangers[0]}, ...). Name student files of your own in params/students.yml, or codes of your own under "
+            f"`districts:` of params/{SIMULATION}; figures alone need neither (--track public)."
+        )
+
+
 def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str, Path]:
     """Return the files that the study reads, by role; the SIMULATED state is made first where it is not there.
 
@@ -132,6 +147,7 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
     if settings.simulated:
         from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
 
+        require_own_simulation()
         made = default_simulation()
         return {"attendance": made.panel, "visits": made.visits, "outcomes": made.outcomes}
     if not settings.visits and not before:
@@ -145,7 +161,7 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
         "roster": settings.roster,
         "outcomes": settings.outcomes,
     }
-    return {role: Path(text).expanduser() for role, text in roles.items() if text}
+    return {role: paths.named(text) for role, text in roles.items() if text}
 
 
 def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
@@ -159,7 +175,7 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
         return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
     from leapstudy.students.files import find  # imports pyarrow
 
-    named = input_files(chosen, before=True) | ({"draw": Path(chosen.draw).expanduser()} if chosen.draw else {})
+    named = input_files(chosen, before=True) | ({"draw": paths.named(chosen.draw)} if chosen.draw else {})
     files = {role: find(path).paths for role, path in named.items()}
     return hashes | {
         f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)

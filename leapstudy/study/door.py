@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import bad_value
+from leapstudy.core.errors import BadInput, bad_value, shown
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
-from leapstudy.core.names import ALL_SLUG, Weights, options
+from leapstudy.core.names import ALL_SLUG, Weights, check_option
 from leapstudy.data import StudyData, find_district, kept_study, treated_districts
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
@@ -92,15 +93,9 @@ def panel(
     >>> print(f"{model.params['treated:post']:.10f}")
     -0.3358596491
     """
-    if years not in options(Years):
-        raise bad_value(
-            "years",
-            years,
-            options(Years),
-            "The contrast's years, every year of the file, or the series over many years.",
-        )
+    check_option("years", years, Years, "The contrast's years, every year of the file, or the series over many years.")
     data = kept_study()
-    require_units_open(data.state)
+    require_units_open(data)
     asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
     spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
     codes = _codes(data, district)
@@ -478,6 +473,7 @@ def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None
     ...     print(pathlib.Path(folder, "mine.csv").read_text().splitlines()[0])
     method,estimate,ci_low,ci_high,p_value,p_floor,leads
     """
+    _check_saved(result, path)
     file, pictures = Path(path), (".png", ".svg", ".pdf")
     legal = [".csv", *(pictures if isinstance(result, Result) else (".json",))]
     if file.suffix not in legal:
@@ -495,3 +491,16 @@ def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None
     else:
         table = result.to_frame() if isinstance(result, Result) else to_frame(result.answer.estimates)
         write_text_atomic(file, table.to_csv(index=False, lineterminator="\n"))
+
+
+def _check_saved(result: object, path: object) -> None:
+    """Refuse what is no result, and a place that is no path or lies in no folder."""
+    if not isinstance(result, Result | Study):
+        from leapstudy.study.students import StudentStudy
+
+        if not isinstance(result, StudentStudy):
+            raise BadInput(f"{shown(result)} cannot be saved: give what a function of leapstudy returned.")
+    if not isinstance(path, str | PathLike):
+        raise BadInput(f"path must be text or a path; got {shown(path)}. Write it as 'mine.csv'.")
+    if not Path(path).parent.is_dir():
+        raise BadInput(f"There is no folder {str(Path(path).parent.absolute())!r}. Make it, or name another.")

@@ -119,7 +119,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         were drawn, before outcomes are open.
     """
     state = data.state
-    require_units_open(state)
+    require_units_open(data)
     outcome = next((key for key, item in state.outcomes.items() if item.long is not None), "")
     series = load_long_series(state, outcome, pd.Index(data.districts["district_code"]))
     treated = _treated(data, code)

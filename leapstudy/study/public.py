@@ -135,7 +135,7 @@ def ask(**names: Any) -> Spec:
 
     See `Spec` for the names.
     """
-    asked = {name: value for name, value in names.items() if value != ""}
+    asked = {name: value for name, value in names.items() if not (isinstance(value, str) and value == "")}
     given = {**chosen(), **asked}
     return Spec(**{**given, "comparison": parse_comparison(given["comparison"], load_state())})
 
@@ -164,7 +164,7 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
         For a district or name that is not legal, or a question that the data cannot be asked.
     """
     data, facts, spec = kept_study(), load_facts(), ask(**names)
-    require_units_open(data.state)
+    require_units_open(data)
     found = find_district(data.districts, district)
     return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
 
@@ -176,7 +176,7 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     Without `robust` the bounds that let trends depart are left out, and the answer says so.
     """
     data, facts, spec, plan = kept_study(), load_facts(), ask(**names), load_plan()
-    require_units_open(data.state)
+    require_units_open(data)
     prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
     answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
     return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
@@ -200,9 +200,13 @@ def _study(
         answer.spec,
         answer,
         assess(data, facts, answer),
-        check_run(plan, params),
+        check_run(plan, params, data.state.waiting),
         standings(
-            plan, params, answer.estimates, clock_of(data.state, data.starts, _codes(data, district)).contrasts()
+            plan,
+            params,
+            answer.estimates,
+            clock_of(data.state, data.starts, _codes(data, district)).contrasts(),
+            data.state.waiting,
         ),
         years,
         screen_of(data, answer.spec, district.code, years),

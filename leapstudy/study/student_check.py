@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -20,7 +21,7 @@ from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.records import draws
+from leapstudy.study.rollout.records import draws, last_draw
 from leapstudy.study.student_publish import why_refused
 
 FOLDER = "student_checks"
@@ -113,12 +114,19 @@ def require_students_open(settings: StudentSettings) -> None:
     Raises
     ------
     BadInput
-        Before that day, or where no day was planned; nothing where nobody drew lots.
+        Before that day, or where no day was planned; as `require_list`. Nothing where nobody drew lots.
     """
     from leapstudy.evidence.watch import require_outcomes_open
 
     if settings.draw:
         require_outcomes_open(promised(settings.rollout)[0], date.today())
+        require_list(settings)
+
+
+def require_list(settings: StudentSettings) -> None:
+    """Refuse a list of a draw that a later draw replaced; see `records.last_draw`."""
+    if settings.draw:
+        last_draw(Path(settings.draw).expanduser(), "students" if settings.rollout.level == "student" else "units")
 
 
 def unnamed(settings: StudentSettings) -> str:

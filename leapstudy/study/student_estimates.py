@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
@@ -167,7 +167,7 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     outcomes = lottery_outcomes(data, lottery, planned, until)
     answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
     track: Track = "students" if lottery.level == "student" else "units"
-    lots = on_record(Path(settings.draw).expanduser(), track, lottery.first)
+    lots = on_record(paths.named(settings.draw), track, lottery.first)
     return replace(answer, card=(("Lots", lots), ("Months of the outcome", told), *answer.card))
 
 

@@ -10,7 +10,7 @@ from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.students.visits import progress
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.written_plan import kept_plan
-from leapstudy.study.student_check import unnamed
+from leapstudy.study.student_check import require_list, unnamed
 from leapstudy.study.student_files import open_own
 
 
@@ -27,13 +27,14 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
     Raises
     ------
     BadInput
-        For a day that is none, outcomes before their day, or files that cannot be used.
+        For a day that is none, outcomes before their day, a list that was replaced, or files that cannot be used.
     """
     settings = load_settings()
     if outcomes:
         require_outcomes_open(promised(settings.rollout)[0], date.today())
         return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
     day = _day(until)
+    require_list(settings)
     data = open_own(settings)
     lottery = lottery_of(settings)
     report = watch(progress(data, day, lottery), day, promise_of(settings), lottery.starts if lottery else {})

@@ -310,7 +310,7 @@ def study_students(district: str) -> StudentStudy:
 
     stored = stored_state()
     for content in stored:
-        if district in (content["slug"], content["name"], content["answer"]["code"]):
+        if isinstance(district, str) and district in (content["slug"], content["name"], content["answer"]["code"]):
             return _study(content)
     raise bad_value("district of the student files", district, [item["slug"] for item in stored])
 

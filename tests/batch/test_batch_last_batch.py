@@ -14,6 +14,7 @@ from leapstudy.batch.last_batch import NAME as BATCH
 from leapstudy.batch.last_batch import asked, keep, kept_part, kept_plan, published, reasons, touched, untouched
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
+from leapstudy.batch.ro_crate import NAME as RECORD
 from leapstudy.cli import main
 from leapstudy.site.stamps import STAMPS
 from leapstudy.students.pseudonyms import pseudonym
@@ -78,6 +79,17 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
         (out / name).write_bytes(content)
     (out / "of-ones-own.txt").write_text("not published here", encoding="utf-8")
     assert touched(out) == []
+    (out / BATCH).unlink()
+    assert touched(out) == [], "a batch from elsewhere has no plan here"
+    (out / "estimates.csv").rename(out / "x.csv")
+    assert touched(out) == ["missing: estimates.csv"]
+    (out / "estimates.csv").write_text("district\n", encoding="utf-8")
+    assert touched(out) == ["not as recorded: estimates.csv"]
+    (out / RECORD).unlink()
+    assert touched(out) == ["not finished"]
+    (out / STAMPS).rename(out / ".kept")
+    assert touched(out) == ["not finished"], "runs were made, and no page"
+    (out / ".kept").rename(out / STAMPS)
     (out / STAMPS).write_text("[]", encoding="utf-8")
     assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}"]
     (out / STAMPS).write_text('{"ahead": true}', encoding="utf-8")

@@ -23,7 +23,7 @@ def test_the_order_is_study_then_district_then_command_line(workspace):
         ("prier=flat", "Did you mean 'prior'?"),
         ("comparison", "key=value"),
         ("seed=1.5", "whole number"),
-        ("seed=-3", "whole number"),
+        ("seed=-3", "whole number from 0 on"),
         ("seed=²", "whole number"),
         ("tolerance_points=nan", "must be a number"),
         ("tolerance_points=1e999", "must be a number"),

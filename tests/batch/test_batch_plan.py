@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leapstudy.batch.plan import make_plan, others
+from leapstudy.batch.plan import make_plan, no_simulation, others
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_SLUG
+from leapstudy.students.settings import input_files, load_settings
 
 HARTFORD = "hartford"
 
@@ -99,6 +100,22 @@ def test_units_that_the_simulated_state_has_no_students_of_have_no_student_runs(
     assert {f"students-{HARTFORD}", "students-danbury"} & set(_plan(study, out, track="all")) == {"students-danbury"}
     with pytest.raises(BadInput, match="has no students of Hartford.*--track public"):
         _plan(study, out, [HARTFORD], "all")
+
+
+def test_the_simulated_state_of_another_study_is_never_shown_as_this_one_s(real_notebooks, study, monkeypatch):
+    """`new` copies Connecticut's: all of its districts together stood on another state's page."""
+    file, out = real_notebooks / "params" / "simulation.yml", real_notebooks / "reports"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"0640011": 1800', '"03480000": 1800'), encoding="utf-8")
+    for names in ([], [ALL_SLUG], [HARTFORD]):
+        with pytest.raises(BadInput, match=r"1 districts that this study does not have \(03480000, .*--track public"):
+            _plan(study, out, names, "students")
+    assert {run.removeprefix("students-") for run in _plan(study, out, track="all")} == set(_plan(study, out))
+    assert "03480000" in no_simulation()
+    with pytest.raises(BadInput, match="03480000"):
+        input_files(load_settings())
+    file.write_text(text, encoding="utf-8")
+    assert no_simulation() == "" and input_files(load_settings())
 
 
 def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):

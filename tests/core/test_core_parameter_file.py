@@ -73,3 +73,14 @@ def test_a_value_of_the_wrong_form_or_size_is_told_with_itself():
     assert "month: 'TODO: when': string should match" in str(told.value)
     assert "share: -0.5: input should be greater than 0" in str(told.value)
     assert str(told.value).endswith("the whole file: Unknown key: 'more'. Legal: month, share.")
+
+
+def test_an_empty_text_is_an_empty_place_only_where_a_value_may_be_missing():
+    class Kind(Part):
+        months: Annotated[int, Field(ge=1)] | None = None
+        name: str = "x"
+        number: int = 1
+
+    assert checked_part({"months": "", "name": ""}, Kind, "x.yml") == Kind(months=None, name="")
+    with pytest.raises(BadInput, match="number: ''"):
+        checked_part({"number": ""}, Kind, "x.yml")

@@ -199,7 +199,7 @@ def test_a_summer_cohort_starts_from_the_last_month_of_school():
     [
         ({"control": "nobody"}, "nobody"),
         ({"early": (2, 4)}, "first >= last"),
-        ({"anticipation": -1}, "anticipation=-1"),
+        ({"anticipation": -1}, "anticipation must be .* got -1"),
     ],
 )
 def test_a_wrong_choice_says_what_is_legal(wrong, message):

@@ -82,6 +82,15 @@ def test_a_run_is_held_against_the_plan(plan, params, standing, kinds):
     assert [item.kind for item in found.deviations] == kinds
 
 
+def test_who_waits_by_the_lots_is_no_deviation_whatever_the_plan_says(plan):
+    found = check_run(plan, {"comparison": "waiting"}, "waiting")
+    assert (found.deviations, found.standing) == ((), "as planned")
+    assert [item.kind for item in deviations(plan, {"comparison": "waiting"})] == ["exploratory"]
+    assert deviations(plan, {"comparison": "others"}, "waiting")[0].kind == "planned sensitivity"
+    rows, contrasts = [replace(POOLED, comparison="waiting")], contrasts_of(load_state(), "2021-22")
+    assert standings(plan, {}, rows, contrasts, "waiting")["standing"].tolist() == ["as planned"]
+
+
 def test_a_deviation_says_planned_and_used(plan):
     (found,) = deviations(plan, {"comparison": ("0020011", "0110011")})
     assert (found.key, found.planned, found.used) == ("comparison", "alliance", "0020011, 0110011")

@@ -21,7 +21,6 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
 from leapstudy.data.raw import pin
-from leapstudy.data.state import load_state
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
@@ -430,18 +429,23 @@ def test_starts_that_no_study_could_use_are_not_written(drawn_schools):
         load_rollout()
 
 
-def test_outcomes_stay_closed_and_lists_stay_where_the_record_of_draws_is_gone(drawn_schools):
+def test_outcomes_stay_closed_and_lists_stay_where_the_record_of_draws_is_gone(drawn_schools, monkeypatch):
     """A record taken out neither opens outcomes before the planned day nor lets another seed write over the list."""
-    change_yaml(drawn_schools / "params" / "rollout.yml", analysis_from="2999-07-01")
+    monkeypatch.setattr(written_plan, "newest_period", lambda track, outcome: "2020-21")
+    changes = {"phases": {"2021-22": 0.15, "2022-23": 0.15}, "analysis_from": "2999-07-01"}
+    change_yaml(drawn_schools / "params" / "rollout.yml", **changes)
     written_plan.freeze(load_rollout(), "")
     path = hold(load_rollout(), None, "").path
+    write_starts(path)
     change_yaml(drawn_schools / "params" / "state.yml", program__lottery={"source": "a draw", "draw": "draw_1.csv"})
     kept = path.read_bytes()
     for gone in (False, True):
         if gone:
             (drawn_schools / "params" / "draws.json").unlink()
         with pytest.raises(BadInput, match="closed until 2999-07-01"):
-            require_units_open(load_state())
+            require_units_open(load_study())
+    change_yaml(drawn_schools / "params" / "state.yml", program__lottery=None)
+    change_csv(drawn_schools, lambda text: text.splitlines(True)[0])
     assert hold(load_rollout(), None, "").path.read_bytes() == kept, "the same seed gives the same list"
     (drawn_schools / "params" / "draws.json").unlink()
     change_yaml(drawn_schools / "params" / "rollout.yml", seed="another")

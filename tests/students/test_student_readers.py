@@ -6,6 +6,7 @@ from student_tables import codebook_section, fake
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.students.check import check_path
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData
@@ -144,16 +145,44 @@ def test_an_exit_date_that_is_the_day_after_is_no_day_of_the_spell(tmp_path):
     place, con = _write_edfi(tmp_path), connect(threads=1)
     spells = pd.read_csv(place / "enrollment.csv", dtype="str")
 
-    def enrolled(exit_date: str, meaning: str = "last day") -> float:
+    def enrolled(exit_date: str, meaning: str = "last day", fate: str = "used") -> float:
         spells.assign(exit_date=exit_date).to_csv(place / "enrollment.csv", index=False)
         panel = open_panel(con, place, Reading(exit_date=meaning))
-        assert {"used": len(spells)} in [part.fates for part in panel.parts]
+        assert {fate: len(spells)} in [part.fates for part in panel.parts]
         return panel.table.days_enrolled.sum().to_pyarrow().as_py()
 
     last, school_days = "2020-09-30", len(spells) * (SCHOOL_DAYS.month == 9).sum()
     assert enrolled(last) == enrolled("2020-10-01", "day after") == school_days
     assert enrolled(last, "day after") == school_days - len(spells)
-    assert enrolled("2020-08-25", "day after") == 0, "who left on the day of entry was never there"
+    never = enrolled("2020-08-25", "day after", "no_day_enrolled")
+    assert never == 0, "who left on the day of entry was never there"
+
+
+@pytest.mark.parametrize(
+    ("exits", "entries", "told"),
+    [
+        (["2020-09-01"] * 6, ["2020-09-01"] * 6, 6),
+        (["2020-09-01"] * 5, ["2020-09-01"] * 5, 0),  # a few students of one day
+        (["2020-09-15", ""] * 6, ["2020-09-01", "2020-09-15"] * 6, 6),  # the next school's first day
+        (["2020-09-14", ""] * 6, ["2020-09-01", "2020-09-15"] * 6, 0),
+        (["2020-09-01"] * 6 + ["2020-10-01"] * 594, ["2020-09-01"] * 600, 0),  # 1 of 100 exits may be so
+    ],
+)
+def test_exits_that_look_like_the_first_day_out_are_told_with_the_parameter_that_says_so(
+    exits, entries, told, tmp_path
+):
+    place, con = _write_edfi(tmp_path), connect(threads=1)
+    times = 2 if "" in exits else 1
+    ids = [f"S{number // times:04}" for number in range(len(exits))]
+    spells = pd.DataFrame({"student": ids, "entry_date": entries, "exit_date": exits}).assign(
+        district_code="0640011", school_code="0640001", grade="05"
+    )
+    spells.to_csv(place / "enrollment.csv", index=False)
+    (place / "absences.csv").write_text("student,school_code,date\nS0000,0640001,2020-09-01\n")
+    report = check_path(place, Reading(), con=con)
+    assert [f.rows for f in report.findings if f.rule == "exit_on_entry"] == [told] * (told > 0)
+    assert ("`exit_date: day after`" in report.text()) == (told > 0) and report.ok
+    assert "exit_on_entry" not in check_path(place, Reading(exit_date="day after"), con=con).text()
 
 
 def test_a_day_listed_twice_counts_once(tmp_path):

@@ -1,10 +1,15 @@
 """The student track's parameters are typed, and refused in words before anything is opened."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.students.files import find
+from leapstudy.students.lottery import lottery_of
+from leapstudy.students.readers import edfi_parts
 from leapstudy.students.settings import input_files, input_hashes, load_settings
 
 PARAMS = (paths.params() / "students.yml").read_text(encoding="utf-8")
@@ -69,3 +74,27 @@ def test_a_changed_byte_of_a_student_file_changes_the_hashes_and_no_path_is_name
     after = input_hashes(settings)
     assert before["attendance 1"] != after["attendance 1"] and before["visits 1"] == after["visits 1"]
     assert not any(str(tmp_path) in name for name in before)
+
+
+def test_a_path_in_the_parameters_starts_from_the_workspace_and_one_that_is_typed_from_where_one_is(
+    tmp_path, monkeypatch
+):
+    here, study = tmp_path / "here", tmp_path / "study"
+    for folder in (here, study / "params"):
+        folder.mkdir(parents=True)
+    (tmp_path / "rows.csv").write_text("a", encoding="utf-8")
+    (study / "log.csv").write_text("b", encoding="utf-8")
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
+    monkeypatch.chdir(here)
+    settings = _load(study / "params", input="../rows.csv", visits="log.csv", roster="none.csv", draw="none.csv")
+    files = input_files(settings)
+    assert files["attendance"].read_text() == "a" and files["visits"] == study / "log.csv"
+    for refused, place in (
+        (lambda: input_hashes(settings), study / "none.csv"),
+        (lambda: lottery_of(settings), study / "none.csv"),
+        (lambda: find("log.csv"), here / "log.csv"),
+        (lambda: edfi_parts(Path("log")), here / "log"),
+    ):
+        with pytest.raises(BadInput) as refusal:
+            refused()
+        assert repr(str(place)) in str(refusal.value)

@@ -214,7 +214,9 @@ def test_the_default_state_is_made_once(tmp_path):
     ("changes", "says"),
     [
         ({"visits__rule": "luck"}, "visits.rule"),
-        ({"districts": {"640011": 5}}, "seven digits"),
+        ({"districts": {"064|0011": 5}}, "codes as the study has them"),
+        ({"districts": {}}, "codes as the study has them"),
+        ({"districts": {"0640011": 0}}, "districts.0640011: 0: .*greater than"),
         ({"absence__color": 1}, "absence: Unknown key: 'color'"),
         ({"dirt": {"mud": 0.1}}, "dirt.mud"),
         ({"school_days": (20,)}, "ten numbers"),
@@ -223,6 +225,14 @@ def test_the_default_state_is_made_once(tmp_path):
 def test_parameters_are_checked(changes, says):
     with pytest.raises(BadInput, match=says):
         BASE.with_changes(**changes)
+
+
+def test_codes_of_another_state_have_students_of_their_own():
+    blocks = list(simulate(BASE.with_changes(districts={"01370000": 300, "K-12/a": 300, "0640011": 300})))
+    students = np.concatenate([block.student for block in blocks])
+    schools = [set(block.school) for block in blocks]
+    assert len(set(students)) == 900 and not set.intersection(*schools)
+    assert schools[1] == {"0640000"} and all(code.startswith("K-12/a") for code in schools[2])
 
 
 def test_a_missing_file_and_a_wrong_ending_are_named(tmp_path):

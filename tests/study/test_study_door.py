@@ -1,9 +1,12 @@
 """The front door: what `import leapstudy as ls` gives, held against the study's own answers."""
 
 import doctest
+import inspect
+import itertools
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
@@ -169,3 +172,45 @@ def test_the_long_series_is_a_frame_whose_regression_gives_the_published_number(
 def test_an_outcome_without_a_long_series_is_refused_with_those_that_have_one():
     with pytest.raises(BadInput, match="chronic_absence"):
         ls.panel(years="long")
+
+
+ODD = (None, "zzz", -1, 1.5, float("nan"), True, [], ["zzz"], {}, b"x", pd.DataFrame({"answer": ["secret"]}))
+OPTIONAL = {"weights", "cluster", "strata", "first_treated", "post", "reference", "treated"}
+
+
+@pytest.mark.parametrize("name", ["answer", "att_gt", "diff_in_diff", "event_study", "panel", "placebo"])
+def test_every_argument_refuses_odd_values_in_words_and_never_shows_a_frame(name):
+    function, frame = getattr(ls, name), ls.panel(years="all")
+    given = {"answer": {"district": "hartford"}, "panel": {}}.get(name, {"data": frame})
+    for argument, odd in itertools.product(inspect.signature(function).parameters, ODD):
+        if odd is None and (name in ("answer", "panel") or argument in OPTIONAL):
+            continue
+        with pytest.raises(BadInput) as refusal:
+            function(**{**given, argument: odd})
+        assert "secret" not in str(refusal.value) and len(str(refusal.value)) > 30
+
+
+def test_results_are_drawn_tabled_and_saved_from_and_to_what_they_can_be_only(tmp_path, monkeypatch):
+    result, starts = ls.diff_in_diff(ls.panel()), ls.att_gt(ls.panel(years="all"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "leapstudy.study.student_files.stored_state", lambda: [{"slug": "x", "name": "X", "answer": {"code": "1"}}]
+    )
+    for odd in ODD[1:]:
+        for refused in (
+            lambda odd=odd: result.plot(odd),
+            lambda odd=odd: starts.to_frame(odd),
+            lambda odd=odd: ls.save(odd, "mine.csv"),
+            lambda odd=odd: ls.save(result, odd),
+            lambda odd=odd: ls.answer_students(odd),
+        ):
+            with pytest.raises(BadInput) as refusal:
+                refused()
+            assert "secret" not in str(refusal.value)
+    with pytest.raises(BadInput, match="There is no folder '/nowhere'"):
+        ls.save(result, "/nowhere/mine.csv")
+    with pytest.raises(BadInput, match="Legal: simple, group, calendar, event"):
+        starts.to_frame("x")
+    with pytest.raises(BadInput, match=r"anticipation must be a whole number from 0 to 1,000; got 1\.5"):
+        ls.att_gt(ls.panel(years="all"), anticipation=1.5)
+    assert not list(tmp_path.iterdir())

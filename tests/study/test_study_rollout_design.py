@@ -151,6 +151,7 @@ def test_choices_are_checked(tmp_path):
         ({"track": "units"}, "called by their first school year, such as 2031-32; '2022-09' is none"),
         ({"track": "units", "phases": {"2026-27": 8}}, "whole school years"),
         ({"months_after": None}, "whole school years"),
+        ({"months_after": ""}, "whole school years"),
     ):
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BadInput, match=told):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
@@ -15,21 +17,23 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import load_study
-from leapstudy.data.state import load_state
 from leapstudy.evidence.plan import plan_hash
 from leapstudy.explore.ask import look
 from leapstudy.explore.curve import curve_of
 from leapstudy.students.eligible import school_months_after
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.study import student_watch
 from leapstudy.study.door import panel
 from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
-from leapstudy.study.rollout.lots import begun, hold
+from leapstudy.study.rollout.lots import begun, hold, write_starts
 from leapstudy.study.rollout.records import draws, on_record, read_draw, require_units_open
+from leapstudy.study.rollout.scenarios import design
 from leapstudy.study.rollout.written_plan import primary_outcome
+from leapstudy.study.student_check import require_list, require_students_open
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
 UNITS = {
@@ -80,10 +84,40 @@ def test_phases_that_begin_before_the_draw_are_named():
     starts = {"first": "2022-09", "second": "2022-11"}
     told = begun("2022-11-03 10:00 UTC", starts, "students")
     assert told.startswith("Visits of phase 'first' in 2022-09 begin before this draw")
-    assert begun("2022-09-30 10:00 UTC", starts, "students") == begun("2022-09-30 10:00 UTC", {}, "students") == ""
+    assert begun("2022-09-01 10:00 UTC", starts, "students") == begun("2022-09-30 10:00 UTC", {}, "students") == ""
     years = {"2021-22": "2021-22", "2022-23": "2022-23"}
     assert "phase '2021-22' in 2021-22 begin" in begun("2022-07-01 10:00 UTC", years, "units")
-    assert begun("2022-06-30 10:00 UTC", years, "units") == ""
+    assert begun("2021-08-01 10:00 UTC", years, "units") == ""
+
+
+def test_a_draw_within_a_start_says_so_unless_the_start_has_a_day(own):
+    root, choices = own
+    starts = {"first": "2022-09", "second": "2022-11"}
+    told = begun("2022-09-30 10:00 UTC", starts, "students")
+    assert "within the first month of phase 'first' (2022-09): it decides only for those who have no visit" in told
+    years = {"2021-22": "2021-22"}
+    assert "within the first school year of phase '2021-22'" in begun("2022-06-30 10:00 UTC", years, "units")
+    made = hold(choices(**UNITS, **SEED), None, "")
+    month, day = made.record.made_at[:7], made.record.made_at[:10]
+    assert ("; made within its first start, " in on_record(made.path, "units", month)) == (day[8:] > "01")
+    settings = root / "params" / "students.yml"
+    settings.write_text(settings.read_text().replace("rollout: {}", "rollout: {first: 2022-09-30}"))
+    assert begun("2022-09-30 10:00 UTC", starts, "students") == ""
+    assert "phase 'first' in 2022-09 begin before" in begun("2022-10-01 10:00 UTC", starts, "students")
+    settings.write_text(settings.read_text().replace("2022-09-30", "2022-09-29"))
+    assert "phase 'first' in 2022-09 begin before" in begun("2022-09-30 10:00 UTC", starts, "students")
+    settings.write_text(settings.read_text().replace("2022-09-29", day))
+    assert "; made" not in on_record(made.path, "units", month)
+
+
+def test_a_draw_says_how_many_stand_in_the_strata_that_it_joined(own, capsys):
+    _, choices = own
+    choices(**UNITS, **SEED)
+    before.draw()
+    path = paths.params() / "draw_1.csv"
+    joined = path.read_text().count(",small strata together,")
+    assert joined > 0
+    assert f"Lots within: org_type; {joined} are in small strata together, too small for" in capsys.readouterr().out
 
 
 def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
@@ -94,14 +128,20 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
         hold(chosen, None, " ")
     assert on_record(root / "params" / "draw_1.csv", "students").startswith("not on record")
     second = hold(choices(seed="evening 1234"), None, "the list lacked two districts").record
-    told = [on_record(root / "params" / f"draw_{number}.csv", "units") for number in (1, 2)]
-    assert told[0].startswith(
-        f"draw 1 of 2 on record, {first.made_at}; no plan was frozen before it; seed 'evening 4711'"
-    )
-    assert told[1].startswith(f"draw 2 of 2 on record, {second.made_at}, drawn again because: the list lacked two")
-    late = [on_record(root / "params" / "draw_1.csv", "units", month) for month in ("2022-09", first.made_at[:7])]
-    assert "; made after its first start, 2022-09, and so no lottery" in late[0] and late[1] == told[0]
+    lists = [root / "params" / f"draw_{number}.csv" for number in (1, 2)]
+    assert read_draw(lists[0])[0] == first, "anybody may draw it again"
+    for use in (lambda: on_record(lists[0], "units"), lambda: write_starts(lists[0])):
+        with pytest.raises(BadInput, match=r"draw_1.csv was replaced by .* \(the list lacked two districts"):
+            use()
+    told = on_record(lists[1], "units")
+    assert told.startswith(f"draw 2 of 2 on record, {second.made_at}, drawn again because: the list lacked two")
+    assert "; made after its first start, 2022-09, and so no lottery" in on_record(lists[1], "units", "2022-09")
     assert second.previous_sha256 == first.sha256 and draws() == (first, second)
+    third = hold(choices(seed="evening 99"), None, "districts of a second year; draw_2 stays").record
+    assert on_record(lists[1], "units").startswith(f"draw 2 of 3 on record, {second.made_at}")
+    with pytest.raises(BadInput, match="draw_1.csv was replaced"):
+        on_record(lists[0], "units")
+    assert draws()[2] == third
     file = root / "params" / "draws.json"
     content = json.loads(file.read_text())
     for changed in ([content[1]], [{**content[0], "seed": "0"}, content[1]]):
@@ -131,13 +171,22 @@ def test_a_draw_that_cannot_be_trusted_is_refused_and_leaves_nothing(own, change
     assert not (root / "params" / "draws.json").exists() and not list((root / "params").glob("draw_*"))
 
 
-def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
+@pytest.fixture
+def known(monkeypatch):
+    """Freeze as if figures reached 2020-21: of the first year of `REACHED` there are figures today."""
+    monkeypatch.setattr(written_plan, "newest_period", lambda track, outcome: "2020-21")
+
+
+REACHED = {**UNITS, "phases": {"2022-23": 8}}
+
+
+def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own, known):
     root, choices = own
     with pytest.raises(BadInput, match="names no day until"):
-        written_plan.freeze(choices(**UNITS, analysis_from=""), "")
+        written_plan.freeze(choices(**REACHED, analysis_from=""), "")
     chosen = choices(**SEED, analysis_from="2999-07-01")
     written_plan.freeze(chosen, "")
-    require_units_open(load_state())  # nothing was drawn yet
+    require_units_open(load_study())  # nothing was drawn yet
     hold(chosen, None, "")
     study_district("hartford")  # who was drawn is none of those that this study is about
     change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
@@ -158,9 +207,39 @@ def test_outcomes_of_units_that_drew_lots_are_closed_until_the_planned_day(own):
     assert any("closed until 2999-07-01" in step.text() for step, _ in _steps())
 
 
-def test_a_plan_of_units_that_names_no_day_is_closed_until_the_settings_name_one(own):
+def test_planning_goes_on_while_outcomes_are_closed_with_figures_before_the_start(own, known):
     root, choices = own
-    chosen = choices(**SEED, **UNITS, analysis_from="2027-07-01")
+    chosen = choices(**SEED, **{**REACHED, "phases": {"2021-22": 8}}, analysis_from="2999-07-01")
+    choices(scenarios={**chosen.scenarios.model_dump(), "units": ["attendance_rate"], "phases": [1], "offered": [0.1]})
+    written_plan.freeze(chosen, "")
+    hold(chosen, None, "")
+    assert design(load_rollout()).past == "attendance: 2019-20 to 2021-22"
+    change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
+    cli._refuse_unplanned([SimpleNamespace(slug="60-plan-a-rollout")])
+    with pytest.raises(BadInput, match="`leapstudy run 60_plan_a_rollout` plans on"):
+        cli._refuse_unplanned([SimpleNamespace(slug="60-plan-a-rollout"), SimpleNamespace(slug="02-the-data")])
+    made = design(load_rollout())
+    assert made.past == "attendance: 2019-20 to 2020-21" and made.scenarios
+
+
+def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(own):
+    """What is refused is the outcome by the arm of that draw: of an older program's years there is none."""
+    root, choices = own
+    chosen = choices(**SEED, **UNITS, analysis_from="2999-07-01")
+    written_plan.freeze(chosen, "")
+    hold(chosen, None, "")
+    change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
+    data = load_study()
+    assert data.newest < "2026-27"
+    require_units_open(data)
+    cli._refuse_unplanned([SimpleNamespace(slug="40-explore")])
+    with pytest.raises(BadInput, match="closed until 2999-07-01"):
+        require_units_open(replace(data, newest="2026-27"))
+
+
+def test_a_plan_of_units_that_names_no_day_is_closed_until_the_settings_name_one(own, known):
+    root, choices = own
+    chosen = choices(**SEED, **REACHED, analysis_from="2027-07-01")
     written_plan.freeze(chosen, "")
     hold(chosen, None, "")
     change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
@@ -356,6 +435,20 @@ def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path
         path.read_text() for path in (root / "params").iterdir() if path.is_file()
     )
     assert not any(item.unit in shown for item in drawn) and not any(number in shown for number in set(rows["student"]))
+    again = hold(chosen, tmp_path / "again", "the same seed gives the same list", settings)
+    assert read_draw(made.path)[0] == again.record and on_record(made.path, "students").startswith("draw 2 of 2")
+    later = hold(choices(seed="evening 1"), tmp_path / "later", "the list lacked a school", settings)
+    gone, asked = (settings.model_copy(update={"draw": str(item.path)}) for item in (made, later))
+    require_list(asked)
+    opened = {"starts": starts, "outcomes_from": date(2022, 1, 1)}
+    gone = gone.model_copy(update={"rollout": load_settings().rollout.model_copy(update=opened)})
+    monkeypatch.setattr(student_watch, "load_settings", lambda: gone)
+    for use in (lambda: require_students_open(gone), student_watch.watch_students):
+        with pytest.raises(BadInput, match="draw_1.csv was replaced by .*named in its reason: draw_2 stays"):
+            use()
+    hold(choices(**UNITS), None, "districts, too")
+    with pytest.raises(BadInput, match="is a list of students, and a list of units is asked for"):
+        on_record(later.path, "units")
     (root / "params" / "draws.json").unlink()
     with pytest.raises(BadInput, match="there already"):
         hold(chosen, out, "", settings)

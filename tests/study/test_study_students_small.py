@@ -165,4 +165,8 @@ def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pa
     with pytest.raises(BadInput, match="closed until 2999-01-01"):
         cli._refuse_unplanned([SimpleNamespace(slug="hartford"), *runs])
     own_workspace(*own_pair, draw=str(path), rollout={**closed, "outcomes_from": "2022-07-01"})
+    for use in (lambda: cli._refuse_unplanned(runs), watch_students):
+        with pytest.raises(BadInput, match="No draw on record has the list draw_1.csv"):
+            use()
+    (paths.params() / "draws.json").unlink()
     cli._refuse_unplanned(runs)

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.names import check_option, check_whole
 from leapstudy.core.phrases import counted, missing, number
 from leapstudy.did.eventstudy import bands
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
@@ -100,7 +101,10 @@ class AttGtResult(Result):
         """Return ATT(g,t) by cohort and time; or its averages by event time, group (cohort), calendar time, or the
         simple one.
         """
-        return self.table.copy() if kind is None else self.averages[kind].copy()
+        if kind is None:
+            return self.table.copy()
+        check_option("kind of average", kind, Kind, "Without one: ATT(g,t) by cohort and time.")
+        return self.averages[kind].copy()
 
     def _facts(self) -> list[tuple[str, str]]:
         overall = [(f"Mean by {kind}", self.averages[kind].iloc[-1]) for kind in ("event", "group", "calendar")]
@@ -129,6 +133,7 @@ class AttGtResult(Result):
 
 def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> AttGtResult:
     """Return ATT(g,t) of a frame; see `leapstudy.att_gt` for the arguments."""
+    check_whole("seed", seed)
     panel = read_frame(data, columns)
     if not panel.treated.any():
         raise BadInput(

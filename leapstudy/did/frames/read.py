@@ -4,6 +4,7 @@ value.
 
 import numbers
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -136,6 +137,9 @@ def _as_frame(data: Any) -> pd.DataFrame:
 def _with_columns(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, Columns]:
     """Return the frame and the columns to use: of the two optional ones those that are there."""
     given = {name: getattr(columns, name) for name in Columns.__dataclass_fields__}
+    for name, column in given.items():
+        if not isinstance(column, Hashable) or (column is None and name in ("outcome", "unit", "time")):
+            raise _no_column(frame, name, column)
     for name, usual in (("post", "post"), ("weights", "weight")):
         if given[name] == usual and usual not in frame.columns:
             given[name] = None
@@ -147,9 +151,13 @@ def _with_columns(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, 
         raise BadInput("Nothing says who was treated and when. Name the column: treated= (0 or 1), or first_treated=.")
     for name, column in given.items():
         if column is not None and column not in frame.columns:
-            shown = [str(item) for item in frame.columns]
-            raise bad_value("column", column, shown, f"Name the column that holds it: {name}=.")
+            raise _no_column(frame, name, column)
     return frame, Columns(**given)
+
+
+def _no_column(frame: pd.DataFrame, name: str, column: object) -> BadInput:
+    there = [str(item) for item in frame.columns]
+    return bad_value("column", column, there, f"Name the column that holds it: {name}=.")
 
 
 def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.errors import BadInput, shown
 from leapstudy.core.phrases import between, counted, missing, number
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
@@ -99,6 +100,8 @@ class Result:
             import matplotlib.pyplot as plt
 
             ax = plt.subplots(figsize=(7.2, 4), layout="constrained")[1]
+        if not hasattr(ax, "errorbar"):
+            raise BadInput(f"ax must be matplotlib axes; got {shown(ax)}. Leave it out, and new axes are made.")
         self._draw(ax)
         ax.spines[["top", "right"]].set_visible(False)
         return ax

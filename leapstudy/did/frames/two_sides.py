@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, shown
 from leapstudy.did import eventstudy
 from leapstudy.did.contrasts import Contrast
 from leapstudy.did.effect import Effect, fit
@@ -128,7 +128,7 @@ def start_of(panel: UnitPanel) -> float:
 def _label_of(panel: UnitPanel, sample: Sample, reference: Any) -> str:
     texts = panel.texts
     if str(reference) not in texts:
-        raise BadInput(f"The reference {reference!r} is none of the times: {', '.join(texts[:12])}.")
+        raise BadInput(f"The reference {shown(reference)} is none of the times: {', '.join(texts[:12])}.")
     return sample.years[texts.index(str(reference))]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import check_option
+from leapstudy.core.names import check_option, check_whole
 from leapstudy.students.moments.record import Influence
 
 Control = Literal["never", "not_yet"]
@@ -14,6 +14,11 @@ Control = Literal["never", "not_yet"]
 
 Base = Literal["varying", "universal"]
 """Base month before the visit: the month before each month, or one month for all of a cohort."""
+
+
+CONTROLS = "Compare with those who never start, or with those who have not started yet, too."
+BASES = "The time before each time, or one time for all of a cohort."
+MOST_PERIODS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,10 @@ class Choices:
 
     def __post_init__(self) -> None:
         """Refuse what is no design."""
-        check_option("comparison students", self.control, Control)
-        check_option("base month", self.base, Base)
-        if self.anticipation < 0 or self.min_comparison < 1:
-            raise BadInput(
-                f"anticipation={self.anticipation} and min_comparison={self.min_comparison}: give 0 or more, and 1 or "
-                f"more."
-            )
+        check_option("control", self.control, Control, CONTROLS)
+        check_option("base", self.base, Base, BASES)
+        check_whole("anticipation", self.anticipation, most=MOST_PERIODS)
+        check_whole("min_comparison", self.min_comparison, least=1)
         if self.early is not None and not self.early[0] >= self.early[1] > self.anticipation:
             raise BadInput(
                 f"Early base window {self.early!r}: give (first, last) months before the visit, first >= last > "

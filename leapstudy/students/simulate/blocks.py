@@ -10,11 +10,16 @@ import numpy as np
 from scipy.special import expit
 
 from leapstudy.students.contract import GRADES
-from leapstudy.students.simulate.config import Absence, SimulationConfig
+from leapstudy.students.simulate.config import SEVEN, Absence, SimulationConfig, number_of
 from leapstudy.students.simulate.referral import Referrals, plans, refer
 
 FloatArray = np.ndarray
 IntArray = np.ndarray
+
+
+def _stem(code: str) -> str:
+    """Return what the codes of a district's schools begin with: three digits of a code of seven, else the whole."""
+    return code[:3] if SEVEN.fullmatch(code) else code
 
 
 def student_ids(first: int, count: int, seed: int) -> np.ndarray:
@@ -119,7 +124,7 @@ class Block:
 
 def district_month_shift(config: SimulationConfig, code: str) -> np.ndarray:
     """Return what all students of a district share: its own level and its remote months; shape (months,)."""
-    rng = np.random.default_rng([config.seed, int(code), 1])
+    rng = np.random.default_rng([config.seed, number_of(code), 1])
     shift = np.full(len(config.months), rng.normal(0, config.absence.district_sd))
     remote = rng.random(len(config.months)) < config.remote.share
     return shift + config.remote.shift * (remote & (np.arange(len(config.months)) < 10))
@@ -144,7 +149,7 @@ def _cohort(config: SimulationConfig, referrals: Referrals) -> np.ndarray:
 
 
 def _block(config: SimulationConfig, code: str, first: int, students: int) -> Block:
-    rng = np.random.default_rng([config.seed, int(code), 2, first])
+    rng = np.random.default_rng([config.seed, number_of(code), 2, first])
     days = np.tile(config.school_days, len(config.absence.year))
     grade = grades(students, len(config.absence.year), rng)
     chance, own = daily_chance(config, grade, district_month_shift(config, code), rng)
@@ -164,8 +169,8 @@ def _block(config: SimulationConfig, code: str, first: int, students: int) -> Bl
     number = first + np.arange(students)
     return Block(
         district_code=code,
-        student=student_ids(int(code) * 10**6 + first, students, config.seed),
-        school=np.array([f"{code[:3]}{school:04d}" for school in number // config.school_size]),
+        student=student_ids(number_of(code) * 10**6 + first, students, config.seed),
+        school=np.array([f"{_stem(code)}{school:04d}" for school in number // config.school_size]),
         grade=grade,
         high_needs=need >= np.quantile(need, 1 - config.high_needs),
         days=days,

@@ -1,14 +1,16 @@
 """The parameters of the simulated state, typed; `params/simulation.yml` gives each its unit and reason."""
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from leapstudy.core import paths
+from leapstudy.core.files import sha256_bytes
 from leapstudy.core.parameter_file import Part, checked_part, read_part
-from leapstudy.students.contract import GRADES
+from leapstudy.students.contract import CODE, GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
 Pick = Literal["lot", "severity", "trouble", "improvement", "trait"]
@@ -63,6 +65,15 @@ class Offer(Part):
     starts: dict[str, str] = Field(min_length=1)
     share: float = Field(gt=0, lt=1)
     crossover: float = Share
+
+
+SEVEN = re.compile("[0-9]{7}")
+"""Codes that are numbers of their own."""
+
+
+def number_of(code: str) -> int:
+    """Return a number of a district for seeds and ids; of another state's code one as small as of seven digits."""
+    return int(code) if SEVEN.fullmatch(code) else int(sha256_bytes(code.encode())[:12], 16) % 10**9
 
 
 class Visits(Part):
@@ -121,7 +132,7 @@ class SimulationConfig(Part):
     """Everything the generator needs; equal configurations give equal rows."""
 
     seed: int = Field(ge=0)
-    districts: dict[str, int]
+    districts: dict[str, Annotated[int, Field(gt=0)]]
     first_september: int
     school_days: tuple[int, ...]
     high_needs: float = Share
@@ -138,8 +149,8 @@ class SimulationConfig(Part):
     def _fits_together(self) -> Self:
         if len(self.school_days) != 10 or len(self.absence.season) != 10:
             raise ValueError("school_days and absence.season need ten numbers, September to June")
-        if not all(code.isdigit() and len(code) == 7 for code in self.districts):
-            raise ValueError("districts must be codes of seven digits, as text in quotes")
+        if not self.districts or not all(re.fullmatch(CODE, code) for code in self.districts):
+            raise ValueError("districts must be codes as the study has them, as text in quotes, with their students")
         if sum(self.dirt.values()) > 0.5 or min(self.dirt.values(), default=0) < 0:
             raise ValueError("dirt needs shares of rows that sum to at most 0.5")
         return self

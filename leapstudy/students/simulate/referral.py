@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leapstudy.students.simulate.config import Offer, Pick, ReferralRule, SimulationConfig
+from leapstudy.students.simulate.config import Offer, Pick, ReferralRule, SimulationConfig, number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def plans(config: SimulationConfig, code: str, referrals: Referrals, absent: np.
 
     `absent` and `days` are as in `refer`, in the world without visits.
     """
-    rng = np.random.default_rng([config.seed, int(code), 3, len(absent)])
+    rng = np.random.default_rng([config.seed, number_of(code), 3, len(absent)])
     who = np.flatnonzero(referrals.month >= 0)
     month = config.visit_months[referrals.month[who]].astype("datetime64[D]")
     referral = month + rng.integers(0, 14, len(who))

@@ -20,26 +20,31 @@ from leapstudy.data.load import newest_figures
 from leapstudy.data.raw import as_csv, pin
 from leapstudy.data.state import load_state
 from leapstudy.did.lottery.assignment import WAITING, Drawn, draw, small_strata
-from leapstudy.evidence.plan import Period, period_end
+from leapstudy.evidence.plan import Period
 from leapstudy.students.eligible import JOIN, eligible_ids, months
 from leapstudy.students.settings import StudentSettings, load_settings
 from leapstudy.study.rollout.choices import FILE, Rollout, Track
 from leapstudy.study.rollout.eligibility import eligible_units, own_numbers, rule_words, students_before, unit_strata
-from leapstudy.study.rollout.records import HEADER, DrawRecord, append, draws, read_draw
+from leapstudy.study.rollout.records import HEADER, DrawRecord, append, draws, last_draw, lateness, read_draw
 from leapstudy.study.rollout.written_plan import plan_for
 
 LIST = "draw_{number}.csv"
 OWN = "draw_{number}_own_numbers.csv"
 JOINED = "small strata together"
+WITHIN = (
+    "This draw was made within the first {kind} of phase {phases}: it decides only for those who have no visit yet. If "
+    "visits begin later, say on which day: `first:` under `rollout:` in params/students.yml."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Lottery:
-    """A draw that was made: its record, where its list is, and whether it holds students."""
+    """A draw that was made: its record, where its list is, whether it holds students, and units in joined strata."""
 
     record: DrawRecord
     path: Path
     private: bool
+    joined: int
 
 
 def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettings | None = None) -> Lottery:
@@ -98,7 +103,7 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
     if own:
         write(folder / OWN.format(number=number), _own_text(drawn, own))
     append(record)
-    return Lottery(record, path, private)
+    return Lottery(record, path, private, sum(item.stratum == JOINED for item in drawn))
 
 
 def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: date) -> None:
@@ -106,7 +111,7 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         raise BadInput(
             f"There is a draw on record already, made {before[-1].made_at}. A second one can be used to draw until the "
             "list pleases; if it has to be, say why: `leapstudy draw --reason TEXT`. It stays on record beside the "
-            "first."
+            f"first, whose list no analysis goes by then, unless the reason says: draw_{len(before)} stays."
         )
     if not chosen.seed.strip() or not chosen.announced:
         raise BadInput(
@@ -118,14 +123,15 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
 
 
 def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
-    """Say of which phases the first month or school year was over before a draw: no lottery decides those; empty for
-    none.
+    """Say of which phases the start was over before a draw, so that no lottery decides those, and which one it was
+    made within; empty for none.
     """
     kind: Period = "month" if track == "students" else "school year"
-    made = date.fromisoformat(made_at[:10])
-    late = [f"{phase!r} in {start}" for phase, start in starts.items() if period_end(start, kind) < made]
+    found = {phase: lateness(made_at, start, kind) for phase, start in starts.items()}
+    late = [f"{phase!r} in {starts[phase]}" for phase, how in found.items() if how == "after"]
     if not late:
-        return ""
+        within = [f"{phase!r} ({starts[phase]})" for phase, how in found.items() if how == "within"]
+        return WITHIN.format(kind=kind, phases=", ".join(within)) if within else ""
     where = (
         "`starts:` under `rollout:` in params/students.yml" if track == "students" else f"`phases:` in params/{FILE}"
     )
@@ -213,7 +219,7 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
     Raises
     ------
     BadInput
-        As `read_draw` and `starts_of`; for a list of students or one elsewhere; where a unit of the draw has another
+        As `last_draw` and `starts_of`; for a list of students or one elsewhere; where a unit of the draw has another
         start already. Nothing is written then.
     """
     record, drawn = read_draw(path)
@@ -222,6 +228,7 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
             f"{path.name} is no list of units in params/: starts are those of districts or schools, and the list that "
             "gives them stays beside the choices, where anybody can draw it again."
         )
+    last_draw(path, "units")
     state = load_state()
     there = read_register(state)
     start_of, phase_of = {item.code: item.start for item in there}, {item.unit: item.phase for item in drawn}

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_text
+from leapstudy.data import StudyData
 from leapstudy.data.state import State
 from leapstudy.did.lottery.assignment import Drawn, draw
-from leapstudy.evidence.plan import Period, period_end
+from leapstudy.evidence.plan import Period, period_begin, period_end
 from leapstudy.students.settings import load_settings
 
 if TYPE_CHECKING:  # choices read the contract of students
@@ -100,7 +101,7 @@ def append(record: DrawRecord) -> None:
 
 
 def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
-    """Return a list and its record, after drawing it again from its seed.
+    """Return a list and its record, the last one of it, after drawing it again from its seed.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
     except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
         raise BadInput(f"{path.name} is no list of a draw: it needs the columns {', '.join(HEADER)}.") from None
     digest = sha256_bytes(text.encode())
-    record = next((item for item in draws() if item.list_sha256 == digest), None)
+    record = next((item for item in reversed(draws()) if item.list_sha256 == digest), None)
     if record is None:
         raise BadInput(f"No draw on record has the list {path.name} (SHA-256 {digest[:12]}...): it was changed.")
     if draw({item.unit: item.stratum for item in drawn}, record.phases, record.seed) != drawn:
@@ -124,26 +125,64 @@ def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
     return record, drawn
 
 
-def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month") -> str:
-    """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
-
-    That one is a month, or a school year, after which the draw came if the year was over.
+def last_draw(path: Path, track: "Track") -> DrawRecord | None:
+    """Return the record of the list that an analysis goes by; None where this workspace has no draw of the track.
 
     Raises
     ------
     BadInput
-        As `read_draw`, where this workspace holds a draw of the track on record.
+        As `read_draw`; for a list of the other track, and for one that a later draw replaced: it stays only where the
+        reason of each later one says so (``draw_1 stays``).
     """
-    made = [item for item in draws() if item.track == track]
-    if not made:
-        return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
+    made = draws()
+    if all(item.track != track for item in made):
+        return None
     record, _ = read_draw(path)
+    if record.track != track:
+        raise BadInput(f"{path.name} is a list of {record.track}, and a list of {track} is asked for.")
+    number = made.index(record) + 1
+    for item in made[number:]:
+        if item.track == track and f"draw_{number} stays" not in item.reason:
+            raise BadInput(
+                f"{path.name} was replaced by the draw of {item.made_at} ({item.reason}): no analysis goes by it. Name "
+                f"the later list. One that is to stay beside a later one is named in its reason: draw_{number} stays."
+            )
+    return record
+
+
+Late = Literal["", "within", "after"]
+
+
+def lateness(made_at: str, start: str, kind: Period) -> Late:
+    """Say whether a draw was made before a start, a month or school year, within it, or after it.
+
+    Where `first:` of params/students.yml lies in it, the start is that day.
+    """
+    made, begin, end = date.fromisoformat(made_at[:10]), period_begin(start, kind), period_end(start, kind)
+    first = load_settings().rollout.first
+    if first and begin <= first <= end:
+        begin = end = first
+    return "after" if made > end else "within" if made > begin else ""
+
+
+def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month") -> str:
+    """Say which draw on record a list is of, how anybody draws it again, and whether it came after its `first` start.
+
+    Raises
+    ------
+    BadInput
+        As `last_draw`.
+    """
+    record = last_draw(path, track)
+    if record is None:
+        return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
+    made = [item for item in draws() if item.track == track]
     again = f", drawn again because: {record.reason}" if record.reason else ""
-    late = (
-        f"; made after its first start, {first}, and so no lottery of who starts"
-        if first and period_end(first, kind) < date.fromisoformat(record.made_at[:10])
-        else ""
-    )
+    late = {
+        "": "",
+        "within": f"; made within its first start, {first}: a lottery of those alone who had no visit by then",
+        "after": f"; made after its first start, {first}, and so no lottery of who starts",
+    }[lateness(record.made_at, first, kind) if first else ""]
     plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
     return (
         f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}{late}; {plan}; "
@@ -151,30 +190,50 @@ def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month
     )
 
 
-def require_units_open(state: State) -> None:
+def require_units_open(data: StudyData) -> None:
     """Refuse outcomes of units by the arm that was drawn before the day that their frozen plan names.
 
-    Where it names none, `outcomes_from:` of params/students.yml does.
+    Until figures reach the first start there is no such outcome, and what is known of an older program stays open.
 
     Raises
     ------
     BadInput
         Before that day; nothing where no lots on record decided who started, or no plan of units was frozen. As
-        `read_draw`, of the list that the study names.
+        `last_draw`, of the list that the study names.
     """
-    named = state.program.lottery is not None and bool(state.program.lottery.draw)
-    if state.program.lottery is None or not (named or any(item.track == "units" for item in draws())):
-        return
-    from leapstudy.evidence.watch import require_outcomes_open  # both import the engine of students
-    from leapstudy.study.rollout.written_plan import kept_plan
+    from leapstudy.evidence.watch import require_outcomes_open  # imports the engine of students
 
-    if named and draws():
-        read_draw(paths.params() / state.program.lottery.draw)
+    if plan := _plan_of_lots(data):
+        require_outcomes_open(_opened(plan), date.today())
+
+
+def closed_from(data: StudyData) -> str:
+    """Return the first school year of which outcomes by who was drawn are closed; empty where none are."""
+    plan = _plan_of_lots(data)
+    if not plan or ((opened := _opened(plan)) and opened <= date.today()):
+        return ""
+    return min(plan["choices"]["phases"])
+
+
+def _plan_of_lots(data: StudyData) -> dict[str, Any]:
+    """Return the frozen plan of units that drew lots, once figures reach their first start; empty otherwise."""
+    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
+
+    lottery = data.state.program.lottery
+    named = lottery is not None and bool(lottery.draw)
+    if lottery is None or not (named or any(item.track == "units" for item in draws())):
+        return {}
+    if named:
+        last_draw(paths.params() / lottery.draw, "units")
     plan = kept_plan()
-    if plan and plan["choices"]["track"] == "units":
-        day = plan["choices"]["analysis_from"]  # a plan of earlier days may name none
-        opened = date.fromisoformat(day) if day else load_settings().rollout.outcomes_from
-        require_outcomes_open(opened, date.today())
+    reached = plan and plan["choices"]["track"] == "units" and data.newest >= min(plan["choices"]["phases"])
+    return plan if reached else {}
+
+
+def _opened(plan: Mapping[str, Any]) -> date | None:
+    """Return the day of a plan; a plan of earlier days may name none, and `outcomes_from:` of the settings does."""
+    day = plan["choices"]["analysis_from"]
+    return date.fromisoformat(day) if day else load_settings().rollout.outcomes_from
 
 
 @dataclass(frozen=True, slots=True)

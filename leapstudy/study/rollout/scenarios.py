@@ -25,6 +25,7 @@ from leapstudy.study.rollout.eligibility import (
     unit_strata,
     units_sentence,
 )
+from leapstudy.study.rollout.records import closed_from
 
 VISITED, AVERAGE = "a visited student", "the average of all offered"
 WINDOWS = 3
@@ -250,9 +251,10 @@ def _of_units(chosen: Rollout) -> Design:
 
 
 def _clean(data: StudyData, outcome: str) -> pd.DataFrame:
-    """Return the figures of the school years that the study uses, before starts are unknown."""
-    table, gap = rates(data, outcome), data.state.calendar.gap
-    return table[[year for year in table.columns if year <= data.state.program.clean_until and year not in gap]]
+    """Return the figures of the school years that the study uses, before starts are unknown or outcomes are closed."""
+    table, gap, closed = rates(data, outcome), data.state.calendar.gap, closed_from(data)
+    years = [year for year in table.columns if year <= data.state.program.clean_until and year not in gap]
+    return table[[year for year in years if not closed or year < closed]]
 
 
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:
