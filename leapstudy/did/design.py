@@ -230,7 +230,7 @@ def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State)
     edge = ((rates <= 0) | (rates >= 100)).any(axis=1)
     if edge.any():
         raise BadInput(
-            f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(compress(codes, edge))} has. "
+            f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(compress(codes, edge.tolist()))} has. "
             "Use the scale 'points' or another comparison group."
         )
     share = rates / 100

@@ -95,7 +95,7 @@ def read_ahead() -> None:
         with suppress(BadInput):
             comparison_codes(data, group)
     with suppress(BadInput):  # every district's page reads its p-value among the others'
-        require_units_open(data.state)
+        require_units_open(data)
         read_together(data, ask())
 
 

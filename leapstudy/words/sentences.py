@@ -78,7 +78,7 @@ class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         """Write a value in the form that its slot names."""
         name, _, more = format_spec.partition(" ")
-        if not format_spec and isinstance(value, int | np.integer) and abs(value) >= LONG:
+        if not format_spec and isinstance(value, int | np.integer) and abs(int(value)) >= LONG:
             return f"{value:,}"
         if name not in FORMS:
             return str(super().format_field(value, format_spec))
