@@ -12,6 +12,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import clean
 from leapstudy.data.districts import NO_START, Start, add_slugs, lot_files, read_lots, read_register
+from leapstudy.data.long_series import load_long_series
 from leapstudy.data.raw import checksums, read_bytes, read_table
 from leapstudy.data.schema import BOUND
 from leapstudy.data.state import CHRONIC, State, load_state
@@ -65,7 +66,7 @@ class StudyData:
     lots : dict
         Code -> stratum by the list of `leapstudy draw` that decided who starts; empty where the study names none.
     newest : str
-        The newest school year of any table of figures.
+        The newest school year of any table of figures; of those over many years only where lots decided who starts.
     """
 
     attendance: pd.DataFrame
@@ -137,7 +138,14 @@ _LOADED: dict[tuple[int, object], StudyData] = {}
 def newest_figures(state: State) -> str:
     """Return the newest school year of any table of figures, whoever drew lots and has a start by now."""
     program = state.program.model_copy(update={"lottery": None})
-    return _load(paths.raw(), state.model_copy(update={"program": program})).newest
+    data = _load(paths.raw(), state.model_copy(update={"program": program}))
+    return max(data.newest, _newest_long(state, data.districts))
+
+
+def _newest_long(state: State, units: pd.DataFrame) -> str:
+    """Return the newest school year of the outcomes over many years; empty where the study declares none."""
+    codes, long = pd.Index(units["district_code"]), [name for name, item in state.outcomes.items() if item.long]
+    return max((str(load_long_series(state, name, codes).rates.columns[-1]) for name in long), default="")
 
 
 def _load(folder: Path, state: State) -> StudyData:
@@ -163,6 +171,8 @@ def assemble(
     found = _chronic(read, state, names, entries)
     own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
     newest = _newest([*(figures for figures, _, _ in parts), found.rows, *(item.rows for item in own.values())])
+    if state.program.lottery is not None:  # who waits, and what is closed, goes by all figures that there are
+        newest = max(newest, _newest_long(state, units))
     if lots := read_lots(state, units["district_code"], starts, newest):
         units = units.assign(in_draw=units["district_code"].isin(lots))
     return StudyData(

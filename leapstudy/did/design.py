@@ -6,7 +6,6 @@ is what every estimator of the public track takes.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import compress
 
 import numpy as np
 
@@ -227,10 +226,10 @@ def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State)
         return rates
     if state.outcomes[spec.outcome].measure is not None:
         raise BadInput(f"Log-odds are of shares, which {spec.outcome!r} is not: use the scale 'points'.")
-    edge = ((rates <= 0) | (rates >= 100)).any(axis=1)
-    if edge.any():
+    edge = [codes[place] for place in np.flatnonzero(((rates <= 0) | (rates >= 100)).any(axis=1))]
+    if edge:
         raise BadInput(
-            f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(compress(codes, edge.tolist()))} has. "
+            f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(edge)} has. "
             "Use the scale 'points' or another comparison group."
         )
     share = rates / 100

@@ -6,7 +6,7 @@ the reports of a running program hold who was referred, tried and met, and of at
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,14 @@ class Watch:
     schools : pandas.DataFrame
         district_code, school_code, referred, tried, met, coverage_pct (met of the referred), visits (a met student).
     weeks : pandas.DataFrame
-        week, referred, tried, met: students whose first event fell into it.
+        week, referred, tried, met: students whose first event fell into it; promised: referrals due in it, where the
+        plan says how many by when.
     stopped : pandas.DataFrame
         district_code, school_code, last_month, months_missing: schools that do not send what others of the files send.
     arms : pandas.DataFrame
         phase, students, met, too_early; empty without a draw.
+    attempts : pandas.DataFrame
+        what (result, type, language, support), value, students; a language of a few is left out.
     warnings : tuple of str
         What needs somebody's attention, worst first.
     """
@@ -74,6 +77,7 @@ class Watch:
     weeks: pd.DataFrame
     stopped: pd.DataFrame
     arms: pd.DataFrame
+    attempts: pd.DataFrame
     warnings: tuple[str, ...]
 
 
@@ -103,11 +107,18 @@ def watch(
 ) -> Watch:
     """Compare counts with the plan, and phases of a draw with the first month (``YYYY-MM``) of their visits."""
     plan = promise or Promise()
-    schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
+    schools, weeks = _schools(progress.schools), _promised_by_week(_weeks(progress.weeks), until, plan)
     stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
-    idle = _idle(progress.arms, f"{until:%Y-%m}", starts or {})
-    return Watch(until, totals, schools, weeks, stopped, arms, (*idle, *_warnings(totals, stopped, progress.arms)))
+    over = plan.last is None or until >= plan.last
+    told = (*_idle(progress.arms, f"{until:%Y-%m}", starts or {}), *_warnings(totals, stopped, progress.arms, over))
+    return Watch(until, totals, schools, weeks, stopped, arms, _attempts(progress.attempts), told)
+
+
+def _attempts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return how attempts ended, in what language, and what was given; students may stand in several rows."""
+    shown = counts[(counts["what"] != "language") | (counts["students"] >= MIN_COUNT)]
+    return _rounded(shown.reset_index(drop=True), ("students",))
 
 
 def _schools(counts: pd.DataFrame) -> pd.DataFrame:
@@ -154,6 +165,17 @@ def _weeks(counts: pd.DataFrame) -> pd.DataFrame:
     return _rounded(safe, FLOWS).rename_axis(columns=None).reset_index()
 
 
+def _promised_by_week(weeks: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
+    """Add the referrals that were due in each week up to a day, evenly over the planned days."""
+    if plan.referred is None or plan.first is None or plan.last is None:
+        return weeks
+    ends = [date.fromisoformat(week) + timedelta(days=6) for week in weeks["week"]]
+    before = [_elapsed(end - timedelta(days=7), plan) or 0.0 for end in ends]
+    upto = [_elapsed(min(end, until), plan) or 0.0 for end in ends]
+    due = plan.referred * (np.array(upto) - np.array(before))
+    return weeks.assign(promised=due.round(1))
+
+
 def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return counts to the nearest five; fewer than `MIN_COUNT` are hidden, none is 0."""
     counts = table[list(columns)]
@@ -198,7 +220,7 @@ def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
         round(100 * met / referred) if enough else np.nan,
         np.nan if plan.met is None else 100 * plan.met,
     )
-    table.loc["visits a met student"] = (
+    table.loc[VISITS] = (
         round(visits / met, 1) if some else np.nan,
         np.nan if plan.visits is None else plan.visits,
     )
@@ -212,6 +234,7 @@ def _elapsed(until: date, plan: Promise) -> float | None:
     return min(1.0, max(0.0, ((until - plan.first).days + 1) / ((plan.last - plan.first).days + 1)))
 
 
+VISITS = "visits a met student"
 BEHIND = 0.8
 """Below this share of what was promised a figure is named."""
 
@@ -226,11 +249,12 @@ def _idle(arms: pd.DataFrame, month: str, starts: Mapping[str, str]) -> list[str
     ]
 
 
-def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -> tuple[str, ...]:
+def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame, over: bool) -> tuple[str, ...]:
+    """Return what needs attention; that met students have few visits is known only once it is `over`."""
     told = []
     early = int(arms["too_early"].sum()) if len(arms) else 0
     if early:
-        number = counted(early, "student") if early >= MIN_COUNT else "A few students"
+        number = f"About {UNIT * round(early / UNIT)} students" if early >= MIN_COUNT else "A few students"
         told.append(
             f"{number} met before a visit was drawn for them: comparison students visited by mistake. "
             "They stay in the arm that they drew; every one of them makes the effect look smaller."
@@ -241,7 +265,7 @@ def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame) -
             "perfect or lost: ask for the months that are missing."
         )
     for row in totals.itertuples():
-        if row.so_far < BEHIND * row.promised:
+        if row.so_far < BEHIND * row.promised and (over or row.what != VISITS):
             told.append(f"Behind the plan: {row.what}, {row.so_far:g} where {row.promised:g} were promised by now.")
     return tuple(told)
 

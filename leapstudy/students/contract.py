@@ -5,6 +5,7 @@ vendor needs to send usable files: headers, machine-readable schemas, and a dict
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,6 +33,13 @@ class FileColumn(Column):
     low: int = 0
     high: int = 31
     width: int = 0
+
+    def legal(self, supports: Sequence[str]) -> tuple[str, ...]:
+        """Return the legal values or bounds, with the state's own list of supports; none where text of any kind is."""
+        if self.name == "supports":
+            return tuple(supports)
+        bounds = (f"{self.low} to {self.high}",) if self.kind == "number" else ()
+        return self.allowed or (("true", "false") if self.kind == "flag" else bounds)
 
 
 class FileTable(Table):
@@ -134,6 +142,8 @@ SENT_TABLES: dict[str, FileTable] = {
     "attendance_by_month": STUDENT_MONTH,
     "attendance_by_day": STUDENT_DAY,
     "enrollment": ENROLLMENT,
+    "absences": ABSENCES,
+    "calendar": CALENDAR,
     "outcomes": OUTCOMES,
 }
 
@@ -154,7 +164,7 @@ def templates(supports: Sequence[str] = SUPPORTS) -> dict[str, str]:
     files = {
         f"{name}.csv": ",".join(column.name for column in sent(table)) + "\n" for name, table in SENT_TABLES.items()
     }
-    schemas = {f"{name}.schema.json": schema(table) for name, table in SENT_TABLES.items()}
+    schemas = {f"{name}.schema.json": schema(table, supports) for name, table in SENT_TABLES.items()}
     return {**files, **schemas, "DICTIONARY.md": dictionary(supports)}
 
 
@@ -163,14 +173,14 @@ def sent(table: FileTable) -> tuple[FileColumn, ...]:
     return tuple(column for column in table.columns if column.name not in SENT)
 
 
-def schema(table: FileTable) -> str:
-    """Return a table as a Frictionless Table Schema, which common validators read."""
+def schema(table: FileTable, supports: Sequence[str] = SUPPORTS) -> str:
+    """Return a table as a Frictionless Table Schema, which common validators read; `supports` as in `templates`."""
     fields = [
         {
             "name": column.name,
             "type": KINDS[column.kind],
             "description": column.means,
-            "constraints": _constraints(column),
+            "constraints": _constraints(column, supports),
         }
         for column in sent(table)
     ]
@@ -178,18 +188,22 @@ def schema(table: FileTable) -> str:
     return json.dumps({"fields": fields, "primaryKey": key, "missingValues": [""]}, indent=2) + "\n"
 
 
-def _constraints(column: FileColumn) -> dict[str, object]:
+def _constraints(column: FileColumn, supports: Sequence[str]) -> dict[str, object]:
     found: dict[str, object] = {"required": True} if column.required else {}
     if column.allowed:
         found["enum"] = list(column.allowed)
     if column.kind == "number":
         found |= {"minimum": column.low, "maximum": column.high}
+    if column.name == "supports":
+        names = "|".join(map(re.escape, supports))
+        found["pattern"] = f"({names})(;({names}))*"
     return found
 
 
 def dictionary(supports: Sequence[str] = SUPPORTS) -> str:
     """Return the dictionary of all templates as Markdown; its rows are INVENTED."""
-    return "\n".join([HEAD.format(supports=", ".join(supports)), *(_section(*item) for item in SENT_TABLES.items())])
+    tables = (_section(name, table, supports) for name, table in SENT_TABLES.items())
+    return "\n".join([HEAD.format(supports=", ".join(supports)), *tables])
 
 
 HEAD = """# Dictionary for whoever sends the files
@@ -205,11 +219,12 @@ a validator that reads one can check a file before it is sent. All example cells
   not to be sent.
 - **Supports** that may be named here: {supports}.
 - **Attendance of every student enrolled**, visited or not, also of those who left: up to the day on which they left.
+  One form of it is sent: by month, by day, or as enrollment, absences and calendar, three files in a folder.
 - **Send all again**, not only what changed, and say whether figures are final or year to date.
 """
 
 
-def _section(name: str, table: FileTable) -> str:
+def _section(name: str, table: FileTable, supports: Sequence[str]) -> str:
     head = [
         f"## {name}.csv",
         "",
@@ -219,7 +234,8 @@ def _section(name: str, table: FileTable) -> str:
         "|---|---|---|---|---|---|",
     ]
     rows = [
-        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.allowed)} | {c.example} | {c.means} |"
+        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.legal(supports))} | {c.example} | "
+        f"{c.means} |"
         for c in sent(table)
     ]
     return "\n".join([*head, *rows, ""])

@@ -54,7 +54,8 @@ VISIT_COUNTS = ("1", "2", "3 or more")
 GRADE_BANDS = ("PK-5", "6-12")
 """The bands of the published effects."""
 
-DIMENSIONS = ("district_code", "status", "cohort", "visits", "grade_band", *SUPPORTS)
+BY = ("district_code", "status", "cohort", "visits", "grade_band")
+DIMENSIONS = (*BY, *SUPPORTS)
 """What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
 
 

@@ -39,13 +39,18 @@ class StudentData:
     Only `engine_table` and `visit_table` reach the expressions, and only the package's estimators call them.
     """
 
-    __slots__ = ("__panel", "__visits", "reports", "simulated", "size")
+    __slots__ = ("__panel", "__visits", "reports", "simulated", "size", "supports")
 
     def __init__(
-        self, panel: Table, visits: Table | None, simulated: bool, reports: tuple[CheckReport, ...] = ()
+        self,
+        panel: Table,
+        visits: Table | None,
+        simulated: bool,
+        reports: tuple[CheckReport, ...] = (),
+        supports: tuple[str, ...] = contract.SUPPORTS,
     ) -> None:
         self.__panel, self.__visits = panel, visits
-        self.simulated, self.reports = simulated, reports
+        self.simulated, self.reports, self.supports = simulated, reports, supports
         self.size = _measure(panel)
 
     def __repr__(self) -> str:
@@ -165,7 +170,7 @@ def open_students(
         table = with_first_visit(table, log)
     clean = keep(engine, "cleaning the panel", clean_panel(table))
     release(rows)
-    return StudentData(clean, log, is_simulated(path), tuple(reports))
+    return StudentData(clean, log, is_simulated(path), tuple(reports), reading.supports)
 
 
 def clean_panel(rows: Table) -> Table:

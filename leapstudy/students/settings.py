@@ -5,15 +5,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
-from leapstudy.core.names import check_engine
+from leapstudy.core.names import ALL_DISTRICTS, check_engine
 from leapstudy.core.parameter_file import Part, read_mapping, read_part
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
+from leapstudy.students.disclosure import BY
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
@@ -22,6 +23,17 @@ SIMULATION = "simulation.yml"
 OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
+def _support(name: str) -> str:
+    """Return a support as cells of a log are read: in small letters, one word."""
+    plain = re.sub(r"[\s-]+", "_", name.strip().lower())
+    if not plain or re.search("[;,]", plain) or plain in (*BY, ALL_DISTRICTS):
+        raise ValueError(
+            f"{name!r} cannot name a support: it is empty, has a comma or a semicolon, or is a count's own"
+        )
+    return plain
+
+
+Support = Annotated[str, AfterValidator(_support)]
 Level = Literal["student", "school", "district"]
 """What was drawn by lot."""
 
@@ -62,7 +74,7 @@ class StudentSettings(Part):
     district_names: dict[str, str] = Field(default_factory=dict)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     categories: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    supports: tuple[str, ...] = contract.SUPPORTS
+    supports: tuple[Support, ...] = contract.SUPPORTS
     time_zone: str = ""
     exit_date: contract.ExitDate = "last day"
     draw: str = ""
@@ -82,6 +94,8 @@ class StudentSettings(Part):
             raise ValueError("visits need input: a visit log alone says nothing of attendance")
         if not self.early[0] >= self.early[1] >= 1:
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
+        if len(set(self.supports)) < len(self.supports):
+            raise ValueError("supports name one twice")
         return self
 
     @property

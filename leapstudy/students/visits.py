@@ -14,8 +14,8 @@ import pyarrow as pa
 from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.students.contract import GRADES, SUPPORTS
-from leapstudy.students.disclosure import DIMENSIONS, STATUSES, VISIT_COUNTS, VISITED
+from leapstudy.students.contract import GRADES
+from leapstudy.students.disclosure import BY, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.engine import keep, lent, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lottery import Lottery, units_of
@@ -31,14 +31,13 @@ def grade_band(grade: StringValue) -> StringValue:
 
 
 def _given(visits: Table, support: str) -> BooleanValue:
-    listed = (ibis.literal(";") + visits.supports.fill_null("") + ";").contains(f";{support};")
-    return (visits.completed & listed).any()
+    return (ibis.literal(";") + visits.supports.fill_null("") + ";").contains(f";{support};")
 
 
-def _log_by_student(visits: Table) -> Table:
-    supports = {name: _given(visits, name) for name in SUPPORTS}
+def _log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
+    given = {name: (visits.completed & _given(visits, name)).any() for name in supports}
     tried, met = visits.visit_date.notnull().any(), visits.completed.sum()
-    return visits.group_by("student").agg(tried=tried, met=met, **supports)
+    return visits.group_by("student").agg(tried=tried, met=met, **given)
 
 
 def _cohort(month: DateValue) -> StringValue:
@@ -47,7 +46,7 @@ def _cohort(month: DateValue) -> StringValue:
     return month.year().cast("string") + " " + season
 
 
-def _students(panel: Table, visits: Table) -> Table:
+def _students(panel: Table, visits: Table, supports: tuple[str, ...]) -> Table:
     """Return one row per student with every dimension, district and grade being those of its first month.
 
     It never leaves the engine.
@@ -57,7 +56,7 @@ def _students(panel: Table, visits: Table) -> Table:
         grade=panel.grade.argmin(panel.month),
         first=panel.first_visit_month.max(),
     )
-    both = own.left_join(_log_by_student(visits), "student", rname="{name}_log")
+    both = own.left_join(_log_by_student(visits, supports), "student", rname="{name}_log")
     status = ibis.cases(
         (both.first.notnull(), STATUSES[3]),
         (both.tried, STATUSES[2]),
@@ -65,29 +64,29 @@ def _students(panel: Table, visits: Table) -> Table:
         else_=STATUSES[0],
     )
     many = ibis.ifelse(both.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], both.met.cast("string"))
-    supports = {name: ibis.ifelse(both[name].fill_null(False), "yes", "no") for name in SUPPORTS}
+    given = {name: ibis.ifelse(both[name].fill_null(False), "yes", "no") for name in supports}
     return both.select(
         "district_code",
         status=status,
         cohort=_cohort(both.first),
         visits=many,
         grade_band=grade_band(both.grade),
-        **supports,
+        **given,
     )
 
 
-def _counted(students: Table, by: tuple[str, ...]) -> Table:
+def _counted(students: Table, by: tuple[str, ...], dimensions: tuple[str, ...]) -> Table:
     """Return the students by group; every dimension that is not named is its total."""
     counts = students.filter([students[name].notnull() for name in by]).group_by(by).agg(students=ibis._.count())
-    totals = {name: ibis.literal(ALL) for name in DIMENSIONS if name not in by}
-    return counts.mutate(**totals).select(*DIMENSIONS, "students")
+    totals = {name: ibis.literal(ALL) for name in dimensions if name not in by}
+    return counts.mutate(**totals).select(*dimensions, "students")
 
 
 def visit_counts(data: StudentData) -> pd.DataFrame:
     """Count students by how far the program got with them, from one aggregate query.
 
-    Supports are counted for all districts together only: seven more splits of a district's visited students would leave
-    little that may be shown.
+    Supports are counted for all districts together only: a further split of a district's visited students for each
+    would leave little that may be shown.
 
     Parameters
     ----------
@@ -97,31 +96,33 @@ def visit_counts(data: StudentData) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns `DIMENSIONS` (``ALL`` = total) and `students`; the rows of all districts together come last.
+        The columns `BY`, one for each support that the parameters list (``ALL`` = total) and `students`; the rows of
+        all districts together come last.
 
     Raises
     ------
     BadInput
         If there is no log.
     """
-    panel = engine_table(data)
-    students = keep(panel.get_backend(), "reading the visits", _students(panel, visit_table(data)))
+    panel, dimensions = engine_table(data), (*BY, *data.supports)
+    log = visit_table(data)
+    students = keep(panel.get_backend(), "reading the visits", _students(panel, log, data.supports))
     visited = students.filter(students.status == VISITED)
-    by_district = [_counted(students, ("district_code", *by)) for by in _OF_ALL]
-    by_district += [_counted(visited, ("district_code", "status", *by)) for by in _OF_VISITED]
-    supports = [_counted(visited, ("status", name)) for name in SUPPORTS]
+    by_district = [_counted(students, ("district_code", *by), dimensions) for by in _OF_ALL]
+    by_district += [_counted(visited, ("district_code", "status", *by), dimensions) for by in _OF_VISITED]
+    supports = [_counted(visited, ("status", name), dimensions) for name in data.supports]
     counts = sealed("counting the visits", lambda: ibis.union(*by_district, *supports).to_pandas())
-    rest = [name for name in DIMENSIONS if name != "district_code"]
+    rest = [name for name in dimensions if name != "district_code"]
     single = counts["district_code"] != ALL
     together = counts[single].groupby(rest, as_index=False)["students"].sum().assign(district_code=ALL)
-    columns, by_place = [*DIMENSIONS, "students"], counts[single].sort_values(list(DIMENSIONS))
+    columns, by_place = [*dimensions, "students"], counts[single].sort_values(list(dimensions))
     return pd.concat([by_place, together[columns], counts[~single].sort_values(rest)], ignore_index=True)
 
 
 FLOWS = ("referred", "tried", "met")
 """First events of a student; each happens at most once, and each is part of the one before."""
 REACHED = ("referred, not tried", "tried, not met", "met")
-NO_SCHOOL = "no school"
+NO_SCHOOL, NO_CODE = "no school", "no code of two or three letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +139,15 @@ class Progress:
         district_code, school_code, month (``YYYY-MM``), students seen.
     arms : pandas.DataFrame
         phase, students, met, too_early (met before the phase had its start); empty without a draw.
+    attempts : pandas.DataFrame
+        what (result, type, language, support), value, students with such an attempt, or visit with such a support.
     """
 
     schools: pd.DataFrame
     weeks: pd.DataFrame
     feeds: pd.DataFrame
     arms: pd.DataFrame
+    attempts: pd.DataFrame
 
 
 def progress(data: StudentData, until: date, lottery: Lottery | None = None) -> Progress:
@@ -178,7 +182,31 @@ def progress(data: StudentData, until: date, lottery: Lottery | None = None) -> 
         sealed("counting by week", _by_week(firsts).to_pandas),
         sealed("counting what was sent", lambda: feeds.agg(students=ibis._.student.nunique()).to_pandas()),
         _arms(data, firsts, lottery),
+        sealed("counting the attempts", _attempts(visit_table(data), until, data.supports).to_pandas),
     )
+
+
+def _attempts(log: Table, until: date, supports: tuple[str, ...]) -> Table:
+    """Return how many students had an attempt of each result, type and language, and a visit with each support.
+
+    A language that is no code is text that nobody checked, and is not told.
+    """
+    tried = log.filter(log.visit_date <= ibis.literal(until))
+    language = tried.language.lower()
+    code = ibis.ifelse(language.isnull() | language.re_search("^[a-z]{2,3}$"), language, NO_CODE)
+    said = {"result": tried.result, "type": tried.type, "language": code}
+    parts = [
+        tried.select("student", what=ibis.literal(name), value=value.fill_null("not said"))
+        for name, value in said.items()
+    ]
+    parts += [
+        tried.filter(tried.completed & _given(tried, name)).select(
+            "student", what=ibis.literal("support"), value=ibis.literal(name)
+        )
+        for name in supports
+    ]
+    rows = ibis.union(*parts)
+    return rows.group_by(["what", "value"]).agg(students=rows.student.nunique()).order_by(["what", "value"])
 
 
 def _firsts(log: Table, until: date) -> Table:

@@ -1,7 +1,6 @@
 """An outcome over many years, answered: contrasts, event studies, flagged years, and what later years mix."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from leapstudy.did.contrasts import Contrast, clock_of
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import fit, row
 from leapstudy.did.eventstudy import EventStudy
+from leapstudy.did.honest import Violation
 from leapstudy.did.inference.record import Inference
 from leapstudy.did.long_outcome import (
     SCALES,
@@ -31,11 +31,12 @@ from leapstudy.did.long_outcome import (
     whole_contrast,
 )
 from leapstudy.did.sample import belonging_of
-from leapstudy.did.sensitivity.bounds import Bounds, robust_bounds
+from leapstudy.did.sensitivity.bounds import Bounds, bounds_of
 from leapstudy.evidence.broken_series import can_screen, screen
 from leapstudy.study.rollout.records import require_units_open
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
+KINDS: tuple[Violation, ...] = ("relative_magnitudes", "smoothness")
 DRAWS = 1_999
 """Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
 
@@ -74,6 +75,8 @@ class OverYears:
         treated side.
     bounds : tuple of Bounds
         Robust intervals of the first later year in points, by how far trends may depart; for several treated units.
+    bounds_refused : tuple of str
+        Why bounds of a kind cannot be made.
     synthetic : Inference or None
         For one district: the synthetic difference and the synthetic control over all years; None for all together.
     headline_without : tuple of Estimate
@@ -102,6 +105,7 @@ class OverYears:
     flags: pd.DataFrame
     unflagged: pd.DataFrame
     bounds: tuple[Bounds, ...]
+    bounds_refused: tuple[str, ...]
     synthetic: Inference | None
     headline_without: tuple[Estimate, ...]
     estimates: tuple[Estimate, ...]
@@ -130,6 +134,9 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     flags = every[every["unit"].isin([*whole.treated, *whole.comparison])].reset_index(drop=True)
     without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
     synthetic, rows = synthetic_of(question, series.rates, name) if len(whole.treated) == 1 else (None, [])
+    bounds, refused = (
+        ((), ()) if len(treated) == 1 else bounds_of(event_study_of(question, series.rates, "points"), KINDS)
+    )
     return OverYears(
         outcome=outcome,
         comparison=points.comparison,
@@ -147,7 +154,8 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         odds=odds,
         flags=flags,
         unflagged=_unflagged(question, series, flags),
-        bounds=_bounds(event_study_of(question, series.rates, "points")) if len(treated) > 1 else (),
+        bounds=bounds,
+        bounds_refused=refused,
         synthetic=synthetic,
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),
@@ -336,14 +344,6 @@ def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> p
             later = table[table["year"] == year].iloc[0]
             rows.append((scale, year, *later[["estimate_pp", "low_pp", "high_pp"]], ", ".join(sorted(out))))
     return pd.DataFrame(rows, columns=["scale", "year", "estimate", "low", "high", "units"])
-
-
-def _bounds(study: EventStudy) -> tuple[Bounds, ...]:
-    found = []
-    for kind in ("relative_magnitudes", "smoothness"):
-        with suppress(BadInput):  # too few years before for this restriction, or not in a row
-            found.append(robust_bounds(study, kind))
-    return tuple(found)
 
 
 def _estimates(

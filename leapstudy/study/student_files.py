@@ -1,7 +1,7 @@
 """The answers of all districts, made once from the student files and kept in `data/derived/`; no row is kept."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,7 @@ from leapstudy.core.sources import libraries
 from leapstudy.data import District, load_facts, load_study
 from leapstudy.data.names import short
 from leapstudy.evidence.privacy import protect
-from leapstudy.students.contract import SUPPORTS
-from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, MIN_GROUP, VISITED, rounded
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, VISITED, rounded
 from leapstudy.students.guard import key_mark
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.settings import StudentSettings, input_files, input_hashes, load_settings
@@ -130,8 +129,8 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
     require_students_open(settings)
     data = open_own(settings)
     measured = measure(data, settings)
-    counts, truth = protected(measured.counts).to_dict(), _truth(settings)
-    given = supports(counts)
+    counts, truth = protected(measured.counts), _truth(settings)
+    given = supports(counts, data.supports)
     places = {place.code: place for place in places_of([code for code in measured.codes if code != ALL], settings)}
     accounts = [jsonable(account) for report in data.reports for account in report.accounts]
     stored = []
@@ -160,19 +159,26 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
     return stored
 
 
-def protected(counts: pd.DataFrame) -> pd.Series:
-    """Return the counts of all districts and tables as they may be shown together, by `DIMENSIONS`; hidden is empty."""
+Counts = Mapping[frozenset[tuple[str, str]], float]
+"""Students by the dimensions that are not their total, as pairs of name and value; NaN where hidden."""
+
+
+def protected(counts: pd.DataFrame) -> Counts:
+    """Return the counts of all districts and tables as they may be shown together."""
     table = counts.assign(numerator=counts["students"], denominator=counts["students"]).drop(columns="students")
-    return protect({"visits": table}, DIMENSIONS, min_group=MIN_COUNT)["visits"].set_index(list(DIMENSIONS))[
-        "numerator"
-    ]
+    by = [name for name in counts if name != "students"]
+    safe = protect({"visits": table}, by, min_group=MIN_COUNT)["visits"]
+    return {
+        frozenset((name, value) for name, value in zip(by, key, strict=True) if value != ALL): number
+        for *key, number in safe[[*by, "numerator"]].itertuples(index=False)
+    }
 
 
-def _count(counts: Mapping[Any, float], **chosen: str) -> float:
-    return float(counts.get(tuple(chosen.get(name, ALL) for name in DIMENSIONS), 0.0))
+def _count(counts: Counts, **chosen: str) -> float:
+    return float(counts.get(frozenset(item for item in chosen.items() if item[1] != ALL), 0.0))
 
 
-def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
+def funnel(counts: Counts, code: str) -> pd.DataFrame:
     """Return step and students; a step is empty where one of its parts is hidden, or it is itself of a few."""
     enrolled = _count(counts, district_code=code)
     status = {
@@ -191,10 +197,10 @@ def funnel(counts: Mapping[Any, float], code: str) -> pd.DataFrame:
     return table.assign(students=table["students"].mask(table["students"].between(0, MIN_COUNT, inclusive="neither")))
 
 
-def supports(counts: Mapping[Any, float]) -> pd.DataFrame:
+def supports(counts: Counts, names: Sequence[str]) -> pd.DataFrame:
     """Return support and share of the visited students of all districts who were given it, the most common first."""
     visited = _count(counts, district_code=ALL, status=VISITED) or np.nan
-    given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in SUPPORTS}
+    given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in names}
     table = pd.DataFrame({"support": list(given), "share": list(given.values())}).dropna()
     return table.sort_values("share", ascending=False, ignore_index=True)
 

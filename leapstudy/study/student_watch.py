@@ -67,6 +67,7 @@ def told(report: Watch, simulated: bool) -> list[str]:
         "By week": report.weeks,
         "Schools that stopped sending": report.stopped,
         "By phase of the draw": report.arms,
+        "How attempts went, and what visits gave (students; some stand in several rows)": report.attempts,
     }
     head = (
         f"{mark}The program up to {report.until}. Counts to the nearest five, small ones hidden. No outcome is shown."

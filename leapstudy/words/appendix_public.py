@@ -152,7 +152,10 @@ def bounds(source: Source) -> str:
     made = [*(source.at("answer", "sensitivity", "bounds") or []), *(source.at("years", "bounds") or [])]
     if not made:
         return source.absent("Rambachan-Roth bounds")
-    reasons = source.at("answer", "sensitivity", "not_possible") or []
+    reasons = [
+        *(source.at("answer", "sensitivity", "not_possible") or []),
+        *(source.at("years", "bounds_refused") or []),
+    ]
     told = [*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))]
     return year_label(" ".join(dict.fromkeys(told)))
 

@@ -130,7 +130,9 @@ def bounds(study: Study) -> str:
     """Say how far trends may depart before the answer changes, and what few years before can carry."""
     own, years = study.answer.sensitivity, study.years
     reasons = [text for text in own.not_possible if text.startswith("Robust bounds")]
-    made = (*own.bounds, *(() if years is None else years.bounds))
+    made = own.bounds
+    if years is not None:
+        made, reasons = (*made, *years.bounds), [*reasons, *years.bounds_refused]
     # where the outcome over many years leads the page, both have the same bounds
     return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in made), *reasons]))
 

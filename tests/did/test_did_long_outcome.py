@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from own_files import change_yaml
 from scipy.optimize import brentq, minimize
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.core.files import sha256_file
 from leapstudy.data import long_series
 from leapstudy.data.long_series import load_long_series
-from leapstudy.data.raw import read_bytes
+from leapstudy.data.raw import pin, read_bytes
 from leapstudy.did.comparison import comparison_codes, treated_codes
 from leapstudy.did.long_outcome import (
     LAST,
@@ -30,7 +33,7 @@ from leapstudy.did.sample import Spec, belonging_of
 from leapstudy.evidence.broken_series import screen
 from leapstudy.study import over_years
 from leapstudy.study.over_years import flagged_years, screen_of
-from leapstudy.study.public import study_district
+from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words.appendix import checklist
 
@@ -143,6 +146,52 @@ def test_an_outcome_over_many_years_goes_by_larger_units_and_strata(study, serie
     assert studied("stratum", parents).loc["2024-25", "estimate_pp"] == pytest.approx(by_hand)
     with pytest.raises(BadInput, match="declares no `parent`"):
         studied("cluster", {})
+
+
+@pytest.fixture
+def in_networks(tmp_path, monkeypatch):
+    """Return code -> the INVENTED larger unit of its own side that each district belongs to in a workspace."""
+    for name in ("data/raw", "params"):
+        shutil.copytree(paths.root() / name, tmp_path / name)
+    file = tmp_path / "data" / "raw" / "csde_districts" / "districts.csv"
+    rows = pd.read_csv(file, dtype="str", keep_default_na=False)
+    started = set(pd.read_csv(tmp_path / "data" / "raw" / "leap_facts" / "units.csv", dtype="str")["unit_code"])
+    sides = rows["district_code"].isin(started)
+    rows["network"] = [f"{side} {place}" for side, place in zip(sides, rows.groupby(sides).cumcount() % 9, strict=True)]
+    rows.to_csv(file, index=False)
+    pin(file.parent, {file.name: sha256_file(file)})
+    state = yaml.safe_load((tmp_path / "params" / "state.yml").read_text(encoding="utf-8"))
+    noun = {"en": ["network", "networks"], "es": ["red", "redes"]}
+    columns = {**state["tables"]["districts"]["columns"], "network": {"kind": "text", "means": "INVENTED"}}
+    parent = {"column": "network", "noun": noun}
+    change_yaml(tmp_path / "params" / "state.yml", unit__parent=parent, tables__districts__columns=columns)
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    return dict(zip(rows["district_code"], rows["network"], strict=True))
+
+
+def test_from_a_table_with_larger_units_to_the_outcome_over_many_years(in_networks, study):
+    """Errors by cluster are worked by hand: of a side CR2 divides each cluster's squared sum by 1 less its share."""
+    found, alone = (study_all(robust=False, nested=how) for how in ("cluster", "none"))
+    points, others = (item.years.points.table.set_index("year") for item in (found, alone))
+    assert points["estimate_pp"].to_numpy() == pytest.approx(others["estimate_pp"].to_numpy())
+    rates = load_long_series(study.state, OUTCOME, pd.Index(study.districts["district_code"])).rates
+    used = [*found.years.before, *found.years.after]
+    whole = rates[used].dropna()
+    sides = [sorted(study.starts), sorted(set(comparison_codes(study, "alliance")) & {*whole.index})]
+    assert len(sides[0]) == found.years.n_treated and len(sides[1]) == found.years.n_comparison
+    both = pd.Series({code: in_networks[code] for side in sides for code in side})
+    assert both.nunique() == 17 < len(both), "nine with the program, eight without"
+    for year in found.years.after:
+        change, variance = whole[year] - whole[found.years.before[-1]], 0.0
+        for side in sides:
+            own = change[side] - change[side].mean()
+            parts = own.groupby(both[side]).agg(["sum", "size"])
+            variance += (parts["sum"] ** 2 / (1 - parts["size"] / len(side))).sum() / len(side) ** 2
+        assert points.loc[year, "se_pp"] == pytest.approx(variance**0.5), year
+        assert points.loc[year, "estimate_pp"] == pytest.approx(change[sides[0]].mean() - change[sides[1]].mean())
+    rows = [row for row in found.years.estimates if row.comparison == "alliance" and row.estimator.startswith("did")]
+    assert len(rows) > len(found.years.after) and {row.p_method for row in rows} == {"cluster_permutation"}
+    assert found.years.headline_without == () or found.years.headline_without[0].p_method == "cluster_permutation"
 
 
 def test_equal_figures_are_screened_once_and_changed_ones_anew(study, monkeypatch):

@@ -233,9 +233,11 @@ def test_a_year_after_missing_ones_departs_in_each_of_them(kind):
     if kind == "relative_magnitudes":
         assert found.breakdown == pytest.approx(7 / 3, abs=0.05), "7 in three years, of 1 a year"
     holed = replace(study, table=table.assign(event_time=times - (times < -5)))
-    if kind == "smoothness":
-        with pytest.raises(BadInput, match="earlier years in a row"):
-            bounds.robust_bounds(holed, kind)
+    with pytest.raises(BadInput, match="earlier figures in a row, and one between them lacks"):
+        bounds.robust_bounds(holed, kind)
+    assert bounds.bounds_of(holed, (kind, kind)) == ((), (bounds.HOLE,))
+    every_other = replace(study, table=table.assign(event_time=2 * times))
+    assert bounds.robust_bounds(every_other, kind).steps == 3, "in periods of two years none lacks"
     assert found.steps == 3 and found.year == "year 0" and found.n_pre == 4
     middle = (found.table["low_pp"] + found.table["high_pp"]) / 2
     reach = (found.table["high_pp"] - found.table["low_pp"]).iloc[1] / 2

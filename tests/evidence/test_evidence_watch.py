@@ -13,11 +13,14 @@ from own_files import NAMES, students, write_pair
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_open, watch
 from leapstudy.students.contract import Reading
+from leapstudy.students.disclosure import VISITED
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import WAITING, read_lottery
-from leapstudy.students.visits import FLOWS, Progress, progress
+from leapstudy.students.visits import FLOWS, NO_CODE, Progress, progress, visit_counts
+from leapstudy.study.student_files import protected, supports
 
 UNTIL = date(2021, 12, 31)
+TABLES = ("totals", "schools", "weeks", "stopped", "arms", "attempts")
 SECRET = "an invented key of forty characters, no more"
 
 
@@ -53,6 +56,16 @@ def _progress(**changes) -> Progress:
             columns=["district_code", "school_code", "month", "students"],
         ),
         "arms": pd.DataFrame({"phase": ["first", WAITING], "students": [60, 61], "met": [50, 8], "too_early": [0, 8]}),
+        "attempts": pd.DataFrame(
+            [
+                ("result", "met", 70),
+                ("result", "moved", 4),
+                ("language", "es", 12),
+                ("language", "pt", 5),
+                ("support", "tutoring", 0),
+            ],
+            columns=["what", "value", "students"],
+        ),
     }
     return Progress(**{**counts, **changes})
 
@@ -90,18 +103,38 @@ def test_small_counts_and_what_would_tell_them_are_hidden(report):
 
 def test_what_needs_attention_comes_in_words(report):
     crossed, stopped, *behind = report.warnings
-    assert "8 students met before a visit was drawn for them" in crossed
+    assert crossed.startswith("About 10 students met before a visit was drawn"), "to the nearest five, as the tables"
     assert "1 school did not send" in stopped
     assert [line.split(",")[0] for line in behind] == [
         "Behind the plan: students referred",
         "Behind the plan: students met",
     ]
     quiet = Progress(
-        **{name: getattr(_progress(), name).iloc[:0] for name in ("feeds", "arms")},
+        **{name: getattr(_progress(), name).iloc[:0] for name in ("feeds", "arms", "attempts")},
         schools=_progress().schools,
         weeks=_progress().weeks,
     )
     assert watch(quiet, UNTIL).warnings == ()
+
+
+def test_weeks_stand_beside_the_referrals_due_in_them(report):
+    # 400 over 62 days from Wednesday, December 1 on: 6.45 a day, 7 days a week
+    assert report.weeks.set_index("week")["promised"].to_dict() == {"2021-12-06": 45.2, "2021-12-13": 45.2}
+    first = Promise(first=date(2021, 12, 8), last=date(2022, 1, 31), referred=55)
+    assert watch(_progress(), date(2021, 12, 15), first).weeks["promised"].tolist() == [5, 3], "one a day"
+    assert "promised" not in watch(_progress(), UNTIL).weeks
+
+
+def test_how_attempts_went_is_told_without_a_language_of_a_few(report):
+    told = report.attempts.set_index("value")["students"]
+    assert (told["met"], told["es"], told["tutoring"]) == (70, 10, 0)
+    assert np.isnan(told["moved"]) and "pt" not in told
+
+
+def test_too_few_visits_a_met_student_are_told_once_the_time_is_over():
+    few = Promise(first=date(2021, 12, 1), last=date(2022, 1, 31), visits=3)
+    assert not any("visits a met" in text for text in watch(_progress(), UNTIL, few).warnings)
+    assert any("visits a met student, 1.6 where 3" in text for text in watch(_progress(), few.last, few).warnings)
 
 
 def test_a_phase_whose_month_is_over_and_of_whom_nobody_was_met_is_named():
@@ -115,7 +148,9 @@ def test_a_phase_whose_month_is_over_and_of_whom_nobody_was_met_is_named():
 
 
 def test_a_program_that_has_not_begun_has_its_report():
-    none = Progress(**{name: getattr(_progress(), name).iloc[:0] for name in ("schools", "weeks", "arms", "feeds")})
+    none = Progress(
+        **{name: getattr(_progress(), name).iloc[:0] for name in ("schools", "weeks", "arms", "feeds", "attempts")}
+    )
     report = watch(none, UNTIL, Promise(first=UNTIL, last=UNTIL, referred=400, met=0.8))
     assert report.totals.set_index("what")["so_far"].iloc[:3].tolist() == [0, 0, 0]
     assert report.schools.empty and report.weeks.empty and report.stopped.empty and len(report.warnings) == 2
@@ -133,7 +168,7 @@ def test_outcomes_by_arm_open_on_their_day():
 
 
 def test_a_report_carries_no_outcome(report):
-    columns = {column for name in ("totals", "schools", "weeks", "stopped", "arms") for column in getattr(report, name)}
+    columns = {column for name in TABLES for column in getattr(report, name)}
     assert columns == {
         "what",
         "so_far",
@@ -149,6 +184,7 @@ def test_a_report_carries_no_outcome(report):
         "phase",
         "students",
         "too_early",
+        "value",
     }
 
 
@@ -185,6 +221,40 @@ def test_progress_counts_as_a_slow_twin_does(opened):
     assert {(row.school_code, row.status): row.students for row in counts.schools.itertuples()} == status
     assert {(row.week, row.flow): row.students for row in counts.weeks.itertuples()} == week
     assert len(counts.feeds) == rows.groupby(["school_code", "month"]).ngroups
+
+
+def test_results_languages_and_the_states_own_supports_are_counted_as_a_slow_twin_does(opened, monkeypatch):
+    folder, _, log, _ = opened
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", SECRET)
+    place = np.arange(len(log))
+    met = (log["completed"] == "Y").to_numpy()
+    log = log.assign(
+        result=np.where(met, "met", np.where(place % 3, "refused", "")),
+        language=np.array(["es", "PT", "", "Maria Telltale"])[place % 4],
+        supports=np.where(met, np.array(["tutoring;food", "bus pass", ""])[place % 3], ""),
+    )
+    log.drop(columns="type").rename(columns=NAMES).to_csv(folder / "visits_in_full.csv", index=False)
+    columns = {name: own for name, own in NAMES.items() if name != "type"}
+    how = Reading(columns, supports=("bus_pass", "food", "tutoring"))
+    data = open_students(folder / "attendance.csv", folder / "visits_in_full.csv", how)
+    until = date(2022, 6, 30)
+    found = progress(data, until).attempts
+    tried = log[log["visit_date"] <= until].assign(met=met[(log["visit_date"] <= until).to_numpy()])
+    of = tried.groupby
+    expected = {("result", name or "not said"): n for name, n in of("result")["student"].nunique().items()}
+    expected |= {("type", "not said"): tried["student"].nunique()}
+    named = tried["language"].map({"es": "es", "PT": "pt", "": "not said"}).fillna(NO_CODE)
+    expected |= {("language", name): n for name, n in of(named)["student"].nunique().items()}
+    for name in how.supports:
+        own = tried["met"] & tried["supports"].str.replace(" ", "_").str.split(";").map({name}.issubset)
+        expected |= {("support", name): tried.loc[own, "student"].nunique()} if own.any() else {}
+    assert {(row.what, row.value): row.students for row in found.itertuples()} == expected
+    assert {"refused", "es", "tutoring", "bus_pass"} <= set(found["value"]) and "Telltale" not in str(expected)
+    counts = visit_counts(data)
+    given = counts[(counts["district_code"] == "ALL") & (counts["status"] == VISITED) & (counts["tutoring"] == "yes")]
+    own = log[met & log["supports"].str.contains("tutoring")]
+    assert given["students"].tolist() == [own["student"].nunique()]
+    assert list(supports(protected(counts), data.supports)["support"]) and "coats" not in counts
 
 
 def test_crossovers_of_a_draw_of_students(opened):

@@ -98,3 +98,21 @@ def test_a_path_in_the_parameters_starts_from_the_workspace_and_one_that_is_type
         with pytest.raises(BadInput) as refusal:
             refused()
         assert repr(str(place)) in str(refusal.value)
+
+
+def test_supports_are_named_as_cells_of_the_log_are_read(tmp_path):
+    text = (paths.params() / "students.yml").read_text(encoding="utf-8")
+    start = text.index("supports: [")
+    whole = text[start : text.index("]", start) + 1]
+
+    def own(names):
+        file = tmp_path / "students.yml"
+        file.write_text(text.replace(whole, f"supports: {names}"), encoding="utf-8")
+        return load_settings(file).supports
+
+    assert own("[Bus pass, Home-school liaison, food]") == ("bus_pass", "home_school_liaison", "food")
+    for names in ("['a;b']", "['']", "[status]"):
+        with pytest.raises(BadInput, match="cannot name a support"):
+            own(names)
+    with pytest.raises(BadInput, match="supports name one twice"):
+        own("[bus pass, Bus Pass]")

@@ -230,11 +230,22 @@ def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(
     hold(chosen, None, "")
     change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
     data = load_study()
-    assert data.newest < "2026-27"
+    assert data.newest == "2024-25", "figures over many years count"
     require_units_open(data)
     cli._refuse_unplanned([SimpleNamespace(slug="40-explore")])
     with pytest.raises(BadInput, match="closed until 2999-07-01"):
         require_units_open(replace(data, newest="2026-27"))
+
+
+def test_a_year_that_only_the_outcome_over_many_years_has_is_closed_too(own, known):
+    root, choices = own
+    chosen = choices(**SEED, **{**UNITS, "phases": {"2024-25": 8}}, analysis_from="2999-07-01")
+    written_plan.freeze(chosen, "")
+    made = hold(chosen, None, "")
+    assert write_starts(made.path)[2:] == (8, 0), "figures have reached the phase"
+    change_yaml(root / "params" / "state.yml", program__lottery={"source": "draw_1.csv"})
+    with pytest.raises(BadInput, match="closed until 2999-07-01"):
+        panel(years="long", outcome="chronic_absence")
 
 
 def test_a_plan_of_units_that_names_no_day_is_closed_until_the_settings_name_one(own, known):

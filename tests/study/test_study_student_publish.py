@@ -38,7 +38,7 @@ def counted(statuses):
 
 def pages(statuses):
     """The funnels of all districts and of all together, as they are published: (district, step) -> count or None."""
-    counts = protected(counted(statuses)).to_dict()
+    counts = protected(counted(statuses))
     codes = [*map(str, range(len(statuses))), "ALL"]
     shown = {code: published(funnel(counts, code)) for code in codes}
     return {

@@ -20,6 +20,10 @@ from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.honest import Violation, breakdown, honest_bounds, with_t
 from leapstudy.did.permutation import ALPHA
 
+HOLE = (
+    "Robust bounds need earlier figures in a row, and one between them lacks: what is seen over several periods is no "
+    "change from one to the next, by which they measure a departure."
+)
 TIMES = (0.0, 1.0)
 """Departures shown, in multiples of the largest one seen before; each takes half a second with nine years."""
 
@@ -96,12 +100,13 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     Raises
     ------
     BadInput
-        If too few years lie before for this restriction.
+        If too few years lie before for this restriction, or a year between them has no figures.
 
     Notes
     -----
     Between the reference and the year after it school years may lack figures. The difference could move in each of
-    them, so that over s years it departs by s times as much, and a slope that bends each year by m/2 * s(s + 1).
+    them, so that over s years it departs by s times as much, and a slope that bends each year by m/2 * s(s + 1). Before
+    the reference none may lack: the paper's restrictions are of changes from one period to the next.
     """
     shown = study.table[~study.table["is_reference"]]
     b = shown["estimate_pp"].to_numpy(float)
@@ -113,10 +118,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     unit = largest if kind == "smoothness" else 1.0
     t = float(((shown["high_pp"] - shown["estimate_pp"]) / shown["se_pp"]).iloc[0])
     year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
-    steps = int(shown["event_time"].iloc[order[n_pre]]) - reference
+    steps = steps_after([*shown.loc[before, "event_time"], reference], int(shown["event_time"].iloc[order[n_pre]]))
     slopes = kind == "smoothness"
-    if slopes and (np.diff([*sorted(shown.loc[before, "event_time"]), reference]) > 1).any():
-        raise BadInput("Robust bounds on slopes need earlier years in a row: one between them has no figures.")
     covariance = study.covariance.to_numpy()[np.ix_(order, order)]
     problem = with_t(b[order], covariance, n_pre, t, steps if slopes else 1)
     each = 1 if slopes else steps
@@ -126,6 +129,38 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times) * each)
     ends = broken / each if np.isfinite(broken) else None
     return Bounds(study.outcome, year, placebo, kind, n_pre, steps, table, ends, largest)
+
+
+def steps_after(before: Sequence[int], first: int) -> int:
+    """Return the periods from the last event time before, the reference, to the `first` after.
+
+    A period is the shortest time between two of them: where figures come every other year, two years.
+
+    Raises
+    ------
+    BadInput
+        If an earlier time lacks.
+
+    Examples
+    --------
+    >>> steps_after([-4, -3, -2], 0), steps_after([-6, -4, -2], 0)
+    (2, 1)
+    """
+    apart = np.diff([*before, first])
+    if (apart[:-1] > apart.min()).any():
+        raise BadInput(HOLE)
+    return math.ceil(apart[-1] / apart.min())
+
+
+def bounds_of(study: EventStudy, kinds: Sequence[Violation]) -> tuple[tuple[Bounds, ...], tuple[str, ...]]:
+    """Return the robust bounds of each kind that can be made, and why the others cannot."""
+    found, refused = [], []
+    for kind in kinds:
+        try:
+            found.append(robust_bounds(study, kind))
+        except BadInput as reason:
+            refused.append(str(reason))
+    return tuple(found), tuple(dict.fromkeys(refused))
 
 
 def largest_before(before: np.ndarray, kind: Violation) -> float:

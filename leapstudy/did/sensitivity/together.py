@@ -15,8 +15,9 @@ from leapstudy.did.contrasts import clock_of, contrast_between
 from leapstudy.did.design import Sample, Spec, build_sample
 from leapstudy.did.effect import row_of
 from leapstudy.did.eventstudy import EventStudy
+from leapstudy.did.honest import Violation
 from leapstudy.did.rebound import YEARS
-from leapstudy.did.sensitivity.bounds import Bounds, plain_bounds, robust_bounds
+from leapstudy.did.sensitivity.bounds import Bounds, bounds_of, plain_bounds
 from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, beyond_recovery, trait_words, traits_before
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
@@ -126,14 +127,14 @@ def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[st
     if attendance.n_treated == 1:
         reasons.append(ALONE)
         return
-    try:
-        # a change of slope takes two years before, of which attendance has one
-        yield robust_bounds(attendance, "relative_magnitudes")
-        if chronic is not None:
-            yield robust_bounds(chronic, "relative_magnitudes")
-            yield robust_bounds(chronic, "smoothness")
-    except BadInput as reason:
-        reasons.append(str(reason))
+    # a change of slope takes two years before, of which attendance has one
+    asked: list[tuple[EventStudy, tuple[Violation, ...]]] = [(attendance, ("relative_magnitudes",))]
+    if chronic is not None:
+        asked.append((chronic, ("relative_magnitudes", "smoothness")))
+    for study, kinds in asked:
+        found, refused = bounds_of(study, kinds)
+        reasons += refused
+        yield from found
 
 
 def estimate_rows(analyses: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:
