@@ -226,7 +226,7 @@ def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State)
         return rates
     if state.outcomes[spec.outcome].measure is not None:
         raise BadInput(f"Log-odds are of shares, which {spec.outcome!r} is not: use the scale 'points'.")
-    edge = [codes[place] for place in np.flatnonzero(((rates <= 0) | (rates >= 100)).any(axis=1))]
+    edge = [codes[place] for place in np.flatnonzero(((rates <= 0) | (rates >= 100)).any(axis=1)).tolist()]
     if edge:
         raise BadInput(
             f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(edge)} has. "
