@@ -6,7 +6,7 @@ the reports of a running program hold who was referred, tried and met, and of at
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,8 @@ class Watch:
     schools : pandas.DataFrame
         district_code, school_code, referred, tried, met, coverage_pct (met of the referred), visits (a met student).
     weeks : pandas.DataFrame
-        week, referred, tried, met: students whose first event fell into it.
+        week, referred, tried, met: students whose first event fell into it; promised: referrals due in it, where the
+        plan says how many by when.
     stopped : pandas.DataFrame
         district_code, school_code, last_month, months_missing: schools that do not send what others of the files send.
     arms : pandas.DataFrame
@@ -106,7 +107,7 @@ def watch(
 ) -> Watch:
     """Compare counts with the plan, and phases of a draw with the first month (``YYYY-MM``) of their visits."""
     plan = promise or Promise()
-    schools, weeks = _schools(progress.schools), _weeks(progress.weeks)
+    schools, weeks = _schools(progress.schools), _promised_by_week(_weeks(progress.weeks), until, plan)
     stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
     over = plan.last is None or until >= plan.last
@@ -162,6 +163,17 @@ def _weeks(counts: pd.DataFrame) -> pd.DataFrame:
     exact = counts.pivot_table(index="week", columns="flow", values="students", aggfunc="sum", fill_value=0)
     safe = _protected(exact.reindex(columns=list(FLOWS), fill_value=0).astype(float).rename_axis(columns="flow"))
     return _rounded(safe, FLOWS).rename_axis(columns=None).reset_index()
+
+
+def _promised_by_week(weeks: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
+    """Add the referrals that were due in each week up to a day, evenly over the planned days."""
+    if plan.referred is None or plan.first is None or plan.last is None:
+        return weeks
+    ends = [date.fromisoformat(week) + timedelta(days=6) for week in weeks["week"]]
+    before = [_elapsed(end - timedelta(days=7), plan) or 0.0 for end in ends]
+    upto = [_elapsed(min(end, until), plan) or 0.0 for end in ends]
+    due = plan.referred * (np.array(upto) - np.array(before))
+    return weeks.assign(promised=due.round(1))
 
 
 def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

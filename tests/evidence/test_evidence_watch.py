@@ -117,6 +117,14 @@ def test_what_needs_attention_comes_in_words(report):
     assert watch(quiet, UNTIL).warnings == ()
 
 
+def test_weeks_stand_beside_the_referrals_due_in_them(report):
+    # 400 over 62 days from Wednesday, December 1 on: 6.45 a day, 7 days a week
+    assert report.weeks.set_index("week")["promised"].to_dict() == {"2021-12-06": 45.2, "2021-12-13": 45.2}
+    first = Promise(first=date(2021, 12, 8), last=date(2022, 1, 31), referred=55)
+    assert watch(_progress(), date(2021, 12, 15), first).weeks["promised"].tolist() == [5, 3], "one a day"
+    assert "promised" not in watch(_progress(), UNTIL).weeks
+
+
 def test_how_attempts_went_is_told_without_a_language_of_a_few(report):
     told = report.attempts.set_index("value")["students"]
     assert (told["met"], told["es"], told["tutoring"]) == (70, 10, 0)

@@ -146,6 +146,19 @@ def test_who_stays_unvisited_stands_for_those_alike_who_were_visited():
     assert np.isclose(december["total"] / december["weight"], (20 + 20 - 40 - 40) / 4), "as if d were seen unvisited"
 
 
+def test_the_chance_to_have_stayed_is_the_product_over_months():
+    """By hand: of five alike compared with k in November one is visited in December, and one of four in January."""
+    alike = (20, 20, 20, 20, 20)
+    visited = [("k", "2021-11"), ("d", "2021-12"), ("e", "2022-01")]
+    panel = [_student(name, first, alike) for name, first in [*visited, *((name, None) for name in "abc")]]
+    data = StudentData(in_engine(pd.concat(panel, ignore_index=True)), None, simulated=True)
+    sums = change_sums(risk_changes(data, (replace(RULES[0], window="last_month"),)))[""]
+    own = sums[(sums["g"] == 12 * 2021 + 10) & ~sums["treated"]].set_index("t")
+    december, january = (own.loc[12 * 2021 + month] for month in (11, 12))
+    assert (december["students"], january["students"]) == (4, 3)
+    assert december["weight"] == pytest.approx(4 * 5 / 4) and january["weight"] == pytest.approx(3 * 5 / 4 * 4 / 3)
+
+
 def test_who_was_referred_before_and_waits_is_compared_with_others_who_wait(data, changes):
     sums = change_sums(changes)[""]
     assert sums[sums["waiting"] & ~sums["treated"]]["students"].sum() > 0
