@@ -53,7 +53,8 @@ class SharedAnswer:
         edition, estimate_pp, se_pp, ci_low_pp, ci_high_pp, p_value of the main contrast and comparison.
     leave_one_out : DataFrame
         side ('treated' or 'comparison'), district_code, district, estimate_pp, ci_low_pp, ci_high_pp without that
-        district; no ends where its absence leaves no bounded interval.
+        district; no ends where its absence leaves no bounded interval. Of a side of more than 200 the 100 that move the
+        effect most either way.
     chronic : EventStudy or None
         Chronic absence, over every year that the edition's table has; None where the state publishes none.
     not_possible : tuple of str

@@ -8,6 +8,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.kept import of_last
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
@@ -28,7 +29,7 @@ from leapstudy.did.inference.compare import (
     methods_table,
 )
 from leapstudy.did.lottery.visited import estimate_row, tried
-from leapstudy.did.nested import without_unit
+from leapstudy.did.nested import furthest, without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
 from leapstudy.did.pool import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, Rebound, rebound
@@ -36,6 +37,8 @@ from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.together import examine
 from leapstudy.did.shrinkage import FLAT, Prior
 
+MOST_LEFT_OUT = 200
+"""Units of a side that are left out one by one: of more, half of these that move the effect most either way."""
 THRESHOLD_PP = 0.5
 """An effect on the average that would matter, unless the plan of record says otherwise."""
 NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
@@ -54,7 +57,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     sample, fields = _shared(data, spec, district.code, district.name, [district.code])
     tests = infer(sample, synthetic=True)
     leading, why = headline(tests)
-    among, reason = _among(data, spec)
+    among, reason = read_together(data, spec)
     fields = _with(fields, sample, estimate_rows(tests, sample, district.name), reason)
     return DistrictAnswer(
         **{**fields, "estimates": lead(fields["estimates"], fields["main"], leading)},
@@ -67,7 +70,8 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
     )
 
 
-def _among(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
+@of_last
+def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
     codes = [item.code for item in treated_districts(data.districts)]
     try:
@@ -217,9 +221,9 @@ def _leave_one_out(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     rows = []
     for side in ("treated", "comparison"):
         codes = getattr(sample, side)
-        for place, code in enumerate(codes if len(codes) > 1 else ()):
+        for place in furthest(sample, side, MOST_LEFT_OUT // 2) if len(codes) > 1 else ():
             figures = by_interval(without_unit(sample, side, place))
-            rows.append({"side": side, "district_code": code, "district": names[code], **figures})
+            rows.append({"side": side, "district_code": codes[place], "district": names[codes[place]], **figures})
     return pd.DataFrame(rows, columns=["side", "district_code", "district", "estimate_pp", "ci_low_pp", "ci_high_pp"])
 
 

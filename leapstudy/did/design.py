@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State
@@ -205,7 +206,7 @@ def _refuse_comparison(
 def _figures(panel: Panel, spec: Spec, codes: Sequence[str], years: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return rates and enrollment of `codes` in `years`; a row that lacks a figure it needs is NaN in its rates."""
     require_years(years, panel.years, f"The edition {panel.edition!r} of {panel.outcome!r}")
-    places = {code: place for place, code in enumerate(panel.codes)}
+    places = _places(panel)
     rows = np.array([places.get(code, -1) for code in codes])
     columns = np.array([panel.years.index(year) for year in years])
     rates = np.where(rows[:, None] < 0, np.nan, panel.rates[np.ix_(rows, columns)])
@@ -215,12 +216,17 @@ def _figures(panel: Panel, spec: Spec, codes: Sequence[str], years: Sequence[str
     return rates, students
 
 
+@of_last
+def _places(panel: Panel) -> dict[str, int]:
+    return {code: place for place, code in enumerate(panel.codes)}
+
+
 def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State) -> np.ndarray:
     if spec.scale == "points":
         return rates
     if state.outcomes[spec.outcome].measure is not None:
         raise BadInput(f"Log-odds are of shares, which {spec.outcome!r} is not: use the scale 'points'.")
-    edge = [code for code, row in zip(codes, rates, strict=True) if (row <= 0).any() or (row >= 100).any()]
+    edge = [codes[place] for place in np.flatnonzero(((rates <= 0) | (rates >= 100)).any(axis=1)).tolist()]
     if edge:
         raise BadInput(
             f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(edge)} has. "

@@ -134,6 +134,34 @@ def without_unit(sample: Sample, side: str, place: int) -> Sample:
     return _within(raw, strata, drawn=nested.drawn, clustered=bool(clusters))
 
 
+def furthest(sample: Sample, side: str, each_way: int) -> list[int]:
+    """Return the places of the units whose absence moves the effect most, `each_way` down and up, in their order.
+
+    All of them where there are no more, and with them any unit that its stratum cannot do without.
+    """
+    n = len(sample.treated)
+    own = slice(0, n) if side == "treated" else slice(n, None)
+    if len(getattr(sample, side)) <= 2 * each_way:
+        return list(range(len(getattr(sample, side))))
+    raw, of = sample, np.zeros(n + len(sample.comparison), dtype=int)
+    if sample.nested is not None:
+        raw = replace(sample.nested.raw, contrast=sample.contrast)
+        of = np.unique(sample.nested.strata, return_inverse=True)[1]
+    size = np.concatenate([raw.sizes_treated, raw.sizes_comparison])[own]
+    change = np.concatenate([sample.change_treated, raw.change_comparison])[own]
+    of_own = np.zeros(len(size), dtype=int) if side == "treated" else of[own]
+    total = np.bincount(of_own, size)
+    mean = np.bincount(of_own, size * change) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = size * (change - mean[of_own]) / (total[of_own] - size)
+    if side == "treated":
+        moved = -moved
+    else:
+        moved *= np.bincount(of[:n], raw.weights_treated, len(total))[of_own]
+    order = np.argsort(np.where(np.isfinite(moved), moved, np.inf), kind="stable")
+    return sorted({*order[:each_way].tolist(), *order[-each_way:].tolist()})
+
+
 def covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the cluster-robust covariance of the differences of two sides, and its degrees of freedom.
 

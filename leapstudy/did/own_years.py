@@ -8,6 +8,7 @@ are moved by the comparison's mean in the unit's own years, which leaves every d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 
@@ -82,8 +83,7 @@ def subset(sample: Sample, keep: np.ndarray) -> Sample:
     """Return the sample of some of its units; `keep` is a mask over treated and then comparison units."""
     n, own = len(sample.treated), sample.by_start
     on, off = keep[:n], keep[n:]
-    treated = tuple(code for code, kept in zip(sample.treated, on, strict=True) if kept)
-    comparison = tuple(code for code, kept in zip(sample.comparison, off, strict=True) if kept)
+    treated, comparison = tuple(compress(sample.treated, on)), tuple(compress(sample.comparison, off))
     if own is None:
         return replace(
             sample,

@@ -18,7 +18,7 @@ from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.inference.record import noise_before, size_noise
 from leapstudy.did.nested import clusters_of
 from leapstudy.did.own_years import own_changes
-from leapstudy.did.permutation import DRAWS, TIE
+from leapstudy.did.permutation import DRAWS, KEPT, TIE
 from leapstudy.did.shrinkage import FLAT, Prior, Shrinkage, shrink
 from leapstudy.did.spread import LEAST_NOISE
 
@@ -255,11 +255,23 @@ def shuffled_effects(
     null = np.empty((draws, len(treated)))
     for stratum in np.unique(of):
         inside = np.flatnonzero(of == stratum)
-        m = int((inside < len(treated)).sum())
-        keys = rng.random((draws, len(inside)))
-        if clusters is not None:
-            keys = rng.random((draws, clusters.max() + 1)).argsort(axis=1)[:, clusters[inside]] + keys
-        order = inside[keys.argsort(axis=1)]
-        drawn = changes[order]
-        null[:, inside[:m]] = np.abs(drawn[:, :m] - drawn[:, m:].mean(axis=1, keepdims=True)) / noise[order[:, :m]]
+        m, total = int((inside < len(treated)).sum()), changes[inside].sum()
+        at_once = max(1, KEPT // len(inside))
+        for done in range(0, draws, at_once):
+            rows = slice(done, min(done + at_once, draws))
+            keys = rng.random((rows.stop - done, len(inside)))
+            if clusters is not None:
+                keys += rng.random((len(keys), clusters.max() + 1)).argsort(axis=1)[:, clusters[inside]]
+            first = inside[_first(keys, m)]
+            drawn = changes[first]
+            others = (total - drawn.sum(axis=1, keepdims=True)) / (len(inside) - m)
+            null[rows, inside[:m]] = np.abs(drawn - others) / noise[first]
     return null
+
+
+def _first(keys: np.ndarray, m: int) -> np.ndarray:
+    """Return the places of the m smallest of each row, in order; the rest is not sorted."""
+    if 2 * m >= keys.shape[1]:
+        return keys.argsort(axis=1)[:, :m]
+    places = keys.argpartition(m, axis=1)[:, :m]
+    return np.take_along_axis(places, np.take_along_axis(keys, places, axis=1).argsort(axis=1), axis=1)

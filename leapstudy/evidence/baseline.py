@@ -116,7 +116,8 @@ def _row(panel: Panel, treated: Sequence[str], group: Sequence[str], year: str, 
 
 
 def _group(panel: Panel, codes: Sequence[str], year: str) -> Group:
-    rows = [panel.codes.index(code) for code in codes if code in panel.codes]
+    place = {code: row for row, code in enumerate(panel.codes)}
+    rows = [place[code] for code in codes if code in place]
     column = panel.years.index(year)
     rates, students = panel.rates[rows, column], panel.students[rows, column]
     # a state that publishes no enrollment at all is compared without it

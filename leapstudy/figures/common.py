@@ -1,17 +1,46 @@
 """What the public track's figures share: the caption of an answer, and an exhibit that says why it is bare."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names, year_label
 from leapstudy.did.answer import Answer
 from leapstudy.did.glance import Glance
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import frame, styled
-from leapstudy.figures.palette import WIDE
+from leapstudy.figures.palette import CONTEXT, WIDE
 from leapstudy.words.findings import treated_words
 
 Asked = Answer | Glance
 """Whatever answers the one contrast that was asked."""
+MANY = 400
+"""Comparison units beyond which a picture shows how they spread, and no longer each of them."""
+
+
+def context_lines(axes: Axes, at: np.ndarray, rows: np.ndarray, linewidth: float, zorder: float) -> np.ndarray:
+    """Draw one thin line a unit, or of many a shade where the middle nine in ten are; return what is drawn.
+
+    Parameters
+    ----------
+    axes
+        Where it is drawn, behind everything else.
+    at : ndarray, shape (years,)
+        Where the years stand.
+    rows : ndarray, shape (units, years)
+        NaN where a unit has no figure.
+    linewidth, zorder
+        Of the lines.
+    """
+    if len(rows) > MANY:
+        band = np.nanquantile(rows, [0.05, 0.95], axis=0)
+        axes.fill_between(at, *band, color=CONTEXT, alpha=0.5, linewidth=0, zorder=zorder)
+        return band
+    known = (~np.isnan(row) for row in rows)
+    lines = [np.column_stack([at[there], row[there]]) for row, there in zip(rows, known, strict=True)]
+    axes.add_collection(LineCollection(lines, color=CONTEXT, linewidth=linewidth, zorder=zorder))
+    return rows
 
 
 @at_both_widths

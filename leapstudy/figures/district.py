@@ -17,7 +17,7 @@ from leapstudy.data.names import (
     unit_noun,
     unit_nouns,
 )
-from leapstudy.figures.common import Asked, caption_of
+from leapstudy.figures.common import MANY, Asked, caption_of, context_lines
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, frame, inches_across, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, WIDE
@@ -46,7 +46,7 @@ def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit
     caption = caption_of(answer, f"{what} by year, and the change of each {unit_noun()} beyond the others'")
     subtitle = (
         f"{what}: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
-        f"({comparison_words(main.comparison)})"
+        f"({comparison_words(main.comparison)}{'; shaded: nine in ten' if main.n_comparison > MANY else ''})"
     )
     source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
     narrow = width <= NARROW
@@ -73,11 +73,12 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
     ).loc[years]
     own = panel.loc[panel["treated"] == 1, "district_code"].unique()
     others = wide.drop(columns=own)
-    axes.plot(range(len(years)), others.to_numpy(), color=CONTEXT, linewidth=0.9, zorder=1.2)
+    band = context_lines(axes, np.arange(len(years)), others.to_numpy().T, 0.9, 1.2)
     axes.plot(range(len(years)), others.mean(axis=1), color=COMPARISON, marker="o", markersize=4.5, linewidth=2.2)
     axes.plot(range(len(years)), wide[own].mean(axis=1), color=OWN, marker="o", markersize=5.5, linewidth=2.8)
     start = years.index(panel.loc[panel["post"] == 1, "year"].min()) - 0.5
-    low, high = float(wide.to_numpy().min()), float(wide.to_numpy().max())
+    shown = np.concatenate([band.ravel(), wide[own].to_numpy().ravel()])
+    low, high = float(shown.min()), float(shown.max())
     room = 0.14 * (high - low)
     axes.set(
         xlim=(-0.15, len(years) - 0.85),
@@ -91,28 +92,34 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
     )
     axes.axvline(start, color=INK, linewidth=1.2)
     axes.text(start - 0.06, high + 1.5 * room, "start", ha="right", va="top", size=SMALL)
-    below = float(wide[own].mean(axis=1).iloc[-1]) < float(others.mean(axis=1).iloc[-1])
-    key: dict[str, Any] = {"ha": "right", "size": 9.5, "transform": axes.get_yaxis_transform()}
+    late = start > len(years) / 2  # names stand at the end that the start's line is not near
+    below = bool((wide[own].mean(axis=1) < others.mean(axis=1)).iloc[0 if late else -1])
+    average = f"average of the {others.shape[1]:,}"
+    key: dict[str, Any] = {"ha": "left" if late else "right", "size": 9.5, "transform": axes.get_yaxis_transform()}
     ends = (low - 1.4 * room, high + 0.75 * room)
-    axes.text(1.0, ends[0] if below else ends[1], name, color=OWN, weight="bold", **key)
-    axes.text(1.0, ends[1] if below else ends[0], f"average of the {others.shape[1]}", color=COMPARISON, **key)
+    side = 0.02 if late else 1.0
+    axes.text(side, ends[0] if below else ends[1], name, color=OWN, weight="bold", **key)
+    axes.text(side, ends[1] if below else ends[0], average, color=COMPARISON, **key)
 
 
 def _changes(axes: Axes, answer: Asked, room: float) -> None:
     """Draw each district's change as a dot, stacked where they are alike, with what they say in words above."""
     rows = answer.permutation.sort_values("placebo_pp")
     values, own = rows["placebo_pp"].to_numpy(float), rows["is_treated"].to_numpy(bool)
-    cells = np.round((values - values.min()) / (np.ptp(values) or 1.0) * BINS).astype(int)
-    heights = np.array([int((cells[:place] == cell).sum()) for place, cell in enumerate(cells)])
-    at = values.min() + cells / BINS * np.ptp(values)
-    axes.plot(at[~own], heights[~own], linestyle="none", marker="o", markersize=7, color=CONTEXT)
-    axes.plot(at[own], heights[own], linestyle="none", marker="o", markersize=8, color=OWN)
+    at, heights, most = _stacked(values)
+    if len(values) > MANY:
+        axes.hist(values[~own], bins=2 * BINS, color=CONTEXT, linewidth=0)
+        axes.plot(values[own], 0.04 * np.array(axes.get_ylim()[1:]), marker="o", markersize=8, color=OWN)
+    else:
+        axes.plot(at[~own], heights[~own], linestyle="none", marker="o", markersize=7, color=CONTEXT)
+        axes.plot(at[own], heights[own], linestyle="none", marker="o", markersize=8, color=OWN)
+        axes.set_ylim(-0.6, most)
     effect_axis(axes, float(values.min()), float(values.max()))
-    axes.set(ylim=(-0.6, max(heights.max() + 0.8, 5.0)), yticks=[])
+    axes.set_yticks([])
     main, unit = answer.main, outcome_unit(answer.main.outcome)
     far = int((np.abs(values[~own]) >= abs(main.estimate_pp) - 1e-12).sum())
     words = (
-        f"Change beyond that of the others, {unit}. Without any program, {far} of {int((~own).sum())} comparison "
+        f"Change beyond that of the others, {unit}. Without any program, {far:,} of {int((~own).sum()):,} comparison "
         f"{unit_nouns()} moved as far."
     )
     own_words = f"{short(main.district)} {points(main.estimate_pp)}"
@@ -127,8 +134,20 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
     )
 
 
+def _stacked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return where dots of sorted values stand, each on those that are alike, and how high the picture is."""
+    cells = np.round((values - values.min()) / (np.ptp(values) or 1.0) * BINS).astype(int)
+    heights = np.arange(len(cells)) - np.searchsorted(cells, cells)
+    return values.min() + cells / BINS * np.ptp(values), heights, max(heights.max() + 0.8, 5.0)
+
+
 def _table(answer: Asked) -> pd.DataFrame:
-    rows = answer.permutation.sort_values("placebo_pp", ascending=False)
+    rows = answer.permutation.sort_values("placebo_pp", ascending=False, ignore_index=True)
+    told = "Change beyond the others"
+    if len(rows) > MANY:
+        furthest = MANY // 4
+        ends = (rows.index < furthest) | (rows.index >= len(rows) - furthest) | rows["is_treated"]
+        rows, told = rows[ends], f"{told} (the {furthest} furthest either way)"
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
-        [capital(unit_noun()), "Change beyond the others"], axis=1
+        [capital(unit_noun()), told], axis=1
     )

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKDOWN
 from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
+from leapstudy.figures.common import context_lines
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, inches_across, label, mark, signed, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
@@ -134,11 +134,8 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
             )
         )
     if answer.n_treated == 1:
-        lines = [
-            np.column_stack([rows["year"].map(_place), rows["percent"]])
-            for _, rows in answer.units.groupby("district_code")
-        ]
-        axes.add_collection(LineCollection(lines, color=CONTEXT, linewidth=0.6, alpha=0.7, zorder=0.5))
+        units = answer.units.pivot(index="district_code", columns="year", values="percent")
+        context_lines(axes, units.columns.map(_place).to_numpy(), units.to_numpy(), 0.6, 0.5)
     years = _years(answer)
     highest = float(shown["percent"].max()) * 1.12
     axes.set_ylim(0, highest)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from leapstudy.core.phrases import capital
 from leapstudy.data.names import (
@@ -18,7 +19,7 @@ from leapstudy.data.names import (
     year_words,
 )
 from leapstudy.did.rebound import Rebound, predicted
-from leapstudy.figures.common import caption_of, not_drawn
+from leapstudy.figures.common import MANY, caption_of, not_drawn
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import (
     axes,
@@ -36,8 +37,8 @@ from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SHA
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
-PANEL, ROW, LONGEST = 2.9, 0.165, 1.4
-"""Inches of the scatter, from one name to the next, and of the longest name."""
+PANEL, ROW, LONGEST, NAMED = 2.9, 0.165, 1.4, 10
+"""Inches of the scatter, from one name to the next, and of the longest name; others named either way, of many."""
 
 
 @at_both_widths
@@ -83,11 +84,17 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
 
 
 def beyond(shown: Rebound) -> pd.DataFrame:
-    """Return name, gap_pp and own of the districts on the right: the treated; with one of them, the others too."""
+    """Return name, gap_pp and own of the districts on the right: the treated; with one of them, the others too.
+
+    Of many others those that lie furthest from the line either way.
+    """
     rows = shown.treated.assign(own=True)
     if len(rows) == 1:
         gap = shown.comparison["rebound_pp"] - shown.intercept - shown.slope * shown.comparison["fall_pp"]
-        rows = pd.concat([rows, shown.comparison.assign(gap_pp=gap, own=False)])
+        others = shown.comparison.assign(gap_pp=gap, own=False).sort_values("gap_pp")
+        if len(others) > MANY:
+            others = pd.concat([others.head(NAMED), others.tail(NAMED)])
+        rows = pd.concat([rows, others])
     names = [fitted(short(name), SMALL, LONGEST) for name in rows["district"]]
     return rows.assign(name=names).sort_values("gap_pp", ascending=False, ignore_index=True)
 
@@ -113,7 +120,11 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     own = shown.treated.assign(color=[WARNING if code in flagged else OWN for code in shown.treated["district_code"]])
     axes.vlines(own["fall_pp"], own["predicted_pp"], own["rebound_pp"], color=own["color"], linewidth=1)
     others = shown.comparison[["fall_pp", "rebound_pp"]].to_numpy().T
-    axes.plot(*others, "o", color=COMPARISON, markersize=4.5, markerfacecolor="white")
+    if shown.n > MANY:  # a shade for how many lie there
+        shades = LinearSegmentedColormap.from_list("", [SHADE, COMPARISON])
+        axes.hexbin(*others, gridsize=30, bins="log", mincnt=1, cmap=shades, linewidths=0)
+    else:
+        axes.plot(*others, "o", color=COMPARISON, markersize=4.5, markerfacecolor="white")
     axes.scatter(own["fall_pp"], own["rebound_pp"], color=own["color"], s=26, zorder=3)
     axes.axhline(0, color=CONTEXT, linewidth=0.8, zorder=0.5)
     backs = pd.concat([shown.comparison["rebound_pp"], shown.treated["rebound_pp"]])
@@ -139,7 +150,7 @@ def _key(axes: Axes, shown: Rebound) -> None:
         else _program(shown)
     )
     axes.text(0.02, 0.09, own, transform=axes.transAxes, color=OWN, weight="bold", size=SMALL)
-    axes.text(0.02, 0.02, f"{shown.n} without", transform=axes.transAxes, color=COMPARISON, size=SMALL)
+    axes.text(0.02, 0.02, f"{shown.n:,} without", transform=axes.transAxes, color=COMPARISON, size=SMALL)
 
 
 def _program(shown: Rebound) -> str:

@@ -17,7 +17,7 @@ from leapstudy.data import District, Facts, StudyData, copied, find_district, ke
 from leapstudy.data.names import short
 from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import answer_all, answer_district, read_together
 from leapstudy.did.comparison import comparison_codes, comparison_label, parse_comparison
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_panel
@@ -94,6 +94,9 @@ def read_ahead() -> None:
     for group in data.state.groups:
         with suppress(BadInput):
             comparison_codes(data, group)
+    with suppress(BadInput):  # every district's page reads its p-value among the others'
+        require_units_open(data)
+        read_together(data, ask())
 
 
 def params_of(spec: Spec) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from leapstudy.core.parameter_file import packaged
 from leapstudy.core.phrases import (
     agree,
@@ -68,10 +70,16 @@ FORMS: dict[str, Callable[..., str]] = {
 """How a slot is written; what follows the name and a blank are further arguments, parted by slashes."""
 
 
+LONG = 10_000
+"""Whole numbers from here on have commas; no year does."""
+
+
 class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         """Write a value in the form that its slot names."""
         name, _, more = format_spec.partition(" ")
+        if not format_spec and isinstance(value, int | np.integer) and abs(int(value)) >= LONG:
+            return f"{value:,}"
         if name not in FORMS:
             return str(super().format_field(value, format_spec))
         return FORMS[name](value, *(more.split("/") if more else ()))

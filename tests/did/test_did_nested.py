@@ -10,8 +10,9 @@ import statsmodels.api as sm
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.contrasts import contrast_between
+from leapstudy.did.design import build_sample
 from leapstudy.did.effect import fit
-from leapstudy.did.nested import covariance, dealt_within, in_strata, nest, without_unit
+from leapstudy.did.nested import covariance, dealt_within, furthest, in_strata, nest, without_unit
 from leapstudy.did.pool import pool_districts, romano_wolf, sampling_covariance, shuffled_effects
 from leapstudy.did.rebound import rebound
 from leapstudy.did.sample import Nested, Sample, Spec, build_panel
@@ -283,3 +284,20 @@ def test_clusters_of_one_unit_cannot_say_how_alike_they_move():
         sampling_covariance(_nested(sample, [""] * 8, [f"{place}" for place in range(8)]))
     with pytest.raises(BadInput, match="one comparison unit"):
         sampling_covariance(_nested(_sample(np.zeros(8), np.arange(8.0), 4), "abcdabcd"))
+
+
+@pytest.mark.parametrize("which", ["plain", "students", "strata", "staggered"])
+def test_who_moves_the_effect_most_is_found_without_leaving_each_out(study, which):
+    if which == "strata":
+        sample = _nested(*_many(20))
+    else:
+        starts = dict.fromkeys(("0430011", "0620011", "0890011"), "2022-23") if which == "staggered" else {}
+        spec = Spec(weights="students" if which == "students" else "equal", contrast="2020_21_to_2021_22")
+        sample = build_sample(replace(study, starts={**study.starts, **starts}), spec, sorted(study.starts))
+        assert (sample.by_start is not None) == (which == "staggered")
+    for side in ("treated", "comparison"):
+        codes = range(len(getattr(sample, side)))
+        without = np.array([without_unit(sample, side, place).difference for place in codes])
+        order = np.argsort(without)
+        assert furthest(sample, side, 3) == sorted({*order[:3], *order[-3:]})
+        assert furthest(sample, side, len(codes)) == list(codes)

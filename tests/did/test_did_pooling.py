@@ -10,6 +10,7 @@ from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import load_facts, treated_districts
+from leapstudy.did import pool
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.pool import caterpillar_table, estimate_rows, pool_districts, romano_wolf, shuffled_effects
 from leapstudy.did.shrinkage import FLAT, Prior, given_tau, mixture_quantile, published_prior, shrink
@@ -49,6 +50,17 @@ def test_romano_wolf_bounds_false_finds():
         hits += romano_wolf(np.abs(changes[:15] - changes[15:].mean()) / noise[:15], null).min() <= 0.05
     assert hits / 200 <= 0.10
     assert hits > 0
+
+
+@pytest.mark.parametrize("n", [3, 250])
+def test_many_units_are_shuffled_by_parts_as_if_they_were_one(n, monkeypatch):
+    rng = np.random.default_rng(4)
+    changes, noise = rng.normal(size=300), rng.uniform(0.5, 2, 300)
+    order = np.random.default_rng(9).random((40, 300)).argsort(axis=1)
+    drawn = changes[order]
+    slow = np.abs(drawn[:, :n] - drawn[:, n:].mean(axis=1, keepdims=True)) / noise[order[:, :n]]
+    monkeypatch.setattr(pool, "KEPT", 300 * 7)
+    assert shuffled_effects(changes[:n], changes[n:], noise, 9, 40) == pytest.approx(slow, rel=1e-12)
 
 
 def slow_posterior(effects, covariance, prior_sd, mean, tau_grid):

@@ -4,6 +4,8 @@ the finding is the title.
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 from layout import overlaps
 from test_figures_frame import WIDTHS, one  # noqa: F401
@@ -11,7 +13,8 @@ from test_figures_frame import WIDTHS, one  # noqa: F401
 from leapstudy.data import load_facts
 from leapstudy.did.answer import contrast_rows
 from leapstudy.figures.claims import state_curve
-from leapstudy.figures.common import caption_of
+from leapstudy.figures.common import MANY, caption_of
+from leapstudy.figures.district import district
 from leapstudy.figures.editions import editions
 from leapstudy.figures.ladder import ladder
 from leapstudy.figures.permutation import permutation
@@ -101,3 +104,35 @@ def test_a_districts_figure_and_sentence_carry_the_interval_of_the_test_that_lea
 )
 def test_a_chance_is_never_told_larger_than_it_is(power, said):
     assert findings.chance_of(power) == said
+
+
+@WIDTHS
+@pytest.mark.parametrize("start", [1, 3])
+def test_many_comparison_districts_are_a_shade_and_not_thousands_of_lines(one, width, start):  # noqa: F811
+    rng, years = np.random.default_rng(1), ["2019-20", "2020-21", "2021-22", "2022-23"]
+    units = [str(place) for place in range(MANY + 100)]
+    panel = pd.DataFrame([(unit, year) for unit in units for year in years], columns=["district_code", "year"])
+    panel["treated"] = (panel["district_code"] == "0").astype(int)
+    panel = panel.assign(post=(panel["year"] >= years[start]).astype(int), rate_pct=rng.normal(92, 1, len(panel)))
+    rows = pd.DataFrame({"district_code": units, "district": units, "placebo_pp": rng.normal(size=len(units))})
+    rows = rows.assign(is_treated=rows["district_code"] == "0")
+    answer = replace(one.answer, permutation=rows, main=replace(one.answer.main, n_comparison=len(rows) - 1))
+    exhibit = district(answer, panel, width)
+    assert overlaps(exhibit.figure) == []
+    paths, changes = exhibit.figure.axes
+    assert len(paths.lines) == 3 and len(paths.collections) == 1 and len(changes.patches) < 60
+    assert "shaded: nine in ten" in " ".join(text.get_text() for text in exhibit.figure.texts).replace("\n", " ")
+    assert len(exhibit.data) in (2 * (MANY // 4), 2 * (MANY // 4) + 1) and "furthest" in exhibit.data.columns[1]
+
+
+@WIDTHS
+def test_many_others_beside_the_line_are_shades_and_the_furthest_named(one, width):  # noqa: F811
+    rng, shown = np.random.default_rng(2), one.answer.rebound
+    others = pd.DataFrame(rng.normal(size=(MANY + 1, 2)), columns=["fall_pp", "rebound_pp"])
+    others = others.assign(district_code=others.index.astype(str), district=others.index.astype(str))
+    many = replace(shown, comparison=others[shown.comparison.columns], n=len(others))
+    named = beyond(many)
+    exhibit = rebound(replace(one, answer=replace(one.answer, rebound=many)), width)
+    assert overlaps(exhibit.figure) == [] and len(named) == 21
+    gap = others["rebound_pp"] - many.intercept - many.slope * others["fall_pp"]
+    assert named.loc[~named["own"], "gap_pp"].agg(["min", "max"]).tolist() == [gap.min(), gap.max()]
