@@ -28,7 +28,7 @@ from leapstudy.study.door import panel
 from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
-from leapstudy.study.rollout.choices import Rollout, load_rollout
+from leapstudy.study.rollout.choices import Rollout, asked, load_rollout
 from leapstudy.study.rollout.lots import begun, hold, write_starts
 from leapstudy.study.rollout.records import draws, on_record, read_draw, require_units_open
 from leapstudy.study.rollout.scenarios import design
@@ -220,6 +220,15 @@ def test_planning_goes_on_while_outcomes_are_closed_with_figures_before_the_star
         cli._refuse_unplanned([SimpleNamespace(slug="60-plan-a-rollout"), SimpleNamespace(slug="02-the-data")])
     made = design(load_rollout())
     assert made.past == "attendance: 2019-20 to 2020-21" and made.scenarios
+
+
+def test_a_file_about_units_can_be_asked_of_students(own):
+    """The notebook asks both tracks; before, a file that plans units had no months for students and ended it."""
+    _, choices = own
+    choices(**UNITS)
+    of_students = asked("students")
+    assert (of_students.track, of_students.outcome, of_students.followed) == ("students", "attendance", 5)
+    assert of_students.starts({}) == {} and asked("units") == load_rollout()
 
 
 def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(own):

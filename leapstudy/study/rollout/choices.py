@@ -25,6 +25,8 @@ MONTHS = (
     "months_after counts school months of students: name it where track is students, and leave it empty where it is "
     "units, whose outcomes are of whole school years"
 )
+HALF_YEAR = 5
+"""School months after the decision where a file about units is asked of students."""
 NAMED = ("attendance", "chronic absence")
 """Outcomes that a question may name."""
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -247,7 +249,8 @@ def load_rollout() -> Rollout:
 def asked(track: str = "", dollars: float | None = None) -> Rollout:
     """Return the choices of `params/rollout.yml` with another track or budget.
 
-    Another track than the file's has the first outcome of its scenarios as primary.
+    Another track than the file's has the first outcome of its scenarios as primary; students are followed for
+    `HALF_YEAR` then.
 
     Raises
     ------
@@ -259,7 +262,7 @@ def asked(track: str = "", dollars: float | None = None) -> Rollout:
         check_option("track", track, Track)
     if track and track != chosen.track:
         outcomes = getattr(chosen.scenarios, track) or (chosen.outcome,)
-        months = chosen.months_after if track == "students" else None
+        months = HALF_YEAR if track == "students" else None
         chosen = chosen.model_copy(update={"track": track, "outcome": outcomes[0], "months_after": months})
     if dollars is None:
         return chosen
