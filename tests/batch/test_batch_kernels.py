@@ -177,6 +177,20 @@ for _ in range(20):
 """
 
 
+def test_a_template_that_still_imports_ends_with_its_owner(tmp_path, monkeypatch):
+    (tmp_path / "endless.py").write_text("while True:\n    sum(range(10_000))\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    source = Template(["endless"])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            source.process.wait(3)
+        source.stream.close()
+        source.channel.close()  # as when its owner is killed
+        assert source.process.wait(20) == 0
+    finally:
+        source.process.kill()
+
+
 def test_a_kernel_leads_its_group_before_anybody_knows_of_it():
     """Else one that is ended in its first millisecond goes on for ever: its group was not there to be ended."""
     command = [sys.executable, "-c", FORKING, str(TEMPLATE)]

@@ -11,13 +11,16 @@ import json
 import os
 import random
 import runpy
+import select
 import signal
 import socket
 import sys
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,13 +117,34 @@ def serve(channel: socket.socket, mark: str) -> None:
     family.end_marked(mark)
 
 
+@contextmanager
+def ending_with(channel: socket.socket) -> Iterator[None]:
+    """End at once when the owner dies while the block runs: imports take seconds, and on a busy machine a minute."""
+    done, gone = Event(), select.poll()
+    gone.register(channel, 0)  # a peer that hangs up is told of unasked
+
+    def watch() -> None:
+        while not done.is_set():
+            if gone.poll(20):
+                os._exit(0)
+
+    watching = Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()  # a process that is forked has one thread
+
+
 def main() -> None:
     """Import, and serve."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     # an interrupt is for the batch; children that end are reaped by the system
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    preload(json.loads(sys.argv[2]))
+    with ending_with(channel):
+        preload(json.loads(sys.argv[2]))
     serve(channel, sys.argv[3])
 
 
