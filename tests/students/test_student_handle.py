@@ -55,7 +55,13 @@ def test_rows_cannot_be_taken(data, take):
 
 
 def test_it_offers_no_public_way_to_a_row(data):
-    assert {name for name in dir(data) if not name.startswith("_")} == {"has_log", "reports", "simulated", "size"}
+    assert {name for name in dir(data) if not name.startswith("_")} == {
+        "has_log",
+        "reports",
+        "simulated",
+        "size",
+        "supports",
+    }
     assert not holds_pseudonym(repr(engine_table(data)) + repr(visit_table(data)))
 
 
