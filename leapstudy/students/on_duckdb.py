@@ -95,16 +95,16 @@ def lines(con: Backend, paths: Sequence[Path]) -> Table:
     return con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quote="", escape="")
 
 
-def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path], columns: Sequence[str]) -> int:
-    """Return how many lines of text files fit no row, or hold no text in `columns`; what they hold is never fetched."""
+def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
+    """Return how many lines of text files fit no row; what stands in them is never fetched."""
     errors, scans = ibis.util.gen_name("rejected"), ibis.util.gen_name("scans")
     reader = _reader(dialect, paths).replace(
         "ignore_errors = true", f"store_rejects = true, rejects_table = '{errors}', rejects_scan = '{scans}'"
     )
 
     def count() -> int:
-        """Read the cells of the columns, and return how many lines fit no row."""
-        every = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+        """Read every cell, and return how many lines fit no row."""
+        every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
         con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
         row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()
         con.con.execute(f"DROP TABLE {errors}")

@@ -137,8 +137,8 @@ def lines(con: Backend, paths: Sequence[Path]) -> Table:
     return _table(con, con._session.read.text([str(path) for path in paths])).rename(line="value")
 
 
-def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path], _: Sequence[str]) -> int:
-    """Return how many lines of text files fit no row; what stands in them is never fetched, and any bytes are text."""
+def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
+    """Return how many lines of text files fit no row; what stands in them is never fetched."""
     table = _text(con, dialect, paths)
     return int(
         sealed("counting broken lines", _is_broken(table, dialect.delimiter).sum().fill_null(0).to_pyarrow).as_py()

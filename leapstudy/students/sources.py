@@ -40,7 +40,7 @@ def read(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Rea
     """
     files = find(path)
     raw = scan(con, files, table, how)
-    return Source(typed(raw, table, how), files, unparsed_lines(con, files, table, how))
+    return Source(typed(raw, table, how), files, unparsed_lines(con, files))
 
 
 def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading) -> Table:
@@ -135,19 +135,14 @@ def _require_equal_types(files: Files, table: contract.FileTable, how: Reading) 
             )
 
 
-def unparsed_lines(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading) -> int:
+def unparsed_lines(con: BaseBackend, files: Files) -> int:
     """Return how many lines of text files fit no row: too many or too few cells, broken quotes, another encoding.
 
     The reader skips such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
-    The encoding of columns that nobody reads skips no line, so that theirs is not asked.
     """
     if files.kind != "delimited":
         return 0
-    mapping, lines = {name: own for name, own in how.columns.items() if name in table.names}, 0
-    for dialect, paths in files.groups().items():
-        columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
-        lines += on(con).unparsed(con, dialect, paths, sorted(set(columns.values())))
-    return lines
+    return sum(on(con).unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
 
 
 def _fixed_width(lines: Table, table: contract.FileTable) -> Table:

@@ -320,18 +320,6 @@ def test_more_files_than_the_system_lets_be_open_at_once(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.parametrize(("column", "broken"), [("school_name", 0), ("school_code", 2)])
-def test_a_line_in_another_encoding_is_counted_once(column, broken, tmp_path):
-    """A line whose only odd bytes stand in a column that nobody reads was counted as read and as broken."""
-    rows = pd.read_csv(_write_month_csv(tmp_path), dtype="str")
-    n = len(rows)
-    rows[column] = ["Pe\u00f1a"] * 2 + ["Pena"] * (n - 2)
-    rows.to_csv(tmp_path / "latin.csv", index=False, encoding="latin-1")
-    report = check_path(tmp_path / "latin.csv", con=connect(threads=1))
-    assert report.rows_in == n and report.ok == (not broken)
-    assert [finding.rows for finding in report.findings if finding.rule == "unparsed"] == [broken] * bool(broken)
-
-
 def test_a_spreadsheet_is_told_how_it_is_read(tmp_path):
     (tmp_path / "Attendance.XLSX").write_bytes(b"PK")
     with pytest.raises(
