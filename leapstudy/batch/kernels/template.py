@@ -124,6 +124,7 @@ def ending_with(channel: socket.socket) -> Iterator[None]:
     gone.register(channel, 0)  # a peer that hangs up is told of unasked
 
     def watch() -> None:
+        """End when the other side has hung up."""
         while not done.is_set():
             if gone.poll(20):
                 os._exit(0)
