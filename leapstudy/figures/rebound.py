@@ -86,17 +86,21 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
 def beyond(shown: Rebound) -> pd.DataFrame:
     """Return name, gap_pp and own of the districts on the right: the treated; with one of them, the others too.
 
-    Of many others those that lie furthest from the line either way.
+    Of many those that lie furthest from the line either way.
     """
-    rows = shown.treated.assign(own=True)
+    rows = _furthest(shown.treated.assign(own=True), 3 * NAMED)
     if len(rows) == 1:
         gap = shown.comparison["rebound_pp"] - shown.intercept - shown.slope * shown.comparison["fall_pp"]
-        others = shown.comparison.assign(gap_pp=gap, own=False).sort_values("gap_pp")
-        if len(others) > MANY:
-            others = pd.concat([others.head(NAMED), others.tail(NAMED)])
-        rows = pd.concat([rows, others])
+        others = shown.comparison.assign(gap_pp=gap, own=False)
+        rows = pd.concat([rows, _furthest(others, NAMED) if len(others) > MANY else others])
     names = [fitted(short(name), SMALL, LONGEST) for name in rows["district"]]
     return rows.assign(name=names).sort_values("gap_pp", ascending=False, ignore_index=True)
+
+
+def _furthest(rows: pd.DataFrame, either_way: int) -> pd.DataFrame:
+    """Return the rows furthest below and above the line, or all where they are no more than that."""
+    rows = rows.sort_values("gap_pp")
+    return rows if len(rows) <= 2 * either_way else pd.concat([rows.head(either_way), rows.tail(either_way)])
 
 
 def _flagged(study: Study[Any]) -> set[str]:
@@ -182,7 +186,9 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
         ends += [average.low_pp, average.high_pp]
     effect_axis(axes, min(ends), max(ends), most=4)
     axes.set(ylim=(len(rows) + 1.2, -0.8), yticks=[])
-    axes.set_title("Beyond what the fall predicts", x=1, ha="right", size=TEXT, weight="bold")
+    few = len(rows) >= len(shown.treated)
+    title = "Beyond what the fall predicts" if few else f"The {len(rows)} furthest beyond what the fall predicts"
+    axes.set_title(title, x=1, ha="right", size=TEXT, weight="bold")
     axes.tick_params(axis="x", labelcolor=COMPARISON)
     named = [(0.2, f"{_average(shown)}{'' if many else ', 95% CI'}", OWN, "bold")] if average is not None else []
     for place, name, color in zip(places, rows["name"], colors, strict=True):

@@ -136,3 +136,18 @@ def test_many_others_beside_the_line_are_shades_and_the_furthest_named(one, widt
     assert overlaps(exhibit.figure) == [] and len(named) == 21
     gap = others["rebound_pp"] - many.intercept - many.slope * others["fall_pp"]
     assert named.loc[~named["own"], "gap_pp"].agg(["min", "max"]).tolist() == [gap.min(), gap.max()]
+
+
+@WIDTHS
+def test_of_many_treated_districts_those_furthest_from_the_line_are_named(whole, width):
+    shown, rng = whole.answer.rebound, np.random.default_rng(3)
+    further = pd.concat([shown.treated] * 4, ignore_index=True)
+    further = further.assign(district_code=further.index.astype(str), district=further.index.astype(str))
+    many = pd.concat([shown.treated, further], ignore_index=True)
+    many = many.assign(gap_pp=rng.normal(size=len(many)))
+    own = replace(whole, answer=replace(whole.answer, rebound=replace(shown, treated=many)))
+    exhibit, named = rebound(own, width), beyond(own.answer.rebound)
+    assert overlaps(exhibit.figure) == [] and len(named) == 60
+    assert named["gap_pp"].agg(["min", "max"]).tolist() == many["gap_pp"].agg(["min", "max"]).tolist()
+    assert any("The 60 furthest" in axes.get_title("right") + axes.get_title() for axes in exhibit.figure.axes)
+    assert len(exhibit.data) == len(many)
