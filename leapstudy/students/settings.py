@@ -10,11 +10,11 @@ from pydantic import AfterValidator, Field, model_validator
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
-from leapstudy.core.names import ALL_DISTRICTS, check_engine
+from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import Part, read_mapping, read_part
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
-from leapstudy.students.disclosure import BY
+from leapstudy.students.disclosure import RESERVED
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
@@ -26,9 +26,10 @@ OWN_FIRST = "Write it as `column: {own value: legal value}`."
 def _support(name: str) -> str:
     """Return a support as cells of a log are read: in small letters, one word."""
     plain = re.sub(r"[\s-]+", "_", name.strip().lower())
-    if not plain or re.search("[;,]", plain) or plain in (*BY, ALL_DISTRICTS):
+    if not plain or re.search("[;,]", plain) or plain in RESERVED:
         raise ValueError(
-            f"{name!r} cannot name a support: it is empty, has a comma or a semicolon, or is a count's own"
+            f"{name!r} cannot name a support: it is empty, has a comma or a semicolon, or is one of the names ("
+            f"{', '.join(RESERVED)}) of counts; write another word, here and in the log"
         )
     return plain
 
