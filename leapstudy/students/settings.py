@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -137,12 +137,31 @@ def load_settings(path: Path | None = None) -> StudentSettings:
     return settings
 
 
+def simulated_districts() -> dict[str, Any]:
+    """Return code -> students of the SIMULATED state, as its file has them.
+
+    Raises
+    ------
+    BadInput
+        If there are none, or a code is no text.
+    """
+    content = read_mapping(paths.params() / SIMULATION).get("districts")
+    legal = 'codes in quotes as the study has them, each with its students: `"CODE": 600`.'
+    if not isinstance(content, dict) or not content:
+        raise BadInput(f"`districts:` of params/{SIMULATION} is {content!r:.40} and needs {legal}")
+    for code in content:
+        if not isinstance(code, str):
+            raise BadInput(
+                f"`districts:` of params/{SIMULATION} has a code without quotes, read as {code}; write {legal}"
+            )
+    return content
+
+
 def require_own_simulation() -> None:
     """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies one."""
     from leapstudy.data import kept_study  # reads every table, which what only reads the parameters needs not
 
-    simulated = read_mapping(paths.params() / SIMULATION).get("districts") or {}
-    strangers = sorted(set(simulated) - set(kept_study(started=False).districts["district_code"]))
+    strangers = sorted(set(simulated_districts()) - set(kept_study(started=False).districts["district_code"]))
     if strangers:
         raise BadInput(
             f"The SIMULATED state of params/{SIMULATION} has {len(strangers)} districts that this study does not have ("
