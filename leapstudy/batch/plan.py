@@ -12,14 +12,13 @@ from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
-from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
-from leapstudy.students.settings import SIMULATION, load_settings, require_own_simulation
+from leapstudy.students.settings import SIMULATION, load_settings, require_own_simulation, simulated_districts
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
@@ -110,7 +109,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
         runs += [_district_run(data, item, typed, out) for item in chosen]
         runs += _articles(data, wanted, typed, out)
     closed = no_simulation() if of_students else ""
-    if closed and (places or track == "students"):
+    if closed and track == "students":
         raise BadInput(closed)
     if of_students and not closed:
         found = [] if few else _of_files(places) if own_files else _simulated(chosen, named=bool(places))
@@ -259,7 +258,7 @@ def _simulated(units: Sequence[District], *, named: bool) -> list[tuple[str, str
     BadInput
         If units were `named` and one has none.
     """
-    known = read_mapping(paths.params() / SIMULATION).get("districts") or {}
+    known = simulated_districts()
     strangers = [item.name for item in units if item.code not in known]
     if named and strangers:
         raise BadInput(

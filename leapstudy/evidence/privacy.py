@@ -17,9 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
-
-COUNTS = ("numerator", "denominator")
+from leapstudy.students.disclosure import COUNTS, MIN_COUNT, MIN_GROUP
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ def _note(answer: Answer) -> str:
     out, told = answer.leave_one_out, ""
     if len(out) > 2:
         rest = out.drop([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])["estimate_pp"]
-        told = f"Without one of the {counted_units(len(rest), 'other')}: {between(rest.min(), rest.max())}."
+        others = answer.main.n_comparison + (answer.main.n_treated if answer.main.n_treated > 1 else 0) - 2
+        told = f"Without one of the {counted_units(others, 'other')}: {between(rest.min(), rest.max())}."
     if isinstance(answer, DistrictAnswer):
         return f"{told} In bold the test that leads; intervals of other choices are the permutation's.".strip()
     return told

@@ -186,7 +186,7 @@ def _residuals(axes: Axes, shown: Rebound, rows: pd.DataFrame, flagged: set[str]
         ends += [average.low_pp, average.high_pp]
     effect_axis(axes, min(ends), max(ends), most=4)
     axes.set(ylim=(len(rows) + 1.2, -0.8), yticks=[])
-    few = len(rows) >= len(shown.treated)
+    few = len(rows) >= len(shown.treated) + (shown.n if len(shown.treated) == 1 else 0)
     title = "Beyond what the fall predicts" if few else f"The {len(rows)} furthest beyond what the fall predicts"
     axes.set_title(title, x=1, ha="right", size=TEXT, weight="bold")
     axes.tick_params(axis="x", labelcolor=COMPARISON)

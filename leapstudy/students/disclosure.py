@@ -57,6 +57,9 @@ GRADE_BANDS = ("PK-5", "6-12")
 BY = ("district_code", "status", "cohort", "visits", "grade_band")
 DIMENSIONS = (*BY, *SUPPORTS)
 """What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
+COUNTS = ("numerator", "denominator")
+RESERVED = (*BY, "students", *COUNTS, "suppressed")
+"""Columns of the counts that stand beside one for each support, which cannot have such a name."""
 
 
 def season(period: int) -> str:

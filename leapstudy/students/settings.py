@@ -3,18 +3,18 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
-from leapstudy.core.names import ALL_DISTRICTS, check_engine
+from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import Part, read_mapping, read_part
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
-from leapstudy.students.disclosure import BY
+from leapstudy.students.disclosure import RESERVED
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
@@ -26,9 +26,10 @@ OWN_FIRST = "Write it as `column: {own value: legal value}`."
 def _support(name: str) -> str:
     """Return a support as cells of a log are read: in small letters, one word."""
     plain = re.sub(r"[\s-]+", "_", name.strip().lower())
-    if not plain or re.search("[;,]", plain) or plain in (*BY, ALL_DISTRICTS):
+    if not plain or re.search("[;,]", plain) or plain in RESERVED:
         raise ValueError(
-            f"{name!r} cannot name a support: it is empty, has a comma or a semicolon, or is a count's own"
+            f"{name!r} cannot name a support: it is empty, has a comma or a semicolon, or is one of the names ("
+            f"{', '.join(RESERVED)}) of counts; write another word, here and in the log"
         )
     return plain
 
@@ -136,12 +137,31 @@ def load_settings(path: Path | None = None) -> StudentSettings:
     return settings
 
 
+def simulated_districts() -> dict[str, Any]:
+    """Return code -> students of the SIMULATED state, as its file has them.
+
+    Raises
+    ------
+    BadInput
+        If there are none, or a code is no text.
+    """
+    content = read_mapping(paths.params() / SIMULATION).get("districts")
+    legal = 'codes in quotes as the study has them, each with its students: `"CODE": 600`.'
+    if not isinstance(content, dict) or not content:
+        raise BadInput(f"`districts:` of params/{SIMULATION} is {content!r:.40} and needs {legal}")
+    for code in content:
+        if not isinstance(code, str):
+            raise BadInput(
+                f"`districts:` of params/{SIMULATION} has a code without quotes, read as {code}; write {legal}"
+            )
+    return content
+
+
 def require_own_simulation() -> None:
     """Raise `BadInput` where the SIMULATED state is of other units than the study's: `new` copies one."""
     from leapstudy.data import kept_study  # reads every table, which what only reads the parameters needs not
 
-    simulated = read_mapping(paths.params() / SIMULATION).get("districts") or {}
-    strangers = sorted(set(simulated) - set(kept_study(started=False).districts["district_code"]))
+    strangers = sorted(set(simulated_districts()) - set(kept_study(started=False).districts["district_code"]))
     if strangers:
         raise BadInput(
             f"The SIMULATED state of params/{SIMULATION} has {len(strangers)} districts that this study does not have ("

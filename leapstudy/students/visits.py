@@ -34,8 +34,13 @@ def _given(visits: Table, support: str) -> BooleanValue:
     return (ibis.literal(";") + visits.supports.fill_null("") + ";").contains(f";{support};")
 
 
+def _column(support: str) -> str:
+    """Return a support's column inside the engine, where its bare name may be another column's (met, grade)."""
+    return f"support {support}"
+
+
 def _log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
-    given = {name: (visits.completed & _given(visits, name)).any() for name in supports}
+    given = {_column(name): (visits.completed & _given(visits, name)).any() for name in supports}
     tried, met = visits.visit_date.notnull().any(), visits.completed.sum()
     return visits.group_by("student").agg(tried=tried, met=met, **given)
 
@@ -64,7 +69,7 @@ def _students(panel: Table, visits: Table, supports: tuple[str, ...]) -> Table:
         else_=STATUSES[0],
     )
     many = ibis.ifelse(both.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], both.met.cast("string"))
-    given = {name: ibis.ifelse(both[name].fill_null(False), "yes", "no") for name in supports}
+    given = {column: ibis.ifelse(both[column].fill_null(False), "yes", "no") for column in map(_column, supports)}
     return both.select(
         "district_code",
         status=status,
@@ -104,19 +109,21 @@ def visit_counts(data: StudentData) -> pd.DataFrame:
     BadInput
         If there is no log.
     """
-    panel, dimensions = engine_table(data), (*BY, *data.supports)
+    panel, columns = engine_table(data), {_column(name): name for name in data.supports}
+    dimensions = (*BY, *columns)
     log = visit_table(data)
     students = keep(panel.get_backend(), "reading the visits", _students(panel, log, data.supports))
     visited = students.filter(students.status == VISITED)
     by_district = [_counted(students, ("district_code", *by), dimensions) for by in _OF_ALL]
     by_district += [_counted(visited, ("district_code", "status", *by), dimensions) for by in _OF_VISITED]
-    supports = [_counted(visited, ("status", name), dimensions) for name in data.supports]
+    supports = [_counted(visited, ("status", name), dimensions) for name in columns]
     counts = sealed("counting the visits", lambda: ibis.union(*by_district, *supports).to_pandas())
     rest = [name for name in dimensions if name != "district_code"]
     single = counts["district_code"] != ALL
     together = counts[single].groupby(rest, as_index=False)["students"].sum().assign(district_code=ALL)
-    columns, by_place = [*dimensions, "students"], counts[single].sort_values(list(dimensions))
-    return pd.concat([by_place, together[columns], counts[~single].sort_values(rest)], ignore_index=True)
+    told, by_place = [*dimensions, "students"], counts[single].sort_values(list(dimensions))
+    every = pd.concat([by_place, together[told], counts[~single].sort_values(rest)], ignore_index=True)
+    return every.rename(columns=columns)
 
 
 FLOWS = ("referred", "tried", "met")

@@ -487,6 +487,7 @@ def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None
 
         figure = Figure(figsize=(7.2, 4), layout="constrained")
         result.plot(figure.subplots())
+        file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file)
     else:
         table = result.to_frame() if isinstance(result, Result) else to_frame(result.answer.estimates)
@@ -494,7 +495,7 @@ def save(result: "Result | Study[Any] | StudentStudy", path: str | Path) -> None
 
 
 def _check_saved(result: object, path: object) -> None:
-    """Refuse what is no result, and a place that is no path or lies in no folder."""
+    """Refuse what is no result, and a place that is no path."""
     if not isinstance(result, Result | Study):
         from leapstudy.study.students import StudentStudy
 
@@ -502,5 +503,3 @@ def _check_saved(result: object, path: object) -> None:
             raise BadInput(f"{shown(result)} cannot be saved: give what a function of leapstudy returned.")
     if not isinstance(path, str | PathLike):
         raise BadInput(f"path must be text or a path; got {shown(path)}. Write it as 'mine.csv'.")
-    if not Path(path).parent.is_dir():
-        raise BadInput(f"There is no folder {str(Path(path).parent.absolute())!r}. Make it, or name another.")

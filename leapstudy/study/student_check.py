@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -126,7 +125,7 @@ def require_students_open(settings: StudentSettings) -> None:
 def require_list(settings: StudentSettings) -> None:
     """Refuse a list of a draw that a later draw replaced; see `records.last_draw`."""
     if settings.draw:
-        last_draw(Path(settings.draw).expanduser(), "students" if settings.rollout.level == "student" else "units")
+        last_draw(paths.named(settings.draw), "students" if settings.rollout.level == "student" else "units")
 
 
 def unnamed(settings: StudentSettings) -> str:

@@ -174,7 +174,7 @@ def protected(counts: pd.DataFrame) -> Counts:
     }
 
 
-def _count(counts: Counts, **chosen: str) -> float:
+def _count(counts: Counts, /, **chosen: str) -> float:
     return float(counts.get(frozenset(item for item in chosen.items() if item[1] != ALL), 0.0))
 
 

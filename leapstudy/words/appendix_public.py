@@ -237,7 +237,10 @@ def placebos(source: Source) -> Answer:
     if rows is None:
         return " ".join(told)
     told.append(source.say("placebos", low=rows["estimate_pp"].min(), high=rows["estimate_pp"].max()))
-    return " ".join(told), _districts(rows.sort_values("estimate_pp"), f"The estimate without each {unit_noun()}", 2)
+    sides = [side for side in (source.reading.n_treated, source.reading.n_comparison) if side > 1]
+    part = f" (the {len(rows):,} that move it most)" if len(rows) < sum(sides) else ""
+    title = f"The estimate without each {unit_noun()}{part}"
+    return " ".join(told), _districts(rows.sort_values("estimate_pp"), title, 2)
 
 
 def rebound(source: Source) -> str:

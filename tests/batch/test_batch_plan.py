@@ -111,11 +111,33 @@ def test_the_simulated_state_of_another_study_is_never_shown_as_this_one_s(real_
         with pytest.raises(BadInput, match=r"1 districts that this study does not have \(03480000, .*--track public"):
             _plan(study, out, names, "students")
     assert {run.removeprefix("students-") for run in _plan(study, out, track="all")} == set(_plan(study, out))
+    assert _plan(study, out, [HARTFORD], "all") == _plan(study, out, [HARTFORD]), "the public page can be made"
     assert "03480000" in no_simulation()
     with pytest.raises(BadInput, match="03480000"):
         input_files(load_settings())
     file.write_text(text, encoding="utf-8")
     assert no_simulation() == "" and input_files(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("districts", "says"),
+    [
+        ("5", "is 5 and needs codes in quotes"),
+        ("[a]", r"is \['a'\] and needs codes in quotes"),
+        ("{}", "is {} and needs"),
+        ("{1300011: 6}", "without quotes, read as 1300011; write codes in quotes"),
+        ('{"0640011": 6, 1300011: 6}', "without quotes, read as 1300011"),
+    ],
+)
+def test_districts_of_the_simulated_state_that_are_no_codes_are_told(real_notebooks, study, districts, says):
+    """A number in their place ended in a TypeError, and a code without quotes was told as another study's."""
+    file, out = real_notebooks / "params" / "simulation.yml", real_notebooks / "reports"
+    text = file.read_text(encoding="utf-8")
+    start, end = text.index("districts:\n"), text.index("first_september")
+    file.write_text(f"{text[:start]}districts: {districts}\n{text[end:]}", encoding="utf-8")
+    with pytest.raises(BadInput, match=says):
+        _plan(study, out, track="students")
+    assert _plan(study, out, track="all") == _plan(study, out)
 
 
 def test_a_study_without_notebooks_is_told_where_they_are(study, workspace):

@@ -151,3 +151,9 @@ def test_of_many_treated_districts_those_furthest_from_the_line_are_named(whole,
     assert named["gap_pp"].agg(["min", "max"]).tolist() == many["gap_pp"].agg(["min", "max"]).tolist()
     assert any("The 60 furthest" in axes.get_title("right") + axes.get_title() for axes in exhibit.figure.axes)
     assert len(exhibit.data) == len(many)
+
+
+def test_a_part_of_many_is_never_told_as_all_of_them(one, monkeypatch):  # noqa: F811
+    main = replace(one.answer.main, n_comparison=12_800)
+    exhibit = ladder(replace(one.answer, main=main))
+    assert "one of the 12,798 other" in " ".join(text.get_text() for text in exhibit.figure.texts).replace("\n", " ")

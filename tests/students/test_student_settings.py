@@ -111,7 +111,8 @@ def test_supports_are_named_as_cells_of_the_log_are_read(tmp_path):
         return load_settings(file).supports
 
     assert own("[Bus pass, Home-school liaison, food]") == ("bus_pass", "home_school_liaison", "food")
-    for names in ("['a;b']", "['']", "[status]"):
+    assert own("[met, grade, All]") == ("met", "grade", "all")
+    for names in ("['a;b']", "['']", "[status]", "[Students]", "[numerator]", "[suppressed]"):
         with pytest.raises(BadInput, match="cannot name a support"):
             own(names)
     with pytest.raises(BadInput, match="supports name one twice"):

@@ -235,6 +235,14 @@ def test_codes_of_another_state_have_students_of_their_own():
     assert schools[1] == {"0640000"} and all(code.startswith("K-12/a") for code in schools[2])
 
 
+def test_districts_of_one_stem_have_schools_of_their_own():
+    """NCES codes 0900070 and 0900120 are of one state: every student of both was in school 0900000."""
+    blocks = list(simulate(BASE.with_changes(districts={"0900070": 300, "0900120": 300, "090": 9, "0640011": 300})))
+    schools = {block.district_code: set(block.school) for block in blocks}
+    assert schools["0640011"] == {"0640000"} and len(set.union(*schools.values())) == 4
+    assert schools["0900070"] == {"09000700000"}
+
+
 def test_a_missing_file_and_a_wrong_ending_are_named(tmp_path):
     with pytest.raises(BadInput, match=r"nowhere\.yml"):
         load_config(Path("nowhere.yml"))

@@ -7,12 +7,13 @@ from disclosure_attack import audit
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.evidence.privacy import protect
-from leapstudy.students.contract import SUPPORTS
+from leapstudy.students.contract import SUPPORTS, Reading
 from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, STATUSES, VISITED
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.students.visits import grade_band, visit_counts
+from leapstudy.study.student_files import protected, supports
 
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 40, "1510011": 200})
 
@@ -46,6 +47,19 @@ def test_counts_equal_a_slow_twin_on_rows(files, counts):
     assert _of(counts, status=VISITED, cohort="2021 summer") == first.dt.month.isin([7, 8]).sum()
     coats = met[met["supports"].str.split(";").map(lambda given: "coats" in given)]
     assert _of(counts, status=VISITED, coats="yes") == coats["student"].nunique()
+
+
+def test_a_support_may_be_called_as_a_column_inside_the_engine(files, counts, tmp_path):
+    """A support `met` ended in a TypeError, `student` and `grade` in errors of the engine; `counts` in one after it."""
+    named = dict(zip(SUPPORTS, ("met", "student", "grade", "first", "tried", "counts", "self"), strict=True))
+    log = pd.read_parquet(files.visits)
+    log["supports"] = log["supports"].replace(named, regex=True)
+    log.to_csv(tmp_path / "visits.csv", index=False)
+    how = Reading(supports=tuple(named.values()))
+    own = visit_counts(open_students(files.panel, tmp_path / "visits.csv", how, con=connect(threads=1)))
+    pd.testing.assert_frame_equal(own, counts.rename(columns=named))
+    given = supports(protected(own), how.supports)
+    assert set(given["support"]) == set(named.values()) and given["share"].between(0.01, 1).all()
 
 
 @pytest.mark.parametrize("dimension", ["district_code", "status"])

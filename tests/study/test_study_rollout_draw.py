@@ -231,7 +231,7 @@ def test_a_file_about_units_can_be_asked_of_students(own):
     assert of_students.starts({}) == {} and asked("units") == load_rollout()
 
 
-def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(own):
+def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(own, monkeypatch):
     """What is refused is the outcome by the arm of that draw: of an older program's years there is none."""
     root, choices = own
     chosen = choices(**SEED, **UNITS, analysis_from="2999-07-01")
@@ -244,6 +244,11 @@ def test_a_draw_wholly_ahead_closes_nothing_until_figures_reach_its_first_start(
     cli._refuse_unplanned([SimpleNamespace(slug="40-explore")])
     with pytest.raises(BadInput, match="closed until 2999-07-01"):
         require_units_open(replace(data, newest="2026-27"))
+    plan = written_plan.kept_plan()
+    named = {**plan, "choices": {**plan["choices"], "phases": {"wave 1": 8}}}
+    monkeypatch.setattr(written_plan, "kept_plan", lambda: named)
+    with pytest.raises(BadInput, match="closed until 2999-07-01"):  # a name says no year
+        require_units_open(data)
 
 
 def test_a_year_that_only_the_outcome_over_many_years_has_is_closed_too(own, known):
@@ -460,6 +465,10 @@ def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path
     later = hold(choices(seed="evening 1"), tmp_path / "later", "the list lacked a school", settings)
     gone, asked = (settings.model_copy(update={"draw": str(item.path)}) for item in (made, later))
     require_list(asked)
+    (root / "private").mkdir()
+    (root / "private" / later.path.name).write_bytes(later.path.read_bytes())
+    monkeypatch.chdir(tmp_path)  # a path of the parameters starts from the workspace, wherever one is
+    require_list(settings.model_copy(update={"draw": f"private/{later.path.name}"}))
     opened = {"starts": starts, "outcomes_from": date(2022, 1, 1)}
     gone = gone.model_copy(update={"rollout": load_settings().rollout.model_copy(update=opened)})
     monkeypatch.setattr(student_watch, "load_settings", lambda: gone)

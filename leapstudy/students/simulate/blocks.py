@@ -3,7 +3,8 @@
 Days absent without any visit come from students, months, spells and seasons, and cluster (beta-binomial).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +18,14 @@ FloatArray = np.ndarray
 IntArray = np.ndarray
 
 
-def _stem(code: str) -> str:
-    """Return what the codes of a district's schools begin with: three digits of a code of seven, else the whole."""
-    return code[:3] if SEVEN.fullmatch(code) else code
+def _stems(codes: Iterable[str]) -> dict[str, str]:
+    """Return what the codes of each district's schools begin with: three digits of a code of seven, else the whole.
+
+    Districts whose three digits are not theirs alone keep the whole code, too, so that no two share a school.
+    """
+    stems = {code: code[:3] if SEVEN.fullmatch(code) else code for code in codes}
+    times = Counter(stems.values())
+    return {code: stem if times[stem] == 1 else code for code, stem in stems.items()}
 
 
 def student_ids(first: int, count: int, seed: int) -> np.ndarray:
@@ -148,7 +154,7 @@ def _cohort(config: SimulationConfig, referrals: Referrals) -> np.ndarray:
     return np.where(referrals.completed, config.visit_months[referrals.month], NEVER)
 
 
-def _block(config: SimulationConfig, code: str, first: int, students: int) -> Block:
+def _block(config: SimulationConfig, code: str, stem: str, first: int, students: int) -> Block:
     rng = np.random.default_rng([config.seed, number_of(code), 2, first])
     days = np.tile(config.school_days, len(config.absence.year))
     grade = grades(students, len(config.absence.year), rng)
@@ -170,7 +176,7 @@ def _block(config: SimulationConfig, code: str, first: int, students: int) -> Bl
     return Block(
         district_code=code,
         student=student_ids(number_of(code) * 10**6 + first, students, config.seed),
-        school=np.array([f"{_stem(code)}{school:04d}" for school in number // config.school_size]),
+        school=np.array([f"{stem}{school:04d}" for school in number // config.school_size]),
         grade=grade,
         high_needs=need >= np.quantile(need, 1 - config.high_needs),
         days=days,
@@ -184,9 +190,10 @@ def _block(config: SimulationConfig, code: str, first: int, students: int) -> Bl
 
 def simulate(config: SimulationConfig) -> Iterator[Block]:
     """Yield the SIMULATED state in blocks, district by district in order of code; touches no disk."""
+    stems = _stems(config.districts)
     for code, students in sorted(config.districts.items()):
         for first in range(0, students, BLOCK):
-            yield _block(config, code, first, min(BLOCK, students - first))
+            yield _block(config, code, stems[code], first, min(BLOCK, students - first))
 
 
 FIRST_SECONDARY = GRADES.index("06")

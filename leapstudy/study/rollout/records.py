@@ -15,6 +15,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_text
 from leapstudy.data import StudyData
 from leapstudy.data.state import State
+from leapstudy.data.values import is_year
 from leapstudy.did.lottery.assignment import Drawn, draw
 from leapstudy.evidence.plan import Period, period_begin, period_end
 from leapstudy.students.settings import load_settings
@@ -226,8 +227,11 @@ def _plan_of_lots(data: StudyData) -> dict[str, Any]:
     if named:
         last_draw(paths.params() / lottery.draw, "units")
     plan = kept_plan()
-    reached = plan and plan["choices"]["track"] == "units" and data.newest >= min(plan["choices"]["phases"])
-    return plan if reached else {}
+    if not plan or plan["choices"]["track"] != "units":
+        return {}
+    # a phase with a name of its own says no year: as if figures had reached it
+    waits = all(is_year(phase) and data.newest < phase for phase in plan["choices"]["phases"])
+    return {} if waits else plan
 
 
 def _opened(plan: Mapping[str, Any]) -> date | None:
