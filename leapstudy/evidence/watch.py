@@ -60,7 +60,7 @@ class Watch:
         district_code, school_code, referred, tried, met, coverage_pct (met of the referred), visits (a met student).
     weeks : pandas.DataFrame
         week, referred, tried, met: students whose first event fell into it; promised: referrals due in it, where the
-        plan says how many by when.
+        plan says how many by when. Every planned week so far has a row then, those without an event, too.
     stopped : pandas.DataFrame
         district_code, school_code, last_month, months_missing: schools that do not send what others of the files send.
     arms : pandas.DataFrame
@@ -169,11 +169,19 @@ def _promised_by_week(weeks: pd.DataFrame, until: date, plan: Promise) -> pd.Dat
     """Add the referrals that were due in each week up to a day, evenly over the planned days."""
     if plan.referred is None or plan.first is None or plan.last is None:
         return weeks
+    weeks = _every_week(weeks, plan.first, min(until, plan.last))
     ends = [date.fromisoformat(week) + timedelta(days=6) for week in weeks["week"]]
     before = [_elapsed(end - timedelta(days=7), plan) or 0.0 for end in ends]
     upto = [_elapsed(min(end, until), plan) or 0.0 for end in ends]
     due = plan.referred * (np.array(upto) - np.array(before))
     return weeks.assign(promised=due.round(1))
+
+
+def _every_week(weeks: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
+    """Add the weeks between two days in which nothing happened; that they are none tells of nobody."""
+    mondays = pd.date_range(first - timedelta(days=first.weekday()), last, freq="7D").strftime("%Y-%m-%d")
+    every = pd.Index(sorted({*weeks["week"], *mondays}), name="week")
+    return weeks.set_index("week").reindex(every, fill_value=0).reset_index()
 
 
 def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

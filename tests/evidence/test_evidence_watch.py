@@ -98,7 +98,8 @@ def test_counts_by_hand(report):
 
 def test_small_counts_and_what_would_tell_them_are_hidden(report):
     assert np.isnan(report.schools.set_index("school_code").loc["B", "tried"])
-    assert report.weeks["met"].isna().all()  # 68 alone would give the 2 away
+    met = report.weeks.set_index("week")["met"]
+    assert met[["2021-12-06", "2021-12-13"]].isna().all()  # 68 alone would give the 2 away
 
 
 def test_what_needs_attention_comes_in_words(report):
@@ -118,8 +119,11 @@ def test_what_needs_attention_comes_in_words(report):
 
 
 def test_weeks_stand_beside_the_referrals_due_in_them(report):
-    # 400 over 62 days from Wednesday, December 1 on: 6.45 a day, 7 days a week
-    assert report.weeks.set_index("week")["promised"].to_dict() == {"2021-12-06": 45.2, "2021-12-13": 45.2}
+    # 400 over 62 days from Wednesday, December 1 on: 6.45 a day, 7 days a week; a week without events has a row, too
+    weeks = report.weeks.set_index("week")
+    assert list(weeks.index) == ["2021-11-29", "2021-12-06", "2021-12-13", "2021-12-20", "2021-12-27"]
+    assert weeks["promised"].tolist() == [32.3, 45.2, 45.2, 45.2, 32.3], "half of them after 31 days"
+    assert weeks["referred"].tolist() == [0, 60, 45, 0, 0]
     first = Promise(first=date(2021, 12, 8), last=date(2022, 1, 31), referred=55)
     assert watch(_progress(), date(2021, 12, 15), first).weeks["promised"].tolist() == [5, 3], "one a day"
     assert "promised" not in watch(_progress(), UNTIL).weeks
@@ -153,8 +157,9 @@ def test_a_program_that_has_not_begun_has_its_report():
     )
     report = watch(none, UNTIL, Promise(first=UNTIL, last=UNTIL, referred=400, met=0.8))
     assert report.totals.set_index("what")["so_far"].iloc[:3].tolist() == [0, 0, 0]
-    assert report.schools.empty and report.weeks.empty and report.stopped.empty and len(report.warnings) == 2
-    assert lines(report.schools) == []
+    assert report.schools.empty and report.stopped.empty and len(report.warnings) == 2
+    assert report.weeks.to_numpy().tolist() == [["2021-12-27", 0, 0, 0, 400]]
+    assert watch(none, UNTIL).weeks.empty and lines(report.schools) == []
 
 
 @pytest.mark.parametrize("planned", [None, date(2022, 9, 1)])
