@@ -286,22 +286,31 @@ def test_an_empty_text_is_no_start():
     pd.testing.assert_frame_equal(missing, blank)
 
 
-def test_bounds_of_a_frame_depart_in_each_period_without_figures_and_refuse_a_hole_before():
-    rng = np.random.default_rng(3)
-    units = [f"u{place}" for place in range(30)]
-    frame = pd.DataFrame(
-        [(unit, year) for unit in units for year in (2012, 2013, 2014, 2017)], columns=["unit", "year"]
-    )
+@pytest.mark.parametrize(
+    ("times", "start"),
+    [
+        ((201011, 201012, 201101, 201102), 201101),
+        ((20231, 20232, 20241, 20242), 20241),
+        ((2010, 2012, 2014, 2016), 2014),
+        ((2010, 2012, 2013, 2015), 2013),
+        ((2012, 2013, 2014, 2017), 2014),
+        ((2012, 2013, 2014, 2017), 2017),
+        ((2010, 2012, 2014, 2015, 2016), 2015),
+    ],
+)
+def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times, start):
+    rng, units = np.random.default_rng(3), [f"u{place}" for place in range(30)]
+    frame = pd.DataFrame([(unit, place) for unit in units for place in range(len(times))], columns=["unit", "place"])
     late = frame["unit"].isin(units[:10])
-    # a line of slope 1 before; the first figure after the start comes three years after the last before it
-    frame = frame.assign(start=np.where(late, 2017, 0), y=late * frame["year"] + rng.normal(0, 0.05, len(frame)))
-    columns = {"outcome": "y", "unit": "unit", "time": "year", "treated": None, "post": None, "weights": None}
-    table = ls.sensitivity(ls.event_study(frame, first_treated="start", **columns)).table
-    assert table["what"].iloc[-1] == "departures up to 1 times in each of 3 periods"
-    assert np.allclose(table.loc[2, ["ci_low", "ci_high"]].astype(float), [0, 6], atol=0.4)
-    with pytest.raises(BadInput, match="one between them lacks"):
-        ls.sensitivity(
-            ls.event_study(
-                frame.assign(year=frame["year"] - 2 * (frame["year"] == 2012)), **columns, first_treated="start"
-            )
-        )
+    # a line of slope 1 before, which goes on
+    frame["y"] = late * frame["place"] + rng.normal(0, 0.05, len(frame))
+    columns = {"outcome": "y", "unit": "unit", "treated": None, "post": None, "weights": None}
+
+    def bounds(time: pd.Series, first: int) -> pd.DataFrame:
+        own = frame.assign(time=time, start=np.where(late, first, np.nan))
+        return ls.sensitivity(ls.event_study(own, time="time", first_treated="start", **columns)).table
+
+    table = bounds(frame["place"].map(dict(enumerate(times))), start)
+    assert table["what"].iloc[-1] == "departures up to 1 times"
+    assert np.allclose(table.loc[2, ["ci_low", "ci_high"]].astype(float), [0, 2], atol=0.3), "a slope either way"
+    pd.testing.assert_frame_equal(table, bounds(frame["place"] + 1, times.index(start) + 1))

@@ -17,7 +17,6 @@ from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.nested import without_unit
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
-from leapstudy.did.sensitivity.bounds import steps_after
 
 TIMES = (0.0, 0.5, 1.0)
 """Departures shown, in multiples of the largest change before the start."""
@@ -172,7 +171,11 @@ def _estimate(sample: Sample) -> dict[str, float]:
 
 
 def _of_event_study(result: EventStudyResult) -> RowsResult:
-    """Bound the first effect where trends depart (Rambachan and Roth 2023, relative magnitudes)."""
+    """Bound the first effect where trends depart (Rambachan and Roth 2023, relative magnitudes).
+
+    A period is from one of the frame's own times to the next, whatever numbers name them: 201012 and 201101, or 2010
+    and 2012, are one apart. Every unit has all of the times, so that none lacks.
+    """
     rows = result.table[~result.table["is_reference"]]
     before = (rows["event_time"] < 0).to_numpy()
     reference = result.table.loc[result.table["is_reference"], "event_time"].iloc[0]
@@ -182,14 +185,12 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
             "earlier times, or leave reference= out."
         )
     b, n_pre = rows["estimate"].to_numpy(float), int(before.sum())
-    steps = steps_after([*rows["event_time"][before], reference], rows["event_time"].iloc[n_pre])
-    each = f" in each of {steps} periods" if steps > 1 else ""
     problem = with_t(b, result.covariance, n_pre, float(stats.t.ppf(1 - ALPHA / 2, result.df)))
-    bounds = honest_bounds(problem, "relative_magnitudes", [steps * m for m in TIMES]).rename(
+    bounds = honest_bounds(problem, "relative_magnitudes", list(TIMES)).rename(
         columns={"low_pp": "ci_low", "high_pp": "ci_high"}
     )
     effect = float(b[n_pre])
-    table = bounds.assign(kind="bounds", what=[f"departures up to {m:g} times{each}" for m in TIMES], estimate=effect)
+    table = bounds.assign(kind="bounds", what=[f"departures up to {m:g} times" for m in TIMES], estimate=effect)
     table = table[["kind", "what", "estimate", "ci_low", "ci_high"]]
     includes = (table["ci_low"] <= 0) & (table["ci_high"] >= 0)
     sentence = (
@@ -197,7 +198,7 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
         if includes.iloc[0]
         else (
             f"The interval excludes zero up to departures of {max(np.array(TIMES)[~includes.to_numpy()]):g} times "
-            f"the largest before{each}."
+            "the largest before."
         )
     )
     return RowsResult(outcome=result.outcome, table=table, sentence=sentence)
