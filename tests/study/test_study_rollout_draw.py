@@ -142,6 +142,14 @@ def test_a_second_draw_needs_a_reason_and_a_changed_record_is_refused(own):
     with pytest.raises(BadInput, match="draw_1.csv was replaced"):
         on_record(lists[0], "units")
     assert draws()[2] == third
+    hold(choices(seed="evening 100"), None, "in no way draw_1 stays valid, nor that draw_2 stays")
+    for path in lists:
+        with pytest.raises(BadInput, match="was replaced"):
+            on_record(path, "units")
+    hold(choices(seed="evening 101"), None, "draw_1 stays; a further year")
+    assert on_record(lists[0], "units").startswith("draw 1 of 5 on record"), "a further record rescues it"
+    with pytest.raises(BadInput, match="draw_2.csv was replaced"):
+        on_record(lists[1], "units")
     file = root / "params" / "draws.json"
     content = json.loads(file.read_text())
     for changed in ([content[1]], [{**content[0], "seed": "0"}, content[1]]):
@@ -473,7 +481,7 @@ def test_a_draw_of_students_is_private_and_names_them_nowhere_else(own, tmp_path
     gone = gone.model_copy(update={"rollout": load_settings().rollout.model_copy(update=opened)})
     monkeypatch.setattr(student_watch, "load_settings", lambda: gone)
     for use in (lambda: require_students_open(gone), student_watch.watch_students):
-        with pytest.raises(BadInput, match="draw_1.csv was replaced by .*named in its reason: draw_2 stays"):
+        with pytest.raises(BadInput, match="draw_1.csv was replaced by .*named in the last reason: draw_2 stays"):
             use()
     hold(choices(**UNITS), None, "districts, too")
     with pytest.raises(BadInput, match="is a list of students, and a list of units is asked for"):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -133,7 +134,7 @@ def last_draw(path: Path, track: "Track") -> DrawRecord | None:
     ------
     BadInput
         As `read_draw`; for a list of the other track, and for one that a later draw replaced: it stays only where the
-        reason of each later one says so (``draw_1 stays``).
+        reason of the last one says so, in words set off from others (``draw_1 stays; a second year``).
     """
     made = draws()
     if all(item.track != track for item in made):
@@ -142,13 +143,19 @@ def last_draw(path: Path, track: "Track") -> DrawRecord | None:
     if record.track != track:
         raise BadInput(f"{path.name} is a list of {record.track}, and a list of {track} is asked for.")
     number = made.index(record) + 1
-    for item in made[number:]:
-        if item.track == track and f"draw_{number} stays" not in item.reason:
-            raise BadInput(
-                f"{path.name} was replaced by the draw of {item.made_at} ({item.reason}): no analysis goes by it. Name "
-                f"the later list. One that is to stay beside a later one is named in its reason: draw_{number} stays."
-            )
+    last = next(item for item in reversed(made) if item.track == track)
+    if last != record and not _stays(number, last.reason):
+        raise BadInput(
+            f"{path.name} was replaced by the draw of {last.made_at} ({last.reason}): no analysis goes by it. Name the "
+            f"later list. One that is to stay beside later ones is named in the last reason: draw_{number} stays, set "
+            "off by commas or semicolons."
+        )
     return record
+
+
+def _stays(number: int, reason: str) -> bool:
+    """Say whether a reason has ``draw_1 stays`` between punctuation or its ends, and not within other words."""
+    return re.search(rf"(?:^|[.,;:()])\s*draw_{number} stays\s*(?:$|[.,;:()])", reason) is not None
 
 
 Late = Literal["", "within", "after"]
