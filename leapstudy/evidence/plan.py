@@ -187,12 +187,14 @@ def deviations(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str 
 
     A parameter that the plan does not know (district, result path) is no deviation; one that the run does not give
     is taken as planned. A comparison group given as a list of codes is always exploratory. Where lots decided who
-    starts, those who wait (`waiting`, by the group's name) are the draw's own comparison, whatever the plan says.
+    starts, those who wait (`waiting`, by the group's name) are the draw's own comparison, whatever the plan says: they
+    alone are as planned, so that nobody picks between two after seeing figures.
     """
     found = []
-    for key, planned in plan["planned"].items():
+    for key, written in plan["planned"].items():
+        planned = waiting if key == "comparison" and waiting else written
         used = params.get(key, planned)
-        if str(used) != str(planned) and (key, used) != ("comparison", waiting):
+        if str(used) != str(planned):
             found.append(Deviation(key, str(planned), _text(used), _kind(plan, key, used)))
     return tuple(found)
 

@@ -87,6 +87,9 @@ def test_who_waits_by_the_lots_is_no_deviation_whatever_the_plan_says(plan):
     assert (found.deviations, found.standing) == ((), "as planned")
     assert [item.kind for item in deviations(plan, {"comparison": "waiting"})] == ["exploratory"]
     assert deviations(plan, {"comparison": "others"}, "waiting")[0].kind == "planned sensitivity"
+    (other,) = deviations(plan, {"comparison": "alliance"}, "waiting")
+    assert (other.planned, other.used, other.kind) == ("waiting", "alliance", "exploratory"), "one of them, not both"
+    assert deviations(plan, {}, "waiting") == ()
     rows, contrasts = [replace(POOLED, comparison="waiting")], contrasts_of(load_state(), "2021-22")
     assert standings(plan, {}, rows, contrasts, "waiting")["standing"].tolist() == ["as planned"]
 
