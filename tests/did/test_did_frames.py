@@ -314,3 +314,20 @@ def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times,
     assert table["what"].iloc[-1] == "departures up to 1 times"
     assert np.allclose(table.loc[2, ["ci_low", "ci_high"]].astype(float), [0, 2], atol=0.3), "a slope either way"
     pd.testing.assert_frame_equal(table, bounds(frame["place"] + 1, times.index(start) + 1))
+
+
+def test_months_written_as_numbers_count_by_their_order():
+    """201012 and 201101 are neighbors: the event study is that of the same panel in months 1, 2, 3, ..."""
+    rng = np.random.default_rng(6)
+    months = [201011, 201012, 201101, 201102, 201103]
+    rows = pd.DataFrame([(unit, place) for unit in range(12) for place in range(5)], columns=["unit", "place"])
+    rows = rows.assign(month=[months[place] for place in rows["place"]], y=rng.normal(size=len(rows)))
+    begins = {unit: 2 + unit % 2 for unit in range(6)}
+    rows["start"] = rows["unit"].map(begins)
+    rows["start_month"] = rows["start"].map(dict(enumerate(months)))
+    names = {"outcome": "y", "unit": "unit"}
+    by_order = ls.att_gt(rows, **names, time="place", first_treated="start")
+    by_month = ls.att_gt(rows, **names, time="month", first_treated="start_month")
+    own, others = by_month.to_frame("event"), by_order.to_frame("event")
+    assert own["key"].dropna().tolist() == [-2, -1, 0, 1, 2]
+    pd.testing.assert_frame_equal(own, others)

@@ -16,6 +16,8 @@ from pandas.api import types
 from leapstudy.core.errors import BadInput, bad_value
 
 NEVER = np.inf
+CODES = 10_000
+"""Whole numbers from here on are codes, such as 202012 and 202101 for months: they count by their order."""
 LONGEST = 1_000
 """Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted."""
 LEAST_SPREAD = 1e-3
@@ -58,7 +60,8 @@ class UnitPanel:
     units, times : ndarray of object, shapes (U,) and (T,)
         Their own labels, times in order.
     clock : ndarray of int, shape (T,)
-        Times as whole numbers: themselves where they are, else 0, 1, 2, ...
+        Times as whole numbers: themselves where they are years or periods, else 0, 1, 2, ... in their order, as months
+        written 202012 are.
     y : ndarray, shape (U, T)
         The outcome.
     first : ndarray, shape (U,)
@@ -197,7 +200,7 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
         place, index = pd.factorize(plain, sort=True)
         times = pd.Index(index).to_numpy(dtype=object)
     whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
-    whole = whole and times[-1] - times[0] < LONGEST
+    whole = whole and times[-1] - times[0] < LONGEST and times[-1] < CODES
     return times, np.array([int(time) for time in times]) if whole else np.arange(len(times)), place
 
 
