@@ -124,7 +124,7 @@ def change_yaml(path, **changes):
         for part in parts:
             target = target[part]
         target[last] = value
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def before_a_start(root: Path) -> None:

@@ -96,7 +96,8 @@ def draw(
     record = made.record
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
     say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
-    joined = f"; {shown(made.joined)} are in {JOINED}, too small for lots of their own" if made.joined else ""
+    joined_words = f"{made.joined:,}" if record.track == "units" else shown(made.joined)
+    joined = f"; {joined_words} are in {JOINED}, too small for lots of their own" if made.joined else ""
     say(f"Lots within: {record.strata}{joined}. Seed {record.seed!r}, announced {record.announced}.")
     where = (
         "in the private folder, readable by you alone"

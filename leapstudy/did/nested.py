@@ -137,29 +137,33 @@ def without_unit(sample: Sample, side: str, place: int) -> Sample:
 def furthest(sample: Sample, side: str, each_way: int) -> list[int]:
     """Return the places of the units whose absence moves the effect most, `each_way` down and up, in their order.
 
-    All of them where there are no more, and with them any unit that its stratum cannot do without.
+    All of them where there are no more.
     """
-    n = len(sample.treated)
-    own = slice(0, n) if side == "treated" else slice(n, None)
     if len(getattr(sample, side)) <= 2 * each_way:
         return list(range(len(getattr(sample, side))))
-    raw, of = sample, np.zeros(n + len(sample.comparison), dtype=int)
+    order = np.argsort(_moved_without(sample, side), kind="stable")
+    return sorted({*order[:each_way].tolist(), *order[-each_way:].tolist()})
+
+
+def _moved_without(sample: Sample, side: str) -> np.ndarray:
+    """Return by how much the effect moves without each unit of a side, on the scale of the changes."""
+    if side == "treated":
+        size, change = sample.sizes_treated, sample.change_treated
+        return size * (sample.weights_treated @ change - change) / (size.sum() - size)
+    raw, n, of = sample, len(sample.treated), np.zeros(len(sample.treated) + len(sample.comparison), dtype=int)
     if sample.nested is not None:
         raw = replace(sample.nested.raw, contrast=sample.contrast)
         of = np.unique(sample.nested.strata, return_inverse=True)[1]
-    size = np.concatenate([raw.sizes_treated, raw.sizes_comparison])[own]
-    change = np.concatenate([sample.change_treated, raw.change_comparison])[own]
-    of_own = np.zeros(len(size), dtype=int) if side == "treated" else of[own]
-    total = np.bincount(of_own, size)
-    mean = np.bincount(of_own, size * change) / total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moved = size * (change - mean[of_own]) / (total[of_own] - size)
-    if side == "treated":
-        moved = -moved
-    else:
-        moved *= np.bincount(of[:n], raw.weights_treated, len(total))[of_own]
-    order = np.argsort(np.where(np.isfinite(moved), moved, np.inf), kind="stable")
-    return sorted({*order[:each_way].tolist(), *order[-each_way:].tolist()})
+    size, change, stratum, weights = raw.sizes_comparison, raw.change_comparison, of[n:], raw.weights_treated
+    total = np.bincount(stratum, size)
+    mean, share = np.bincount(stratum, size * change) / total, np.bincount(of[:n], weights, len(total))
+    rest = total[stratum] - size
+    alone = rest <= 0  # without it its stratum's treated units are not compared either
+    moved = share[stratum] * size * (change - mean[stratum]) / np.where(alone, 1, rest)
+    own = sample.change_treated - sample.weights_comparison @ sample.change_comparison
+    lost = np.bincount(of[:n], weights * own, len(total))
+    gone = (share * sample.difference - lost)[stratum] / np.where(alone, 1 - share[stratum], 1)
+    return np.where(alone, gone, moved)
 
 
 def covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple[np.ndarray, float]:

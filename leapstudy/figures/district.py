@@ -107,7 +107,7 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
     rows = answer.permutation.sort_values("placebo_pp")
     values, own = rows["placebo_pp"].to_numpy(float), rows["is_treated"].to_numpy(bool)
     at, heights, most = _stacked(values)
-    if len(values) > MANY:
+    if (~own).sum() > MANY:
         axes.hist(values[~own], bins=2 * BINS, color=CONTEXT, linewidth=0)
         axes.plot(values[own], 0.04 * np.array(axes.get_ylim()[1:]), marker="o", markersize=8, color=OWN)
     else:
@@ -144,7 +144,7 @@ def _stacked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False, ignore_index=True)
     told = "Change beyond the others"
-    if len(rows) > MANY:
+    if (~rows["is_treated"].astype(bool)).sum() > MANY:
         furthest = MANY // 4
         ends = (rows.index < furthest) | (rows.index >= len(rows) - furthest) | rows["is_treated"]
         rows, told = rows[ends], f"{told} (the {furthest} furthest either way)"

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
-from leapstudy.figures.common import context_lines
+from leapstudy.figures.common import MANY, context_lines
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, inches_across, label, mark, signed, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
@@ -61,7 +61,8 @@ def _table(answer: OverYears) -> pd.DataFrame:
 
 def _drawn(answer: OverYears, title: str, labels: tuple[str, str, str], source: str, width: float, tag: str) -> Figure:
     wide, room = width >= WIDE, 1.45 if width >= WIDE else 1.15
-    what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}"
+    band = "; shaded: nine in ten" if answer.n_treated == 1 and answer.n_comparison > MANY else ""
+    what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}{band}"
     height = LEVELS + (1 if wide else 2) * (PANEL + BETWEEN) + 0.3
     with styled():
         figure, _, top = frame(title, what, source, height, width=width, tag=tag)

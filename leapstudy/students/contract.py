@@ -34,7 +34,7 @@ class FileColumn(Column):
     high: int = 31
     width: int = 0
 
-    def legal(self, supports: Sequence[str]) -> tuple[str, ...]:
+    def told_legal(self, supports: Sequence[str]) -> tuple[str, ...]:
         """Return the legal values or bounds, with the state's own list of supports; none where text of any kind is."""
         if self.name == "supports":
             return tuple(supports)
@@ -234,8 +234,8 @@ def _section(name: str, table: FileTable, supports: Sequence[str]) -> str:
         "|---|---|---|---|---|---|",
     ]
     rows = [
-        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.legal(supports))} | {c.example} | "
-        f"{c.means} |"
+        f"| {c.name} | {c.kind} | {'yes' if c.required else 'no'} | {', '.join(c.told_legal(supports))} "
+        f"| {c.example} | {c.means} |"
         for c in sent(table)
     ]
     return "\n".join([*head, *rows, ""])

@@ -12,6 +12,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import check_engine
 from leapstudy.core.parameter_file import Part, read_mapping, read_part
+from leapstudy.core.phrases import counted
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import RESERVED
@@ -164,9 +165,9 @@ def require_own_simulation() -> None:
     strangers = sorted(set(simulated_districts()) - set(kept_study(started=False).districts["district_code"]))
     if strangers:
         raise BadInput(
-            f"The SIMULATED state of params/{SIMULATION} has {len(strangers)} districts that this study does not have ("
-            f"{strangers[0]}, ...). Name student files of your own in params/students.yml, or codes of your own under "
-            f"`districts:` of params/{SIMULATION}; figures alone need neither (--track public)."
+            f"The SIMULATED state of params/{SIMULATION} has {counted(len(strangers), 'district')} that this study "
+            f"does not have ({strangers[0]}, ...). Name student files of your own in params/students.yml, or codes of "
+            f"your own under `districts:` of params/{SIMULATION}; figures alone need neither (--track public)."
         )
 
 

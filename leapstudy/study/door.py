@@ -161,7 +161,8 @@ def diff_in_diff(
     data : DataFrame
         One row a unit and time; pandas, or what has `to_pandas()`. It is not changed.
     outcome, unit, time
-        Columns. Times are whole numbers, dates, or text in order.
+        Columns. Times are whole numbers (from 10,000 on, such as 202012, they count by their order), dates, or text
+        in order.
     treated, post
         Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on.
         `post` and `weights` are taken if the frame has them.

@@ -108,7 +108,7 @@ def test_the_simulated_state_of_another_study_is_never_shown_as_this_one_s(real_
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"0640011": 1800', '"03480000": 1800'), encoding="utf-8")
     for names in ([], [ALL_SLUG], [HARTFORD]):
-        with pytest.raises(BadInput, match=r"1 districts that this study does not have \(03480000, .*--track public"):
+        with pytest.raises(BadInput, match=r"1 district that this study does not have \(03480000, .*--track public"):
             _plan(study, out, names, "students")
     assert {run.removeprefix("students-") for run in _plan(study, out, track="all")} == set(_plan(study, out))
     assert _plan(study, out, [HARTFORD], "all") == _plan(study, out, [HARTFORD]), "the public page can be made"

@@ -331,3 +331,18 @@ def test_months_written_as_numbers_count_by_their_order():
     own, others = by_month.to_frame("event"), by_order.to_frame("event")
     assert own["key"].dropna().tolist() == [-2, -1, 0, 1, 2]
     pd.testing.assert_frame_equal(own, others)
+
+
+def test_a_start_after_the_last_month_is_far_beyond_it_however_it_is_written():
+    """With anticipation a start one period beyond the frame has a base in it; one years beyond has none."""
+    rng = np.random.default_rng(7)
+    rows = pd.DataFrame([(unit, place) for unit in range(12) for place in range(5)], columns=["unit", "place"])
+    rows = rows.assign(year=2011 + rows["place"], y=rng.normal(size=len(rows)))
+    rows["month"] = rows["place"].map(dict(enumerate([202011, 202012, 202101, 202102, 202103])))
+    found = []
+    for time, start, later in (("month", 202101, 203012), ("year", 2013, 2030)):
+        starts = rows["unit"].map({unit: start if unit < 4 else later for unit in range(8)})
+        choice = {"outcome": "y", "unit": "unit", "time": time, "first_treated": "start", "anticipation": 1}
+        found.append(ls.att_gt(rows.assign(start=starts), **choice).to_frame("simple"))
+    assert not found[1].empty
+    pd.testing.assert_frame_equal(*found)

@@ -286,10 +286,14 @@ def test_clusters_of_one_unit_cannot_say_how_alike_they_move():
         sampling_covariance(_nested(_sample(np.zeros(8), np.arange(8.0), 4), "abcdabcd"))
 
 
-@pytest.mark.parametrize("which", ["plain", "students", "strata", "staggered"])
+@pytest.mark.parametrize("which", ["plain", "students", "strata", "pairs", "staggered"])
 def test_who_moves_the_effect_most_is_found_without_leaving_each_out(study, which):
     if which == "strata":
         sample = _nested(*_many(20))
+    elif which == "pairs":  # without its only comparison unit a stratum's treated one is lost, too
+        sample = _nested(
+            _sample(np.zeros(80), np.random.default_rng(8).normal(size=80), 40), [*map(str, range(40))] * 2
+        )
     else:
         starts = dict.fromkeys(("0430011", "0620011", "0890011"), "2022-23") if which == "staggered" else {}
         spec = Spec(weights="students" if which == "students" else "equal", contrast="2020_21_to_2021_22")

@@ -339,7 +339,8 @@ def _first_given(
         never = np.isnan(values) | np.isinf(values) | ((values == 0) & (float(times[0]) > 1))
         number = np.where(never, NEVER, values)
         if not np.array_equal(clock.astype(float), times.astype(float)):
-            number = np.where(never, NEVER, np.searchsorted(times.astype(float), values))
+            later = values > float(times[-1])  # a start after the last time is far beyond it, however far it is
+            number = np.where(never, NEVER, np.searchsorted(times.astype(float), values) + LONGEST * later)
     else:
         place = {time: float(at) for time, at in zip(times, clock, strict=True)}
         column = column.mask(column.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))

@@ -58,10 +58,10 @@ def of_zero(low: float, high: float, p: float) -> str:
         if p >= ALPHA:
             return f"The interval excludes zero, but the test that leads does not reject it ({p_words(p)})."
         return "The interval excludes zero."
-    if p < ALPHA:
-        return f"The interval includes zero, but the test that leads rejects it ({p_words(p)})."
     if missing(low) or missing(high) or not (math.isfinite(low) and math.isfinite(high)):
         return "The test that leads has no bounded interval here: it is not statistically distinguishable from zero."
+    if p < ALPHA:
+        return f"The interval includes zero, but the test that leads rejects it ({p_words(p)})."
     return "The interval includes zero: it is not statistically distinguishable from zero."
 
 

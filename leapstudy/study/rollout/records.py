@@ -220,7 +220,8 @@ def closed_from(data: StudyData) -> str:
     plan = _plan_of_lots(data)
     if not plan or ((opened := _opened(plan)) and opened <= date.today()):
         return ""
-    return min(plan["choices"]["phases"])
+    phases = plan["choices"]["phases"]
+    return min(phases) if all(map(is_year, phases)) else "0"  # a name says no year: every one is closed
 
 
 def _plan_of_lots(data: StudyData) -> dict[str, Any]:
