@@ -14,12 +14,15 @@ from pydantic_core.core_schema import ValidationInfo
 from leapstudy.core.errors import BadInput, bad_value
 
 LONGEST_BYTES = 1_000_000
-KINDS = {list: "a list", int: "a number", float: "a number", bool: "yes or no", date: "a date"}
+KINDS = {list: "a list", int: "a number", float: "a number", bool: "yes or no"}
 RESTORE = "Restore it from version control, or see params/study.yml for the form."
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader without references, by which a page of text can name billions of values, and without repeats."""
+    """The safe loader without references, by which a page of text can name billions of values, and without repeats.
+
+    A date is the text that it is written as, with or without quotes.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse a reference."""
@@ -38,6 +41,14 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"{key.value!r} stands twice, again in line {key.start_mark.line + 1}")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_written_date(self, node: yaml.ScalarNode) -> str:
+        """Return a date's own text; refuse a day that no calendar has."""
+        self.construct_yaml_timestamp(node)
+        return str(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_written_date)
 
 
 def read_text(path: Path, restore: str = RESTORE) -> str:

@@ -98,7 +98,7 @@ class PlanCheck:
 def plan_hash(plan: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the plan but for `frozen` and later additions; order and line breaks do not matter."""
     content = {key: value for key, value in plan.items() if key not in ("frozen", ADDITIONS)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def check_frozen(plan: Mapping[str, Any]) -> str:

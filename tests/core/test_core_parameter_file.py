@@ -23,7 +23,7 @@ DEEP = "a: &a [x, x]\n" + "".join(
         (b"- a\n- b\n", "holds a list"),
         (b"7\n", "holds a number"),
         (b"true\n", "holds yes or no"),
-        (b"2021-09-01\n", "holds a date"),
+        (b"2021-09-01\n", "holds text"),
         (b"some words\n", "holds text"),
         (b"a: 1\nb: 2\na: 3\n", "'a' stands twice, again in line 3"),
         (b"a: {b: 1, b: 2}", "'b' stands twice"),
@@ -51,6 +51,12 @@ def test_a_byte_order_mark_and_an_empty_file_are_fine(tmp_path):
     assert read_mapping(path) == {"a": 1}
     path.write_bytes(b"# nothing yet\n")
     assert read_mapping(path) == {}
+
+
+def test_a_date_is_its_text_with_or_without_quotes(tmp_path):
+    path = tmp_path / "x.yml"
+    path.write_text('a: 2026-11-29\nb: "2026-11-29"\nc: [2026-11-29 10:00:00]\n', encoding="utf-8")
+    assert read_mapping(path) == {"a": "2026-11-29", "b": "2026-11-29", "c": ["2026-11-29 10:00:00"]}
 
 
 @given(st.binary(max_size=200))

@@ -1,7 +1,9 @@
 """The plan of record and what departs from it."""
 
 import copy
+import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 import yaml
@@ -10,6 +12,7 @@ from estimates_file import POOLED
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Scale, Weights, options
+from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data.state import load_state
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec
@@ -57,6 +60,14 @@ def test_a_missing_or_unknown_part_is_an_error(plan):
         check_frozen({key: value for key, value in plan.items() if key != "estimand"})
     with pytest.raises(BadInput, match="part of the plan"):
         check_frozen({**plan, "treshold": 1})
+
+
+def test_a_date_without_quotes_gives_the_same_hash(plan, tmp_path):
+    text = (paths.params() / "plan.yml").read_text(encoding="utf-8")
+    bare = re.sub(r'"(\d{4}-\d\d-\d\d)"', r"\1", text)
+    (tmp_path / "plan.yml").write_text(bare, encoding="utf-8")
+    assert bare != text and check_frozen(read_mapping(tmp_path / "plan.yml")) == plan["frozen"]
+    assert plan_hash({**plan, "written": date.fromisoformat(plan["written"])}) == plan["frozen"]
 
 
 def test_the_hash_knows_no_order(plan):
