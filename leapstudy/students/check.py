@@ -154,10 +154,12 @@ MOST_CODES = 20_000
 
 
 def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
-    """Return the limits for a panel: the study's districts where the files know any, else the files' own codes."""
+    """Return the limits for a panel: the study's districts where the files know any, else the files' own codes.
+
+    A file of which half of the codes are the study's without their leading zeros is the study's own, and has lost them.
+    """
     listed = table.filter(table.district_code.notnull()).select("district_code").distinct()
-    known = listed.filter(listed.district_code.isin(tuple(districts))).count()
-    if districts and sealed("listing the districts", known.to_pyarrow).as_py():
+    if districts and _of_study(listed, districts):
         return Limits(known_districts=tuple(districts), supports=how.supports)
     there = sealed("listing the districts", listed.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
     students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
@@ -168,6 +170,15 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
         codes_like_ids=too_many or (len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there)),
         supports=how.supports,
     )
+
+
+def _of_study(listed: Table, districts: Sequence[str]) -> bool:
+    """Say whether one of a file's codes is the study's, or half of them are that lost their leading zeros."""
+    known = listed.district_code.isin(tuple(districts))
+    lost = listed.district_code.isin(tuple({code.lstrip("0") for code in districts}))
+    query = listed.aggregate(codes=listed.count(), known=known.sum(), lost=lost.sum())
+    row = sealed("listing the districts", query.to_pyarrow).to_pylist()[0]
+    return bool(row["known"] or (row["lost"] and 2 * row["lost"] >= row["codes"]))
 
 
 def count_failures(

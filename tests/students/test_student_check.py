@@ -303,6 +303,23 @@ def test_a_visit_before_the_students_own_first_month_is_told(tmp_path):
     assert _found(report) == {"before_enrollment": 1}
 
 
+@pytest.mark.parametrize(
+    ("codes", "found"),
+    [
+        (("640011", "640011"), {"lost_zeros": 2}),
+        (("640011", "150011"), {"lost_zeros": 2}),
+        (("640011", "D7"), {"lost_zeros": 1, "unknown_district": 1}),
+        (("640011", "D7", "D8"), {}),
+        (("99017", "99018"), {}),
+    ],
+)
+def test_a_file_in_which_every_code_lost_its_zeros_is_refused_and_another_states_is_not(check_rows, codes, found):
+    report = check_rows(*({"district_code": code, "month": f"2020-{10 + i}"} for i, code in enumerate(codes)))
+    assert _found(report) == found
+    assert report.ok is ("lost_zeros" not in found)
+    assert not any(code in report.text() for code in codes)
+
+
 def test_row_order_changes_nothing(dirty, tmp_path):
     files, _ = dirty
     rows = pd.read_parquet(files.panel)
