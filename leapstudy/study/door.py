@@ -161,7 +161,8 @@ def diff_in_diff(
     data : DataFrame
         One row a unit and time; pandas, or what has `to_pandas()`. It is not changed.
     outcome, unit, time
-        Columns. Times are whole numbers (from 10,000 on, such as 202012, they count by their order), dates, or text
+        Columns. Times are whole numbers (from 10,000 on, or with steps of 80 and
+        more, such as 202012 or 1718, they count by their order), dates, or text
         in order.
     treated, post
         Column of 0 and 1: treated in this row. Where it is the same in all rows of a unit, `post` says from when on.

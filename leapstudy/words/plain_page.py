@@ -221,7 +221,16 @@ def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ..
     )
     elsewhere = (say["answer_elsewhere"],) if reading.planned else ()
     wide = (say["answer_wide"],) if reading.verdict.wide and reading.track == "public" else ()
-    return sentence, *wide, *_visited(reading, say), say["point_note"], *elsewhere
+    return sentence, *wide, *_visited(reading, say), *_choices(reading, say), say["point_note"], *elsewhere
+
+
+def _choices(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
+    """Say what else was asked than of all students, in points, with each unit counted alike."""
+    if reading.track == "students":
+        return ()
+    part = (say["part_note"],) if reading.of_part else ()
+    scale = (say["scale_note"],) if reading.scale != "points" else ()
+    return (*part, *scale, *((say["weights_note"],) if reading.weights != "equal" else ()))
 
 
 def _promised(reading: Reading, say: dict[str, str]) -> str:

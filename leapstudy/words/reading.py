@@ -97,6 +97,8 @@ class Reading:
     promise
         Of units that drew lots: the question that was frozen before, and the day until which outcomes stayed closed;
         empty where no plan on record was frozen.
+    scale, weights
+        "points" or "logodds", and "equal" or "students", as the parameters say.
     eligible
         Whether the design could meet the What Works standards: eligible, eligible if adjusted, not eligible, or empty.
     """
@@ -136,6 +138,8 @@ class Reading:
     planned: str = ""
     period: str = ""
     promise: tuple[str, str] = ("", "")
+    scale: str = "points"
+    weights: str = "equal"
 
     @property
     def p_value(self) -> float | None:
@@ -193,13 +197,9 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         source=str(made.get("source") or ""),
         effect=Span(verdict.estimate_pp, verdict.low_pp, verdict.high_pp),
         verdict=verdict,
-        comparison=str(main["comparison"]),
         n_treated=int(main["n_treated"]),
         n_comparison=int(main["n_comparison"]),
-        edition=str(main["edition"]),
-        outcome=str(main["outcome"]),
-        pre=str(main["pre"]),
-        post=str(main["post"]),
+        **_as_asked(result, main),
         placebo=None if placebo is None else _span(placebo),
         control=_control(blocks),
         chance_above=_chance(blocks, main),
@@ -221,6 +221,13 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         period=str(at(blocks, "period") or ""),
         promise=_promise(blocks),
     )
+
+
+def _as_asked(result: Mapping[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked: of whom, of what, in which years, on which scale and with which weights."""
+    usual = {"scale": "points", "weights": "equal"}
+    chosen = {name: str(at(result, "params", name) or value) for name, value in usual.items()}
+    return chosen | {name: str(main[name]) for name in ("comparison", "edition", "outcome", "pre", "post")}
 
 
 def at(tree: Any, *path: str) -> Any:

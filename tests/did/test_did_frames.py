@@ -316,10 +316,10 @@ def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times,
     pd.testing.assert_frame_equal(table, bounds(frame["place"] + 1, times.index(start) + 1))
 
 
-def test_months_written_as_numbers_count_by_their_order():
+@pytest.mark.parametrize("months", [[201011, 201012, 201101, 201102, 201103], [1011, 1012, 1101, 1102, 1103]])
+def test_months_written_as_numbers_count_by_their_order(months):
     """201012 and 201101 are neighbors: the event study is that of the same panel in months 1, 2, 3, ..."""
     rng = np.random.default_rng(6)
-    months = [201011, 201012, 201101, 201102, 201103]
     rows = pd.DataFrame([(unit, place) for unit in range(12) for place in range(5)], columns=["unit", "place"])
     rows = rows.assign(month=[months[place] for place in rows["place"]], y=rng.normal(size=len(rows)))
     begins = {unit: 2 + unit % 2 for unit in range(6)}
@@ -346,3 +346,15 @@ def test_a_start_after_the_last_month_is_far_beyond_it_however_it_is_written():
         found.append(ls.att_gt(rows.assign(start=starts), **choice).to_frame("simple"))
     assert not found[1].empty
     pd.testing.assert_frame_equal(*found)
+
+
+def test_school_years_of_four_digits_count_by_their_order_and_a_start_below_zero_is_refused():
+    panel = ls.panel(years="all")
+    rows = panel.assign(time=panel["year"].str[2:4].astype(int) * 100 + panel["year"].str[5:].astype(int))
+    start = rows["treated"].map({1: 2122.0, 0: np.nan})
+    names = {"outcome": "rate_pct", "unit": "district_code", "first_treated": "start"}
+    own = ls.att_gt(rows.assign(start=start), time="time", anticipation=1, **names).to_frame("event")
+    by_text = rows.assign(start=rows["treated"].map({1: "2021-22", 0: ""}))
+    pd.testing.assert_frame_equal(own, ls.att_gt(by_text, time="year", anticipation=1, **names).to_frame("event"))
+    with pytest.raises(BadInput, match="start below zero, where no time is. Leave the cell empty"):
+        ls.att_gt(rows.assign(start=start.fillna(-1)), time="time", **names)

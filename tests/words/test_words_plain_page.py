@@ -15,7 +15,7 @@ from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.words import plain_page as plain
 from leapstudy.words.findings import verdict_words
-from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page
+from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, words_for
 from leapstudy.words.reading import read_result
 
 FORBIDDEN = (
@@ -410,3 +410,14 @@ def test_the_first_sentence_of_units_that_drew_lots_says_for_whom_how_sure_and_w
     assert words in first and "fixed beforehand, with figures closed until 2032-07-01: “Do visits help" in first
     assert ". " not in first, "one sentence"
     assert "cerrado hasta el 2032-07-01, se fijó: «Do visits help?»" in text(content, "es")
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_a_page_says_what_else_was_asked_than_all_students_in_points_alike(lang):
+    say, main = words_for(read_result(FIXTURES["positive"]), lang), row(-0.34, -1.28, 0.60)
+    notes = ("part_note", "scale_note", "weights_note")
+    of_part = result({**main, "outcome": "attendance_rate_high_needs"})
+    odd = {**result(main), "params": {"scale": "logodds", "weights": "students"}}
+    for content, told in ((result(main), ()), (of_part, notes[:1]), (odd, notes[1:])):
+        page = text(content, lang)
+        assert [say[note] in page for note in notes] == [note in told for note in notes]

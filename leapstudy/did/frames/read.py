@@ -18,6 +18,8 @@ from leapstudy.core.errors import BadInput, bad_value
 NEVER = np.inf
 CODES = 10_000
 """Whole numbers from here on are codes, such as 202012 and 202101 for months: they count by their order."""
+JUMP = 80
+"""Nor is a step this long one of a clock: months written 2012 and 2101, school years 1718 and 1819."""
 LONGEST = 1_000
 """Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted."""
 LEAST_SPREAD = 1e-3
@@ -200,8 +202,10 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
         place, index = pd.factorize(plain, sort=True)
         times = pd.Index(index).to_numpy(dtype=object)
     whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
-    whole = whole and times[-1] - times[0] < LONGEST and times[-1] < CODES
-    return times, np.array([int(time) for time in times]) if whole else np.arange(len(times)), place
+    clock = np.array([int(time) for time in times]) if whole else np.arange(len(times))
+    if clock[-1] - clock[0] >= LONGEST or clock[-1] >= CODES or (np.diff(clock) >= JUMP).any():
+        clock = np.arange(len(times))
+    return times, clock, place
 
 
 YEAR_FIRST = re.compile(r"\D*(?:19|20)\d\d.*|\D*\d\D*", re.DOTALL)
@@ -336,6 +340,11 @@ def _first_given(
     whole = all(isinstance(time, numbers.Real) for time in times) and not isinstance(column.dtype, pd.CategoricalDtype)
     if whole and types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
+        if times[0] > 0 and (below := np.isfinite(values) & (values < 0)).any():
+            raise BadInput(
+                f"Column {name!r} has {int(below.sum()):,} rows with a start below zero, where no time is. Leave the "
+                "cell empty for never treated."
+            )
         never = np.isnan(values) | np.isinf(values) | ((values == 0) & (float(times[0]) > 1))
         number = np.where(never, NEVER, values)
         if not np.array_equal(clock.astype(float), times.astype(float)):
