@@ -81,6 +81,8 @@ class PromptManager(AsyncKernelManager):
 
 
 ENGINE = "leapstudy"
+NO_HISTORY = ("--HistoryManager.enabled=False",)
+"""What a kernel of a batch is started with: the user's IPython history is of what the user typed."""
 MAX_BYTES = 20_000_000
 MAX_MESSAGES = 10_000
 FLOOD, INTERRUPT = "flood", "interrupt"
@@ -165,6 +167,7 @@ class WatchedEngine(NBClientEngine):
             timeout=execution_timeout,
             iopub_timeout=execution_timeout,  # outputs lag on a loaded machine; after 4 s a cell that is done failed
             startup_timeout=start_timeout,
+            extra_arguments=list(NO_HISTORY),
             **settings,
         )
         return client.execute(env={FOR_PAGES: "1", **os.environ})

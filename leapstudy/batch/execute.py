@@ -16,7 +16,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 from traitlets.config import Config
 
-from leapstudy.batch.engine import ENGINE, INTERRUPT, Watch, settle_streams
+from leapstudy.batch.engine import ENGINE, INTERRUPT, NO_HISTORY, Watch, settle_streams
 from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
 from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature
 from leapstudy.batch.kernels import KERNEL, offer
@@ -185,7 +185,9 @@ def refresh_notebook(path: Path) -> None:
     """
     offer()
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, record_timing=False).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name=KERNEL, record_timing=False, extra_arguments=list(NO_HISTORY)
+    ).execute()
     settle_streams(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"

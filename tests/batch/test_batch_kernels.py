@@ -18,6 +18,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from tiny_notebooks import tiny_runs
 
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
@@ -226,14 +227,17 @@ print(*(child.pid for child in children), os.getpid())
 """
 
 
+def _offer_another(kernels: Path) -> None:
+    """Offer a kernel that starts cold by the same provisioner, since its command is another."""
+    spec = json.loads((kernels / KERNEL / "kernel.json").read_text(encoding="utf-8"))
+    spec["argv"][1:1] = ["-B"]
+    (kernels / "another").mkdir()
+    (kernels / "another" / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
 @pytest.mark.parametrize("kernel", [KERNEL, "another"])
 def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer, light_kernel, tmp_path):
-    spec = json.loads((tmp_path / "share" / "kernels" / KERNEL / "kernel.json").read_text(encoding="utf-8"))
-    # another command starts cold, by the same provisioner
-    spec["argv"][1:1] = ["-B"]
-    other = tmp_path / "share" / "kernels" / "another" / "kernel.json"
-    other.parent.mkdir()
-    other.write_text(json.dumps(spec), encoding="utf-8")
+    _offer_another(tmp_path / "share" / "kernels")
     notebook_writer(workspace / "notebooks" / "60_starts.ipynb", ('result_path = ""', STARTED))
     run = Run("60-starts", workspace / "notebooks" / "60_starts.ipynb", {"result_path": ""}, "Starts?")
     assert execute(run, workspace / "reports", {}, kernel=kernel).error == {}
@@ -243,6 +247,14 @@ def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer
     assert not any(
         "time.sleep(303)" in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
     )
+
+
+@pytest.mark.parametrize("kernel", [KERNEL, "another"])
+def test_a_batch_leaves_the_users_history_alone(kernel, workspace, light_kernel, tmp_path, monkeypatch):
+    _offer_another(tmp_path / "share" / "kernels")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    assert execute(tiny_runs(workspace, workspace / "reports")[0], workspace / "reports", {}, kernel=kernel).error == {}
+    assert (tmp_path / "ipython").is_dir() and not list((tmp_path / "ipython").rglob("history.sqlite*"))
 
 
 def test_a_warm_kernel_is_interrupted_and_goes_on(light_kernel):
