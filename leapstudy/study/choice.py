@@ -19,7 +19,8 @@ from leapstudy.data import StudyData, treated_districts
 from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
 
 FILE = "comparison.json"
-AGAIN = "Record it again with `leapstudy choose GROUP --reason TEXT`."
+COMMAND = "`leapstudy choose GROUP --reason TEXT`"
+AGAIN = f"Record it again with {COMMAND}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     """
     file = path or paths.params() / FILE
     if not file.is_file():
-        raise BadInput(f"No comparison group is on record: {file.name} is missing. {AGAIN}")
+        raise BadInput(f"No comparison group is on record: {file.name} is missing. Record one with {COMMAND}.")
     made = _read(file)
     sets = made.sets
     if record_choice(sets, _treated(data), made.chosen, made.made_at).sha256 != made.sha256:

@@ -154,7 +154,9 @@ def test_the_choice_on_record_fits_the_data_and_a_changed_one_is_refused(study, 
     path.write_text(path.read_text().replace('"chosen": "drg_gh"', '"chosen": "others"'))
     with pytest.raises(BadInput, match="was changed after"):
         choice.kept(study, path)
-    with pytest.raises(BadInput, match="No comparison group is on record"):
+    with pytest.raises(
+        BadInput, match=r"No comparison group is on record.*missing\. Record one with `leapstudy choose"
+    ):
         choice.kept(study, tmp_path / "none.json")
     moved = replace(study, districts=study.districts.assign(high_needs_share=0.5 * study.districts["wealth_decile"]))
     with pytest.raises(BadInput, match="does not fit the data"):
