@@ -6,11 +6,15 @@ because it runs before anything is installed.
 
 import argparse
 import hashlib
+import itertools
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import venv
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,42 +69,57 @@ def is_installed(lock: Path) -> bool:
 
 def install(lock: Path) -> None:
     """Create `.venv` and install the locked versions (checked by hash) and the workspace itself."""
-    print(f"Setting up .venv from {lock.name} (one to three minutes, once) ...", flush=True)
+    print(f"Setting up .venv from {lock.name} (one to two minutes, once) ...", flush=True)
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
     # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--no-compile"]
-    run_told([*pip, "--progress-bar", "off", "--require-hashes", "-r", str(lock)], lock.read_text("utf-8").count("=="))
+    with tempfile.TemporaryDirectory() as folder:
+        lists = halves(lock, Path(folder))
+        run_told([[*pip, "--progress-bar", "off", "--require-hashes", "-r", str(part)] for part in lists])
     # by its path: setuptools' usual finder loses to the clone's own folder, seen from the one above as an empty package
     by_path = ["--no-build-isolation", "--config-settings", "editable_mode=compat"]
     subprocess.run([*pip, "--quiet", *by_path, "-e", str(ROOT)], check=True)
     print("  compiling", flush=True)
-    # of thousands of files some libraries ship a few for other Pythons, which cannot be compiled and are never imported
-    everything = [str(VENV), str(ROOT / "leapstudy")]
+    # libraries ship a few files for other Pythons, which cannot be compiled and are never imported;
+    # nobody imports a library's own tests
+    everything = ["-x", r"[/\\]tests?[/\\]", str(VENV), str(ROOT / "leapstudy")]
     subprocess.run([str(PYTHON), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", *everything], check=False)
     STAMP.write_text(fingerprint(lock) + "\n", encoding="utf-8")
 
 
-def run_told(command: list[str], packages: int) -> None:
-    """Run pip, with one line for every tenth of the packages; what it said last is printed only if it fails."""
-    step, done = max(1, packages // 10), 0
-    last: deque[str] = deque(maxlen=LAST)
-    pipe = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
-    )
-    with pipe as process:
-        for line in process.stdout or ():
-            last.append(line)
-            if line.startswith("Collecting "):
-                done += 1
-                if done % step == 0:
-                    print(f"  {done} of about {packages} packages fetched", flush=True)
-            elif line.startswith("Installing "):
-                print(f"  installing {done} packages", flush=True)
-    if process.returncode:
-        print(*last, sep="", end="", flush=True)
-        raise subprocess.CalledProcessError(process.returncode, command)
+def halves(lock: Path, folder: Path) -> list[Path]:
+    """Write every other package of a lock file into each of two lists: pip works on one core, and needs no order."""
+    _, *packages = re.split(r"(?m)^(?=[\w.-]+(?:\[[^\]]*\])?==)", lock.read_text(encoding="utf-8"))
+    lists = [folder / f"{part}.txt" for part in range(2)]
+    for part, place in enumerate(lists):
+        place.write_text("".join(packages[part::2]), encoding="utf-8")
+    return lists
+
+
+def run_told(commands: list[list[str]]) -> None:
+    """Run pips side by side, with a line for every twenty packages; what a pip said last is shown only if it fails."""
+    fetched = itertools.count(1)
+
+    def run(command: list[str]) -> None:
+        last: deque[str] = deque(maxlen=LAST)
+        pipe = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        )
+        with pipe as process:
+            for line in process.stdout or ():
+                last.append(line)
+                if line.startswith(("Collecting ", "Processing ")) and (done := next(fetched)) % 20 == 0:
+                    print(f"  {done} packages fetched", flush=True)
+                elif line.startswith("Installing "):
+                    print("  installing", flush=True)
+        if process.returncode:
+            print(*last, sep="", end="", flush=True)
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(run, commands))
 
 
 def check_python() -> None:

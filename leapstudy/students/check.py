@@ -36,11 +36,6 @@ from leapstudy.students.rules import (
 from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"
-UNPARSED = (
-    "Lines that fit no row: too many or too few cells, a quotation mark that does not close, or another encoding than "
-    "UTF-8. "
-    "Two exports joined into one file look like this, too."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +177,12 @@ def _of_study(listed: Table, districts: Sequence[str]) -> bool:
 
 
 def count_failures(
-    rows: Table, rules: tuple[Rule, ...], limits: Limits, role: str, unparsed: int = 0, weight: str = ""
+    rows: Table, rules: tuple[Rule, ...], limits: Limits, role: str, lost: Mapping[str, int], weight: str = ""
 ) -> tuple[Account, list[Finding]]:
     """Count failures by rule and district, and the fate of every row, from one aggregate query over their `failed`.
 
     A code that matches no known district is never repeated: a slipped column could hold a student's id. `weight` names
-    the column of source rows behind a row.
+    the column of source rows behind a row; `lost` counts lines that are no row.
     """
     district = ibis.literal(NOWHERE)
     if "district_code" in rows.columns and limits.known_districts:
@@ -202,10 +197,8 @@ def count_failures(
         by_rule.update({(rule.id, row["district"]): row["size"] for rule in failed})
         districts.add(row["district"])
     aside = {rule: count for rule, count in sorted(fates.items()) if rule != "used"}
-    if unparsed:
-        aside["unparsed"] = unparsed
-    account = Account(role, fates.total() + unparsed, fates["used"], aside)
-    findings = [] if not unparsed else [Finding(role, "unparsed", "error", "", unparsed, "refused", UNPARSED)]
+    account = Account(role, fates.total() + sum(lost.values()), fates["used"], {**aside, **lost})
+    findings = _of_rows(role, lost)
     for rule in rules:
         for place in sorted(district for district in districts if by_rule[rule.id, district]):
             shown_place = "" if place == NOWHERE and len(districts) == 1 else place
@@ -215,15 +208,15 @@ def count_failures(
 
 
 def _of_part(part: Part) -> tuple[Account, list[Finding]]:
-    aside = {rule: rows for rule, rows in part.fates.items() if rule != "used"}
-    findings = [
-        Finding(part.role, rule, PART_RULES[rule][0], "", rows, _FIXES[PART_RULES[rule][0]], PART_RULES[rule][1])
-        for rule, rows in sorted({**aside, **part.noted}.items())
-    ]
-    if part.unparsed:
-        aside["unparsed"] = part.unparsed
-        findings.append(Finding(part.role, "unparsed", "error", "", part.unparsed, "refused", UNPARSED))
-    return Account(part.role, part.rows_in + part.unparsed, part.fates.get("used", 0), aside), findings
+    aside = {**{rule: rows for rule, rows in part.fates.items() if rule != "used"}, **part.lost}
+    account = Account(part.role, part.rows_in + sum(part.lost.values()), part.fates.get("used", 0), aside)
+    return account, _of_rows(part.role, {**aside, **part.noted})
+
+
+def _of_rows(role: str, counts: Mapping[str, int]) -> list[Finding]:
+    """Return a finding for each rule of a part's rows, or of lines that are no row."""
+    told = [(rule, *PART_RULES[rule], rows) for rule, rows in sorted(counts.items())]
+    return [Finding(role, rule, severity, "", rows, _FIXES[severity], says) for rule, severity, says, rows in told]
 
 
 _FIXES = {"error": "refused", "warn": "noted"}
@@ -238,7 +231,7 @@ def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool 
         names = (*contract.STUDENT_MONTH.names, "source_rows", "alone", "failed", "kept")
         judged = failures(rows, PANEL_RULES, limits).select(*names)
         rows = keep(panel.table.get_backend(), "checking the rows", judged)
-    account, findings = count_failures(rows, PANEL_RULES, limits, "attendance", panel.unparsed, "source_rows")
+    account, findings = count_failures(rows, PANEL_RULES, limits, "attendance", panel.lost, "source_rows")
     accounts = [account]
     for part in panel.parts:
         told, more = _of_part(part)
@@ -283,7 +276,7 @@ def inspect_visits(
             outside=rows.completed & ~inside, too_early=rows.completed & inside & (month < rows.own_first)
         )
     rows = keep(log.table.get_backend(), "checking the visit log", failures(rows, VISIT_RULES, limits))
-    account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.unparsed)
+    account, findings = count_failures(rows, VISIT_RULES, limits, "visits", log.lost)
     if students is not None and account.rows_in:
         findings += _unmatched(rows, most_unmatched) + _all_outside(rows)
     report = CheckReport(name, "visits", simulated, (account,), tuple(findings), log.files.left_out)

@@ -95,21 +95,23 @@ def lines(con: Backend, paths: Sequence[Path]) -> Table:
     return con.read_csv(names, header=False, columns={"line": "VARCHAR"}, delim="\x1f", quote="", escape="")
 
 
-def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
-    """Return how many lines of text files fit no row; what stands in them is never fetched."""
+def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, int]:
+    """Return how many lines of text files fit no row, and how many are empty; what stands in them is never fetched."""
     errors, scans = ibis.util.gen_name("rejected"), ibis.util.gen_name("scans")
     reader = _reader(dialect, paths).replace(
         "ignore_errors = true", f"store_rejects = true, rejects_table = '{errors}', rejects_scan = '{scans}'"
     )
 
-    def count() -> int:
-        """Read every cell, and return how many lines fit no row."""
-        every = ", ".join('"' + name.replace('"', '""') + '"' for name in dialect.columns)
-        con.con.execute(f"SELECT bit_xor(hash({every})) FROM {reader}").fetchall()
+    def count() -> tuple[int, int]:
+        """Read every cell, and return how many lines fit no row and how many are empty."""
+        names = ['"' + name.replace('"', '""') + '"' for name in dialect.columns]
+        first = "coalesce(" + ", ".join(f"nullif({name}, '')" for name in names) + ")"
+        query = f"SELECT count(*) FILTER (WHERE {first} IS NULL), bit_xor(hash({', '.join(names)})) FROM {reader}"
+        ((empty, _),) = con.con.execute(query).fetchall()  # the tables of broken lines are there once all is read
         row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()
         con.con.execute(f"DROP TABLE {errors}")
         con.con.execute(f"DROP TABLE {scans}")
-        return int(row[0])
+        return int(row[0]), int(empty)
 
     return sealed("counting broken lines", count)
 

@@ -137,12 +137,14 @@ def lines(con: Backend, paths: Sequence[Path]) -> Table:
     return _table(con, con._session.read.text([str(path) for path in paths])).rename(line="value")
 
 
-def unparsed(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> int:
-    """Return how many lines of text files fit no row; what stands in them is never fetched."""
+def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, int]:
+    """Return how many lines of text files fit no row, and how many are empty; what stands in them is never fetched."""
     table = _text(con, dialect, paths)
-    return int(
-        sealed("counting broken lines", _is_broken(table, dialect.delimiter).sum().fill_null(0).to_pyarrow).as_py()
-    )
+    broken = _is_broken(table, dialect.delimiter)
+    empty = ~broken & ibis.coalesce(*(table[name].nullif("") for name in dialect.columns)).isnull()
+    query = table.aggregate(broken=broken.sum().fill_null(0), empty=empty.sum().fill_null(0))
+    row = sealed("counting broken lines", query.to_pyarrow).to_pylist()[0]
+    return int(row["broken"]), int(row["empty"])
 
 
 def local(instant: TimestampValue, zone: str) -> TimestampValue:

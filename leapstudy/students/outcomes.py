@@ -92,7 +92,7 @@ def inspect_outcomes(
     mixed = rows.status.max().over(whole) != rows.status.min().over(whole)
     rows = rows.mutate(repeated=_repeated(rows), mixed=mixed.fill_null(False))
     rows = failures(rows, OUTCOME_RULES, limits)
-    account, findings = count_failures(rows, OUTCOME_RULES, limits, "outcomes", source.unparsed)
+    account, findings = count_failures(rows, OUTCOME_RULES, limits, "outcomes", source.lost)
     return CheckReport(name, "outcomes", simulated, (account,), tuple(findings), source.files.left_out), rows
 
 
@@ -108,7 +108,7 @@ def open_outcomes(data: StudentData, path: Path | str, how: Reading) -> Table:
     con: BaseBackend = panel.get_backend()
     source = read(con, path, contract.OUTCOMES, how)
     if has_raw_ids(source.table):
-        source = Source(pseudonymize(con, source.table, load_key()), source.files, source.unparsed)
+        source = Source(pseudonymize(con, source.table, load_key()), source.files, source.lost)
     report, rows = inspect_outcomes(source, panel, limits_for(panel, (), how), Path(path).name, is_simulated(path))
     refuse([report])
     return keep(con, "reading the outcomes", kept_rows(rows, contract.OUTCOMES.names))

@@ -37,8 +37,8 @@ class Panel:
     ----------
     table : Table
     shape : str
-    unparsed : int
-        Lines of text files that fit no row.
+    lost : mapping of str to int
+        Lines of text files that are no row, by rule.
     parts : tuple of Part
         Row accounts of the tables that a panel is joined from (Ed-Fi's three, the roster).
     left_out : tuple of str
@@ -47,7 +47,7 @@ class Panel:
 
     table: Table
     shape: str
-    unparsed: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     left_out: tuple[str, ...] = field(default=())
 
@@ -65,7 +65,7 @@ def _panel(rows: Table, **changes: object) -> Table:
 def read_student_month(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """Read a student-month table."""
     source = read(con, path, contract.STUDENT_MONTH, how)
-    return Panel(_panel(source.table), "student_month", source.unparsed, (), source.files.left_out)
+    return Panel(_panel(source.table), "student_month", source.lost, (), source.files.left_out)
 
 
 def read_student_day(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
@@ -86,7 +86,7 @@ def read_student_day(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
         unmatched=days.repeated.sum(),
         source_rows=days.listed.sum(),
     )
-    return Panel(_panel(months), "student_day", source.unparsed, (), source.files.left_out)
+    return Panel(_panel(months), "student_day", source.lost, (), source.files.left_out)
 
 
 def _days(rows: Table, of_periods: bool) -> Table:
@@ -136,7 +136,7 @@ def _spells(con: BaseBackend, source: Source, calendar: Table, how: Reading) -> 
     kept = keep(con, "reading the enrollment", rows.drop("school_code_taught", "suppressed"))
     spells = kept.filter(kept.fate == "used")
     noted = _exits_on_entry(spells) if last_day else {}
-    return spells, part_of("enrollment", kept, source.unparsed, noted)
+    return spells, part_of("enrollment", kept, source.lost, noted)
 
 
 def _exits_on_entry(spells: Table) -> dict[str, int]:
@@ -168,7 +168,7 @@ def _taught(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     )
     kept = keep(con, "reading the calendar", rows.mutate(fate=fate))
     return kept.filter(kept.fate == "used").select("school_code", "date").distinct(), part_of(
-        "calendar", kept, source.unparsed
+        "calendar", kept, source.lost
     )
 
 
@@ -202,7 +202,7 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     days = periods.group_by(["student", "school_code", "date"]).agg(
         absent=ibis.least(periods.absent.sum().round(4), 1.0), repeated=periods.repeated.sum()
     )
-    return days, part_of("absences", kept, source.unparsed)
+    return days, part_of("absences", kept, source.lost)
 
 
 def _enrolled_days(spells: Table, calendar: Table, how: Reading) -> Table:
@@ -256,7 +256,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
         for name in _data_files(Path(path))
         if name not in {file.name for s in sources.values() for file in s.files.paths}
     ]
-    return Panel(_panel(months), "edfi", 0, (enrollment, taught, absences), tuple(unread))
+    return Panel(_panel(months), "edfi", {}, (enrollment, taught, absences), tuple(unread))
 
 
 def _data_files(folder: Path) -> list[str]:
@@ -297,7 +297,7 @@ def read_ct_monthly(con: BaseBackend, path: Path | str, how: Reading, roster: Pa
         days_attended=source.table.attended_in_person + source.table.attended_remote,
     )
     if roster is None:
-        return Panel(_panel(rows), "ct_monthly", source.unparsed, (), source.files.left_out)
+        return Panel(_panel(rows), "ct_monthly", source.lost, (), source.files.left_out)
     listed = read(con, roster, contract.ROSTER, how)
     fate = ibis.cases((listed.table.unreadable | listed.table.student.isnull(), "unreadable"), else_="used")
     students = keep(con, "reading the roster", listed.table.mutate(fate=fate))
@@ -305,9 +305,9 @@ def read_ct_monthly(con: BaseBackend, path: Path | str, how: Reading, roster: Pa
     one = used.group_by("student").agg(
         school_code=used.school_code.max(), grade=used.grade.max(), high_needs=used.high_needs.max()
     )
-    part = part_of("roster", students, listed.unparsed)
+    part = part_of("roster", students, listed.lost)
     joined = _panel(rows.left_join(one, "student", rname="{name}_roster"))
-    return Panel(joined, "ct_monthly", source.unparsed, (part,), source.files.left_out)
+    return Panel(joined, "ct_monthly", source.lost, (part,), source.files.left_out)
 
 
 READERS: dict[str, Callable[..., Panel]] = {
@@ -385,7 +385,7 @@ def open_panel(
     if kind == "student_month" and find(path).kind == "parquet":
         return panel
     kept = keep(con, "reading the files", panel.table)
-    return Panel(kept, panel.shape, panel.unparsed, panel.parts, panel.left_out)
+    return Panel(kept, panel.shape, panel.lost, panel.parts, panel.left_out)
 
 
 def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:
@@ -395,7 +395,7 @@ def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:
     has_referrals = "referral_date" in columns_of(source.files, how)
     if not has_referrals:
         log = log.mutate(referral_date=log.visit_date)
-    return Source(keep(con, "reading the visit log", log), source.files, source.unparsed)
+    return Source(keep(con, "reading the visit log", log), source.files, source.lost)
 
 
 def with_first_visit(panel: Table, visits: Table) -> Table:

@@ -78,13 +78,13 @@ class Limits:
 class Part:
     """The account of one table that a panel is joined from: each row has one fate, `used` or the id of a rule.
 
-    `noted` counts used rows of which a rule has something to say.
+    `lost` counts lines that are no row, by rule; `noted` used rows of which a rule has something to say.
     """
 
     role: str
     rows_in: int
     fates: Mapping[str, int]
-    unparsed: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
     noted: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,11 +95,11 @@ class Part:
             )
 
 
-def part_of(role: str, rows: Table, unparsed: int, noted: Mapping[str, int] | None = None) -> Part:
+def part_of(role: str, rows: Table, lost: Mapping[str, int], noted: Mapping[str, int] | None = None) -> Part:
     """Count the fates of a table's rows, each in its column `fate`."""
     counts = sealed("counting the rows", rows.group_by("fate").agg(rows=rows.count()).to_pyarrow).to_pylist()
     total = sealed("counting the rows", rows.count().to_pyarrow).as_py()
-    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, unparsed, noted or {})
+    return Part(role, int(total), {row["fate"]: int(row["rows"]) for row in counts}, lost, noted or {})
 
 
 Predicate = Callable[[Table, Limits], BooleanValue]

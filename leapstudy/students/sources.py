@@ -23,11 +23,11 @@ ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One table as it stands in its files: `table` is typed and marked; `unparsed` lines fit no row and are counted."""
+    """One table as it stands in its files: `table` is typed and marked; `lost` counts what is no row of it, by rule."""
 
     table: Table
     files: Files
-    unparsed: int
+    lost: Mapping[str, int]
 
 
 def read(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Reading) -> Source:
@@ -39,16 +39,20 @@ def read(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Rea
         If files or columns are missing, a code was stored as a number, or files differ in a column's type.
     """
     files = find(path)
-    raw = scan(con, files, table, how)
-    return Source(typed(raw, table, how), files, unparsed_lines(con, files))
+    lost = lost_lines(con, files)
+    raw = scan(con, files, table, how, whole=bool(lost))
+    return Source(typed(raw, table, how), files, lost)
 
 
-def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading) -> Table:
-    """Return the files as one table with the contract's column names; text as text, so that no code is a number."""
+def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading, *, whole: bool = False) -> Table:
+    """Return the files as one table with the contract's column names; text as text, so that no code is a number.
+
+    `whole` reads the columns that nobody needs, too, so that every line that `lost_lines` counts is left out.
+    """
     if files.kind == "fixed":
         return _fixed_width(on(con).lines(con, files.paths), table)
     _require_one_table(files, table, how)
-    selects = [_select(con, dialect, paths, table, how) for dialect, paths in files.groups().items()]
+    selects = [_select(con, dialect, paths, table, how, whole) for dialect, paths in files.groups().items()]
     _require_equal_types(files, table, how)
     return ibis.union(*selects) if len(selects) > 1 else selects[0]
 
@@ -77,12 +81,16 @@ def _has(columns: Sequence[str], name: str, how: Reading) -> bool:
 
 
 def _select(
-    con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.FileTable, how: Reading
+    con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.FileTable, how: Reading, whole: bool
 ) -> Table:
     mapping = {name: own for name, own in how.columns.items() if name in table.names}
     columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
     contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
     rows, cells = on(con).rows(con, dialect, paths), {}
+    if whole:
+        # an engine only knows that it is more than 0 once it has read the row's every cell
+        letters = functools.reduce(operator.add, (rows[name].length().fill_null(0) for name in rows.columns))
+        rows = rows.filter(letters > 0)
     for column in table.columns:
         if column.name in how.constants:
             cells[column.name] = ibis.literal(how.constants[column.name])
@@ -135,14 +143,17 @@ def _require_equal_types(files: Files, table: contract.FileTable, how: Reading) 
             )
 
 
-def unparsed_lines(con: BaseBackend, files: Files) -> int:
-    """Return how many lines of text files fit no row: too many or too few cells, broken quotes, another encoding.
+def lost_lines(con: BaseBackend, files: Files) -> dict[str, int]:
+    """Return how many lines of text files are no row, by rule: they fit none, or are empty in every cell.
 
-    The reader skips such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
+    No reader returns such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
     """
     if files.kind != "delimited":
-        return 0
-    return sum(on(con).unparsed(con, dialect, paths) for dialect, paths in files.groups().items())
+        return {}
+    groups = files.groups().items()
+    unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
+    counts = {"unparsed": sum(unparsed), "empty_row": sum(empty)}
+    return {rule: lines for rule, lines in counts.items() if lines}
 
 
 def _fixed_width(lines: Table, table: contract.FileTable) -> Table:

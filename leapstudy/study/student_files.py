@@ -75,11 +75,10 @@ def _sources_hash() -> str:
 
 def explanations() -> dict[str, str]:
     """Return what each rule that leaves a row out says of it."""
-    from leapstudy.students.check import UNPARSED
     from leapstudy.students.rules import PANEL_RULES, PART_RULES, VISIT_RULES
 
     told = {rule.id: rule.explanation for rule in (*PANEL_RULES, *VISIT_RULES)}
-    return {"unparsed": UNPARSED} | {rule: words for rule, (_, words) in PART_RULES.items()} | told
+    return {rule: words for rule, (_, words) in PART_RULES.items()} | told
 
 
 def _forget_old(folder: Path) -> None:

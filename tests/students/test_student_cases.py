@@ -1,5 +1,6 @@
 """Files as they came from outside: what each is found to be. Ids are invented; inputs in `files/`."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,47 @@ def test_ids_or_names_in_the_place_of_district_codes_are_refused_and_never_shown
     report = check_path(tmp_path / "a.csv", known_districts=KNOWN)
     assert _rules(report)["odd_code"] == 60 and not report.ok
     assert "Quispe" not in report.text() and "9000001" not in report.text()
+
+
+def _with_names(folder: Path, encoding: str, more: str = "") -> Path:
+    """Write 40 rows with a column that nobody reads; in every tenth of them stands a letter beyond ASCII."""
+    rows = [f"s{k},0640011,0640101,03,2021-10-01,18,17,{'José' if k % 10 == 0 else 'x'}" for k in range(40)]
+    header = "student,district_code,school_code,grade,month,days_enrolled,days_attended,notes"
+    (folder / "names.csv").write_text("\n".join([header, *rows]) + "\n" + more, encoding=encoding)
+    return folder / "names.csv"
+
+
+def test_a_line_that_breaks_in_a_column_nobody_reads_counts_once(tmp_path):
+    report = check_path(_with_names(tmp_path, "latin-1"), known_districts=KNOWN)
+    assert report.accounts[0].rows_in == 40 and dict(report.accounts[0].aside) == {"unparsed": 4} and not report.ok
+    assert "Jos" not in report.text()
+
+
+@pytest.mark.parametrize("line", [",,,,,,,\n", '"","",,,,,,\n'])
+def test_empty_lines_of_a_spreadsheet_are_counted_and_refuse_nothing(tmp_path, line):
+    report = check_path(_with_names(tmp_path, "utf-8", 7 * line), known_districts=KNOWN)
+    account = report.accounts[0]
+    assert report.ok and (account.rows_in, account.used, dict(account.aside)) == (47, 40, {"empty_row": 7})
+    assert _rules(report) == {"empty_row": 7}
+    (tmp_path / "names.csv").write_text((tmp_path / "names.csv").read_text().splitlines()[0] + "\n" + 7 * line)
+    assert not check_path(tmp_path / "names.csv", known_districts=KNOWN).ok
+
+
+@pytest.mark.parametrize("name", ["edfi/base", "visits.csv"])
+def test_empty_lines_of_every_table_are_counted(tmp_path, name):
+    place = shutil.copytree(FILES / name, tmp_path / "own") if "/" in name else _log(tmp_path)
+    before = check_path(place, known_districts=KNOWN)
+    files = sorted(place.rglob("*.csv")) if place.is_dir() else [place]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.rstrip("\n") + "\n" + "," * text.splitlines()[0].count(",") + "\n", encoding="utf-8")
+    after = check_path(place, known_districts=KNOWN)
+    told = [account.aside.get("empty_row", 0) for account in after.accounts]
+    assert sum(told) == len(files) and before.ok == after.ok
+    assert [account.used for account in after.accounts] == [account.used for account in before.accounts]
+
+
+def _log(folder: Path) -> Path:
+    text = "student,referral_date,visit_date,type,completed\n" + "A1,2021-10-01,2021-10-05,in person,1\n" * 3
+    (folder / "visits.csv").write_text(text, encoding="utf-8")
+    return folder / "visits.csv"
