@@ -103,6 +103,7 @@ def run_told(commands: list[list[str]]) -> None:
     fetched = itertools.count(1)
 
     def run(command: list[str]) -> None:
+        """Run one pip to its end."""
         last: deque[str] = deque(maxlen=LAST)
         pipe = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
