@@ -163,3 +163,17 @@ def _opened() -> tuple[pd.DataFrame, pd.DataFrame]:
         attendance.sort_values(["student", "month"], ignore_index=True),
         visits.sort_values(["student", "visit_date"], ignore_index=True),
     )
+
+
+def test_what_is_wrong_with_attendance_log_and_key_is_told_at_once(tmp_path):
+    root = tmp_path / "workspace"
+    command = workspace_at(root, key="")
+    rows, log = students({"0640011": 40})
+    rows = rows.astype({"days_attended": object})
+    rows.loc[:9, "days_attended"] = "TELLTALE"
+    pair = write_pair(tmp_path / "private", rows, log)
+    for visits, told in (("", "names attendance and no visit log"), (pair["visits"], "LEAPSTUDY_STUDENT_KEY")):
+        write_settings(root, **{**pair, "visits": visits})
+        done = command("check")
+        said = done.stdout + done.stderr
+        assert done.returncode == 2 and "[error] unreadable" in said and told in said and "TELLTALE" not in said
