@@ -80,8 +80,8 @@ def students(districts: dict[str, int], seed: int = 5) -> tuple[pd.DataFrame, pd
     return rows, pd.DataFrame(log, columns=columns)
 
 
-def workspace_at(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Copy the workspace to a folder and return a function that runs a command in it."""
+def workspace_at(root: Path, key: str = STUDENT_KEY) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Copy the workspace to a folder and return a function that runs a command in it, with a key for students."""
     for name in ("data/raw", "data/examples", "params", "notebooks"):
         if (paths.root() / name).is_dir():
             shutil.copytree(paths.root() / name, root / name)
@@ -89,7 +89,7 @@ def workspace_at(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     env = {
         **os.environ,
         "LEAPSTUDY_ROOT": str(root),
-        "LEAPSTUDY_STUDENT_KEY": STUDENT_KEY,
+        "LEAPSTUDY_STUDENT_KEY": key,
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     return commands_in(env)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from leapstudy.batch.execute import own_files
+from leapstudy.batch.execute import own_files, time_limit
 from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.job import Run, input_hashes, one_thread, signature
@@ -60,7 +60,7 @@ def run_batch(
     jobs: int,
     *,
     force: bool = False,
-    timeout: int = 300,
+    timeout: int = 0,
     console: Console,
     pool: Callable[[Work], Pool] = LocalPool,
     question: str = "",
@@ -79,7 +79,7 @@ def run_batch(
     force
         Run also what is fresh.
     timeout
-        Seconds that one cell may take.
+        Seconds that one cell may take; 0 takes `execute.time_limit`.
     console
         Where progress is shown.
     pool
@@ -117,7 +117,7 @@ def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) 
     inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
     keys = {run.slug: key_of(run, inputs[run.track]) for run in plan}
     stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
-    return Work(_longest_first(stale), out, keys, seen, jobs, timeout)
+    return Work(_longest_first(stale), out, keys, seen, jobs, timeout or time_limit(stale))
 
 
 def _longest_first(runs: Sequence[Run]) -> list[Run]:

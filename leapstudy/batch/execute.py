@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from leapstudy.batch.engine import ENGINE, INTERRUPT, NO_HISTORY, Watch, settle_streams
 from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
-from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature
+from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature, student_files
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
 from leapstudy.core.errors import BadInput
@@ -28,7 +28,9 @@ from leapstudy.core.sources import package_hash
 from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS, SECONDS_A_MIB = 300, 5
+"""How long a cell may take. Of student files the first cell that asks measures every district, and others wait for it:
+at 500 MB of memory two cores take about 2 s for a MiB of CSV, and an endless loop still ends."""
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
 RESULT = "result.json"
 MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
@@ -134,6 +136,12 @@ def _private(folder: Path) -> Config:
     if os.name == "posix":
         connection |= {"transport": "ipc", "ip": f"{folder}/kernel"}
     return Config({"KernelManager": connection})
+
+
+def time_limit(runs: Iterable[Run]) -> int:
+    """Return the seconds that one cell of these runs may take where the person names none."""
+    files = student_files().values() if any(run.track == "students" for run in runs) else ()
+    return TIMEOUT_SECONDS + SECONDS_A_MIB * (sum(file.stat().st_size for file in files) >> 20)
 
 
 def own_files(run: Run) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
-from leapstudy.core.names import Track
+from leapstudy.core.names import SIMULATION, Track
 from leapstudy.core.sources import package_files
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -73,7 +73,7 @@ def threads() -> dict[str, str]:
 
 RESOLVED = "study.yml"
 """Its values are in the manifest already, typed; its comments and reasons change no figure."""
-ONLY_STUDENTS = {"simulation.yml", "students.yml"}
+ONLY_STUDENTS = {SIMULATION, "students.yml"}
 PLANNED = {"rollout.yml", "rollout_plan.yml"}
 """What is decided before a program starts: of it the student track takes its primary outcome and what was promised."""
 DRAWS = "draws.json"

@@ -11,14 +11,14 @@ from leapstudy.batch.job import Run, read_cells
 from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG, Track
+from leapstudy.core.names import ALL_SLUG, SIMULATION, STUDENT_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, treated_districts
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
 from leapstudy.did.nested import require_whole
 from leapstudy.did.spread import spread_of
-from leapstudy.students.settings import SIMULATION, load_settings, require_own_simulation, simulated_districts
+from leapstudy.students.settings import load_settings, require_own_simulation, simulated_districts
 
 PUBLIC_DISTRICT, POOLED, STUDENTS = "10_district", "30_all_districts", "20_students"
 ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
@@ -112,8 +112,10 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     if closed and track == "students":
         raise BadInput(closed)
     if of_students and not closed:
-        found = [] if few else _of_files(places) if own_files else _simulated(chosen, named=bool(places))
-        runs += _student_runs(found, pooled, typed, out)
+        found = _simulated(chosen, named=bool(places))
+        if own_files:  # a page of all districts alone is refused before its kernel, too
+            found = _of_files(places) if pooled or places else []
+        runs += _student_runs([] if few else found, pooled, typed, out)
     return runs
 
 

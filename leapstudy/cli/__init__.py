@@ -166,7 +166,10 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run also what is fresh.")] = False,
     settings: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
-    timeout: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 300,
+    timeout: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds that one cell may take; 300, and 5 for each MiB of student files."),
+    ] = None,
     dask: Annotated[str, typer.Option(help="Scheduler of a Dask cluster that runs the notebooks.")] = "",
 ) -> None:
     """Run the notebooks whose inputs changed and build the pages."""
@@ -195,7 +198,7 @@ def _say_left_out(plan: list, track: str) -> None:
             _say(f"No student pages. {why}")
 
 
-def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str, question: str) -> None:
+def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int | None, dask: str, question: str) -> None:
     if not dask:
         _warm_up()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
@@ -209,7 +212,7 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int, dask: str
             place.folder,
             jobs,
             force=force,
-            timeout=timeout,
+            timeout=timeout or 0,
             console=console,
             question=question,
             pool=choose_pool(dask, place),

@@ -165,7 +165,7 @@ def check_student_files() -> None:
     """Say what the student files of the parameters hold, and end with 2 where `run` would refuse them."""
     from leapstudy.batch.plan import no_simulation
     from leapstudy.students.settings import load_settings
-    from leapstudy.study.student_check import check_students, no_answer, require_students_open
+    from leapstudy.study.student_check import check_students, missing_key, no_answer, require_students_open
 
     settings = load_settings()
     if settings.simulated:
@@ -173,8 +173,10 @@ def check_student_files() -> None:
         own = "Students: the SIMULATED state; name your own files in params/students.yml."
         say(f"Students: none. {why}" if why else own)
         return
+    if not settings.visits:  # told beside what is wrong with the attendance, not before it
+        _check_students(paths.named(settings.input))
     checked = check_students(settings)
-    reason = no_answer(checked, settings) if checked.ok else ""
+    reason = no_answer(checked, settings) if checked.ok else missing_key(checked)
     say(f"{checked.text}\n{reason}".strip())
     if reason or not checked.ok:
         raise typer.Exit(BadInput.exit_code)

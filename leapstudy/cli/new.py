@@ -10,13 +10,14 @@ import typer
 from leapstudy.cli.typed import say
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import SIMULATION
 
 if TYPE_CHECKING:
     from leapstudy.data.new_edition import NewEdition
     from leapstudy.data.new_study import Draft
 
 EXAMPLE = "data/examples/schools_simulated.csv"
-COPIED = ("params/students.yml", "params/simulation.yml", "requirements.lock", EXAMPLE)
+COPIED = ("params/students.yml", f"params/{SIMULATION}", "requirements.lock", EXAMPLE)
 """What every workspace starts from as it is in this one, beside the notebooks."""
 
 

@@ -21,6 +21,9 @@ SPARK_MASTER = re.compile(r"spark://\S+|yarn|k8s://\S+|local\[(\d+|\*)\]|local-c
 Comparison = str | tuple[str, ...]
 """A comparison group by its name in `params/state.yml`, or codes of one's own choice."""
 
+SIMULATION = "simulation.yml"
+"""The parameters of the SIMULATED state, in `params/`."""
+
 ALL_DISTRICTS = "ALL"
 """`district_code` of the rows that pool every treated district."""
 

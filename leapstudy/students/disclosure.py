@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from leapstudy.students.contract import SUPPORTS
-
 MIN_COUNT = 6
 """A numerator below this is not shown (a common rule)."""
 
@@ -55,8 +53,7 @@ GRADE_BANDS = ("PK-5", "6-12")
 """The bands of the published effects."""
 
 BY = ("district_code", "status", "cohort", "visits", "grade_band")
-DIMENSIONS = (*BY, *SUPPORTS)
-"""What tells the counts apart; a support is ``yes`` or ``no`` among the visited."""
+"""What tells the counts apart, beside a column for each support: ``yes`` or ``no`` among the visited."""
 COUNTS = ("numerator", "denominator")
 RESERVED = (*BY, "students", *COUNTS, "suppressed")
 """Columns of the counts that stand beside one for each support, which cannot have such a name."""

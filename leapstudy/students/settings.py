@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
-from leapstudy.core.names import check_engine
+from leapstudy.core.names import SIMULATION, check_engine
 from leapstudy.core.parameter_file import Part, Seed, read_mapping, read_part
 from leapstudy.core.phrases import counted
 from leapstudy.students import contract
@@ -21,7 +21,6 @@ from leapstudy.students.disclosure import RESERVED
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
 """Columns whose own values may be translated under `values:`."""
-SIMULATION = "simulation.yml"
 OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
@@ -215,7 +214,7 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
     chosen = settings or load_settings()
     hashes = {"params/students.yml": sha256_bytes(chosen.model_dump_json().encode())}
     if chosen.simulated:
-        return hashes | {"params/simulation.yml": sha256_file(paths.params() / "simulation.yml")}
+        return hashes | {f"params/{SIMULATION}": sha256_file(paths.params() / SIMULATION)}
     from leapstudy.students.files import find  # imports pyarrow
 
     named = input_files(chosen, before=True) | ({"draw": paths.named(chosen.draw)} if chosen.draw else {})

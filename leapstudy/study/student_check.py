@@ -93,6 +93,15 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
     """Return why files that can be used must not, or cannot, be answered; empty where they may."""
     if not (checked.districts or settings.draw):  # the effect of an offer is told where nobody took it up, too
         return "Nobody in these files was visited, so there is no effect to estimate."
+    if told := missing_key(checked) or unnamed(settings):
+        return told
+    if settings.earlier_answers == "unpublished":
+        return ""
+    return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
+
+
+def missing_key(checked: Checked) -> str:
+    """Return what is wrong where ids are the files' own and no key is set; empty where one is, or none is needed."""
     if checked.raw_ids:
         from leapstudy.students.pseudonyms import load_key  # imports the engine
 
@@ -100,11 +109,7 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
             load_key()
         except BadInput as reason:
             return str(reason)
-    if told := unnamed(settings):
-        return told
-    if settings.earlier_answers == "unpublished":
-        return ""
-    return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
+    return ""
 
 
 def require_students_open(settings: StudentSettings) -> None:
@@ -159,11 +164,11 @@ def _check(settings: StudentSettings) -> Checked:
         source = read(con, files["outcomes"], OUTCOMES, how)
         reports.append(inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)[0])
     ok = all(item.ok for item in reports)
-    codes, sketches, raw_ids = [], [], False
+    codes, sketches, raw_ids = [], [], has_raw_ids(rows)
     if ok:
         visits = kept_rows(log_rows, ("student", "visit_date", "completed"))
         months = kept_rows(rows, MONTH_COLUMNS)
-        codes, raw_ids = _visited_districts(visits, months), has_raw_ids(months)
+        codes = _visited_districts(visits, months)
         sketches = [] if simulated else group_sketches(months, visits)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     text = "\n".join(item.text() for item in reports)

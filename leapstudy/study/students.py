@@ -9,6 +9,7 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import SIMULATION
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
@@ -91,7 +92,7 @@ class StudentStudy:
     @property
     def source(self) -> str:
         """Where the figures are from."""
-        return "SIMULATED state of params/simulation.yml" if self.simulated else f"{self.source_name}, {self.period}"
+        return f"SIMULATED state of params/{SIMULATION}" if self.simulated else f"{self.source_name}, {self.period}"
 
     @property
     def account(self) -> Table:

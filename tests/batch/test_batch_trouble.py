@@ -59,6 +59,15 @@ def test_an_endless_cell_is_stopped(run_cells, workspace):
     assert not asyncio.all_tasks(ensure_event_loop()), "Python would tell of a pending task on the user's screen"
 
 
+def test_a_cell_may_take_longer_where_student_files_are_large(monkeypatch, tmp_path):
+    """The first cell measures every district; a state of 16 million rows takes far more than the usual limit."""
+    (tmp_path / "attendance.csv").write_bytes(bytes(3 << 20))
+    monkeypatch.setattr(execute, "student_files", lambda: {"attendance file 1": tmp_path / "attendance.csv"})
+    public, students = (Run(track, tmp_path, {}, track, track) for track in ("public", "students"))
+    assert execute.time_limit([public]) == execute.TIMEOUT_SECONDS
+    assert execute.time_limit([public, students]) == execute.TIMEOUT_SECONDS + 3 * execute.SECONDS_A_MIB
+
+
 def test_outputs_that_lag_behind_the_answer_are_waited_for(run_cells, monkeypatch):
     heard, lags = engine.WatchedClient._async_poll_output_msg, [5.0]  # nbclient waits 4 s by itself
 

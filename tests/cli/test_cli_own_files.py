@@ -63,13 +63,16 @@ def test_fifteen_districts_of_another_state_go_through_until_a_file_is_spoilt(wo
     spoilt = rows.astype({"days_attended": object})
     spoilt.loc[5, "days_attended"] = "TELLTALE"
     write_pair(private, spoilt, log)
-    checked, refused = command("check"), command("run", "--track", "students")
-    assert checked.returncode == refused.returncode == 2
     words = "Not usable before these are mended at the source: unreadable."
-    assert words in checked.stdout + checked.stderr and words in refused.stdout + refused.stderr
+    checked, said = command("check"), ""
+    assert checked.returncode == 2 and words in checked.stdout + checked.stderr
+    for asked in ([], ["all-districts"], ["springfield", "all-districts"]):
+        refused = command("run", *asked, "--track", "students")
+        assert refused.returncode == 2 and words in refused.stdout + refused.stderr, asked
+        said += refused.stdout + refused.stderr
     assert _pages(root, "springfield") == pages, "an error before the first kernel leaves the pages as they were"
     written = "".join(path.read_text(errors="ignore") for path in (root / "reports").rglob("*") if path.is_file())
-    assert "TELLTALE" not in written + checked.stdout + checked.stderr + refused.stdout + refused.stderr
+    assert "TELLTALE" not in written + checked.stdout + checked.stderr + said
 
 
 def _edfi(folder: Path, rows: pd.DataFrame) -> Path:
@@ -160,3 +163,17 @@ def _opened() -> tuple[pd.DataFrame, pd.DataFrame]:
         attendance.sort_values(["student", "month"], ignore_index=True),
         visits.sort_values(["student", "visit_date"], ignore_index=True),
     )
+
+
+def test_what_is_wrong_with_attendance_log_and_key_is_told_at_once(tmp_path):
+    root = tmp_path / "workspace"
+    command = workspace_at(root, key="")
+    rows, log = students({"0640011": 40})
+    rows = rows.astype({"days_attended": object})
+    rows.loc[:9, "days_attended"] = "TELLTALE"
+    pair = write_pair(tmp_path / "private", rows, log)
+    for visits, told in (("", "names attendance and no visit log"), (pair["visits"], "LEAPSTUDY_STUDENT_KEY")):
+        write_settings(root, **{**pair, "visits": visits})
+        done = command("check")
+        said = done.stdout + done.stderr
+        assert done.returncode == 2 and "[error] unreadable" in said and told in said and "TELLTALE" not in said

@@ -358,3 +358,17 @@ def test_school_years_of_four_digits_count_by_their_order_and_a_start_below_zero
     pd.testing.assert_frame_equal(own, ls.att_gt(by_text, time="year", anticipation=1, **names).to_frame("event"))
     with pytest.raises(BadInput, match="start below zero, where no time is. Leave the cell empty"):
         ls.att_gt(rows.assign(start=start.fillna(-1)), time="time", **names)
+
+
+@pytest.mark.parametrize("estimate", [ls.att_gt, ls.event_study])
+def test_a_start_within_a_year_is_refused_and_between_two_times_is_not(estimate):
+    """Event times 0 would stand for the year before the start and the one after."""
+    rows = own()
+    starts = rows["id"].map(rows[rows["d"] == 1].groupby("id")["t"].min())
+    names = {**NAMES, "treated": None, "first_treated": "g"}
+    with pytest.raises(BadInput, match="Write the first time that counts as treated"):
+        estimate(rows.assign(g=starts + 0.5), **names)
+    apart = rows.assign(t=2 * rows["t"], g=2 * starts)
+    between = estimate(apart.assign(g=2 * starts - 1), **names).to_frame()
+    numbers = between.select_dtypes("number").columns.difference(["event_time", "time", "cohort"])
+    pd.testing.assert_frame_equal(between[numbers], estimate(apart, **names).to_frame()[numbers])

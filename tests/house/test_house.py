@@ -109,8 +109,16 @@ def test_every_function_is_used_by_more_than_tests():
     texts += ["".join(cell["source"]) for path in NOTEBOOKS for cell in _cells(path, "code")]
     texts.append((ROOT / "pyproject.toml").read_text(encoding="utf-8"))  # entry points
     counts = Counter(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
-    defined = {name for path in MODULES for name in _defined(ast.parse(path.read_text(encoding="utf-8")).body)}
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in MODULES]
+    defined = {name for body in bodies for name in _defined(body) | _constants(body)}
     assert not {name for name in defined if counts[name] < 2}
+
+
+def _constants(body: list[ast.stmt]) -> set[str]:
+    """The names that a module gives to values."""
+    given = [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    names = [name for node in given for name in ast.walk(node) if isinstance(name, ast.Name)]
+    return {name.id for name in names if isinstance(name.ctx, ast.Store) and not name.id.endswith("_")}
 
 
 def test_what_has_a_name_of_its_own_has_types_and_a_docstring():

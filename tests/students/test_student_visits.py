@@ -8,13 +8,14 @@ from disclosure_attack import audit
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.evidence.privacy import protect
 from leapstudy.students.contract import SUPPORTS, Reading
-from leapstudy.students.disclosure import DIMENSIONS, MIN_COUNT, STATUSES, VISITED
+from leapstudy.students.disclosure import BY, MIN_COUNT, STATUSES, VISITED
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.students.visits import grade_band, visit_counts
 from leapstudy.study.student_files import protected, supports
 
+DIMENSIONS = (*BY, *SUPPORTS)
 SMALL = load_config().with_changes(districts={"0640011": 300, "0770011": 40, "1510011": 200})
 
 

@@ -333,6 +333,21 @@ def _flags(frame: pd.DataFrame, name: str) -> np.ndarray:
     return values.astype(bool)
 
 
+def _check_starts(values: np.ndarray, name: str, times: np.ndarray) -> None:
+    """Refuse starts where no time can be: below zero, or a part of a time such as 2014.5 among years."""
+    below, part = values < 0, values % 1 != 0
+    if times[0] > 0 and below.any():
+        raise BadInput(
+            f"Column {name!r} has {int(below.sum()):,} rows with a start below zero, where no time is. Leave the cell "
+            "empty for never treated."
+        )
+    if part.any() and all(float(time).is_integer() for time in times):
+        raise BadInput(
+            f"Column {name!r} has {int(part.sum()):,} rows with a start within a time, and the times are whole "
+            "numbers. Write the first time that counts as treated."
+        )
+
+
 def _first_given(
     column: pd.Series, name: str, row: np.ndarray, times: np.ndarray, clock: np.ndarray, units: int
 ) -> np.ndarray:
@@ -340,11 +355,7 @@ def _first_given(
     whole = all(isinstance(time, numbers.Real) for time in times) and not isinstance(column.dtype, pd.CategoricalDtype)
     if whole and types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        if times[0] > 0 and (below := np.isfinite(values) & (values < 0)).any():
-            raise BadInput(
-                f"Column {name!r} has {int(below.sum()):,} rows with a start below zero, where no time is. Leave the "
-                "cell empty for never treated."
-            )
+        _check_starts(values[np.isfinite(values)], name, times)
         never = np.isnan(values) | np.isinf(values) | ((values == 0) & (float(times[0]) > 1))
         number = np.where(never, NEVER, values)
         if not np.array_equal(clock.astype(float), times.astype(float)):

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes
+from leapstudy.core.names import SIMULATION
 from leapstudy.core.parameter_file import Part, Seed, checked_part, read_part
 from leapstudy.students.contract import CODE, GRADES
 
@@ -30,7 +31,6 @@ DirtKind = Literal[
     "stopped_feed",
 ]
 Share = Field(ge=0, le=1)
-FILE = "simulation.yml"
 
 
 class Absence(Part):
@@ -183,7 +183,7 @@ class SimulationConfig(Part):
             for part in parts:
                 target = target[part]
             target[last] = value
-        return checked_part(content, SimulationConfig, FILE)
+        return checked_part(content, SimulationConfig, SIMULATION)
 
 
 def load_config(path: Path | None = None) -> SimulationConfig:
@@ -199,4 +199,4 @@ def load_config(path: Path | None = None) -> SimulationConfig:
     BadInput
         If the file is missing, a key is unknown or missing, or a value is out of range.
     """
-    return read_part(path or paths.params() / FILE, SimulationConfig)
+    return read_part(path or paths.params() / SIMULATION, SimulationConfig)

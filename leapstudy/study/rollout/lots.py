@@ -111,7 +111,8 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
         raise BadInput(
             f"There is a draw on record already, made {before[-1].made_at}. A second one can be used to draw until the "
             "list pleases; if it has to be, say why: `leapstudy draw --reason TEXT`. It stays on record beside the "
-            f"first, whose list no analysis goes by then, unless the reason says: draw_{len(before)} stays."
+            "first, whose list no analysis goes by then, unless the reason says (set off by punctuation from other "
+            f"words): draw_{len(before)} stays."
         )
     if not chosen.seed.strip() or not chosen.announced:
         raise BadInput(
