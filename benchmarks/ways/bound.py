@@ -3,6 +3,7 @@
 Usage: ``bound.py SLUG,SLUG``.
 """
 
+import gc
 import importlib
 import io
 import json
@@ -40,6 +41,8 @@ if __name__ == "__main__":
     os.environ[FOR_PAGES] = "1"  # the pictures that a batch draws
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name.partition(":")[0])
+    gc.collect()
+    gc.freeze()  # as the template of the warm kernels: what is imported is looked through in no child
     every = sys.argv[1].split(",")
     workers = []
     for part in (every[0::2], every[1::2]):

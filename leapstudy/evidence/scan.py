@@ -156,15 +156,19 @@ class Unreadable(Exception):
     """A file that cannot be opened to its last byte."""
 
 
-def _words(file: Path, name: str) -> np.ndarray | None:
-    """Return the hashes of a file's words; none if it or its name holds a pseudonym or the key, or cannot be read."""
-    hashes = []
+def _words(file: Path, name: str, numbers: bool) -> np.ndarray | None:
+    """Return the hashes of a file's words, empty without `numbers` to compare them with.
+
+    None if the file or its name holds a pseudonym or the key, or cannot be read.
+    """
+    hashes = [np.zeros(0, np.int64)]
     try:
         inside = chain(_all_texts(name.encode("utf-8", "surrogateescape")), _all_texts(file.read_bytes()))
         for text in inside:
             if holds_pseudonym(text) or holds_key(text):
                 return None
-            hashes.append(_hashes(_numbers(text)))
+            if numbers:
+                hashes.append(_hashes(_numbers(text)))
     except (Unreadable, OSError):
         return None
     return np.unique(np.concatenate(hashes))
@@ -203,8 +207,10 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     if not folder.is_dir():
         raise BadInput(f"There is no folder {str(folder)!r} to scan.")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    words = {name: _words(file, name) for file in files for name in [file.relative_to(folder).as_posix()]}
+    ids = iter(raw_ids)
+    first = list(islice(ids, 1))
+    words = {name: _words(file, name, bool(first)) for file in files for name in [file.relative_to(folder).as_posix()]}
     read = [hashes for hashes in words.values() if hashes is not None]
-    told = _told(np.unique(np.concatenate(read)), raw_ids) if read else np.zeros(0, np.int64)
+    told = _told(np.unique(np.concatenate(read)), chain(first, ids)) if read else np.zeros(0, np.int64)
     leaking = tuple(name for name, hashes in words.items() if hashes is None or np.isin(told, hashes).any())
     return ScanReport(len(files), leaking)
