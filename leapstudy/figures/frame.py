@@ -5,7 +5,8 @@ The frame grows with its text, so that type and margins never scale: a figure is
 
 from bisect import bisect_right
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.font_manager import FontProperties, findfont, fontManager
+from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -73,7 +75,21 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 @lru_cache(maxsize=16384)
 def measured(text: str, face: FontProperties) -> tuple[float, float, float]:
     """Return width, height and descent of a line of text in points; the face must not be changed afterwards."""
-    return text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    font, letters = _in_memory(findfont(face))
+    if not letters.issuperset(map(ord, text)):  # some are of another face
+        return text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    width, height, descent = *font.get_width_height(), font.get_descent()
+    scale = face.get_size_in_points() / text_to_path.FONT_SCALE
+    return width / 64 * scale, height / 64 * scale, descent / 64 * scale
+
+
+@cache
+def _in_memory(path: str) -> tuple[FT2Font, frozenset[int]]:
+    """Return a face and its letters: from a file, matplotlib reads each letter anew each time that it is measured."""
+    font = FT2Font(BytesIO(Path(path).read_bytes()))
+    font.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
+    return font, frozenset(font.get_charmap())
 
 
 def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:

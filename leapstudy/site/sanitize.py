@@ -25,15 +25,14 @@ STYLES = re.compile(
 )
 ACTS = re.compile(
     rf"<\s*(?:{'|'.join(FORBIDDEN)})\b|[\s/\"']on[a-z]+\s*=|\b(?:{'|'.join((*DROPPED, 'poster', 'background'))})\s*="
-    rf"|script\s*:|&#|src\s*=(?!\"data:image/(?:png|jpeg|webp);)|href\s*=(?!\s*[\"']?#)|{STYLES.pattern}",
-    re.IGNORECASE,
+    rf"|script\s*:|&#(?!x27;)|src\s*=(?!\"data:image/(?:png|jpeg|webp);)|href\s*=(?!\s*[\"']?#)|{STYLES.pattern}"
 )
-"""Whatever an exhibit of the package has no need of; one that holds any of it is parsed and cleaned."""
+"""Whatever, in small letters, an exhibit of the package has no need of; one that holds any is parsed and cleaned."""
 
 
 def may_act(html: str) -> bool:
     """Say whether a piece of HTML could hold anything that `sanitize` takes away; it errs on the safe side."""
-    return bool(ACTS.search(html))
+    return bool(ACTS.search(html.lower()))  # a pattern that ignores case itself takes twice as long
 
 
 def sanitize(tree: BeautifulSoup) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from layout import overlaps
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
+from matplotlib.textpath import text_to_path
 
 import leapstudy as ls
 from leapstudy.figures import frame, palette
@@ -27,6 +28,13 @@ WIDTHS = pytest.mark.parametrize("width", [palette.WIDE, palette.NARROW], ids=["
 @pytest.fixture(scope="module")
 def one():
     return study_district("east-hartford")
+
+
+@pytest.mark.parametrize("text", ["Affluent districts fit: AVATAR −0.34", "≥ 3.64 Ω → 2", ""])
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+def test_a_text_is_as_large_as_matplotlib_finds_it(text, weight):
+    face = FontProperties(family=[palette.FACE, "DejaVu Sans"], size=9.5, weight=weight)
+    assert frame.measured(text, face) == text_to_path.get_text_width_height_descent(text, face, ismath=False)
 
 
 @WIDTHS

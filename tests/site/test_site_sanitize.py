@@ -1,5 +1,7 @@
 """A cell's output cannot make a page act: no code, no frame, no address that runs, nothing loaded from outside."""
 
+from html import escape
+
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
@@ -55,6 +57,11 @@ def test_whatever_a_cell_shows_is_harmless_on_its_page(tmp_path, html):
     page = notebook_body(tmp_path / "x.ipynb", tmp_path, "../", {})
     assert _acts(page) == [] and "kept" in page and "Title" in page
     assert may_act(html) or not _acts(html.replace("https://", "")), "an exhibit is looked at where it could act"
+    assert may_act(html.upper()) == may_act(html)
+
+
+def test_an_apostrophe_of_an_exhibit_is_nothing_that_acts():
+    assert not may_act(escape("<the districts' change>")) and may_act("<p style='width: expression&#x28;1)'>x</p>")
 
 
 @pytest.mark.parametrize(
