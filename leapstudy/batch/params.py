@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Nesting, PriorName, Scale, Weights
-from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.parameter_file import Seed, read_mapping
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.design import Spec
@@ -70,7 +70,7 @@ class StudyParams(BaseModel):
     outcome: Annotated[str, _declared("outcome", "outcomes")]
     weights: Weights
     scale: Scale
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     prior: PriorName
     nested: Nesting = "none"
 

@@ -8,10 +8,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import LARGEST_SEED
 
 LONGEST_BYTES = 1_000_000
 KINDS = {list: "a list", int: "a number", float: "a number", bool: "yes or no"}
@@ -151,6 +152,9 @@ Day = Annotated[
 Month = Annotated[str, AfterValidator(_month)]
 """A month as text, ``2031-08``; or empty."""
 
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A number that decides draws."""
 
 Record = TypeVar("Record", bound=Part)
 

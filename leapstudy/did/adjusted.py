@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.linalg import lapack
 from scipy.special import expit
 from statsmodels.genmod.families import Binomial, Family, Gaussian
 from statsmodels.genmod.generalized_linear_model import GLM
@@ -29,6 +30,8 @@ FAR = 30.0
 """Log-odds beyond which a chance to be visited is 1."""
 ALONE = 1e-10
 """Below this share of the largest, what is left of a column without a cluster is nothing."""
+SURE = 10
+"""How far a condition that is estimated, and of another norm, may be off."""
 AT_ONCE = 4
 """Clusters left out at a time; rows by clusters are held in memory."""
 MOST_STEPS = 25
@@ -170,8 +173,19 @@ def _without_each(
     for own in order:
         part = x[own]
         rest = fit.information - (part * weight[own, None]).T @ part
-        moved.append(fit.params - np.linalg.pinv(rest, rcond=ALONE, hermitian=True) @ (part.T @ pull[own]))
+        moved.append(fit.params - _solved(rest, part.T @ pull[own]))
     return np.column_stack(moved)
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the solution of a symmetric system: of one that lacks rank, as without a column's cluster, the shortest.
+
+    An eigendecomposition takes ten times as long as Cholesky's, whose estimated condition says where it is needed.
+    """
+    factor, failed = lapack.dpotrf(matrix)
+    if not failed and lapack.dpocon(factor, np.abs(matrix).sum(axis=0).max())[0] > SURE * len(matrix) * ALONE:
+        return np.asarray(lapack.dpotrs(factor, right)[0])
+    return np.asarray(np.linalg.pinv(matrix, rcond=ALONE, hermitian=True) @ right)
 
 
 def _full_rank(covariates: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
-from leapstudy.students.engine import keep, sealed
+from leapstudy.students.engine import held, keep, sealed
 from leapstudy.students.handle import Size, StudentData, engine_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.pivot import month_number
@@ -111,19 +111,18 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
     """
     panel = panel_by(data, event)
     people = _people(panel)
-    risk = _with_stratum(_at_risk(panel, people), data, rules, event)
-    con, alike = panel.get_backend(), ibis.window(group_by=[risk[name] for name in STRATUM])
-    risk = risk.mutate(ever=risk.picked.cast("int8").max().over(alike)).filter(ibis._.ever == 1)
-    chosen = _sampled(risk, data.size)
-    rows = keep(con, "forming the risk sets", chosen)
-    risk = rows if chosen is risk else risk  # what is kept whole is not computed again
-    chances = log_chances(risk.select("student", "g", "ends", "school_code", "picked", *STRATUM))
-    stays = chances.semi_join(rows, "student").select("student", "log", h="g")
-    more = chances.picked.cast("float64") - chances.share
-    luck = chances.group_by(["school_code", "g"]).agg(more=more.sum()).rename(h="g")
-    return RiskSets(
-        panel, rows, keep(con, "weighing who stayed", stays), keep(con, "counting the picked by school", luck)
-    )
+    con = panel.get_backend()
+    with held("forming the risk sets", _with_stratum(_at_risk(panel, people), data, rules, event)) as everybody:
+        # bands in which nobody was ever picked have nobody alike; a stratum's columns are never empty
+        alike = everybody.filter(everybody.picked).select(*STRATUM).distinct()
+        risk = everybody.semi_join(alike, list(STRATUM))
+        rows = keep(con, "sampling the risk sets", _sampled(risk, data.size))
+        chances = log_chances(risk.select("student", "g", "ends", "school_code", "picked", *STRATUM))
+        stays = chances.semi_join(rows, "student").select("student", "log", h="g")
+        more = chances.picked.cast("float64") - chances.share
+        luck = chances.group_by(["school_code", "g"]).agg(more=more.sum()).rename(h="g")
+        kept = keep(con, "weighing who stayed", stays), keep(con, "counting the picked by school", luck)
+    return RiskSets(panel, rows, *kept)
 
 
 def _people(panel: Table) -> Table:

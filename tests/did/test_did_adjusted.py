@@ -9,6 +9,7 @@ import pytest
 from drdid.drdid import drdid_panel
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did import adjusted
 from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
 
 
@@ -159,3 +160,13 @@ def test_bias_and_coverage_in_a_small_monte_carlo():
     assert abs(estimates.mean()) < 3 * estimates.std() / np.sqrt(60) + 0.02
     covered = np.mean([one.low <= 0 <= one.high for one in found])
     assert covered >= 0.88
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-5, 0.0])
+def test_a_system_of_any_rank_has_the_shortest_solution(spread):
+    """Cholesky where the condition is sure, an eigendecomposition elsewhere: the same to rounding, at every rank."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(40, 6)) * np.array([1, 1, 1, 1, 1, spread])
+    matrix, right = x.T @ x, x.T @ rng.normal(size=40)
+    shortest = np.linalg.pinv(matrix, rcond=adjusted.ALONE, hermitian=True) @ right
+    np.testing.assert_allclose(adjusted._solved(matrix, right), shortest, rtol=1e-5, atol=1e-9)
