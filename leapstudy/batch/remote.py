@@ -23,6 +23,8 @@ MANIFEST = "manifest.json"
 TOP = {"index.html", "estimates.csv", "site.json", "ro-crate-metadata.json"}
 """Files of the results' own top folder; the others are in `assets/` and in one folder a run."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+URL = re.compile(f"(?!file://[^/]{{2}}){SCHEME.pattern}/.*[^/ ].*")
+"""A whole address; of a file it begins with a slash or a drive."""
 OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
 """Folders of the workspace that results may not go into; `data/derived` is theirs."""
 
@@ -43,9 +45,11 @@ class Place:
         BadInput
             If it is a URL cut short, or a folder that holds something else of the workspace.
         """
-        if "://" not in out:
-            if SCHEME.match(out):
-                raise BadInput(f"--out {out!r} is neither a folder nor a URL. Write a URL with two slashes: s3://...")
+        if not URL.fullmatch(out):
+            if SCHEME.match(out) or "://" in out:
+                raise BadInput(
+                    f"--out {out!r} is neither a folder nor a whole URL. Write a URL as s3://bucket/reports."
+                )
             return cls(_free(paths.real(Path(out) if out else paths.reports())))
         url = out.rstrip("/")
         return cls(paths.derived() / "mirrors" / sha256_bytes(url.encode())[:16], url)
