@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 TOP = {"index.html", "estimates.csv", "site.json", "ro-crate-metadata.json"}
 """Files of the results' own top folder; the others are in `assets/` and in one folder a run."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-URL = re.compile(f"(?!file://[^/]{{2}}){SCHEME.pattern}/.*[^/ ].*")
+URL = re.compile(f"(?!file://(?!/|[A-Za-z]:)){SCHEME.pattern}/.*[^/ ].*")
 """A whole address; of a file it begins with a slash or a drive."""
 OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
 """Folders of the workspace that results may not go into; `data/derived` is theirs."""
