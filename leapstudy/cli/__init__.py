@@ -18,7 +18,7 @@ from leapstudy.cli.new import new
 from leapstudy.cli.typed import name_study, say, typed
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
-from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.names import ALL_SLUG, LARGEST_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -336,7 +336,9 @@ def choose(
 @app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Parquet file to write; visits, truth and manifest come beside it.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Another seed than params/simulation.yml says.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Another seed than params/simulation.yml says.")
+    ] = None,
 ) -> None:
     """Write a SIMULATED state whose true effect is known, as params/simulation.yml describes it."""
     from leapstudy.students.simulate import load_config, write_simulation

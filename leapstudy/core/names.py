@@ -30,6 +30,9 @@ ALL_DISTRICTS = "ALL"
 ALL_SLUG = "all-districts"
 """Name of the pooled run and of its folder in `reports/`."""
 
+LARGEST_SEED = 2**63 - 1
+"""The largest number that a table holds."""
+
 STUDENT_SLUG = "students-"
 """What the name of a run of the student track starts with, and its folder in `reports/`."""
 

@@ -1,5 +1,6 @@
 """Parameter files as mappings and as records: whatever else stands in one is refused in words, never guessed."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from datetime import date
 from functools import lru_cache
@@ -8,10 +9,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.names import LARGEST_SEED
 
 LONGEST_BYTES = 1_000_000
 KINDS = {list: "a list", int: "a number", float: "a number", bool: "yes or no"}
@@ -96,6 +98,27 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+FORM = '`comparison: { value: others, reason: "why this one" }`.'
+"""An entry of a file of choices, to show where one is refused."""
+
+
+def read_choices(path: Path, legal: Collection[str]) -> dict[str, Any]:
+    """Return parameter -> value of a file in which each has a `value` and a `reason`.
+
+    Raises
+    ------
+    BadInput
+        If it is no mapping, names a parameter that is not legal, or an entry lacks its value or reason.
+    """
+    content = read_mapping(path)
+    for key, entry in content.items():
+        if key not in legal:
+            raise bad_value(f"parameter in {path.name}", key, legal, "params/study.yml says what each means.")
+        if not isinstance(entry, dict) or "value" not in entry or not entry.get("reason"):
+            raise BadInput(f"{path.name}: {key} needs a `value` and a `reason`: {FORM}")
+    return {key: entry["value"] for key, entry in content.items()}
+
+
 @lru_cache(maxsize=32)
 def _parsed(text: str) -> Any:
     """Return what a text says; once for each text, since a study asks for the same few files time and again."""
@@ -151,6 +174,9 @@ Day = Annotated[
 Month = Annotated[str, AfterValidator(_month)]
 """A month as text, ``2031-08``; or empty."""
 
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A number that decides draws."""
 
 Record = TypeVar("Record", bound=Part)
 

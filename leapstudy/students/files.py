@@ -6,9 +6,12 @@ a header is never shown: it may be a student's row.
 
 import csv
 import gzip
+import io
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,13 +22,17 @@ from leapstudy.core.errors import BadInput, bad_value
 PARQUET, DELIMITED, FIXED = ".parquet", (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".txt", ".dat")
 FORMATS = (PARQUET, *DELIMITED, *FIXED)
 DELIMITERS = (",", ";", "\t", "|")
-NAME = re.compile(r"[^\W\d_][\w .()/%#-]{0,60}")
-"""What a column name looks like: it begins with a letter."""
+NAME = re.compile(r"[#%*]?\s?[^\W\d_][\w\s.()/%#&'’*?°-]{0,60}")
+"""What a column name looks like: it begins with a letter, or with the sign of ``# Days`` or ``% Present``."""
+
+UNNAMED = "column {} without a name"
+"""How a column without a name is called, such as an index, or the end of lines that all end in a delimiter."""
 
 LONG_DIGITS = re.compile(r"\d{5}")
 """A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
 
-FIRST_BYTES = 65_536
+FIRST_BYTES, NEXT_ROWS = 65_536, 20
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids as text."
@@ -35,7 +42,7 @@ SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids a
 class Dialect:
     """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each.
 
-    `confirmed` says that the second line fits the first one as a row fits its header; else no column name is shown.
+    `confirmed` says that the next lines fit the first one as rows fit their header; else no column name is shown.
     """
 
     kind: str
@@ -94,8 +101,11 @@ def find(path: Path | str) -> Files:
     names = (
         [place] if place.is_file() else sorted(place.rglob("*") if place.is_dir() else place.parent.glob(place.name))
     )
-    there = [name for name in names if name.is_file() and not name.name.startswith(".")]
+    shown = [name for name in names if not name.name.startswith(".")]
+    there = [name for name in shown if name.is_file()]
     chosen = [name for name in there if _ending(name)]
+    if gone := [name.name for name in shown if _ending(name) and not (name.is_file() or name.is_dir())]:
+        raise BadInput(f"{_listed(gone)} at {str(place)!r} cannot be read: a link to nothing, or no file.")
     if not chosen:
         others = f" What is there: {_listed(name.name for name in there)}." if there else ""
         others += SHEET if any(name.suffix.lower() in SHEETS for name in there) else ""
@@ -109,7 +119,8 @@ def find(path: Path | str) -> Files:
             "Give a glob such as '*.parquet'."
         )
     allow_open_files(len(chosen))
-    left_out = tuple(name.name for name in there if not _ending(name))
+    linked = [name for name in shown if name.is_symlink() and name.is_dir()]  # what lies in it is not gone through
+    left_out = tuple(name.name for name in [*(name for name in there if not _ending(name)), *linked])
     return Files(tuple(chosen), tuple(dialect_of(name) for name in chosen), left_out)
 
 
@@ -123,9 +134,18 @@ def _ending(path: Path) -> str:
 
 
 def kind_of(path: Path) -> str:
-    """Return `parquet`, `delimited` or `fixed` by a file's ending, capital letters or not."""
+    """Return `parquet`, `delimited` or `fixed` by a file's ending, and of a .txt by its first line.
+
+    Raises
+    ------
+    BadInput
+        If a .txt cannot be read.
+    """
     ending = _ending(path)
-    return "parquet" if ending == PARQUET else "delimited" if ending in DELIMITED else "fixed"
+    if ending not in FIXED:
+        return "parquet" if ending == PARQUET else "delimited"
+    _, names, _ = _first_rows(_start(path))
+    return "delimited" if len(names) > 1 and _is_header(names) else "fixed"
 
 
 def allow_open_files(count: int) -> None:
@@ -164,11 +184,11 @@ def dialect_of(path: Path) -> Dialect:
         return _parquet(path)
     if kind == "fixed":
         return Dialect("fixed", "", ())
-    first, second = _first_lines(path)
-    delimiter, columns = header_of(first, path.name)
-    row = next(csv.reader([second], delimiter=delimiter), [])
-    below = len(row) == len(columns) and any(cell and not looks_like_name(cell.strip()) for cell in row)
-    return Dialect("delimited", delimiter, columns, confirmed=below)
+    delimiter, names, rows = _first_rows(_start(path))
+    columns = _header(names, path.name)
+    is_header = len(names) > 1 and all(names) and all(len(row) == len(names) for row in rows)
+    below = any(cell and not looks_like_name(cell.strip()) for row in rows[:1] for cell in row)
+    return Dialect("delimited", delimiter, columns, confirmed=is_header and below)
 
 
 def _parquet(path: Path) -> Dialect:
@@ -178,6 +198,7 @@ def _parquet(path: Path) -> Dialect:
         schema = None
     if schema is None:
         raise BadInput(f"{path.name} is no parquet file, or it is cut off. Export it again.")
+    _require_own_names(schema.names, path.name)
     zones = tuple(getattr(field.type, "tz", None) or "" for field in schema)
     return Dialect("parquet", "", tuple(schema.names), tuple(_class(field.type) for field in schema), zones)
 
@@ -195,36 +216,62 @@ def _class(kind: pa.DataType) -> str:
     return "text" if any(is_one(kind) for is_one in text) else "other"
 
 
-def header_of(line: str, file: str) -> tuple[str, tuple[str, ...]]:
-    """Return a text file's delimiter and column names from its first line, and nothing else.
+def _first_rows(text: str) -> tuple[str, list[str], list[list[str]]]:
+    """Return a text's delimiter, its first row, and the next ones that are not blank; a cell may have several lines."""
+    readers = {sign: csv.reader(io.StringIO(text, newline=""), delimiter=sign) for sign in DELIMITERS}
+    first = {sign: next(reader, []) for sign, reader in readers.items()}
+    delimiter = max(DELIMITERS, key=lambda sign: len(first[sign]))
+    return (
+        delimiter,
+        [name.strip() for name in first[delimiter]],
+        [*filter(None, islice(readers[delimiter], NEXT_ROWS))],
+    )
+
+
+def _header(names: Sequence[str], file: str) -> tuple[str, ...]:
+    """Return a text file's column names from its first row, and nothing else.
 
     Raises
     ------
     BadInput
-        If the first line is no header; no cell is shown.
+        If the first row is no header; no cell is shown.
     """
-    rows = {sign: next(csv.reader([line], delimiter=sign)) for sign in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda sign: len(rows[sign]))
-    names = [name.strip() for name in rows[delimiter]]
-    if not all(looks_like_name(name) for name in names):
+    if not _is_header(names):
         raise BadInput(
             f"The first line of {file} does not look like a header: {len(names)} columns, of which "
             f"{sum(looks_like_name(name) for name in names)} could be names. Is the header line missing? "
             "Add one with the columns' names; what stands there is not shown, since it may be a student's row."
         )
-    folded = [name.casefold() for name in names]
-    if len(set(folded)) < len(folded):
+    called = tuple(name or UNNAMED.format(number) for number, name in enumerate(names, 1))
+    _require_own_names(called, file)
+    return called
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Say whether a row may be a header: every cell of it that is not empty looks like a name."""
+    return any(names) and all(looks_like_name(name) for name in names if name)
+
+
+def _require_own_names(names: Sequence[str], file: str) -> None:
+    """Raise `BadInput` where engines, to which capital letters make no difference, take two names for one."""
+    if len({name.casefold() for name in names}) < len(names):
         raise BadInput(f"{file} has two columns of one name. Give each column its own.")
-    return delimiter, tuple(names)
 
 
 def looks_like_name(text: str) -> bool:
     """Say whether a text may be a column's name and so may be shown: no number, no date, no id."""
-    return bool(NAME.fullmatch(text)) and not LONG_DIGITS.search(text)
+    whole = unicodedata.normalize("NFC", text)
+    return bool(NAME.fullmatch(whole)) and not LONG_DIGITS.search(whole)
 
 
-def _first_lines(path: Path) -> tuple[str, str]:
-    """Return the first and the second line of a text file; the second may be empty."""
+def _start(path: Path) -> str:
+    """Return the beginning of a text file.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be opened, its first line is empty, or it is not UTF-8.
+    """
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
             start = file.read(FIRST_BYTES)
@@ -232,16 +279,13 @@ def _first_lines(path: Path) -> tuple[str, str]:
         start = b""
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise BadInput(f"{path.name} is not written in UTF-8 (it looks like UTF-16). Export it as 'CSV UTF-8'.")
-    first, second, *_ = [*re.split(rb"\r\n|\n|\r", start, maxsplit=2), b""]
-    try:
-        line = first.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        line = ""
-    if not line.strip():
+    text = start.decode("utf-8-sig", errors="replace")
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    if not first.strip() or REPLACEMENT in first:
         raise BadInput(
             f"{path.name} is empty, cannot be opened, or its first line is not UTF-8. Export it as 'CSV UTF-8'."
         )
-    return line, second.decode("utf-8", errors="replace")
+    return text[: text.rfind("\n")] if len(start) == FIRST_BYTES else text
 
 
 Own = str | Sequence[str]
@@ -268,13 +312,12 @@ def source_columns(
     BadInput
         If a mapped column is not there.
     """
-    by_key = {name_key(column): column for column in dialect.columns}
     found = {}
     for name in names:
         if name in constants:
             continue
         own = own_name(mapping, name, dialect.columns)
-        column = by_key.get(name_key(own))
+        column = column_of(dialect.columns, own, file)
         if name in mapping and column is None:
             raise bad_value(
                 f"column of {file} under columns: {name}",
@@ -287,14 +330,32 @@ def source_columns(
     return found
 
 
+def column_of(columns: Sequence[str], own: str, file: str) -> str | None:
+    """Return the column that is called so, or by a name that differs in nothing that counts.
+
+    Raises
+    ------
+    BadInput
+        If there are two of the latter, and which is meant cannot be known.
+    """
+    alike = [column for column in columns if name_key(column) == name_key(own)]
+    if own in alike or not alike:
+        return own if alike else None
+    if len(alike) > 1:
+        raise BadInput(
+            f"{file} has {len(alike)} columns that could be {own!r}: their names differ in capital letters, spaces and "
+            "signs only. Give each column its own name."
+        )
+    return alike[0]
+
+
 def name_key(name: str) -> str:
-    """Return a column's name without what makes no difference: capital letters, spaces, hyphens."""
-    return re.sub(r"[\W_]+", "_", name.strip().casefold())
+    """Return a column's name without what makes no difference: capital letters, spaces, hyphens, kinds of accents."""
+    return re.sub(r"[\W_]+", "_", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def is_simulated(path: Path | str) -> bool:
     """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
-    place = Path(path)
-    found = [place] if place.is_file() else sorted(place.glob("*") if place.is_dir() else place.parent.glob(place.name))
-    schemas = [pq.read_schema(file) for file in found if file.suffix == ".parquet"]
+    files = find(path)
+    schemas = [pq.read_schema(file) for file in files.paths] if files.kind == "parquet" else []
     return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)

@@ -23,6 +23,8 @@ from leapstudy.students.files import Dialect
 LONGEST_LINE = 65_536
 """Bytes; a longer line fits no row. The reader holds 2,048 rows at a time, which no limit counts."""
 BUFFER = 32 * 2**20
+BLANKS = " || ".join(f"chr({ord(sign)})" for sign in " \t\n\r\v\f")
+"""What `strip` takes away from a cell, as SQL."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
@@ -105,7 +107,7 @@ def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, in
     def count() -> tuple[int, int]:
         """Read every cell, and return how many lines fit no row and how many are empty."""
         names = ['"' + name.replace('"', '""') + '"' for name in dialect.columns]
-        first = "coalesce(" + ", ".join(f"nullif({name}, '')" for name in names) + ")"
+        first = "coalesce(" + ", ".join(f"nullif(trim({name}, {BLANKS}), '')" for name in names) + ")"
         query = f"SELECT count(*) FILTER (WHERE {first} IS NULL), bit_xor(hash({', '.join(names)})) FROM {reader}"
         ((empty, _),) = con.con.execute(query).fetchall()  # the tables of broken lines are there once all is read
         row = con.con.execute(f"SELECT count(*) FROM (SELECT DISTINCT file_id, line FROM {errors})").fetchone()

@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import process_folder
 from leapstudy.students.engine import sealed
-from leapstudy.students.files import Dialect
+from leapstudy.students.files import REPLACEMENT, Dialect
 
 PYTHON_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 """PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to."""
@@ -37,7 +37,6 @@ SESSION = {
 BROKEN = "_broken"
 """The column in which Spark keeps a line that has too many or too few cells."""
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """What Spark writes for a byte that is no UTF-8."""
 
 
@@ -141,7 +140,7 @@ def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, in
     """Return how many lines of text files fit no row, and how many are empty; what stands in them is never fetched."""
     table = _text(con, dialect, paths)
     broken = _is_broken(table, dialect.delimiter)
-    empty = ~broken & ibis.coalesce(*(table[name].nullif("") for name in dialect.columns)).isnull()
+    empty = ~broken & ibis.coalesce(*(table[name].strip().nullif("") for name in dialect.columns)).isnull()
     query = table.aggregate(broken=broken.sum().fill_null(0), empty=empty.sum().fill_null(0))
     row = sealed("counting broken lines", query.to_pyarrow).to_pylist()[0]
     return int(row["broken"]), int(row["empty"])

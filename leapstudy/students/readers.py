@@ -1,5 +1,6 @@
 """Every shape of attendance file to one panel of student-months, and the visit log beside it; no row goes uncounted."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from leapstudy.students.contract import CALENDAR_EVENTS, CATEGORIES, Reading, Sh
 from leapstudy.students.disclosure import MIN_COUNT
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.files import find
-from leapstudy.students.rules import FIRST_YEAR, MOST_AT_ONCE, Part, after_last_year, part_of
+from leapstudy.students.rules import FIRST_YEAR, MOST_AT_ONCE, MOST_STRANGERS, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read
 
 EDFI_FILES = {
@@ -172,7 +173,7 @@ def _taught(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     )
 
 
-def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part]:
+def _events(con: BaseBackend, source: Source, enrollment: Table, how: Reading) -> tuple[Table, Part]:
     """Return the events that mean absence, with the share of the day missed, and the account of all events."""
     rows = source.table
     meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
@@ -202,7 +203,16 @@ def _events(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     days = periods.group_by(["student", "school_code", "date"]).agg(
         absent=ibis.least(periods.absent.sum().round(4), 1.0), repeated=periods.repeated.sum()
     )
-    return days, part_of("absences", kept, source.lost)
+    return days, part_of("absences", kept, source.lost, _strangers(kept, enrollment))
+
+
+def _strangers(absences: Table, enrollment: Table) -> dict[str, int]:
+    """Count absences of students without any enrollment, where they are too many for students who never came."""
+    used = absences.filter(absences.fate == "used")
+    strange = used.anti_join(enrollment, "student")
+    query = used.aggregate(rows=used.count()).cross_join(strange.aggregate(strange=strange.count()))
+    row = sealed("matching the absences", query.to_pyarrow).to_pylist()[0]
+    return {"not_enrolled": int(row["strange"])} if row["strange"] > MOST_STRANGERS * row["rows"] else {}
 
 
 def _enrolled_days(spells: Table, calendar: Table, how: Reading) -> Table:
@@ -230,7 +240,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
     calendar, taught = _taught(con, sources["calendar"], how)
     spells, enrollment = _spells(con, sources["enrollment"], calendar, how)
-    events, absences = _events(con, sources["absences"], how)
+    events, absences = _events(con, sources["absences"], sources["enrollment"].table, how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())
     days = _enrolled_days(spells, calendar, how).mutate(enrolled=1.0)
     both = days.join(events, ["student", "school_code", "date"], how="outer", rname="{name}_event")
@@ -259,6 +269,11 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     return Panel(_panel(months), "edfi", {}, (enrollment, taught, absences), tuple(unread))
 
 
+def _stem(name: str) -> str:
+    """Return a file's name without endings, capitals, spaces, hyphens and underscores."""
+    return re.sub(r"[\W_]+", "", name.split(".")[0]).casefold()
+
+
 def _data_files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
 
@@ -276,7 +291,7 @@ def edfi_parts(folder: Path) -> dict[str, Path]:
         raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {got!r}.")
     places, names = {}, _data_files(folder)
     for part, stems in EDFI_FILES.items():
-        hits = [name for name in names if name.split(".")[0].replace("_", "").casefold() in stems]
+        hits = [name for name in names if _stem(name) in stems]
         if len(hits) != 1:
             raise BadInput(
                 f"The Ed-Fi folder needs one file of {part} ({', '.join(stems)}, with any legal ending); it has "
@@ -328,7 +343,7 @@ def shape_of(path: Path | str, how: Reading) -> Shape | Literal["visits"]:
     """
     place = Path(path)
     if place.is_dir():
-        stems = {name.split(".")[0].replace("_", "").casefold() for name in _data_files(place)}
+        stems = {_stem(name) for name in _data_files(place)}
         if all(stems & set(names) for names in EDFI_FILES.values()):
             return "edfi"
     files = find(path)

@@ -39,6 +39,9 @@ MONTH_BITS = 50
 MOST_AT_ONCE = 0.01
 """Where a larger share of exits is the day of entry, or of the next entry, an exit is the first day out."""
 
+MOST_STRANGERS = 0.1
+"""Where a larger share of absences is of students without any enrollment, their ids are written in another way."""
+
 THIN_SHARE = 0.1
 """A month with a smaller share of its district's largest month is no school month."""
 
@@ -254,6 +257,7 @@ _DECLARED = packaged(__file__, "rules")
 _NAMES = {
     "first_year": FIRST_YEAR,
     "longest": contract.LONGEST,
+    "strangers": f"{MOST_STRANGERS:.0%}",
     "thin": f"{THIN_SHARE:.0%}",
     "statuses": ", ".join(contract.STATUSES),
     "types": ", ".join(contract.VISIT_TYPES),

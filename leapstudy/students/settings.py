@@ -4,6 +4,7 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -11,7 +12,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, sha256_file
 from leapstudy.core.names import SIMULATION, check_engine
-from leapstudy.core.parameter_file import Part, read_mapping, read_part
+from leapstudy.core.parameter_file import Part, Seed, read_mapping, read_part
 from leapstudy.core.phrases import counted
 from leapstudy.students import contract
 from leapstudy.students.contract import Reading
@@ -32,6 +33,13 @@ def _support(name: str) -> str:
             f"{', '.join(RESERVED)}) of counts; write another word, here and in the log"
         )
     return plain
+
+
+def _zone(name: str) -> str:
+    """Return a time zone that there is, or nothing."""
+    if name and name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone; write one such as America/New_York")
+    return name
 
 
 Support = Annotated[str, AfterValidator(_support)]
@@ -76,7 +84,7 @@ class StudentSettings(Part):
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     categories: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     supports: tuple[Support, ...] = contract.SUPPORTS
-    time_zone: str = ""
+    time_zone: Annotated[str, AfterValidator(_zone)] = ""
     exit_date: contract.ExitDate = "last day"
     draw: str = ""
     rollout: Rollout = Field(default_factory=Rollout)
@@ -87,7 +95,7 @@ class StudentSettings(Part):
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
     months_after: int = Field(ge=1, le=24)
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -8,17 +8,21 @@ from pathlib import Path
 
 import ibis
 from ibis.backends import BaseBackend
-from ibis.expr.types import BooleanValue, StringValue, Table, Value
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Value
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
 from leapstudy.students.contract import FileColumn, Reading
-from leapstudy.students.engine import on
-from leapstudy.students.files import Dialect, Files, find, name_key, own_name, source_columns
+from leapstudy.students.engine import on, sealed
+from leapstudy.students.files import Dialect, Files, column_of, find, name_key, own_name, source_columns
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
 """Dates that have one meaning; a local time and its offset may follow, the date is the one that is written."""
+
+
+DESCRIPTOR, DESCRIBED = "^uri://[^#]*#", ("grade", "category", "calendar_event")
+"""What stands before a value that comes from an Ed-Fi API, and the columns whose values do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading
     `whole` reads the columns that nobody needs, too, so that every line that `lost_lines` counts is left out.
     """
     if files.kind == "fixed":
-        return _fixed_width(on(con).lines(con, files.paths), table)
+        lines = on(con).lines(con, files.paths)
+        return _fixed_width(lines.filter(_letters(lines.line) > 0), table)
     _require_one_table(files, table, how)
     selects = [_select(con, dialect, paths, table, how, whole) for dialect, paths in files.groups().items()]
     _require_equal_types(files, table, how)
@@ -89,7 +94,7 @@ def _select(
     rows, cells = on(con).rows(con, dialect, paths), {}
     if whole:
         # an engine only knows that it is more than 0 once it has read the row's every cell
-        letters = functools.reduce(operator.add, (rows[name].length().fill_null(0) for name in rows.columns))
+        letters = functools.reduce(operator.add, (_letters(rows[name]) for name in rows.columns))
         rows = rows.filter(letters > 0)
     for column in table.columns:
         if column.name in how.constants:
@@ -133,7 +138,7 @@ def _require_equal_types(files: Files, table: contract.FileTable, how: Reading) 
         types = {
             dialect.type_of(source): path.name
             for path, dialect in zip(files.paths, files.dialects, strict=True)
-            if (source := own_name(how.columns, column, dialect.columns)) in dialect.columns
+            if (source := column_of(dialect.columns, own_name(how.columns, column, dialect.columns), path.name))
         }
         types.pop("other", None)
         if len(types) > 1:
@@ -148,12 +153,21 @@ def lost_lines(con: BaseBackend, files: Files) -> dict[str, int]:
 
     No reader returns such lines; counting them is what keeps them from vanishing. What stands in them is never fetched.
     """
+    if files.kind == "fixed":
+        lines = on(con).lines(con, files.paths)
+        blank = sealed("counting empty lines", lines.filter(_letters(lines.line) == 0).count().to_pyarrow).as_py()
+        return {"empty_row": int(blank)} if blank else {}
     if files.kind != "delimited":
         return {}
     groups = files.groups().items()
     unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
     counts = {"unparsed": sum(unparsed), "empty_row": sum(empty)}
     return {rule: lines for rule, lines in counts.items() if lines}
+
+
+def _letters(cell: StringValue) -> IntegerValue:
+    """Return how many letters a cell has, spaces at its ends aside."""
+    return cell.strip().length().fill_null(0)
 
 
 def _fixed_width(lines: Table, table: contract.FileTable) -> Table:
@@ -182,7 +196,8 @@ def _as_date(value: Value) -> Value:
         return value.cast("date")
     whole = ibis.ifelse(value.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), value + "-01", value.re_extract(r"^[0-9-]+", 0))
     odd = ibis.ifelse(value.re_search(ISO_DATE), whole, ibis.null("string"))
-    usual = (value.length() == 10) & (value.substr(4, 1) == "-") & (value.substr(7, 1) == "-")  # needs no pattern
+    hyphens = (value.substr(4, 1) == "-") & (value.substr(7, 1) == "-")
+    usual = (value.length() == 10) & hyphens & (value >= "0")  # what most are, and needs no pattern
     return ibis.ifelse(usual, value, odd).try_cast("date")
 
 
@@ -193,8 +208,9 @@ def _as_flag(value: Value) -> BooleanValue:
     return ibis.cases((text.isin(contract.TRUE), True), (text.isin(contract.FALSE), False), else_=ibis.null("boolean"))
 
 
-def _as_grade(value: StringValue) -> StringValue:
-    return ibis.ifelse(value.isin(tuple("123456789")), ibis.literal("0") + value, value.upper())
+def _as_grade(column: FileColumn, value: StringValue) -> StringValue:
+    text = _replaced(value.upper(), column.values)
+    return ibis.ifelse(text.isin(tuple("123456789")), ibis.literal("0") + text, text)
 
 
 def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
@@ -214,9 +230,11 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "flag":
         return _as_flag(_replaced(value.cast("string"), own) if own else value)
     text = ibis.ifelse(value.length() > contract.LONGEST, ibis.null("string"), value)
+    if column.name in DESCRIBED:
+        text = ibis.ifelse(text.startswith("uri://"), text.re_replace(DESCRIPTOR, ""), text)
     text = _replaced(text, own)
     if column.name == "grade":
-        return _as_grade(text)
+        return _as_grade(column, text)
     if column.name == "supports":
         return text.lower().re_replace(r"\s*[;,]\s*", ";").re_replace(r"[\s-]+", "_")
     return _as_choice(column, text) if column.allowed else text
@@ -226,7 +244,9 @@ def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     """Return the text, or what stands for it in `pairs` whatever its capitals."""
     if not pairs:
         return text
-    return ibis.cases(*((text.lower() == theirs.casefold(), ours) for theirs, ours in pairs.items()), else_=text)
+    known = {theirs.casefold(): ours for theirs, ours in pairs.items()}
+    said = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in known.items()), else_=text)
+    return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
 
 
 def _any(flags: list[BooleanValue]) -> BooleanValue:

@@ -179,7 +179,7 @@ def test_a_line_that_breaks_in_a_column_nobody_reads_counts_once(tmp_path):
     assert "Jos" not in report.text()
 
 
-@pytest.mark.parametrize("line", [",,,,,,,\n", '"","",,,,,,\n'])
+@pytest.mark.parametrize("line", [",,,,,,,\n", '"","",,,,,,\n', " ,,\t,,,,,  \n"])
 def test_empty_lines_of_a_spreadsheet_are_counted_and_refuse_nothing(tmp_path, line):
     report = check_path(_with_names(tmp_path, "utf-8", 7 * line), known_districts=KNOWN)
     account = report.accounts[0]
@@ -207,3 +207,101 @@ def _log(folder: Path) -> Path:
     text = "student,referral_date,visit_date,type,completed\n" + "A1,2021-10-01,2021-10-05,in person,1\n" * 3
     (folder / "visits.csv").write_text(text, encoding="utf-8")
     return folder / "visits.csv"
+
+
+NAMES = ("student", "district_code", "month", "days_enrolled", "days_attended")
+ROWS = [f"A{k},0640011,2021-{month:02d},20,18" for k in range(30) for month in (9, 10)]
+
+
+def _named(*names: str) -> str:
+    return "\n".join([",".join(names), *ROWS])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns"),
+    [
+        ("a trailing delimiter.csv", _named(*NAMES).replace("\n", ",\n") + ",", {}),
+        ("an index.csv", "," + _named(*NAMES).replace("\nA", "\n1,A"), {}),
+        ("signs.csv", _named(*NAMES[:3], "# Days", "% Days*"), {"days_enrolled": "# Days", "days_attended": "% Days*"}),
+        ("words.csv", _named("N° d’élève", *NAMES[1:]), {"student": "N° d’élève"}),
+        ("accents.csv", _named("Nu\u0301mero", *NAMES[1:]), {"student": "N\u00famero"}),
+        ("two lines.csv", _named("student", '"district\ncode"', *NAMES[2:]), {}),
+        ("hard spaces.csv", _named(*NAMES[:3], "days\u00a0enrolled", "days attended"), {}),
+        ("tabs.txt", _named(*NAMES).replace(",", "\t"), {}),
+    ],
+)
+def test_headers_as_exports_have_them(tmp_path, name, text, columns):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    report = check_path(tmp_path / name, Reading(columns), KNOWN, con=connect(threads=1))
+    assert report.ok and report.accounts[0].used == len(ROWS)
+
+
+def test_of_two_columns_of_nearly_one_name_the_one_that_was_named_is_read(tmp_path):
+    text = "\n".join([",".join([*NAMES, "days-enrolled"]), *(row + ",3" for row in ROWS)])
+    (tmp_path / "rows.csv").write_text(text)
+    assert check_path(tmp_path / "rows.csv", known_districts=KNOWN).accounts[0].used == len(ROWS)
+    with pytest.raises(BadInput, match="2 columns that could be 'Days Enrolled'"):
+        check_path(tmp_path / "rows.csv", Reading({"days_enrolled": "Days Enrolled"}), KNOWN)
+    rows = pd.DataFrame([row.split(",") for row in ROWS], columns=NAMES)
+    rows.assign(Month=rows["month"]).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(BadInput, match=r"rows.parquet has two columns of one name"):
+        check_path(tmp_path / "rows.parquet", known_districts=KNOWN)
+
+
+@pytest.mark.parametrize("above", ["Quispe Mamani\n02/03/2022", "Student,Quispe Mamani\nDate,02/03/2022"])
+def test_what_stands_above_the_header_is_never_shown(tmp_path, above):
+    (tmp_path / "rows.csv").write_text(f"{above}\n{_named(*NAMES)}")
+    with pytest.raises(BadInput, match="what it has is not shown") as caught:
+        check_path(tmp_path / "rows.csv", known_districts=KNOWN)
+    assert "Quispe" not in str(caught.value)
+
+
+def test_a_folder_as_another_program_leaves_it(tmp_path):
+    rows = pd.DataFrame([row.split(",") for row in ROWS], columns=NAMES)
+    (tmp_path / "year.parquet").mkdir()
+    rows.to_parquet(tmp_path / "year.parquet" / "part-0.parquet")
+    (tmp_path / "._year.parquet").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "elsewhere").symlink_to(FILES)
+    report = check_path(tmp_path, known_districts=KNOWN)
+    assert report.ok and report.rows_in == len(rows) and report.left_out == ("elsewhere",)
+    (tmp_path / "last_year.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match=r"last_year.parquet at .* a link to nothing"):
+        check_path(tmp_path, known_districts=KNOWN)
+
+
+def test_blank_lines_of_a_fixed_width_file_are_counted_and_refuse_nothing(tmp_path):
+    rows = [f"{'0640011':7}{f'A{k}':12}{'2021-09':7}{20:5}{18:5}{0:5}{0:5}" for k in range(30)]
+    (tmp_path / "month.txt").write_text("\n".join([*rows, "", " " * 46, "", ""]))
+    report = check_path(tmp_path / "month.txt", known_districts=KNOWN)
+    account = report.accounts[0]
+    assert report.ok and account.used == 30 and account.rows_in == 30 + account.aside["empty_row"] > 30
+
+
+def test_the_ed_fi_shape_as_its_api_writes_it(tmp_path):
+    words = {"05": "Fifth grade"}
+    for part, name in {
+        "enrolment": "Student-School Associations",
+        "absences": "Student School Attendance Events",
+        "calendar": "calendar_dates",
+    }.items():
+        rows = pd.read_csv(FILES / "edfi" / "base" / f"{part}.csv", dtype=str)
+        for column, kind in {"grade": "GradeLevel", "category": "AttendanceEventCategory"}.items():
+            if column in rows:
+                rows[column] = f"uri://ed-fi.org/{kind}Descriptor#" + rows[column].replace(words)
+        if part == "calendar":
+            rows["calendar_event"] = "uri://ed-fi.org/CalendarEventDescriptor#Instructional day"
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    found = check_path(tmp_path, known_districts=KNOWN)
+    assert "unknown_grade" not in found.text() and "no_grade" not in found.text()
+    assert found.accounts == check_path(FILES / "edfi" / "base", known_districts=KNOWN).accounts
+
+
+@pytest.mark.parametrize(("every", "told"), [(3, True), (30, False)])
+def test_absences_whose_students_are_in_no_enrollment_are_refused_where_they_are_many(tmp_path, every, told):
+    shutil.copytree(FILES / "edfi" / "base", tmp_path / "own")
+    rows = pd.read_csv(tmp_path / "own" / "absences.csv", dtype=str)
+    strange = rows.index % every == 0
+    rows["student"] = rows["student"].mask(strange, "0" + rows["student"])
+    rows.to_csv(tmp_path / "own" / "absences.csv", index=False)
+    report = check_path(tmp_path / "own", known_districts=KNOWN)
+    assert _rules(report).get("not_enrolled", 0) == strange.sum() * told and report.ok is not told

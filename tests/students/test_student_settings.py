@@ -32,6 +32,7 @@ def test_the_default_input_is_the_simulated_state():
     ("changes", "words"),
     [
         ({"min_comparisons": 6}, "Did you mean 'min_comparison'"),
+        ({"seed": 10**30}, "seed: .*less than or equal to"),
         ({"months_after": 0}, "months_after: .*greater than or equal to 1"),
         ({"early": [4, 6]}, "the earlier one first"),
         ({"visits": "log.csv"}, "visits need input"),
@@ -40,6 +41,7 @@ def test_the_default_input_is_the_simulated_state():
         ({"values": {"typ": {"Home": "in_person"}}}, r"Did you mean 'type'.*`column: \{own value: legal value\}`"),
         ({"values": {"type": {"in_person": "Home"}}}, "meaning of a type .*'Home'.* Legal: in_person, phone"),
         ({"values": {"completed": {"Met": "met"}}}, "meaning of a completed .*'met'.* Legal: 1, true, t, yes, y, 0"),
+        ({"time_zone": "Eastern"}, "'Eastern' is no time zone; write one such as America/New_York"),
         ({"engine": "duckbd"}, "Did you mean 'duckdb'"),
         ({"engine": "spark:/host:7077"}, "spark://HOST:PORT"),
     ],

@@ -90,7 +90,8 @@ class Template:
     def __init__(self, preload: Sequence[str]) -> None:
         """Start it; imports go on while the caller does something else."""
         ours, theirs = socket.socketpair()
-        env = {**os.environ, "MPLBACKEND": INLINE}
+        # the debugger, which every kernel has, would warn on the user's screen that Python's own modules are frozen
+        env = {**os.environ, "MPLBACKEND": INLINE, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self.environment, self.package = at_import(env), package_stamp()
         self.mark = uuid4().hex
         command = [

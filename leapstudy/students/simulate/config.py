@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes
 from leapstudy.core.names import SIMULATION
-from leapstudy.core.parameter_file import Part, checked_part, read_part
+from leapstudy.core.parameter_file import Part, Seed, checked_part, read_part
 from leapstudy.students.contract import CODE, GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
@@ -131,7 +131,7 @@ class WrongCodes(Part):
 class SimulationConfig(Part):
     """Everything the generator needs; equal configurations give equal rows."""
 
-    seed: int = Field(ge=0)
+    seed: Seed
     districts: dict[str, Annotated[int, Field(gt=0)]]
     first_september: int
     school_days: tuple[int, ...]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
-from leapstudy.core.parameter_file import Day, Month, Part, read_part
+from leapstudy.core.parameter_file import Day, Month, Part, Seed, read_part
 from leapstudy.data.districts import is_school_year
 from leapstudy.data.state import Where, load_state
 from leapstudy.did.lottery.assignment import WAITING
@@ -151,7 +151,7 @@ class Rollout(Part):
     analysis_from: Day
     seed: str
     announced: Day
-    seed_number: Annotated[int, Field(ge=0)]
+    seed_number: Seed
     budget: Budget
     scenarios: Scenarios
 
