@@ -85,6 +85,16 @@ def measured(text: str, face: FontProperties) -> tuple[float, float, float]:
 
 
 @cache
+def heights(face: FontProperties) -> tuple[float, float, float]:
+    """Return ascent, descent and line gap of a face in points, as matplotlib reads them; see `measured`."""
+    font, _ = _in_memory(findfont(face))
+    table, head = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")
+    assert table is not None and head is not None, "every face that the package ships has both"
+    scale = 1 / head["unitsPerEm"] * face.get_size_in_points()
+    return table["sTypoAscender"] * scale, -table["sTypoDescender"] * scale, table["sTypoLineGap"] * scale
+
+
+@cache
 def _in_memory(path: str) -> tuple[FT2Font, frozenset[int]]:
     """Return a face and its letters: from a file, matplotlib reads each letter anew each time that it is measured."""
     font = FT2Font(BytesIO(Path(path).read_bytes()))
