@@ -10,13 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import Nesting, PriorName, Scale, Weights
-from leapstudy.core.parameter_file import Seed, read_mapping
+from leapstudy.core.parameter_file import FORM, Seed, read_choices
 from leapstudy.data.state import load_state
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.design import Spec
-
-FORM = '`comparison: { value: others, reason: "why this one" }`.'
-"""An entry of a parameter file, to show where one is refused."""
 
 
 def check_names(readers: Mapping[str, Collection[str]]) -> None:
@@ -95,18 +92,7 @@ def read_params(path: Path, *, required: bool = False) -> dict[str, Any]:
         if required:
             raise BadInput(f"The parameter file {path.name} is missing. Restore params/ from version control.")
         return {}
-    content = read_mapping(path)
-    for key, entry in content.items():
-        check_key(key, path.name)
-        if not isinstance(entry, dict) or "value" not in entry or not entry.get("reason"):
-            raise BadInput(f"{path.name}: {key} needs a `value` and a `reason`: {FORM}")
-    return {key: entry["value"] for key, entry in content.items()}
-
-
-def check_key(key: str, where: str) -> None:
-    """Raise `BadInput` unless `key` is a parameter of the study."""
-    if key not in KEYS:
-        raise bad_value(f"parameter in {where}", key, KEYS, "params/study.yml says what each means.")
+    return read_choices(path, KEYS)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -182,6 +168,8 @@ def resolve(slug: str, settings: Mapping[str, Any]) -> StudyParams:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise BadInput(f"params/study.yml lacks {key}; every parameter is written like {FORM}") from None
         raise BadInput(
             f"Parameter {key}: {first.get('input')!r} is not legal ({first['msg']}). params/study.yml lists the legal "
             f"values."

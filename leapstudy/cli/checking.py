@@ -87,14 +87,15 @@ def _data(space: "Workspace") -> tuple[Any, str]:
 
 
 def _asked() -> dict[str, str]:
-    """Return what `params/study.yml` asks; nothing where it cannot be read, which the last step tells."""
+    """Return what `params/study.yml` asks; nothing where it lacks a part, or cannot be read: the last step tells."""
     from leapstudy.batch.params import read_params
 
     try:
         asked = read_params(paths.params() / "study.yml", required=True)
     except BadInput:
         return {}
-    return {name: str(asked[name]) for name in ("contrast", "edition", "outcome") if name in asked}
+    names = ("contrast", "edition", "outcome")
+    return {name: str(asked[name]) for name in names} if set(names) <= set(asked) else {}
 
 
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":

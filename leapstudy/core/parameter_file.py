@@ -1,5 +1,6 @@
 """Parameter files as mappings and as records: whatever else stands in one is refused in words, never guessed."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from datetime import date
 from functools import lru_cache
@@ -95,6 +96,27 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if strange := [key for key in content if not isinstance(key, str)]:
         raise BadInput(f"{path.name} has the name {strange[0]!r}, which is no text. Put it in quotes.")
     return content
+
+
+FORM = '`comparison: { value: others, reason: "why this one" }`.'
+"""An entry of a file of choices, to show where one is refused."""
+
+
+def read_choices(path: Path, legal: Collection[str]) -> dict[str, Any]:
+    """Return parameter -> value of a file in which each has a `value` and a `reason`.
+
+    Raises
+    ------
+    BadInput
+        If it is no mapping, names a parameter that is not legal, or an entry lacks its value or reason.
+    """
+    content = read_mapping(path)
+    for key, entry in content.items():
+        if key not in legal:
+            raise bad_value(f"parameter in {path.name}", key, legal, "params/study.yml says what each means.")
+        if not isinstance(entry, dict) or "value" not in entry or not entry.get("reason"):
+            raise BadInput(f"{path.name}: {key} needs a `value` and a `reason`: {FORM}")
+    return {key: entry["value"] for key, entry in content.items()}
 
 
 @lru_cache(maxsize=32)

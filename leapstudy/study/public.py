@@ -12,7 +12,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
-from leapstudy.core.parameter_file import read_mapping
+from leapstudy.core.parameter_file import read_choices, read_mapping
 from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
 from leapstudy.data.names import short
 from leapstudy.data.state import load_state
@@ -141,11 +141,9 @@ def ask(**names: Any) -> Spec:
 
 
 def chosen() -> dict[str, Any]:
-    """Return what `params/study.yml` chooses, by parameter; empty where there is no such file."""
-    path = paths.params() / "study.yml"
-    if not path.is_file():
-        return {"comparison": load_state().usual("groups")}
-    return {key: entry["value"] for key, entry in read_mapping(path).items()}
+    """Return what `params/study.yml` chooses, by parameter; the comparison is the usual one where it says none."""
+    path, legal = paths.params() / "study.yml", [field.name for field in fields(Spec)]
+    return {"comparison": load_state().usual("groups"), **(read_choices(path, legal) if path.is_file() else {})}
 
 
 def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:

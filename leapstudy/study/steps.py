@@ -26,7 +26,7 @@ def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, st
     data
         The study's tables, of their sound rows where some are not; None while they cannot be read at all.
     asked
-        What `params/study.yml` asks: contrast, edition and outcome by name.
+        What `params/study.yml` asks: contrast, edition and outcome by name; empty where it cannot be told.
     """
     if data is None:
         yield Step("groups", WAITS, space.by_step["groups"])
@@ -112,6 +112,6 @@ def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> S
             faults.append(f"{name} can be formed of nothing: {own[0].why}")
         told += _sizes(name, own)
     for item in formed:
-        if all(getattr(item, key) == value for key, value in asked.items()) and item.why:
+        if asked and item.why and all(getattr(item, key) == value for key, value in asked.items()):
             faults.append(f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}")
     return Step("contrasts", "; ".join(told), (*space.by_step["contrasts"], *dict.fromkeys(faults)))

@@ -36,13 +36,14 @@ def _students(**changes):
 
 
 LATIN, WIDE = (lambda text: "# café".encode("latin-1") + text), (lambda text: text.decode().encode("utf-16"))
-LIST = lambda _: b"- a\n"  # noqa: E731
+LIST, EMPTY, PLAIN = (lambda _: b"- a\n"), (lambda _: b""), (lambda _: b"seed: 7\n")
 FAULTS = [
     *(
         (f"params/{name}", change, name)
-        for name in ("study.yml", "plan.yml", "students.yml", "simulation.yml")
-        for change in (LATIN, WIDE, LIST)
+        for name in ("study.yml", "plan.yml", "students.yml", "simulation.yml", "state.yml", "rollout.yml")
+        for change in (LATIN, WIDE, LIST, EMPTY, PLAIN)
     ),
+    ("params/study.yml", lambda _: b'comparison: { value: others, reason: "x" }', "params/study.yml lacks contrast"),
     ("params/comparison.json", lambda _: b"[]", "comparison.json"),
     ("params/comparison.json", lambda _: b"{", "comparison.json"),
     ("params/comparison.json", LATIN, "comparison.json"),
@@ -66,6 +67,7 @@ def test_a_broken_file_ends_in_words(workspace, monkeypatch, capsys, name, chang
     path.write_bytes(change(path.read_bytes() if path.is_file() else b""))
     code, told = _check(monkeypatch, capsys)
     assert code == 2 and words in told.err and "Traceback" not in told.err, told
+    assert "which params/study.yml asks for" not in told.err, told
 
 
 def test_a_sound_workspace_is_told_with_the_notebooks_that_stay_out(workspace, monkeypatch, capsys):
