@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.kept import of_last
 from leapstudy.data.districts import rule_mask
 from leapstudy.data.load import StudyData
 from leapstudy.data.state import State
@@ -41,6 +42,7 @@ def traits_of_units(data: StudyData, *, adjust: bool = False) -> dict[str, pd.Se
     }
 
 
+@of_last
 def raw_means(data: StudyData, edition: str = "", outcome: str = "") -> pd.DataFrame:
     """Return the mean of each group of units by year, units weighted equally; by default of the newest edition and
     the first outcome.

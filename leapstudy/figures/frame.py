@@ -4,9 +4,11 @@ The frame grows with its text, so that type and margins never scale: a figure is
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cache, lru_cache
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +63,16 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "leapstudy",
 }
 
+NEAR = 0.02
+"""Share of the room around its end in which words measured one by one do not settle a line; they err by a quarter."""
+
 
 def styled() -> AbstractContextManager[None]:
     """Return a context in which matplotlib draws as the frame does."""
     return mpl.rc_context(STYLE)
 
 
+@lru_cache(maxsize=16384)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line of text in inches."""
     return measured(text, FontProperties(family=[FACE, "DejaVu Sans"], size=size, weight=weight))[0] / 72
@@ -82,6 +88,16 @@ def measured(text: str, face: FontProperties) -> tuple[float, float, float]:
     width, height, descent = *font.get_width_height(), font.get_descent()
     scale = face.get_size_in_points() / text_to_path.FONT_SCALE
     return width / 64 * scale, height / 64 * scale, descent / 64 * scale
+
+
+@cache
+def heights(face: FontProperties) -> tuple[float, float, float]:
+    """Return ascent, descent and line gap of a face in points, as matplotlib reads them; see `measured`."""
+    font, _ = _in_memory(findfont(face))
+    table, head = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")
+    assert table is not None and head is not None, "every face that the package ships has both"
+    scale = 1 / head["unitsPerEm"] * face.get_size_in_points()
+    return table["sTypoAscender"] * scale, -table["sTypoDescender"] * scale, table["sTypoLineGap"] * scale
 
 
 @cache
@@ -103,14 +119,27 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     lines: list[str] = []
     words = text.split()
     while words:
-        # measuring is what a picture's words cost: a line's end is found by halving, not word by word
-        room = 0.95 * width  # drawn letters are rounded to pixels
-        more = bisect_right(
-            range(2, len(words) + 1), room, key=lambda count: text_width(" ".join(words[:count]), size, weight)
-        )
-        lines.append(" ".join(words[: 1 + more]))
-        del words[: 1 + more]
+        count = _fitting(words, size, 0.95 * width, weight)  # drawn letters are rounded to pixels
+        lines.append(" ".join(words[:count]))
+        del words[:count]
     return lines
+
+
+def _fitting(words: Sequence[str], size: float, room: float, weight: str) -> int:
+    """Return how many of the words fit into a line, at least one.
+
+    Measuring is what a picture's words cost: a word is measured once for all texts, and only a line that ends near the
+    room as it is drawn, where letters on both sides of a space may stand closer.
+    """
+    space = text_width("n n", size, weight) - 2 * text_width("n", size, weight)
+    ends = [end - space for end in accumulate(text_width(word, size, weight) + space for word in words)]
+
+    def across(count: int) -> float:
+        """Return the width of a line of the first words."""
+        rough = ends[count - 1]
+        return rough if abs(rough - room) > NEAR * room else text_width(" ".join(words[:count]), size, weight)
+
+    return 1 + bisect_right(range(2, len(words) + 1), room, key=across)
 
 
 def fitted(text: str, size: float, width: float, weight: str = "normal") -> str:

@@ -111,6 +111,10 @@ class _Measuring(RendererSVG):
         """Return the size of a text, from what was measured before where it is no formula."""
         return super().get_text_width_height_descent(s, prop, ismath) if ismath else frame.measured(s, prop.copy())
 
+    def _get_font_height_metrics(self, prop: FontProperties) -> tuple[float, float, float]:
+        """Return ascent, descent and line gap of a face: matplotlib would look them up for every text and its box."""
+        return frame.heights(prop.copy())
+
 
 def self_contained(drawing: str) -> str:
     """Return a drawing from `svg` as the address of a picture that brings its own face, for whoever has no page."""
@@ -126,7 +130,7 @@ LEFT_OUT = re.compile(
     re.DOTALL,
 )
 """What a page has no need of, since it says it once for all its drawings."""
-TAG, NUMBER = re.compile(r"<[^<>]+>"), re.compile(r"\d+\.\d{2,}")
+TAG, NUMBER = re.compile(r"<[^<>/][^<>]*>"), re.compile(r"\d+\.\d{2,}")
 IDENTITY, USED = re.compile(r' id="([^"]*)"'), re.compile(r"(?<=[\"(])#([\w.]+)(?=[\")])")
 
 

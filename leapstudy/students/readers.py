@@ -389,6 +389,17 @@ def open_panel(
     BadInput
         If files or columns are missing or the shape is unknown.
     """
+    panel = panel_of(con, path, how, shape, roster)
+    if panel.shape == "student_month" and find(path).kind == "parquet":
+        return panel
+    kept = keep(con, "reading the files", panel.table)
+    return Panel(kept, panel.shape, panel.lost, panel.parts, panel.left_out)
+
+
+def panel_of(
+    con: BaseBackend, path: Path | str, how: Reading, shape: Shape | None = None, roster: Path | str | None = None
+) -> Panel:
+    """Return the panel as an expression over the files, for whoever reads it once; see `open_panel`."""
     kind = shape or shape_of(path, how)
     if kind == "visits":
         raise BadInput(
@@ -396,11 +407,7 @@ def open_panel(
         )
     check_option("shape of attendance files", kind, Shape)
     more = {"roster": roster} if kind == "ct_monthly" else {}
-    panel = READERS[kind](con, path, how, **more)
-    if kind == "student_month" and find(path).kind == "parquet":
-        return panel
-    kept = keep(con, "reading the files", panel.table)
-    return Panel(kept, panel.shape, panel.lost, panel.parts, panel.left_out)
+    return READERS[kind](con, path, how, **more)
 
 
 def read_visits(con: BaseBackend, path: Path | str, how: Reading) -> Source:

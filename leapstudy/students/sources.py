@@ -176,28 +176,41 @@ def _fixed_width(lines: Table, table: contract.FileTable) -> Table:
     return lines.select(**cells)
 
 
-def _blank_to_null(value: Value) -> StringValue:
-    return value.cast("string").strip().nullif("")
+READ = "{name} as read"
+"""Name of a column that holds what was read of the text in another."""
+
+
+def _plain(value: Value, column: FileColumn) -> Value:
+    """Return text without the blanks around it, empty cells as nulls; a number or a date as it is stored."""
+    kind = value.type()
+    stored = {"number": kind.is_numeric(), "month": kind.is_temporal(), "date": kind.is_temporal()}
+    if stored.get(column.kind, column.kind == "flag" and kind.is_boolean()):
+        return value
+    text = value.cast("string")
+    blank = (text.left(1) <= " ") | (text.right(1) <= " ")  # to strip every cell takes as long as all else that is read
+    return ibis.ifelse(blank, text.strip().nullif(""), text)
 
 
 def _as_date(value: Value) -> Value:
     if value.type().is_temporal():
         return value.cast("date")
-    text = _blank_to_null(value)
-    whole = ibis.ifelse(text.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), text + "-01", text.re_extract(r"^[0-9-]+", 0))
-    return ibis.ifelse(text.re_search(ISO_DATE), whole, ibis.null("string")).try_cast("date")
+    whole = ibis.ifelse(value.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), value + "-01", value.re_extract(r"^[0-9-]+", 0))
+    odd = ibis.ifelse(value.re_search(ISO_DATE), whole, ibis.null("string"))
+    hyphens = (value.substr(4, 1) == "-") & (value.substr(7, 1) == "-")
+    usual = (value.length() == 10) & hyphens & (value >= "0")  # what most are, and needs no pattern
+    return ibis.ifelse(usual, value, odd).try_cast("date")
 
 
 def _as_flag(value: Value) -> BooleanValue:
     if value.type().is_boolean():
         return value
-    text = _blank_to_null(value).lower()
+    text = value.lower()
     return ibis.cases((text.isin(contract.TRUE), True), (text.isin(contract.FALSE), False), else_=ibis.null("boolean"))
 
 
 def _as_grade(column: FileColumn, value: StringValue) -> StringValue:
     text = _replaced(value.upper(), column.values)
-    return ibis.ifelse(text.re_search("^[1-9]$"), ibis.literal("0") + text, text)
+    return ibis.ifelse(text.isin(tuple("123456789")), ibis.literal("0") + text, text)
 
 
 def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
@@ -208,17 +221,18 @@ def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
 
 def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "number":
-        number = value.cast("float64") if value.type().is_numeric() else _blank_to_null(value).try_cast("float64")
+        number = value.cast("float64") if value.type().is_numeric() else value.try_cast("float64")
         return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
     if column.kind == "month":
         return _as_date(value).truncate("M")
     if column.kind == "date":
         return _as_date(value)
     if column.kind == "flag":
-        return _as_flag(_translated(value, own) if own else value)
-    text = _blank_to_null(value)
-    text = text.re_replace(DESCRIPTOR, "") if column.name in DESCRIBED else text
-    text = _translated(text, own) if own else text
+        return _as_flag(_replaced(value.cast("string"), own) if own else value)
+    text = ibis.ifelse(value.length() > contract.LONGEST, ibis.null("string"), value)
+    if column.name in DESCRIBED:
+        text = ibis.ifelse(text.startswith("uri://"), text.re_replace(DESCRIPTOR, ""), text)
+    text = _replaced(text, own)
     if column.name == "grade":
         return _as_grade(column, text)
     if column.name == "supports":
@@ -226,15 +240,13 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     return _as_choice(column, text) if column.allowed else text
 
 
-def _translated(value: Value, own: Mapping[str, str]) -> StringValue:
-    return _replaced(_blank_to_null(value), own)
-
-
 def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     """Return the text, or what stands for it in `pairs` whatever its capitals."""
     if not pairs:
         return text
-    return ibis.cases(*((text.lower() == theirs.casefold(), ours) for theirs, ours in pairs.items()), else_=text)
+    known = {theirs.casefold(): ours for theirs, ours in pairs.items()}
+    said = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in known.items()), else_=text)
+    return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
 
 
 def _any(flags: list[BooleanValue]) -> BooleanValue:
@@ -247,18 +259,18 @@ def typed(raw: Table, table: contract.FileTable, how: Reading) -> Table:
     `suppressed` says that a number is a sign such as ``*`` or ``<5``; `unreadable` that a required cell is empty or
     that a filled cell is not of its kind. Rules count both; neither becomes zero or a silent gap.
     """
-    cells, unreadable, suppressed = {}, [], []
+    # each a relation of its own: in one, an engine reads a cell again for every mark that asks for it
+    texts = raw.select(**{c.name: _plain(raw[c.name], c) for c in table.columns}).view()
+    read = {c.name: _convert(c, texts[c.name], how.values.get(c.name, {})) for c in table.columns}
+    rows = texts.mutate(**{READ.format(name=name): value for name, value in read.items()}).view()
+    unreadable, suppressed = [], []
     for column in table.columns:
-        value = raw[column.name]
-        cells[column.name] = _convert(column, value, how.values.get(column.name, {}))
-        empty = value.isnull() if not value.type().is_string() else _blank_to_null(value).isnull()
-        hidden = ibis.literal(False)
-        if column.kind == "number" and value.type().is_string():
-            hidden = _blank_to_null(value).re_search(SUPPRESSED).fill_null(False)
+        text, missing = rows[column.name], rows[READ.format(name=column.name)].isnull()
+        if column.kind == "number" and text.type().is_string():
+            hidden = ibis.ifelse(missing & text.notnull(), text.re_search(SUPPRESSED), False).fill_null(False)
             suppressed.append(hidden)
-        if column.kind == "text":
-            cells[column.name] = ibis.ifelse(value.length() > contract.LONGEST, ibis.null("string"), cells[column.name])
-        unreadable.append(cells[column.name].isnull() & ~empty & ~hidden)
-        if column.required and column.name != "student" and column.kind != "text":
-            unreadable.append(empty)
-    return raw.select(**cells, unreadable=_any(unreadable), suppressed=_any(suppressed))
+            missing = missing & ~hidden
+        needed = column.required and column.name != "student" and column.kind != "text"
+        unreadable.append(missing if needed else missing & text.notnull())
+    cells = {c.name: rows[READ.format(name=c.name)] for c in table.columns}
+    return rows.select(**cells, unreadable=_any(unreadable), suppressed=_any(suppressed))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.kept import of_last
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import StudyData
 from leapstudy.data.long_series import LongSeries, load_long_series
@@ -197,6 +198,7 @@ def flagged_years(data: StudyData) -> pd.DataFrame:
     return flags[list(FLAG_COLUMNS)]
 
 
+@of_last
 def _screens(data: StudyData) -> dict[str, pd.DataFrame]:
     """Return outcome -> its flagged unit-years, of every outcome that can be screened."""
     state = data.state

@@ -14,6 +14,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_choices, read_mapping
 from leapstudy.data import District, Facts, StudyData, copied, find_district, kept_study, load_facts
+from leapstudy.data.describe import raw_means
 from leapstudy.data.names import short
 from leapstudy.data.state import load_state
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
@@ -91,6 +92,7 @@ def read_ahead() -> None:
     for outcome, edition in product(data.state.outcomes, data.state.editions):
         with suppress(BadInput):  # told to whoever asks for it
             build_panel(data, outcome, edition)
+            raw_means(data, edition, outcome)
     for group in data.state.groups:
         with suppress(BadInput):
             comparison_codes(data, group)

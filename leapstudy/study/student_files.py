@@ -112,11 +112,11 @@ def told_numbers(settings: StudentSettings) -> Iterator[str]:
     from leapstudy.students.engine import connect
     from leapstudy.students.guard import holds_pseudonym
     from leapstudy.students.pseudonyms import listed_ids
-    from leapstudy.students.readers import open_panel, read_visits
+    from leapstudy.students.readers import panel_of, read_visits
 
     files, how = input_files(settings), settings.reading
     con = connect(settings.memory_limit, engine=settings.engine)
-    panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster")).table
+    panel = panel_of(con, files["attendance"], how, settings.shape or None, files.get("roster")).table
     for table in (panel, read_visits(con, files["visits"], how).table):
         for ids in listed_ids(table):
             yield from (number for number in ids if not holds_pseudonym(number))

@@ -358,6 +358,7 @@ def test_an_outcome_that_cannot_be_screened_says_so(study, whole):
 
 def test_a_state_of_too_few_units_for_a_screen_is_answered_without_one(monkeypatch):
     monkeypatch.setattr("leapstudy.evidence.broken_series.FEWEST", 10_000)
+    monkeypatch.setattr("leapstudy.data.load._LOADED", {})  # tables that no test has asked about
     answer = study_district("hartford")
     assert answer.years is not None and answer.years.flags.empty
     assert answer.screen is not None and answer.screen.refused

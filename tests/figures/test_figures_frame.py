@@ -3,6 +3,8 @@ no color but the house's.
 """
 
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -35,6 +37,19 @@ def one():
 def test_a_text_is_as_large_as_matplotlib_finds_it(text, weight):
     face = FontProperties(family=[palette.FACE, "DejaVu Sans"], size=9.5, weight=weight)
     assert frame.measured(text, face) == text_to_path.get_text_width_height_descent(text, face, ismath=False)
+
+
+@pytest.mark.parametrize(
+    "text", [(Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")[:3000], "To Tv ÁV." * 40]
+)
+@pytest.mark.parametrize(("size", "weight"), [(palette.SMALL, "normal"), (palette.TITLE, "bold")])
+def test_a_line_holds_as_many_words_as_fit(text, size, weight):
+    for width in (0.4, 1.5, palette.NARROW, palette.WIDE):
+        lines = frame.wrap(text, size, width, weight)
+        assert " ".join(lines) == " ".join(text.split())
+        for line, after in pairwise(lines):
+            assert frame.text_width(line, size, weight) <= 0.95 * width or " " not in line
+            assert frame.text_width(f"{line} {after.split()[0]}", size, weight) > 0.95 * width
 
 
 @WIDTHS

@@ -6,6 +6,7 @@ from student_tables import codebook_section, fake
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.students import contract, sources
 from leapstudy.students.check import check_path
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, Reading
 from leapstudy.students.engine import connect
@@ -326,3 +327,40 @@ def test_a_spreadsheet_is_told_how_it_is_read(tmp_path):
         BadInput, match="What is there: Attendance.XLSX. A spreadsheet is read once it is saved as 'CSV"
     ):
         check_path(tmp_path)
+
+
+CELLS = {
+    "month": [
+        ("2021-09", "2021-09-01"),
+        (" 2021-9-14\t", "2021-09-01"),
+        ("2021-09-14T08:00", "2021-09-01"),
+        *[
+            (odd, None)
+            for odd in ("09/14/2021", "2021-13-01", "2021/09/14", "-021-09-14", "20210914", "epoch", "ABCD-09-01")
+        ],
+    ],
+    "days_enrolled": [
+        (" 18\t", 18.0),
+        ("1e1", 10.0),
+        *[(odd, None) for odd in ("18,5", "nan", "-inf", "five", "0x12")],
+    ],
+    "high_needs": [("YES", True), (" f ", False), ("2", None)],
+    "grade": [("9", "09"), (" k", "K"), ("13", "13")],
+    "status": [("Year-To Date", "year_to_date"), (" YTD", "year_to_date")],
+    "school_code": [("\tS 1 ", "S 1"), ("é", "é"), ("x" * 255, "x" * 255), ("x" * 256, None)],
+}
+"""What a cell is read as; None where it is not of its kind."""
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_is_read_as_a_person_would(tmp_path, name):
+    plain = {"student": "A", "district_code": "1", "month": "2021-10", "days_enrolled": "20", "days_attended": "18"}
+    cells = CELLS[name]
+    rows = pd.DataFrame([{**plain, "days_attended": f"{at / 100}", name: cell} for at, (cell, _) in enumerate(cells)])
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    read = sources.read(connect(threads=1), tmp_path / "a.csv", contract.STUDENT_MONTH, Reading()).table.to_pandas()
+    read = read.sort_values("days_attended")
+    shown = read[name].astype("string").str[:10] if name == "month" else read[name]
+    found = [None if pd.isna(value) else value for value in shown]
+    assert found == [meant for _, meant in cells]
+    assert read["unreadable"].tolist() == [meant is None for _, meant in cells]
