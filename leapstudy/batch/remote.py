@@ -14,7 +14,7 @@ from typing import Any
 from leapstudy.batch.manifest import damage, read_manifest
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, LeapstudyError
-from leapstudy.core.files import sha256_bytes, sha256_file, write_bytes_atomic, write_text_atomic
+from leapstudy.core.files import require_free, sha256_bytes, sha256_file, write_bytes_atomic, write_text_atomic
 
 LEDGER = ".mirror.json"
 Ledger = dict[str, dict[str, str]]
@@ -23,8 +23,8 @@ MANIFEST = "manifest.json"
 TOP = {"index.html", "estimates.csv", "site.json", "ro-crate-metadata.json"}
 """Files of the results' own top folder; the others are in `assets/` and in one folder a run."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
-"""Folders of the workspace that results may not go into; `data/derived` is theirs."""
+URL = re.compile(f"(?!file://(?!/|[A-Za-z]:)){SCHEME.pattern}/.*[^/ ].*")
+"""A whole address; of a file it begins with a slash or a drive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ class Place:
         BadInput
             If it is a URL cut short, or a folder that holds something else of the workspace.
         """
-        if "://" not in out:
-            if SCHEME.match(out):
-                raise BadInput(f"--out {out!r} is neither a folder nor a URL. Write a URL with two slashes: s3://...")
-            return cls(_free(paths.real(Path(out) if out else paths.reports())))
+        if not URL.fullmatch(out):
+            if SCHEME.match(out) or "://" in out:
+                raise BadInput(
+                    f"--out {out!r} is neither a folder nor a whole URL. Write a URL as s3://bucket/reports."
+                )
+            return cls(require_free(paths.real(Path(out) if out else paths.reports()), "--out"))
         url = out.rstrip("/")
         return cls(paths.derived() / "mirrors" / sha256_bytes(url.encode())[:16], url)
 
@@ -159,15 +161,6 @@ class Place:
 
     def _write_ledger(self, entries: Ledger) -> None:
         write_text_atomic(self.folder / LEDGER, json.dumps(entries) + "\n")
-
-
-def _free(folder: Path) -> Path:
-    """Return the folder, unless it is the workspace itself, holds it, or is one of its own."""
-    root = paths.root().resolve()
-    inside = folder.is_relative_to(root) and not folder.is_relative_to(paths.derived().resolve())
-    if root.is_relative_to(folder) or (inside and folder.relative_to(root).parts[0] in OWN):
-        raise BadInput(f"--out {str(folder)!r} holds the workspace's own files. Give another folder, reports/ say.")
-    return folder
 
 
 def _files(folder: Path, slug: str = "") -> Iterator[str]:

@@ -287,10 +287,11 @@ def templates(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it may not hold files of the same names.")],
 ) -> None:
     """Write headers, schemas and a dictionary of visit log and attendance that a vendor can implement."""
-    from leapstudy.core.files import write_text_atomic
+    from leapstudy.core.files import require_free, write_text_atomic
     from leapstudy.students.contract import templates as made
     from leapstudy.students.settings import load_settings
 
+    require_free(paths.real(folder), "The folder")
     files = made(load_settings().supports)
     if there := sorted(name for name in files if (folder / name).exists()):
         raise BadInput(f"{folder.name} holds {', '.join(there)} already, and nothing is written over. Name another.")
@@ -341,9 +342,13 @@ def simulate(
     ] = None,
 ) -> None:
     """Write a SIMULATED state whose true effect is known, as params/simulation.yml describes it."""
-    from leapstudy.students.simulate import load_config, write_simulation
+    from leapstudy.students.files import is_simulated
+    from leapstudy.students.simulate import Simulation, load_config, write_simulation
 
-    config = load_config()
+    config, place = load_config(), Simulation.at(paths.real(out))
+    for file in (place.panel, place.visits, place.outcomes):
+        if file.is_file() and file.suffix == ".parquet" and not is_simulated(file):
+            raise BadInput(f"{file.name} is there and is no simulation; nothing is written over it. Name another.")
     made = write_simulation(paths.real(out), config if seed is None else config.with_changes(seed=seed))
     _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
 

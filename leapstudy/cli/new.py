@@ -175,7 +175,7 @@ def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that yo
     from leapstudy.data.raw import pin as keep
 
     path = paths.raw() / file
-    if not path.is_file():
+    if not (path.is_file() and paths.real(path.parent).is_relative_to(paths.real(paths.raw()))):
         raise BadInput(f"data/raw/{file} is no file. Name it below data/raw/, such as program/units.csv.")
     old = listed(path.parent).get(path.name, "none") if (path.parent / SUMS).is_file() else "none"
     new = sha256_file(path)

@@ -13,6 +13,27 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
+
+OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
+"""Folders of the workspace that nothing else may be written to; `data/derived` is what is made."""
+
+
+def require_free(folder: Path, what: str) -> Path:
+    """Return a real folder to write to, unless it is the workspace itself, holds it, or is one of its own.
+
+    Raises
+    ------
+    BadInput
+        If it is; `what` names the folder there.
+    """
+    root = paths.root().resolve()
+    inside = folder.is_relative_to(root) and not folder.is_relative_to(paths.derived().resolve())
+    if root.is_relative_to(folder) or (inside and folder.relative_to(root).parts[0] in OWN):
+        raise BadInput(f"{what} {str(folder)!r} holds the workspace's own files. Give another folder, reports/ say.")
+    return folder
+
 
 def sha256_bytes(content: bytes) -> str:
     """Return the SHA-256 of `content` as 64 hexadecimal digits."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,17 +58,18 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
     ]
     pooled = next((item for item in districts if item.slug == ALL_SLUG and item.reading), None)
     first = pooled or next((item for item in districts if item.reading), None)
+    told = first or next((item for item in districts if item.result), None)
     return render(
         "index",
         up="",
         title=_title(first.reading if first else None),
-        lead=_lead(pooled),
+        lead=_lead(pooled, {item.track for item in districts}),
         tables=tables,
         statuses=sorted({item.status for item in districts}),
         articles=[_article(item) for item in entries if not item.track],
         estimates=(out / "estimates.csv").is_file(),
         links=[link(catalog("en")["chrome_all"], "index.html", here=True)],
-        footer=footer(first.result if first else None, date),
+        footer=footer(told.result if told else None, date),
     )
 
 
@@ -80,7 +81,9 @@ def _title(reading: Reading | None) -> str:
     return f"Did {names.program} {'lower' if names.falls(outcome) else 'raise'} {words}?"
 
 
-def _lead(pooled: Entry | None) -> list[str]:
+def _lead(pooled: Entry | None, tracks: Set[str]) -> list[str]:
+    if tracks == {"students"}:
+        return ["This build holds the students of the visits alone; the public figures are not in it."]
     if pooled is None or pooled.reading is None:
         return ["This build holds no result for all together."]
     page = plain_page(pooled.reading)

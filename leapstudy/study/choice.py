@@ -63,8 +63,10 @@ def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path |
     Raises
     ------
     BadInput
-        If `chosen` is not among the sets.
+        If `chosen` is not among the sets, or no reason is given.
     """
+    if not reason.strip():
+        raise BadInput("A choice is put on record with its reason, which pages quote; got a blank one.")
     sets = ranked(data)
     digest = record_choice(sets, _treated(data), chosen, made_at).sha256
     made = Choice(chosen, made_at, reason, sets, digest)

@@ -197,10 +197,15 @@ def funnel(counts: Counts, code: str) -> pd.DataFrame:
 
 
 def supports(counts: Counts, names: Sequence[str]) -> pd.DataFrame:
-    """Return support and share of the visited students of all districts who were given it, the most common first."""
+    """Return support and share of the visited students of all districts who were given it, the most common first.
+
+    Empty where nobody was given any: the log does not tell, since who visits gives something to somebody.
+    """
     visited = _count(counts, district_code=ALL, status=VISITED) or np.nan
     given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in names}
     table = pd.DataFrame({"support": list(given), "share": list(given.values())}).dropna()
+    if not table["share"].any():
+        table = table.iloc[:0]
     return table.sort_values("share", ascending=False, ignore_index=True)
 
 

@@ -144,11 +144,26 @@ def test_only_results_are_brought_from_a_url(workspace):
 
 
 @pytest.mark.parametrize(
-    "out", [".", "data", "data/raw", "params/districts", "notebooks/mine", "leapstudy", ".git/x", "..", "s3:/bucket/x"]
+    "out",
+    [
+        ".",
+        "data",
+        "data/raw",
+        "params/districts",
+        "notebooks/mine",
+        "leapstudy",
+        ".git/x",
+        "..",
+        "s3:/bucket/x",
+        "s3://",
+        "http:///",
+        "file://x/y",
+        "://x",
+    ],
 )
 @pytest.mark.parametrize("command", ["run", "status", "report", "verify"])
 def test_an_output_place_that_is_not_ones_own_is_refused(workspace, monkeypatch, capsys, command, out):
-    named = out if out.startswith("s3") else str(workspace / out)
+    named = out if ":/" in out else str(workspace / out)
     monkeypatch.setattr(sys, "argv", ["leapstudy", command, "--out", named])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from leapstudy.cli import main
+from leapstudy.core import paths
 
 
 @pytest.fixture
@@ -52,6 +54,10 @@ def test_every_command_has_help_with_an_example(command, leapstudy):
         (("run", "--out", "nowhere://bucket/reports"), "cannot be opened"),
         (("run", "hartford", "--out", f"{os.devnull}/reports"), "cannot be written"),
         (("templates", f"{os.devnull}/reports"), "cannot be read or written"),
+        (("templates", str(paths.raw())), "holds the workspace's own files"),
+        (("data", "pin", os.__file__), "is no file. Name it below data/raw/"),
+        (("data", "pin", "../../params/study.yml"), "is no file. Name it below data/raw/"),
+        (("choose", "alliance", "--reason", " "), "with its reason"),
         (("check", "nowhere.parquet"), "simulate"),
         (("refresh", "10_distrct"), "10_district"),
         (("sing",), "sing"),
@@ -100,6 +106,11 @@ def test_a_simulated_file_is_made_and_checked(leapstudy, small_state, monkeypatc
     for arguments in (("simulate", str(path)), ("check", str(path))):
         code, told = leapstudy(*arguments)
         assert code == 0 and "SIMULATED" in told.out, told
+    own = tmp_path / "own.visits.parquet"
+    pd.DataFrame({"student": ["A1"]}).to_parquet(own)
+    before = own.read_bytes()
+    code, told = leapstudy("simulate", str(tmp_path / "own.parquet"))
+    assert code == 2 and "own.visits.parquet is there and is no simulation" in told.err and own.read_bytes() == before
 
 
 @pytest.mark.parametrize("command", ["report", "verify"])

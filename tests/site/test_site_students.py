@@ -69,7 +69,16 @@ def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_
     page = BeautifulSoup((folder / "plain.html").read_text(encoding="utf-8"), "html.parser")
     assert "No effect can be given for Windham" in page.find("main").get_text(" ")
     assert not page.find("main").find("img") and "SIMULATED" in page.get_text(" ")
+    assert "together" not in page.find("main").get_text(" "), "too few students count in no sum of districts either"
     row = row_of(built, "Windham, student track").get_text(" ")
     assert NO_ANSWER in row and not re.search(r"[+−]\d", row)
     assert "windham" not in (built / "students-hartford" / "plain.html").read_text(encoding="utf-8")
     assert report_slugs(built, []) == ["students-all-districts", "students-hartford"]
+
+
+def test_an_index_of_students_without_an_answer_names_what_it_is_made_of(workspace, tmp_path):
+    build_site(tmp_path, [student_run(tmp_path, study_students("windham"))], DAY)
+    tree = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "lxml")
+    said, footer = tree.find("main").get_text(" "), tree.find("footer").get_text(" ")
+    assert "students of the visits alone" in said and "holds no result" not in said
+    assert "SIMULATED" in footer and "CSDE" not in footer and "–" not in footer

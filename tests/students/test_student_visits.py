@@ -63,6 +63,13 @@ def test_a_support_may_be_called_as_a_column_inside_the_engine(files, counts, tm
     assert set(given["support"]) == set(named.values()) and given["share"].between(0.01, 1).all()
 
 
+def test_a_log_that_tells_of_no_support_names_none(files, tmp_path):
+    log = pd.read_parquet(files.visits).drop(columns="supports")
+    log.to_csv(tmp_path / "visits.csv", index=False)
+    counts = visit_counts(open_students(files.panel, tmp_path / "visits.csv", con=connect(threads=1)))
+    assert supports(protected(counts), SUPPORTS).empty
+
+
 @pytest.mark.parametrize("dimension", ["district_code", "status"])
 def test_parts_add_up_to_their_total(counts, dimension):
     parts = STATUSES if dimension == "status" else SMALL.districts
