@@ -39,10 +39,12 @@ def run(slugs: list[str]) -> None:
 
 if __name__ == "__main__":
     os.environ[FOR_PAGES] = "1"  # the pictures that a batch draws
+    gc.disable()
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name.partition(":")[0])
     gc.collect()
     gc.freeze()  # as the template of the warm kernels: what is imported is looked through in no child
+    gc.enable()
     every = sys.argv[1].split(",")
     workers = []
     for part in (every[0::2], every[1::2]):

@@ -27,6 +27,10 @@ def check_names(readers: Mapping[str, Collection[str]]) -> None:
     for path in sorted((paths.params() / "districts").glob("*")):
         if path.name.startswith(".") or path.name == "README.md":
             continue
+        if not path.is_file():
+            raise BadInput(
+                f"params/districts/{path.name} cannot be read: a folder, or a link to nothing. Take it away."
+            )
         if path.suffix != ".yml" or path.stem not in readers:
             raise bad_value(
                 "parameter file in params/districts/",

@@ -28,10 +28,11 @@ def design(
         say(str(finding))
     for item in made.scenarios:
         size = number(item.detectable_visited, 1) if words.can_be(item) else "none"
+        offered = number(item.dealt.detectable) if words.possible(item.dealt.detectable, item.outcome) else "none"
         unit = outcome_unit(item.outcome)
         say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on "
+            f"{item.dealt.n_units:,}; detectable {offered} {unit} on all offered, {size} on "
             f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )

@@ -91,7 +91,7 @@ def chance(design: Design, width: float = WIDE) -> Exhibit:
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.3, top)
         _dots(picture, values)
         picture.axvline(0, color=INK, linewidth=1.2)
-        if np.isfinite(best.dealt.detectable):
+        if words.possible(best.dealt.detectable, best.outcome):
             picture.axvline(best.dealt.detectable, color=OWN, linewidth=1.5)
     data = pd.DataFrame({"deal": range(1, len(values) + 1), f"estimate, {unit}": values})
     return Exhibit(figure, finding.title, finding.alt, caption, data)

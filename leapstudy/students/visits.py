@@ -15,7 +15,7 @@ from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.contract import GRADES
-from leapstudy.students.disclosure import BY, STATUSES, VISIT_COUNTS, VISITED
+from leapstudy.students.disclosure import BY, MIN_GROUP, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.engine import keep, lent, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lottery import Lottery, units_of
@@ -129,7 +129,7 @@ def visit_counts(data: StudentData) -> pd.DataFrame:
 FLOWS = ("referred", "tried", "met")
 """First events of a student; each happens at most once, and each is part of the one before."""
 REACHED = ("referred, not tried", "tried, not met", "met")
-NO_SCHOOL, NO_CODE = "no school", "no code of two or three letters"
+NO_SCHOOL, NO_CODE, FEW = "no school", "no code of two or three letters", "schools of few students"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def progress(data: StudentData, until: date, lottery: Lottery | None = None) -> 
     BadInput
         If there is no log.
     """
-    panel = engine_table(data)
+    panel = _few_together(engine_table(data))
     latest = panel.group_by("student").agg(
         district_code=panel.district_code.argmax(panel.month),
         school_code=panel.school_code.argmax(panel.month).fill_null(NO_SCHOOL),
@@ -191,6 +191,14 @@ def progress(data: StudentData, until: date, lottery: Lottery | None = None) -> 
         _arms(data, firsts, lottery),
         sealed("counting the attempts", _attempts(visit_table(data), until, data.supports).to_pandas),
     )
+
+
+def _few_together(panel: Table) -> Table:
+    """Return the panel in which schools of few students have one name: it may be a student's where a column slipped."""
+    school = panel.filter(panel.school_code.notnull()).group_by(["district_code", "school_code"])
+    few = school.agg(size=ibis._.student.nunique()).filter(ibis._.size < MIN_GROUP)
+    both = panel.left_join(few, ["district_code", "school_code"], rname="{name}_few")
+    return both.mutate(school_code=ibis.ifelse(both["size"].notnull(), FEW, both.school_code)).select(*panel.columns)
 
 
 def _attempts(log: Table, until: date, supports: tuple[str, ...]) -> Table:

@@ -20,8 +20,12 @@ def outcome_words(name: str) -> str:
 
 def can_be(item: Scenario) -> bool:
     """Say whether an effect can be as large as the smallest that a scenario finds."""
-    size = item.detectable_visited
-    return math.isfinite(size) and (size <= LARGEST or outcome_unit(item.outcome) != "points")
+    return possible(item.detectable_visited, item.outcome)
+
+
+def possible(size: float, outcome: str) -> bool:
+    """Say whether an effect on an outcome can be of a size; no share moves by more than all of it."""
+    return math.isfinite(size) and (size <= LARGEST or outcome_unit(outcome) != "points")
 
 
 def scenario_words(item: Scenario) -> str:
@@ -57,7 +61,7 @@ def recommendation(design: Design) -> Finding:
     best = design.best
     matters = design.chosen.budget.matters(best.outcome)
     size, dealt = best.detectable_visited, best.dealt
-    bounded = math.isfinite(dealt.detectable)
+    bounded = possible(dealt.detectable, best.outcome)
     slots: dict[str, Any] = {"design": design, "mark": _mark(design), "asked": best.outcome}
     slots["planned"] = CATALOG.say(
         "planned",

@@ -83,3 +83,9 @@ def test_a_fault_of_student_settings_is_told_once_also_before_a_start(workspace,
     code, told = _check(monkeypatch, capsys)
     assert code == 2 and "no unit has a start" in told.err, told
     assert told.err.count("'min_compairson'") == 1, told.err
+
+
+def test_a_link_to_nothing_is_no_file_of_a_districts_own_parameters(workspace, monkeypatch, capsys):
+    (workspace / "params" / "districts" / "hartford.yml").symlink_to(workspace / "nowhere.yml")
+    code, told = _check(monkeypatch, capsys)
+    assert code == 2 and "hartford.yml cannot be read" in told.err, told

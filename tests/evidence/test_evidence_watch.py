@@ -16,7 +16,7 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import VISITED
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import WAITING, read_lottery
-from leapstudy.students.visits import FLOWS, NO_CODE, Progress, progress, visit_counts
+from leapstudy.students.visits import FEW, FLOWS, NO_CODE, Progress, progress, visit_counts
 from leapstudy.study.student_files import protected, supports
 
 UNTIL = date(2021, 12, 31)
@@ -297,3 +297,14 @@ def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, chang
     with pytest.raises(BadInput, match=words) as refused:
         read_lottery(path, "school", {"first": "2021-11"})
     assert "TELLTALE" not in str(refused.value)
+
+
+def test_a_schools_name_that_may_be_a_students_is_never_told(opened, monkeypatch):
+    folder, rows, *_ = opened
+    monkeypatch.setenv("LEAPSTUDY_STUDENT_KEY", SECRET)
+    slipped = rows.assign(school_code="Telltale " + rows["student"])
+    slipped.rename(columns=NAMES).to_csv(folder / "slipped.csv", index=False)
+    data = open_students(folder / "slipped.csv", folder / "visits.csv", Reading(NAMES))
+    counts = progress(data, date(2022, 6, 30))
+    assert set(counts.schools["school_code"]) | set(counts.feeds["school_code"]) == {FEW}
+    assert counts.schools["students"].sum() == progress(opened[3], date(2022, 6, 30)).schools["students"].sum()

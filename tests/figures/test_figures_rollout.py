@@ -36,8 +36,9 @@ def test_a_primary_outcome_that_was_not_tried_and_nothing_to_find_are_drawn(made
     _, small = made
     other = replace(small, chosen=small.chosen.model_copy(update={"outcome": "of_no_scenario"}))
     assert "attendance" in " ".join(text.get_text() for text in figures.scenarios(other).figure.texts)
-    never = [replace(item, dealt=replace(item.dealt, detectable=math.inf)) for item in small.scenarios]
-    nothing = replace(small, scenarios=tuple(never))
-    assert "No effect, however large, would be found" in recommendation(nothing).detail
+    for size in (258.7, math.inf):  # no share moves by more than all of it
+        never = [replace(item, dealt=replace(item.dealt, detectable=size)) for item in small.scenarios]
+        nothing = replace(small, scenarios=tuple(never))
+        assert "No effect, however large, would be found" in recommendation(nothing).detail
     drawn = figures.money(nothing)
     assert drawn.figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * small.chosen.budget.matters(small.best.outcome))

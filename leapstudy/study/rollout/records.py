@@ -209,9 +209,9 @@ def require_units_open(data: StudyData) -> None:
         Before that day; nothing where no lots on record decided who started, or no plan of units was frozen. As
         `last_draw`, of the list that the study names.
     """
-    from leapstudy.evidence.watch import require_outcomes_open  # imports the engine of students
-
     if plan := _plan_of_lots(data):
+        from leapstudy.evidence.watch import require_outcomes_open  # imports the engine of students
+
         require_outcomes_open(_opened(plan), date.today())
 
 
@@ -226,14 +226,14 @@ def closed_from(data: StudyData) -> str:
 
 def _plan_of_lots(data: StudyData) -> dict[str, Any]:
     """Return the frozen plan of units that drew lots, once figures reach their first start; empty otherwise."""
-    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
-
     lottery = data.state.program.lottery
     named = lottery is not None and bool(lottery.draw)
     if lottery is None or not (named or any(item.track == "units" for item in draws())):
         return {}
     if named:
         last_draw(paths.params() / lottery.draw, "units")
+    from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
+
     plan = kept_plan()
     if not plan or plan["choices"]["track"] != "units":
         return {}
