@@ -93,8 +93,9 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     own_files = of_students and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
     wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
-    if not has_rollout():
-        _refuse_rollout(wanted if names else [])
+    if why := no_rollout():
+        if names and any(path.stem == ROLLOUT for path in wanted):
+            raise BadInput(f"{ROLLOUT} is about a planned rollout. {why}")
         wanted = [path for path in wanted if path.stem != ROLLOUT]
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
@@ -130,17 +131,12 @@ def no_simulation() -> str:
     return ""
 
 
-def has_rollout() -> bool:
-    """Say whether a rollout is planned, which one notebook is about."""
-    return (paths.params() / ROLLOUT_FILE).is_file()
-
-
-def _refuse_rollout(asked: Sequence[Path]) -> None:
-    if any(path.stem == ROLLOUT for path in asked):
-        raise BadInput(
-            f"{ROLLOUT} is about a planned rollout, and params/{ROLLOUT_FILE} is missing. Copy the one that "
-            "`leapstudy new` drafts, and change its values."
-        )
+def no_rollout() -> str:
+    """Return why the notebook about a planned rollout cannot be run in this study; empty where it can."""
+    if not (paths.params() / ROLLOUT_FILE).is_file():
+        return f"params/{ROLLOUT_FILE} is missing. Copy the one that `leapstudy new` drafts, and change its values."
+    why = no_simulation()  # it sets lots among students beside lots among units
+    return f"`leapstudy design --track units` plans without students. {why}" if why else ""
 
 
 def _as_run(name: str, track: str) -> str:

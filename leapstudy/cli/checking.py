@@ -22,7 +22,7 @@ def check(
     if path is not None:
         raise typer.Exit(_check_students(path))
     from leapstudy.batch.copied import copied
-    from leapstudy.batch.plan import ROLLOUT, has_rollout, others
+    from leapstudy.batch.plan import ROLLOUT, no_rollout, others
     from leapstudy.core.phrases import capital
     from leapstudy.data.steps import STEPS
 
@@ -48,8 +48,8 @@ def check(
         )
     if own := others():
         say(f"Not part of the batch (name a notebook NN_name.ipynb to add it): {', '.join(own)}.")
-    if not has_rollout():
-        say(f"{ROLLOUT} is left out: no rollout is planned (params/rollout.yml is not there).")
+    if why := no_rollout():
+        say(f"{ROLLOUT} is left out. {why}")
     say("Every step is done. Next: leapstudy run")
 
 

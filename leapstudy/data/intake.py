@@ -17,6 +17,8 @@ FILE, PUBLISHED = "intake.yml", "published"
 KEY = ("district_code", "year", "group")
 MEASURES = ("students", "rate", "chronic", "figure")
 """Enrollment, attendance, chronic absence, and the figure of another outcome, which is never guessed."""
+READ = (*KEY, "district", *MEASURES)
+"""What a column may be read as."""
 JOIN = "+"
 """Between the columns that are one code together."""
 ALIKE = 0.5
@@ -76,7 +78,7 @@ class Shape(Part):
     def _names_are_the_studys(self) -> Self:
         if "district_code" not in self.columns:
             raise ValueError("`columns` must name the column of the unit's code: district_code.")
-        legal = {"columns": (*KEY, "district", *MEASURES), "wide": MEASURES, "ratios": MEASURES}
+        legal = {"columns": READ, "wide": MEASURES, "ratios": MEASURES}
         for part, names in legal.items():
             if odd := [name for name in getattr(self, part) if name not in names]:
                 raise ValueError(str(bad_value(f"name in `{part}`", odd[0], names, "`traits` takes any other.")))

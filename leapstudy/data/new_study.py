@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted, plural
 from leapstudy.data.districts import COLUMNS
 from leapstudy.data.guess import Asked, guess_shape
 from leapstudy.data.guess_figures import is_number
-from leapstudy.data.intake import JOIN, MEASURES, Recipe, Shape, Source
+from leapstudy.data.intake import JOIN, MEASURES, READ, Recipe, Shape, Source
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy
@@ -88,6 +88,9 @@ def _all_columns_exist(looked: Looked, asked: Asked) -> None:
     there = {column for _, frame in looked for column in frame}
     given = [part for column in (asked.columns or {}).values() for part in _parts(column, there)]
     given += asked.keep or {}
+    legal = {name: MEASURES if "{year}" in column else READ for name, column in (asked.columns or {}).items()}
+    if odd := [name for name in legal if name not in legal[name]]:
+        raise bad_value("name of a column", odd[0], legal[odd[0]], "Say --column name=COLUMN.")
     if strange := [name for name in given if name not in there and "{year}" not in name]:
         raise BadInput(f"No file has a column {strange[0]!r}. Columns: {', '.join(sorted(there))}.")
 

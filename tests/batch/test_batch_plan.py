@@ -153,3 +153,13 @@ def test_a_study_without_a_rollout_leaves_its_notebook_out_and_refuses_it_by_nam
     assert "60-plan-a-rollout" not in _plan(study, out)
     with pytest.raises(BadInput, match="about a planned rollout"):
         _plan(study, out, ["60_plan_a_rollout"])
+
+
+def test_a_drafted_study_without_students_leaves_the_rollout_out_and_says_what_plans_without(real_notebooks, study):
+    """Its rollout.yml asks for lots among students, whom the SIMULATED state of Connecticut cannot lend it."""
+    out, place = real_notebooks / "reports", real_notebooks / "params" / "simulation.yml"
+    assert "60-plan-a-rollout" in _plan(study, out)
+    place.write_text(place.read_text(encoding="utf-8").replace('"0640011"', '"03480000"'), encoding="utf-8")
+    assert no_simulation() and "60-plan-a-rollout" not in _plan(study, out)
+    with pytest.raises(BadInput, match="leapstudy design --track units"):
+        _plan(study, out, ["60_plan_a_rollout"])

@@ -304,6 +304,9 @@ def test_what_cannot_be_guessed_is_asked_with_the_columns(tmp_path, monkeypatch,
         and "thing, when, x" in told
         and not (tmp_path / "s").exists()
     )
+    for odd in ("code=thing", "year={year}", "=x"):
+        code, told = _run(monkeypatch, capsys, "new", tmp_path / "s", "--from", file, "--column", odd)
+        assert code == 2 and "Error: Unknown name of a column" in told and "Legal: " in told and "rate" in told, told
     said = ("--column", "district_code=thing", "--column", "year=when", "--column", "rate=x")
     assert _run(monkeypatch, capsys, "new", tmp_path / "s", "--from", file, *said)[0] == 0
 
