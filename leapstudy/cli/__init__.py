@@ -261,7 +261,7 @@ def _place(out: str, *, wait: bool = True) -> Any:
 
 
 def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
-    _say(f"{ran} runs made, {planned - ran} were fresh, {failed} failed. Open {index}")
+    _say(f"Runs: {ran} made, {planned - ran} fresh, {failed} failed. Open {index}")
 
 
 @app.command(epilog="Example: leapstudy status")
