@@ -33,6 +33,7 @@ LONG_DIGITS = re.compile(r"\d{5}")
 
 FIRST_BYTES, NEXT_ROWS = 65_536, 20
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""What is written for a byte that is no UTF-8."""
 
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids as text."
@@ -101,7 +102,7 @@ def find(path: Path | str) -> Files:
     names = (
         [place] if place.is_file() else sorted(place.rglob("*") if place.is_dir() else place.parent.glob(place.name))
     )
-    shown = [name for name in names if not name.name.startswith(".")]
+    shown = [name for name in names if not _is_hidden(name, place)]
     there = [name for name in shown if name.is_file()]
     chosen = [name for name in there if _ending(name)]
     if gone := [name.name for name in shown if _ending(name) and not (name.is_file() or name.is_dir())]:
@@ -122,6 +123,12 @@ def find(path: Path | str) -> Files:
     linked = [name for name in shown if name.is_symlink() and name.is_dir()]  # what lies in it is not gone through
     left_out = tuple(name.name for name in [*(name for name in there if not _ending(name)), *linked])
     return Files(tuple(chosen), tuple(dialect_of(name) for name in chosen), left_out)
+
+
+def _is_hidden(name: Path, place: Path) -> bool:
+    """Say whether a file, or a folder around it below `place`, is hidden, as the copies are that editors keep."""
+    parts = name.relative_to(place).parts if place in name.parents else (name.name,)
+    return any(part.startswith(".") for part in parts)
 
 
 def _listed(names: Iterable[str], most: int = 8) -> str:

@@ -37,8 +37,6 @@ SESSION = {
 BROKEN = "_broken"
 """The column in which Spark keeps a line that has too many or too few cells."""
 
-"""What Spark writes for a byte that is no UTF-8."""
-
 
 @ibis.udf.scalar.builtin(name="from_utc_timestamp", signature=(("timestamp('UTC')", "string"), "timestamp"))
 def _at_zone(instant: TimestampValue, zone: str) -> Any:

@@ -20,6 +20,8 @@ SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
 """Dates that have one meaning; a local time and its offset may follow, the date is the one that is written."""
 
+NUMBER, LARGEST = "^[0-9.eE+-]+$", 1e300
+"""What a number is written in, and the largest: one engine would take 1_000 for one, the other 18d or inf."""
 
 DESCRIPTOR, DESCRIBED = "^uri://[^#]*#", ("grade", "category", "calendar_event")
 """What stands before a value that comes from an Ed-Fi API, and the columns whose values do."""
@@ -191,13 +193,27 @@ def _plain(value: Value, column: FileColumn) -> Value:
     return ibis.ifelse(blank, text.strip().nullif(""), text)
 
 
+def _as_number(value: Value) -> Value:
+    number = value.cast("float64") if value.type().is_numeric() else _plain_number(value).try_cast("float64")
+    return ibis.ifelse(number.abs() <= LARGEST, number, ibis.null("float64"))
+
+
+def _plain_number(text: StringValue) -> StringValue:
+    """Return the text of a number, null where an engine alone would take it for one."""
+    odd = ibis.ifelse(text.re_search(NUMBER), text, ibis.null("string"))
+    usual = text.isin(tuple(map(str, range(32))))  # days of a month: what most are, and needs no pattern
+    return ibis.ifelse(usual, text, odd)
+
+
 def _as_date(value: Value) -> Value:
     if value.type().is_temporal():
         return value.cast("date")
     whole = ibis.ifelse(value.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), value + "-01", value.re_extract(r"^[0-9-]+", 0))
     odd = ibis.ifelse(value.re_search(ISO_DATE), whole, ibis.null("string"))
     hyphens = (value.substr(4, 1) == "-") & (value.substr(7, 1) == "-")
-    usual = (value.length() == 10) & hyphens & (value >= "0")  # what most are, and needs no pattern
+    usual = (
+        (value.length() == 10) & hyphens & (value >= "0") & (value.right(1) <= "9")
+    )  # what most are, and needs no pattern
     return ibis.ifelse(usual, value, odd).try_cast("date")
 
 
@@ -221,8 +237,7 @@ def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
 
 def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "number":
-        number = value.cast("float64") if value.type().is_numeric() else value.try_cast("float64")
-        return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+        return _as_number(value)
     if column.kind == "month":
         return _as_date(value).truncate("M")
     if column.kind == "date":

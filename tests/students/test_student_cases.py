@@ -227,13 +227,14 @@ def _named(*names: str) -> str:
         ("accents.csv", _named("Nu\u0301mero", *NAMES[1:]), {"student": "N\u00famero"}),
         ("two lines.csv", _named("student", '"district\ncode"', *NAMES[2:]), {}),
         ("hard spaces.csv", _named(*NAMES[:3], "days\u00a0enrolled", "days attended"), {}),
+        ("blank lines.csv", _named(*NAMES).replace("\nA5", "\n\n  \t \nA5") + "\n   ", {}),
         ("tabs.txt", _named(*NAMES).replace(",", "\t"), {}),
     ],
 )
 def test_headers_as_exports_have_them(tmp_path, name, text, columns):
     (tmp_path / name).write_text(text, encoding="utf-8")
     report = check_path(tmp_path / name, Reading(columns), KNOWN, con=connect(threads=1))
-    assert report.ok and report.accounts[0].used == len(ROWS)
+    assert report.ok and report.accounts[0].used == report.rows_in == len(ROWS)
 
 
 def test_of_two_columns_of_nearly_one_name_the_one_that_was_named_is_read(tmp_path):
@@ -261,6 +262,8 @@ def test_a_folder_as_another_program_leaves_it(tmp_path):
     (tmp_path / "year.parquet").mkdir()
     rows.to_parquet(tmp_path / "year.parquet" / "part-0.parquet")
     (tmp_path / "._year.parquet").write_bytes(b"\0\5\x16\7")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    rows.to_parquet(tmp_path / ".ipynb_checkpoints" / "year-checkpoint.parquet")
     (tmp_path / "elsewhere").symlink_to(FILES)
     report = check_path(tmp_path, known_districts=KNOWN)
     assert report.ok and report.rows_in == len(rows) and report.left_out == ("elsewhere",)

@@ -44,6 +44,9 @@ LINES = {
         "~Pabf,0640011,2021-10-01,20,21",
         "~Pabf,0640011,2021-10-01,20,18",
         ",0640011,2021-10,20,18",
+        *(f"~Pab{cell},0640011,2021-10,20,{cell}" for cell in ("inf", "8d", "18f", "1_8", "1e400", "0x1p3")),
+        "~Pabg,0640011,2021-10-1T,20,18",
+        "  \t ",
     ),
 }
 FOLDERS = ("edfi/present_rows", "edfi/entry_us_one_school", "edfi/overlap_two_schools", "upper_mix")
