@@ -19,7 +19,7 @@ from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import scratch_folder
-from leapstudy.core.phrases import points
+from leapstudy.core.phrases import counted, points
 from leapstudy.data import load_study
 from leapstudy.site.build import build_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
@@ -68,10 +68,11 @@ class Verification:
     def text(self) -> str:
         """Return the verdict, what moved, and what was made otherwise, for a person."""
         same = (
-            f"Verified: {self.estimates} estimates of {self.runs} runs and all {self.files} published files "
+            f"Verified: {counted(self.estimates, 'estimate')} of {counted(self.runs, 'run')} and all "
+            f"{counted(self.files, 'published file')} "
             "came out the same again, from the inputs alone."
         )
-        verdict = f"{len(self.moved)} things moved:" if self.moved else same
+        verdict = f"{counted(len(self.moved), 'thing')} moved:" if self.moved else same
         rest = len(self.moved) - SHOWN
         more = [f"  and {rest} more"] if rest > 0 else []
         made = ["Made with something else:", *(f"  {line}" for line in self.differences)] if self.differences else []

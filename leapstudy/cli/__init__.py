@@ -261,7 +261,7 @@ def _place(out: str, *, wait: bool = True) -> Any:
 
 
 def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
-    _say(f"{ran} runs made, {planned - ran} were fresh, {failed} failed. Open {index}")
+    _say(f"Runs: {ran} made, {planned - ran} fresh, {failed} failed. Open {index}")
 
 
 @app.command(epilog="Example: leapstudy status")
@@ -458,6 +458,13 @@ def _take_over() -> None:
         _say(f"Kept, since you changed them: {', '.join(changed)}. Delete one and say it again to get the newer.")
 
 
+def _of_interrupt(error: BaseException | None) -> bool:
+    """Say whether an error is what a library made of Ctrl-C, such as one that was being imported."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or _of_interrupt(error.__cause__ or error.__context__)
+    )
+
+
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
     # a batch system says that time is up with SIGTERM: end as after Ctrl-C
@@ -487,7 +494,9 @@ def main() -> None:
         if hasattr(error, "format_message"):  # click's usage errors
             say(f"Error: {error.format_message()} Try --help.", err=True)
             sys.exit(2)
-        raise
+        if not _of_interrupt(error):
+            raise
+        code = Interrupted.exit_code
     if code == Interrupted.exit_code:
         say("Interrupted. Nothing half made counts as done; the same command goes on from there.", err=True)
     sys.exit(code)

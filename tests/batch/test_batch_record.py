@@ -18,7 +18,7 @@ from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, recorded_hashes, write_record
-from leapstudy.batch.verify import TOLERANCE, made_otherwise, moved_estimates, verify
+from leapstudy.batch.verify import TOLERANCE, Verification, made_otherwise, moved_estimates, verify
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
@@ -241,6 +241,11 @@ def _every_change_is_found(out, sound):
     assert moved_files(out, sound, TOLERANCE) == ["assets/more.js: nothing makes this file"]
     (out / "assets" / "more.js").unlink()
     assert moved_files(out, sound, TOLERANCE) == []
+
+
+def test_one_thing_is_not_told_as_several():
+    assert Verification(1, 1, 1, (), ()).text().startswith("Verified: 1 estimate of 1 run and all 1 published file ")
+    assert Verification(2, 9, 9, ("x",), ()).text().startswith("1 thing moved:")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,24 @@ def test_bad_input_is_shown_without_a_traceback():
     assert "Did you mean 'hartford'" in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
+def test_what_a_library_makes_of_ctrl_c_ends_as_ctrl_c_does(leapstudy, monkeypatch):
+    def imported(**_: object) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("leapstudy.cli.app", imported)
+    code, told = leapstudy("list")
+    assert code == 130 and "Interrupted. Nothing half made" in told.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_while_the_commands_are_imported_ends_in_words(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    line = [sys.executable, "-m", "leapstudy", "list"]
+    done = subprocess.run(line, capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted before anything was done.\n")
+
+
 def test_a_dry_run_says_what_would_run_and_why(leapstudy, tmp_path):
     code, told = leapstudy("run", "hartford", "windham", "--dry-run", "--out", str(tmp_path))
     assert code == 0
