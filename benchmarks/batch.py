@@ -123,12 +123,13 @@ def districts(env: dict[str, str], out: Path, slugs: list[str], _: str) -> list[
     ]
     return [
         *seconds,
-        ratio("papermill command in a loop / leapstudy run, wall", loop[0] / ours[0], ">= 5", number),
+        ratio("papermill command in a loop / leapstudy run, wall", loop[0] / ours[0], ">= 6", number),
         ratio("papermill command in a loop / leapstudy run, CPU", loop[1] / ours[1], "", number),
         ratio("papermill API in a pool of 2 / leapstudy run, wall", pool[0] / ours[0], ">= 2.5", number),
         ratio("papermill API in a pool of 2 / leapstudy run, CPU", pool[1] / ours[1], "", number),
-        ratio("leapstudy run / bound, CPU", ours[1] / bound[1], "<= 1.6", number),
-        ratio("nothing to do, wall seconds", idle[0], "< 1", number),
+        ratio("leapstudy run / bound, CPU", ours[1] / bound[1], "<= 1.3", number),
+        ratio("bound, CPU seconds a district", bound[1] / number, "<= 1.2", number),
+        ratio("nothing to do, wall seconds", idle[0], "< 0.3", number),
         ratio("check alone, seconds", check, "< 0.05", number),
     ]
 

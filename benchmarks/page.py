@@ -33,6 +33,12 @@ BEFORE = """\
 Before a program starts: every scenario of `params/rollout.yml`, 300 deals each, from the files to the table
 (`leapstudy design`). In the explorer: from a choice to its three pictures, the slowest of them.
 """
+NATION = """\
+## A nation
+
+INVENTED districts over twelve school years, twelve of them with a program: `leapstudy check`, and `leapstudy run` of
+all their notebooks (`python benchmarks/national.py`, not part of `make bench`).
+"""
 PICTURES = """\
 ![Seconds over students and over months, both axes logarithmic.](../benchmarks/results/students_moments.png)
 
@@ -77,6 +83,10 @@ def page() -> str:
         *map(_design_row, newest("design.csv", ("what",))),
         *map(_explorer_row, newest("explorer.csv", ("choices",))),
     ]
+    nation = [
+        [f"{int(row['districts']):,}", row["command"], *_numbers(row, ("wall_s", "cpu_s", "pages_mib")), row["load"]]
+        for row in newest("national.csv", ("districts", "command"))
+    ]
     return "\n".join(
         [
             HEAD,
@@ -96,6 +106,8 @@ def page() -> str:
             _table(["what", "runs", "wall s", "CPU s", "ratio", "target", "load"], runs),
             BEFORE,
             _table(["what", "rows", "eligible", "tried", "wall s", "CPU s", "target, wall", "load"], waits),
+            NATION,
+            _table(["districts", "command", "wall s", "CPU s", "pages, MiB", "load"], nation),
             PICTURES,
             _versions(students, batch),
         ]
