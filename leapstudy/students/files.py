@@ -99,10 +99,7 @@ def find(path: Path | str) -> Files:
         If there are none, they differ in kind, or one has no header line.
     """
     place = Path(path).expanduser().absolute()
-    names = (
-        [place] if place.is_file() else sorted(place.rglob("*") if place.is_dir() else place.parent.glob(place.name))
-    )
-    shown = [name for name in names if not _is_hidden(name, place)]
+    shown = _there(place)
     there = [name for name in shown if name.is_file()]
     chosen = [name for name in there if _ending(name)]
     if gone := [name.name for name in shown if _ending(name) and not (name.is_file() or name.is_dir())]:
@@ -125,10 +122,13 @@ def find(path: Path | str) -> Files:
     return Files(tuple(chosen), tuple(dialect_of(name) for name in chosen), left_out)
 
 
-def _is_hidden(name: Path, place: Path) -> bool:
-    """Say whether a file, or a folder around it below `place`, is hidden, as the copies are that editors keep."""
-    parts = name.relative_to(place).parts if place in name.parents else (name.name,)
-    return any(part.startswith(".") for part in parts)
+def _there(place: Path) -> list[Path]:
+    """Return what is at a file, a folder (with the folders in it) or a glob, in order of name; nothing hidden is."""
+    if place.is_file():
+        return [place]
+    folder, pattern = (place, "**/*") if place.is_dir() else (place.parent, place.name)
+    names = folder.glob(pattern)
+    return sorted(name for name in names if not any(part.startswith(".") for part in name.relative_to(folder).parts))
 
 
 def _listed(names: Iterable[str], most: int = 8) -> str:
@@ -363,6 +363,5 @@ def name_key(name: str) -> str:
 
 def is_simulated(path: Path | str) -> bool:
     """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
-    files = find(path)
-    schemas = [pq.read_schema(file) for file in files.paths] if files.kind == "parquet" else []
+    schemas = [pq.read_schema(file) for file in _there(Path(path)) if file.is_file() and _ending(file) == PARQUET]
     return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)
