@@ -277,7 +277,7 @@ def _start(path: Path) -> str:
     Raises
     ------
     BadInput
-        If the file cannot be opened, its first line is empty, or it is not UTF-8.
+        If the file cannot be opened or is empty, or its first line that is not blank is not UTF-8.
     """
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
@@ -287,7 +287,7 @@ def _start(path: Path) -> str:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise BadInput(f"{path.name} is not written in UTF-8 (it looks like UTF-16). Export it as 'CSV UTF-8'.")
     text = start.decode("utf-8-sig", errors="replace")
-    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
     if not first.strip() or REPLACEMENT in first:
         raise BadInput(
             f"{path.name} is empty, cannot be opened, or its first line is not UTF-8. Export it as 'CSV UTF-8'."

@@ -274,7 +274,7 @@ def test_a_folder_as_another_program_leaves_it(tmp_path):
 
 def test_blank_lines_of_a_fixed_width_file_are_counted_and_refuse_nothing(tmp_path):
     rows = [f"{'0640011':7}{f'A{k}':12}{'2021-09':7}{20:5}{18:5}{0:5}{0:5}" for k in range(30)]
-    (tmp_path / "month.txt").write_text("\n".join([*rows, "", " " * 46, "", ""]))
+    (tmp_path / "month.txt").write_text("\n".join(["", " ", *rows, "", " " * 46, "", ""]))
     report = check_path(tmp_path / "month.txt", known_districts=KNOWN)
     account = report.accounts[0]
     assert report.ok and account.used == 30 and account.rows_in == 30 + account.aside["empty_row"] > 30
