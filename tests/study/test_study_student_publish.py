@@ -7,11 +7,13 @@ from own_files import students
 from scipy.optimize import linprog
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.students.disclosure import DIMENSIONS, MIN_GROUP, OPEN_POINTS, VISITED, rounded_mean, unit_of_mean
+from leapstudy.students.contract import SUPPORTS
+from leapstudy.students.disclosure import BY, MIN_GROUP, OPEN_POINTS, VISITED, rounded_mean, unit_of_mean
 from leapstudy.students.settings import load_settings
 from leapstudy.study.student_files import funnel, protected, told_numbers
 from leapstudy.study.student_publish import COUNT_UNIT, nearest, published
 
+DIMENSIONS = (*BY, *SUPPORTS)
 STEPS = ("not referred", "referred, not tried", "tried, not met", VISITED)
 
 
