@@ -28,6 +28,9 @@ NAME = re.compile(r"[#%*]?\s?[^\W\d_][\w\s.()/%#&'’*?°-]{0,60}")
 UNNAMED = "column {} without a name"
 """How a column without a name is called, such as an index, or the end of lines that all end in a delimiter."""
 
+OF_HEADERS = re.compile(r"(^|[^a-z])id\b|(?-i:[a-z]I[Dd])\b|student|date|days|month|membership|code\b", re.IGNORECASE)
+"""What a header says of some column and a row of a student does not: Maria, Lopez, Hartford could be either."""
+
 LONG_DIGITS = re.compile(r"\d{5}")
 """A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
 
@@ -43,7 +46,8 @@ SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids a
 class Dialect:
     """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each.
 
-    `confirmed` says that the next lines fit the first one as rows fit their header; else no column name is shown.
+    `confirmed` says that the first line is a header: the next ones fit it as rows do, and it speaks of students' files;
+    else no column name is shown.
     """
 
     kind: str
@@ -195,7 +199,8 @@ def dialect_of(path: Path) -> Dialect:
     columns = _header(names, path.name)
     is_header = len(names) > 1 and all(names) and all(len(row) == len(names) for row in rows)
     below = any(cell and not looks_like_name(cell.strip()) for row in rows[:1] for cell in row)
-    return Dialect("delimited", delimiter, columns, confirmed=is_header and below)
+    told = any(map(OF_HEADERS.search, names))
+    return Dialect("delimited", delimiter, columns, confirmed=is_header and below and told)
 
 
 def _parquet(path: Path) -> Dialect:

@@ -308,3 +308,16 @@ def test_absences_whose_students_are_in_no_enrollment_are_refused_where_they_are
     rows.to_csv(tmp_path / "own" / "absences.csv", index=False)
     report = check_path(tmp_path / "own", known_districts=KNOWN)
     assert _rules(report).get("not_enrolled", 0) == strange.sum() * told and report.ok is not told
+
+
+@pytest.mark.parametrize(
+    "row", ["Maria,Lopez,Hartford", "DAVID,Lopez,Hartford High School", "Lopez,Maria,Kindergarten"]
+)
+def test_a_first_row_of_words_alone_is_no_header_and_is_never_shown(tmp_path, row):
+    (tmp_path / "a.csv").write_text(f"{row}\n1,Perez,x\n2,Perez,y\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="what it has is not shown") as caught:
+        check_path(tmp_path / "a.csv", known_districts=KNOWN)
+    assert "Lopez" not in str(caught.value)
+    (tmp_path / "a.csv").write_text("StudentID,Surname,Place\n1,Perez,x\n2,Perez,y\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"it has \['Place', 'StudentID', 'Surname'\]"):
+        check_path(tmp_path / "a.csv", known_districts=KNOWN)
