@@ -29,7 +29,7 @@ UNNAMED = "column {} without a name"
 """How a column without a name is called, such as an index, or the end of lines that all end in a delimiter."""
 
 OF_HEADERS = re.compile(r"(^|[^a-z])id\b|(?-i:[a-z]I[Dd])\b|student|date|days|month|membership|code\b", re.IGNORECASE)
-"""What a header says of some column and a row of a student does not: Maria, Lopez, Hartford could be either."""
+"""What a header says of some column and a row of a student does not: words such as names of persons could be either."""
 
 LONG_DIGITS = re.compile(r"\d{5}")
 """A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
@@ -46,7 +46,7 @@ SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids a
 class Dialect:
     """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each.
 
-    `confirmed` says that the first line is a header: the next ones fit it as rows do, and it speaks of students' files;
+    `confirmed` says that the first line is a header: the next ones fit it as rows do, and it says what such a file has;
     else no column name is shown.
     """
 
