@@ -113,9 +113,9 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     if closed and track == "students":
         raise BadInput(closed)
     if of_students and not closed:
-        found = _simulated(chosen, named=bool(places))
-        if own_files:  # a page of all districts alone is refused before its kernel, too
-            found = _of_files(places) if pooled or places else []
+        asked = pooled or places  # a page of all districts alone is refused before its kernel, too
+        own = _of_files(places) if own_files and asked else []
+        found = own if own_files else _simulated(chosen, named=bool(places))
         runs += _student_runs([] if few else found, pooled, typed, out)
     return runs
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from leapstudy.batch.plan import make_plan, no_simulation, others
 from leapstudy.core.errors import BadInput
@@ -163,3 +164,14 @@ def test_a_drafted_study_without_students_leaves_the_rollout_out_and_says_what_p
     assert no_simulation() and "60-plan-a-rollout" not in _plan(study, out)
     with pytest.raises(BadInput, match="leapstudy design --track units"):
         _plan(study, out, ["60_plan_a_rollout"])
+
+
+def test_own_files_need_nothing_of_the_simulated_state(real_notebooks, study, monkeypatch):
+    """Another state's named unit was refused for having no SIMULATED students, although its files were there."""
+    params, out = real_notebooks / "params", real_notebooks / "reports"
+    simulation, settings = params / "simulation.yml", params / "students.yml"
+    simulation.write_text(simulation.read_text("utf-8").replace('"0640011": 1800', '"0020011": 1800'), "utf-8")
+    own = {**yaml.safe_load(settings.read_text("utf-8")), "input": "a.csv", "visits": "b.csv"}
+    settings.write_text(yaml.safe_dump(own), "utf-8")
+    monkeypatch.setattr("leapstudy.batch.plan._of_files", lambda names: [(HARTFORD, "Hartford")])
+    assert f"students-{HARTFORD}" in _plan(study, out, [HARTFORD], "all")
