@@ -211,9 +211,8 @@ def _as_date(value: Value) -> Value:
     whole = ibis.ifelse(value.re_search(r"^[0-9]{4}-[0-9]{1,2}$"), value + "-01", value.re_extract(r"^[0-9-]+", 0))
     odd = ibis.ifelse(value.re_search(ISO_DATE), whole, ibis.null("string"))
     hyphens = (value.substr(4, 1) == "-") & (value.substr(7, 1) == "-")
-    usual = (
-        (value.length() == 10) & hyphens & (value >= "0") & (value.right(1) <= "9")
-    )  # what most are, and needs no pattern
+    digits = (value >= "0") & (value.right(1) <= "9")
+    usual = (value.length() == 10) & hyphens & digits  # what most are, and needs no pattern
     return ibis.ifelse(usual, value, odd).try_cast("date")
 
 
