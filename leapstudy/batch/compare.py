@@ -84,8 +84,8 @@ def _against_record(out: Path, there: dict[str, str]) -> Iterator[str]:
         if there.get(name) != digest:
             yield f"{name}: not what {RECORD} says"
     try:
-        sums = dict(read_stamps(out)["sums"])
-    except (OSError, ValueError, KeyError, TypeError):
+        sums = read_stamps(out)["sums"]
+    except (OSError, ValueError):
         yield f"{STAMPS}: cannot be read"
         return
     for name, digest in there.items():

@@ -24,6 +24,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import DottedObjectName, Type
 
+from leapstudy.core import paths
 from leapstudy.figures.exhibit import FOR_PAGES
 
 STEP_SECONDS = 0.2
@@ -170,7 +171,8 @@ class WatchedEngine(NBClientEngine):
             extra_arguments=list(NO_HISTORY),
             **settings,
         )
-        return client.execute(env={FOR_PAGES: "1", **os.environ})
+        # the workspace by name: a kernel would look for it from its folder upward for every word that it says
+        return client.execute(env={FOR_PAGES: "1", **os.environ, "LEAPSTUDY_ROOT": str(paths.root())})
 
 
 papermill_engines.register(ENGINE, WatchedEngine)

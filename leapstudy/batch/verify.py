@@ -1,5 +1,6 @@
 """`leapstudy verify`: make every result again somewhere else, and name what moved and what made it move."""
 
+import contextlib
 import math
 import os
 from collections import Counter
@@ -113,12 +114,9 @@ def verify(out: Path, jobs: int, console: Console) -> Verification:
 
 def _listed(out: Path) -> list[dict[str, Any]]:
     """Return the runs as the site lists them."""
-    try:
-        listed = [dict(run) for run in read_stamps(out)["runs"]]
-        if listed and all(isinstance(run["slug"], str) and isinstance(run["status"], str) for run in listed):
+    with contextlib.suppress(OSError, ValueError):
+        if listed := read_stamps(out)["runs"]:
             return listed
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     raise BadInput(f"There is no finished batch in {out.name}/ to verify. Run `leapstudy run` first.")
 
 

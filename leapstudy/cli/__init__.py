@@ -342,13 +342,10 @@ def simulate(
     ] = None,
 ) -> None:
     """Write a SIMULATED state whose true effect is known, as params/simulation.yml describes it."""
-    from leapstudy.students.files import is_simulated
-    from leapstudy.students.simulate import Simulation, load_config, write_simulation
+    from leapstudy.students.simulate import load_config, require_own, write_simulation
 
-    config, place = load_config(), Simulation.at(paths.real(out))
-    for file in (place.panel, place.visits, place.outcomes):
-        if file.is_file() and file.suffix == ".parquet" and not is_simulated(file):
-            raise BadInput(f"{file.name} is there and is no simulation; nothing is written over it. Name another.")
+    require_own(paths.real(out))
+    config = load_config()
     made = write_simulation(paths.real(out), config if seed is None else config.with_changes(seed=seed))
     _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
 

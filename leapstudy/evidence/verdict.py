@@ -157,6 +157,17 @@ def excludes_zero(low: float | None, high: float | None) -> bool:
     return low > 0 or high < 0
 
 
+def direction(value: float, low: float | None, high: float | None) -> Literal["rise", "fall", "unclear"]:
+    """Return which way a change went, or that its interval does not tell.
+
+    Examples
+    --------
+    >>> direction(2.0, 0.5, 3.5), direction(-2.0, -3.5, -0.5), direction(2.0, -0.5, 4.5), direction(2.0, None, None)
+    ('rise', 'fall', 'unclear', 'unclear')
+    """
+    return "unclear" if not excludes_zero(low, high) else "rise" if value > 0 else "fall"
+
+
 def decide(
     estimate_pp: float,
     low_pp: float | None,

@@ -75,7 +75,7 @@ def rebuild_site(out: Path, date: str | None = None) -> Path | None:
     """Build the site of the last batch again, for a new document say; return None where there was none."""
     try:
         runs = read_stamps(out)["runs"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
     placed = [{**run, "notebook": out / run["notebook"] if run["notebook"] else None} for run in runs]
     return build_site(out, placed, date)

@@ -114,8 +114,26 @@ def note_documents(out: Path, paths: Sequence[Path]) -> None:
 
 
 def read_stamps(out: Path) -> dict[str, Any]:
-    """Return what the last build left: `pages` (page -> stamp) and `runs` (as `build_site` takes them)."""
-    return json.loads((out / STAMPS).read_text(encoding="utf-8"))
+    """Return what the last build left: `pages` (page -> stamp), `runs` (as `build_site` takes them), `sums` of files.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    ValueError
+        If it is not what a build leaves.
+    """
+    kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
+    shape = {"pages": dict, "runs": list, "sums": dict}
+    whole = isinstance(kept, dict) and all(isinstance(kept.get(name), kind) for name, kind in shape.items())
+    if not whole or not all(map(_is_run, kept["runs"])):
+        raise ValueError(f"{STAMPS} is not what a build leaves")
+    return kept
+
+
+def _is_run(run: object) -> bool:
+    kinds = {"slug": str, "status": str, "notebook": str | None}
+    return isinstance(run, dict) and all(name in run and isinstance(run[name], kind) for name, kind in kinds.items())
 
 
 def _portable(run: Mapping[str, Any], out: Path) -> dict[str, Any]:

@@ -122,6 +122,11 @@ def require_columns(table: FileTable, present: Iterable[str], what: str, shown: 
         )
 
 
+def as_found(own: str) -> str:
+    """Return a value that the parameters name as cells are looked up: without blanks around it, in small letters."""
+    return own.strip().lower()
+
+
 def meanings(column: str) -> tuple[str, ...]:
     """Return what a file's own value of a column may mean: the column's legal values, or those of a flag.
 

@@ -152,7 +152,7 @@ def _exits_on_entry(spells: Table) -> dict[str, int]:
 
 def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, float]) -> FloatingValue:
     """Return the share that a category stands for, empty where it is not known."""
-    known = {**shares, **{name.casefold(): share for name, share in own.items()}}
+    known = {**shares, **{contract.as_found(name): share for name, share in own.items()}}
     return ibis.cases(*((value.lower() == name, share) for name, share in known.items()), else_=ibis.null("float64"))
 
 
@@ -179,7 +179,7 @@ def _events(con: BaseBackend, source: Source, enrollment: Table, how: Reading) -
     meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
     absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
     # what a category means by default is a whole day, which one class period is not
-    own = rows.category.lower().isin([name.casefold() for name in how.categories]).fill_null(False)
+    own = rows.category.lower().isin([contract.as_found(name) for name in how.categories]).fill_null(False)
     no_share = rows.period.notnull() & rows.absent.isnull() & ~own
     rows = rows.mutate(absent=absent, is_known=meant.notnull(), no_share=no_share & (meant > 0))
     rows = rows.mutate(

@@ -1,6 +1,7 @@
 """The parameters of the student track, typed; `params/students.yml` gives each its unit and reason."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,6 +34,18 @@ def _support(name: str) -> str:
             f"{', '.join(RESERVED)}) of counts; write another word, here and in the log"
         )
     return plain
+
+
+def _one_meaning(name: str, pairs: Mapping[str, str] | Mapping[str, float]) -> None:
+    """Refuse two spellings of one value that mean different things: cells are read whatever their capitals."""
+    first: dict[str, tuple[str, str | float]] = {}
+    for own, meaning in pairs.items():
+        spelled, meant = first.setdefault(contract.as_found(own), (own, meaning))
+        if contract.as_found(str(meant)) != contract.as_found(str(meaning)):
+            raise ValueError(
+                f"{name} gives {spelled!r} the meaning {meant} and {own!r} the meaning {meaning}; capital letters and "
+                "blanks make no difference there, so keep one of the two"
+            )
 
 
 def _zone(name: str) -> str:
@@ -105,6 +118,9 @@ class StudentSettings(Part):
             raise ValueError("early needs two whole numbers of months before the visit, the earlier one first: [6, 4]")
         if len(set(self.supports)) < len(self.supports):
             raise ValueError("supports name one twice")
+        for name, pairs in self.values.items():
+            _one_meaning(name, pairs)
+        _one_meaning("category", self.categories)
         return self
 
     @property

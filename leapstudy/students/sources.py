@@ -258,7 +258,7 @@ def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     """Return the text, or what stands for it in `pairs` whatever its capitals."""
     if not pairs:
         return text
-    known = {theirs.casefold(): ours for theirs, ours in pairs.items()}
+    known = {contract.as_found(theirs): ours for theirs, ours in pairs.items()}
     said = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in known.items()), else_=text)
     return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from leapstudy.core.phrases import probability, probability_cell
 from leapstudy.core.table import Table
+from leapstudy.evidence.verdict import direction
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.study.student_results import DESIGN_LABELS, RECOMMENDED
 from leapstudy.words.appendix_source import ENDS, Answer, Source, ends, headed
@@ -159,7 +160,10 @@ def rebound(source: Source) -> str:
     placebo = design_of(source, "before_after")["placebo"]
     if not placebo:
         return source.say("rebound_none")
-    return source.say("rebound", found=placebo, ends=ends(placebo, "ci_low_pp", "ci_high_pp"))
+    low, high = ends(placebo, "ci_low_pp", "ci_high_pp")
+    moved = direction(placebo["estimate_pp"], low, high)
+    meant = source.say("rebound_rise" if moved == "rise" else "rebound_fall" if moved == "fall" else "rebound_unclear")
+    return source.say("rebound", found=placebo, ends=(low, high), meant=meant)
 
 
 def composition(source: Source) -> str:

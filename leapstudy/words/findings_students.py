@@ -3,19 +3,22 @@
 The sentences are those of `catalog/students.yml`.
 """
 
+import math
 import textwrap
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, capital, points
 from leapstudy.did.permutation import ALPHA
-from leapstudy.evidence.verdict import SMALL_PP, rejects
-from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.evidence.verdict import SMALL_PP, direction, rejects
+from leapstudy.students.disclosure import MIN_GROUP, season
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
+from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings_sensitivity import breakdown_words
@@ -285,8 +288,9 @@ def rebound(study: StudentStudy) -> Finding:
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return CATALOG.finding("rebound_none")
+    moved = _moved(placebo)
     return CATALOG.finding(
-        "rebound" if placebo.estimate_pp > 0 else "rebound_no_rise",
+        "rebound_rise" if moved == "rise" else "rebound_fall" if moved == "fall" else "rebound_unclear",
         placebo.estimate_pp,
         _ends(placebo),
         placebo=placebo,
@@ -296,8 +300,31 @@ def rebound(study: StudentStudy) -> Finding:
 
 def raw_paths(study: StudentStudy) -> Finding:
     """Say what to look for in the raw paths."""
-    groups = [group for group in study.answer.raw_paths["group"].unique() if group != "never visited"]
-    return CATALOG.finding("raw_paths", n=len(groups)) if groups else CATALOG.finding("raw_paths_none")
+    groups = [group for group in study.answer.raw_paths["group"].unique() if group != NEVER_VISITED]
+    if not groups:
+        return CATALOG.finding("raw_paths_none")
+    before, after = _beside_never_visited(study.answer.raw_paths)
+    if math.isnan(before) or math.isnan(after):
+        return CATALOG.finding("raw_paths_alone", n=len(groups))
+    return CATALOG.finding("raw_paths", n=len(groups), before=before, after=after)
+
+
+def _beside_never_visited(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return how far visited students stand from the never visited before and after their season of visits, points.
+
+    Of each season the three shown months next to it count, of all seasons the mean; none is NaN.
+    """
+    rates = rows.pivot(index="month", columns="group", values="rate_pct").sort_index()
+    of_month = np.array([season(12 * int(month[:4]) + int(month[5:]) - 1) for month in rates.index])
+    before, after = [], []
+    for group in set(rates) - {NEVER_VISITED} if NEVER_VISITED in rates else ():
+        places = np.flatnonzero(of_month == group)
+        if len(places):
+            gap = rates[group] - rates[NEVER_VISITED]
+            before.append(gap[: places[0]].dropna().tail(3).mean())
+            after.append(gap[places[-1] + 1 :].dropna().head(3).mean())
+    means = pd.DataFrame({"before": before, "after": after}, dtype=float).dropna().mean()
+    return float(means["before"]), float(means["after"])
 
 
 def trends(study: StudentStudy) -> str:
@@ -331,17 +358,26 @@ def designs(study: StudentStudy) -> Finding:
     if not judged:
         return CATALOG.finding("designs_none")
     passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
-    biggest = max(judged, key=lambda item: abs(item.placebo.estimate_pp if item.placebo else 0.0))
+    biggest = max(judged, key=_off)
+    farthest = {"label": design_label(biggest.name), "placebo": _value(biggest.placebo), "main": _value(biggest.main)}
     return CATALOG.finding(
         "designs",
         off=len(judged) - len(passed),
         n=len(judged),
         passed="; ".join(passed) or "none",
-        label=design_label(biggest.name),
-        placebo=_value(biggest.placebo),
-        main=_value(biggest.main),
+        farthest=CATALOG.by("designs_farthest", _moved(biggest.placebo), **farthest),
         control=_control_words(study.answer.control),
     )
+
+
+def _off(item: DesignAnswer) -> tuple[bool, float]:
+    """Return how far a design is off where nobody was visited; what chance alone may be comes last."""
+    found = item.placebo
+    return (False, 0.0) if found is None else (not _includes_zero(found), abs(found.estimate_pp))
+
+
+def _moved(found: Estimate | None) -> str:
+    return "unclear" if found is None else direction(found.estimate_pp, found.ci_low_pp, found.ci_high_pp)
 
 
 def paths(study: StudentStudy) -> Finding:

@@ -1,6 +1,7 @@
 """A batch with nothing to do: the last plan holds, nothing heavy is imported, and a look finds what was touched."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,15 @@ import pytest
 from rich.console import Console
 
 from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
-from leapstudy.batch.job import Run
+from leapstudy.batch.job import Run, student_files
 from leapstudy.batch.last_batch import NAME as BATCH
 from leapstudy.batch.last_batch import asked, keep, kept_part, kept_plan, published, reasons, touched, untouched
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.ro_crate import NAME as RECORD
 from leapstudy.cli import main
+from leapstudy.core.errors import BadInput
+from leapstudy.site.build import rebuild_site
 from leapstudy.site.stamps import STAMPS
 from leapstudy.students.pseudonyms import pseudonym
 
@@ -90,9 +93,14 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
     (out / STAMPS).rename(out / ".kept")
     assert touched(out) == ["not finished"], "runs were made, and no page"
     (out / ".kept").rename(out / STAMPS)
-    (out / STAMPS).write_text("[]", encoding="utf-8")
-    assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}"]
-    (out / STAMPS).write_text('{"ahead": true}', encoding="utf-8")
+    kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
+    odd = [[], {}, 5, None, kept | {"runs": {}}, kept | {"runs": [{}]}, kept | {"runs": [5]}, kept | {"sums": None}]
+    odd += [{name: part for name, part in kept.items() if name != left} for left in ("pages", "runs", "sums")]
+    for altered in odd:
+        (out / STAMPS).write_text(json.dumps(altered), encoding="utf-8")
+        assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}"], altered
+        assert rebuild_site(out) is None
+    (out / STAMPS).write_text(json.dumps(kept | {"ahead": True}), encoding="utf-8")
     assert touched(out) == ["not finished"]
 
 
@@ -124,6 +132,25 @@ def test_the_check_imports_neither_pandas_nor_papermill():
     code = f"import sys, {light}; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(("text", "files"), [('input: ""', True), ("input:", False), ("[", False), ("[]", False)])
+def test_that_no_student_file_is_named_is_seen_at_a_glance(text, files, monkeypatch, tmp_path):
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "students.yml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
+    if files:
+        assert student_files() == {}
+    else:
+        with pytest.raises(BadInput, match="students.yml"):
+            student_files()
+
+
+def test_to_look_for_the_files_of_a_simulated_study_imports_nothing_heavy():
+    look = "from leapstudy.batch.job import student_files; print(student_files()"
+    code = f"import sys; {look}, {{'pandas', 'pydantic'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{} set()"
 
 
 def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():

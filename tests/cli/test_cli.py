@@ -129,6 +129,18 @@ def test_a_simulated_file_is_made_and_checked(leapstudy, small_state, monkeypatc
     before = own.read_bytes()
     code, told = leapstudy("simulate", str(tmp_path / "own.parquet"))
     assert code == 2 and "own.visits.parquet is there and is no simulation" in told.err and own.read_bytes() == before
+    for name in (
+        "a.truth.csv",
+        "b.manifest.json",
+        "c.draw.csv",
+        "d.outcome_truth.csv",
+        "e.parquet",
+        "f.outcomes.parquet",
+    ):
+        (tmp_path / name).write_text("my own notes")
+        code, told = leapstudy("simulate", str(tmp_path / f"{name[0]}.parquet"))
+        assert code == 2 and f"{name} is there and is no simulation" in told.err
+        assert (tmp_path / name).read_text() == "my own notes"
 
 
 @pytest.mark.parametrize("command", ["report", "verify"])

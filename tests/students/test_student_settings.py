@@ -39,6 +39,14 @@ def test_the_default_input_is_the_simulated_state():
         ({"shape": "wide"}, "shape"),
         ({"columns": {"studnt": "SASID"}}, "Did you mean 'student'"),
         ({"values": {"typ": {"Home": "in_person"}}}, r"Did you mean 'type'.*`column: \{own value: legal value\}`"),
+        (
+            {"values": {"type": {"Home": "in_person", " HOME": "phone"}}},
+            "type gives ' HOME' the meaning phone and 'Home' the meaning in_person",
+        ),
+        (
+            {"categories": {"Late": 0.0, "LATE": 0.5}},
+            "category gives 'LATE' the meaning 0.5 and 'Late' the meaning 0.0",
+        ),
         ({"values": {"type": {"in_person": "Home"}}}, "meaning of a type .*'Home'.* Legal: in_person, phone"),
         ({"values": {"completed": {"Met": "met"}}}, "meaning of a completed .*'met'.* Legal: 1, true, t, yes, y, 0"),
         ({"time_zone": "Eastern"}, "'Eastern' is no time zone; write one such as America/New_York"),

@@ -17,7 +17,15 @@ WORDS = Path(leapstudy.words.__file__).parent
 OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
 """Slots that are filled without being named at each call."""
 SAY = {"say", "finding"}
-SECTIONS = {"verdicts", "primary_verdicts", "lottery_verdicts", "effect_refused", "leading_refused", "bounds"}
+SECTIONS = {
+    "verdicts",
+    "primary_verdicts",
+    "lottery_verdicts",
+    "effect_refused",
+    "leading_refused",
+    "bounds",
+    "designs_farthest",
+}
 """Parts of a catalog that are chosen by verdict."""
 CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
     "public": (catalog_file("public"), ["findings", "findings_sensitivity"], SECTIONS),

@@ -79,3 +79,65 @@ def test_students_equivalence_is_two_one_sided_tests_at_the_margin(margin, words
     assert f"the 90% CI (17.76 to 182.24) {words} {margin:.2f} points either way" in told
     answer.leading.estimate_pp = -100.0
     assert f"(\u2212182.24 to \u221217.76) {words}" in findings_students.power(Result(answer=answer, mde_pp=140.1))
+
+
+def _of_students(*designs, raw_paths=None):
+    answer = Result(designs=list(designs), control=None, raw_paths=raw_paths, design=lambda _: designs[0])
+    return Result(answer=answer, headline_words="months 1 to 6")
+
+
+def _design(name, placebo, half, main=4.0):
+    return Result(
+        name=name,
+        placebo=Result(estimate_pp=placebo, ci_low_pp=placebo - half, ci_high_pp=placebo + half),
+        main=Result(estimate_pp=main, ci_low_pp=main - 1, ci_high_pp=main + 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("placebo", "half", "title", "sentence"),
+    [
+        (
+            3.0,
+            1.0,
+            "Picked students rise 3.0 points with no visit",
+            "so much of the +4.00 (3.00 to 5.00) points that it says",
+        ),
+        (
+            -3.0,
+            1.0,
+            "Picked students change by \u22123.0 points with no visit",
+            "of visited students is too low by so much",
+        ),
+        (
+            3.0,
+            4.0,
+            "Whether picked students rise with no visit at all cannot be told",
+            "how much of that is rebound cannot",
+        ),
+    ],
+)
+def test_rebound_is_said_only_where_the_placebo_shows_it(placebo, half, title, sentence):
+    study = _of_students(_design("before_after", placebo, half))
+    assert findings_students.rebound(study).title.startswith(title)
+    assert sentence in findings_students.designs(study).detail
+
+
+def test_the_design_that_is_off_for_sure_is_named_before_one_that_is_off_by_chance():
+    told = findings_students.designs(_of_students(_design("before_after", 5.0, 9.0), _design("never", 2.0, 1.0)))
+    assert told.title.startswith("One of two designs") and "with +2.00 (1.00 to 3.00) points: so much" in told.detail
+
+
+def test_raw_paths_say_where_visited_students_stood():
+    months = ["2021-05", "2021-06", "2021-09", "2022-01", "2022-02", "2022-03", "2022-04"]
+    lines = {"never visited": [90.0] * 7, "2021 autumn": [84.0, 82.0, 81.0, 85.0, 86.0, 87.0, 60.0]}
+    rows = [
+        {"month": m, "group": g, "rate_pct": rate}
+        for g, line in lines.items()
+        for m, rate in zip(months, line, strict=True)
+    ]
+    told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=pd.DataFrame(rows)))
+    assert "stood \u22127.0 points from the never visited just before their visits, \u22124.0 just after" in told.title
+    early = pd.DataFrame(rows).query("month >= '2021-09'")
+    told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=early))
+    assert told.title.startswith("The months before and after the visits cannot both")

@@ -2,7 +2,7 @@
 
 from leapstudy.students.simulate.blocks import Block, simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
-from leapstudy.students.simulate.write import Simulation, default_simulation, write_simulation
+from leapstudy.students.simulate.write import Simulation, default_simulation, require_own, write_simulation
 
 __all__ = [
     "Block",
@@ -10,6 +10,7 @@ __all__ = [
     "SimulationConfig",
     "default_simulation",
     "load_config",
+    "require_own",
     "simulate",
     "write_simulation",
 ]

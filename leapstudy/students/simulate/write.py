@@ -117,6 +117,27 @@ def _key(config: SimulationConfig) -> str:
     return sha256_bytes(config.model_dump_json().encode() + b"".join(sources))
 
 
+def require_own(out: Path) -> None:
+    """Refuse to write over what no simulation wrote; a file of text is one's where the panel beside it is marked.
+
+    Raises
+    ------
+    BadInput
+        With the name of the first file that is in the way.
+    """
+    for name in Simulation.__slots__:
+        file = getattr(Simulation.at(out), name)
+        if file.exists() and not _is_marked(file if file.suffix == ".parquet" else out):
+            raise BadInput(f"{file.name} is there and is no simulation; nothing is written over it. Name another.")
+
+
+def _is_marked(file: Path) -> bool:
+    try:
+        return MARK.items() <= (pq.read_schema(file).metadata or {}).items()
+    except (OSError, pa.ArrowException):  # a folder, nothing, or another kind of file
+        return False
+
+
 def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
     """Write a SIMULATED state to `out` and, beside it, the visit log, the truth and the manifest.
 
