@@ -58,6 +58,8 @@ Kind = Literal[
 ]
 """What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted;
 `selection`: it stands out, but not beyond what those show who were picked alike and not visited."""
+UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
+"""Verdicts under which a number with its interval is no finding."""
 Before = Literal["failed", "passed", "untested"]
 
 
@@ -285,7 +287,7 @@ def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, con
     if not verdict.clear:
         return verdict
     if control_pp is None:
-        reason = "Nobody who was picked and not visited can be followed, so that picking cannot be told from an effect."
+        reason = "Too few who were picked and not visited can be followed: picking cannot be told from an effect."
     else:
         gap = verdict.estimate_pp - control_pp
         reach = float(stats.norm.ppf(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp)

@@ -15,7 +15,7 @@ from leapstudy.data.names import (
     year_label,
 )
 from leapstudy.did.glance import Glance
-from leapstudy.evidence.verdict import Kind
+from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import ROW, axes, frame, named_intervals, styled
@@ -23,11 +23,8 @@ from leapstudy.figures.palette import COMPARISON, WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings
-from leapstudy.words.plain_page import group_words, kind, range_words, words_for
+from leapstudy.words.plain_page import group_words, kind, place_words, range_words, words_for
 from leapstudy.words.reading import Reading, read_result
-
-UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
-"""Verdicts under which a number with its interval is no finding."""
 
 
 @at_both_widths
@@ -110,7 +107,7 @@ def _source(reading: Reading, say: dict[str, str]) -> str:
 
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
-    treated = pooled if kind(reading) == "pooled" else reading.name
+    treated = pooled if kind(reading) == "pooled" else place_words(reading, say)
     counts = {"n_treated": f"{reading.n_treated:,}", "n_comparison": f"{reading.n_comparison:,}"}
     pre, post = (year_label(years).replace("+", f" {say['and']} ") for years in (reading.pre, reading.post))
     own = f" ({say['own_years']})" if post.startswith(OWN_YEAR) else ""

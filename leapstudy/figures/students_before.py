@@ -12,6 +12,7 @@ from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, styled, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
+from leapstudy.students.disclosure import in_time
 from leapstudy.students.referral_rule import WORDS
 from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.students import StudentStudy
@@ -153,7 +154,7 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return
-    first, last = HEADLINE
+    first, last = HEADLINE[0], min(HEADLINE[1], int(table["event_time"].max()))
     under = table["picked_pct"][table["event_time"].between(first, last)].min() - 0.1 * (high - low)
     axes.hlines(under, first, last, color=OWN, linewidth=1.5)
     told = f"{points(placebo.estimate_pp, 1)} points on average"
@@ -173,7 +174,7 @@ def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
             study, finding, what, 2.9, width, "Groups too small to be shown are left out."
         )
         picture = axes(figure, 0.5, width - (0.85 if narrow else 1.25), bottom + 0.3, top - 0.1)
-        seasons = sorted((group for group in rows["group"].unique() if group != NEVER_VISITED), key=_in_time)
+        seasons = sorted((group for group in rows["group"].unique() if group != NEVER_VISITED), key=in_time)
         colors = dict(zip([NEVER_VISITED, *seasons], (COMPARISON, OWN, TINT, "#5A94C8", "#2F7AB9"), strict=False))
         ends = []
         for group, color in colors.items():
@@ -188,12 +189,6 @@ def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
         picture.locator_params(axis="y", nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
         end_labels(picture, ends)
-    table = (
-        rows.pivot(index="month", columns="group", values="rate_pct").reset_index().rename(columns={"month": "Month"})
-    )
+    wide = rows.pivot(index="month", columns="group", values="rate_pct")
+    table = wide[sorted(wide, key=in_time)].reset_index(names="Month")
     return student_exhibit(study, figure, finding, what, study.sizes, table)
-
-
-def _in_time(season: str) -> tuple[str, int]:
-    year, name = season.split()
-    return year, ("spring", "summer", "autumn").index(name)

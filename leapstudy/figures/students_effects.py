@@ -113,7 +113,9 @@ def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches; narrow, names stand above their rows.
     """
     rows, finding, narrow = _designs_table(study), words.designs(study), width <= NARROW
-    what = f"Mean effect over {study.headline_words}, percentage points, 95% CI; hollow: nobody was visited"
+    placebo = study.answer.design().placebo
+    others = f" ({placebo.post})" if placebo and placebo.post != study.headline_words else ""
+    what = f"Mean effect over {study.headline_words}, percentage points, 95% CI; hollow: nobody was visited{others}"
     step = ABOVE if narrow else ROW
     names = ["\n".join(wrap(str(name), SMALL + 0.5, 3.0 if narrow else 1.9)) for name in rows["design"]]
     longest = max(text_width(line, SMALL + 0.5, "bold") for name in names for line in name.split("\n"))

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.core.phrases import between, capital, counted, number, points
 from leapstudy.data.names import outcome_unit, outcome_words, short, study_names
+from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.study.result import load_result
 from leapstudy.words.plain_page import catalog, plain_page
@@ -24,8 +25,11 @@ EARLIER = "earlier"
 SHOWN = ("done", "fresh", "stale", EARLIER)
 """States of a run whose figures may be shown."""
 STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
+UNREAD = " In parentheses stands what may not be read as an effect; its plain page says why."
 POINTS = "percentage points"
 NO_EFFECT = "No effect to show"
+OF_STUDENTS = ", student track"
+"""What a run's title says and a table of visited students need not repeat."""
 EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
 
 
@@ -100,7 +104,8 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
             f"{counted(len(entries), 'run')}, the highest effect first{_effects(track, entries, len(panels))}."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
         ),
-        "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",
+        "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero."
+        + (UNREAD if any(item.reading.verdict.kind in UNCLAIMED for item in entries if item.reading) else ""),
         "simulated": any(item.reading.simulated for item in entries if item.reading),
         "panels": panels,
     }
@@ -173,7 +178,7 @@ def _value(item: Entry) -> float:
 def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
     names = {PLAIN["en"]: "plain page", APPENDIX: "appendix", NOTEBOOK: "notebook" if item.shown else "what failed"}
     base = {
-        "title": capital(item.reading.name if item.reading else short(item.title)),
+        "title": capital(item.reading.name if item.reading else short(item.title).removesuffix(OF_STUDENTS)),
         "status": item.status,
         "shown": item.shown,
         "error": item.error,
@@ -184,7 +189,7 @@ def _row(item: Entry, low: float, high: float) -> dict[str, Any]:
     effect, mde = item.reading.effect, item.reading.mde
     return {
         **base,
-        "effect": points(effect.value),
+        "effect": f"({points(effect.value)})" if item.reading.verdict.kind in UNCLAIMED else points(effect.value),
         "interval": between(effect.low, effect.high),
         "picture": _picture(item.reading, low, high),
         "mde": "" if mde is None else number(mde),

@@ -13,7 +13,7 @@ from leapstudy.figures.plain import plain_chart
 from leapstudy.site.notebook import notebook_body
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
 from leapstudy.words.appendix import checklist
-from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page, title, unanswered_page
+from leapstudy.words.plain_page import LANGUAGES, catalog, place_words, plain_page, title, unanswered_page
 from leapstudy.words.reading import Reading, at, has_answer, read_result
 
 
@@ -155,6 +155,8 @@ def failed_html(name: str, status: str, error: Mapping[str, str], result: Mappin
 
 def place(reading: Reading) -> str:
     """Return what a result is about: one unit, or all together."""
+    if reading.track == "students":
+        return place_words(reading, catalog("en"))
     names = study_names()
     everybody = f"all {names.program} {names.state.unit.noun['en'][1]}"
     return everybody if reading.code == "ALL" else short(reading.name)

@@ -36,6 +36,8 @@ from leapstudy.students.rules import (
 from leapstudy.students.sources import Source
 
 NOWHERE = "no known district"
+IDLE = "unmatched"
+"""The rule, and the column, of source rows that count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,26 +179,38 @@ def _of_study(listed: Table, districts: Sequence[str]) -> bool:
 
 
 def count_failures(
-    rows: Table, rules: tuple[Rule, ...], limits: Limits, role: str, lost: Mapping[str, int], weight: str = ""
+    rows: Table,
+    rules: tuple[Rule, ...],
+    limits: Limits,
+    role: str,
+    lost: Mapping[str, int],
+    weight: str = "",
+    *,
+    idle: bool = False,
 ) -> tuple[Account, list[Finding]]:
     """Count failures by rule and district, and the fate of every row, from one aggregate query over their `failed`.
 
     A code that matches no known district is never repeated: a slipped column could hold a student's id. `weight` names
-    the column of source rows behind a row; `lost` counts lines that are no row.
+    the column of source rows behind a row; `idle` says that those of them that count for nothing (`unmatched`) are set
+    aside from it; `lost` counts lines that are no row.
     """
     district = ibis.literal(NOWHERE)
     if "district_code" in rows.columns and limits.known_districts:
         known = rows.district_code.isin(limits.known_districts).fill_null(False)
         district = ibis.ifelse(known, rows.district_code, district)
     size = rows[weight].sum() if weight else rows.count()
-    query = rows.group_by("failed", district=district).agg(size=size)
+    nothing = rows.unmatched.sum() if weight else ibis.literal(0)
+    query = rows.group_by("failed", district=district).agg(size=size, nothing=nothing)
     fates, by_rule, districts = Counter[str](), Counter[tuple[str, str]](), set[str]()
     for row in sealed("counting", query.to_pyarrow).to_pylist():
         failed = failing(row["failed"], rules)
-        fates[next((rule.id for rule in failed if rule.removes), "used")] += row["size"]
-        by_rule.update({(rule.id, row["district"]): row["size"] for rule in failed})
+        fate = next((rule.id for rule in failed if rule.removes), "used")
+        unused = row["nothing"] if idle and fate == "used" else 0
+        fates.update({fate: row["size"] - unused, IDLE: unused})
+        sizes = {rule.id: row["nothing" if rule.id == IDLE else "size"] for rule in failed}
+        by_rule.update({(rule, row["district"]): count for rule, count in sizes.items()})
         districts.add(row["district"])
-    aside = {rule: count for rule, count in sorted(fates.items()) if rule != "used"}
+    aside = {rule: count for rule, count in sorted(fates.items()) if count and rule != "used"}
     account = Account(role, fates.total() + sum(lost.values()), fates["used"], {**aside, **lost})
     findings = _of_rows(role, lost)
     for rule in rules:
@@ -228,10 +242,12 @@ def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool 
     An empty panel, or one of which nothing is left, is an error like any other.
     """
     with marked(panel.table, limits) as rows:
-        names = (*contract.STUDENT_MONTH.names, "source_rows", "alone", "failed", "kept")
+        names = (*contract.STUDENT_MONTH.names, "source_rows", IDLE, "alone", "failed", "kept")
         judged = failures(rows, PANEL_RULES, limits).select(*names)
         rows = keep(panel.table.get_backend(), "checking the rows", judged)
-    account, findings = count_failures(rows, PANEL_RULES, limits, "attendance", panel.lost, "source_rows")
+    account, findings = count_failures(
+        rows, PANEL_RULES, limits, "attendance", panel.lost, "source_rows", idle=panel.shape == "student_day"
+    )
     accounts = [account]
     for part in panel.parts:
         told, more = _of_part(part)
@@ -263,6 +279,8 @@ def inspect_visits(
         Share of the log's students who may be missing from the attendance files.
     """
     rows = log.table
+    together = rows.completed.sum().over(ibis.window(group_by=["student", "visit_date"]))
+    rows = rows.mutate(again=rows.completed & (together > 1))
     if students is None:
         rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False), too_early=ibis.literal(False))
     else:

@@ -55,8 +55,15 @@ GRADE_BANDS = ("PK-5", "6-12")
 BY = ("district_code", "status", "cohort", "visits", "grade_band")
 """What tells the counts apart, beside a column for each support: ``yes`` or ``no`` among the visited."""
 COUNTS = ("numerator", "denominator")
+SEASONS = ("spring", "summer", "autumn")
 RESERVED = (*BY, "students", *COUNTS, "suppressed")
 """Columns of the counts that stand beside one for each support, which cannot have such a name."""
+
+
+def in_time(group: str) -> tuple[str, int]:
+    """Return what sorts seasons of first visits by time; a group that is no season comes last."""
+    year, _, name = group.partition(" ")
+    return (year, SEASONS.index(name)) if name in SEASONS else ("~", 0)
 
 
 def season(period: int) -> str:

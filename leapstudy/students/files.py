@@ -25,6 +25,9 @@ DELIMITERS = (",", ";", "\t", "|")
 NAME = re.compile(r"[#%*]?\s?[^\W\d_][\w\s.()/%#&'’*?°-]{0,60}")
 """What a column name looks like: it begins with a letter, or with the sign of ``# Days`` or ``% Present``."""
 
+QUESTION = re.compile(r"[#%*]?\s?[^\W\d_].{0,499}", re.DOTALL)
+"""What may name a column and is not shown: a form's question, or ``Contact: State ID``; no date, no number."""
+
 UNNAMED = "column {} without a name"
 """How a column without a name is called, such as an index, or the end of lines that all end in a delimiter."""
 
@@ -251,7 +254,7 @@ def _header(names: Sequence[str], file: str) -> tuple[str, ...]:
     if not _is_header(names):
         raise BadInput(
             f"The first line of {file} does not look like a header: {len(names)} columns, of which "
-            f"{sum(looks_like_name(name) for name in names)} could be names. Is the header line missing? "
+            f"{sum(map(_may_name, names))} could be names. Is the header line missing? "
             "Add one with the columns' names; what stands there is not shown, since it may be a student's row."
         )
     called = tuple(name or UNNAMED.format(number) for number, name in enumerate(names, 1))
@@ -260,8 +263,12 @@ def _header(names: Sequence[str], file: str) -> tuple[str, ...]:
 
 
 def _is_header(names: Sequence[str]) -> bool:
-    """Say whether a row may be a header: every cell of it that is not empty looks like a name."""
-    return any(names) and all(looks_like_name(name) for name in names if name)
+    """Say whether a row may be a header: every cell of it that is not empty may name a column."""
+    return any(names) and all(map(_may_name, filter(None, names)))
+
+
+def _may_name(text: str) -> bool:
+    return bool(QUESTION.fullmatch(unicodedata.normalize("NFC", text))) and not LONG_DIGITS.search(text)
 
 
 def _require_own_names(names: Sequence[str], file: str) -> None:

@@ -170,6 +170,7 @@ def _visits(
     log = visit_table(data)
     met = log.filter(log.completed & log.visit_date.notnull() & _by(log.visit_date, last)).join(members, "student")
     met = met.mutate(period=period_of(met.visit_date, lottery))
+    met = met.select("unit", "student", "visit_date", "period").distinct()  # a day is one visit
     by_student = met.group_by(["unit", "student"]).agg(first=met.period.min())
     firsts = by_student.group_by(["unit", "first"]).agg(number=ibis._.count()).rename(period="first")
     first = sealed("counting the visited of the draw", firsts.to_pandas)

@@ -182,11 +182,11 @@ def absence_band(share: FloatingValue) -> IntegerValue:
 
 
 def _visits(data: StudentData) -> Table:
-    """Return student and number of completed visits as text; in a placebo program there are none."""
+    """Return student and number of days with a completed visit as text; in a placebo program there are none."""
     if not data.has_log:
         return engine_table(data).select("student", visits=ibis.literal("0")).limit(0)
     log = visit_table(data)
-    met = log.group_by("student").agg(met=log.completed.sum())
+    met = log.group_by("student").agg(met=log.visit_date.nunique(where=log.completed))
     return met.select(
         "student", visits=ibis.ifelse(met.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], met.met.cast("string"))
     )

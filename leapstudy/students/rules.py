@@ -332,6 +332,7 @@ VISIT_RULES = (
             "no_referral": lambda t, _: t.referral_date.isnull(),
             "before_referral": lambda t, _: t.visit_date < t.referral_date,
             "before_enrollment": lambda t, _: t.too_early,
+            "visited_again": lambda t, _: t.again,
         },
     ),
 )

@@ -39,9 +39,10 @@ def _column(support: str) -> str:
     return f"support {support}"
 
 
-def _log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
+def log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
+    """Return one row per student of the log: whether tried, days with a completed visit, and supports given."""
     given = {_column(name): (visits.completed & _given(visits, name)).any() for name in supports}
-    tried, met = visits.visit_date.notnull().any(), visits.completed.sum()
+    tried, met = visits.visit_date.notnull().any(), visits.visit_date.nunique(where=visits.completed)
     return visits.group_by("student").agg(tried=tried, met=met, **given)
 
 
@@ -61,7 +62,7 @@ def _students(panel: Table, visits: Table, supports: tuple[str, ...]) -> Table:
         grade=panel.grade.argmin(panel.month),
         first=panel.first_visit_month.max(),
     )
-    both = own.left_join(_log_by_student(visits, supports), "student", rname="{name}_log")
+    both = own.left_join(log_by_student(visits, supports), "student", rname="{name}_log")
     status = ibis.cases(
         (both.first.notnull(), STATUSES[3]),
         (both.tried, STATUSES[2]),
@@ -234,7 +235,7 @@ def _firsts(log: Table, until: date) -> Table:
         referred=ibis.coalesce(happened.referral_date, happened.visit_date).min(),
         tried=happened.visit_date.min(where=tried),
         met=happened.visit_date.min(where=met),
-        visits=happened.student.count(where=met),
+        visits=happened.visit_date.nunique(where=met),
     )
 
 

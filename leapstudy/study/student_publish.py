@@ -73,7 +73,7 @@ def _rounded(plain: Any, name: str) -> Any:
         return nearest(plain)
     if name in ("p_value", "p_holm"):
         return max(round(plain, 3 if plain >= 0.001 else 4), LEAST_P)
-    return round(plain, DIGITS) if isinstance(plain, float) else plain
+    return round(plain, DIGITS) + 0.0 if isinstance(plain, float) else plain
 
 
 LEDGER = "student_ledger.json"

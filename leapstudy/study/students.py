@@ -9,6 +9,7 @@ import pandas as pd
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.core.names import SIMULATION
 from leapstudy.core.phrases import between, number, probability
 from leapstudy.core.table import Table
@@ -95,6 +96,11 @@ class StudentStudy:
         return f"SIMULATED state of params/{SIMULATION}" if self.simulated else f"{self.source_name}, {self.period}"
 
     @property
+    def outcomes_elsewhere(self) -> bool:
+        """Whether the page of all districts shows outcomes beyond attendance, and this one does not."""
+        return self.answer.code != ALL and (self.simulated or any(name.startswith("outcomes") for name in self.hashes))
+
+    @property
     def account(self) -> Table:
         """The rows of each file: in, set aside by rule, and used."""
         return Table(self.rows, f"Rows of the files: each is used or set aside by one rule. Source: {self.source}.")
@@ -127,8 +133,9 @@ class StudentStudy:
 
     @property
     def headline_words(self) -> str:
-        """The months of the headline."""
-        return f"months {HEADLINE[0]} to {HEADLINE[1]}"
+        """The months of the headline, which are fewer where the file ends early."""
+        main = self.answer.design().main
+        return main.post if main else f"months {HEADLINE[0]} to {HEADLINE[1]}"
 
     @property
     def true_headline(self) -> float | None:
@@ -161,7 +168,10 @@ class StudentStudy:
         table = self.answer.outcomes
         if table is None:
             return Table(
-                pd.DataFrame({"outcome": []}), "No table of outcomes beyond attendance is named, or none is shown here."
+                pd.DataFrame({"outcome": []}),
+                "Other outcomes are shown on the page of all districts together."
+                if self.outcomes_elsewhere
+                else "No table of outcomes beyond attendance is named.",
             )
         kinds = [KINDS[name] for name in table["outcome"]]
         shown = pd.DataFrame(

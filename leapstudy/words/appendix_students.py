@@ -7,7 +7,7 @@ import pandas as pd
 from leapstudy.core.phrases import probability, probability_cell
 from leapstudy.core.table import Table
 from leapstudy.evidence.verdict import direction
-from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
+from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP, in_time
 from leapstudy.study.student_results import DESIGN_LABELS, RECOMMENDED
 from leapstudy.words.appendix_source import ENDS, Answer, Source, ends, headed
 from leapstudy.words.findings_sensitivity import breakdown_words
@@ -59,7 +59,8 @@ def raw(source: Source) -> Answer:
     rows = source.frame("answer", "raw_paths")
     if rows is None:
         return source.say("raw_none")
-    wide = rows.pivot(index="month", columns="group", values="rate_pct").reset_index(names="Month")
+    wide = rows.pivot(index="month", columns="group", values="rate_pct")
+    wide = wide[sorted(wide, key=in_time)].reset_index(names="Month")
     return source.say("raw"), Table(wide, "Mean attendance by month and season of the first visit, percent", 1)
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, capital, points
 from leapstudy.did.permutation import ALPHA
-from leapstudy.evidence.verdict import SMALL_PP, direction, rejects
+from leapstudy.evidence.verdict import SMALL_PP, Verdict, direction, rejects
 from leapstudy.students.disclosure import MIN_GROUP, season
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
@@ -45,10 +45,10 @@ def answer(study: StudentStudy) -> str:
         return _primary(study, study.answer.primary)
     design, textbook, verdict = study.answer.design(), study.answer.design("never"), study.verdict
     if design.main is None:
-        return CATALOG.say("answer_none", study=study, why=_refusals(design))
+        return CATALOG.say("answer_none", name=capital(study.name), why=_refusals(design))
     return CATALOG.say(
         "answer",
-        lead=CATALOG.by("verdicts", verdict.kind, name=study.name) if verdict else "",
+        lead=CATALOG.by("verdicts", verdict.kind, name=capital(study.name)) if verdict else "",
         main=design.main,
         placebo=_placebo_words(design),
         control=_control_words(study.answer.control),
@@ -71,7 +71,7 @@ def _primary(study: StudentStudy, primary: PrimaryAnswer) -> str:
     kind = "no_interval" if study.verdict is None else study.verdict.kind
     return CATALOG.say(
         "primary",
-        lead=CATALOG.by("primary_verdicts", kind, name=study.name),
+        lead=CATALOG.by("primary_verdicts", kind, name=capital(study.name)),
         outcome=plain_outcome(primary.main.outcome),
         main=primary.main,
         control=_control_words(primary.control),
@@ -125,7 +125,7 @@ def outcomes(study: StudentStudy) -> str:
     """Say which further outcomes moved, once their number is counted."""
     table = study.answer.outcomes
     if table is None:
-        return CATALOG.say("outcomes_none")
+        return CATALOG.say("outcomes_elsewhere" if study.outcomes_elsewhere else "outcomes_none")
     primary = table[table["primary"]]
     others = table[(table["reason"] == "") & ~table["primary"]]
     told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
@@ -216,21 +216,30 @@ def design_label(name: str) -> str:
 def effect(study: StudentStudy) -> Finding:
     """Say the effect beside what the same design finds where nobody was visited, and whether it may be claimed."""
     design, verdict = study.answer.design(), study.verdict
-    main, placebo = design.main, design.placebo
+    main = design.main
     if main is None or verdict is None:
         return CATALOG.finding("effect_none", study=study, why=_refusals(design))
     return CATALOG.finding(
         "effect",
         main.estimate_pp,
         _ends(main),
-        moved="rose" if main.estimate_pp > 0 else "fell",
-        much=abs(main.estimate_pp),
+        main=main,
         unclear=CATALOG.say("unclear") if _includes_zero(main) else "",
-        beside="" if placebo is None else CATALOG.say("effect_beside", value=placebo.estimate_pp),
+        beside=_beside(study, verdict),
         refused=CATALOG.by("effect_refused", verdict.kind, ""),
         study=study,
         trends=trends(study),
     )
+
+
+def _beside(study: StudentStudy, verdict: Verdict) -> str:
+    """Say what the same design finds where nobody was visited, or else what refutes the comparison."""
+    placebo, control = study.answer.design().placebo, study.answer.control
+    if verdict.kind == "failed_placebo" and (placebo is None or _includes_zero(placebo)):
+        if control is not None and not _includes_zero(control):
+            return CATALOG.say("effect_control", value=control.estimate_pp)
+        return CATALOG.say("effect_trend")
+    return "" if placebo is None else CATALOG.say("effect_beside", value=placebo.estimate_pp)
 
 
 def leading(study: StudentStudy) -> Finding:
@@ -244,8 +253,6 @@ def leading(study: StudentStudy) -> Finding:
         _ends(main),
         outcome=capital(plain_outcome(main.outcome)),
         who="students who were offered visits by lot" if drawn else "visited students",
-        moved="rose" if main.estimate_pp > 0 else "fell",
-        much=abs(main.estimate_pp),
         compared="students who waited" if drawn else "like students",
         unclear="" if verdict.clear else CATALOG.by("leading_refused", verdict.kind, CATALOG.say("unclear")),
         main=main,
@@ -294,7 +301,6 @@ def rebound(study: StudentStudy) -> Finding:
         placebo.estimate_pp,
         _ends(placebo),
         placebo=placebo,
-        study=study,
     )
 
 

@@ -129,7 +129,13 @@ def unanswered_page(name: str, lang: str = "en") -> PlainPage:
 
 def title(reading: Reading, lang: str = "en") -> str:
     """Return the page's question as its title."""
-    return words_for(reading, lang)[f"title_{kind(reading)}"].format(name=reading.name, n_treated=reading.n_treated)
+    say = words_for(reading, lang)
+    return say[f"title_{kind(reading)}"].format(name=place_words(reading, say), n_treated=reading.n_treated)
+
+
+def place_words(reading: Reading, say: dict[str, str]) -> str:
+    """Return whose students or figures these are, in the page's language."""
+    return say["everybody_students"] if reading.track == "students" and reading.code == "ALL" else reading.name
 
 
 def words_for(reading: Reading, lang: str) -> dict[str, str]:
@@ -190,7 +196,8 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
     text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
-    asked = text.format(name=reading.name, n_treated=reading.n_treated, n_comparison=reading.n_comparison, group=group)
+    sizes = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
+    asked = text.format(name=place_words(reading, say), group=group, **sizes)
     return (asked, say["drawn_units"]) if reading.drawn else (asked,)
 
 
@@ -317,7 +324,7 @@ def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, 
     key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
     settle = () if reading.draw or reading.drawn or found == "placebo" else (say["overturn_settle"],)
     if found in ("failed_placebo", "selection", "placebo"):
-        return (say[key], *settle)
+        return (say.get(f"{key}_{reading.track}", say[key]), *settle)
     if found == "positive" and effect.low is not None:
         return (say[key].format(bound=number(effect.low)), *settle)
     if found == "negative" and effect.high is not None:

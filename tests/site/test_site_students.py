@@ -3,15 +3,17 @@ and a refusal breaks nothing.
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 from bs4 import BeautifulSoup
 from site_factory import DAY, student_run
 
+from leapstudy.core.phrases import points as in_points
 from leapstudy.evidence.scan import scan_folder
 from leapstudy.site.build import build_site
 from leapstudy.site.documents import report_slugs
-from leapstudy.site.index import NO_ANSWER
+from leapstudy.site.index import NO_ANSWER, entry_of, index_html
 from leapstudy.study.result import load_result
 from leapstudy.study.students import study_students
 from leapstudy.words.appendix import checklist
@@ -63,6 +65,16 @@ def test_the_index_says_what_could_have_been_seen_among_students(built):
     assert f"{reading.mde:.2f}" in [cell.get_text() for cell in row_of(built, "Hartford").find_all("td")]
 
 
+@pytest.mark.parametrize(("kind", "apart"), [("positive", False), ("failed_placebo", True), ("selection", True)])
+def test_the_index_sets_apart_what_may_not_be_read_as_an_effect(built, kind, apart):
+    item = entry_of(built, {"slug": "students-hartford", "title": "Hartford, student track", "status": "done"})
+    verdict = replace(item.reading.verdict, kind=kind)
+    page = index_html([replace(item, reading=replace(item.reading, verdict=verdict))], built, DAY)
+    effect = in_points(item.reading.effect.value)
+    assert (f"<td>({effect})<" in page, "In parentheses stands" in page) == (apart, apart)
+    assert apart or f"<td>{effect}<" in page
+
+
 def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_figure(built):
     folder = built / "students-windham"
     assert sorted(path.name for path in folder.glob("*.html")) == ["notebook.html", "plain.es.html", "plain.html"]
@@ -70,7 +82,7 @@ def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_
     assert "No effect can be given for Windham" in page.find("main").get_text(" ")
     assert not page.find("main").find("img") and "SIMULATED" in page.get_text(" ")
     assert "together" not in page.find("main").get_text(" "), "too few students count in no sum of districts either"
-    row = row_of(built, "Windham, student track").get_text(" ")
+    row = row_of(built, "Windham").get_text(" ")
     assert NO_ANSWER in row and not re.search(r"[+−]\d", row)
     assert "windham" not in (built / "students-hartford" / "plain.html").read_text(encoding="utf-8")
     assert report_slugs(built, []) == ["students-all-districts", "students-hartford"]

@@ -213,6 +213,10 @@ NAMES = ("student", "district_code", "month", "days_enrolled", "days_attended")
 ROWS = [f"A{k},0640011,2021-{month:02d},20,18" for k in range(30) for month in (9, 10)]
 
 
+QUESTIONS = ("Contact: State ID", "Which district, as the " + "very " * 20 + "first report said – do you know?")
+"""Names of columns as a customer database and a form give them."""
+
+
 def _named(*names: str) -> str:
     return "\n".join([",".join(names), *ROWS])
 
@@ -229,6 +233,11 @@ def _named(*names: str) -> str:
         ("hard spaces.csv", _named(*NAMES[:3], "days\u00a0enrolled", "days attended"), {}),
         ("blank lines.csv", _named(*NAMES).replace("\nA5", "\n\n  \t \nA5") + "\n   ", {}),
         ("tabs.txt", _named(*NAMES).replace(",", "\t"), {}),
+        (
+            "questions.csv",
+            _named(f'"{QUESTIONS[0]}"', f'"{QUESTIONS[1]}"', *NAMES[2:]),
+            {"student": QUESTIONS[0], "district_code": QUESTIONS[1]},
+        ),
     ],
 )
 def test_headers_as_exports_have_them(tmp_path, name, text, columns):

@@ -17,6 +17,7 @@ from leapstudy.students.handle import clean_panel
 from leapstudy.students.readers import open_panel, read_visits
 from leapstudy.students.rules import PANEL_RULES, VISIT_RULES
 from leapstudy.students.simulate import load_config, write_simulation
+from leapstudy.students.visits import log_by_student
 
 RATES = {
     "over_by_two": 0.004,
@@ -281,10 +282,31 @@ VISIT = {
     ],
 )
 def test_the_visit_log_has_its_own_rules(tmp_path, rule, change):
-    pd.DataFrame([VISIT, {**VISIT, **change}]).fillna("").to_csv(tmp_path / "visits.csv", index=False)
+    later = {**VISIT, "visit_date": "2021-07-11"}
+    pd.DataFrame([VISIT, {**later, **change}]).fillna("").to_csv(tmp_path / "visits.csv", index=False)
     report = check_path(tmp_path / "visits.csv", known_districts=("0640011",), con=connect(threads=1))
     assert _found(report) == {rule: 1}
     assert rule in {item.id for item in VISIT_RULES}
+
+
+def test_a_day_that_stands_twice_is_one_visit_and_told(tmp_path):
+    other, tried = {**VISIT, "supports": "food"}, {**VISIT, "completed": "no"}
+    pd.DataFrame([VISIT, other, tried, {**VISIT, "visit_date": "2021-07-20"}]).to_csv(tmp_path / "v.csv", index=False)
+    con = connect(threads=1)
+    assert _found(check_path(tmp_path / "v.csv", known_districts=("0640011",), con=con)) == {"visited_again": 2}
+    log = read_visits(con, tmp_path / "v.csv", Reading()).table
+    assert log_by_student(log, ())["met"].to_pyarrow().to_pylist() == [2]
+
+
+def test_a_day_that_is_listed_twice_is_set_aside_once_and_its_month_is_used(tmp_path):
+    """The other days of the month count, so that they are no rows that count for nothing."""
+    day = {name: ROW[name] for name in ("student", "district_code", "school_code", "grade")}
+    days = [{**day, "date": f"2021-09-{number:02d}", "attended": number % 2} for number in (1, 2, 3, 6, 7, 8, 8)]
+    pd.DataFrame(days).to_csv(tmp_path / "days.csv", index=False)
+    report = check_path(tmp_path / "days.csv", known_districts=("0640011",), con=connect(threads=1))
+    assert _found(report)["unmatched"] == 1
+    account = report.accounts[0]
+    assert (account.rows_in, account.used, account.aside) == (7, 6, {"unmatched": 1})
 
 
 def test_a_visit_before_the_students_own_first_month_is_told(tmp_path):

@@ -107,6 +107,12 @@ def test_every_sentence_says_simulated_and_has_no_hole(study, capsys):
         assert not HOLE.search(told), sentence.__name__
 
 
+def test_a_district_names_the_page_that_shows_other_outcomes(workspace):
+    one, everybody = study_students("hartford"), study_students("all-districts")
+    assert one.outcomes_elsewhere and "all districts together" in one.outcomes.caption
+    assert not everybody.outcomes_elsewhere and "all districts together" not in everybody.outcomes.caption
+
+
 def test_a_district_with_few_visited_students_is_refused_and_named(workspace):
     small = study_students("windham")
     assert small.answer.design().main is None and "Fewer than 20" in " ".join(small.answer.design().refused)

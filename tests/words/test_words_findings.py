@@ -10,8 +10,8 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import between, points
 from leapstudy.data import load_facts
-from leapstudy.evidence.verdict import Kind
-from leapstudy.figures.plain import UNCLAIMED, plain_chart
+from leapstudy.evidence.verdict import UNCLAIMED, Kind
+from leapstudy.figures.plain import plain_chart
 from leapstudy.study.result import jsonable
 from leapstudy.words import claims, over_years
 from leapstudy.words import findings as sentences

@@ -359,6 +359,15 @@ def test_a_placebo_of_students_that_fails_is_named_for_its_lots():
     )
 
 
+def test_a_page_of_students_does_not_ask_for_students_and_calls_all_of_them_in_its_language():
+    lots = row(3.31, 0.76, 5.86, role="placebo", track="students")
+    everybody = {"track": "students", "district": "all districts with visits", "district_code": "ALL"}
+    content = result(row(1.56, -1.2, 4.33, **everybody), placebo=lots)
+    assert "the same tests come out at zero" in section(content, "overturn")
+    assert "records of single students" not in text(content)
+    assert "todos los distritos con visitas" in text(content, "es") and "with visits" not in text(content, "es")
+
+
 def test_one_treated_unit_is_one_where_all_are_told_of():
     content = result(row(0.2, -1.0, 1.4, n_treated=1))
     told = text(content)

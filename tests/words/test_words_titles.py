@@ -89,7 +89,7 @@ def _of_students(*designs, raw_paths=None):
 def _design(name, placebo, half, main=4.0):
     return Result(
         name=name,
-        placebo=Result(estimate_pp=placebo, ci_low_pp=placebo - half, ci_high_pp=placebo + half),
+        placebo=Result(estimate_pp=placebo, ci_low_pp=placebo - half, ci_high_pp=placebo + half, post="months 1 to 4"),
         main=Result(estimate_pp=main, ci_low_pp=main - 1, ci_high_pp=main + 1),
     )
 
@@ -120,12 +120,38 @@ def _design(name, placebo, half, main=4.0):
 def test_rebound_is_said_only_where_the_placebo_shows_it(placebo, half, title, sentence):
     study = _of_students(_design("before_after", placebo, half))
     assert findings_students.rebound(study).title.startswith(title)
+    assert "on average over months 1 to 4 after it" in findings_students.rebound(study).detail
     assert sentence in findings_students.designs(study).detail
 
 
 def test_the_design_that_is_off_for_sure_is_named_before_one_that_is_off_by_chance():
     told = findings_students.designs(_of_students(_design("before_after", 5.0, 9.0), _design("never", 2.0, 1.0)))
     assert told.title.startswith("One of two designs") and "with +2.00 (1.00 to 3.00) points: so much" in told.detail
+
+
+@pytest.mark.parametrize(
+    ("placebo", "control", "told"),
+    [
+        (-3.0, 0.2, "; the same design finds \u22123.0 where nobody was visited, so no effect may be claimed"),
+        (0.2, -3.0, "; those referred and not met changed by \u22123.0, so no effect may be claimed"),
+        (0.2, None, "; both sides moved apart before any visit, so no effect may be claimed"),
+    ],
+)
+def test_a_title_names_what_refutes_the_comparison_and_never_calls_less_of_a_rise_a_fall(placebo, control, told):
+    study = _of_students(_design("at_risk", placebo, 1.0, main=-1.5))
+    study.answer.design = lambda: study.answer.designs[0]
+    study.answer.control = None if control is None else _design("at_risk", control, 1.0).placebo
+    study.answer.pre_trend = Result(months=5, p_value=0.01, mde_pp=0.5)
+    study.verdict = Result(kind="failed_placebo")
+    title = findings_students.effect(study).title
+    assert title == f"Visited students' attendance changed by \u22121.5 points beyond that of like students{told}"
+    assert findings_students.trends(study).endswith("rejects equal movement (p = 0.010).")
+
+
+@pytest.mark.parametrize(("elsewhere", "words"), [(True, "for all districts together only"), (False, "Name a table")])
+def test_outcomes_that_another_page_shows_are_not_said_to_be_missing(elsewhere, words):
+    study = Result(answer=Result(outcomes=None), outcomes_elsewhere=elsewhere)
+    assert words in findings_students.outcomes(study)
 
 
 def test_raw_paths_say_where_visited_students_stood():
