@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
-from leapstudy.core.phrases import between, capital, points
+from leapstudy.core.phrases import between, capital, number, points
 from leapstudy.did.permutation import ALPHA
 from leapstudy.evidence.verdict import SMALL_PP, direction, rejects
 from leapstudy.students.disclosure import MIN_GROUP, season
@@ -306,7 +306,11 @@ def raw_paths(study: StudentStudy) -> Finding:
     before, after = _beside_never_visited(study.answer.raw_paths)
     if math.isnan(before) or math.isnan(after):
         return CATALOG.finding("raw_paths_alone", n=len(groups))
-    return CATALOG.finding("raw_paths", n=len(groups), before=before, after=after)
+    return CATALOG.finding("raw_paths", n=len(groups), before=_beside(before), after=_beside(after))
+
+
+def _beside(gap: float) -> str:
+    return f"{number(abs(gap), 1)} points {'less' if gap < 0 else 'more'}"
 
 
 def _beside_never_visited(rows: pd.DataFrame) -> tuple[float, float]:
