@@ -163,7 +163,7 @@ def unobserved(study: StudentStudy) -> str:
 
 
 def power(study: StudentStudy) -> str:
-    """Say what the test that leads could have found, and whether the effect is equivalent to none."""
+    """Say what the preferred test could have found, and whether the effect is equivalent to none."""
     main = study.answer.leading
     if main is None or main.se_pp is None or study.mde_pp is None:
         return CATALOG.say("power_none")

@@ -223,7 +223,7 @@ def test_a_finding_says_where_interval_and_test_part():
     small["y"] += 30.0 * small["d"]
     told = ls.diff_in_diff(small, **NAMES)
     assert told.ci_low > 0 and told.p_value >= 0.05
-    part = f"The interval excludes zero, but the test that leads does not reject it (p = {told.p_value:.3f})."
+    part = f"The interval excludes zero, but the preferred test does not reject it (p = {told.p_value:.3f})."
     assert told.finding.endswith(part)
     large = own(units=30, treated=12)
     large["y"] += 9.0 * large["d"]
