@@ -1,5 +1,6 @@
 """Which version of the package and of its libraries this is, cheap enough to ask at every command."""
 
+import os
 import re
 import sys
 from functools import cache
@@ -16,7 +17,8 @@ LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
 
 def package_files() -> list[Path]:
     """Return every file of the package that results are made with: sources, catalogs, settings; no templates."""
-    return [path for path in _files() if TEMPLATES not in path.relative_to(_folder()).parents]
+    templates = str(_folder() / TEMPLATES) + os.sep
+    return [Path(file) for file in _files(_folder()) if not file.startswith(templates)]
 
 
 @cache
@@ -28,7 +30,7 @@ def package_hash() -> str:
 @cache
 def templates_hash() -> str:
     """Return one hash over what only pages are made with."""
-    return _hash([path for path in _files() if TEMPLATES in path.relative_to(_folder()).parents])
+    return _hash([Path(file) for file in _files(_folder() / TEMPLATES)])
 
 
 @cache
@@ -50,9 +52,10 @@ def _folder() -> Path:
     return Path(leapstudy.__file__).parent
 
 
-def _files() -> list[Path]:
-    files = (path for path in _folder().rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return sorted(path for path in files if not path.name.startswith("."))
+def _files(top: Path) -> list[str]:
+    """Return the files below a folder but hidden and compiled ones, in order; as text, since each kernel asks anew."""
+    walked = ((folder, name) for folder, _, names in os.walk(top) for name in names)
+    return sorted(f"{folder}{os.sep}{name}" for folder, name in walked if name[0] != "." and not name.endswith(".pyc"))
 
 
 def _hash(files: list[Path]) -> str:

@@ -82,7 +82,7 @@ def _positive(variance: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """What the test that leads could have detected at 5%, in percentage points.
+    """What the preferred test could have detected at 5%, in percentage points.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ def detectable(spread: Spread, test: Permutation, points_per_unit: float) -> Det
     spread
         Standard error and degrees of freedom, on the sample's scale.
     test
-        The test that leads, of the same sample. Where it has no interval of its own (shuffled labels) the t interval's,
+        The preferred test, of the same sample. Where it has no interval of its own (shuffled labels) the t interval's,
         whose statistic it permutes.
     points_per_unit
         Percentage points per unit of the scale: 1 for points.

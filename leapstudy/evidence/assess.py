@@ -92,7 +92,7 @@ class Evidence:
 
 
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
-    """Grade an answer of the public track, by the test that leads."""
+    """Grade an answer of the public track, by the preferred test."""
     outcome = data.state.outcomes[answer.spec.outcome]
     return assess_row(
         data,
@@ -106,7 +106,7 @@ def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
 
 
 def verdict_of(answer: Answer, outcome: Outcome | None = None) -> Verdict:
-    """Return the one verdict of an answer, from the leading test, placebo windows, earlier trends and multiplicity."""
+    """Return the one verdict of an answer: from preferred test, placebo windows, earlier trends and multiplicity."""
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
     floor, adjusted, looked_at = main.p_floor, None, 1

@@ -105,7 +105,7 @@ def _favorable(facts: EssaFacts) -> Condition:
         why = f"it cannot be tested: the smallest p-value possible is {number(verdict.p_floor or 0, 3)}"
         return _condition(name, (1, 2, 3), False, "", why)
     p = probability(verdict.p_value)
-    result = f"the estimate is {points(verdict.estimate_pp)} {facts.unit} with {p} by the test that leads"
+    result = f"the estimate is {points(verdict.estimate_pp)} {facts.unit} with {p} by the preferred test"
     if verdict.kind == "one_of_many":
         result += f", and {probability(verdict.p_adjusted)} once all that were looked at are counted"
     met = verdict.gain_pp > 0 and rejects(verdict.p_value) and verdict.kind != "one_of_many"

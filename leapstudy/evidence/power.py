@@ -48,14 +48,14 @@ class Diluted:
     effect_pp, diluted_pp : float
         On visited students, and times the coverage: the effect on the average, if visits move nobody else.
     power : float
-        Chance that the test that leads finds the diluted effect at 5%.
+        Chance that the preferred test finds the diluted effect at 5%.
     p_as_large : float
         One-sided t test of an effect as large as the diluted one: small where the figures rule it out.
     p_equivalent : float
         Two one-sided t tests (Schuirmann 1987) of an effect beyond plus or minus the diluted one: small where the true
         effect is shown to be smaller than it either way.
     excluded : bool
-        Whether the 95% interval of the test that leads ends below it.
+        Whether the 95% interval of the preferred test ends below it.
     """
 
     label: str
@@ -71,7 +71,7 @@ class Diluted:
 class PowerBlock:
     """Coverage, published effects diluted, and the smallest detectable effect beside them.
 
-    `mde_pp` is found in 80% of such studies by the test that leads (infinite where it can never reject); `could_see`
+    `mde_pp` is found in 80% of such studies by the preferred test (infinite where it can never reject); `could_see`
     counts the published effects found with 80% power, `excluded` those that the interval rules out. All rest on
     `COVERAGE_ASSUMPTION`.
     """
@@ -181,9 +181,9 @@ def power_block(
     published
         Published effects on visited students: label and percentage points.
     detectable
-        What the test that leads detects.
+        What the preferred test detects.
     estimate_pp, high_pp
-        The effect, and the upper end of the leading test's interval; None where it has no end.
+        The effect, and the upper end of the preferred test's interval; None where it has no end.
     """
     rows = tuple(_diluted(label, effect, share, detectable, estimate_pp, high_pp) for label, effect in published)
     return PowerBlock(

@@ -22,6 +22,7 @@ GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-"
+PACKED = (ARCHIVE, GZIP, PARQUET, PNG, PDF)
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
 SHORTEST = 9
@@ -61,8 +62,12 @@ def _all_texts(content: bytes, depth: int = DEEPEST) -> Iterator[str]:
     for text in _texts(content):
         yield text
         if depth:
-            for found in ENCODED.findall(text):
-                yield from _all_texts(_decoded(found), 0)
+            decoded = [_decoded(found) for found in ENCODED.findall(text)]
+            plain = [part for part in decoded if b"\x00" not in part and not part.startswith(PACKED)]
+            yield b"\n".join(plain).decode("latin-1")  # many and short: to look at each by itself takes longest
+            for part in decoded:
+                if b"\x00" in part or part.startswith(PACKED):
+                    yield from _all_texts(part, 0)
     for part in _parts(content, depth):
         yield from _all_texts(part, max(depth - 1, 0))
 

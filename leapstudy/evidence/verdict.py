@@ -103,7 +103,7 @@ class Verdict:
         What did not decide but limits the answer: a test that could not be made, another outcome's earlier trend.
     estimate_pp : float
     low_pp, high_pp, p_value, p_floor : float or None
-        Of the test that leads; no ends where its interval is not bounded.
+        Of the preferred test; no ends where its interval is not bounded.
     p_adjusted : float or None
         The p-value once all districts looked at are counted (Benjamini and Hochberg).
     lower_is_better : bool
@@ -191,7 +191,7 @@ def decide(
     Parameters
     ----------
     estimate_pp, low_pp, high_pp, p_value, p_floor
-        Effect in percentage points with 95% interval, p-value and smallest possible p-value of the test that leads.
+        Effect in percentage points with 95% interval, p-value and smallest possible p-value of the preferred test.
     windows
         The same computation where zero is expected. One of the asked outcome at 5% fails the comparison. One of another
         outcome, at 5% after Holm's correction for their number, forbids to claim an effect, and is else a caution.
@@ -224,7 +224,7 @@ def decide(
     kind: Kind
     if role == "placebo":
         kind = "placebo"
-        reason = f"The contrast lies before the program, where zero is expected; the test that leads has {p}."
+        reason = f"The contrast lies before the program, where zero is expected; the preferred test has {p}."
     elif failures:
         kind, reason = "failed_placebo", failures[0]
     elif not can_reject(p_floor):
@@ -252,15 +252,15 @@ def _by_interval(
 ) -> tuple[Kind, str]:
     """Return what the interval and the test of an answer say that nothing forbids to read."""
     if low is None or high is None:
-        return "no_interval", f"The test that leads ({p}) has no bounded 95% interval."
+        return "no_interval", f"The preferred test ({p}) has no bounded 95% interval."
     if excludes_zero(low, high):
         if not rejected:
-            return "imprecise_null", f"The interval excludes zero, but the test that leads does not reject ({p})."
+            return "imprecise_null", f"The interval excludes zero, but the preferred test does not reject ({p})."
         sign: Kind = "positive" if (low > 0) != lower_is_better else "negative"
-        return sign, f"The test that leads has {p}, and its 95% interval excludes zero."
+        return sign, f"The preferred test has {p}, and its 95% interval excludes zero."
     precise = max(-low, high) <= size.small
     width = "lies within" if precise else "reaches beyond"
-    reason = f"The test that leads has {p}; its 95% interval includes zero and {width} {size.words} either way."
+    reason = f"The preferred test has {p}; its 95% interval includes zero and {width} {size.words} either way."
     return "precise_null" if precise else "imprecise_null", reason
 
 

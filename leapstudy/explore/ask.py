@@ -89,7 +89,7 @@ def estimate_words(answer: Glance) -> str:
 
 
 def _detectable_words(answer: Glance) -> str:
-    """Say what the test that leads could have detected."""
+    """Say what the preferred test could have detected."""
     half, most = answer.detectable.half_pp, answer.detectable.mde_pp
     if not math.isfinite(half):
         return "The preferred test could not detect any effect here, however large."

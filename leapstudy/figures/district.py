@@ -48,7 +48,7 @@ def district(answer: Asked, panel: pd.DataFrame, width: float = WIDE) -> Exhibit
         f"{what}: {short(main.district)}, and {counted_units(main.n_comparison, 'comparison')} "
         f"({comparison_words(main.comparison)}{'; shaded: nine in ten' if main.n_comparison > MANY else ''})"
     )
-    source = f"{caption.source}. Test that leads: {findings.leading_words(answer)}."
+    source = f"{caption.source}. Preferred test: {findings.leading_words(answer)}."
     narrow = width <= NARROW
     with styled():
         figure, bottom, top = frame(title, subtitle, source, PATHS + (CHANGES + 0.2 if narrow else 0.3), width=width)

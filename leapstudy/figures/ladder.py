@@ -132,7 +132,7 @@ def _note(answer: Answer) -> str:
         others = answer.main.n_comparison + (answer.main.n_treated if answer.main.n_treated > 1 else 0) - 2
         told = f"Without one of the {counted_units(others, 'other')}: {between(rest.min(), rest.max())}."
     if isinstance(answer, DistrictAnswer):
-        return f"{told} In bold the test that leads; intervals of other choices are the permutation's.".strip()
+        return f"{told} In bold the preferred test; intervals of other choices are the permutation's.".strip()
     return told
 
 

@@ -48,7 +48,7 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
     )
     shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
     source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by {unit_noun()}); "
-    source += "sentences give those of the test that leads."
+    source += "sentences give those of the preferred test."
     figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
 

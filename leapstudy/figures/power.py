@@ -57,7 +57,7 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
 
 
 def _designs(study: Study) -> pd.DataFrame:
-    """The test that leads for what was asked; of one district alone the t test's, whose half is not known."""
+    """The preferred test for what was asked; of one district alone the t test's, whose half is not known."""
     answer, detects = study.answer, study.answer.detectable
     asked = findings.treated_words(answer)
     rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, detects.half_pp, detects.mde_pp)]
@@ -91,7 +91,7 @@ def _bar(
             )
     axes.fill_between([0, end], place + 0.36, place + 0.64, facecolor="none", edgecolor=CONTEXT, linewidth=1)
     axes.text(0, place + 0.3, name, weight="bold", size=TEXT, va="bottom")
-    said = "The test that leads cannot reject here, however large the effect"
+    said = "The preferred test cannot reject here, however large the effect"
     if math.isfinite(mde):
         each = f": {number(mde / coverage, 0)} for each visited student" if coverage else ""
         said = f"80% chance from {number(mde)} {unit}{each}"

@@ -113,7 +113,7 @@ def answer(study: Study) -> Finding:
 
 
 def power_words(detectable: Detectable, outcome: str) -> str:
-    """Say which effects the test that leads finds in half and in four of five such studies."""
+    """Say which effects the preferred test finds in half and in four of five such studies."""
     if not math.isfinite(detectable.mde_pp):
         return CATALOG.say("power_none")
     return CATALOG.say("power", detectable=detectable, asked=outcome)
@@ -143,14 +143,14 @@ def district_title(answer: Answer | Glance) -> str:
 
 
 def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
-    """Return low, high and p of the test that leads: the one interval that pages and figures show of an answer."""
+    """Return low, high and p of the preferred test: the one interval that pages and figures show of an answer."""
     if isinstance(answer, DistrictAnswer):
         return answer.headline.low_pp, answer.headline.high_pp, answer.headline.p_value
     return answer.main.ci_low_pp, answer.main.ci_high_pp, answer.main.p_value
 
 
 def leading_words(answer: Answer | Glance) -> str:
-    """Say interval and p-value of the test that leads, and which test that is where it is not the permutation."""
+    """Say interval and p-value of the preferred test, and which test that is where it is not the permutation."""
     low, high, p = leading(answer)
     by = f", {answer.headline.label.lower()}" if isinstance(answer, DistrictAnswer) else ""
     return f"{interval_words(low, high)}{'' if p is None else f', {probability(p)}'}{by}"

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
-from leapstudy.core.phrases import between, capital, points
+from leapstudy.core.phrases import between, capital, number, points
 from leapstudy.did.permutation import ALPHA
 from leapstudy.evidence.verdict import SMALL_PP, Verdict, direction, rejects
 from leapstudy.students.disclosure import MIN_GROUP, season
@@ -163,7 +163,7 @@ def unobserved(study: StudentStudy) -> str:
 
 
 def power(study: StudentStudy) -> str:
-    """Say what the test that leads could have found, and whether the effect is equivalent to none."""
+    """Say what the preferred test could have found, and whether the effect is equivalent to none."""
     main = study.answer.leading
     if main is None or main.se_pp is None or study.mde_pp is None:
         return CATALOG.say("power_none")
@@ -312,7 +312,11 @@ def raw_paths(study: StudentStudy) -> Finding:
     before, after = _beside_never_visited(study.answer.raw_paths)
     if math.isnan(before) or math.isnan(after):
         return CATALOG.finding("raw_paths_alone", n=len(groups))
-    return CATALOG.finding("raw_paths", n=len(groups), before=before, after=after)
+    return CATALOG.finding("raw_paths", n=len(groups), before=_beside(before), after=_beside(after))
+
+
+def _beside(gap: float) -> str:
+    return f"{number(abs(gap), 1)} points {'less' if gap < 0 else 'more'}"
 
 
 def _beside_never_visited(rows: pd.DataFrame) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def _sides(answer: OverYears) -> dict[str, str]:
 
 
 def published(answer: OverYears, estimator: str = "did") -> dict[str, Estimate]:
-    """Return each later year's row of `estimates.csv`: its interval is that of the test that leads."""
+    """Return each later year's row of `estimates.csv`: its interval is that of the preferred test."""
     base = answer.before[-1]
     own = (row for row in answer.estimates if row.estimator == estimator and row.comparison == answer.comparison)
     return {row.post: row for row in own if row.pre == base and row.post in answer.after}

@@ -333,7 +333,7 @@ def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, 
 
 
 def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
-    """Say what the leading test finds in half and in four of five studies, and what the published effects come to."""
+    """Say what the preferred test finds in half and in four of five studies, and what the published effects come to."""
     sentences = []
     if reading.never_detects:
         sentences.append(say["overturn_never"])

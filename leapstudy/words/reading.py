@@ -75,7 +75,7 @@ class Reading:
         Probability that the effect is above zero, all districts read together; and the prior that it rests on: "flat"
         or "published".
     mde, half
-        Effect that the test that leads finds in 80% and in 50% of such studies; `never_detects` where it can find none.
+        Effect that the preferred test finds in 80% and in 50% of such studies; `never_detects` where it can find none.
     excluded, n_published
         How many of the published effects the interval rules out, of how many.
     coverage, implied
@@ -143,7 +143,7 @@ class Reading:
 
     @property
     def p_value(self) -> float | None:
-        """The p-value of the test that leads."""
+        """The p-value of the preferred test."""
         return self.verdict.p_value
 
     @property
@@ -355,7 +355,7 @@ def _mde(blocks: Mapping[str, Any]) -> float | None:
 
 
 def _never_detects(blocks: Mapping[str, Any]) -> bool:
-    """Whether the test that leads cannot reject at any size: an infinite effect stands as null in the file."""
+    """Whether the preferred test cannot reject at any size: an infinite effect stands as null in the file."""
     districts = at(blocks, "answer", "detectable")
     return districts is not None and districts.get("mde_pp") is None
 

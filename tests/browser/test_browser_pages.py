@@ -175,7 +175,7 @@ def test_each_interval_of_the_index_is_drawn(opened):
     assert cells.count() >= 2
     for cell in cells.all():
         zero, *interval, dot = (part.bounding_box() for part in cell.locator("line, circle").all())
-        if not interval:  # the test that leads has no bounded interval: zero and the estimate alone
+        if not interval:  # the preferred test has no bounded interval: zero and the estimate alone
             assert zero["height"] > 10 and dot["width"] >= 8
             continue
         (interval,) = interval

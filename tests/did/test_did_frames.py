@@ -223,7 +223,7 @@ def test_a_finding_says_where_interval_and_test_part():
     small["y"] += 30.0 * small["d"]
     told = ls.diff_in_diff(small, **NAMES)
     assert told.ci_low > 0 and told.p_value >= 0.05
-    part = f"The interval excludes zero, but the test that leads does not reject it (p = {told.p_value:.3f})."
+    part = f"The interval excludes zero, but the preferred test does not reject it (p = {told.p_value:.3f})."
     assert told.finding.endswith(part)
     large = own(units=30, treated=12)
     large["y"] += 9.0 * large["d"]
@@ -274,6 +274,26 @@ def test_a_start_after_the_last_time_is_none(control):
     soon = never.assign(first=never["first"].mask(never["id"] >= 8, 2004))
     kept = ls.att_gt(soon, **names, anticipation=1)
     assert (kept.n_treated, kept.n_comparison) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda year: f"{year}-{(year + 1) % 100:02d}",
+        lambda year: f"{year}-09-01",
+        lambda year: pd.Timestamp(year, 9, 1),
+    ],
+)
+def test_a_start_after_the_last_time_may_be_a_text_or_a_date(written):
+    rows = own().assign(t=lambda frame: [written(int(year)) for year in frame["t"]])
+    first = rows["id"].map(lambda unit: 2002 if unit < 4 else 2030 if unit >= 8 else None)
+    never = rows.assign(first=[written(int(year)) if year == 2002 else None for year in first])
+    later = rows.assign(first=[written(int(year)) if year == year else None for year in first])
+    names = {"outcome": "y", "unit": "id", "time": "t", "first_treated": "first", "control": "not_yet"}
+    assert repr(ls.att_gt(later, **names)) == repr(ls.att_gt(never, **names))
+    odd = rows.assign(first=["later" if year == 2030 else written(2002) if year == 2002 else None for year in first])
+    with pytest.raises(BadInput, match="rows whose value is none of the times"):
+        ls.att_gt(odd, **names)
 
 
 def test_an_empty_text_is_no_start():

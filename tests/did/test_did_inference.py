@@ -225,7 +225,7 @@ def test_which_tests_hold_their_size(simulation):
 
 
 def test_the_kept_table_carries_the_rule():
-    """The leading test is the only one within 2.5 points of 5% in every cell of the kept table,
+    """The preferred test is the only one within 2.5 points of 5% in every cell of the kept table,
     at two years before too.
     """
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "size_power.csv")

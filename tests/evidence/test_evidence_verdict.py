@@ -98,7 +98,7 @@ def test_the_real_answers(study, facts, pooled, hartford):
     assert verdict_of(hartford).kind == "no_interval"
     haven = answer_district(study, "0930011", Spec())
     verdict = verdict_of(haven)
-    # alone its permutation has p = .05; the test that leads has .15, and .88 once fifteen are counted
+    # alone its permutation has p = .05; the preferred test has .15, and .88 once fifteen are counted
     assert verdict.kind == "no_interval" and (verdict.p_value, verdict.p_adjusted) == pytest.approx((0.15, 0.875))
     assert assess(study, facts, haven).power.mde_pp == float("inf")
 

@@ -163,7 +163,10 @@ def test_raw_paths_say_where_visited_students_stood():
         for m, rate in zip(months, line, strict=True)
     ]
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=pd.DataFrame(rows)))
-    assert "stood \u22127.0 points from the never visited just before their visits, \u22124.0 just after" in told.title
+    assert (
+        "attended 7.0 points less than the never visited just before their visits, 4.0 points less just after"
+        in told.title
+    )
     early = pd.DataFrame(rows).query("month >= '2021-09'")
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=early))
     assert told.title.startswith("The months before and after the visits cannot both")

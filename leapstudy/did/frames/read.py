@@ -6,6 +6,7 @@ import numbers
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -348,6 +349,15 @@ def _check_starts(values: np.ndarray, name: str, times: np.ndarray) -> None:
         )
 
 
+def _is_after(value: Any, last: Any) -> bool:
+    """Return whether a start lies after the last time; texts are compared only where they are written alike."""
+    if isinstance(value, str) and isinstance(last, str):
+        return re.sub("[0-9]", "0", value) == re.sub("[0-9]", "0", last) and value > last
+    if not (isinstance(value, datetime) and isinstance(last, datetime)):
+        return False
+    return (value.tzinfo is None) == (last.tzinfo is None) and value > last
+
+
 def _first_given(
     column: pd.Series, name: str, row: np.ndarray, times: np.ndarray, clock: np.ndarray, units: int
 ) -> np.ndarray:
@@ -364,13 +374,17 @@ def _first_given(
     else:
         place = {time: float(at) for time, at in zip(times, clock, strict=True)}
         column = column.mask(column.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))
-        unknown = column.notna() & ~column.isin(list(times))
+        later = column.map(lambda value: _is_after(value, times[-1])).astype(bool)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            later &= False  # its order is the categories', not the alphabet's
+        unknown = column.notna() & ~column.isin(list(times)) & ~later
         if unknown.any():
             raise BadInput(
                 f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as "
                 "the times are written, and leave the cell empty for never treated."
             )
         number = np.array([place.get(value, NEVER) if pd.notna(value) else NEVER for value in column])
+        number[later.to_numpy()] = float(clock[-1]) + LONGEST
     first = np.full(units, np.nan)
     first[row] = number
     if (first[row] != number).any():

@@ -53,15 +53,15 @@ def digits_of(*values: float) -> int:
 
 
 def of_zero(low: float, high: float, p: float) -> str:
-    """Return what an interval says of zero, as a sentence; the test that leads may say otherwise in small samples."""
+    """Return what an interval says of zero, as a sentence; the preferred test may say otherwise in small samples."""
     if low > 0 or high < 0:
         if p >= ALPHA:
-            return f"The interval excludes zero, but the test that leads does not reject it ({p_words(p)})."
+            return f"The interval excludes zero, but the preferred test does not reject it ({p_words(p)})."
         return "The interval excludes zero."
     if missing(low) or missing(high) or not (math.isfinite(low) and math.isfinite(high)):
-        return "The test that leads has no bounded interval here: it is not statistically distinguishable from zero."
+        return "The preferred test has no bounded interval here: it is not statistically distinguishable from zero."
     if p < ALPHA:
-        return f"The interval includes zero, but the test that leads rejects it ({p_words(p)})."
+        return f"The interval includes zero, but the preferred test rejects it ({p_words(p)})."
     return "The interval includes zero: it is not statistically distinguishable from zero."
 
 
@@ -128,10 +128,10 @@ class DidResult(Result):
         Name of the outcome's column, and what a unit is called.
     estimate, se, ci_low, ci_high : float
         The effect in units of the outcome (percentage points where it is in percent), its standard error and 95%
-        interval; the interval is infinite where the test that leads has no bounded one.
+        interval; the interval is infinite where the preferred test has no bounded one.
     p_value : float
     p_method : str
-        The test that leads.
+        The preferred test.
     p_floor : float or None
         Smallest p-value that the test can give; None for a t-test.
     n_treated, n_comparison : int
@@ -194,7 +194,7 @@ class DidResult(Result):
         return [
             ("Estimate", f"{number(self.estimate, digits)} (se {number(self.se, digits)})"),
             ("Interval and p", uncertainty(self.ci_low, self.ci_high, self.p_value)),
-            ("Leading test", f"{self.p_method}{floor}"),
+            ("Preferred test", f"{self.p_method}{floor}"),
             ("Compared", f"{' + '.join(self.pre)} to {' + '.join(self.post)}"),
             ("Treated", counted(self.n_treated, self.noun)),
             ("Comparison", counted(self.n_comparison, self.noun)),

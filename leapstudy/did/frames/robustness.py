@@ -154,7 +154,7 @@ def _other_test(result: DidResult, table: pd.DataFrame) -> str:
     if np.allclose(table.loc[0, ["ci_low", "ci_high"]].to_numpy(float), led, equal_nan=True):
         return ""
     test = "the permutation of the estimate" if result.n_treated == 1 else "unequal variances"
-    return f" Intervals of all rows are by {test}; the test that leads is another ({result.p_method})."
+    return f" Intervals of all rows are by {test}; the preferred test is another ({result.p_method})."
 
 
 def _text(result: DidResult, label: str) -> str:

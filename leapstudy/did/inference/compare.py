@@ -84,7 +84,7 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
 
 
 def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
-    """Return the test that leads for one treated district, without the others; see `headline`."""
+    """Return the preferred test for one treated district, without the others; see `headline`."""
     for name, noise in (("studentized_noise", noise_before), ("studentized_enrollment", size_noise)):
         try:
             return cast(MethodName, name), _permuted(sample, noise(sample))
@@ -97,7 +97,7 @@ def each_by_itself(sample: Sample) -> pd.DataFrame:
     """Return each treated district's own effect, in the sample's order.
 
     Columns district_code, estimate_pp, se_pp, ci_low_pp and ci_high_pp (t interval, as the pooled model takes it;
-    Donald and Lang 2007), p_value and p_floor (of the test that leads), mde_pp.
+    Donald and Lang 2007), p_value and p_floor (of the preferred test), mde_pp.
     """
     rows = []
     for one in each_alone(sample):
@@ -110,13 +110,13 @@ def each_by_itself(sample: Sample) -> pd.DataFrame:
 
 
 def detectable_of(effect: Effect) -> Detectable:
-    """Return what the test that leads could have detected: of one treated district `leading_test`, else its own."""
+    """Return what the preferred test could have detected: of one treated district `leading_test`, else its own."""
     test = leading_test(effect.sample)[1] if len(effect.sample.treated) == 1 else effect.test
     return detectable(effect.spread, test, points_per_unit(effect.sample))
 
 
 def headline(inference: Inference) -> tuple[Method, str]:
-    """Return the test that leads, and why in one sentence.
+    """Return the preferred test, and why in one sentence.
 
     Notes
     -----
@@ -188,7 +188,7 @@ def estimate_rows(inference: Inference, sample: Sample, district: str) -> list[E
 
 
 def lead(rows: Sequence[Estimate], main: Estimate, leading: Method) -> tuple[Estimate, ...]:
-    """Return the rows of `estimates.csv`, the one of the test that leads first and as the main one.
+    """Return the rows of `estimates.csv`, the one of the preferred test first and as the main one.
 
     Whoever takes the main row then has the p-value and the interval of the page. The permutation of the estimate, by
     which contrasts and outcomes are compared, becomes a sensitivity row. A placebo stays what it is.

@@ -29,8 +29,8 @@ MethodName = Literal[
 
 LABELS: dict[MethodName, str] = {
     "permutation": "Permutation of the estimate",
-    "studentized_noise": "Studentized by noise before",
-    "studentized_enrollment": "Studentized by enrollment",
+    "studentized_noise": "Permutation scaled by earlier variation",
+    "studentized_enrollment": "Permutation scaled by enrollment",
     "conley_taber": "Conley and Taber",
     "ferman_pinto": "Ferman and Pinto",
     "small_sample_t": "Small-sample t",
