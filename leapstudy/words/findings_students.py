@@ -225,14 +225,14 @@ def effect(study: StudentStudy) -> Finding:
         _ends(main),
         main=main,
         unclear=CATALOG.say("unclear") if _includes_zero(main) else "",
-        beside=_beside(study, verdict),
+        beside=_held_against(study, verdict),
         refused=CATALOG.by("effect_refused", verdict.kind, ""),
         study=study,
         trends=trends(study),
     )
 
 
-def _beside(study: StudentStudy, verdict: Verdict) -> str:
+def _held_against(study: StudentStudy, verdict: Verdict) -> str:
     """Say what the same design finds where nobody was visited, or else what refutes the comparison."""
     placebo, control = study.answer.design().placebo, study.answer.control
     if verdict.kind == "failed_placebo" and (placebo is None or _includes_zero(placebo)):
