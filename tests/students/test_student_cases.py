@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from own_files import STUDENT_KEY, students
+from student_tables import counts_of
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
@@ -22,7 +23,7 @@ KNOWN = ("0640011", "0430011")
 
 
 def _rules(report) -> dict[str, int]:
-    return report.counts.groupby("rule")["rows"].sum().to_dict()
+    return counts_of(report).groupby("rule")["rows"].sum().to_dict()
 
 
 @pytest.mark.parametrize(
