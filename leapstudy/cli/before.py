@@ -34,7 +34,8 @@ def design(
             found = "no effect detectable, however large"
         say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; {found}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
+            f"{item.dealt.n_units:,}; {found}; "
+            f"false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
     for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):
