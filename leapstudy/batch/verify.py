@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +23,10 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import scratch_folder
 from leapstudy.core.phrases import counted, points
 from leapstudy.data import load_study
-from leapstudy.site.build import build_site
+from leapstudy.site.build import build_site, rebuild_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
 from leapstudy.site.index import track_of
-from leapstudy.site.stamps import read_stamps
+from leapstudy.site.stamps import note_documents, read_stamps
 from leapstudy.students.guard import key_mark
 from leapstudy.study.result import load_result
 
@@ -109,6 +110,7 @@ def verify(out: Path, jobs: int, console: Console) -> Verification:
         runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)
         build_site(again, [_again(run, plan, again) for run in listed])
+        _bring_documents(out, again)
         return _compared(out, again, done)
 
 
@@ -144,6 +146,16 @@ def _again(listed: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> d
     run, notebook = plan.get(listed["slug"]), again / listed["slug"] / "notebook.ipynb"
     named = {"title": run.title, "source": run.notebook.name} if run else {}
     return {**listed, **named, "notebook": notebook if notebook.is_file() else None}
+
+
+def _bring_documents(out: Path, again: Path) -> None:
+    """Let the pages made again lead to the documents that `report` has written since the batch, as those there do."""
+    documents = [again / name for name in read_stamps(out).get("documents", {}) if (again / name).parent.is_dir()]
+    for path in documents:
+        with contextlib.suppress(OSError):  # one that is gone is told where the folders are compared
+            shutil.copy(out / path.relative_to(again), path)
+    note_documents(again, [path for path in documents if path.is_file()])
+    rebuild_site(again)
 
 
 def _compared(out: Path, again: Path, slugs: Sequence[str]) -> Verification:

@@ -28,12 +28,14 @@ def design(
         say(str(finding))
     for item in made.scenarios:
         size = number(item.detectable_visited, 1) if words.can_be(item) else "none"
-        offered = number(item.dealt.detectable) if words.possible(item.dealt.detectable, item.outcome) else "none"
         unit = outcome_unit(item.outcome)
+        found = f"detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on {made.whom}"
+        if not words.possible(item.dealt.detectable, item.outcome):
+            found = "no effect detectable, however large"
         say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; detectable {offered} {unit} on all offered, {size} on "
-            f"{made.whom}; false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
+            f"{item.dealt.n_units:,}; {found}; "
+            f"false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
     for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):

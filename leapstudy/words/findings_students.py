@@ -369,8 +369,9 @@ def designs(study: StudentStudy) -> Finding:
     farthest = {"label": design_label(biggest.name), "placebo": _value(biggest.placebo), "main": _value(biggest.main)}
     return CATALOG.finding(
         "designs",
-        off=len(judged) - len(passed),
-        n=len(judged),
+        title=CATALOG.say("designs_off_one", would="would not" if passed else "would")
+        if len(judged) == 1
+        else CATALOG.say("designs_off", off=len(judged) - len(passed), n=len(judged)),
         passed="; ".join(passed) or "none",
         farthest=CATALOG.by("designs_farthest", _moved(biggest.placebo), **farthest),
         control=_control_words(study.answer.control),
@@ -409,14 +410,22 @@ def published(study: StudentStudy) -> Finding:
     rows = study.published[study.published["month"].isin(bands.index)]
     if rows.empty:
         return CATALOG.finding("published_none", truth=truth(study))
-    above = int((rows["effect_pp"] > bands.loc[rows["month"], "high_sup_pp"].to_numpy()).sum())
+    above = _above(rows["effect_pp"].to_numpy() > bands.loc[rows["month"], "high_sup_pp"].to_numpy())
     if study.truth is None:
-        return CATALOG.finding("published", above=above, n=len(rows), truth=truth(study))
+        return CATALOG.finding("published", above=capital(above), truth=truth(study))
     inside = study.truth[study.truth["event_time"].isin(bands.index)]
     band = bands.loc[inside["event_time"]]
     held = inside["effect_pp"].between(band["low_sup_pp"].to_numpy(), band["high_sup_pp"].to_numpy()).all()
     head = CATALOG.say("published_inside" if held else "published_outside")
-    return CATALOG.finding("published_truth", head=head, above=above, n=len(rows), truth=truth(study))
+    return CATALOG.finding("published_truth", head=head, above=above, truth=truth(study))
+
+
+def _above(above: np.ndarray) -> str:
+    """Say how many of the published effects lie above the band."""
+    many = int(above.sum())
+    if len(above) == 1:
+        return CATALOG.say("published_above_one", lies="lies" if many else "does not lie")
+    return CATALOG.say("published_above", above=many, n=len(above), lie="lies" if many == 1 else "lie")
 
 
 def _includes_zero(estimate: Estimate | None) -> bool:

@@ -53,7 +53,10 @@ def money(design: Design) -> Finding:
     if design.whom == AVERAGE:
         return CATALOG.finding("money_none")
     offered = CATALOG.say("money_offered", **slots) if design.chosen.track == "students" else ""
-    return CATALOG.finding("money", offered=offered, **slots)
+    budget = design.chosen.budget
+    enough = budget.dollars >= budget.per_visited_student * (design.reach.visited + 1)
+    does = CATALOG.say("money_enough" if enough else "money_reach")
+    return CATALOG.finding("money", does=does, offered=offered, **slots)
 
 
 def recommendation(design: Design) -> Finding:

@@ -22,6 +22,7 @@ from leapstudy.batch.verify import TOLERANCE, Verification, made_otherwise, move
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
+from leapstudy.site.documents import build_reports
 from leapstudy.study.result import load_result, made
 
 QUIET = Console(quiet=True)
@@ -197,6 +198,14 @@ def test_a_batch_verifies_until_somebody_touches_anything(workspace, study, note
     sound = tmp_path / "sound"
     shutil.copytree(out, sound)
     _every_change_is_found(out, sound)
+    build_reports(out, ["hartford"], ["docx"])
+    assert "report.docx" in (out / "hartford" / "plain.html").read_text(encoding="utf-8")
+    assert verify(out, 1, QUIET).moved == (), "a report is no change of what was published"
+    page, document = out / "hartford" / "plain.html", out / "hartford" / "report.docx"
+    page.write_text(page.read_text(encoding="utf-8").replace("report.docx", "other.docx"), encoding="utf-8")
+    document.write_bytes(document.read_bytes() + b" ")
+    told = set(verify(out, 1, QUIET).moved)
+    assert {"hartford/plain.html: the page differs", "hartford/report.docx: not as `leapstudy report` wrote it"} <= told
     path = out / "hartford" / "result.json"
     result = load_result(path)
     for row in result["estimates"]:

@@ -133,8 +133,13 @@ def test_the_recommendation_says_whether_the_size_is_enough(made):
 def test_the_command_prints_each_scenario_and_the_budget(capsys):
     before.design(track="units", dollars=100_000_000)
     told = capsys.readouterr().out
-    assert "42 districts with 79,691 students" in told and "$100,000,000 reach 79,691 students" in told
+    assert (
+        "42 districts with 79,691 students" in told
+        and "$100,000,000 are more than enough for all who may be drawn: 79,691 students" in told
+    )
     assert told.count("false positives") + told.count("cell") >= 12
+    before.design(track="units", dollars=1_000_000)
+    assert "$1,000,000 reach 833 students" in capsys.readouterr().out
     with pytest.raises(BadInput, match="'schools'"):
         before.design(track="schools", dollars=None)
 

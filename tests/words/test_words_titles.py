@@ -154,6 +154,31 @@ def test_outcomes_that_another_page_shows_are_not_said_to_be_missing(elsewhere, 
     assert words in findings_students.outcomes(study)
 
 
+@pytest.mark.parametrize(
+    ("effects", "title"),
+    [
+        ([4.0], "The one published effect does not lie above its band"),
+        ([9.0], "The one published effect lies above its band"),
+        ([4.0, 9.0], "One of two published effects lies above its band"),
+        ([4.0, 9.0, 9.0], "Two of three published effects lie above its band"),
+        ([4.0, 4.0], "None of two published effects lie above its band"),
+    ],
+)
+def test_one_published_effect_is_one(effects, title):
+    rows = pd.DataFrame({"month": 1, "effect_pp": effects})
+    path = pd.DataFrame({"event_time": [1], "high_sup_pp": [5.0]})
+    design = Result(path=path, main=Result(estimate_pp=1.0))
+    answer = Result(design=lambda *_: design)
+    told = findings_students.published(Result(answer=answer, published=rows, truth=None, true_headline=None))
+    assert told.title == title
+
+
+@pytest.mark.parametrize(("half", "would"), [(1.0, "would"), (4.0, "would not")])
+def test_one_design_is_one(half, would):
+    told = findings_students.designs(_of_students(_design("before_after", 3.0, half)))
+    assert told.title == f"The one design with a placebo {would} claim an effect where nobody was visited"
+
+
 def test_raw_paths_say_where_visited_students_stood():
     months = ["2021-05", "2021-06", "2021-09", "2022-01", "2022-02", "2022-03", "2022-04"]
     lines = {"never visited": [90.0] * 7, "2021 autumn": [84.0, 82.0, 81.0, 85.0, 86.0, 87.0, 60.0]}
