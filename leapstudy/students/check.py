@@ -273,7 +273,8 @@ def inspect_visits(
     """
     rows = log.table
     together = rows.completed.sum().over(ibis.window(group_by=["student", "visit_date"]))
-    rows = rows.mutate(again=rows.completed & (together > 1))
+    named = rows.student.notnull() & rows.visit_date.notnull()
+    rows = rows.mutate(again=rows.completed & named & (together > 1))
     if students is None:
         rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False), too_early=ibis.literal(False))
     else:

@@ -239,10 +239,17 @@ def _named(*names: str) -> str:
             _named(f'"{QUESTIONS[0]}"', f'"{QUESTIONS[1]}"', *NAMES[2:]),
             {"student": QUESTIONS[0], "district_code": QUESTIONS[1]},
         ),
+        (
+            "questions of two lines.csv",
+            _named('"State\nID"', '"Which\ndistrict?"', *NAMES[2:])
+            .replace("20,18\n", "20,18\r\n")
+            .replace("attended\n", "attended\r\n"),
+            {"student": "State ID", "district_code": "Which district?"},
+        ),
     ],
 )
 def test_headers_as_exports_have_them(tmp_path, name, text, columns):
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     report = check_path(tmp_path / name, Reading(columns), KNOWN, con=connect(threads=1))
     assert report.ok and report.accounts[0].used == report.rows_in == len(ROWS)
 

@@ -296,6 +296,9 @@ def test_a_day_that_stands_twice_is_one_visit_and_told(tmp_path):
     con = connect(threads=1)
     assert _found(check_path(tmp_path / "v.csv", known_districts=("0640011",), con=con)) == {"visited_again": 2}
     log = read_visits(con, tmp_path / "v.csv", Reading()).table
+    for left_out, rule in (("student", "no_student"), ("visit_date", "no_date")):
+        pd.DataFrame([{**VISIT, left_out: ""}] * 2).to_csv(tmp_path / "odd.csv", index=False)
+        assert _found(check_path(tmp_path / "odd.csv", known_districts=("0640011",), con=con)) == {rule: 2}
     assert log_by_student(log, ())["met"].to_pyarrow().to_pylist() == [2]
 
 
