@@ -26,6 +26,7 @@ from leapstudy.data import load_study
 from leapstudy.site.build import build_site, rebuild_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
 from leapstudy.site.index import track_of
+from leapstudy.site.render import DOCUMENTS
 from leapstudy.site.stamps import note_documents, read_stamps
 from leapstudy.students.guard import key_mark
 from leapstudy.study.result import load_result
@@ -150,7 +151,10 @@ def _again(listed: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> d
 
 def _bring_documents(out: Path, again: Path) -> None:
     """Let the pages made again lead to the documents that `report` has written since the batch, as those there do."""
-    documents = [again / name for name in read_stamps(out).get("documents", {}) if (again / name).parent.is_dir()]
+    kept = read_stamps(out).get("documents", {})
+    # by the names that there can be: a name in that file may lead anywhere
+    places = [folder / name for folder in sorted(again.iterdir()) if folder.is_dir() for name in DOCUMENTS]
+    documents = [path for path in places if path.relative_to(again).as_posix() in kept]
     for path in documents:
         with contextlib.suppress(OSError):  # one that is gone is told where the folders are compared
             shutil.copy(out / path.relative_to(again), path)

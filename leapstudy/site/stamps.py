@@ -126,6 +126,7 @@ def read_stamps(out: Path) -> dict[str, Any]:
     kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
     shape = {"pages": dict, "runs": list, "sums": dict}
     whole = isinstance(kept, dict) and all(isinstance(kept.get(name), kind) for name, kind in shape.items())
+    whole = whole and isinstance(kept.get("documents", {}), dict)
     if not whole or not all(map(_is_run, kept["runs"])):
         raise ValueError(f"{STAMPS} is not what a build leaves")
     return kept
@@ -133,7 +134,8 @@ def read_stamps(out: Path) -> dict[str, Any]:
 
 def _is_run(run: object) -> bool:
     kinds = {"slug": str, "status": str, "notebook": str | None}
-    return isinstance(run, dict) and all(name in run and isinstance(run[name], kind) for name, kind in kinds.items())
+    typed = isinstance(run, dict) and all(name in run and isinstance(run[name], kind) for name, kind in kinds.items())
+    return typed and re.fullmatch(r"(?!\.)[^/\\]+", run["slug"]) is not None  # a folder of its own, and no other place
 
 
 def _portable(run: Mapping[str, Any], out: Path) -> dict[str, Any]:

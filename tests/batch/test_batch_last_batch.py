@@ -94,7 +94,18 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
     assert touched(out) == ["not finished"], "runs were made, and no page"
     (out / ".kept").rename(out / STAMPS)
     kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
-    odd = [[], {}, 5, None, kept | {"runs": {}}, kept | {"runs": [{}]}, kept | {"runs": [5]}, kept | {"sums": None}]
+    odd = [
+        [],
+        {},
+        5,
+        None,
+        kept | {"runs": {}},
+        kept | {"runs": [{}]},
+        kept | {"runs": [5]},
+        kept | {"sums": None},
+        kept | {"documents": []},
+    ]
+    odd += [kept | {"runs": [run | {"slug": slug}]} for run in kept["runs"][:1] for slug in ("..", "../a", "", "a\\b")]
     odd += [{name: part for name, part in kept.items() if name != left} for left in ("pages", "runs", "sums")]
     for altered in odd:
         (out / STAMPS).write_text(json.dumps(altered), encoding="utf-8")

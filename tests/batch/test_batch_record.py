@@ -18,11 +18,19 @@ from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, recorded_hashes, write_record
-from leapstudy.batch.verify import TOLERANCE, Verification, made_otherwise, moved_estimates, verify
+from leapstudy.batch.verify import (
+    TOLERANCE,
+    Verification,
+    _bring_documents,
+    made_otherwise,
+    moved_estimates,
+    verify,
+)
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file
 from leapstudy.data import load_study
 from leapstudy.site.documents import build_reports
+from leapstudy.site.stamps import STAMPS, read_stamps
 from leapstudy.study.result import load_result, made
 
 QUIET = Console(quiet=True)
@@ -250,6 +258,30 @@ def _every_change_is_found(out, sound):
     assert moved_files(out, sound, TOLERANCE) == ["assets/more.js: nothing makes this file"]
     (out / "assets" / "more.js").unlink()
     assert moved_files(out, sound, TOLERANCE) == []
+
+
+def test_documents_are_brought_by_the_names_that_there_can_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("leapstudy.batch.verify.rebuild_site", lambda _: None)
+    theirs, scratch = tmp_path / "a" / "theirs", tmp_path / "b" / "c" / "scratch"
+    names = [
+        "hartford/report.docx",
+        "../report.docx",
+        "../../report.docx",
+        "hartford/result.json",
+        "danbury/report.pdf",
+    ]
+    for place in (theirs, scratch):
+        (place / "hartford").mkdir(parents=True)
+        kept = {"pages": {}, "runs": [], "sums": {}, "documents": dict.fromkeys(names if place == theirs else [], "x")}
+        (place / STAMPS).write_text(json.dumps(kept), encoding="utf-8")
+        (place / "hartford" / "result.json").write_text(place.name, encoding="utf-8")
+    for name in ("hartford/report.docx", "../report.docx", "../../report.docx"):
+        (theirs / name).write_text("theirs", encoding="utf-8")
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    _bring_documents(theirs, scratch)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} - before == {scratch / "hartford" / "report.docx"}
+    assert (scratch / "hartford" / "result.json").read_text(encoding="utf-8") == "scratch"
+    assert set(read_stamps(scratch)["documents"]) == {"hartford/report.docx"}
 
 
 def test_one_thing_is_not_told_as_several():
