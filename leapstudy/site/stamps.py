@@ -134,8 +134,9 @@ def read_stamps(out: Path) -> dict[str, Any]:
 
 def _is_run(run: object) -> bool:
     kinds = {"slug": str, "status": str, "notebook": str | None}
-    typed = isinstance(run, dict) and all(name in run and isinstance(run[name], kind) for name, kind in kinds.items())
-    return typed and re.fullmatch(r"(?!\.)[^/\\]+", run["slug"]) is not None  # a folder of its own, and no other place
+    if not isinstance(run, dict) or not all(name in run and isinstance(run[name], kind) for name, kind in kinds.items()):
+        return False
+    return re.fullmatch(r"(?!\.)[^/\\]+", run["slug"]) is not None  # a folder of its own, and no other place
 
 
 def _portable(run: Mapping[str, Any], out: Path) -> dict[str, Any]:
