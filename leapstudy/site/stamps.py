@@ -134,7 +134,9 @@ def read_stamps(out: Path) -> dict[str, Any]:
 
 def _is_run(run: object) -> bool:
     kinds = {"slug": str, "status": str, "notebook": str | None}
-    if not isinstance(run, dict) or not all(name in run and isinstance(run[name], kind) for name, kind in kinds.items()):
+    if not isinstance(run, dict) or not kinds.keys() <= run.keys():
+        return False
+    if not all(isinstance(run[name], kind) for name, kind in kinds.items()):
         return False
     return re.fullmatch(r"(?!\.)[^/\\]+", run["slug"]) is not None  # a folder of its own, and no other place
 
