@@ -11,6 +11,7 @@ Results are appended to `benchmarks/results/memory.csv`.
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -132,7 +133,9 @@ def of_command(folder: Path, files: tuple[Path, Path], limit: str, command: str)
     before = _cpu_seconds()
     line = [sys.executable, "-m", "leapstudy", *command.split()]
     peak, ended = peak_of_tree(line, {**environment(), "LEAPSTUDY_ROOT": str(space)}, space)
-    words = ended.stdout[-300:] if ended.returncode else ""
+    words = (
+        " ".join(re.findall(r"[^\s│─-╿]+", ended.stdout[-2000:])) if ended.returncode else ""
+    )  # out of its table's frame
     return {"peak_mib": round(peak), "cpu_s": round(_cpu_seconds() - before, 1), "refusal": words}
 
 

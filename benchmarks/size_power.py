@@ -213,7 +213,7 @@ def picture(table: pd.DataFrame) -> bytes:
                 axes.set_title("treated district\n" + label.replace(", ", ",\n"), fontsize=9)
         line[0].set_ylabel(f"1 against {n_comparison}")
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("SIMULATED: true nulls rejected at 5 %, in percent (line: 5; log scale)", fontsize=10.5)
+    figure.suptitle("SIMULATED: true nulls rejected at 5%, in percent (line: 5; log scale)", fontsize=10.5)
     return png(figure, PAGE_DPI)
 
 

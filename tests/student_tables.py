@@ -1,9 +1,18 @@
-"""What follows from the declaration of the student tables: their part of the documents, and rows that mean nothing."""
+"""What follows from the declaration of the student tables: their part of the documents, rows that mean nothing, and
+the counts of a check.
+"""
 
 import numpy as np
 import pandas as pd
 
+from leapstudy.students.check import CheckReport
 from leapstudy.students.contract import FileColumn, FileTable
+
+
+def counts_of(report: CheckReport) -> pd.DataFrame:
+    """Return one row per rule and district with failures: role, rule, severity, district_code, rows; exact."""
+    names = ["role", "rule", "severity", "district_code", "rows"]
+    return pd.DataFrame([[getattr(found, name) for name in names] for found in report.findings], columns=names)
 
 
 def _legal(column: FileColumn) -> str:

@@ -121,7 +121,7 @@ def student_files() -> dict[str, Path]:
     Raises
     ------
     BadInput
-        If the parameters cannot be used, or no file is there.
+        If parameters that name files cannot be used, or no file is there.
     """
     if _names_no_input():
         return {}

@@ -55,7 +55,11 @@ def _folder() -> Path:
 def _files(top: Path) -> list[str]:
     """Return the files below a folder but hidden and compiled ones, in order; as text, since each kernel asks anew."""
     walked = ((folder, name) for folder, _, names in os.walk(top) for name in names)
-    return sorted(f"{folder}{os.sep}{name}" for folder, name in walked if name[0] != "." and not name.endswith(".pyc"))
+    return sorted(
+        f"{folder}{os.sep}{name}"
+        for folder, name in walked
+        if name[0] != "." and not folder.endswith("__pycache__")  # where Python also keeps files that it still writes
+    )
 
 
 def _hash(files: list[Path]) -> str:

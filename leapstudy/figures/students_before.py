@@ -7,14 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent, points
-from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, styled, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
 from leapstudy.students.disclosure import in_time
 from leapstudy.students.referral_rule import WORDS
-from leapstudy.study.student_paths import NEVER_VISITED
+from leapstudy.study.student_paths import NEVER_VISITED, months_named
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
@@ -154,8 +153,9 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return
-    first, last = HEADLINE[0], min(HEADLINE[1], int(table["event_time"].max()))
-    under = table["picked_pct"][table["event_time"].between(first, last)].min() - 0.1 * (high - low)
+    months = months_named(placebo.post)
+    first, last = months[0], months[-1]
+    under = table["picked_pct"][table["event_time"].isin(months)].min() - 0.1 * (high - low)
     axes.hlines(under, first, last, color=OWN, linewidth=1.5)
     told = f"{points(placebo.estimate_pp, 1)} points on average"
     axes.text(first, under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, points
 from leapstudy.core.table import Table, records
-from leapstudy.did.at_risk import HEADLINE
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, label, styled, text_width, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, SMALL, WIDE
@@ -23,6 +22,7 @@ from leapstudy.figures.students_common import (
     student_exhibit,
     student_frame,
 )
+from leapstudy.study.student_paths import months_named
 from leapstudy.study.student_results import RECOMMENDED
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
@@ -82,8 +82,9 @@ def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
     """Write the headline's average above the months that it is of."""
     if main is None:
         return
-    first, last = HEADLINE
-    inside = path[path["event_time"].between(first, last)]
+    months = months_named(main.post)
+    first, last = months[0], months[-1]
+    inside = path[path["event_time"].isin(months)]
     low, high = axes.get_ylim()
     place = min(float(inside["high_sup_pp"].max()) + 0.03 * (high - low), high - 0.09 * (high - low))
     axes.hlines(place, first, last, color=OWN, linewidth=1.5)
@@ -91,7 +92,7 @@ def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
     axes.text(
         last,
         place + 0.015 * (high - low),
-        f"months {first} to {last}: {points(main.estimate_pp, 1)} ({interval})",
+        f"{main.post}: {points(main.estimate_pp, 1)} ({interval})",
         ha="right",
         va="bottom",
         color=OWN,

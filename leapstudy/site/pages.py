@@ -63,7 +63,7 @@ def plain_html(
 ) -> str:
     """Return the plain page of a result, in words alone where it has no answer; `context` holds the neighbors."""
     reading = read_result(result) if has_answer(result) else None
-    page = unanswered_page(short(result["district"]["name"]), lang) if reading is None else plain_page(reading, lang)
+    page = unanswered_page(result["district"], lang) if reading is None else plain_page(reading, lang)
     documents = [link(text, name) for name, text in DOCUMENTS.items() if there.get(name)]
     return render(
         "plain",

@@ -108,7 +108,7 @@ def note_documents(out: Path, paths: Sequence[Path]) -> None:
     with contextlib.suppress(OSError, ValueError):
         kept = read_stamps(out)
         for path in paths:
-            kept.setdefault("sums", {})[path.relative_to(out).as_posix()] = sha256_file(path)
+            kept["sums"][path.relative_to(out).as_posix()] = sha256_file(path)
             kept.setdefault("documents", {})[path.relative_to(out).as_posix()] = sha256_file(path.parent / RESULT)
         write_text_atomic(out / STAMPS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
-import pandas as pd
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
@@ -96,12 +95,6 @@ class CheckReport:
     def rows_in(self) -> int:
         """Rows of the first table: the attendance, or the visit log."""
         return self.accounts[0].rows_in
-
-    @property
-    def counts(self) -> pd.DataFrame:
-        """One row per rule and district with failures: role, rule, severity, district_code, rows; exact."""
-        names = ["role", "rule", "severity", "district_code", "rows"]
-        return pd.DataFrame([[getattr(f, name) for name in names] for f in self.findings], columns=names)
 
     def __repr__(self) -> str:
         return self.text()
@@ -280,7 +273,8 @@ def inspect_visits(
     """
     rows = log.table
     together = rows.completed.sum().over(ibis.window(group_by=["student", "visit_date"]))
-    rows = rows.mutate(again=rows.completed & (together > 1))
+    named = rows.student.notnull() & rows.visit_date.notnull()
+    rows = rows.mutate(again=rows.completed & named & (together > 1))
     if students is None:
         rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False), too_early=ibis.literal(False))
     else:

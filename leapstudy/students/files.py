@@ -37,6 +37,8 @@ OF_HEADERS = re.compile(r"(^|[^a-z])id\b|(?-i:[a-z]I[Dd])\b|student|date|days|mo
 LONG_DIGITS = re.compile(r"\d{5}")
 """A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
 
+LINE_END, QUOTED = re.compile(r"\r\n|\n|\r"), re.compile(r'"[^"]*"')
+
 FIRST_BYTES, NEXT_ROWS = 65_536, 20
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """What is written for a byte that is no UTF-8."""
@@ -50,7 +52,8 @@ class Dialect:
     """How one file is written: its kind, its delimiter (text only), its columns, and the engine's type of each.
 
     `confirmed` says that the first line is a header: the next ones fit it as rows do, and it says what such a file has;
-    else no column name is shown.
+    else no column name is shown. `ending` is how its lines end where a column's name has several lines, else empty: the
+    engine would take the first end of a line in that name for it.
     """
 
     kind: str
@@ -59,6 +62,7 @@ class Dialect:
     types: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     confirmed: bool = True
+    ending: str = ""
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -198,12 +202,15 @@ def dialect_of(path: Path) -> Dialect:
         return _parquet(path)
     if kind == "fixed":
         return Dialect("fixed", "", ())
-    delimiter, names, rows = _first_rows(_start(path))
+    start = _start(path)
+    delimiter, names, rows = _first_rows(start)
     columns = _header(names, path.name)
     is_header = len(names) > 1 and all(names) and all(len(row) == len(names) for row in rows)
     below = any(cell and not looks_like_name(cell.strip()) for row in rows[:1] for cell in row)
     told = any(map(OF_HEADERS.search, names))
-    return Dialect("delimited", delimiter, columns, confirmed=is_header and below and told)
+    found = LINE_END.search(QUOTED.sub("", start)) if any(map(LINE_END.search, names)) else None
+    ending = found[0] if found else ""
+    return Dialect("delimited", delimiter, columns, confirmed=is_header and below and told, ending=ending)
 
 
 def _parquet(path: Path) -> Dialect:

@@ -134,9 +134,10 @@ def _reader(dialect: Dialect, paths: Sequence[Path]) -> str:
     if dialect.kind == "parquet":
         return f"read_parquet({names}, union_by_name = true)"
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in dialect.columns)
+    ending = f"new_line = {_quoted(dialect.ending.encode('unicode_escape').decode())}, " if dialect.ending else ""
     return (
         f"read_csv({names}, delim = {_quoted(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"auto_detect = false, columns = {{{columns}}}, ignore_errors = true, null_padding = false, "
+        f"auto_detect = false, columns = {{{columns}}}, {ending}ignore_errors = true, null_padding = false, "
         f"max_line_size = {LONGEST_LINE}, buffer_size = {BUFFER})"
     )
 

@@ -150,7 +150,8 @@ def local(instant: TimestampValue, zone: str) -> TimestampValue:
 
 
 def _text(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
-    columns = ", ".join(f"`{name}` STRING" for name in (*dialect.columns, BROKEN))
+    quoted = (name.replace("`", "``") for name in (*dialect.columns, BROKEN))
+    columns = ", ".join(f"`{name}` STRING" for name in quoted)
     options = {"sep": dialect.delimiter, "quote": '"', "escape": '"', "header": True, "mode": "PERMISSIVE"}
     more = {"columnNameOfCorruptRecord": BROKEN, "columnPruning": False, "unescapedQuoteHandling": "RAISE_ERROR"}
     return _table(con, con._session.read.options(**options, **more).schema(columns).csv([str(path) for path in paths]))

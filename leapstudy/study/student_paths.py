@@ -5,6 +5,7 @@ students behind them (`leapstudy.students.disclosure`): beside the placebo's cha
 would tell the single month of a student to who knows those never visited.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,18 @@ def months_words(key: np.ndarray) -> str:
     if inside == list(range(inside[0], inside[-1] + 1)):
         return f"months {inside[0]} to {inside[-1]}"
     return f"months {', '.join(map(str, inside))}"
+
+
+def months_named(words: str) -> list[int]:
+    """Return the event times that `months_words` names.
+
+    Examples
+    --------
+    >>> months_named("months 1 to 4"), months_named("months 1, 3, 4"), months_named("month 2")
+    ([1, 2, 3, 4], [1, 3, 4], [2])
+    """
+    named = [int(number) for number in re.findall(r"\d+", words)]
+    return list(range(named[0], named[-1] + 1)) if " to " in words else named
 
 
 def month_rows(effects: Effects, context: Context, months_after: int) -> list[Estimate]:

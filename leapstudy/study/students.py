@@ -21,6 +21,7 @@ from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.outcomes import KINDS
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study.result import made, save_result
+from leapstudy.study.student_paths import months_named
 from leapstudy.study.student_results import (
     DesignAnswer,
     LotteryAnswer,
@@ -139,10 +140,10 @@ class StudentStudy:
 
     @property
     def true_headline(self) -> float | None:
-        """The true mean over the headline's months; None where the truth is not known."""
+        """The true mean over the months that the headline is of; None where the truth is not known."""
         if self.truth is None:
             return None
-        inside = self.truth.loc[self.truth["event_time"].between(*HEADLINE), "effect_pp"]
+        inside = self.truth.loc[self.truth["event_time"].isin(months_named(self.headline_words)), "effect_pp"]
         return float(inside.mean()) if len(inside) else None
 
     @property

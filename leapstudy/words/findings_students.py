@@ -3,7 +3,6 @@
 The sentences are those of `catalog/students.yml`.
 """
 
-import math
 import textwrap
 from typing import Any
 
@@ -15,7 +14,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, capital, number, points
 from leapstudy.did.permutation import ALPHA
 from leapstudy.evidence.verdict import SMALL_PP, Verdict, direction, rejects
-from leapstudy.students.disclosure import MIN_GROUP, season
+from leapstudy.students.disclosure import MIN_GROUP, in_time, season
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
 from leapstudy.study.student_paths import NEVER_VISITED
@@ -309,32 +308,30 @@ def raw_paths(study: StudentStudy) -> Finding:
     groups = [group for group in study.answer.raw_paths["group"].unique() if group != NEVER_VISITED]
     if not groups:
         return CATALOG.finding("raw_paths_none")
-    before, after = _beside_never_visited(study.answer.raw_paths)
-    if math.isnan(before) or math.isnan(after):
+    gaps = _beside_never_visited(study.answer.raw_paths)
+    if gaps.empty:
         return CATALOG.finding("raw_paths_alone", n=len(groups))
-    return CATALOG.finding("raw_paths", n=len(groups), before=_beside(before), after=_beside(after))
+    before, after = map(_beside, gaps.mean())
+    return CATALOG.finding("raw_paths", n=len(groups), used=len(gaps), before=before, after=after)
 
 
 def _beside(gap: float) -> str:
     return f"{number(abs(gap), 1)} points {'less' if gap < 0 else 'more'}"
 
 
-def _beside_never_visited(rows: pd.DataFrame) -> tuple[float, float]:
+def _beside_never_visited(rows: pd.DataFrame) -> pd.DataFrame:
     """Return how far visited students stand from the never visited before and after their season of visits, points.
 
-    Of each season the three shown months next to it count, of all seasons the mean; none is NaN.
+    One row a season that has shown months on both sides, of which the three next to it count; a summer has no months.
     """
     rates = rows.pivot(index="month", columns="group", values="rate_pct").sort_index()
-    of_month = np.array([season(12 * int(month[:4]) + int(month[5:]) - 1) for month in rates.index])
-    before, after = [], []
-    for group in set(rates) - {NEVER_VISITED} if NEVER_VISITED in rates else ():
-        places = np.flatnonzero(of_month == group)
-        if len(places):
-            gap = rates[group] - rates[NEVER_VISITED]
-            before.append(gap[: places[0]].dropna().tail(3).mean())
-            after.append(gap[places[-1] + 1 :].dropna().head(3).mean())
-    means = pd.DataFrame({"before": before, "after": after}, dtype=float).dropna().mean()
-    return float(means["before"]), float(means["after"])
+    seasons = [in_time(season(12 * int(month[:4]) + int(month[5:]) - 1)) for month in rates.index]
+    gaps = []
+    for group in sorted(set(rates) - {NEVER_VISITED}) if NEVER_VISITED in rates else ():
+        gap, own = rates[group] - rates[NEVER_VISITED], in_time(group)
+        before, after = gap[[when < own for when in seasons]], gap[[when > own for when in seasons]]
+        gaps.append((before.dropna().tail(3).mean(), after.dropna().head(3).mean()))
+    return pd.DataFrame(gaps, columns=["before", "after"], dtype=float).dropna()
 
 
 def trends(study: StudentStudy) -> str:

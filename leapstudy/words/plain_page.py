@@ -4,13 +4,14 @@ Nine points, at most 350 words: question, answer with its interval, days, how su
 grade, one chart, and what cannot be said.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import capital, number, points
-from leapstudy.data.names import study_names
+from leapstudy.data.names import short, study_names
 from leapstudy.data.state import Outcome
 from leapstudy.evidence.verdict import Kind
 from leapstudy.words.reading import Reading, Span
@@ -119,9 +120,10 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     return PlainPage(lang, title(reading, lang), say["note"], sections)
 
 
-def unanswered_page(name: str, lang: str = "en") -> PlainPage:
-    """Return the plain page of a district whose students are too few for any figure."""
+def unanswered_page(district: Mapping[str, str], lang: str = "en") -> PlainPage:
+    """Return the plain page of a district (code and name) whose students are too few for any figure."""
     say = catalog(lang)
+    name = say["everybody_students"] if district["code"] == "ALL" else short(district["name"])
     keys = {"question": "question_students", "answer": "answer_none", "unsaid": "unsaid_none"}
     sections = tuple(Section(key, say[f"h_{key}"], (say[text].format(name=name),)) for key, text in keys.items())
     return PlainPage(lang, say["title_students"].format(name=name), say["note"], sections)

@@ -1,5 +1,6 @@
 """Any frame: worked by hand, held against statsmodels and published figures, unmoved by form, refused in words."""
 
+from datetime import date
 from itertools import permutations
 
 import numpy as np
@@ -282,6 +283,8 @@ def test_a_start_after_the_last_time_is_none(control):
         lambda year: f"{year}-{(year + 1) % 100:02d}",
         lambda year: f"{year}-09-01",
         lambda year: pd.Timestamp(year, 9, 1),
+        lambda year: date(year, 9, 1),
+        lambda year: pd.Period(str(year), "Y"),
     ],
 )
 def test_a_start_after_the_last_time_may_be_a_text_or_a_date(written):
@@ -294,6 +297,24 @@ def test_a_start_after_the_last_time_may_be_a_text_or_a_date(written):
     odd = rows.assign(first=["later" if year == 2030 else written(2002) if year == 2002 else None for year in first])
     with pytest.raises(BadInput, match="rows whose value is none of the times"):
         ls.att_gt(odd, **names)
+
+
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_times_in_an_order_of_their_own_do_not_make_a_start_late(kind):
+    """By the alphabet the third quarter of 2001 is after the first of 2004: its units would be never treated."""
+    names = [f"Q{1 + 2 * (half % 2)} {2000 + half // 2}" for half in range(1, 9)]
+    rows = own(times=8)
+    order = dict(zip(sorted(rows["t"].unique()), names, strict=True))
+    starts = rows["id"].map(rows[rows["d"] == 1].groupby("id")["t"].min())
+    texts = rows.assign(
+        t=pd.Categorical(rows["t"].map(order), names, ordered=True), first=starts.map(order).astype(kind)
+    )
+    asked = {"outcome": "y", "unit": "id", "time": "t", "first_treated": "first"}
+    numbered = rows.assign(t=rows["t"] - 2000, first=starts - 2000)
+    assert ls.att_gt(texts, **asked).overall["estimate"] == ls.att_gt(numbered, **asked).overall["estimate"]
+    odd = texts.assign(first=texts["first"].astype(object).where(texts["id"] > 0, "Q4 2009"))
+    with pytest.raises(BadInput, match="rows whose value is none of the times"):
+        ls.att_gt(odd, **asked)
 
 
 def test_an_empty_text_is_no_start():

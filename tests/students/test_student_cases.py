@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from own_files import STUDENT_KEY, students
+from student_tables import counts_of
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students.check import check_path
@@ -22,7 +23,7 @@ KNOWN = ("0640011", "0430011")
 
 
 def _rules(report) -> dict[str, int]:
-    return report.counts.groupby("rule")["rows"].sum().to_dict()
+    return counts_of(report).groupby("rule")["rows"].sum().to_dict()
 
 
 @pytest.mark.parametrize(
@@ -238,10 +239,17 @@ def _named(*names: str) -> str:
             _named(f'"{QUESTIONS[0]}"', f'"{QUESTIONS[1]}"', *NAMES[2:]),
             {"student": QUESTIONS[0], "district_code": QUESTIONS[1]},
         ),
+        (
+            "questions of two lines.csv",
+            _named('"State\nID"', '"Which\ndistrict?"', *NAMES[2:])
+            .replace("20,18\n", "20,18\r\n")
+            .replace("attended\n", "attended\r\n"),
+            {"student": "State ID", "district_code": "Which district?"},
+        ),
     ],
 )
 def test_headers_as_exports_have_them(tmp_path, name, text, columns):
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     report = check_path(tmp_path / name, Reading(columns), KNOWN, con=connect(threads=1))
     assert report.ok and report.accounts[0].used == report.rows_in == len(ROWS)
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from itertools import product
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import COLUMNS, to_frame
 from leapstudy.evidence.scan import scan_folder
 from leapstudy.figures.exhibit import Exhibit
+from leapstudy.figures.frame import styled
 from leapstudy.figures.palette import NARROW, WIDE
+from leapstudy.figures.students_effects import _average
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.study import student_estimates as student_measure
@@ -142,6 +145,23 @@ def test_the_recommended_design_is_near_the_truth_and_its_placebo_near_zero_wher
     assert abs(own.main.estimate_pp - study.true_headline) < 3 * own.main.se_pp
     assert abs(own.placebo.estimate_pp) < 3 * own.placebo.se_pp
     assert textbook.placebo.estimate_pp > 3 and textbook.main.estimate_pp - study.true_headline > 3
+
+
+def test_a_file_that_ends_early_is_held_against_the_truth_of_its_months(workspace):
+    study = study_students("hartford")
+    designs = [
+        replace(item, main=None if item.main is None else replace(item.main, post="months 1, 3"))
+        for item in study.answer.designs
+    ]
+    early = replace(study, answer=replace(study.answer, designs=tuple(designs)))
+    truth = study.truth.set_index("event_time")["effect_pp"]
+    assert early.true_headline == pytest.approx((truth[1] + truth[3]) / 2) != study.true_headline
+    with styled():
+        picture = plt.figure().subplots()
+        _average(picture, early.answer.design().main, early.answer.design().path)
+        assert picture.texts[0].get_text().startswith("months 1, 3: ")
+        assert [*picture.collections[0].get_segments()[0][:, 0]] == [1, 3]
+        plt.close()
 
 
 def test_the_state_is_measured_once_and_asked_by_slug_name_or_code(workspace):

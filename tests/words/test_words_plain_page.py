@@ -15,7 +15,7 @@ from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.words import plain_page as plain
 from leapstudy.words.findings import verdict_words
-from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, words_for
+from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, unanswered_page, words_for
 from leapstudy.words.reading import read_result
 
 FORBIDDEN = (
@@ -366,6 +366,13 @@ def test_a_page_of_students_does_not_ask_for_students_and_calls_all_of_them_in_i
     assert "the same tests come out at zero" in section(content, "overturn")
     assert "records of single students" not in text(content)
     assert "todos los distritos con visitas" in text(content, "es") and "with visits" not in text(content, "es")
+
+
+def test_a_page_without_an_answer_calls_all_students_in_its_language():
+    page = unanswered_page({"code": "ALL", "name": "all districts with visits"}, "es")
+    told = " ".join((page.title, *(section.text for section in page.sections)))
+    assert "todos los distritos con visitas" in told and "with visits" not in told
+    assert "Hartford" in unanswered_page({"code": "0640011", "name": "Hartford School District"}, "es").title
 
 
 def test_one_treated_unit_is_one_where_all_are_told_of():

@@ -192,6 +192,10 @@ def test_raw_paths_say_where_visited_students_stood():
         "attended 7.0 points less than the never visited just before their visits, 4.0 points less just after"
         in told.title
     )
+    assert "of one with months on both sides" in told.detail
     early = pd.DataFrame(rows).query("month >= '2021-09'")
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=early))
     assert told.title.startswith("The months before and after the visits cannot both")
+    summer = [{**row, "group": row["group"].replace("autumn", "summer")} for row in rows]
+    told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=pd.DataFrame(summer)))
+    assert "7.0 points less" in told.title and "6.0 points less just after" in told.title, "no month of it is shown"

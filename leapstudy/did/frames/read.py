@@ -2,11 +2,12 @@
 value.
 """
 
+import contextlib
 import numbers
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -350,12 +351,15 @@ def _check_starts(values: np.ndarray, name: str, times: np.ndarray) -> None:
 
 
 def _is_after(value: Any, last: Any) -> bool:
-    """Return whether a start lies after the last time; texts are compared only where they are written alike."""
+    """Return whether a start lies after the last time; texts are compared where their letters are in its order."""
     if isinstance(value, str) and isinstance(last, str):
-        return re.sub("[0-9]", "0", value) == re.sub("[0-9]", "0", last) and value > last
-    if not (isinstance(value, datetime) and isinstance(last, datetime)):
+        alike = re.sub(r"\d", "0", value) == re.sub(r"\d", "0", last)
+        return alike and YEAR_FIRST.fullmatch(value) is not None and value > last
+    if not (isinstance(value, date | pd.Period) and isinstance(last, date | pd.Period)):
         return False
-    return (value.tzinfo is None) == (last.tzinfo is None) and value > last
+    with contextlib.suppress(TypeError, ValueError):  # one with a time zone or of another length, one without
+        return bool(value > last)
+    return False
 
 
 def _first_given(
@@ -374,10 +378,10 @@ def _first_given(
     else:
         place = {time: float(at) for time, at in zip(times, clock, strict=True)}
         column = column.mask(column.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))
-        later = column.map(lambda value: _is_after(value, times[-1])).astype(bool)
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            later &= False  # its order is the categories', not the alphabet's
-        unknown = column.notna() & ~column.isin(list(times)) & ~later
+        other = column.notna() & ~column.isin(list(times))
+        in_order = pd.Index(times).is_monotonic_increasing  # categories may be in an order of their own
+        later = other & np.array([in_order and _is_after(value, times[-1]) for value in column], dtype=bool)
+        unknown = other & ~later
         if unknown.any():
             raise BadInput(
                 f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as "

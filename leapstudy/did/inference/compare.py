@@ -142,7 +142,7 @@ def _why(name: MethodName, n_pre: int) -> str:
 
 
 def methods_table(inference: Inference) -> pd.DataFrame:
-    """Return the methods that gave an answer,.
+    """Return the methods that gave an answer, one row each.
 
     Columns method (words), estimate_pp, ci_low_pp, ci_high_pp, p_value, p_floor, is_headline; an end that is infinite
     or a floor that does not exist is NaN.
