@@ -8,9 +8,11 @@ error of an eighth. Nothing of a student can be read from it but by who holds th
 
 from typing import Any
 
+import ibis
 from ibis.expr.types import Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
+from leapstudy.students.contract import OUTCOME_NAMES
 from leapstudy.students.engine import sealed
 from leapstudy.students.moments.pivot import month_number
 
@@ -20,7 +22,7 @@ PARTS = 1000
 """Days are counted in thousandths, as whole numbers: the same whatever order they are added in."""
 
 
-def group_sketches(panel: Table, log: Table) -> list[dict[str, Any]]:
+def group_sketches(panel: Table, log: Table, outcomes: Table | None = None) -> list[dict[str, Any]]:
     """Return the sketch of the visited and of the other students of each district, and of all together.
 
     Parameters
@@ -29,13 +31,15 @@ def group_sketches(panel: Table, log: Table) -> list[dict[str, Any]]:
         student, district_code, month, days_enrolled, days_attended: the rows in use.
     log
         student, visit_date, completed: the visits in use.
+    outcomes
+        student, outcome, period_start, value, of: the outcomes in use, if there are any.
 
     Returns
     -------
     list of dict
         place (district code or ``ALL``), visited (bool), students, sums (list of `SIGNS` whole numbers).
     """
-    each = _digests(panel, log)
+    each = _digests(panel, log, outcomes)
     signs = {
         f"sign_{4 * place + bit}": _bit(each.digest, place, bit) for place in range(SIGNS // 4) for bit in range(4)
     }
@@ -58,7 +62,7 @@ def _bit(digest: Any, place: int, bit: int) -> Any:
     return digest.substr(place, 1).isin([letter for letter in HEX if int(letter, 16) >> bit & 1]).sum()
 
 
-def _digests(panel: Table, log: Table) -> Table:
+def _digests(panel: Table, log: Table, outcomes: Table | None) -> Table:
     month = month_number(panel.month)
     enrolled, attended = (
         (PARTS * panel[name]).round().cast("int64").fill_null(-1) for name in ("days_enrolled", "days_attended")
@@ -69,10 +73,30 @@ def _digests(panel: Table, log: Table) -> Table:
         **{f"e{power}": (enrolled * month**power).cast("int64").sum() for power in (0, 1)},
         **{f"a{power}": (attended * month**power).cast("int64").sum() for power in (0, 1, 2)},
     )
-    day = log.visit_date.year() * 372 + log.visit_date.month() * 31 + log.visit_date.day()
-    visits = log.group_by("student").agg(met=log.completed.sum(), tries=log.count(), days=day.sum())
+    visits = log.group_by("student").agg(met=log.completed.sum(), tries=log.count(), days=_day(log.visit_date).sum())
     both = rows.left_join(visits, "student", rname="{name}_log")
     text = both.student.cast("string")
-    for name in ("rows", "e0", "e1", "a0", "a1", "a2", "met", "tries", "days"):
+    names = ["rows", "e0", "e1", "a0", "a1", "a2", "met", "tries", "days"]
+    if outcomes is not None:
+        more = _of_outcomes(outcomes)
+        both = both.left_join(more, "student", rname="{name}_outcomes")
+        names += [name for name in more.columns if name != "student"]
+    for name in names:
         text = text + ":" + both[name].cast("string").fill_null("")
     return both.select("district_code", visited=(both.met > 0).fill_null(False), digest=text.hexdigest("md5"))
+
+
+def _day(date: Any) -> Any:
+    return date.year() * 372 + date.month() * 31 + date.day()
+
+
+def _of_outcomes(outcomes: Table) -> Table:
+    """Return one row per student of the outcomes, the same whatever order its rows stand in."""
+    kind = ibis.cases(*((outcomes.outcome == name, place) for place, name in enumerate(OUTCOME_NAMES, 1)), else_=0)
+    weights = {"all": ibis.literal(1), "kind": kind, "day": _day(outcomes.period_start)}
+    sums = {
+        f"{column}_{name}": ((PARTS * outcomes[column]).round().cast("int64") * weight).cast("int64").sum()
+        for column in ("value", "of")
+        for name, weight in weights.items()
+    }
+    return outcomes.group_by("student").agg(outcomes=outcomes.count(), **sums)

@@ -159,17 +159,19 @@ def _check(settings: StudentSettings) -> Checked:
     release(panel.table)
     log = read_visits(con, files["visits"], how)
     told, log_rows = inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
-    reports = [report, told]
+    reports, outcomes = [report, told], None
     if "outcomes" in files and not simulated:
         source = read(con, files["outcomes"], OUTCOMES, how)
-        reports.append(inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)[0])
+        seen, outcomes = inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)
+        reports.append(seen)
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], has_raw_ids(rows)
     if ok:
         visits = kept_rows(log_rows, ("student", "visit_date", "completed"))
         months = kept_rows(rows, MONTH_COLUMNS)
         codes = _visited_districts(visits, months)
-        sketches = [] if simulated else group_sketches(months, visits)
+        results = None if outcomes is None else kept_rows(outcomes, OUTCOMES.names)
+        sketches = [] if simulated else group_sketches(months, visits, results)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     text = "\n".join(item.text() for item in reports)
     return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches), raw_ids)

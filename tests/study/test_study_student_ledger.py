@@ -29,11 +29,12 @@ def pair():
     return panel, pd.DataFrame({"student": ids, "visit_date": pd.Timestamp("2021-09-14"), "completed": True})
 
 
-def sketches(panel, log):
+def sketches(panel, log, outcomes=None):
     con = connect(threads=1)
-    for name, frame in (("panel", panel), ("log", log)):
+    tables = {"panel": panel, "log": log} | ({} if outcomes is None else {"outcomes": outcomes})
+    for name, frame in tables.items():
         con.con.register(name, pa.Table.from_pandas(frame, preserve_index=False))
-    return group_sketches(con.table("panel"), con.table("log"))
+    return group_sketches(*(con.table(name) for name in tables))
 
 
 def corrected(panel, count):
@@ -69,6 +70,26 @@ def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_aga
     close = groups_too_close(sketches(*pair), sketches(*other(*pair)))
     assert {key for key in close if key[0] == "ALL"} == expected
     assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
+
+
+def test_an_outcome_of_one_student_is_a_difference_too(pair):
+    """A figure of an outcome with a student less a figure without gives that student's own."""
+    panel, log = pair
+    rows = pd.DataFrame({"student": panel["student"].unique(), "outcome": "chronic_absence", "value": 0.0, "of": 1.0})
+    rows = pd.concat([rows.assign(period_start=pd.Timestamp(day)) for day in ("2020-09-01", "2021-09-01")])
+    before = sketches(panel, log, rows)
+    one = rows["student"] == log["student"][0]
+    changes = {
+        "gone": rows[~one],
+        "corrected": rows.assign(value=rows["value"].where(~one, 1.0)),
+        "of another kind": rows.assign(outcome=rows["outcome"].where(~one, "enrolled")),
+        "of another time": rows.assign(period_start=rows["period_start"].where(~one, pd.Timestamp("2019-09-01"))),
+    }
+    for what, other in changes.items():
+        close = groups_too_close(before, sketches(panel, log, other))
+        assert {key for key in close if key[0] == "ALL"} == {VISITED}, what
+    assert not groups_too_close(before, sketches(panel, log, rows[::-1]))
+    assert not groups_too_close(before, sketches(panel, log)), "a table that is new is of everybody"
 
 
 def test_what_is_kept_of_an_answer_serves_its_own_key_alone(tmp_path, monkeypatch):
