@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.study.student_results import RECOMMENDED
 from leapstudy.words.appendix_source import Source
-from leapstudy.words.appendix_students import inference
+from leapstudy.words.appendix_students import inference, rebound
 
 EFFECT = SimpleNamespace(ends=(-4.0, 1.0))
 MAIN = {"p_value": 0.2, "ci_low_pp": -1.0, "ci_high_pp": 2.0}
@@ -43,3 +43,21 @@ def test_a_design_without_an_answer_is_said_in_whole_sentences(leads):
 )
 def test_the_errors_are_those_of_the_design_beside_what_leads(leads, begins):
     assert begins in inference(_source(MAIN, **leads))
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ((1.0, 5.0), "so much of a plain comparison of before and after is rebound."),
+        ((-5.0, -1.0), "a plain comparison of before and after is too low by so much."),
+        ((-1.0, 5.0), "is rebound, this does not tell."),
+        ((None, None), "is rebound, this does not tell."),
+    ],
+)
+def test_the_rebound_is_said_by_its_interval(ends, told):
+    low, high = ends
+    value = 3.0 if low is None else (low + high) / 2
+    placebo = {"estimate_pp": value, "ci_low_pp": low, "ci_high_pp": high, "post": "months 1 to 4"}
+    answer = {"designs": [{"name": "before_after", "placebo": placebo}]}
+    said = rebound(Source({"blocks": {"answer": answer}}, SimpleNamespace(track="students", outcome="attendance_rate")))
+    assert said.endswith(told) and "over months 1 to 4, unvisited" in said
