@@ -6,6 +6,7 @@ and Szegedy 1999, Journal of Computer and System Sciences 58: 137-147): zero for
 error of an eighth. Nothing of a student can be read from it but by who holds the student's rows already.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -28,9 +29,10 @@ def group_sketches(panel: Table, log: Table, outcomes: Table | None = None) -> l
     Parameters
     ----------
     panel
-        student, district_code, month, days_enrolled, days_attended: the rows in use.
+        student, district_code, month, days_enrolled, days_attended, and traits by which students are shown: the rows in
+        use.
     log
-        student, visit_date, completed: the visits in use.
+        student, completed, and whatever else the visits in use say: days, types, supports.
     outcomes
         student, outcome, period_start, value, of: the outcomes in use, if there are any.
 
@@ -72,18 +74,29 @@ def _digests(panel: Table, log: Table, outcomes: Table | None) -> Table:
         rows=panel.count(),
         **{f"e{power}": (enrolled * month**power).cast("int64").sum() for power in (0, 1)},
         **{f"a{power}": (attended * month**power).cast("int64").sum() for power in (0, 1, 2)},
+        **_of_columns(panel, [name for name in ("grade", "high_needs") if name in panel.columns]),
     )
-    visits = log.group_by("student").agg(met=log.completed.sum(), tries=log.count(), days=_day(log.visit_date).sum())
+    own = [name for name in log.columns if name not in ("student", "district_code")]
+    visits = log.group_by("student").agg(met=log.completed.sum(), tries=log.count(), **_of_columns(log, own))
     both = rows.left_join(visits, "student", rname="{name}_log")
-    text = both.student.cast("string")
-    names = ["rows", "e0", "e1", "a0", "a1", "a2", "met", "tries", "days"]
     if outcomes is not None:
-        more = _of_outcomes(outcomes)
-        both = both.left_join(more, "student", rname="{name}_outcomes")
-        names += [name for name in more.columns if name != "student"]
-    for name in names:
+        both = both.left_join(_of_outcomes(outcomes), "student", rname="{name}_outcomes")
+    text = both.student.cast("string")
+    for name in (name for name in both.columns if not name.startswith(("student", "district_code"))):
         text = text + ":" + both[name].cast("string").fill_null("")
     return both.select("district_code", visited=(both.met > 0).fill_null(False), digest=text.hexdigest("md5"))
+
+
+def _of_columns(table: Table, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a student's rows say in some columns, the same whatever order they stand in."""
+    said: dict[str, Any] = {}
+    for name in names:
+        value, kind = table[name], table[name].type()
+        if kind.is_string():
+            said |= {f"least_{name}": value.min(), f"most_{name}": value.max()}
+        else:
+            said[f"sum_{name}"] = _day(value).sum() if kind.is_temporal() else value.cast("int64").sum()
+    return said
 
 
 def _day(date: Any) -> Any:
@@ -99,4 +112,5 @@ def _of_outcomes(outcomes: Table) -> Table:
         for column in ("value", "of")
         for name, weight in weights.items()
     }
-    return outcomes.group_by("student").agg(outcomes=outcomes.count(), **sums)
+    more = _of_columns(outcomes, [name for name in ("period_end", "status") if name in outcomes.columns])
+    return outcomes.group_by("student").agg(outcomes=outcomes.count(), **sums, **more)

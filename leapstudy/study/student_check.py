@@ -28,7 +28,7 @@ UNNAMED = (
     "A draw of students is on record, made {made_at}, and params/students.yml names no list under `draw:`. "
     "Name it: who is compared with whom was drawn, and outcomes open on the day that was planned."
 )
-MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended")
+MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended", "grade", "high_needs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def unnamed(settings: StudentSettings) -> str:
 
 def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
-    from leapstudy.students.contract import OUTCOMES
+    from leapstudy.students.contract import OUTCOMES, VISITS
     from leapstudy.students.engine import connect, release
     from leapstudy.students.files import is_simulated
     from leapstudy.students.outcomes import inspect_outcomes
@@ -167,7 +167,7 @@ def _check(settings: StudentSettings) -> Checked:
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], has_raw_ids(rows)
     if ok:
-        visits = kept_rows(log_rows, ("student", "visit_date", "completed"))
+        visits = kept_rows(log_rows, VISITS.names)
         months = kept_rows(rows, MONTH_COLUMNS)
         codes = _visited_districts(visits, months)
         results = None if outcomes is None else kept_rows(outcomes, OUTCOMES.names)

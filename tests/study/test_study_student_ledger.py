@@ -72,17 +72,35 @@ def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_aga
     assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
 
 
+def test_whatever_a_student_is_shown_by_is_a_difference_too(pair):
+    panel, log = pair
+    log = log.assign(type="phone", supports="food;shelter", referral_date=pd.Timestamp("2021-09-01"), staff=2)
+    panel = panel.assign(grade="07", high_needs=True)
+    before, one = sketches(panel, log), log.index == 0
+    hit = panel["student"] == log["student"][0]
+    logs = {"type": "in_person", "supports": "food", "referral_date": pd.Timestamp("2021-08-31"), "staff": 1}
+    for name, other in logs.items():
+        close = groups_too_close(before, sketches(panel, log.assign(**{name: log[name].where(~one, other)})))
+        assert {key for key in close if key[0] == "ALL"} == {VISITED}, name
+    for name, other in {"grade": "08", "high_needs": False}.items():
+        close = groups_too_close(before, sketches(panel.assign(**{name: panel[name].where(~hit, other)}), log))
+        assert {key for key in close if key[0] == "ALL"} == {VISITED}, name
+    assert not groups_too_close(before, sketches(panel[::-1], log[::-1]))
+
+
 def test_an_outcome_of_one_student_is_a_difference_too(pair):
     """A figure of an outcome with a student less a figure without gives that student's own."""
     panel, log = pair
     rows = pd.DataFrame({"student": panel["student"].unique(), "outcome": "chronic_absence", "value": 0.0, "of": 1.0})
     rows = pd.concat([rows.assign(period_start=pd.Timestamp(day)) for day in ("2020-09-01", "2021-09-01")])
+    rows["period_end"] = pd.Timestamp("2022-06-30")
     before = sketches(panel, log, rows)
     one = rows["student"] == log["student"][0]
     changes = {
         "gone": rows[~one],
         "corrected": rows.assign(value=rows["value"].where(~one, 1.0)),
         "of another kind": rows.assign(outcome=rows["outcome"].where(~one, "enrolled")),
+        "ending on another day": rows.assign(period_end=rows["period_end"].where(~one, pd.Timestamp("2022-06-29"))),
         "of another time": rows.assign(period_start=rows["period_start"].where(~one, pd.Timestamp("2019-09-01"))),
     }
     for what, other in changes.items():
