@@ -153,6 +153,7 @@ def _text(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
     quoted = (name.replace("`", "``") for name in (*dialect.columns, BROKEN))
     columns = ", ".join(f"`{name}` STRING" for name in quoted)
     options = {"sep": dialect.delimiter, "quote": '"', "escape": '"', "header": True, "mode": "PERMISSIVE"}
+    options["multiLine"] = bool(dialect.ending)  # a file is then read in one piece: only where a name asks for it
     more = {"columnNameOfCorruptRecord": BROKEN, "columnPruning": False, "unescapedQuoteHandling": "RAISE_ERROR"}
     return _table(con, con._session.read.options(**options, **more).schema(columns).csv([str(path) for path in paths]))
 

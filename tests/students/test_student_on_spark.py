@@ -156,6 +156,18 @@ def test_each_line_has_the_same_fate(spark, tmp_path, case):
     assert there == here
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_column_names_of_a_form_are_read_the_same(spark, tmp_path, ending):
+    names = {"student": "The `state` ID", "district_code": "Which\ndistrict: code?"}
+    header = ",".join(f'"{name}"' for name in names.values()) + ",month,days_enrolled,days_attended"
+    rows = [f"~Pab{letter},0640011,2021-10,20,18" for letter in "cde"]
+    (tmp_path / "rows.csv").write_text(ending.join([header, *rows, ""]), encoding="utf-8", newline="")
+    one, other = (
+        check_path(tmp_path / "rows.csv", Reading(names), ("0640011",), con=con) for con in (connect(threads=1), spark)
+    )
+    assert one.accounts == other.accounts and one.findings == other.findings and one.accounts[0].used == 3
+
+
 def test_days_of_any_fraction_give_the_same_moments(spark, tmp_path):
     panel = random_panel(42, students=60, parts=7)
     dates = {name: panel[name].astype("datetime64[s]").dt.date for name in ("month", "first_visit_month")}
