@@ -55,7 +55,7 @@ GRADE_BANDS = ("PK-5", "6-12")
 BY = ("district_code", "status", "cohort", "visits", "grade_band")
 """What tells the counts apart, beside a column for each support: ``yes`` or ``no`` among the visited."""
 COUNTS = ("numerator", "denominator")
-SEASONS = ("spring", "summer", "autumn")
+SEASONS = ("spring", "summer", "fall")
 RESERVED = (*BY, "students", *COUNTS, "suppressed")
 """Columns of the counts that stand beside one for each support, which cannot have such a name."""
 
@@ -67,9 +67,9 @@ def in_time(group: str) -> tuple[str, int]:
 
 
 def season(period: int) -> str:
-    """Return the season of a first visit from its month number, ``12 * year + month - 1``: 2021 summer, 2021 autumn,
+    """Return the season of a first visit from its month number, ``12 * year + month - 1``: 2021 summer, 2021 fall,
     ...
     """
     year, month = divmod(period, 12)
-    name = "summer" if month in (6, 7) else "autumn" if month > 7 else "spring"
+    name = "summer" if month in (6, 7) else "fall" if month > 7 else "spring"
     return f"{year} {name}"

@@ -47,8 +47,8 @@ def log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
 
 
 def _cohort(month: DateValue) -> StringValue:
-    """Return the season of the first visit, in the order of time: 2021 summer, 2021 autumn, 2022 spring."""
-    season = ibis.cases((month.month().isin((7, 8)), "summer"), (month.month() > 8, "autumn"), else_="spring")
+    """Return the season of the first visit, in the order of time: 2021 summer, 2021 fall, 2022 spring."""
+    season = ibis.cases((month.month().isin((7, 8)), "summer"), (month.month() > 8, "fall"), else_="spring")
     return month.year().cast("string") + " " + season
 
 

@@ -100,7 +100,7 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
 
     Notes
     -----
-    Relative magnitudes, through `did.honest`. A step is one month of the path; cohorts of early autumn have a summer
+    Relative magnitudes, through `did.honest`. A step is one month of the path; cohorts of early fall have a summer
     between base and visit, which counts as one step too.
     """
     if effects is None:

@@ -181,7 +181,7 @@ def test_one_design_is_one(half, would):
 
 def test_raw_paths_say_where_visited_students_stood():
     months = ["2021-05", "2021-06", "2021-09", "2022-01", "2022-02", "2022-03", "2022-04"]
-    lines = {"never visited": [90.0] * 7, "2021 autumn": [84.0, 82.0, 81.0, 85.0, 86.0, 87.0, 60.0]}
+    lines = {"never visited": [90.0] * 7, "2021 fall": [84.0, 82.0, 81.0, 85.0, 86.0, 87.0, 60.0]}
     rows = [
         {"month": m, "group": g, "rate_pct": rate}
         for g, line in lines.items()
@@ -196,6 +196,6 @@ def test_raw_paths_say_where_visited_students_stood():
     early = pd.DataFrame(rows).query("month >= '2021-09'")
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=early))
     assert told.title.startswith("The months before and after the visits cannot both")
-    summer = [{**row, "group": row["group"].replace("autumn", "summer")} for row in rows]
+    summer = [{**row, "group": row["group"].replace("fall", "summer")} for row in rows]
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=pd.DataFrame(summer)))
     assert "7.0 points less" in told.title and "6.0 points less just after" in told.title, "no month of it is shown"
