@@ -351,6 +351,7 @@ def _entry(outcome, value, low, high, code="1"):
             track="public",
             effect=Span(value, low, high),
             mde=None,
+            verdict=SimpleNamespace(kind="imprecise_null"),
             simulated=False,
         )
     return Entry(str(value), outcome or "failed", "done" if outcome else "failed", "public", "", (), reading, None)
