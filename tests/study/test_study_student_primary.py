@@ -16,6 +16,7 @@ from leapstudy.cli import main
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
+from leapstudy.core.phrases import capital
 from leapstudy.figures import students_leading
 from leapstudy.site.build import build_site
 from leapstudy.students.settings import load_settings
@@ -126,7 +127,8 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert first.estimate_pp < 0 and {row.role for row in others} == {"sensitivity", "placebo"}
     assert ("chronic_absence", ESTIMATOR) not in {(row.outcome, row.estimator) for row in others}
     assert study.verdict.estimate_pp == first.estimate_pp
-    assert words.answer(study).startswith(words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name))
+    lead = words.CATALOG.by("primary_verdicts", study.verdict.kind, name=study.name)
+    assert words.answer(study).startswith(capital(lead))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
     assert f"rests on {first.n_treated} visited students: in simulated" in words.outcomes(study)
     assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
