@@ -131,7 +131,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
     assert words.answer(study).startswith(capital(lead))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
     assert f"rests on {first.n_treated} visited students: in simulated" in words.outcomes(study)
-    assert students_leading.answer(study).title.startswith("Chronic absence of visited students fell")
+    assert students_leading.answer(study).title.startswith("Chronic absence of visited students changed by")
     reading = _reading(study, tmp_path)
     assert reading.effect.value == first.estimate_pp and reading.control.value == control.estimate_pp
     for lang in LANGUAGES:
