@@ -69,7 +69,9 @@ def asked(**what: Any) -> str:
 def keep(out: Path, question: str, plan: Sequence[Run]) -> None:
     """Keep the plan and the hash of every file that is published."""
     runs = [{**asdict(run), "notebook": str(run.notebook)} for run in plan]
-    content = {"asked": question, "runs": runs, "built": published(out), "templates": templates_hash()}
+    content: dict[str, Any] = {"asked": question, "runs": runs, "built": published(out), "templates": templates_hash()}
+    with contextlib.suppress(OSError, ValueError):
+        content["shown"] = read_stamps(out)["runs"]
     write_text_atomic(out / NAME, json.dumps(content) + "\n")
 
 
@@ -131,6 +133,8 @@ def touched(out: Path) -> list[str]:
     there = published(out)
     missing = [name for name in expected if name not in there]
     by_hand = [name for name, digest in expected.items() if there.get(name, digest) != digest]
+    if stamps.get("runs") != kept.get("shown", stamps.get("runs")):  # a report writes the file anew, never its runs
+        by_hand.append(STAMPS)
     changed = "changed by hand" if kept else "not as recorded"
     why = [f"{what}: {some(names)}" for what, names in (("missing", missing), (changed, by_hand)) if names]
     return why + ["the templates changed"] * (kept.get("templates", templates_hash()) != templates_hash())

@@ -80,6 +80,11 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
         (out / name).unlink()
         assert touched(out) == [f"missing or damaged: {BATCH} or {STAMPS}" if name == STAMPS else f"missing: {name}"]
         (out / name).write_bytes(content)
+    kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
+    renamed = kept | {"runs": [{**run, "title": "another"} for run in kept["runs"]]}
+    (out / STAMPS).write_text(json.dumps(renamed), encoding="utf-8")
+    assert touched(out) == [f"changed by hand: {STAMPS}"]
+    (out / STAMPS).write_text(json.dumps(kept), encoding="utf-8")
     (out / "of-ones-own.txt").write_text("not published here", encoding="utf-8")
     assert touched(out) == []
     (out / BATCH).unlink()
