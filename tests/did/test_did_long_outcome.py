@@ -87,6 +87,19 @@ def test_the_mean_of_eight_years_to_the_mean_of_four_by_hand(study, series):
     assert on_odds.test.estimate == pytest.approx(by_hand, abs=1e-12) and by_hand < 0
 
 
+def test_the_newest_year_on_the_page_is_what_the_states_files_say(study, series):
+    """From the cells as they stand in the two files; no table of this package in between."""
+    codes = {"dtype": {"district_code": "str"}}
+    old = pd.read_csv(paths.raw() / "csde_chronic_absence" / "chronic_absence.csv", **codes)
+    new = pd.read_csv(paths.raw() / "csde_chronic_absence_2021_2025" / "chronic_absence.csv", **codes)
+    last = new[(new["year"] == "2024-25") & (new["student_group"] == "All Students")].set_index("district_code")
+    change = 100 * last["chronic_absence_rate"] - old.set_index("district_code")["2018-19"]
+    question = _question(study, series, "alliance")
+    by_hand = change[list(question.treated)].mean() - change[list(question.comparison)].mean()
+    found = effects_of(question, series.rates, draws=0)["points", LAST, ("2024-25",)].test.estimate
+    assert found == pytest.approx(by_hand, abs=1e-9) and by_hand == pytest.approx(1.4453, abs=5e-5)
+
+
 def test_every_cell_is_used_set_aside_blank_or_the_states_own(series):
     used = int(series.rates.notna().sum().sum()) + len(series.whole_state)
     blank = 0
