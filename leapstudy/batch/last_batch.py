@@ -133,11 +133,18 @@ def touched(out: Path) -> list[str]:
     there = published(out)
     missing = [name for name in expected if name not in there]
     by_hand = [name for name, digest in expected.items() if there.get(name, digest) != digest]
-    if stamps.get("runs") != kept.get("shown", stamps.get("runs")):  # a report writes the file anew, never its runs
+    if kept and relisted(out):
         by_hand.append(STAMPS)
     changed = "changed by hand" if kept else "not as recorded"
     why = [f"{what}: {some(names)}" for what, names in (("missing", missing), (changed, by_hand)) if names]
     return why + ["the templates changed"] * (kept.get("templates", templates_hash()) != templates_hash())
+
+
+def relisted(out: Path) -> bool:
+    """Return whether the site's list of runs is not the last batch's: a report writes the file anew, never its runs."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return bool(_read(out)["shown"] != read_stamps(out)["runs"])
+    return False  # of a batch that came from elsewhere, nothing is kept
 
 
 def _recorded(out: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.compare import moved_files, same
 from leapstudy.batch.job import Run
-from leapstudy.batch.last_batch import published
+from leapstudy.batch.last_batch import published, relisted
 from leapstudy.batch.manifest import read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.core.errors import BadInput
@@ -27,7 +27,7 @@ from leapstudy.site.build import build_site, rebuild_site
 from leapstudy.site.index import SHOWN as SHOWN_STATES
 from leapstudy.site.index import track_of
 from leapstudy.site.render import DOCUMENTS
-from leapstudy.site.stamps import note_documents, read_stamps
+from leapstudy.site.stamps import STAMPS, note_documents, read_stamps
 from leapstudy.students.guard import key_mark
 from leapstudy.study.result import load_result
 
@@ -35,6 +35,7 @@ DERIVED = "LEAPSTUDY_DERIVED"
 TOLERANCE = 1e-8
 """Points within which a number counts as the same: far below what is printed, above what another processor may round.
 """
+RELISTED = f"{STAMPS}: its list of runs is not as the batch wrote it"
 SHOWN = 20
 """Lines of what moved that are printed; more are counted."""
 NUMBERS = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "n_treated", "n_comparison")
@@ -176,6 +177,7 @@ def _compared(out: Path, again: Path, slugs: Sequence[str]) -> Verification:
         differences |= dict.fromkeys(made_otherwise(old.get("made") or {}, new["made"]))
         differences |= dict.fromkeys(_other_key(out / slug))
     moved += moved_files(out, again, TOLERANCE)
+    moved += [RELISTED] * relisted(out)
     return Verification(len(slugs), estimates, len(published(out)), tuple(moved), tuple(differences))
 
 

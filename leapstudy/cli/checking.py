@@ -122,7 +122,8 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     ]
     if data is not None:
         reads += [lambda: choice.kept(data), lambda: require_units_open(data)]
-        reads += [lambda: runs.extend(make_plan(data, [], "all", {}, paths.reports()))]
+        track = "public" if _refused_students() else "all"  # student files are told after all steps, once
+        reads += [lambda: runs.extend(make_plan(data, [], track, {}, paths.reports()))]
     left, said = _open_todos()
     said += [] if left else map(_said, reads)
     faults = tuple(
@@ -151,6 +152,18 @@ def _said(read: Callable[[], object]) -> str:
     except BadInput as error:
         return str(error)
     return ""
+
+
+def _refused_students() -> bool:
+    """Say whether `run` would refuse the student files; of parameters that cannot be read the plan tells."""
+    from leapstudy.students.settings import load_settings
+    from leapstudy.study.student_check import require_usable
+
+    try:
+        settings = load_settings()
+    except BadInput:
+        return False
+    return not settings.simulated and bool(_said(lambda: require_usable(settings)))
 
 
 def _check_own_students() -> None:

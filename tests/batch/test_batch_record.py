@@ -14,14 +14,16 @@ from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.compare import differences, moved_files
-from leapstudy.batch.last_batch import published
+from leapstudy.batch.last_batch import forget, keep, published
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.batch.ro_crate import NAME, crate_of, describe_files, recorded_hashes, write_record
 from leapstudy.batch.verify import (
+    RELISTED,
     TOLERANCE,
     Verification,
     _bring_documents,
+    _compared,
     made_otherwise,
     moved_estimates,
     verify,
@@ -258,6 +260,13 @@ def _every_change_is_found(out, sound):
     assert moved_files(out, sound, TOLERANCE) == ["assets/more.js: nothing makes this file"]
     (out / "assets" / "more.js").unlink()
     assert moved_files(out, sound, TOLERANCE) == []
+    keep(out, "q", [])
+    before = (out / STAMPS).read_text(encoding="utf-8")
+    (out / STAMPS).write_text(json.dumps(json.loads(before) | {"runs": []}), encoding="utf-8")
+    assert RELISTED in _compared(out, sound, []).moved, "told also where a report wrote the file anew"
+    (out / STAMPS).write_text(before, encoding="utf-8")
+    assert RELISTED not in _compared(out, sound, []).moved
+    forget(out)
 
 
 def test_documents_are_brought_by_the_names_that_there_can_be(tmp_path, monkeypatch):

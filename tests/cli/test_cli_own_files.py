@@ -172,8 +172,11 @@ def test_what_is_wrong_with_attendance_log_and_key_is_told_at_once(tmp_path):
     rows = rows.astype({"days_attended": object})
     rows.loc[:9, "days_attended"] = "TELLTALE"
     pair = write_pair(tmp_path / "private", rows, log)
-    for visits, told in (("", "names attendance and no visit log"), (pair["visits"], "LEAPSTUDY_STUDENT_KEY")):
+    for visits, told, files in (("", "names attendance and no visit log", 1), (pair["visits"], "_STUDENT_KEY_FILE", 2)):
         write_settings(root, **{**pair, "visits": visits})
         done = command("check")
         said = done.stdout + done.stderr
         assert done.returncode == 2 and "[error] unreadable" in said and told in said and "TELLTALE" not in said
+        assert said.count("Rows in: ") == files and said.count(told) == 1, (
+            "each report and each reason stand once"
+        )
