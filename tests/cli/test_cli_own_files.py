@@ -177,6 +177,4 @@ def test_what_is_wrong_with_attendance_log_and_key_is_told_at_once(tmp_path):
         done = command("check")
         said = done.stdout + done.stderr
         assert done.returncode == 2 and "[error] unreadable" in said and told in said and "TELLTALE" not in said
-        assert said.count("Rows in: ") == files and said.count(told) == 1, (
-            "each report and each reason stand once"
-        )
+        assert said.count("Rows in: ") == files and said.count(told) == 1, "each report and each reason stand once"
