@@ -161,7 +161,7 @@ class StudentAnswer:
         What the recommended design finds for students who were referred and not met, where zero is expected.
     pre_trend : PreTrend or None
     bounds : StudentBounds or None
-        Of all districts together only: one district's months before the visit are too noisy to measure a departure by.
+        Of all districts together only, where the months before the visit are least noisy.
     rebound : pandas.DataFrame
         event_time, picked_pct, others_pct: mean attendance of students whom the rule would have picked before there was
         any visit, and of the other students in the same months.
