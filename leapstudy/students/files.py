@@ -326,12 +326,17 @@ def own_name(mapping: Mapping[str, Own], name: str, columns: Sequence[str]) -> s
 
 
 def source_columns(
-    dialect: Dialect, names: Sequence[str], mapping: Mapping[str, Own], constants: Mapping[str, str], file: str
+    dialect: Dialect,
+    names: Sequence[str],
+    mapping: Mapping[str, Own],
+    constants: Mapping[str, str],
+    file: str,
+    spared: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the contract's name -> the file's column, for those of `names` that the file has.
 
     A column is found under the name that `mapping` gives, else under the contract's own; capital letters, spaces and
-    hyphens make no difference. Constants are not looked for.
+    hyphens make no difference. Constants are not looked for, and those of `spared` may be missing.
 
     Raises
     ------
@@ -344,7 +349,7 @@ def source_columns(
             continue
         own = own_name(mapping, name, dialect.columns)
         column = column_of(dialect.columns, own, file)
-        if name in mapping and column is None:
+        if name in mapping and name not in spared and column is None:
             raise bad_value(
                 f"column of {file} under columns: {name}",
                 own,

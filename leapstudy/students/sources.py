@@ -91,7 +91,8 @@ def _select(
     con: BaseBackend, dialect: Dialect, paths: Sequence[Path], table: contract.FileTable, how: Reading, whole: bool
 ) -> Table:
     mapping = {name: own for name, own in how.columns.items() if name in table.names}
-    columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name)
+    elsewhere = [name for name in ELSEWHERE if name not in table.required]
+    columns = source_columns(dialect, table.names, mapping, how.constants, paths[0].name, elsewhere)
     contract.require_columns(table, {*columns, *how.constants}, paths[0].name, dialect.shown)
     rows, cells = on(con).rows(con, dialect, paths), {}
     if whole:
@@ -108,6 +109,8 @@ def _select(
     return rows.select(**cells)
 
 
+ELSEWHERE = ("district_code",)
+"""Columns that attendance must have: under its name there, a table of which it is no required column may lack it."""
 COUNTED = ("period",)
 """Text that may as well be stored as a number: it has no leading zeros to lose."""
 
@@ -255,10 +258,12 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
 
 
 def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
-    """Return the text, or what stands for it in `pairs` whatever its capitals."""
-    if not pairs:
-        return text
+    """Return the text, or what stands for it in `pairs` whatever its capitals; of an empty cell the pair of ``""``."""
     known = {contract.as_found(theirs): ours for theirs, ours in pairs.items()}
+    if "" in known:
+        text = text.fill_null(known.pop(""))
+    if not known:
+        return text
     said = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in known.items()), else_=text)
     return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
 

@@ -126,6 +126,30 @@ def test_names_map_by_a_dictionary(tmp_path):
         open_panel(con, path, Reading({"student": "SASID", "days_attended": "Days Present", "grade": "absent here"}))
 
 
+def test_a_log_may_lack_the_district_that_attendance_calls_by_its_own_name(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("student,Day,completed\np01,2021-10-08,yes\n", encoding="utf-8")
+    how = Reading({"district_code": "LocalEducationAgencyId", "visit_date": "Day"})
+    con = connect(threads=1)
+    assert read_visits(con, log, how).table.count().execute() == 1
+    _months().to_csv(tmp_path / "months.csv", index=False)
+    with pytest.raises(BadInput, match=r"lacks the columns \['district_code'\]"):
+        open_panel(con, tmp_path / "months.csv", Reading({"district_code": "LocalEducationAgencyId"}))
+    with pytest.raises(BadInput, match="under columns: visit_date: 'Dai'"):
+        read_visits(con, log, Reading({"visit_date": "Dai"}))
+
+
+def test_an_empty_cell_may_be_given_a_meaning(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("student,visit_date,completed\np01,2021-10-08,Met\np02,,\np03,,  \n", encoding="utf-8")
+    con, own = connect(threads=1), {"Met": "yes"}
+    without = read_visits(con, log, Reading(values={"completed": own})).table.execute()
+    assert list(without["unreadable"]) == [False, True, True]
+    told = read_visits(con, log, Reading(values={"completed": {**own, "": "no"}})).table.execute()
+    assert list(told["completed"]) == [True, False, False]
+    assert not told["unreadable"].any()
+
+
 def test_codes_stored_as_numbers_are_refused(tmp_path):
     _months().astype({"district_code": "int64"}).to_parquet(tmp_path / "numbers.parquet")
     with pytest.raises(BadInput, match="leading zeros"):
