@@ -30,7 +30,7 @@ NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/
 """The study's own; one that a person adds under another name is theirs."""
 LAST = 30
 """Lines of pip that are shown where it fails."""
-WARM = ["--nbval-kernel-name", "leapstudy-warm"]
+WARM = ["--nbval-kernel-name", "leapstudy-warm", "--nbval-sanitize-with", "tests/nbval.cfg"]
 TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 """Two workers, a module at a time, in the order of tests/conftest.py; one that hung would be given the same again."""
 BESIDE = ["-m", "mypy"]

@@ -193,9 +193,15 @@ def refresh_notebook(path: Path) -> None:
     """
     offer()
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=300, kernel_name=KERNEL, record_timing=False, extra_arguments=list(NO_HISTORY)
-    ).execute()
+    with scratch_folder(sockets=True) as sockets:
+        NotebookClient(
+            notebook,
+            timeout=300,
+            kernel_name=KERNEL,
+            record_timing=False,
+            extra_arguments=list(NO_HISTORY),
+            config=_private(sockets),
+        ).execute()
     settle_streams(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"

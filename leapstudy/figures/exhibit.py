@@ -106,6 +106,13 @@ class Exhibit:
         """The figure as PNG, the same bytes each time."""
         return png(self.figure)
 
+    @property
+    def words(self) -> str:
+        """The finding, and all that is written around the drawing: a kept picture that is out of date differs here."""
+        _, told, more = self.alt.partition(self.title)
+        around = " ".join(text.get_text() for text in self.figure.texts).replace(self.title, "", 1)
+        return " ".join(f"{self.title}. {more.lstrip(' .;:') if told else self.alt} {around}".split())
+
     def html(self) -> str:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
         return self._shown(f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}")
@@ -151,7 +158,7 @@ class Exhibit:
 
         For pages the figure is drawn once: the picture in the HTML is the page's own drawing, and there is no PNG.
         """
-        words = {"text/plain": f"{self.title}. {self.alt}"}
+        words = {"text/plain": self.words}
         if os.environ.get(FOR_PAGES):
             page = f'<figure class="exhibit">{self.drawings()}{self._folded}</figure>'
             return {"text/html": self._shown(self_contained(self.wide)), **words, PAGE: page}, {}
