@@ -5,7 +5,7 @@ look-back window and the cut that best tell the referred from the others at risk
 diagnostic tests").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.core.names import options
+from leapstudy.students.disclosure import MIN_COUNT
 
 Window = Literal["last_month", "last_two_months", "last_three_months", "year_to_date", "last_year"]
 WINDOWS = options(Window)
@@ -61,6 +62,8 @@ class ReferralRule:
         Share of those at risk who meet the rule that are referred in a month.
     referred : int
         Referred students with a look-back.
+    nearly_all : bool
+        Whether all but a few of the referred meet the rule, so that `caught` is only what their share is above.
     """
 
     district_code: str
@@ -70,6 +73,7 @@ class ReferralRule:
     flagged: float
     monthly: float
     referred: int
+    nearly_all: bool = False
 
     @property
     def fit(self) -> float:
@@ -89,6 +93,22 @@ class ReferralRule:
     def words(self) -> str:
         """Return the rule as a person would state it."""
         return f"{self.percent}% or more of days missed {WORDS[self.window]}" if self.found else "no rule on absence"
+
+
+def as_shown(rule: ReferralRule) -> ReferralRule:
+    """Return the rule as pages show it: how many of the referred do not meet it is hidden where they are a few.
+
+    Examples
+    --------
+    >>> as_shown(ReferralRule("A", "last_month", 10, caught=0.99, flagged=0.2, monthly=0.1, referred=200)).caught
+    0.97
+    """
+    missed = round((1 - rule.caught) * rule.referred)
+    if not rule.found or missed == 0:
+        return rule
+    if missed < MIN_COUNT:
+        return replace(rule, caught=1 - MIN_COUNT / rule.referred, nearly_all=True)
+    return replace(rule, caught=min(rule.caught, 0.99))  # which is not everyone once it is rounded
 
 
 def find_rules(shares: pd.DataFrame) -> tuple[ReferralRule, ...]:

@@ -30,7 +30,7 @@ from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.expression import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
-from leapstudy.students.referral_rule import ReferralRule, find_rules
+from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import (
     RiskChanges,
     Split,
@@ -289,7 +289,7 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
         code=code,
         district=district,
         edition=edition,
-        rule=None if few else rule,
+        rule=None if rule is None or few else as_shown(rule),
         designs=designs,
         control=control,
         pre_trend=pre_trend(visited[RECOMMENDED].effects),

@@ -27,8 +27,6 @@ MONTHS_TESTED = 6
 """Months before the visit in the joint test: half a school year and more."""
 MONTHS_BEFORE = 9
 """Months before the visit that are shown."""
-MONTHS_TESTED = 6
-"""Months before the visit in the joint test: half a school year and more."""
 
 
 def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.DataFrame:

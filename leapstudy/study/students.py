@@ -97,9 +97,14 @@ class StudentStudy:
         return f"SIMULATED state of params/{SIMULATION}" if self.simulated else f"{self.source_name}, {self.period}"
 
     @property
-    def outcomes_elsewhere(self) -> bool:
-        """Whether the page of all districts shows outcomes beyond attendance, and this one does not."""
-        return self.answer.code != ALL and (self.simulated or any(name.startswith("outcomes") for name in self.hashes))
+    def together(self) -> bool:
+        """Whether this is the answer of all districts."""
+        return self.answer.code == ALL
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether a table of outcomes beyond attendance is named."""
+        return self.simulated or any(name.startswith("outcomes") for name in self.hashes)
 
     @property
     def account(self) -> Table:
@@ -159,7 +164,8 @@ class StudentStudy:
         """The headline adjusted for a continuous history, beside unexposed schools, and for all referred."""
         table = self.answer.checks
         if table is None:
-            return Table(pd.DataFrame({"what": []}), "These checks are made of all districts together.")
+            why = "No effect to check." if self.together else "These checks are made of all districts together."
+            return Table(pd.DataFrame({"what": []}), why)
         shown = table[["what", "estimate_pp", "low_pp", "high_pp", "reason"]]
         return Table(shown, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
 
@@ -168,12 +174,11 @@ class StudentStudy:
         """What else changed for visited students, each outcome on its own clock; and the truth where it is known."""
         table = self.answer.outcomes
         if table is None:
-            return Table(
-                pd.DataFrame({"outcome": []}),
-                "Other outcomes are shown on the page of all districts together."
-                if self.outcomes_elsewhere
-                else "No table of outcomes beyond attendance is named.",
-            )
+            why = "No table of outcomes beyond attendance is named."
+            if self.has_outcomes:
+                there = "Other outcomes are shown on the page of all districts together."
+                why = "No outcome is set beside a missing effect on attendance." if self.together else there
+            return Table(pd.DataFrame({"outcome": []}), why)
         kinds = [KINDS[name] for name in table["outcome"]]
         shown = pd.DataFrame(
             {

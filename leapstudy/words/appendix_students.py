@@ -103,7 +103,8 @@ def bounds(source: Source) -> Answer:
     sets, strength = source.at("answer", "bounds"), source.at("unobserved")
     unobserved = source.say("unobserved", found=strength) if strength else ""
     if not sets:
-        return source.say("bounds_none", unobserved=unobserved)
+        together = source.reading.code == "ALL"
+        return source.say("bounds_refused" if together else "bounds_none", unobserved=unobserved)
     shown = pd.DataFrame(sets["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
     broken = breakdown_words({**sets, "kind": "relative_magnitudes"})
     caption = "Robust intervals of the headline (Rambachan and Roth, relative magnitudes), points"

@@ -108,7 +108,7 @@ def checks(study: StudentStudy) -> str:
     """Say whether the headline holds when it is adjusted for a continuous history, and what the offer came to."""
     table, main = study.answer.checks, study.answer.design().main
     if table is None or main is None:
-        return CATALOG.say("checks_none")
+        return CATALOG.say("checks_refused" if study.together else "checks_none")
     made = table[table["reason"] == ""].itertuples()
     told = [f"{row.what}: {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)})" for row in made]
     return CATALOG.say("checks", main=main, told="; ".join(told) or CATALOG.say("checks_not_made"))
@@ -124,7 +124,9 @@ def outcomes(study: StudentStudy) -> str:
     """Say which further outcomes moved, once their number is counted."""
     table = study.answer.outcomes
     if table is None:
-        return CATALOG.say("outcomes_elsewhere" if study.outcomes_elsewhere else "outcomes_none")
+        if not study.has_outcomes:
+            return CATALOG.say("outcomes_none")
+        return CATALOG.say("outcomes_unanswered" if study.together else "outcomes_elsewhere")
     primary = table[table["primary"]]
     others = table[(table["reason"] == "") & ~table["primary"]]
     told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
@@ -263,7 +265,8 @@ def picked(study: StudentStudy) -> Finding:
     rule, found = study.answer.rule, referral_rule(study)
     if rule is None or not rule.referred or not rule.found:
         return CATALOG.finding("picked_none", found=found)
-    who = CATALOG.say("picked_everyone") if rule.caught >= 0.995 else CATALOG.say("picked_share", share=rule.caught)
+    who = CATALOG.say("picked_nearly_all" if rule.nearly_all else "picked_share", share=rule.caught)
+    who = CATALOG.say("picked_everyone") if rule.caught == 1 else who
     return CATALOG.finding("picked", who=who, rule=rule, window=WORDS[rule.window], funnel=funnel(study), found=found)
 
 
@@ -286,7 +289,8 @@ def referral_rule(study: StudentStudy) -> str:
     if not rule.found:
         return CATALOG.say("rule_none")
     left = CATALOG.say("rule_overlap" if rule.leaves_overlap else "rule_no_overlap")
-    return CATALOG.say("rule", words=rule.words(), rule=rule, left=left)
+    over = CATALOG.say("rule_over") if rule.nearly_all else ""
+    return CATALOG.say("rule", words=rule.words(), rule=rule, left=left, over=over)
 
 
 def rebound(study: StudentStudy) -> Finding:
@@ -346,7 +350,7 @@ def bounds(study: StudentStudy) -> Finding:
     """Say how far trends may depart before the effect can no longer be told from none."""
     sets = study.answer.bounds
     if sets is None:
-        return CATALOG.finding("bounds_none")
+        return CATALOG.finding("bounds_refused" if study.together else "bounds_none")
     if sets.breakdown == 0:
         title = CATALOG.say("bounds_zero")
     elif sets.breakdown is None:

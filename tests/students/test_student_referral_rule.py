@@ -10,7 +10,7 @@ from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students
 from leapstudy.students.lookback import at_risk_shares, lookbacks, months_behind
 from leapstudy.students.placebo import MONTHS_AFTER, placebo_program
-from leapstudy.students.referral_rule import WINDOWS, ReferralRule, find_rules
+from leapstudy.students.referral_rule import WINDOWS, ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import load_config, write_simulation
 
@@ -190,3 +190,12 @@ def test_a_file_that_begins_with_the_program_has_no_placebo(tmp_path, rules):
     late.assign(first_visit_month=pd.to_datetime(late["first_visit_month"])).to_parquet(tmp_path / "late.parquet")
     with pytest.raises(BadInput, match="earlier school year"):
         placebo_program(open_students(tmp_path / "late.parquet", con=connect(threads=1)), rules, 1)
+
+
+@pytest.mark.parametrize(
+    ("caught", "referred", "shown"),
+    [(1.0, 800, (1.0, False)), (0.995, 800, (0.9925, True)), (0.998, 9000, (0.99, False))],
+)
+def test_few_who_do_not_meet_the_rule_are_not_counted_out(caught, referred, shown):
+    rule = as_shown(ReferralRule("1", "last_month", 10, caught, 0.1, 0.1, referred))
+    assert (rule.caught, rule.nearly_all) == shown

@@ -112,8 +112,8 @@ def test_every_sentence_says_simulated_and_has_no_hole(study, capsys):
 
 def test_a_district_names_the_page_that_shows_other_outcomes(workspace):
     one, everybody = study_students("hartford"), study_students("all-districts")
-    assert one.outcomes_elsewhere and "all districts together" in one.outcomes.caption
-    assert not everybody.outcomes_elsewhere and "all districts together" not in everybody.outcomes.caption
+    assert one.has_outcomes and not one.together and "all districts together" in one.outcomes.caption
+    assert everybody.together and "all districts together" not in everybody.outcomes.caption
 
 
 def test_a_district_with_few_visited_students_is_refused_and_named(workspace):

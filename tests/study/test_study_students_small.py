@@ -104,6 +104,11 @@ def test_what_is_too_small_is_refused_in_words_and_has_its_page(own_workspace, t
         out = tmp_path / code
         build_site(out, [student_run(out, study)], DAY)
         assert (out / f"students-{study.slug}" / "notebook.html").is_file()
+    everybody = study_students("all-districts")
+    assert everybody.answer.design().main is None
+    for sentence in SENTENCES:
+        assert "all districts together" not in str(sentence(everybody)), sentence.__name__
+    assert "all districts together" not in everybody.checks.caption
 
 
 @pytest.mark.parametrize(

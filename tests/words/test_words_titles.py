@@ -150,7 +150,7 @@ def test_a_title_names_what_refutes_the_comparison_and_never_calls_less_of_a_ris
 
 @pytest.mark.parametrize(("elsewhere", "words"), [(True, "for all districts together only"), (False, "Name a table")])
 def test_outcomes_that_another_page_shows_are_not_said_to_be_missing(elsewhere, words):
-    study = Result(answer=Result(outcomes=None), outcomes_elsewhere=elsewhere)
+    study = Result(answer=Result(outcomes=None), together=not elsewhere, has_outcomes=elsewhere)
     assert words in findings_students.outcomes(study)
 
 
