@@ -51,7 +51,7 @@ def unit(source: Source) -> str:
 
 def anticipation(source: Source) -> str:
     """Say from when on something may have changed."""
-    return source.say("anticipation", months=dict(design_of(source)["card"]).get("Anticipation (months)", "0"))
+    return source.say("anticipation", months=int(dict(design_of(source)["card"]).get("Anticipation (months)", 0)))
 
 
 def raw(source: Source) -> Answer:
