@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import number, percent, points
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import axes, styled, wrap
+from leapstudy.figures.frame import axes, inches_across, styled, text_width, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, TINT, WIDE
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
 from leapstudy.students.disclosure import in_time
@@ -158,7 +158,9 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     under = table["picked_pct"][table["event_time"].isin(months)].min() - 0.1 * (high - low)
     axes.hlines(under, first, last, color=OWN, linewidth=1.5)
     told = f"{points(placebo.estimate_pp, 1)} points on average"
-    axes.text(first, under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
+    start, end = axes.get_xlim()  # the words end inside the picture: beside it stands the line's name
+    last_start = end - (text_width(told, SMALL) + 0.08) / inches_across(axes) * (end - start)
+    axes.text(min(first, last_start), under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
 
 
 @at_both_widths

@@ -10,7 +10,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, points
 from leapstudy.core.table import Table, records
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import axes, effect_axis, label, styled, text_width, wrap
+from leapstudy.figures.frame import axes, effect_axis, inches_across, label, styled, text_width, wrap
 from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, SMALL, WIDE
 from leapstudy.figures.students_common import (
     draw_band,
@@ -30,6 +30,8 @@ from leapstudy.words import findings_students as words
 ROW, ABOVE = 0.42, 0.56
 """Inches of a design whose name stands beside it, and of one whose name stands above."""
 PANEL = 1.5
+BESIDE = 0.11
+"""Inches by which a name reaches over its dot, or keeps from the next name."""
 
 
 @at_both_widths
@@ -154,16 +156,23 @@ def _rows(axes: Axes, rows: pd.DataFrame, names: list[str], narrow: bool) -> Non
 
 
 def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None:
-    """Name both dots and the dashed line at the top, kept apart by where they stand."""
-    told = [(row["placebo"], "nobody visited", OWN, "right"), (row["estimate"], "visited", OWN, "left")]
+    """Name the dots, or the dashed line, at the top: beside one another and inside the picture, however near."""
+    visited = (row["estimate"], "visited", OWN)
     if truth is not None:
-        told = [told[0], (truth, f"visited; truth {points(truth, 1)}", INK, "left")]
-    if told[0][0] > told[1][0]:  # each text runs away from the other one's dot
-        told = [(*told[0][:3], "left"), (*told[1][:3], "right")]
-    for value, name, color, side in told:
-        if not np.isnan(value):
-            shift = (8 if side == "right" else -8, 3)
-            label(axes, name, (value, 1.0), shift, y="axes fraction", ha=side, va="bottom", color=color)
+        visited = (truth, f"visited; truth {points(truth, 1)}", INK)
+    told = sorted(item for item in ((row["placebo"], "nobody visited", OWN), visited) if not np.isnan(item[0]))
+    (low, high), across = axes.get_xlim(), inches_across(axes)
+    room = across + BESIDE
+    for value, name, color in reversed(told):  # from the right: the last begins at its dot, one before ends there
+        dot, wide = (value - low) / (high - low) * across, text_width(name, SMALL)
+        last = room > across
+        start = min(dot - BESIDE if last else dot + BESIDE - wide, room - wide)
+        if last and len(told) > 1:
+            start = max(start, text_width(told[0][1], SMALL))  # room for the other
+        start = max(start, -BESIDE)
+        at = (start / across, 1.0)
+        label(axes, name, at, (0, 3), x="axes fraction", y="axes fraction", ha="left", va="bottom", color=color)
+        room = start - BESIDE
 
 
 def _designs_table(study: StudentStudy) -> pd.DataFrame:

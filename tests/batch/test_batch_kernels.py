@@ -184,7 +184,7 @@ def test_a_template_that_still_imports_ends_with_its_owner(tmp_path, monkeypatch
     source = Template(["endless"])
     try:
         with pytest.raises(subprocess.TimeoutExpired):
-            source.process.wait(3)
+            source.process.wait(1)
         source.stream.close()
         source.channel.close()  # as when its owner is killed
         assert source.process.wait(20) == 0

@@ -21,8 +21,8 @@ FOREIGN = re.compile(
 )
 PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
 RUNS = {
-    "ma": ["fall-river", "springfield", "all-districts", "00-start-here", "02-the-data", "50-your-own-analysis"],
-    "md": ["arlington-elementary-middle", "western-high", "all-districts", "02-the-data", "40-explore"],
+    "ma": ["springfield", "all-districts", "00-start-here", "02-the-data", "50-your-own-analysis"],
+    "md": ["western-high", "all-districts", "02-the-data", "40-explore"],
 }
 NOUN = re.compile(r"[Dd]istri(?:ct|to)s?")
 """Baltimore's units are schools: outside code and the names of columns and notebooks, nothing is a district."""

@@ -1,0 +1,41 @@
+"""Student figures whose words stand where values put them: nothing meets or is cut, wherever the values lie."""
+
+from dataclasses import replace
+
+import pytest
+from layout import overlaps
+
+from leapstudy.figures.palette import NARROW, WIDE
+from leapstudy.figures.students_before import rebound
+from leapstudy.figures.students_effects import designs
+from leapstudy.study.students import study_students
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_students("windham")
+
+
+def _moved(estimate, factor, shift):
+    if estimate is None:
+        return None
+    low, high = sorted(factor * end + shift for end in (estimate.ci_low_pp, estimate.ci_high_pp))
+    return replace(estimate, estimate_pp=factor * estimate.estimate_pp + shift, ci_low_pp=low, ci_high_pp=high)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("true", [True, False], ids=["simulated", "unknown truth"])
+@pytest.mark.parametrize(
+    ("visited", "nobody"),
+    [((1, -16), (1, -9)), ((0.3, -2), (0.3, 0.1)), ((1, 10), (1, 16)), ((-1, 0), (-1, 0)), ((1, -14), (1, 4))],
+    ids=["both low", "near zero", "both high", "turned", "apart"],
+)
+def test_words_at_values_never_meet(study, visited, nobody, true, width):
+    moved = tuple(
+        replace(item, main=_moved(item.main, *visited), placebo=_moved(item.placebo, *nobody))
+        for item in study.answer.designs
+    )
+    one = replace(study, answer=replace(study.answer, designs=moved), truth=study.truth if true else None)
+    for draw in (designs, rebound):
+        assert overlaps(draw(one, width).figure) == [], draw.__name__
