@@ -323,7 +323,7 @@ def test_a_draw_of_schools_is_analyzed_by_its_own_list(drawn_schools, capsys):
     made = hold(load_rollout(), None, "")
     before.draw(starts=made.path)
     told = capsys.readouterr().out
-    assert f"the {made.record.n_units - made.record.waiting} starts of draw_1.csv" in told
+    assert f"has {made.record.n_units - made.record.waiting} starts of draw_1.csv" in told
     assert "lottery: { source: a draw of leapstudy, draw: draw_1.csv }" in told
     stated = yaml.safe_load(told[told.index("  waiting:") : told.index("Ask with it")])
     assert stated["waiting"]["where"] == {"in_draw": True}
