@@ -15,8 +15,8 @@ from leapstudy.figures.frame import axes, effect_axis, fitted, frame, label, mar
 from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, WIDE
 from leapstudy.words import ladder as words
 
-ROW, ABOVE = 0.235, 0.4
-"""Inches of a row whose name stands beside it, and of one whose name stands above."""
+ROW, ABOVE, LINE = 0.235, 0.4, 0.15
+"""Inches of a row whose name stands beside it, of one whose name stands above, and of each further line of that."""
 NAME, LONGEST = 9.0, 2.6
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 """Keeps the line of zero out of the words that stand on it."""
@@ -35,9 +35,10 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     """
     rows, narrow = words.ladder_rows(answer), width <= NARROW
     finding, unit = words.ladder(answer), outcome_unit(answer.spec.outcome, "long")
-    rows = rows.assign(place=_places(rows, narrow), name=[fitted(name, NAME, LONGEST, "bold") for name in rows["name"]])
+    rows = rows.assign(told=[_told(row, width if narrow else 0) for row in records(rows)])
+    rows = rows.assign(place=_places(rows, narrow))
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
-    left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["name"], *rows["block"]})
+    left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["told"], *rows["block"]})
     right = 0.15 if narrow else 0.3 + max(text_width(_figure(row), NAME, "bold") for row in records(rows))
     with styled():
         figure, bottom, top = frame(
@@ -56,11 +57,21 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, _table(rows))
 
 
+def _told(row: dict[str, Any], width: float) -> str:
+    """Return a row's name, and on a narrow figure its number with it: on a line of its own where both are too long."""
+    if not width:
+        return fitted(str(row["name"]), NAME, LONGEST, "bold")
+    room, both = width - 0.3, f"{row['name']}: {_figure(row)}"
+    if text_width(both, NAME, "bold") <= room:
+        return both
+    return f"{fitted(str(row['name']), NAME, room, 'bold')}:\n{_figure(row)}"
+
+
 def _places(rows: pd.DataFrame, narrow: bool) -> list[float]:
     """Inches from the top of the picture to each row; a new block has room for its name."""
     places, place, block = [], 0.0, words.MAIN
-    for name in rows["block"]:
-        place += (ABOVE if narrow else ROW) + (0.32 if name != block else 0.0)
+    for name, told in zip(rows["block"], rows["told"], strict=True):
+        place += (ABOVE + LINE * told.count("\n") if narrow else ROW) + (0.32 if name != block else 0.0)
         places.append(place)
         block = name
     return places
@@ -98,10 +109,11 @@ def _name(axes: Axes, row: dict[str, Any], narrow: bool, leads: bool) -> None:
         "size": NAME,
     }
     if narrow:
-        told = f"{row['name']}: {_figure(row)}"
-        axes.text(0, row["place"] - 0.08, told, transform=axes.get_yaxis_transform(), va="bottom", bbox=PAPER, **look)
+        axes.text(
+            0, row["place"] - 0.08, row["told"], transform=axes.get_yaxis_transform(), va="bottom", bbox=PAPER, **look
+        )
         return
-    label(axes, str(row["name"]), (0, row["place"]), (-10, 0), x="axes fraction", **look)
+    label(axes, str(row["told"]), (0, row["place"]), (-10, 0), x="axes fraction", **look)
     label(axes, _figure(row), (1, row["place"]), (12, 0), x="axes fraction", **look)
 
 
@@ -115,7 +127,8 @@ def _figure(row: dict[str, Any]) -> str:
 def _blocks(axes: Axes, rows: pd.DataFrame, narrow: bool) -> None:
     look: dict[str, Any] = {"size": NAME, "weight": "bold", "color": COMPARISON, "bbox": PAPER if narrow else None}
     for block, part in rows[rows["block"] != words.MAIN].groupby("block", sort=False):
-        place = float(part["place"].min()) - (0.36 if narrow else 0.25)
+        first = part.iloc[0]
+        place = float(first["place"]) - (0.36 + LINE * first["told"].count("\n") if narrow else 0.25)
         side, shift = ("left", 0) if narrow else ("right", -10)
         label(axes, str(block), (0, place), (shift, 0), x="axes fraction", ha=side, **look)
 
@@ -138,4 +151,4 @@ def _note(answer: Answer) -> str:
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
     names = ["What is changed", "To", "Estimate", "Low", "High", "p"]
-    return rows.drop(columns="place").replace({"block": {words.MAIN: "nothing"}}).set_axis(names, axis=1)
+    return rows.drop(columns=["place", "told"]).replace({"block": {words.MAIN: "nothing"}}).set_axis(names, axis=1)

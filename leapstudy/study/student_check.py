@@ -21,14 +21,23 @@ from leapstudy.students.settings import StudentSettings, input_files, input_hash
 from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.records import draws, last_draw
-from leapstudy.study.student_publish import why_refused
+from leapstudy.study.student_ledger import answer_of, why_refused
 
 FOLDER = "student_checks"
 UNNAMED = (
     "A draw of students is on record, made {made_at}, and params/students.yml names no list under `draw:`. "
     "Name it: who is compared with whom was drawn, and outcomes open on the day that was planned."
 )
-MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended", "grade", "high_needs")
+MONTH_COLUMNS = (
+    "student",
+    "district_code",
+    "school_code",
+    "month",
+    "days_enrolled",
+    "days_attended",
+    "grade",
+    "high_needs",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,8 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
         return told
     if settings.earlier_answers == "unpublished":
         return ""
-    return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
+    answer = answer_of(checked.sketches, settings)
+    return why_refused(answer, {place.code: place.name for place in checked.districts})
 
 
 def missing_key(checked: Checked) -> str:

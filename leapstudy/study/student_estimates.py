@@ -56,6 +56,7 @@ from leapstudy.study.rollout.written_plan import (
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
+    NO_OVERLAP,
     Found,
     control_row,
     design_answers,
@@ -342,7 +343,7 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
         return Found(
             None,
             (
-                f"No overlap: in a month {rule.monthly:.0%} of those who meet the rule are referred, so that students "
+                f"{NO_OVERLAP}in a month {rule.monthly:.0%} of those who meet the rule are referred, so that students "
                 "who are left to compare with are not like those who were visited.",
             ),
         )

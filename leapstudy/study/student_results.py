@@ -15,6 +15,11 @@ DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
 
 RECOMMENDED: DesignName = "at_risk"
 
+Reason = Literal["few", "followed", "comparison", "months", "overlap", "alike"]
+"""Why there is no effect: few students, nobody seen before and after, nobody like them, no month of the headline, a
+rule that leaves nobody like them, or no variation.
+"""
+
 DESIGN_LABELS: dict[DesignName, str] = {
     "before_after": "before and after, no comparison",
     "never": "never visited, last month before as base",
@@ -49,6 +54,8 @@ class DesignAnswer:
         Share of the visited students that the estimate covers.
     refused : tuple of str
         What was not estimated, and why, in words.
+    why_none : Reason or None
+        Of an effect that is missing.
     card : tuple of (str, str)
         The estimand card: what and how, line by line.
     """
@@ -61,6 +68,7 @@ class DesignAnswer:
     overlap: float
     refused: tuple[str, ...]
     card: tuple[tuple[str, str], ...]
+    why_none: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

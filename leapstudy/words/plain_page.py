@@ -120,11 +120,11 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     return PlainPage(lang, title(reading, lang), say["note"], sections)
 
 
-def unanswered_page(district: Mapping[str, str], lang: str = "en") -> PlainPage:
-    """Return the plain page of a district (code and name) whose students are too few for any figure."""
+def unanswered_page(district: Mapping[str, str], lang: str = "en", why: str = "few") -> PlainPage:
+    """Return the plain page of a district (code and name) without an effect, and `why` (`student_results.Reason`)."""
     say = catalog(lang)
     name = say["everybody_students"] if district["code"] == "ALL" else short(district["name"])
-    keys = {"question": "question_students", "answer": "answer_none", "unsaid": "unsaid_none"}
+    keys = {"question": "question_students", "answer": f"answer_none_{why}", "unsaid": "unsaid_none"}
     sections = tuple(Section(key, say[f"h_{key}"], (say[text].format(name=name),)) for key, text in keys.items())
     return PlainPage(lang, say["title_students"].format(name=name), say["note"], sections)
 

@@ -11,6 +11,7 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
 from leapstudy.did.nested import LOTTERY
 from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
+from leapstudy.study.student_results import RECOMMENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,12 @@ def evidence_at(blocks: Mapping[str, Any], *path: str) -> Any:
 def has_answer(result: Mapping[str, Any]) -> bool:
     """Return whether there is a main estimate; a study of a few students refuses to name one."""
     return bool(_mains(result))
+
+
+def why_none(result: Mapping[str, Any]) -> str:
+    """Return why students have no effect (`student_results.Reason`), by the recommended design."""
+    designs = at(result, "blocks", "answer", "designs") or []
+    return next((item["why_none"] for item in designs if item["name"] == RECOMMENDED and item.get("why_none")), "few")
 
 
 def _mains(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from layout import overlaps
 from matplotlib.collections import PolyCollection
+from matplotlib.text import Text
 from test_figures_frame import WIDTHS, one  # noqa: F401
 
 from leapstudy.data import load_facts
@@ -164,3 +165,12 @@ def test_a_part_of_many_is_never_told_as_all_of_them(one):  # noqa: F811
     main = replace(one.answer.main, n_comparison=12_800)
     exhibit = ladder(replace(one.answer, main=main))
     assert "one of the 12,798 other" in " ".join(text.get_text() for text in exhibit.figure.texts).replace("\n", " ")
+
+
+@WIDTHS
+def test_a_number_too_long_for_its_line_stands_whole_on_the_next(one, width):  # noqa: F811
+    methods = one.answer.methods.assign(estimate_pp=-11.09, p_value=0.7)
+    exhibit = ladder(replace(one.answer, methods=methods), width)
+    assert overlaps(exhibit.figure) == []
+    told = [text.get_text() for text in exhibit.figure.findobj(Text)]
+    assert sum("−11.09, p = 0.70" in text for text in told) == len(methods)
