@@ -109,7 +109,9 @@ def _name(axes: Axes, row: dict[str, Any], narrow: bool, leads: bool) -> None:
         "size": NAME,
     }
     if narrow:
-        axes.text(0, row["place"] - 0.08, row["told"], transform=axes.get_yaxis_transform(), va="bottom", bbox=PAPER, **look)
+        axes.text(
+            0, row["place"] - 0.08, row["told"], transform=axes.get_yaxis_transform(), va="bottom", bbox=PAPER, **look
+        )
         return
     label(axes, str(row["told"]), (0, row["place"]), (-10, 0), x="axes fraction", **look)
     label(axes, _figure(row), (1, row["place"]), (12, 0), x="axes fraction", **look)
