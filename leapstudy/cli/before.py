@@ -21,6 +21,7 @@ def design(
     from leapstudy.data.names import outcome_unit
     from leapstudy.study.rollout.choices import asked
     from leapstudy.study.rollout.scenarios import design as try_out
+    from leapstudy.study.rollout.written_plan import why_not_frozen
     from leapstudy.words import rollout as words
 
     made = try_out(asked(track, dollars))
@@ -38,7 +39,8 @@ def design(
             f"false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
-    for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made))):
+    unfrozen = words.unfrozen(why_not_frozen(made.chosen.track))
+    for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made), unfrozen)):
         say(str(told))
 
 

@@ -14,6 +14,7 @@ from leapstudy.did.staggered.effects import Effects, cs_card
 CELL = ["g", "t", "district_code", "band", "waiting"]
 
 NOBODY_FOLLOWED = "Nobody who was picked is seen both in a school month before that and in another one."
+NO_STRATUM = "No stratum "
 
 HEADLINE = (1, 6)
 """First and last event time of the headline: the months after the visit for which effects were published, and in which
@@ -77,7 +78,7 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
         raise BadInput(NOBODY_FOLLOWED)
     kept = strata[strata["n_c"] >= fewest]
     if kept.empty:
-        raise BadInput(f"No stratum has {fewest} comparison students: {NO_COMPARISON}.")
+        raise BadInput(f"{NO_STRATUM}has {fewest} comparison students: {NO_COMPARISON}.")
     pairs = (
         kept.groupby(["g", "t"], sort=True)
         .agg(n=("n_t", "sum"), gap=("gap", "sum"), base=("base", "min"))

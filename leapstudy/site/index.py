@@ -16,7 +16,7 @@ from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.study.result import load_result
 from leapstudy.words.plain_page import catalog, plain_page
-from leapstudy.words.reading import Reading, has_answer, read_result
+from leapstudy.words.reading import Reading, has_answer, read_result, why_none
 
 LEAD_POINTS = ("answer", "sure", "overturn")
 TRACKS = ("public", "students")
@@ -228,7 +228,6 @@ def _article(item: Entry) -> dict[str, Any]:
 
 
 ARTICLE = re.compile(r"^\d\d-")
-NO_ANSWER = "too few students for an effect"
 EXPECTED = "expected"
 """State of a run that has not ended yet, for `prepare_pages`."""
 
@@ -265,7 +264,9 @@ def entry_of(out: Path, run: Mapping[str, Any]) -> Entry:
     result = load_result(path) if shown and track and path.is_file() else None
     reading = read_result(result) if result and has_answer(result) else None
     error = error_of(run)
-    told = error.get("message", error.get("error", "")) if not shown else NO_ANSWER if result and not reading else ""
+    told = error.get("message", error.get("error", "")) if not shown else ""
+    if result and not reading:
+        told = catalog("en")[f"none_{why_none(result)}"]
     pages = _pages(result=bool(reading) or (bool(result) and track == "students"), answer=bool(reading))
     return Entry(slug, str(run["title"]), status, track, told, pages, reading, result)
 

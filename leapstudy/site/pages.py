@@ -14,7 +14,7 @@ from leapstudy.site.notebook import notebook_body
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, Link, footer, link, render
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import LANGUAGES, catalog, place_words, plain_page, title, unanswered_page
-from leapstudy.words.reading import Reading, at, has_answer, read_result
+from leapstudy.words.reading import Reading, at, has_answer, read_result, why_none
 
 
 def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]:
@@ -63,7 +63,7 @@ def plain_html(
 ) -> str:
     """Return the plain page of a result, in words alone where it has no answer; `context` holds the neighbors."""
     reading = read_result(result) if has_answer(result) else None
-    page = unanswered_page(result["district"], lang) if reading is None else plain_page(reading, lang)
+    page = unanswered_page(result["district"], lang, why_none(result)) if reading is None else plain_page(reading, lang)
     documents = [link(text, name) for name, text in DOCUMENTS.items() if there.get(name)]
     return render(
         "plain",

@@ -74,7 +74,7 @@ def _digests(panel: Table, log: Table, outcomes: Table | None) -> Table:
         rows=panel.count(),
         **{f"e{power}": (enrolled * month**power).cast("int64").sum() for power in (0, 1)},
         **{f"a{power}": (attended * month**power).cast("int64").sum() for power in (0, 1, 2)},
-        **_of_columns(panel, [name for name in ("grade", "high_needs") if name in panel.columns]),
+        **_of_columns(panel, [name for name in ("school_code", "grade", "high_needs") if name in panel.columns]),
     )
     own = [name for name in log.columns if name not in ("student", "district_code")]
     visits = log.group_by("student").agg(met=log.completed.sum(), tries=log.count(), **_of_columns(log, own))

@@ -17,18 +17,27 @@ from leapstudy.core.sources import package_hash
 from leapstudy.data import District, load_study
 from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
-from leapstudy.students.settings import StudentSettings, input_files, input_hashes
+from leapstudy.students.settings import Level, StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
-from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.choices import Track, promised
 from leapstudy.study.rollout.records import draws, last_draw
-from leapstudy.study.student_publish import why_refused
+from leapstudy.study.student_ledger import answer_of, why_refused
 
 FOLDER = "student_checks"
 UNNAMED = (
     "A draw of students is on record, made {made_at}, and params/students.yml names no list under `draw:`. "
     "Name it: who is compared with whom was drawn, and outcomes open on the day that was planned."
 )
-MONTH_COLUMNS = ("student", "district_code", "month", "days_enrolled", "days_attended", "grade", "high_needs")
+MONTH_COLUMNS = (
+    "student",
+    "district_code",
+    "school_code",
+    "month",
+    "days_enrolled",
+    "days_attended",
+    "grade",
+    "high_needs",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,8 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
         return told
     if settings.earlier_answers == "unpublished":
         return ""
-    return why_refused(checked.sketches, {place.code: place.name for place in checked.districts})
+    answer = answer_of(checked.sketches, settings)
+    return why_refused(answer, {place.code: place.name for place in checked.districts})
 
 
 def missing_key(checked: Checked) -> str:
@@ -127,10 +137,15 @@ def require_students_open(settings: StudentSettings) -> None:
         require_list(settings)
 
 
+def track_of(level: Level) -> Track:
+    """Return the track of a draw by what was drawn."""
+    return "students" if level == "student" else "units"
+
+
 def require_list(settings: StudentSettings) -> None:
     """Refuse a list of a draw that a later draw replaced; see `records.last_draw`."""
     if settings.draw:
-        last_draw(paths.named(settings.draw), "students" if settings.rollout.level == "student" else "units")
+        last_draw(paths.named(settings.draw), track_of(settings.rollout.level))
 
 
 def unnamed(settings: StudentSettings) -> str:

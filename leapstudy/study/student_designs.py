@@ -10,8 +10,9 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
-from leapstudy.did.at_risk import HEADLINE
+from leapstudy.did.at_risk import HEADLINE, NO_STRATUM, NOBODY_FOLLOWED
 from leapstudy.did.eventstudy import joint_test
+from leapstudy.did.staggered.aggregate import NO_MONTH
 from leapstudy.did.staggered.att_gt import att_gt, before_after
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices, Refusal
 from leapstudy.did.staggered.effects import Card, Context, Effects, before_after_effects, cs_effects
@@ -27,6 +28,7 @@ from leapstudy.study.student_results import (
     DesignAnswer,
     DesignName,
     PreTrend,
+    Reason,
 )
 
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students are left."
@@ -84,6 +86,21 @@ LEAST_SE = 1e-9
 """Points; a smaller standard error is rounding: nothing varies, and nothing can be judged by it."""
 
 ALIKE = "All students change alike, so that there is no variation to judge an effect by."
+NO_OVERLAP = "No overlap: "
+_BEGINNINGS: dict[str, Reason] = {
+    FEW: "few",
+    ALIKE: "alike",
+    NOBODY_FOLLOWED: "followed",
+    NO_STRATUM: "comparison",
+    NO_MONTH: "months",
+    NO_OVERLAP: "overlap",
+}
+
+
+def why_none(refused: Sequence[str]) -> Reason:
+    """Return the reason of a missing effect by the first of its sentences that gives one."""
+    told = (why for words in refused for start, why in _BEGINNINGS.items() if words.startswith(start))
+    return next(told, "followed")
 
 
 def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
@@ -148,6 +165,7 @@ def _design(
         overlap=0.0 if effects is None else effects.card.overlap,
         refused=visited.refused,
         card=() if effects is None else _rounded(effects.card).lines(),
+        why_none=why_none(visited.refused) if effects is None else None,
     )
 
 

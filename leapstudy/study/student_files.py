@@ -26,7 +26,8 @@ from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
 from leapstudy.study.student_check import places_of, require_students_open, require_usable, set_aside
-from leapstudy.study.student_publish import published, remember
+from leapstudy.study.student_ledger import answer_of, remember
+from leapstudy.study.student_publish import published
 
 if TYPE_CHECKING:
     from leapstudy.students.handle import StudentData
@@ -60,7 +61,7 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
             write_text_atomic(file, json.dumps(published(_state(chosen, hashes)), allow_nan=False))
             _forget_old(folder)
             if checked:
-                remember(checked.sketches)
+                remember(answer_of(checked.sketches, chosen))
     return json.loads(file.read_text(encoding="utf-8"))
 
 

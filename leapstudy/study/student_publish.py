@@ -3,25 +3,17 @@
 Small groups are refused before they are averaged (`months_with_enough` and those below it, since a month that is hidden
 only afterwards can be computed from the average) or counted (`evidence.privacy`). What is left is rounded here: counts
 to five, effects and rates to a hundredth of a point. Differences between published figures then know a count only
-within several students, and no equation of published figures has a student's own change as its only solution.
-
-Of two answers whose groups differ by one student, the difference of the published averages is that student's. So files
-that differ from those of an earlier answer by fewer than `MIN_GROUP` students of a group are refused, unless the
-analyst says that no earlier answer was published.
+within several students, and no equation of published figures has a student's own change as its only solution. What two
+answers side by side would tell is held back by `student_ledger`.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.core import paths
-from leapstudy.core.files import write_text_atomic
-from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.core.phrases import counted
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
@@ -74,65 +66,6 @@ def _rounded(plain: Any, name: str) -> Any:
     if name in ("p_value", "p_holm"):
         return max(round(plain, 3 if plain >= 0.001 else 4), LEAST_P)
     return round(plain, DIGITS) + 0.0 if isinstance(plain, float) else plain
-
-
-LEDGER = "student_ledger.json"
-REMEMBERED = 24
-"""Answered files that are remembered; of each only sums over whole groups (`leapstudy.students.sketch`)."""
-Sketches = Iterable[Mapping[str, Any]]
-
-
-def students_apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> float:
-    """Return how many students two sketches of a group differ in, zero only for equal groups.
-
-    A student who was corrected is in neither group what it was in the other, and counts once.
-    """
-    only_one = float(np.mean((np.array(new["sums"]) - np.array(old["sums"])) ** 2))
-    return max(abs(new["students"] - old["students"]), only_one / 2)
-
-
-def groups_too_close(old: Sketches, new: Sketches) -> tuple[tuple[str, bool], ...]:
-    """Return place and side (visited or not) of the groups shown in both that differ by a few students only."""
-    before = {(item["place"], item["visited"]): item for item in old}
-    pairs = [(key, before[key], item) for item in new if (key := (item["place"], item["visited"])) in before]
-    return tuple(
-        key
-        for key, one, other in pairs
-        if min(one["students"], other["students"]) >= MIN_GROUP and 0 < students_apart(one, other) < MIN_GROUP
-    )
-
-
-def earlier() -> list[Sketches]:
-    """Return the sketches of the files that were answered before, the newest last."""
-    file = paths.derived() / LEDGER
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-
-
-def remember(sketches: Sketches) -> None:
-    """Write down that the groups were answered; whoever calls holds the lock of the answers."""
-    told = list(sketches)
-    kept = [item for item in earlier() if item != told]
-    write_text_atomic(paths.derived() / LEDGER, json.dumps([*kept, told][-REMEMBERED:]))
-
-
-def why_refused(sketches: Sketches, names: Mapping[str, str]) -> str:
-    """Return in words why these files must not be answered beside earlier ones; empty where they may."""
-    told = list(sketches)
-    close = {key for old in earlier() for key in groups_too_close(old, told)}
-    if not close:
-        return ""
-    groups = [
-        f"{'visited' if visited else 'other'} students of "
-        f"{'all districts' if place == ALL else names.get(place, place)}"
-        for place, visited in sorted(close, key=lambda key: (key[0] != ALL, key))
-    ]
-    return (
-        f"These files differ from files that were answered before by fewer than {MIN_GROUP} of the {groups[0]}"
-        + (f" (and of {counted(len(groups) - 1, 'further group', 'further groups')})" if len(groups) > 1 else "")
-        + ". Both answers side by side would tell how those few students did. Answer again once at least "
-        f"{MIN_GROUP} students of a group are new or corrected; or, if no earlier answer was shown to anybody, "
-        "set `earlier_answers: unpublished` in params/students.yml."
-    )
 
 
 def months_with_enough(strata: pd.DataFrame, fewest: int) -> pd.DataFrame:

@@ -15,6 +15,11 @@ DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
 
 RECOMMENDED: DesignName = "at_risk"
 
+Reason = Literal["few", "followed", "comparison", "months", "overlap", "alike"]
+"""Why there is no effect: few students, nobody seen before and after, nobody like them, no month of the headline, a
+rule that leaves nobody like them, or no variation.
+"""
+
 DESIGN_LABELS: dict[DesignName, str] = {
     "before_after": "before and after, no comparison",
     "never": "never visited, last month before as base",
@@ -49,6 +54,8 @@ class DesignAnswer:
         Share of the visited students that the estimate covers.
     refused : tuple of str
         What was not estimated, and why, in words.
+    why_none : Reason or None
+        Of an effect that is missing.
     card : tuple of (str, str)
         The estimand card: what and how, line by line.
     """
@@ -61,6 +68,7 @@ class DesignAnswer:
     overlap: float
     refused: tuple[str, ...]
     card: tuple[tuple[str, str], ...]
+    why_none: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,8 @@ class LotteryAnswer:
         What was promised beforehand, in the plan's own words; may be empty.
     outcomes_from : str
         Day before which outcomes were closed, ``YYYY-MM-DD``.
+    on_record : bool
+        Whether the draw's record holds a plan that was frozen before it; else `promised` is what the parameters say.
     """
 
     rows: tuple[Estimate, ...]
@@ -134,6 +144,7 @@ class LotteryAnswer:
     essa: EssaGrade
     promised: str
     outcomes_from: str
+    on_record: bool = False
 
     @property
     def offer(self) -> Estimate:

@@ -120,11 +120,11 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     return PlainPage(lang, title(reading, lang), say["note"], sections)
 
 
-def unanswered_page(district: Mapping[str, str], lang: str = "en") -> PlainPage:
-    """Return the plain page of a district (code and name) whose students are too few for any figure."""
+def unanswered_page(district: Mapping[str, str], lang: str = "en", why: str = "few") -> PlainPage:
+    """Return the plain page of a district (code and name) without an effect, and `why` (`student_results.Reason`)."""
     say = catalog(lang)
     name = say["everybody_students"] if district["code"] == "ALL" else short(district["name"])
-    keys = {"question": "question_students", "answer": "answer_none", "unsaid": "unsaid_none"}
+    keys = {"question": "question_students", "answer": f"answer_none_{why}", "unsaid": "unsaid_none"}
     sections = tuple(Section(key, say[f"h_{key}"], (say[text].format(name=name),)) for key, text in keys.items())
     return PlainPage(lang, say["title_students"].format(name=name), say["note"], sections)
 
@@ -248,10 +248,13 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
         question, day = reading.promise
         own = say["promised_own"].format(words=question.rstrip(". "))
         return say["promised"].format(promised=own, outcomes_from=day) if question else say["promised_none"]
+    if not reading.draw.on_record and not reading.draw.promised:
+        return say["promised_none"]
     first, _, last = reading.post.partition(" to ")
     own = say["promised_own"].format(words=words) if (words := reading.draw.promised.rstrip(". ")) else ""
     own = own or say["promised_default"].format(first=first, last=last)
-    return say["promised"].format(promised=own, outcomes_from=reading.draw.outcomes_from)
+    key = "promised" if reading.draw.on_record else "promised_told"
+    return say[key].format(promised=own, outcomes_from=reading.draw.outcomes_from)
 
 
 def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
 from leapstudy.did.nested import LOTTERY
 from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
+from leapstudy.study.student_results import RECOMMENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class Span:
 class Draw:
     """What a draw adds to a result.
 
-    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed, `visited`
-    the effect of being visited (None where the offer moved nobody).
+    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed,
+    `on_record` whether a plan was frozen before the draw, `visited` the effect of being visited (None where the offer
+    moved nobody).
     """
 
     promised: str
     outcomes_from: str
+    on_record: bool
     visited: Span | None
 
 
@@ -250,6 +253,12 @@ def has_answer(result: Mapping[str, Any]) -> bool:
     return bool(_mains(result))
 
 
+def why_none(result: Mapping[str, Any]) -> str:
+    """Return why students have no effect (`student_results.Reason`), by the recommended design."""
+    designs = at(result, "blocks", "answer", "designs") or []
+    return next((item["why_none"] for item in designs if item["name"] == RECOMMENDED and item.get("why_none")), "few")
+
+
 def _mains(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     main = at(result, "blocks", "answer", "main")
     return [main] if main else [row for row in result.get("estimates") or [] if row.get("role") == "main"]
@@ -275,7 +284,8 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
     if lottery is None:
         return None
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
-    return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
+    visited = _span(rows[0]) if rows else None
+    return Draw(lottery["promised"], lottery["outcomes_from"], lottery["on_record"], visited)
 
 
 def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:

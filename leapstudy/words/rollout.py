@@ -117,6 +117,11 @@ def refusals(design: Design) -> Finding | None:
     return CATALOG.finding("refused", n=len(design.refused), told=" ".join(design.refused))
 
 
+def unfrozen(why: str) -> str:
+    """Return that these choices would not be frozen as a plan, and why; empty where they would."""
+    return CATALOG.say("unfrozen", why=why) if why else ""
+
+
 def starts_written(file: str, name: str, n: int, later: int) -> str:
     """Return what is to be written by hand once a draw's starts are in the file of starts."""
     wait = CATALOG.say("starts_later", n=later) if later else ""

@@ -1,6 +1,8 @@
 """The at-risk design in two passes: against rows, and by hand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,9 @@ from leapstudy.students.risk_changes import (
     risk_changes,
 )
 from leapstudy.students.simulate import load_config, simulate, write_simulation
+from leapstudy.study.student_designs import enough_students, why_none
+from leapstudy.study.student_estimates import _recommended
+from leapstudy.study.student_results import Reason
 
 FEWEST = 4
 RULES = (ReferralRule("ALL", "last_two_months", 10, 1.0, 0.1, 0.1, 100),)
@@ -95,6 +100,31 @@ def test_by_hand():
     assert np.allclose(at_risk(strata_of(heavier), sizes, 4).estimate, [(2 * (10 - 8 / 8) + 6 * (15 - 25 / 8)) / 8]), (
         "a mean is of weights, the size rule of students"
     )
+
+
+def _said(why):
+    with pytest.raises(BadInput) as refused:
+        why()
+    return str(refused.value)
+
+
+def test_every_refusal_of_the_recommended_design_gives_its_own_reason():
+    """A page that says too few of 1,130 visited students sends its reader the wrong way."""
+    sizes = pd.DataFrame({"district_code": ["1"], "g": [10], "part": [""], "students": [30]})
+    sides = [("1", 10, 9, True, 0, "", 30, 20.0, 8), ("1", 10, 9, False, 0, "", 30, 8.0, 8)]
+    before = strata_of(_sums(sides))
+    rule = ReferralRule("1", "last_two_months", 10, 1.0, 0.1, 0.39, 100)
+    few, alike = (SimpleNamespace(card=SimpleNamespace(n_treated=n, n_comparison=40), se=np.zeros(1)) for n in (19, 30))
+    refused = {
+        "followed": (_said(lambda: at_risk(before.iloc[:0], sizes, 4)),),
+        "comparison": (_said(lambda: at_risk(before, sizes, 31)),),
+        "months": (_said(lambda: at_risk(before, sizes, 4)),),
+        "overlap": _recommended({}, "1", "", rule).refused,
+        "few": enough_students(few, ("3 cells: no base.",)).refused,
+        "alike": enough_students(alike, ()).refused,
+    }
+    assert {why: why_none(words) for why, words in refused.items()} == {why: why for why in get_args(Reason)}
+    assert _recommended({}, "1", "", None).refused == refused["followed"]
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):

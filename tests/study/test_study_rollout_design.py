@@ -14,6 +14,7 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.eligible import Rule, eligible_ids, is_chronic, past, past_decisions
 from leapstudy.students.handle import open_students
 from leapstudy.students.settings import StudentSettings, load_settings
+from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, load_rollout
 from leapstudy.study.rollout.scenarios import design
 from leapstudy.words import rollout as words
@@ -130,7 +131,7 @@ def test_the_recommendation_says_whether_the_size_is_enough(made):
         )
 
 
-def test_the_command_prints_each_scenario_and_the_budget(capsys):
+def test_the_command_prints_each_scenario_and_the_budget(capsys, monkeypatch):
     before.design(track="units", dollars=100_000_000)
     told = capsys.readouterr().out
     assert (
@@ -140,6 +141,9 @@ def test_the_command_prints_each_scenario_and_the_budget(capsys):
     assert told.count("false positives") + told.count("cell") >= 12
     before.design(track="units", dollars=1_000_000)
     assert "$1,000,000 reach 833 students" in capsys.readouterr().out
+    monkeypatch.setattr(written_plan, "why_not_frozen", lambda track: f"Nobody can start {track} then.")
+    before.design(track="units", dollars=1_000_000)
+    assert "plan --freeze` refuses these choices as they stand. Nobody can start units" in capsys.readouterr().out
     with pytest.raises(BadInput, match="'schools'"):
         before.design(track="schools", dollars=None)
 

@@ -34,6 +34,7 @@ from leapstudy.study.rollout.records import draws, on_record, read_draw, require
 from leapstudy.study.rollout.scenarios import design
 from leapstudy.study.rollout.written_plan import primary_outcome
 from leapstudy.study.student_check import require_list, require_students_open
+from leapstudy.words.rollout import unfrozen
 
 SEED = {"seed": "evening 4711", "announced": "2026-11-01"}
 UNITS = {
@@ -408,10 +409,13 @@ def test_the_plan_names_the_months_of_the_outcome(own):
 )
 def test_a_plan_that_measures_outside_its_visits_or_opens_before_its_months_are_over_is_refused(own, changes, words):
     root, choices = own
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(BadInput, match=words) as refused:
         written_plan.freeze(choices(**changes), "")
     assert not (root / "params" / written_plan.FILE).exists()
+    assert str(refused.value) in unfrozen(written_plan.why_not_frozen("students")), "design says it beforehand"
+    assert written_plan.why_not_frozen("units") == ""
     legal = choices(phases={"2022-09": 0.25, "2023-01": 0.25}, analysis_from="2023-02-01")
+    assert unfrozen(written_plan.why_not_frozen("students")) == ""
     plan = written_plan.freeze(legal, "")
     assert tuple(plan["months"]) == ("2022-09", "2022-10", "2022-11", "2022-12", "2023-01"), (
         "no month of summer is among them"

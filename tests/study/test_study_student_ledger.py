@@ -17,7 +17,17 @@ from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import SIGNS, group_sketches
 from leapstudy.study import student_files
 from leapstudy.study.student_check import check_students, require_usable
-from leapstudy.study.student_publish import REMEMBERED, earlier, groups_too_close, remember, students_apart
+from leapstudy.study.student_ledger import (
+    CHOICES,
+    REMEMBERED,
+    answer_of,
+    choices_apart,
+    earlier,
+    groups_too_close,
+    remember,
+    students_apart,
+    why_refused,
+)
 
 VISITED, OTHERS = ("ALL", True), ("ALL", False)
 
@@ -75,14 +85,14 @@ def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_aga
 def test_whatever_a_student_is_shown_by_is_a_difference_too(pair):
     panel, log = pair
     log = log.assign(type="phone", supports="food;shelter", referral_date=pd.Timestamp("2021-09-01"), staff=2)
-    panel = panel.assign(grade="07", high_needs=True)
+    panel = panel.assign(school_code="0640011-03", grade="07", high_needs=True)
     before, one = sketches(panel, log), log.index == 0
     hit = panel["student"] == log["student"][0]
     logs = {"type": "in_person", "supports": "food", "referral_date": pd.Timestamp("2021-08-31"), "staff": 1}
     for name, other in logs.items():
         close = groups_too_close(before, sketches(panel, log.assign(**{name: log[name].where(~one, other)})))
         assert {key for key in close if key[0] == "ALL"} == {VISITED}, name
-    for name, other in {"grade": "08", "high_needs": False}.items():
+    for name, other in {"school_code": "0640011-09", "grade": "08", "high_needs": False}.items():
         close = groups_too_close(before, sketches(panel.assign(**{name: panel[name].where(~hit, other)}), log))
         assert {key for key in close if key[0] == "ALL"} == {VISITED}, name
     assert not groups_too_close(before, sketches(panel[::-1], log[::-1]))
@@ -108,6 +118,33 @@ def test_an_outcome_of_one_student_is_a_difference_too(pair):
         assert {key for key in close if key[0] == "ALL"} == {VISITED}, what
     assert not groups_too_close(before, sketches(panel, log, rows[::-1]))
     assert not groups_too_close(before, sketches(panel, log)), "a table that is new is of everybody"
+
+
+def test_the_same_students_under_other_choices_of_who_counts_are_refused(pair, tmp_path, monkeypatch):
+    """A band of absence with one visited student that only one of two answers has tells of that student."""
+    monkeypatch.setenv(DERIVED, str(tmp_path))
+    drawn = tmp_path / "draw.csv"
+    drawn.write_text("unit,stratum,phase", encoding="utf-8")
+    settings, groups = load_settings().model_copy(update={"draw": str(drawn)}), sketches(*pair)
+    remember(answer_of(groups, settings))
+    assert not why_refused(answer_of(groups, settings), {})
+    others = {"min_comparison": 7, "early": (5, 4), "months_after": 8, "seed": 5}
+    assert set(others) == set(CHOICES)
+    for name, value in others.items():
+        told = why_refused(answer_of(groups, settings.model_copy(update={name: value})), {})
+        assert f"other choices of who counts (`{name}:`)" in told and "earlier_answers: unpublished" in told
+    assert not why_refused(answer_of(groups, settings.model_copy(update={"source": "other words", "draw": ""})), {})
+    drawn.write_text("unit,stratum,phase\n1,a,1", encoding="utf-8")
+    assert "(`draw:`)" in why_refused(answer_of(groups, settings), {})
+
+
+def test_other_choices_of_other_students_are_let_be(pair):
+    panel, log = pair
+    old, new = (answer_of(sketches(panel, log), load_settings()) for _ in range(2))
+    new = {**new, "choices": {**new["choices"], "min_comparison": 9}}
+    assert choices_apart(old, new) == ("min_comparison",)
+    later = panel[panel["month"] < panel["month"].max()]
+    assert choices_apart(old, {**new, "sketches": sketches(later, log)}) == (), "a month more of everybody"
 
 
 def test_what_is_kept_of_an_answer_serves_its_own_key_alone(tmp_path, monkeypatch):
@@ -156,7 +193,7 @@ def test_the_number_of_students_apart_is_estimated_and_zero_is_exact():
 def test_a_file_that_differs_by_one_student_is_refused_by_check_and_run_alike(own_workspace):
     rows, log = students({"0640011": 260})
     own_workspace(rows, log)
-    remember(check_students(load_settings()).sketches)
+    remember(answer_of(check_students(load_settings()).sketches, load_settings()))
     require_usable(load_settings())
     gone = log[log["completed"] == "Y"]["student"].iloc[0]
     own_workspace(rows[rows["student"] != gone], log[log["student"] != gone])
@@ -166,5 +203,6 @@ def test_a_file_that_differs_by_one_student_is_refused_by_check_and_run_alike(ow
     own_workspace(rows[rows["student"] != gone], log[log["student"] != gone], earlier_answers="unpublished")
     assert require_usable(load_settings()).ok
     for number in range(REMEMBERED + 3):
-        remember([{"place": "ALL", "visited": True, "students": number, "sums": [0] * SIGNS}])
+        groups = [{"place": "ALL", "visited": True, "students": number, "sums": [0] * SIGNS}]
+        remember(answer_of(groups, load_settings()))
     assert len(earlier()) == REMEMBERED

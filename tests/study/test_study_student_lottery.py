@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -29,7 +30,7 @@ from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISIT
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
 from leapstudy.words.appendix import checklist
-from leapstudy.words.plain_page import LANGUAGES, plain_page
+from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page
 from leapstudy.words.reading import read_result
 
 STARTS = {"first": "2021-09", "second": "2022-01"}
@@ -316,7 +317,8 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
     assert first.n_treated % 5 == 0 and first.p_floor == 1 / 2000
-    assert "Promised beforehand: “Do home visits raise attendance" in findings_students.answer(study)
+    told = findings_students.answer(study)
+    assert "No plan frozen before the lots is on record." in told and "beforehand" not in told
     assert dict(study.draw.data.to_numpy())["Lots"].startswith("not on record")
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
     study.save(str(tmp_path / "result.json"))
@@ -329,7 +331,11 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert points["What could have been seen"].table is None
     for lang in LANGUAGES:
         page = {section.key: section.text for section in plain_page(reading, lang).sections}
-        assert "2022-07-01" in page["answer"] and re.search("[“«]Do home visits.*[?][”»]", page["answer"])
+        assert catalog(lang)["promised_none"] in page["answer"], "the default choices of a rollout are no promise"
+        for on_record, words in ((False, catalog(lang)["promised_told"][:30]), (True, catalog(lang)["promised"][:12])):
+            kept = replace(reading, draw=replace(reading.draw, promised="Do visits help?", on_record=on_record))
+            answer = next(section.text for section in plain_page(kept, lang).sections if section.key == "answer")
+            assert words in answer and "2022-07-01" in answer and re.search("[“«]Do visits help[?][”»]", answer)
         assert "LEAP" not in page["question"]
         assert len(plain_page(reading, lang).text.split()) <= 350
     assert page and reading.tier == "1"

@@ -3,6 +3,7 @@
 import re
 from dataclasses import asdict
 from string import Formatter
+from typing import get_args
 
 import pytest
 import textstat
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
+from leapstudy.study.student_results import Reason
 from leapstudy.words import plain_page as plain
 from leapstudy.words.findings import verdict_words
 from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, unanswered_page, words_for
-from leapstudy.words.reading import read_result
+from leapstudy.words.reading import read_result, why_none
 
 FORBIDDEN = (
     r"\bproves?\b",
@@ -373,6 +375,24 @@ def test_a_page_without_an_answer_calls_all_students_in_its_language():
     told = " ".join((page.title, *(section.text for section in page.sections)))
     assert "todos los distritos con visitas" in told and "with visits" not in told
     assert "Hartford" in unanswered_page({"code": "0640011", "name": "Hartford School District"}, "es").title
+
+
+def _without_effect(why):
+    designs = [{"name": "early", "why_none": "few"}, {"name": "at_risk", "why_none": why}]
+    return {"blocks": {"answer": {"designs": designs}}}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_page_without_an_answer_says_its_own_reason_and_no_other(lang):
+    """Where 1,130 were visited and nobody is like them, no figure is of a few."""
+    told = {}
+    for why in get_args(Reason):
+        page = unanswered_page({"code": "0640011", "name": "Hartford"}, lang, why_none(_without_effect(why)))
+        told[why] = next(section.text for section in page.sections if section.key == "answer")
+    assert len(set(told.values())) == len(told)
+    about_few = {"en": "point to single students", "es": "señalar a estudiantes concretos"}[lang]
+    assert [why for why, words in told.items() if about_few in words] == ["few"]
+    assert len({catalog(lang)[f"none_{why}"] for why in told}) == len(told), "the first page tells them apart, too"
 
 
 def test_one_treated_unit_is_one_where_all_are_told_of():

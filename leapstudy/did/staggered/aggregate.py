@@ -13,6 +13,8 @@ from leapstudy.students.moments.record import Influence, Moments
 Kind = Literal["simple", "group", "calendar", "event"]
 """One number; by cohort; by calendar month; by time since the first visit."""
 
+NO_MONTH = "No month"
+
 
 class GroupTime(Protocol):
     """What an average needs of K estimates: cohort, month, value and the size of the cohort, each of shape (K,)."""
@@ -111,7 +113,7 @@ def _plan(
     after = att.period >= att.cohort
     if not after.any():
         raise BadInput(
-            "No month after a first visit could be estimated; see the refused cells for the reasons, "
+            f"{NO_MONTH} after a first visit could be estimated; see the refused cells for the reasons, "
             "and choose other comparison students or fewer strata."
         )
     if kind == "simple":
@@ -130,7 +132,7 @@ def _plan(
     chosen = (keys >= first) & (keys <= last)
     if not chosen.any():
         span = "" if events is None else f" from {first} to {last}"
-        raise BadInput(f"No month{span} after the first visit can be estimated.")
+        raise BadInput(f"{NO_MONTH}{span} after the first visit can be estimated.")
     return (since == keys[:, None]).astype(float), keys, chosen
 
 

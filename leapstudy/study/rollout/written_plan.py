@@ -83,17 +83,7 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    named: tuple[str, ...] = ()
-    if chosen.track == "students":
-        known = known_months()
-        last = chosen.eligible.students.month or known[-1]
-        named = school_months_after(known, last, chosen.followed)
-        _require_months(chosen, last, named)
-    elif not chosen.analysis_from:
-        raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
-    else:
-        last = newest_period(chosen.track, chosen.outcome)
-        _require_years(chosen, last)
+    last, named = _measured(chosen)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
@@ -107,6 +97,33 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     write_text_atomic(paths.params() / FILE, HEAD + text)
     return content
+
+
+def _measured(chosen: Rollout) -> tuple[str, tuple[str, ...]]:
+    """Return the period after which is decided and, of students, the months that are measured; refuse as `freeze`."""
+    if chosen.track == "students":
+        known = known_months()
+        last = chosen.eligible.students.month or known[-1]
+        named = school_months_after(known, last, chosen.followed)
+        _require_months(chosen, last, named)
+        return last, named
+    if not chosen.analysis_from:
+        raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
+    last = newest_period(chosen.track, chosen.outcome)
+    _require_years(chosen, last)
+    return last, ()
+
+
+def why_not_frozen(track: str) -> str:
+    """Return why a plan of params/rollout.yml would not be frozen; empty where it would, is, or is of another track."""
+    chosen = choices.load_rollout()
+    if chosen.track != track or kept_plan():
+        return ""
+    try:
+        _measured(chosen)
+    except BadInput as error:
+        return str(error)
+    return ""
 
 
 def planned_months(plan: dict[str, Any], known: Sequence[str]) -> tuple[str, ...]:
