@@ -26,7 +26,7 @@ from leapstudy.students.simulate import default_simulation, load_config, write_s
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.study.rollout.choices import load_rollout, promised
 from leapstudy.study.student_files import stored_state
-from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISITED, lottery_answer
+from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISITED, _estimates, lottery_answer, usable
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
 from leapstudy.words.appendix import checklist
@@ -207,6 +207,19 @@ def test_visits_that_the_offer_did_not_move_are_told_as_such():
     alike = np.tile([[0.0, 1.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]], (20, 1))
     card = dict(_answer_of(_by_hand(visited=alike, visits=alike)).card)
     assert "moved few visits" in card["Being visited"] and "moved 0%" in card["Strength of the offer"]
+
+
+def test_a_figure_of_visits_that_excludes_nothing_stands_on_no_page():
+    """By chance a few more of those offered were visited: a best estimate of 26 points would mean nothing."""
+    shapes = set()
+    for seed in range(6):
+        visited = np.zeros((80, 2))
+        visited[np.random.default_rng(seed).permutation(80)[:40], 1] = 1
+        drawn = _by_hand(visited=visited, visits=visited)
+        found = _estimates(drawn, usable(drawn), 1).visited
+        shapes |= {found.shape} if abs(found.estimate) < 100 else set()
+        assert (_answer_of(drawn).row(VISITED) is None) == (found.shape != "bounded" or abs(found.estimate) > 100)
+    assert shapes - {"bounded"}, "one that the row would have had"
 
 
 def _answer_of(drawn):
