@@ -228,8 +228,9 @@ def _on_scale(rates: np.ndarray, codes: Sequence[str], spec: Spec, state: State)
         raise BadInput(f"Log-odds are of shares, which {spec.outcome!r} is not: use the scale 'points'.")
     edge = [codes[place] for place in np.flatnonzero(((rates <= 0) | (rates >= 100)).any(axis=1)).tolist()]
     if edge:
+        few = f"{', '.join(edge[:5])}{', ...' if len(edge) > 5 else ''}"
         raise BadInput(
-            f"Log-odds do not exist for a rate of 0 or 100 percent, which {', '.join(edge)} has. "
+            f"Log-odds do not exist for a rate of 0 or 100 percent, as {len(edge)} of {len(codes)} units have ({few}). "
             "Use the scale 'points' or another comparison group."
         )
     share = rates / 100

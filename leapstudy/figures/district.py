@@ -19,7 +19,7 @@ from leapstudy.data.names import (
 )
 from leapstudy.figures.common import MANY, Asked, caption_of, context_lines
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
-from leapstudy.figures.frame import axes, effect_axis, frame, inches_across, styled, wrap
+from leapstudy.figures.frame import axes, effect_axis, fitted, frame, inches_across, styled, text_width, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, WIDE
 from leapstudy.words import findings
 
@@ -96,7 +96,8 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
     below = bool((wide[own].mean(axis=1) < others.mean(axis=1)).iloc[0 if late else -1])
     average = f"average of the {others.shape[1]:,}"
     key: dict[str, Any] = {"ha": "left" if late else "right", "size": 9.5, "transform": axes.get_yaxis_transform()}
-    ends = (low - 1.4 * room, high + 0.75 * room)
+    ends = (low - 1.4 * room, high + 0.4 * room)  # under the word at the start's line, however long the name is
+    name = fitted(name, 9.5, inches_across(axes), "bold")
     side = 0.02 if late else 1.0
     axes.text(side, ends[0] if below else ends[1], name, color=OWN, weight="bold", **key)
     axes.text(side, ends[1] if below else ends[0], average, color=COMPARISON, **key)
@@ -122,7 +123,8 @@ def _changes(axes: Axes, answer: Asked, room: float) -> None:
         f"Change beyond that of the others, {unit}. Without any program, {far:,} of {int((~own).sum()):,} comparison "
         f"{unit_nouns()} moved as far."
     )
-    own_words = f"{short(main.district)} {points(main.estimate_pp)}"
+    number = f" {points(main.estimate_pp)}"
+    own_words = fitted(short(main.district), TEXT, room - text_width(number, TEXT, "bold"), "bold") + number
     axes.text(0, 1.02, own_words, transform=axes.transAxes, color=OWN, weight="bold", va="bottom", size=TEXT)
     axes.figure.text(
         axes.get_position().x0,

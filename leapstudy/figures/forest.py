@@ -128,7 +128,8 @@ def _labels(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame, figures: boo
     key = "hollow: alone; blue: partially pooled" if "shrunken_pp" in rows else "hollow: alone"
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     side: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
-    axes.text(0.5, len(together), key, ha="center", size=SMALL, color=COMPARISON, bbox=box, **side)
+    at, ha = (0.5, "center") if figures else (1.0, "right")  # on a narrow page it runs under the names
+    axes.text(at, len(together), key, ha=ha, size=SMALL, color=COMPARISON, bbox=box, **side)
     ends = "‹ fell more than comparison     rose more ›" if figures else "‹ fell more     rose more ›"
     axes.set_xlabel(ends, size=9, color=COMPARISON, labelpad=4)
     if not figures:

@@ -230,6 +230,17 @@ def inches_across(axes: Axes) -> float:
     return float(axes.get_position().width * axes.figure.get_size_inches()[0])  # type: ignore[union-attr]
 
 
+def room_for_ticks(axes: Axes) -> None:
+    """Move the left edge of a picture where the labels of its upright axis would be cut."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    said = axes.yaxis.get_major_formatter().format_ticks(ticks)
+    left = 0.15 + max((text_width(words, 9.5) for words in said), default=0.0)
+    place, width = axes.get_position(), axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    if left > place.x0 * width:
+        axes.set_position((left / width, place.y0, place.x1 - left / width, place.height))
+
+
 def label(
     axes: Axes,
     text: str,

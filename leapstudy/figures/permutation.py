@@ -46,7 +46,7 @@ def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.3, top - 0.28)
         picture.hist([values[far], values[~far]], bins=BINS, stacked=True, color=[OWN, CONTEXT], linewidth=0)
         picture.set_yticks([])
-        effect_axis(picture, float(values.min()), float(values.max()))
+        effect_axis(picture, min(float(values.min()), estimate), max(float(values.max()), estimate))
         picture.axvline(estimate, color=OWN, linewidth=2.2)
         left = estimate > sum(picture.get_xlim()) / 2
         look: dict[str, Any] = {"va": "bottom", "color": OWN, "weight": "bold", "size": TEXT}

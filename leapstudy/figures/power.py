@@ -100,6 +100,7 @@ def _bar(
 
 def _scale(axes: Axes, narrow: bool) -> None:
     axes.locator_params(axis="x", nbins=4 if narrow else 6)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # "0", not "0.000": the edge has no room for it
     axes.tick_params(axis="x", labelcolor=COMPARISON)
 
 

@@ -28,6 +28,7 @@ from leapstudy.figures.frame import (
     frame,
     inches_across,
     label,
+    room_for_ticks,
     signed,
     styled,
     text_width,
@@ -117,7 +118,8 @@ def _average(shown: Rebound) -> str:
 def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     """Draw both sides, the comparison districts' line with its prediction, and the way from it to each treated."""
     falls = pd.concat([shown.comparison["fall_pp"], shown.treated["fall_pp"]])
-    at = np.linspace(falls.min() - 0.3, falls.max() + 0.3, 40)
+    beside = min(0.3, 0.1 * float(falls.max() - falls.min()))
+    at = np.linspace(falls.min() - beside, falls.max() + beside, 40)
     line = predicted(shown.comparison, at)
     axes.fill_between(at, line["low_pp"], line["high_pp"], color=SHADE, linewidth=0, zorder=0)
     axes.plot(at, line["mean_pp"], color=COMPARISON, linewidth=1.6)
@@ -142,8 +144,10 @@ def _scatter(axes: Axes, shown: Rebound, flagged: set[str]) -> None:
     axes.set_title("\n".join(wrap(f"Rise, {fell} to {rose}", TEXT, room, "bold")), loc="left", size=TEXT, weight="bold")
     axes.set_xlabel("\n".join(wrap(f"change {first} to {fell}", SMALL, room)), size=SMALL, color=COMPARISON)
     _key(axes, shown)
-    for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
-        _label(axes, own.loc[place])
+    if len(own) > 1:  # one alone is named by the key
+        for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
+            _label(axes, own.loc[place])
+    room_for_ticks(axes)
 
 
 def _key(axes: Axes, shown: Rebound) -> None:

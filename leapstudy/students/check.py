@@ -4,8 +4,9 @@ shown.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import ibis
 from ibis.backends import BaseBackend
@@ -80,6 +81,10 @@ class CheckReport:
     accounts: tuple[Account, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[str, ...] = ()
+
+    def without(self, rule: str) -> Self:
+        """Return the report without what one rule found."""
+        return replace(self, findings=tuple(finding for finding in self.findings if finding.rule != rule))
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -310,6 +315,9 @@ def _unmatched(rows: Table, most: float) -> list[Finding]:
     return [Finding("visits", "log_does_not_match", "error", "", missing, "refused", reason)]
 
 
+NO_VISIT_INSIDE = "no_visit_inside"
+
+
 def _all_outside(rows: Table) -> list[Finding]:
     """Refuse a log of which no completed visit lies in the months of the attendance files."""
     query = rows.aggregate(met=rows.completed.sum(), outside=rows.outside.sum())
@@ -321,7 +329,7 @@ def _all_outside(rows: Table) -> list[Finding]:
         "Every visit lies outside the months of the attendance files, so that nobody is seen around a visit. Add the "
         "attendance of the months before and after the visits."
     )
-    return [Finding("visits", "no_visit_inside", "error", "", outside, "refused", reason)]
+    return [Finding("visits", NO_VISIT_INSIDE, "error", "", outside, "refused", reason)]
 
 
 def check_path(

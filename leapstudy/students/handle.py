@@ -11,7 +11,15 @@ from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.students import contract
-from leapstudy.students.check import CheckReport, inspect_attendance, inspect_visits, kept_rows, limits_for, refuse
+from leapstudy.students.check import (
+    NO_VISIT_INSIDE,
+    CheckReport,
+    inspect_attendance,
+    inspect_visits,
+    kept_rows,
+    limits_for,
+    refuse,
+)
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import shown
 from leapstudy.students.engine import connect, keep, release, sealed
@@ -118,6 +126,7 @@ def open_students(
     roster: Path | str | None = None,
     con: BaseBackend | None = None,
     max_unmatched: float = 0.1,
+    inside: bool = True,
 ) -> StudentData:
     """Open confidential attendance files behind an opaque handle: checked, cleaned, pseudonymized, in the engine.
 
@@ -142,6 +151,9 @@ def open_students(
         The engine; a new one by default.
     max_unmatched
         Share of the log's students who may be missing from the attendance files.
+    inside
+        Whether a log is refused of which no visit lies in the months of the files: a program that has just begun has
+        none, which only who asks for an effect minds.
 
     Raises
     ------
@@ -157,7 +169,7 @@ def open_students(
     if visits is not None:
         source = read_visits(engine, visits, reading)
         told, log_rows = inspect_visits(source, rows, limits, Path(visits).name, max_unmatched, is_simulated(visits))
-        reports.append(told)
+        reports.append(told if inside else told.without(NO_VISIT_INSIDE))
         log = kept_rows(log_rows, contract.VISITS.names)
     refuse(reports)
     table = kept_rows(rows, (*contract.STUDENT_MONTH.names, "failed", "alone"))

@@ -17,9 +17,9 @@ from leapstudy.core.sources import package_hash
 from leapstudy.data import District, load_study
 from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
-from leapstudy.students.settings import StudentSettings, input_files, input_hashes
+from leapstudy.students.settings import Level, StudentSettings, input_files, input_hashes
 from leapstudy.study.result import jsonable
-from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.choices import Track, promised
 from leapstudy.study.rollout.records import draws, last_draw
 from leapstudy.study.student_ledger import answer_of, why_refused
 
@@ -137,10 +137,15 @@ def require_students_open(settings: StudentSettings) -> None:
         require_list(settings)
 
 
+def track_of(level: Level) -> Track:
+    """Return the track of a draw by what was drawn."""
+    return "students" if level == "student" else "units"
+
+
 def require_list(settings: StudentSettings) -> None:
     """Refuse a list of a draw that a later draw replaced; see `records.last_draw`."""
     if settings.draw:
-        last_draw(paths.named(settings.draw), "students" if settings.rollout.level == "student" else "units")
+        last_draw(paths.named(settings.draw), track_of(settings.rollout.level))
 
 
 def unnamed(settings: StudentSettings) -> str:
@@ -158,9 +163,10 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.pseudonyms import has_raw_ids
     from leapstudy.students.readers import open_panel, read_visits
     from leapstudy.students.sketch import group_sketches
-    from leapstudy.students.sources import read
+    from leapstudy.students.sources import read, require_somewhere
 
     known, how, files = load_study(started=False).districts, settings.reading, input_files(settings)
+    require_somewhere([place for role, place in files.items() if role != "roster"], how)
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
     limits = limits_for(panel.table, tuple(known["district_code"]), how)

@@ -43,8 +43,8 @@ from leapstudy.students.risk_changes import (
 from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
-from leapstudy.study.rollout.choices import Track, promised
-from leapstudy.study.rollout.records import on_record
+from leapstudy.study.rollout.choices import promised
+from leapstudy.study.rollout.records import last_draw, on_record
 from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
     plan_card,
@@ -53,6 +53,7 @@ from leapstudy.study.rollout.written_plan import (
     primary_outcome,
     require_one_question,
 )
+from leapstudy.study.student_check import track_of
 from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
@@ -166,10 +167,13 @@ def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> Lott
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
     until, told = planned_until(months(data), list(lottery.starts.values())[-1])
     outcomes = lottery_outcomes(data, lottery, planned, until)
-    answer = lottery_answer(outcomes, edition, *promised(settings.rollout), settings.seed)
-    track: Track = "students" if lottery.level == "student" else "units"
-    lots = on_record(paths.named(settings.draw), track, lottery.first)
-    return replace(answer, card=(("Lots", lots), ("Months of the outcome", told), *answer.card))
+    path, track = paths.named(settings.draw), track_of(lottery.level)
+    record, (closed, question) = last_draw(path, track), promised(settings.rollout)
+    planned_before = record is not None and bool(record.plan_sha256)
+    words = question if planned_before else settings.rollout.promised
+    answer = lottery_answer(outcomes, edition, closed, words, settings.seed)
+    card = (("Lots", on_record(path, track, lottery.first)), ("Months of the outcome", told), *answer.card)
+    return replace(answer, card=card, on_record=planned_before)
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:

@@ -88,8 +88,8 @@ def _forget_old(folder: Path) -> None:
         file.unlink()
 
 
-def open_own(settings: StudentSettings) -> "StudentData":
-    """Open the files that the parameters name."""
+def open_own(settings: StudentSettings, *, inside: bool = True) -> "StudentData":
+    """Open the files that the parameters name; `inside` as in `leapstudy.students.handle.open_students`."""
     from leapstudy.students.engine import connect  # the engine takes seconds to import; most calls find a stored state
     from leapstudy.students.handle import open_students
 
@@ -103,6 +103,7 @@ def open_own(settings: StudentSettings) -> "StudentData":
         roster=files.get("roster"),
         con=connect(settings.memory_limit, engine=settings.engine),
         max_unmatched=settings.max_unmatched,
+        inside=inside,
     )
 
 

@@ -108,7 +108,7 @@ class _Estimates:
             _row(blank, OFFER, "main", self.offer, seed),
             _row(blank, OFFER, "placebo", self.before, seed),
             _means(blank, self.offer),
-            *(_visited(blank, name, one) for name, one in visits if abs(one.estimate) <= TOP),
+            *(_visited(blank, name, one) for name, one in visits if says_something(one)),
         )
 
     def card(self) -> tuple[tuple[str, str], ...]:
@@ -133,6 +133,11 @@ def possible(found: ComplierEffect) -> ComplierEffect:
     elif found.shape != "bounded":
         return found
     return replace(found, shape="bounded", low=max(low, -TOP), high=min(high, TOP))
+
+
+def says_something(found: ComplierEffect) -> bool:
+    """Return whether the offer moved enough visits for a figure with a range to stand on pages."""
+    return found.shape == "bounded" and abs(found.estimate) <= TOP
 
 
 def _effect_words(found: ComplierEffect, unit: str) -> str:
@@ -223,14 +228,13 @@ def _means(blank: Estimate, found: Rollout) -> Estimate:
 
 
 def _visited(blank: Estimate, name: str, found: ComplierEffect) -> Estimate:
-    bounded = found.shape == "bounded"
     return replace(
         blank,
         estimator=name,
         role="sensitivity",
         estimate_pp=found.estimate,
-        ci_low_pp=found.low if bounded else None,
-        ci_high_pp=found.high if bounded else None,
+        ci_low_pp=found.low,
+        ci_high_pp=found.high,
         p_method="Anderson-Rubin",
     )
 

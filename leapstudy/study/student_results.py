@@ -134,6 +134,8 @@ class LotteryAnswer:
         What was promised beforehand, in the plan's own words; may be empty.
     outcomes_from : str
         Day before which outcomes were closed, ``YYYY-MM-DD``.
+    on_record : bool
+        Whether the draw's record holds a plan that was frozen before it; else `promised` is what the parameters say.
     """
 
     rows: tuple[Estimate, ...]
@@ -142,6 +144,7 @@ class LotteryAnswer:
     essa: EssaGrade
     promised: str
     outcomes_from: str
+    on_record: bool = False
 
     @property
     def offer(self) -> Estimate:

@@ -35,7 +35,7 @@ def watch_students(until: str = "", outcomes: bool = False) -> list[str]:
         return ["Outcomes by arm are open: `leapstudy run --track students` analyzes them as planned."]
     day = _day(until)
     require_list(settings)
-    data = open_own(settings)
+    data = open_own(settings, inside=False)
     lottery = lottery_of(settings)
     report = watch(progress(data, day, lottery), day, promise_of(settings), lottery.starts if lottery else {})
     lines = told(report, data.simulated)

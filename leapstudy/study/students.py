@@ -381,6 +381,7 @@ def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
         essa=EssaGrade(essa["tier"], essa["label"], tuple(conditions)),
         promised=content["promised"],
         outcomes_from=content["outcomes_from"],
+        on_record=content["on_record"],
     )
 
 

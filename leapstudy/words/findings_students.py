@@ -93,10 +93,18 @@ def lottery(study: StudentStudy) -> str:
         lead=_lottery_verdict(drawn),
         offer=drawn.offer,
         outcome=plain_outcome(drawn.offer.outcome),
-        promised=drawn.promised.rstrip(". ") or drawn.offer.outcome.replace("_", " "),
+        promised=_promised(drawn),
         drawn=drawn,
         visited=dict(drawn.card)["Being visited"],
     )
+
+
+def _promised(drawn: LotteryAnswer) -> str:
+    question = drawn.promised.rstrip(". ")
+    if not (drawn.on_record or question):
+        return CATALOG.say("promised_none")
+    question = question or plain_outcome(drawn.offer.outcome)
+    return CATALOG.say("promised" if drawn.on_record else "promised_told", question=question, drawn=drawn)
 
 
 def _lottery_verdict(drawn: LotteryAnswer) -> str:

@@ -248,10 +248,13 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
         question, day = reading.promise
         own = say["promised_own"].format(words=question.rstrip(". "))
         return say["promised"].format(promised=own, outcomes_from=day) if question else say["promised_none"]
+    if not reading.draw.on_record and not reading.draw.promised:
+        return say["promised_none"]
     first, _, last = reading.post.partition(" to ")
     own = say["promised_own"].format(words=words) if (words := reading.draw.promised.rstrip(". ")) else ""
     own = own or say["promised_default"].format(first=first, last=last)
-    return say["promised"].format(promised=own, outcomes_from=reading.draw.outcomes_from)
+    key = "promised" if reading.draw.on_record else "promised_told"
+    return say[key].format(promised=own, outcomes_from=reading.draw.outcomes_from)
 
 
 def _visited(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:

@@ -53,12 +53,14 @@ class Span:
 class Draw:
     """What a draw adds to a result.
 
-    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed, `visited`
-    the effect of being visited (None where the offer moved nobody).
+    `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed,
+    `on_record` whether a plan was frozen before the draw, `visited` the effect of being visited (None where the offer
+    moved nobody).
     """
 
     promised: str
     outcomes_from: str
+    on_record: bool
     visited: Span | None
 
 
@@ -282,7 +284,8 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
     if lottery is None:
         return None
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
-    return Draw(lottery["promised"], lottery["outcomes_from"], _span(rows[0]) if rows else None)
+    visited = _span(rows[0]) if rows else None
+    return Draw(lottery["promised"], lottery["outcomes_from"], lottery["on_record"], visited)
 
 
 def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:

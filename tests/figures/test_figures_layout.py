@@ -12,15 +12,18 @@ from matplotlib.collections import PolyCollection
 from matplotlib.text import Text
 from test_figures_frame import WIDTHS, one  # noqa: F401
 
+import leapstudy as ls
 from leapstudy.data import load_facts
 from leapstudy.did.answer import contrast_rows
 from leapstudy.figures.claims import state_curve
 from leapstudy.figures.common import MANY, caption_of
 from leapstudy.figures.district import district
 from leapstudy.figures.editions import editions
+from leapstudy.figures.forest import forest
 from leapstudy.figures.ladder import ladder
 from leapstudy.figures.permutation import permutation
 from leapstudy.figures.plain import answer_chart
+from leapstudy.figures.power import ruler
 from leapstudy.figures.rebound import beyond, rebound
 from leapstudy.figures.specifications import specifications
 from leapstudy.words import findings
@@ -174,3 +177,42 @@ def test_a_number_too_long_for_its_line_stands_whole_on_the_next(one, width):  #
     assert overlaps(exhibit.figure) == []
     told = [text.get_text() for text in exhibit.figure.findobj(Text)]
     assert sum("−11.09, p = 0.70" in text for text in told) == len(methods)
+
+
+@WIDTHS
+def test_a_strong_effect_stands_inside_its_picture(whole, width):
+    strong = replace(whole.answer, main=replace(whole.answer.main, estimate_pp=9.0))
+    exhibit = permutation(strong, width)
+    low, high = exhibit.figure.axes[0].get_xlim()
+    assert overlaps(exhibit.figure) == [] and low < 0 < 9 < high
+
+
+@WIDTHS
+def test_long_names_fit(whole, one, width):  # noqa: F811
+    name, panel = "Upper Cedar Rapids Consolidated School District", ls.panel("east-hartford", years="all")
+    for start in ("2020-21", "2022-23"):
+        answer = replace(one.answer, main=replace(one.answer.main, district=name, estimate_pp=-13.82))
+        drawn = district(answer, panel.assign(post=(panel["year"] >= start).astype(int)), width)
+        assert overlaps(drawn.figure) == []
+    every = whole.answer.caterpillar.assign(district=name)
+    assert overlaps(forest(replace(whole.answer, caterpillar=every), width).figure) == []
+
+
+@WIDTHS
+@pytest.mark.parametrize("times", [0.01, 20.0])
+def test_tiny_and_huge_changes_fit(one, width, times):  # noqa: F811
+    shown, numbers = one.answer.rebound, ["fall_pp", "rebound_pp", "predicted_pp", "gap_pp"]
+    sides = {
+        side: rows.assign(**{name: times * rows[name] for name in numbers if name in rows})
+        for side, rows in (("comparison", shown.comparison), ("treated", shown.treated))
+    }
+    detects = one.answer.detectable
+    detects = replace(detects, half_pp=times * detects.half_pp, mde_pp=times * detects.mde_pp)
+    rescaled = replace(shown, **sides, intercept=times * shown.intercept)
+    study = replace(
+        one,
+        answer=replace(one.answer, rebound=rescaled, detectable=detects),
+        evidence=replace(one.evidence, power=None),
+    )
+    assert overlaps(rebound(study, width).figure) == []
+    assert overlaps(ruler(study, width).figure) == []

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -25,11 +26,11 @@ from leapstudy.students.simulate import default_simulation, load_config, write_s
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.study.rollout.choices import load_rollout, promised
 from leapstudy.study.student_files import stored_state
-from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISITED, lottery_answer
+from leapstudy.study.student_lottery import DOSE, NOBODY, OFFER, ONE_MORE, VISITED, _estimates, lottery_answer, usable
 from leapstudy.study.students import study_students
 from leapstudy.words import findings_students
 from leapstudy.words.appendix import checklist
-from leapstudy.words.plain_page import LANGUAGES, plain_page
+from leapstudy.words.plain_page import LANGUAGES, catalog, plain_page
 from leapstudy.words.reading import read_result
 
 STARTS = {"first": "2021-09", "second": "2022-01"}
@@ -208,6 +209,19 @@ def test_visits_that_the_offer_did_not_move_are_told_as_such():
     assert "moved few visits" in card["Being visited"] and "moved 0%" in card["Strength of the offer"]
 
 
+def test_a_figure_of_visits_that_excludes_nothing_stands_on_no_page():
+    """By chance a few more of those offered were visited: a best estimate of 26 points would mean nothing."""
+    shapes = set()
+    for seed in range(6):
+        visited = np.zeros((80, 2))
+        visited[np.random.default_rng(seed).permutation(80)[:40], 1] = 1
+        drawn = _by_hand(visited=visited, visits=visited)
+        found = _estimates(drawn, usable(drawn), 1).visited
+        shapes |= {found.shape} if abs(found.estimate) < 100 else set()
+        assert (_answer_of(drawn).row(VISITED) is None) == (found.shape != "bounded" or abs(found.estimate) > 100)
+    assert shapes - {"bounded"}, "one that the row would have had"
+
+
 def _answer_of(drawn):
     return lottery_answer(drawn, "own", None, "", 1)
 
@@ -316,7 +330,8 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert first.estimator == OFFER and first.role == "main"
     assert [row.role for row in others if row.role == "main"] == []
     assert first.n_treated % 5 == 0 and first.p_floor == 1 / 2000
-    assert "Promised beforehand: “Do home visits raise attendance" in findings_students.answer(study)
+    told = findings_students.answer(study)
+    assert "No plan frozen before the lots is on record." in told and "beforehand" not in told
     assert dict(study.draw.data.to_numpy())["Lots"].startswith("not on record")
     assert {"Attrition", "Leavers", "a well-run experiment"} <= set(study.draw.data["what"])
     study.save(str(tmp_path / "result.json"))
@@ -329,7 +344,11 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_work
     assert points["What could have been seen"].table is None
     for lang in LANGUAGES:
         page = {section.key: section.text for section in plain_page(reading, lang).sections}
-        assert "2022-07-01" in page["answer"] and re.search("[“«]Do home visits.*[?][”»]", page["answer"])
+        assert catalog(lang)["promised_none"] in page["answer"], "the default choices of a rollout are no promise"
+        for on_record, words in ((False, catalog(lang)["promised_told"][:30]), (True, catalog(lang)["promised"][:12])):
+            kept = replace(reading, draw=replace(reading.draw, promised="Do visits help?", on_record=on_record))
+            answer = next(section.text for section in plain_page(kept, lang).sections if section.key == "answer")
+            assert words in answer and "2022-07-01" in answer and re.search("[“«]Do visits help[?][”»]", answer)
         assert "LEAP" not in page["question"]
         assert len(plain_page(reading, lang).text.split()) <= 350
     assert page and reading.tier == "1"

@@ -127,6 +127,9 @@ def test_files_without_a_visit_inside_them_are_refused_before_anything_is_measur
     own_workspace(*change(*own_pair))
     with pytest.raises(BadInput, match=reason):
         require_usable(load_settings())
+    assert "No outcome is shown." in watch_students("2022-09-30")[0], (
+        "attendance of a first month comes after its visits"
+    )
 
 
 def test_check_and_run_ask_for_the_key_and_for_a_visit_alike(own_pair, own_workspace, monkeypatch, capsys):

@@ -128,6 +128,7 @@ def students_before(settings: StudentSettings | None = None) -> StudentData:
         known_districts=tuple(load_study(started=False).districts["district_code"]),
         roster=files.get("roster"),
         max_unmatched=chosen.max_unmatched,
+        inside=False,
     )
 
 
