@@ -336,7 +336,8 @@ def source_columns(
     """Return the contract's name -> the file's column, for those of `names` that the file has.
 
     A column is found under the name that `mapping` gives, else under the contract's own; capital letters, spaces and
-    hyphens make no difference. Constants are not looked for, and those of `spared` may be missing.
+    hyphens make no difference. Constants are not looked for; those of `spared` may be missing under the name that is
+    given, and are found under the contract's own then.
 
     Raises
     ------
@@ -349,6 +350,8 @@ def source_columns(
             continue
         own = own_name(mapping, name, dialect.columns)
         column = column_of(dialect.columns, own, file)
+        if column is None and name in spared:
+            column = column_of(dialect.columns, name, file)
         if name in mapping and name not in spared and column is None:
             raise bad_value(
                 f"column of {file} under columns: {name}",

@@ -10,7 +10,7 @@ import ibis
 from ibis.backends import BaseBackend
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Value
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.students import contract
 from leapstudy.students.contract import FileColumn, Reading
 from leapstudy.students.engine import on, sealed
@@ -109,10 +109,22 @@ def _select(
     return rows.select(**cells)
 
 
-ELSEWHERE = ("district_code",)
-"""Columns that attendance must have: under its name there, a table of which it is no required column may lack it."""
+ELSEWHERE = ("district_code", "status")
+"""Columns of several tables that are read together, where a table of which it is no required column may lack the own
+name that another one has.
+"""
 COUNTED = ("period",)
 """Text that may as well be stored as a number: it has no leading zeros to lose."""
+
+
+def require_somewhere(places: Sequence[Path], how: Reading) -> None:
+    """Raise `BadInput` where no file of those read together has the own name of a column that some may lack."""
+    dialects = [dialect for place in places for dialect in find(place).dialects]
+    for name in (name for name in ELSEWHERE if name in how.columns):
+        if not any(_has(dialect.columns, name, how) for dialect in dialects):
+            shown = dict.fromkeys(column for dialect in dialects for column in dialect.shown)
+            own = own_name(how.columns, name, ())
+            raise bad_value(f"column under columns: {name}", own, shown, "Write the name as one of the files has it.")
 
 
 def _cell(rows: Table, dialect: Dialect, source: str, column: FileColumn, file: str, how: Reading) -> Value:

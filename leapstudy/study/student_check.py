@@ -163,9 +163,10 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.pseudonyms import has_raw_ids
     from leapstudy.students.readers import open_panel, read_visits
     from leapstudy.students.sketch import group_sketches
-    from leapstudy.students.sources import read
+    from leapstudy.students.sources import read, require_somewhere
 
     known, how, files = load_study(started=False).districts, settings.reading, input_files(settings)
+    require_somewhere([place for role, place in files.items() if role != "roster"], how)
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
     limits = limits_for(panel.table, tuple(known["district_code"]), how)

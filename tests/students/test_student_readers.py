@@ -13,6 +13,7 @@ from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData
 from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
 from leapstudy.students.risk_rows import panel_by
+from leapstudy.students.sources import read, require_somewhere
 
 SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
 STUDENTS = [("~Paaaaaaaaaa", "0640011", "0640001", "05"), ("~Pbbbbbbbbbb", "0640011", "0640001", "09")]
@@ -137,6 +138,23 @@ def test_a_log_may_lack_the_district_that_attendance_calls_by_its_own_name(tmp_p
         open_panel(con, tmp_path / "months.csv", Reading({"district_code": "LocalEducationAgencyId"}))
     with pytest.raises(BadInput, match="under columns: visit_date: 'Dai'"):
         read_visits(con, log, Reading({"visit_date": "Dai"}))
+
+
+def test_a_column_of_several_tables_may_be_called_by_its_own_name_in_one_of_them(tmp_path):
+    """Outcomes without a status beside attendance that calls its own `rowState`; a name that no file has is refused."""
+    head = "student,district_code,month,days_enrolled,days_attended,rowState\n"
+    attendance, outcomes = tmp_path / "attendance.csv", tmp_path / "outcomes.csv"
+    attendance.write_text(f"{head}0009001,0640011,2021-01,10,9,final\n", encoding="utf-8")
+    head = "student,outcome,period_start,period_end,value,of"
+    rows = "0009001,grades,2021-01-01,2021-03-31,2,4"
+    how = Reading(columns={"status": "rowState"})
+    for extra, cell, read_as in (("", "", None), (",status", ",year_to_date", "year_to_date")):
+        outcomes.write_text(f"{head}{extra}\n{rows}{cell}\n", encoding="utf-8")
+        require_somewhere([attendance, outcomes], how)
+        told = read(connect(threads=1), outcomes, contract.OUTCOMES, how).table.to_pandas()
+        assert [value if isinstance(value, str) else None for value in told["status"]] == [read_as]
+    with pytest.raises(BadInput, match="column under columns: status: 'rowStates'. Did you mean 'rowState'"):
+        require_somewhere([attendance, outcomes], Reading(columns={"status": "rowStates"}))
 
 
 def test_an_empty_cell_may_be_given_a_meaning(tmp_path):
