@@ -65,9 +65,14 @@ def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
 
 
 def beside_unexposed(rows: RiskRows) -> np.ndarray:
-    """Return picked rows, and of the others those of schools at or below the median exposure."""
+    """Return the rows of others at schools at or below the median exposure, and the picked rows that have like there.
+
+    A district or month all of whose schools had more visits than expected has nobody to compare with.
+    """
     others = rows.exposure[~rows.picked]
-    return rows.picked | (rows.exposure <= (np.median(others) if len(others) else 0.0))
+    kept = ~rows.picked & (rows.exposure <= (np.median(others) if len(others) else 0.0))
+    gone = ~(rows.history[kept] != 0).any(axis=0)
+    return kept | rows.picked & ~(rows.history[:, gone] != 0).any(axis=1)
 
 
 def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:

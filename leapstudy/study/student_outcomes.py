@@ -18,6 +18,7 @@ from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.permutation import holm
 from leapstudy.students.disclosure import MIN_GROUP
+from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
 from leapstudy.students.placebo import control_program
@@ -46,6 +47,7 @@ ESTIMATOR, NOT_MET = "dr_outcome", "dr_outcome_not_met"
 """Estimators of the rows: effect on the visited, and of the primary outcome the control, referred and not met."""
 FEWEST_LEFT = 10
 """Visited students who left below which no interval of a share keeps its level (Wald's, in np < 10)."""
+NOT_HELD = "The table of outcomes has no row of it."
 TOO_RARE = f"Fewer than {FEWEST_LEFT} visited students left: too few to say how sure an effect on leaving is."
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."
 
@@ -79,7 +81,8 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
     if path is None:
         return None
     table = open_outcomes(data, path, settings.reading)
-    effects = {name: _effect(sets, table, name) for name in KINDS}
+    held = sealed("listing the outcomes", table.select("outcome").distinct().to_pyarrow)["outcome"].to_pylist()
+    effects = {name: _effect(sets, table, name) if name in held else NOT_HELD for name in KINDS}
     if primary != ATTENDANCE:
         if isinstance(effects[primary], str) and not settings.draw:
             raise BadInput(f"The plan names {primary} as the primary outcome: {effects[primary]}")

@@ -4,6 +4,7 @@ The sentences are those of `catalog/students.yml`.
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -144,19 +145,20 @@ def outcomes(study: StudentStudy) -> str:
         return CATALOG.say("outcomes_refused", refused=refused)
     chronic = table[(table["outcome"] == "chronic_absence") & table["n_treated"].between(1, FEW_FOR_CHRONIC)]
     few = [CATALOG.say("outcomes_few", n=n) for n in chronic["n_treated"]]
-    return "".join(
-        [
-            CATALOG.say(
-                "outcomes",
-                first=first[0] if first else CATALOG.say("outcomes_attendance"),
-                n=len(others),
-                moved=CATALOG.say("outcomes_moved", told="; ".join(told))
-                if told
-                else CATALOG.say("outcomes_not_moved"),
-            ),
-            *few,
-        ]
-    )
+    lead = first[0] if first else CATALOG.say("outcomes_attendance")
+    return "".join([_secondary(lead, len(others), told), *few])
+
+
+def _secondary(first: str, n: int, told: Sequence[str]) -> str:
+    """Say how many secondary outcomes stand beside the primary one, and which of them moved."""
+    if not n:
+        return CATALOG.say("outcomes_alone", first=first)
+    if n == 1:
+        still = CATALOG.say("outcomes_not_moved_one")
+        moved = CATALOG.say("outcomes_moved", told=told[0]) if told else still
+        return CATALOG.say("outcomes_one", first=first, moved=moved)
+    moved = CATALOG.say("outcomes_moved", told="; ".join(told)) if told else CATALOG.say("outcomes_not_moved")
+    return CATALOG.say("outcomes", first=first, n=n, moved=moved)
 
 
 def _outcome(row: Any) -> str:

@@ -18,7 +18,7 @@ from leapstudy.students.rules import OUTCOME_RULES
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study import student_outcomes
-from leapstudy.study.student_outcomes import outcome_effects
+from leapstudy.study.student_outcomes import NOT_HELD, outcome_effects
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +112,19 @@ def test_effects_cover_the_truth_and_are_corrected(opened, monkeypatch):
     assert table["p_holm"].tolist() == pytest.approx(holm(table["p_value"]))
     for name, row in table.iterrows():
         assert row["low_pp"] < truth[name] < row["high_pp"], name
+    with monkeypatch.context() as patch:
+        patch.setattr(student_outcomes, "open_outcomes", lambda *asked: _marks(open_outcomes(*asked)))
+        marks = outcome_effects(data, sets, load_settings(), "attendance").set_index("outcome")
+    assert marks["reason"].to_dict() == {name: "" if name == "grades" else NOT_HELD for name in KINDS}, "none is a few"
     planned = outcome_effects(data, sets, load_settings(), "chronic_absence").set_index("outcome")
     first, others = planned.loc["chronic_absence"], planned.drop("chronic_absence")
     assert planned.index[0] == "chronic_absence" and first["p_holm"] == first["p_value"]
     assert set(others.index) == {"attendance", *KINDS} - {"chronic_absence"}
     assert others["p_holm"].tolist() == pytest.approx(holm(others["p_value"]))
+
+
+def _marks(table):
+    return table.filter(table.outcome == "grades")
 
 
 def test_graduation_is_refused_with_the_reason():

@@ -2,6 +2,8 @@
 and the checks that rest on them held to a known truth.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.risk_rows import risk_rows, risk_sets
 from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.study.student_checks import REFERRED, VISITED, check_rows, checks
+from leapstudy.study.student_checks import REFERRED, VISITED, beside_unexposed, check_rows, checks, effect_of_rows
 
 SMALL = {"0640011": 700, "0770011": 500}
 
@@ -120,3 +122,25 @@ def test_the_checks_stand_beside_the_headline(opened):
     assert table.loc[VISITED, "low_pp"] < effect < table.loc[VISITED, "high_pp"]
     assert 0 < table.loc[REFERRED, "estimate_pp"] < table.loc[VISITED, "estimate_pp"]
     assert check_rows(table, None) == ()
+
+
+def test_a_district_without_an_unexposed_school_is_left_out_of_that_check_alone():
+    """A small district of one school, which had its share of visits, must not refuse the check for all others."""
+    rng = np.random.default_rng(8)
+    n, district = 600, np.repeat([0, 1, 2], [280, 280, 40])
+    school = np.where(district == 2, 9, rng.integers(0, 4, n) + 4 * district)
+    picked, before = rng.random(n) < 0.3, rng.normal(85, 4, n)
+    rows = SimpleNamespace(
+        change=2.0 * picked - 0.3 * before + rng.normal(0, 1, n),
+        picked=picked,
+        history=np.column_stack([before, *(district == place for place in range(3))]),
+        school=school,
+        student=np.arange(n),
+        weight=np.ones(n),
+        exposure=np.where(school % 2, 0.1, -0.1),
+    )
+    used = beside_unexposed(rows)
+    assert set(district[used]) == {0, 1} and set(district[picked & ~used]) == {2}
+    assert not (rows.exposure[used & ~picked] > 0).any() and (rows.exposure[used & picked] > 0).any()
+    found = effect_of_rows(rows, "few", beside_unexposed)
+    assert found.low < 2 < found.high and found.n_treated == (picked & (district < 2)).sum()

@@ -191,3 +191,15 @@ def test_outcomes_that_cannot_be_made_are_not_said_to_show_nothing():
     table = pd.DataFrame(rows, columns=["outcome", "primary", "reason"]).assign(p_holm=None, n_treated=0)
     told = words.outcomes(SimpleNamespace(answer=SimpleNamespace(outcomes=table)))
     assert told.endswith("from these files: grades: Too few; enrolled: Nobody left.") and "distinguishable" not in told
+
+
+@pytest.mark.parametrize(
+    ("n", "words_of"),
+    [
+        (0, "Attendance is the primary outcome. No secondary outcome can be told from these files."),
+        (1, "Beside it stands 1 secondary outcome. It is not statistically distinguishable from zero."),
+        (2, "Beside it stand 2 secondary outcomes, corrected for their number (Holm). None of them is"),
+    ],
+)
+def test_secondary_outcomes_are_counted_as_one_would_say_it(n, words_of):
+    assert words_of in words._secondary("Attendance is the primary outcome", n, [])
