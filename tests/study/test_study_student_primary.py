@@ -160,7 +160,7 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tm
     offer = {"starts": starts, "share": 0.6, "crossover": 0.03}
     change_yaml(tmp_path / "params" / "simulation.yml", visits__offer=offer)
     draw = tmp_path / "data" / "derived" / "simulated" / "students.draw.csv"
-    rollout = {"starts": starts, "outcomes_from": "2023-07-01"}
+    rollout = {"starts": starts, "outcomes_from": "2023-07-01", "promised": QUESTION}
     change_yaml(tmp_path / "params" / "students.yml", draw=str(draw), rollout=rollout)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     files = default_simulation()
