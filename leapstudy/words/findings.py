@@ -47,8 +47,8 @@ OFTEN = 0.25
 
 
 def say(finding: Finding | str) -> None:
-    """Print a finding in lines that fit a notebook and a page."""
-    print(textwrap.fill(str(finding), LINE))
+    """Print a finding in lines that fit a notebook and a page, its paragraphs apart."""
+    print("\n\n".join(textwrap.fill(paragraph, LINE) for paragraph in str(finding).split("\n\n")))
 
 
 def treated_words(answer: Answer | Glance) -> str:

@@ -52,11 +52,16 @@ def over_years(answer: OverYears) -> Finding:
         moved=moved,
         how=how,
         tail=CATALOG.by("tails", tail),
-        years=". ".join(_year(answer, row) for row in published(answer).values()),
-        flagged=_without_flagged(answer),
-        at_once=_at_once(answer),
+        detail=" ".join(_parts(answer)),
         **_sides(answer),
     )
+
+
+def _parts(answer: OverYears) -> list[str]:
+    """Return what stands under the title: since when, a sentence a later year, and what holds for all of them."""
+    years = [_year(answer, row) for row in published(answer).values()]
+    of_all = f"{_at_once(answer)}{_without_flagged(answer)} {answer.later}".strip()
+    return [CATALOG.say("since", **_sides(answer)), *years, of_all]
 
 
 def _sides(answer: OverYears) -> dict[str, str]:
@@ -177,9 +182,10 @@ def synthetic(answer: OverYears) -> Finding | None:
 
 
 def told(answer: OverYears | None) -> str:
-    """Return every sentence of a page: the finding, and what flagged figures do to the answer."""
+    """Return every sentence of a page, a paragraph a year: the finding, and what flagged figures do to the answer."""
     if answer is None:
         declared = any(outcome.long for outcome in study_names().state.outcomes.values())
         return CATALOG.say("unformed" if declared else "undeclared")
-    findings = (over_years(answer), synthetic(answer), flagged_headline(answer), flagged_district(answer))
-    return " ".join(str(finding) for finding in findings if finding is not None)
+    first, others = over_years(answer), (synthetic(answer), flagged_headline(answer), flagged_district(answer))
+    since, *rest = _parts(answer)
+    return "\n\n".join([f"{first.title}. {since}", *rest, *(str(finding) for finding in others if finding is not None)])

@@ -437,6 +437,7 @@ def test_a_design_is_told_in_the_unit_of_its_outcome(designed, monkeypatch, caps
     assert "finds none, however large" in str(rollout.recommendation(_sized(own, np.inf)))
     monkeypatch.setattr("leapstudy.study.rollout.scenarios.design", lambda chosen: _sized(designed, 250.0))
     monkeypatch.setattr("leapstudy.study.rollout.choices.asked", lambda *_: None)
+    monkeypatch.setattr("leapstudy.study.rollout.written_plan.why_not_frozen", lambda _: "")
     before.design(track="units", dollars=None)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert len(lines) == 6

@@ -104,3 +104,13 @@ def test_a_picture_calls_nothing_an_effect_that_its_verdict_does_not(pooled, kin
     reading = read_result(jsonable({**pooled.parts, "made": {}}))
     title = plain_chart(replace(reading, verdict=replace(reading.verdict, kind=kind))).title
     assert ("cannot be read as an effect" in title) == (kind in UNCLAIMED)
+
+
+def test_each_year_has_a_paragraph_and_the_picture_the_same_words(one, capsys):
+    told, finding = over_years.told(one.years), over_years.over_years(one.years)
+    paragraphs = told.split("\n\n")
+    years = [text for text in paragraphs if text[:7] in over_years.published(one.years)]
+    assert [text[:7] for text in years] == list(one.years.after)
+    assert " ".join(paragraphs).startswith(str(finding)), "nothing is lost and nothing moves"
+    sentences.say(told)
+    assert capsys.readouterr().out.count("\n\n") == len(paragraphs) - 1
