@@ -7,7 +7,7 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.intake import Source
-from leapstudy.data.values import ONE, SHORT, SHORT_SPAN, SPAN, is_year, number_text
+from leapstudy.data.values import ONE, SHORT, SHORT_SPAN, SPAN, figures_text, is_year
 
 RATE = r"rate|percent|pct|%|share|proportion"
 CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership|average daily|\bad[am]\b"
@@ -26,7 +26,7 @@ def named(frame: pd.DataFrame, pattern: str, *taken: str) -> list[str]:
 
 def is_number(cells: pd.Series) -> bool:
     """Say whether at least half of a column's filled cells are numbers, a percent sign or separators set aside."""
-    there = cells[cells != ""].map(number_text)
+    there = figures_text(cells[cells != ""])
     return bool(len(there)) and bool(there.str.fullmatch(r"[-+]?[\d.]+").mean() >= 0.5)
 
 
@@ -66,7 +66,7 @@ def _is_share(name: str, cells: pd.Series) -> bool:
     """Say whether a column may hold shares: its name or its cells say so, and no number is above 100."""
     signs = cells.str.endswith("%").any() or cells.str.fullmatch(r"\d*\.\d*[1-9]\d*").any()
     said = bool(re.search(RATE, name, re.IGNORECASE)) or bool(signs)
-    return said and not pd.to_numeric(cells.map(number_text), errors="coerce").max() > 100
+    return said and not pd.to_numeric(figures_text(cells), errors="coerce").max() > 100
 
 
 def wide_of(frame: pd.DataFrame, source: Source, columns: Mapping[str, str]) -> dict[str, str]:

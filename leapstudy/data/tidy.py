@@ -9,7 +9,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted
 from leapstudy.data.intake import FILE, JOIN, KEY, MEASURES, Recipe, Shape, Source
-from leapstudy.data.values import hundredfold, number_text, school_year_of
+from leapstudy.data.values import figures_text, hundredfold, number_text, school_year_of
 
 MEASURE, FILE_OF = "__measure__", "__file__"
 MOST_SHOWN = 4
@@ -98,17 +98,20 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
     base = pd.DataFrame({name: rows[column] for name, column in named.items()}, index=rows.index, dtype="str")
     base["district_code"] = codes_of(shape, rows).str.zfill(shape.pad)
     for name, (top, bottom) in shape.ratios.items():
-        base[name] = [_percent(*pair) for pair in zip(rows[top], rows[bottom], strict=True)]
+        parts = (figures_text(rows[column]) for column in (top, bottom))
+        base[name] = [_percent(*pair) for pair in zip(*parts, strict=True)]
     base["group"] = base["group"].map(shape.groups).astype("str") if shape.groups else "all"
     base = _by_year(shape, source, base, rows)
     for name in set(MEASURES) & set(base):
-        base[name] = base[name].map(number_text)
+        base[name] = figures_text(base[name])
     repeated = base[base.duplicated(list(KEY), keep=False)]
     if len(repeated):
         code, year, group = repeated.iloc[0][list(KEY)]
+        undated = "" if year else " No column of years is named: where there is one, --column year=COLUMN."
         raise BadInput(
             f"{source.place}: {len(repeated)} rows share unit, year and student group with another row; the first is "
-            f"{code}, {year}, {group}.{_differing(repeated, rows)} Say which rows count: --keep COLUMN=VALUE, or "
+            f"{', '.join(filter(None, (code, year, group)))}.{_differing(repeated, rows)}{undated} Say "
+            "which rows count: --keep COLUMN=VALUE, or "
             f"`keep:` of {FILE}; or which sheets, --sheet NAME. Where a code is whole only with that of the larger "
             f"unit, --column district_code='COLUMN{JOIN}COLUMN'."
         )

@@ -54,6 +54,22 @@ def number_text(cell: str) -> str:
     return bare if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", bare) else cell.strip()
 
 
+COMMA = r"[-+]?\d+,\d+\s*%?"
+SURELY_DECIMAL = r"[-+]?(\d+,(\d{1,2}|\d{4,})|0+,\d+|\d{4,},\d+)\s*%?"
+
+
+def figures_text(cells: pd.Series) -> pd.Series:
+    """Return a column of figures as `number_text` returns cells; commas that can only be decimal ones are points.
+
+    >>> figures_text(pd.Series(["0,931", "1", "*"])).tolist(), figures_text(pd.Series(["931", "1,204"])).tolist()
+    (['0.931', '1', '*'], ['931', '1204'])
+    """
+    bare = cells.str.strip()
+    if bare.str.fullmatch(SURELY_DECIMAL).any() and not bare.str.contains(r"\.\d").any():
+        bare = bare.mask(bare.str.fullmatch(COMMA), bare.str.replace(",", "."))
+    return bare.map(number_text)
+
+
 def hundredfold(cell: str) -> str:
     """Return a fraction, or a bound of one, as the percent that it is, digit by digit; any other text as it is.
 

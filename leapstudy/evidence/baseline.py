@@ -96,7 +96,7 @@ def _row(panel: Panel, treated: Sequence[str], group: Sequence[str], year: str, 
     measure, chronic = panel.outcome, panel.outcome == CHRONIC
     if year not in panel.years:
         raise BadInput(f"No figures of {measure} for {year}, a year before the program. Choose another edition.")
-    own, others = (_group(panel, codes, year) for codes in (treated, group))
+    own, others = (_group(panel, codes, year, spec.weights) for codes in (treated, group))
     if not len(own.rates) or not len(others.rates):
         raise BadInput(f"One side has no {measure} for {year}. Choose another comparison group or edition.")
     means = own.mean(spec.weights), others.mean(spec.weights)
@@ -115,13 +115,14 @@ def _row(panel: Panel, treated: Sequence[str], group: Sequence[str], year: str, 
     )
 
 
-def _group(panel: Panel, codes: Sequence[str], year: str) -> Group:
+def _group(panel: Panel, codes: Sequence[str], year: str, weights: Weights) -> Group:
     place = {code: row for row, code in enumerate(panel.codes)}
     rows = [place[code] for code in codes if code in place]
     column = panel.years.index(year)
     rates, students = panel.rates[rows, column], panel.students[rows, column]
-    # a state that publishes no enrollment at all is compared without it
-    there = ~np.isnan(rates) & (~np.isnan(students) | np.isnan(panel.students).all())
+    # enrollment counts where districts are weighted by it, and the state publishes any
+    needless = weights == "equal" or np.isnan(panel.students).all()
+    there = ~np.isnan(rates) & (~np.isnan(students) | needless)
     return Group(rates[there], students[there])
 
 

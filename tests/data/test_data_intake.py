@@ -18,7 +18,7 @@ from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import Code
 from leapstudy.data.tidy import tidy
-from leapstudy.data.values import code_pattern, number_text, school_year_of
+from leapstudy.data.values import code_pattern, figures_text, number_text, school_year_of
 
 ANY = Asked()
 YEARS = ("2017-18", "2018-19", "2021-22")
@@ -55,6 +55,20 @@ def test_two_years_that_do_not_follow_are_no_school_year(first, gap):
 def test_signs_and_separators_change_no_number_and_a_mark_stays(whole, tenth):
     assert float(number_text(f"{whole:,}.{tenth}%")) == float(f"{whole}.{tenth}")
     assert number_text(f"<{whole}") == f"<{whole}"
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["0,9312", "1", "*"], ["0.9312", "1", "*"]),
+        (["93,1%", "92,441 %", "<5"], ["93.1", "92.441", "<5"]),
+        (["1,204", "931"], ["1204", "931"]),
+        (["1,204", "93.1"], ["1204", "93.1"]),
+    ],
+    ids=["fractions", "percents", "thousands", "points and thousands"],
+)
+def test_a_comma_is_a_point_where_a_column_shows_that_it_can_be_nothing_else(cells, read):
+    assert figures_text(pd.Series(cells)).tolist() == read
 
 
 @given(st.lists(st.from_regex(r"[0-9A-Z]{1,8}", fullmatch=True), min_size=1))
@@ -113,6 +127,9 @@ def test_rows_that_repeat_a_unit_and_year_are_refused_with_the_way_out():
     rows = [head, *(["01", "A", "2019", "All Students", "5", "93.1%", charter] for charter in ("Y", "N"))]
     with pytest.raises(BadInput, match=r"2 rows share unit.*differ in Charter \(Y, N\).*--keep COLUMN=VALUE"):
         _read(one=rows)
+    spanish = [["District Code", "Año escolar", "Tasa"], ["01", "2017-2018", "0,93"], ["01", "2018-2019", "0,92"]]
+    with pytest.raises(BadInput, match="No column of years is named: where there is one, --column year=COLUMN"):
+        _read(one=spanish)
 
 
 def test_a_code_is_whole_with_that_of_the_larger_unit_where_it_tells_no_unit_alone():

@@ -1,5 +1,7 @@
 """Likeness before LEAP on the real figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,13 @@ def test_district_difference_by_hand():
     # 4, 6 against 1, 3: both variances 2, difference 3
     assert district_difference(np.array([4.0, 6.0]), np.array([1.0, 3.0])) == pytest.approx(3 / np.sqrt(2))
     assert district_difference(np.array([4.0]), np.array([2.0, 2.0])) is None
+
+
+def test_a_hidden_enrollment_leaves_a_district_out_only_where_it_is_a_weight(study):
+    """A page must not fail since the number of students of one year is a star."""
+    own = (study.attendance["district_code"] == HARTFORD) & (study.attendance["year"] == "2020-21")
+    hidden = replace(study, attendance=study.attendance.assign(students=study.attendance["students"].mask(own)))
+    before, after = (baseline_equivalence(one, [HARTFORD], Spec(comparison="alliance")) for one in (study, hidden))
+    assert before == after
+    with pytest.raises(BadInput, match="One side has no attendance_rate for 2020-21"):
+        baseline_equivalence(hidden, [HARTFORD], Spec(comparison="alliance", weights="students"))
