@@ -293,7 +293,7 @@ def drawn_workspace(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_draw_that_nobody_took_up_is_answered_by_its_offer(tmp_path, monkeypatch):
+def test_a_draw_that_nobody_took_up_is_answered_by_its_offer(lean, tmp_path, monkeypatch):
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(_workspace(tmp_path, visits__completed=1e-9)))
     default_simulation()
     study = study_students("all-districts")
@@ -318,7 +318,7 @@ def test_a_draw_that_nobody_took_up_is_answered_by_its_offer(tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(drawn_workspace, tmp_path):
+def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(lean, drawn_workspace, tmp_path):
     settings = load_settings()
     early = settings.model_copy(
         update={"rollout": settings.rollout.model_copy(update={"outcomes_from": date(2999, 1, 1)})}

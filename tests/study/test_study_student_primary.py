@@ -111,7 +111,7 @@ def _reading(study, folder):
 
 
 @pytest.mark.slow
-def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatch, capsys):
+def test_without_a_draw_the_plan_s_outcome_leads_everything(lean, tmp_path, monkeypatch, capsys):
     _workspace(tmp_path)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["leapstudy", "plan", "--freeze"])
@@ -154,7 +154,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(tmp_path, monkeypatch):
+def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(lean, tmp_path, monkeypatch):
     starts = {"first": "2021-09", "second": "2022-01"}
     _workspace(tmp_path)
     offer = {"starts": starts, "share": 0.6, "crossover": 0.03}
