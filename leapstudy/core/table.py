@@ -1,6 +1,7 @@
 """Tables as HTML that a screen reader can walk: a caption, scoped headers; rows of a frame as plain mappings."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -49,13 +50,24 @@ def text_columns(places: Iterable[int]) -> str:
     return " ".join(f"t{place}" for place in sorted(set(places)) if place > 1)
 
 
+MEASURED = re.compile(r"^(estimate|effect|low|high|se|standard error|placebo|points|from|to)\b|_pp$", re.IGNORECASE)
+"""Names of columns of measured numbers: one that happens to be whole has decimals, as the others have."""
+
+
 def digits_of(frame: pd.DataFrame, decimals: int) -> list[int]:
-    """Return the decimals of each column: none where all its numbers are whole."""
-    return [0 if _whole(frame[name]) else decimals for name in frame.columns]
+    """Return the decimals of each column: none where all its numbers are whole, and it is none of measured ones."""
+    whole = [_whole(frame[name]) for name in frame.columns]
+    measured = [bool(MEASURED.search(str(name))) and _is_float(frame[name]) for name in frame.columns]
+    fractions = any(of and not only for of, only in zip(measured, whole, strict=True))
+    return [0 if only and not (of and fractions) else decimals for only, of in zip(whole, measured, strict=True)]
+
+
+def _is_float(column: pd.Series) -> bool:
+    return pd.api.types.is_float_dtype(column)
 
 
 def _whole(column: pd.Series) -> bool:
-    if not pd.api.types.is_float_dtype(column):
+    if not _is_float(column):
         return False
     there = column.dropna()
     return bool((there == there.round()).all())

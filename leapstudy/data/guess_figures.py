@@ -10,7 +10,7 @@ from leapstudy.data.intake import Source
 from leapstudy.data.values import ONE, SHORT, SHORT_SPAN, SPAN, figures_text, is_year
 
 RATE = r"rate|percent|pct|%|share|proportion"
-CHRONIC, ATTEND, DAYS = r"chronic", r"attend|\bada\b", r"days|membership|average daily|\bad[am]\b"
+CHRONIC, ATTEND, DAYS = r"chron", r"attend|\batt\b|\batnd|\bada\b", r"days|membership|average daily|\bad[am]\b"
 PRESENT = r"present|attended|in attendance|daily attendance|\bada\b"
 ENROLLED = r"enrolled|member|possible|enrollment|\badm\b"
 OF = r"eligible|enroll|denominator|member|cohort"

@@ -63,6 +63,9 @@ def event_study(study: StudentStudy, width: float = WIDE) -> Exhibit:
         ends = [(float(design.path["estimate_pp"].iloc[-1]), _own(width), OWN, "bold")]
         if not design.placebo_path.empty:
             draw_path(picture, design.placebo_path, COMPARISON, linewidth=1.3)
+            low, high = picture.get_ylim()
+            placebo, room = design.placebo_path["estimate_pp"], 0.1 * (high - low)
+            picture.set_ylim(min(low, float(placebo.min()) - room), max(high, float(placebo.max()) + room))
             ends.append((float(design.placebo_path["estimate_pp"].iloc[-1]), _none(width), COMPARISON, "normal"))
         _average(picture, design.main, design.path)
         end_labels(picture, ends)
@@ -81,22 +84,29 @@ def _none(width: float) -> str:
 
 
 def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
-    """Write the headline's average above the months that it is of."""
+    """Write the headline's average above the months that it is of, and below them where it is negative."""
     if main is None:
         return
     months = months_named(main.post)
     first, last = months[0], months[-1]
     inside = path[path["event_time"].isin(months)]
     low, high = axes.get_ylim()
-    place = min(float(inside["high_sup_pp"].max()) + 0.03 * (high - low), high - 0.09 * (high - low))
+    tall, fell = high - low, main.estimate_pp < 0
+    if fell:
+        axes.set_ylim(low - 0.1 * tall, high)
+        place = float(inside["low_sup_pp"].min()) - 0.03 * tall
+    else:
+        place = min(float(inside["high_sup_pp"].max()) + 0.03 * tall, high - 0.09 * tall)
     axes.hlines(place, first, last, color=OWN, linewidth=1.5)
-    interval = between(main.ci_low_pp, main.ci_high_pp, 1)
+    said = f"{main.post}: {points(main.estimate_pp, 1)} ({between(main.ci_low_pp, main.ci_high_pp, 1)})"
+    left, right = axes.get_xlim()
+    wide = 1.1 * text_width(said, SMALL, "bold") / inches_across(axes) * (right - left)
     axes.text(
-        last,
-        place + 0.015 * (high - low),
-        f"{main.post}: {points(main.estimate_pp, 1)} ({interval})",
+        max(last, left + wide),  # on a narrow page it would run over the ticks
+        place + (-0.015 if fell else 0.015) * tall,
+        said,
         ha="right",
-        va="bottom",
+        va="top" if fell else "bottom",
         color=OWN,
         weight="bold",
         size=SMALL,

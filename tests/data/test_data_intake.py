@@ -139,6 +139,14 @@ def test_a_code_is_whole_with_that_of_the_larger_unit_where_it_tells_no_unit_alo
     assert made.units["district_code"].tolist() == ["01-050", "02-050"] and made.accounts["no code of a unit"] == 1
 
 
+@pytest.mark.parametrize("rate", ["Attendance Rate", "ATT_RATE", "PCT_ATTENDED", "ADA_PCT", "avg_daily_att_pct"])
+@pytest.mark.parametrize("chronic", ["Chronic Absence Rate", "CHRON_ABS_PCT", "PCT_CHRONICALLY_ABSENT"])
+def test_usual_short_names_of_figures_are_known(rate, chronic):
+    head = ["LEA_ID", "LEA_NAME", "SCHOOL_YEAR", rate, chronic]
+    (row,) = _read(one=[head, ["01", "A", "2018-19", "93.1", "12.5"]]).table.to_dict("records")
+    assert (row["rate"], row["chronic"]) == ("93.1", "12.5")
+
+
 NAMED = {
     "Division Number": ("Division Name", "Present Days", "Days Enrolled"),
     "LEA": ("LEA Name", "ADA", "ADM"),

@@ -127,9 +127,18 @@ def test_form_moves_nothing_and_nothing_is_changed(form):
     before = other.copy()
     for estimate in ESTIMATORS:
         mine, again = (estimate(rows, **NAMES).to_frame() for rows in (plain, other))
-        number = mine.select_dtypes("number").columns
+        number = mine.select_dtypes("number").columns.difference(["time", "cohort"])
         pd.testing.assert_frame_equal(mine[number], again[number], rtol=1e-9)
     pd.testing.assert_frame_equal(other, before)
+
+
+@pytest.mark.parametrize("form", ["an index of both", "school years", "dates", "half years"])
+def test_a_table_of_starts_and_times_joins_to_the_frame_that_it_was_made_of(form):
+    frame = FORMS[form](own()).reset_index()
+    table = ls.att_gt(frame, **NAMES).table
+    kinds = [rows.dtype.kind if rows.dtype.kind in "iufM" else "text" for rows in (table["time"], frame["t"])]
+    assert kinds[0] == kinds[1] and table["cohort"].dtype == table["time"].dtype
+    assert len(table.merge(frame, left_on="time", right_on="t")) == len(table) * frame["id"].nunique()
 
 
 def test_adding_to_the_treated_after_the_start_adds_to_the_effect():

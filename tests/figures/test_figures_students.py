@@ -7,8 +7,10 @@ from layout import overlaps
 
 from leapstudy.figures.palette import NARROW, WIDE
 from leapstudy.figures.students_before import rebound
-from leapstudy.figures.students_effects import designs
+from leapstudy.figures.students_effects import designs, event_study
 from leapstudy.study.students import study_students
+
+PATH = ["estimate_pp", "low_sup_pp", "high_sup_pp"]
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +41,21 @@ def test_words_at_values_never_meet(study, visited, nobody, true, width):
     one = replace(study, answer=replace(study.answer, designs=moved), truth=study.truth if true else None)
     for draw in (designs, rebound):
         assert overlaps(draw(one, width).figure) == [], draw.__name__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("factor", [-3, -1, -0.02, 0.02])
+def test_the_average_stands_clear_of_axis_and_names(study, factor, width):
+    moved = []
+    for item in study.answer.designs:
+        path = item.path.assign(**{name: factor * item.path[name] for name in PATH})
+        if factor < 0:
+            path = path.assign(low_sup_pp=path["high_sup_pp"], high_sup_pp=path["low_sup_pp"])
+        moved.append(replace(item, main=_moved(item.main, factor, 0), path=path))
+    figure = event_study(replace(study, answer=replace(study.answer, designs=tuple(moved))), width).figure
+    assert overlaps(figure) == []
+    (axes,) = figure.axes
+    (average,) = [text for text in axes.texts if text.get_text().startswith("months 1 to 6")]
+    low, high = sorted(axes.get_ylim())
+    assert low < average.get_position()[1] < high and (average.get_va() == "top") == (factor < 0)

@@ -14,6 +14,7 @@ import leapstudy as ls
 from leapstudy.core.errors import BadInput
 from leapstudy.data import kept_study, load_study
 from leapstudy.did import sample
+from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.study.public import read_ahead, study_district
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
@@ -129,6 +130,14 @@ def test_false_starts_and_bounds_are_the_study_s_own(pooled):
         for row in pooled.estimates
         if all(getattr(row, name) == getattr(pooled.main, name) for name in same)
     }
+    rows_of = RowsResult(
+        outcome="y",
+        table=pd.DataFrame(
+            {"what": ["a", "b"], "estimate": [-0.12, -0.0418], "ci_low": [-1.3, -1.1], "ci_high": [1.1, 1.0]}
+        ),
+        sentence="",
+    )
+    assert [text.split(" ")[0] for _, text in rows_of._facts()] == ["−0.12", "−0.04"], "one table, one scale"
     false, own = ls.placebo(ls.panel()).table.iloc[0], rows["2019-20", "2020-21"]
     assert (false["estimate"], false["ci_low"], false["ci_high"]) == pytest.approx(
         (own.estimate_pp, own.ci_low_pp, own.ci_high_pp), abs=1e-10

@@ -234,15 +234,20 @@ def _texts(panel: UnitPanel) -> dict[float, str]:
     return dict(zip(panel.clock.astype(float).tolist(), panel.texts, strict=True))
 
 
+def _labels(panel: UnitPanel) -> dict[float, Any]:
+    """Return the frame's own times, of its own type, so that a table joins to the frame that it was made of."""
+    return dict(zip(panel.clock.astype(float).tolist(), panel.times.tolist(), strict=True))
+
+
 def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: Cluster) -> pd.DataFrame:
-    texts = _texts(panel)
+    labels = _labels(panel)
     se = np.sqrt(np.diag(clustered(moments, att.influence(), cluster).covariance))
     se = np.where((att.n_treated > 1) & (att.n_comparison > 1), se, np.nan) if cluster == "student" else se
     reach = se * float(stats.t.ppf(1 - ALPHA / 2, df))
     return pd.DataFrame(
         {
-            "cohort": [texts.get(of, number(of, 0)) for of in att.cohort],
-            "time": [texts[float(of)] for of in att.period],
+            "cohort": [labels.get(of, of) for of in att.cohort],
+            "time": [labels[float(of)] for of in att.period],
             "event_time": (att.period - att.cohort).astype(int),
             "estimate": att.estimate,
             "se": se,

@@ -34,10 +34,10 @@ def moved(value: float, outcome: str, digits: int) -> str:
     return f"{number(abs(value), digits)}{unit} {'more' if value > 0 else 'less'} than"
 
 
-def uncertainty(low: float, high: float, p: float | None) -> str:
-    """Return interval and p-value as a parenthesis holds them."""
+def uncertainty(low: float, high: float, p: float | None, digits: int | None = None) -> str:
+    """Return interval and p-value as a parenthesis holds them; without `digits`, with as many as the ends need."""
     bounded = not missing(low) and not missing(high) and math.isfinite(low) and math.isfinite(high)
-    interval = f"95% CI {between(low, high, digits_of(low, high))}" if bounded else "no bounded 95% CI"
+    interval = f"95% CI {between(low, high, digits or digits_of(low, high))}" if bounded else "no bounded 95% CI"
     return interval if p is None or missing(p) else f"{interval}, {p_words(p)}"
 
 

@@ -49,11 +49,10 @@ class RowsResult(Result):
         return self.table.copy()
 
     def _facts(self) -> list[tuple[str, str]]:
+        # in one scale: a small number beside larger ones has no more decimals than they have
+        digits = digits_of(*self.table[["estimate", "ci_low", "ci_high"]].to_numpy(float).ravel())
         rows = [
-            (
-                row.what,
-                f"{number(row.estimate, digits_of(row.estimate))} ({uncertainty(row.ci_low, row.ci_high, None)})",
-            )
+            (row.what, f"{number(row.estimate, digits)} ({uncertainty(row.ci_low, row.ci_high, None, digits)})")
             for row in self.table.itertuples()
         ]
         return rows if len(rows) <= 11 else [*rows[:10], ("...", f"{len(rows) - 10} more in .to_frame()")]
