@@ -17,6 +17,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from leapstudy.core import paths
+from leapstudy.core.errors import BadInput
 from leapstudy.data import Facts, StudyData, load_facts, load_study
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
@@ -158,3 +159,19 @@ def workspace(small_state):
         patch.setenv("LEAPSTUDY_ROOT", str(small_state))
         stored_state()
         yield small_state
+
+
+@pytest.fixture
+def lean(monkeypatch):
+    """Measure a state without placebo program and robust bounds: half of the time, and files may be too short for both.
+
+    For tests that ask what leads the pages; the two are held where the SIMULATED state is measured.
+    """
+
+    from leapstudy.study import student_estimates  # imports the engine, which most tests do without
+
+    def too_short(*_: object) -> None:
+        raise BadInput("No placebo program is asked for here.")
+
+    monkeypatch.setattr(student_estimates, "placebo_program", too_short)
+    monkeypatch.setattr(student_estimates, "headline_bounds", lambda _: None)

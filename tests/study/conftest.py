@@ -7,8 +7,6 @@ import pytest
 from own_files import NAMES, write_pair, write_settings
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
-from leapstudy.study import student_estimates
 
 
 @pytest.fixture
@@ -26,17 +24,3 @@ def own_workspace(tmp_path, monkeypatch):
         write_settings(root, **{**settings, "columns": columns, **more})
 
     return use
-
-
-@pytest.fixture
-def lean(monkeypatch):
-    """Measure a state without placebo program and robust bounds: half of the time, and files may be too short for both.
-
-    For tests that ask what leads the pages; the two are held where the SIMULATED state is measured.
-    """
-
-    def too_short(*_: object) -> None:
-        raise BadInput("No placebo program is asked for here.")
-
-    monkeypatch.setattr(student_estimates, "placebo_program", too_short)
-    monkeypatch.setattr(student_estimates, "headline_bounds", lambda _: None)
