@@ -11,8 +11,9 @@ from leapstudy.students.check import check_path
 from leapstudy.students.contract import CT_MONTHLY, STUDENT_MONTH, TABLES, Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData
-from leapstudy.students.readers import open_panel, read_visits, shape_of, with_first_visit
+from leapstudy.students.readers import open_panel, panel_of, read_visits, shape_of, with_first_visit
 from leapstudy.students.risk_rows import panel_by
+from leapstudy.students.rules import PART_RULES
 from leapstudy.students.sources import read, require_somewhere
 
 SCHOOL_DAYS = pd.date_range("2020-09-01", "2020-10-30", freq="B")
@@ -222,10 +223,12 @@ def test_exits_that_look_like_the_first_day_out_are_told_with_the_parameter_that
     )
     spells.to_csv(place / "enrollment.csv", index=False)
     (place / "absences.csv").write_text("student,school_code,date\nS0000,0640001,2020-09-01\n")
-    report = check_path(place, Reading(), con=con)
-    assert [f.rows for f in report.findings if f.rule == "exit_on_entry"] == [told] * (told > 0)
-    assert ("`exit_date: day after`" in report.text()) == (told > 0) and report.ok
-    assert "exit_on_entry" not in check_path(place, Reading(exit_date="day after"), con=con).text()
+    noted = [part.noted.get("exit_on_entry", 0) for part in panel_of(con, place, Reading()).parts]
+    assert sum(noted) == told and PART_RULES["exit_on_entry"][0] == "warn"
+    if told:
+        after = panel_of(con, place, Reading(exit_date="day after"))
+        assert not any("exit_on_entry" in {**part.noted, **part.fates} for part in after.parts)
+        assert "`exit_date: day after`" in PART_RULES["exit_on_entry"][1]
 
 
 def test_a_day_listed_twice_counts_once(tmp_path):
@@ -275,7 +278,7 @@ def test_a_period_missed_needs_its_share_of_the_day(tmp_path, given, how, found)
     events = pd.read_csv(place / "absences.csv", dtype="str")
     events = events.drop(columns=["absent", "category"], errors="ignore").assign(period="3", **given)
     events.to_csv(place / "absences.csv", index=False)
-    *_, absences = open_panel(connect(threads=1), place, Reading(**how)).parts
+    *_, absences = panel_of(connect(threads=1), place, Reading(**how)).parts
     assert absences.fates == {found: len(events)}
 
 
