@@ -54,7 +54,7 @@ def _outputs(kernel):
 
 
 @pytest.mark.parametrize("safe", ["", "1"])
-def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkeypatch, safe, capfd):
+def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkeypatch, safe, capfd, light_kernel):
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
     warm = _outputs(KERNEL)
     assert [source.ready for source in _templates.values()] == [True], "it was forked: it did not start cold"

@@ -103,9 +103,8 @@ def test_nothing_is_cut_when_narrow_or_enlarged(still):
         assert wide <= 0, (width, size)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_words_stay_in_sight_and_pictures_keep_their_size(opened, name):
-    page = opened(name)
+def test_on_a_phone_words_stay_in_sight_and_pictures_keep_their_size(still):
+    name, page = still
     page.set_viewport_size({"width": 375, "height": 800})
     drawn = page.locator("td.interval, .drawn").evaluate_all("(all) => all.filter((x) => x.checkVisibility()).length")
     assert not drawn, "a picture that is hidden is not explained"
@@ -118,10 +117,9 @@ def test_on_a_phone_words_stay_in_sight_and_pictures_keep_their_size(opened, nam
     assert all(width >= 470 for width in widths) and (widths or name != "hartford/notebook.html")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(opened, name):
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(still):
     """What takes the focus is noted by the page; the skip link, which comes first, leads to the content."""
-    page = opened(name)
+    _, page = still
     shown = page.locator(FOCUSABLE).evaluate_all("(items) => items.filter((item) => item.checkVisibility()).length")
     page.evaluate(NOTE_FOCUS)
     for _ in range(shown):

@@ -37,38 +37,49 @@ def _students(**changes):
 
 LATIN, WIDE = (lambda text: "# café".encode("latin-1") + text), (lambda text: text.decode().encode("utf-16"))
 LIST, EMPTY, PLAIN = (lambda _: b"- a\n"), (lambda _: b""), (lambda _: b"seed: 7\n")
-FAULTS = [
-    *(("params/study.yml", change, "study.yml") for change in (LATIN, WIDE, LIST, EMPTY, PLAIN)),
-    # one parser reads all of them: the others are held to be read, and to be asked for what they must have
-    *(
-        (f"params/{name}", change, name)
-        for name in ("plan.yml", "students.yml", "simulation.yml", "state.yml", "rollout.yml")
-        for change in (WIDE, PLAIN)
-    ),
-    ("params/study.yml", lambda _: b'comparison: { value: others, reason: "x" }', "params/study.yml lacks contrast"),
-    ("params/comparison.json", lambda _: b"[]", "comparison.json"),
-    ("params/comparison.json", lambda _: b"{", "comparison.json"),
-    ("params/comparison.json", LATIN, "comparison.json"),
-    ("params/students.yml", _students(min_comparison=0), "min_comparison"),
-    ("params/students.yml", _students(input="nowhere.csv", visits="nowhere.csv"), "nowhere.csv"),
-    ("params/students.yml", lambda text: text + b"\nseed: 1\n", "'seed' stands twice"),
-    ("data/raw/leap_facts/SHA256SUMS", lambda _: b"no sum\n", "line 1"),
-    ("data/raw/leap_facts/SHA256SUMS", WIDE, "SHA256SUMS"),
-    *(
-        (f"data/raw/{file}", WIDE, f"- {file} is not CSV in UTF-8")
-        for file in ("leap_facts/units.csv", "csde_districts/districts.csv", "csde_attendance_2022_23/attendance.csv")
-    ),
-    ("params/districts/Hartford.yml", lambda _: b"", "Hartford.yml"),
-    ("notebooks/10_district.ipynb", lambda _: b"{", "10_district.ipynb"),
+STUDY, RECORD, OWN = "params/study.yml", "params/comparison.json", "params/students.yml"
+BARE, BRACE = (lambda _: b'comparison: { value: others, reason: "x" }'), (lambda _: b"{")
+NOWHERE = _students(input="nowhere.csv", visits="nowhere.csv")
+READ_LAST = ("study.yml", "plan.yml", "students.yml", "simulation.yml", "rollout.yml")
+SUMS = "data/raw/leap_facts/SHA256SUMS"
+TABLES = ("leap_facts/units.csv", "csde_districts/districts.csv", "csde_attendance_2022_23/attendance.csv")
+BROKEN = [
+    [(f"params/{name}", WIDE, f"- {name} is not UTF-8") for name in READ_LAST],
+    [(f"params/{name}", PLAIN, f"- {'The plan' if name == 'plan.yml' else name}") for name in READ_LAST],
+    [
+        (STUDY, LATIN, "- study.yml is not UTF-8"),
+        (RECORD, LATIN, "- comparison.json is not UTF-8"),
+        (OWN, _students(min_comparison=0), "- students.yml cannot be used: min_comparison"),
+    ],
+    [
+        (STUDY, LIST, "- study.yml holds a list"),
+        (RECORD, lambda _: b"[]", "- comparison.json is not a choice on record"),
+        (OWN, lambda text: text + b"\nseed: 1\n", "- students.yml is not valid YAML: 'seed' stands twice"),
+    ],
+    [
+        (STUDY, EMPTY, "- params/study.yml lacks"),
+        (RECORD, BRACE, "- comparison.json is not a choice on record"),
+    ],
+    [(STUDY, BARE, "- params/study.yml lacks contrast"), (OWN, NOWHERE, "nowhere.csv")],
+    [("params/districts/Hartford.yml", EMPTY, "'Hartford.yml'")],
+    [("notebooks/10_district.ipynb", BRACE, "- 10_district.ipynb is not a notebook")],
+    [("params/state.yml", WIDE, "state.yml is not UTF-8")],
+    [("params/state.yml", PLAIN, "- tables: Field required")],
+    [(SUMS, lambda _: b"no sum\n", "- leap_facts/SHA256SUMS, line 1")],
+    [(SUMS, WIDE, "- SHA256SUMS is not UTF-8")],
+    [(f"data/raw/{file}", WIDE, f"- {file} is not CSV in UTF-8") for file in TABLES],
 ]
+"""Files of a workspace, how each is broken, and what is told of it beside what is told of the others."""
 
 
-@pytest.mark.parametrize(("name", "change", "words"), FAULTS)
-def test_a_broken_file_ends_in_words(workspace, monkeypatch, capsys, name, change, words):
-    path = workspace / name
-    path.write_bytes(change(path.read_bytes() if path.is_file() else b""))
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: ", ".join(words for *_, words in broken))
+def test_broken_files_end_in_words_told_together(workspace, monkeypatch, capsys, broken):
+    for name, change, _ in broken:
+        path = workspace / name
+        path.write_bytes(change(path.read_bytes() if path.is_file() else b""))
     code, told = _check(monkeypatch, capsys)
-    assert code == 2 and words in told.err and "Traceback" not in told.err, told
+    assert code == 2 and "Traceback" not in told.err, told
+    assert not [words for *_, words in broken if words not in told.err], told.err
     assert "which params/study.yml asks for" not in told.err, told
 
 
