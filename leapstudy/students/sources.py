@@ -14,7 +14,16 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.students import contract
 from leapstudy.students.contract import FileColumn, Reading
 from leapstudy.students.engine import on, sealed
-from leapstudy.students.files import Dialect, Files, column_of, find, name_key, own_name, source_columns
+from leapstudy.students.files import (
+    Dialect,
+    Files,
+    column_of,
+    find,
+    name_key,
+    own_name,
+    source_columns,
+    with_two_line_ends,
+)
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
@@ -177,7 +186,15 @@ def lost_lines(con: BaseBackend, files: Files) -> dict[str, int]:
     if files.kind != "delimited":
         return {}
     groups = files.groups().items()
-    unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
+    try:
+        unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
+    except BadInput:
+        if not (mixed := with_two_line_ends(files.paths)):
+            raise
+        raise BadInput(
+            f"Lines of {', '.join(mixed[:5])} end in two ways, as where a file of Windows was joined with another one. "
+            "Export it again as 'CSV UTF-8', or open it in an editor and save it with one kind of line end."
+        ) from None
     counts = {"unparsed": sum(unparsed), "empty_row": sum(empty)}
     return {rule: lines for rule, lines in counts.items() if lines}
 
