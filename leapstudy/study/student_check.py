@@ -155,7 +155,13 @@ def unnamed(settings: StudentSettings) -> str:
 
 
 def _check(settings: StudentSettings) -> Checked:
-    from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
+    from leapstudy.students.check import (  # imports the engine
+        inspect_attendance,
+        inspect_visits,
+        kept_rows,
+        limits_for,
+        with_columns,
+    )
     from leapstudy.students.contract import OUTCOMES, VISITS
     from leapstudy.students.engine import connect, release
     from leapstudy.students.files import is_simulated
@@ -180,6 +186,7 @@ def _check(settings: StudentSettings) -> Checked:
         source = read(con, files["outcomes"], OUTCOMES, how)
         seen, outcomes = inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)
         reports.append(seen)
+    reports = [with_columns(item, con, files[item.role], how) for item in reports]
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], has_raw_ids(rows)
     if ok:
