@@ -4,7 +4,7 @@ import datetime
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -96,23 +96,32 @@ def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
     Raises
     ------
     BadInput
-        If there is no result at all, or a name is no district.
+        If there is no result at all, a name is no district, or its run gave no effect.
     """
-    there = sorted(path.parent.name for path in out.glob("*/result.json") if has_answer(load_result(path)))
+    results = {path.parent.name: load_result(path) for path in sorted(out.glob("*/result.json"))}
+    there = [slug for slug, result in results.items() if has_answer(result)]
     if not there:
         raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
-    if not names:
-        return there
-    return [_slug(name, there) for name in names]
+    found = [_slug(name, results) for name in names]
+    for slug in found:
+        if slug in results and slug not in there:
+            raise BadInput(
+                f"{slug} has no effect to report; {out.name}/{slug}/{PLAIN['en']} says why, and is all that there is."
+            )
+    return found or there
 
 
-def _slug(name: str, there: Sequence[str]) -> str:
-    known = name if {name, STUDENT_SLUG + name}.intersection(there) else _district(name)
-    return next((slug for slug in (known, STUDENT_SLUG + known) if slug in there), known)
-
-
-def _district(name: str) -> str:
-    return find_district(load_study(started=False).districts, name).slug
+def _slug(name: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the run that a name means: its folder, a district of the study, or one that student files alone know."""
+    if not {name, STUDENT_SLUG + name}.intersection(results):
+        own = (slug for slug, result in results.items() if name in (result.get("district") or {}).values())
+        try:
+            name = find_district(load_study(started=False).districts, name).slug
+        except BadInput:
+            if not (found := next(own, "")):
+                raise
+            return found
+    return next((slug for slug in (name, STUDENT_SLUG + name) if slug in results), name)
 
 
 def _result(folder: Path) -> dict[str, Any]:

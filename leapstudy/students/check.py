@@ -33,7 +33,7 @@ from leapstudy.students.rules import (
     failures,
     marked,
 )
-from leapstudy.students.sources import Source
+from leapstudy.students.sources import Source, unread_columns
 
 NOWHERE = "no known district"
 IDLE = "unmatched"
@@ -85,6 +85,20 @@ class CheckReport:
     def without(self, rule: str) -> Self:
         """Return the report without what one rule found."""
         return replace(self, findings=tuple(finding for finding in self.findings if finding.rule != rule))
+
+    def told(self, rule: str, words: str) -> Self:
+        """Return the report with further words on a rule that its own table failed."""
+        own = (self.role, rule)
+        found = (
+            replace(one, explanation=f"{one.explanation} {words}") if (one.role, one.rule) == own else one
+            for one in self.findings
+        )
+        return replace(self, findings=tuple(found))
+
+    @property
+    def role(self) -> str:
+        """The report's own table: attendance, visits or outcomes."""
+        return self.accounts[0].role
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -232,6 +246,27 @@ def _of_rows(role: str, counts: Mapping[str, int]) -> list[Finding]:
 
 
 _FIXES = {"error": "refused", "warn": "noted"}
+
+
+AS_READ = {"student_month": contract.STUDENT_MONTH, "student_day": contract.STUDENT_DAY}
+"""Shapes of attendance of which a row of the panel, or of a day, is a row of one table."""
+
+
+def with_columns(report: CheckReport, con: BaseBackend, path: Path, how: Reading) -> CheckReport:
+    """Return the report with the columns whose cells cannot be read, where there are any; they are read once more."""
+    tables = {**AS_READ, "visits": contract.VISITS, "outcomes": contract.OUTCOMES}
+    failed = any((one.role, one.rule) == (report.role, UNREADABLE) for one in report.findings)
+    if not failed or report.shape not in tables:
+        return report
+    table = tables[report.shape]
+    counts = unread_columns(con, path, table, how)
+    told = ", ".join(f"{name} ({shown(count)}{TAKES.get(table[name].kind, '')})" for name, count in counts.items())
+    return report.told(UNREADABLE, f"By column: {told}.") if told else report
+
+
+UNREADABLE = "unreadable"
+TAKES = {"month": "; written YYYY-MM", "date": "; written YYYY-MM-DD", "number": "; a number", "flag": "; yes or no"}
+"""What cells of a kind of column look like."""
 
 
 def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool = False) -> tuple[CheckReport, Table]:

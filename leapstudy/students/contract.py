@@ -75,6 +75,7 @@ GRADES, STATUSES = STUDENT_MONTH["grade"].allowed, STUDENT_MONTH["status"].allow
 VISIT_TYPES, VISIT_RESULTS = VISITS["type"].allowed, VISITS["result"].allowed
 OUTCOME_NAMES = OUTCOMES["outcome"].allowed
 SUPPORTS: tuple[str, ...] = tuple(_DECLARED["supports"])
+LANGUAGES: dict[str, str] = _DECLARED["languages"]
 CATEGORIES: dict[str, float] = _DECLARED["categories"]
 CALENDAR_EVENTS: dict[str, float] = _DECLARED["calendar_events"]
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +39,8 @@ LONG_DIGITS = re.compile(r"\d{5}")
 """A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
 
 LINE_END, QUOTED = re.compile(r"\r\n|\n|\r"), re.compile(r'"[^"]*"')
+SEPARATOR_LINE = re.compile(r"\s*\"?sep=.?\"?\s*", re.IGNORECASE)
+"""What Excel writes above a header, to tell itself the separator."""
 
 FIRST_BYTES, NEXT_ROWS = 65_536, 20
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -299,7 +302,7 @@ def _start(path: Path) -> str:
         If the file cannot be opened or is empty, or its first line that is not blank is not UTF-8.
     """
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        with _opened(path) as file:
             start = file.read(FIRST_BYTES)
     except (OSError, EOFError):
         start = b""
@@ -311,7 +314,26 @@ def _start(path: Path) -> str:
         raise BadInput(
             f"{path.name} is empty, cannot be opened, or its first line is not UTF-8. Export it as 'CSV UTF-8'."
         )
+    if SEPARATOR_LINE.fullmatch(first):
+        raise BadInput(
+            f"{path.name} begins with a line that tells its separator (sep=), which spreadsheets write for themselves. "
+            "Delete that line, so that the first one holds the columns' names, or export the file as 'CSV UTF-8'."
+        )
     return text[: text.rfind("\n")] if len(start) == FIRST_BYTES else text
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def with_two_line_ends(paths: Sequence[Path]) -> list[str]:
+    """Return the names of text files of which some lines end as on Windows and others do not."""
+    found = []
+    for path in paths:
+        with _opened(path) as file:
+            ends = {line.endswith(b"\r\n") for line in file if line.endswith(b"\n")}
+        found += [path.name] if len(ends) > 1 else []
+    return found
 
 
 Own = str | Sequence[str]

@@ -14,7 +14,16 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.students import contract
 from leapstudy.students.contract import FileColumn, Reading
 from leapstudy.students.engine import on, sealed
-from leapstudy.students.files import Dialect, Files, column_of, find, name_key, own_name, source_columns
+from leapstudy.students.files import (
+    Dialect,
+    Files,
+    column_of,
+    find,
+    name_key,
+    own_name,
+    source_columns,
+    with_two_line_ends,
+)
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
@@ -177,7 +186,15 @@ def lost_lines(con: BaseBackend, files: Files) -> dict[str, int]:
     if files.kind != "delimited":
         return {}
     groups = files.groups().items()
-    unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
+    try:
+        unparsed, empty = zip(*(on(con).lost(con, dialect, paths) for dialect, paths in groups), strict=True)
+    except BadInput:
+        if not (mixed := with_two_line_ends(files.paths)):
+            raise
+        raise BadInput(
+            f"Lines of {', '.join(mixed[:5])} end in two ways, as where a file of Windows was joined with another one. "
+            "Export it again as 'CSV UTF-8', or open it in an editor and save it with one kind of line end."
+        ) from None
     counts = {"unparsed": sum(unparsed), "empty_row": sum(empty)}
     return {rule: lines for rule, lines in counts.items() if lines}
 
@@ -280,7 +297,7 @@ def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
 
 
-def _any(flags: list[BooleanValue]) -> BooleanValue:
+def _any(flags: Sequence[BooleanValue]) -> BooleanValue:
     return functools.reduce(operator.or_, flags, ibis.literal(False))
 
 
@@ -290,18 +307,34 @@ def typed(raw: Table, table: contract.FileTable, how: Reading) -> Table:
     `suppressed` says that a number is a sign such as ``*`` or ``<5``; `unreadable` that a required cell is empty or
     that a filled cell is not of its kind. Rules count both; neither becomes zero or a silent gap.
     """
+    rows = _read(raw, table, how)
+    unreadable, suppressed = zip(*(_marks(rows, column) for column in table.columns), strict=True)
+    cells = {c.name: rows[READ.format(name=c.name)] for c in table.columns}
+    return rows.select(**cells, unreadable=_any(unreadable), suppressed=_any(suppressed))
+
+
+def _read(raw: Table, table: contract.FileTable, how: Reading) -> Table:
+    """Return each column as its text, and beside it as what was read of it."""
     # each a relation of its own: in one, an engine reads a cell again for every mark that asks for it
     texts = raw.select(**{c.name: _plain(raw[c.name], c) for c in table.columns}).view()
     read = {c.name: _convert(c, texts[c.name], how.values.get(c.name, {})) for c in table.columns}
-    rows = texts.mutate(**{READ.format(name=name): value for name, value in read.items()}).view()
-    unreadable, suppressed = [], []
-    for column in table.columns:
-        text, missing = rows[column.name], rows[READ.format(name=column.name)].isnull()
-        if column.kind == "number" and text.type().is_string():
-            hidden = ibis.ifelse(missing & text.notnull(), text.re_search(SUPPRESSED), False).fill_null(False)
-            suppressed.append(hidden)
-            missing = missing & ~hidden
-        needed = column.required and column.name != "student" and column.kind != "text"
-        unreadable.append(missing if needed else missing & text.notnull())
-    cells = {c.name: rows[READ.format(name=c.name)] for c in table.columns}
-    return rows.select(**cells, unreadable=_any(unreadable), suppressed=_any(suppressed))
+    return texts.mutate(**{READ.format(name=name): value for name, value in read.items()}).view()
+
+
+def _marks(rows: Table, column: FileColumn) -> tuple[BooleanValue, BooleanValue]:
+    """Return whether a cell of a column is unreadable, and whether it is a sign for a number that is not shown."""
+    text, missing = rows[column.name], rows[READ.format(name=column.name)].isnull()
+    hidden = ibis.literal(False)
+    if column.kind == "number" and text.type().is_string():
+        hidden = ibis.ifelse(missing & text.notnull(), text.re_search(SUPPRESSED), False).fill_null(False)
+        missing = missing & ~hidden
+    needed = column.required and column.name != "student" and column.kind != "text"
+    return missing if needed else missing & text.notnull(), hidden
+
+
+def unread_columns(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Reading) -> dict[str, int]:
+    """Return in which columns cells cannot be read, and how many, for who must mend them; no cell is fetched."""
+    rows = _read(scan(con, find(path), table, how), table, how)
+    counts = rows.aggregate(**{column.name: _marks(rows, column)[0].sum() for column in table.columns})
+    found = sealed("looking for cells that cannot be read", counts.to_pyarrow).to_pylist()[0]
+    return {name: int(count) for name, count in found.items() if count}

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ibis.expr.types import BooleanValue, DateValue, StringValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
-from leapstudy.students.contract import GRADES
+from leapstudy.students.contract import GRADES, LANGUAGES
 from leapstudy.students.disclosure import BY, MIN_GROUP, STATUSES, VISIT_COUNTS, VISITED
 from leapstudy.students.engine import keep, lent, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
@@ -208,7 +208,8 @@ def _attempts(log: Table, until: date, supports: tuple[str, ...]) -> Table:
     A language that is no code is text that nobody checked, and is not told.
     """
     tried = log.filter(log.visit_date <= ibis.literal(until))
-    language = tried.language.lower()
+    spelled = tried.language.lower()
+    language = ibis.cases(*((spelled == name, code) for name, code in LANGUAGES.items()), else_=spelled)
     code = ibis.ifelse(language.isnull() | language.re_search("^[a-z]{2,3}$"), language, NO_CODE)
     said = {"result": tried.result, "type": tried.type, "language": code}
     parts = [

@@ -155,7 +155,7 @@ def unnamed(settings: StudentSettings) -> str:
 
 
 def _check(settings: StudentSettings) -> Checked:
-    from leapstudy.students.check import inspect_attendance, inspect_visits, kept_rows, limits_for  # imports the engine
+    from leapstudy.students import check  # imports the engine
     from leapstudy.students.contract import OUTCOMES, VISITS
     from leapstudy.students.engine import connect, release
     from leapstudy.students.files import is_simulated
@@ -169,24 +169,25 @@ def _check(settings: StudentSettings) -> Checked:
     require_somewhere([place for role, place in files.items() if role != "roster"], how)
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
-    limits = limits_for(panel.table, tuple(known["district_code"]), how)
+    limits = check.limits_for(panel.table, tuple(known["district_code"]), how)
     simulated = is_simulated(files["attendance"])
-    report, rows = inspect_attendance(panel, limits, files["attendance"].name, simulated)
+    report, rows = check.inspect_attendance(panel, limits, files["attendance"].name, simulated)
     release(panel.table)
     log = read_visits(con, files["visits"], how)
-    told, log_rows = inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
+    told, log_rows = check.inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
     reports, outcomes = [report, told], None
     if "outcomes" in files and not simulated:
         source = read(con, files["outcomes"], OUTCOMES, how)
         seen, outcomes = inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)
         reports.append(seen)
+    reports = [check.with_columns(item, con, files[item.role], how) for item in reports]
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], has_raw_ids(rows)
     if ok:
-        visits = kept_rows(log_rows, VISITS.names)
-        months = kept_rows(rows, MONTH_COLUMNS)
+        visits = check.kept_rows(log_rows, VISITS.names)
+        months = check.kept_rows(rows, MONTH_COLUMNS)
         codes = _visited_districts(visits, months)
-        results = None if outcomes is None else kept_rows(outcomes, OUTCOMES.names)
+        results = None if outcomes is None else check.kept_rows(outcomes, OUTCOMES.names)
         sketches = [] if simulated else group_sketches(months, visits, results)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     text = "\n".join(item.text() for item in reports)

@@ -235,7 +235,7 @@ def test_results_languages_and_the_states_own_supports_are_counted_as_a_slow_twi
     met = (log["completed"] == "Y").to_numpy()
     log = log.assign(
         result=np.where(met, "met", np.where(place % 3, "refused", "")),
-        language=np.array(["es", "PT", "", "Maria Telltale"])[place % 4],
+        language=np.array(["Spanish", "PT", "", "Maria Telltale"])[place % 4],
         supports=np.where(met, np.array(["tutoring;food", "bus pass", ""])[place % 3], ""),
     )
     log.drop(columns="type").rename(columns=NAMES).to_csv(folder / "visits_in_full.csv", index=False)
@@ -248,7 +248,7 @@ def test_results_languages_and_the_states_own_supports_are_counted_as_a_slow_twi
     of = tried.groupby
     expected = {("result", name or "not said"): n for name, n in of("result")["student"].nunique().items()}
     expected |= {("type", "not said"): tried["student"].nunique()}
-    named = tried["language"].map({"es": "es", "PT": "pt", "": "not said"}).fillna(NO_CODE)
+    named = tried["language"].map({"Spanish": "es", "PT": "pt", "": "not said"}).fillna(NO_CODE)
     expected |= {("language", name): n for name, n in of(named)["student"].nunique().items()}
     for name in how.supports:
         own = tried["met"] & tried["supports"].str.replace(" ", "_").str.split(";").map({name}.issubset)

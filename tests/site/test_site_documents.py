@@ -166,6 +166,12 @@ def test_student_pages_made_before_a_start_are_reported_by_name(tmp_path, monkey
     for name in ("students-hartford", "hartford", "Hartford", "0640011"):
         assert report_slugs(out, [name]) == ["students-hartford"], name
     assert report_slugs(out, ["all-districts", "windham"]) == ["students-all-districts", "windham"]
+    own = json.loads((out / "students-hartford" / "result.json").read_text(encoding="utf-8"))
+    own["district"] = {"code": "77-1", "name": "Springfield", "slug": "springfield"}
+    (out / "students-springfield").mkdir()
+    (out / "students-springfield" / "result.json").write_text(json.dumps(own), encoding="utf-8")
+    for name in ("springfield", "Springfield", "77-1"):
+        assert report_slugs(out, [name]) == ["students-springfield"], "a district that student files alone know"
     (out / "hartford").mkdir()
     hartford_study.save(str(out / "hartford" / "result.json"))
     assert report_slugs(out, ["hartford"]) == ["hartford"]

@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from site_factory import DAY, student_run
 
+from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import points as in_points
 from leapstudy.evidence.scan import scan_folder
 from leapstudy.site.build import build_site
@@ -87,6 +88,9 @@ def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_
     assert catalog("en")["none_few"] in row and not re.search(r"[+−]\d", row)
     assert "windham" not in (built / "students-hartford" / "plain.html").read_text(encoding="utf-8")
     assert report_slugs(built, []) == ["students-all-districts", "students-hartford"]
+    for name in ("windham", "Windham", "students-windham"):
+        with pytest.raises(BadInput, match=r"students-windham has no effect to report; .*/students-windham/plain.html"):
+            report_slugs(built, [name])
 
 
 def test_an_index_of_students_without_an_answer_names_what_it_is_made_of(workspace, tmp_path):

@@ -22,6 +22,7 @@ from leapstudy.students.check import (
     inspect_visits,
     kept_rows,
     limits_for,
+    with_columns,
 )
 from leapstudy.students.contract import STUDENT_MONTH, Reading
 from leapstudy.students.engine import connect, sealed
@@ -395,3 +396,17 @@ def test_a_file_of_which_half_the_codes_lost_their_zeros_is_refused_and_none_is_
     report = check_rows({"district_code": "640011"}, {"district_code": "D7", "month": "2020-10"})
     assert _found(report) == {"lost_zeros": 1, "unknown_district": 1}
     assert not report.ok and "640011" not in report.text() and "D7" not in report.text()
+
+
+def test_the_columns_that_cannot_be_read_are_named_with_what_they_take(tmp_path):
+    """A column of months by number is one fault in 40,000 rows, and must be found at one look."""
+    head = "SASID,district_code,when,days_enrolled,days_attended"
+    rows = [f"00{k:05d},0640011,{9 if k else '2021-01'},18,{'x' if k == 1 else 17}" for k in range(12)]
+    path = tmp_path / "months.csv"
+    path.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    how, con = Reading(columns={"student": "SASID", "month": "when"}), connect(threads=1)
+    panel = open_panel(con, path, how)
+    report = inspect_attendance(panel, limits_for(panel.table, (), how), path.name)[0]
+    told = with_columns(report, con, path, how).text()
+    assert "By column: month (11; written YYYY-MM), days_attended (fewer than 6; a number)." in told
+    assert "By column" not in report.text() and "SASID" not in told and "0000001" not in told

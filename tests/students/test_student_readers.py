@@ -419,3 +419,21 @@ def test_a_cell_is_read_as_a_person_would(tmp_path, name):
     found = [None if pd.isna(value) else value for value in shown]
     assert found == [meant for _, meant in cells]
     assert read["unreadable"].tolist() == [meant is None for _, meant in cells]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{head}\r\n{row}\n{row}\r\n", "Lines of rows.csv end in two ways"),
+        ("{head}\n{row}\n{row}\r\n", "Lines of rows.csv end in two ways"),
+        ("sep=,\r\n{head}\r\n{row}\r\n", r"begins with a line that tells its separator \(sep=\)"),
+    ],
+    ids=["Windows first", "Windows last", "the separator first"],
+)
+def test_what_an_editor_or_a_spreadsheet_left_in_a_file_is_named_with_the_way_out(tmp_path, text, told):
+    head, row = "student,district_code,month,days_enrolled,days_attended", "0009001,0640011,2021-01,10,9"
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.format(head=head, row=row).encode())
+    with pytest.raises(BadInput, match=told) as refused:
+        open_panel(connect(threads=1), path, Reading())
+    assert "0009001" not in str(refused.value) and "CSV UTF-8" in str(refused.value)
