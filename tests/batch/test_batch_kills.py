@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks a batch a round")]
 DRIVER = Path(__file__).with_name("kill_driver.py")
-SECONDS, SEED = 10, 20261125
+SECONDS, SEED = 5, 20261125
 
 
 def _outputs(folder: Path) -> dict:

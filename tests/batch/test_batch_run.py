@@ -217,7 +217,7 @@ def test_ctrl_c_marks_what_was_cut_off(workspace, study, monkeypatch):
     assert read_manifest(out / "hartford").state == "interrupted"
 
 
-def test_a_killed_batch_leaves_nothing_that_looks_done(workspace, study):
+def test_a_killed_batch_leaves_nothing_that_looks_done(workspace, study, light_kernel):
     out = workspace / "reports"
     command = [sys.executable, "-m", "leapstudy", "run", "hartford", "danbury", "--out", str(out), "--jobs", "1"]
     process = subprocess.Popen(command, env={**os.environ, "LEAPSTUDY_ROOT": str(workspace)}, start_new_session=True)
