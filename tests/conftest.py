@@ -17,6 +17,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from leapstudy.core import paths
+from leapstudy.core.garbage import collect_rarely
 from leapstudy.data import Facts, StudyData, load_facts, load_study
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec
@@ -45,11 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Look for cycles among more objects: the engine's expressions are trees of thousands that live for a moment.
-
-    And let no test fail for the time that one of its examples took.
-    """
-    gc.set_threshold(100_000, 50, 100)
+    """Look for cycles as a command does, and let no test fail for the time that one of its examples took."""
+    collect_rarely()
     # a machine that does other work too fails no test: what is slow is seen elsewhere
     settings.register_profile("suite", deadline=None)
     settings.load_profile("suite")

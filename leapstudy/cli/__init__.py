@@ -18,6 +18,7 @@ from leapstudy.cli.new import new
 from leapstudy.cli.typed import name_study, say, typed
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
+from leapstudy.core.garbage import collect_rarely
 from leapstudy.core.names import ALL_SLUG, LARGEST_SEED
 
 app = typer.Typer(
@@ -466,6 +467,7 @@ def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
     # a batch system says that time is up with SIGTERM: end as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    collect_rarely()
     try:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing
         code = app(standalone_mode=False) or 0
