@@ -70,11 +70,18 @@ def unit(source: Source) -> str:
 
 def trends(source: Source) -> str:
     """Say what is assumed of both sides, and where a lottery makes it so."""
+    several = ["+" in years for years in (source.reading.pre, source.reading.post)]
+    one_after = "trends_year_after" if several[0] else "trends_to"
+    told = source.say(
+        "trends",
+        before=source.say("trends_before" if several[0] else "trends_from"),
+        after=source.say("trends_after" if several[1] else one_after),
+    )
     lottery = study_names().state.program.lottery if source.reading.drawn else None
     if lottery is None:
-        return source.say("trends")
+        return told
     record = at(source.result, "blocks", "lots", "told")
-    return source.say("trends") + source.say("trends_drawn", lots="; ".join(filter(None, (lottery.source, record))))
+    return told + source.say("trends_drawn", lots="; ".join(filter(None, (lottery.source, record))))
 
 
 def anticipation(source: Source) -> str:

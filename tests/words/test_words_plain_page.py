@@ -16,6 +16,8 @@ from leapstudy.evidence.verdict import decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.study.student_results import Reason
 from leapstudy.words import plain_page as plain
+from leapstudy.words.appendix_public import trends
+from leapstudy.words.appendix_source import Source
 from leapstudy.words.findings import verdict_words
 from leapstudy.words.plain_page import CHANCES, LANGUAGES, catalog, chance_words, plain_page, unanswered_page, words_for
 from leapstudy.words.reading import read_result, why_none
@@ -393,6 +395,20 @@ def test_a_page_without_an_answer_says_its_own_reason_and_no_other(lang):
     about_few = {"en": "point to single students", "es": "señalar a estudiantes concretos"}[lang]
     assert [why for why, words in told.items() if about_few in words] == ["few"]
     assert len({catalog(lang)[f"none_{why}"] for why in told}) == len(told), "the first page tells them apart, too"
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "words"),
+    [
+        ("2019-20+2020-21", "2021-22", "from the mean of the years before to the year after"),
+        ("2019-20+2020-21", "2021-22+2022-23", "from the mean of the years before to the mean of the years after"),
+        ("2019-20", "2021-22", "from 2019-20 to 2021-22"),
+        ("2019-20", "2020-21", "from 2019-20 to 2020-21"),
+    ],
+)
+def test_what_is_assumed_of_trends_is_of_the_years_that_are_compared(pre, post, words):
+    content = result(row(-0.34, -1.28, 0.60, pre=pre, post=post))
+    assert f"changed equally, on average, {words}, on the scale" in trends(Source(content, read_result(content)))
 
 
 def test_one_treated_unit_is_one_where_all_are_told_of():
