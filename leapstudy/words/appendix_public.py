@@ -70,13 +70,10 @@ def unit(source: Source) -> str:
 
 def trends(source: Source) -> str:
     """Say what is assumed of both sides, and where a lottery makes it so."""
-    several = ["+" in years for years in (source.reading.pre, source.reading.post)]
-    one_after = "trends_year_after" if several[0] else "trends_to"
-    told = source.say(
-        "trends",
-        before=source.say("trends_before" if several[0] else "trends_from"),
-        after=source.say("trends_after" if several[1] else one_after),
-    )
+    before, after = ("+" in years for years in (source.reading.pre, source.reading.post))
+    first = source.say("trends_before" if before else "trends_from")
+    last = source.say("trends_after" if after else "trends_year_after" if before else "trends_to")
+    told = source.say("trends", before=first, after=last)
     lottery = study_names().state.program.lottery if source.reading.drawn else None
     if lottery is None:
         return told
