@@ -1,6 +1,8 @@
 """The answers: every contrast, comparison group, edition and outcome for one district, and for all together."""
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -75,9 +77,18 @@ def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, 
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
     codes = [item.code for item in treated_districts(data.districts)]
     try:
-        return _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
-    except BadInput as reason:
-        return None, (NO_POOLING.format(reason),)
+        pooled, reason = _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
+    except BadInput as refusal:
+        return None, (NO_POOLING.format(refusal),)
+    return pooled and replace(pooled, p_before=_least_before(data, spec, codes)), reason
+
+
+def _least_before(data: StudyData, spec: Spec, codes: Sequence[str]) -> float | None:
+    values = []
+    for name in (name for name, rule in data.state.contrasts.items() if rule.role == "placebo"):
+        with suppress(BadInput):  # the outcome may lack these years
+            values.append(by_interval(build_sample(data, replace(spec, contrast=name), codes))["p_value"])
+    return min(filter(math.isfinite, values), default=None)
 
 
 def answer_all(

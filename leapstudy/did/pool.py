@@ -39,6 +39,9 @@ class PooledDistricts:
         The model behind the shrunken columns: mean effect, between-district spread, prior, threshold.
     n_comparison, draws, seed : int
         Comparison districts; shuffles for `p_rw`, and their seed.
+    p_before : float or None
+        Least p-value of all districts together in the contrasts before the program, where zero is expected (t); None
+        where none was formed.
     """
 
     districts: pd.DataFrame
@@ -46,6 +49,7 @@ class PooledDistricts:
     n_comparison: int
     draws: int
     seed: int
+    p_before: float | None = None
 
 
 def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> PooledDistricts:

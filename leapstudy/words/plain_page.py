@@ -290,7 +290,9 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
     if found in ("failed_placebo", "selection", "placebo", "cannot_test"):
         return (_before_words(reading, found, say),)
     chance = say["sure_unknown"]
-    if reading.chance_above is not None:
+    if reading.together_failed:
+        chance = say["sure_together_failed"]
+    elif reading.chance_above is not None:
         key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
         chance = say[key].format(chance=chance_words(reading.chance_above, say))
     return (chance, say["sure_untested"]) if reading.untested else (chance,)

@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
 from leapstudy.did.nested import LOTTERY
-from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
+from leapstudy.evidence.verdict import Verdict, Window, decide, rejects, size_of
 from leapstudy.study.student_results import RECOMMENDED
 
 
@@ -77,6 +77,8 @@ class Reading:
     chance_above, chance_prior
         Probability that the effect is above zero, all districts read together; and the prior that it rests on: "flat"
         or "published".
+    together_failed
+        Of one district: all districts read together, from which that chance is, fail the comparison's own test.
     mde, half
         Effect that the preferred test finds in 80% and in 50% of such studies; `never_detects` where it can find none.
     excluded, n_published
@@ -125,6 +127,7 @@ class Reading:
     control: Span | None
     chance_above: float | None
     chance_prior: str
+    together_failed: bool
     mde: float | None
     half: float | None
     never_detects: bool
@@ -207,6 +210,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         control=_control(blocks),
         chance_above=_chance(blocks, main),
         chance_prior=str(at(result, "params", "prior") or "flat") if main["district_code"] == ALL_DISTRICTS else "flat",
+        together_failed=rejects(at(blocks, "answer", "among", "p_before")),
         mde=_mde(blocks),
         half=at(blocks, "answer", "detectable", "half_pp"),
         never_detects=_never_detects(blocks),

@@ -1,6 +1,7 @@
 """All districts together: adjusted p-values by hand, partial pooling by slow sums, and coverage."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from leapstudy.core.errors import BadInput
 from leapstudy.data import load_facts, treated_districts
 from leapstudy.did import pool
+from leapstudy.did.answering import read_together
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.pool import caterpillar_table, estimate_rows, pool_districts, romano_wolf, shuffled_effects
 from leapstudy.did.shrinkage import FLAT, Prior, given_tau, mixture_quantile, published_prior, shrink
@@ -189,3 +191,10 @@ def test_coverage_in_a_small_run():
     made = pd.DataFrame([module.replicate(184, 1.0, 1.0, rng) for _ in range(60)]).mean()
     assert made["shrunken_coverage"] == pytest.approx(0.95, abs=0.04)
     assert made["shrunken_mse"] < made["own_mse"]
+
+
+def test_what_all_show_before_the_program_is_welchs_test_of_the_placebo(study):
+    spec, codes = Spec(), [item.code for item in treated_districts(study.districts)]
+    sample = build_sample(study, replace(spec, contrast="placebo_2019_20_to_2020_21"), codes)
+    expected = stats.ttest_ind(sample.change_treated, sample.change_comparison, equal_var=False).pvalue
+    assert read_together(study, spec)[0].p_before == pytest.approx(expected, abs=1e-12)

@@ -323,6 +323,18 @@ def test_the_chance_is_the_pooled_one_and_names_its_prior():
     assert "about 1 chance in 2" in section(one, "sure")
 
 
+@pytest.mark.parametrize("p_before", [None, 0.3, 0.04])
+def test_a_districts_page_takes_nothing_from_all_where_their_comparison_failed(p_before):
+    content = result(row(0.4, -1, 1.8, **ONE))
+    districts = {"district_code": [ONE["district_code"]], "p_above": [0.99]}
+    content["blocks"]["answer"]["among"] = {"districts": districts, "p_before": p_before}
+    failed = p_before == 0.04
+    for lang, told, refused in (("en", "more than 19 chances in 20", "together"), ("es", "vemos", "conjunto")):
+        sure = next(item.text for item in plain_page(read_result(content), lang).sections if item.key == "sure")
+        assert (told in sure) != failed, sure
+        assert not failed or refused in sure
+
+
 def test_an_impossible_ratio_is_refused_with_its_reason():
     content = result(row(-4.05, -6.34, -1.51))
     content["blocks"]["evidence"]["cost"] = {
