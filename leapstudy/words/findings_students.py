@@ -14,7 +14,7 @@ from scipy import stats
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, capital, number, points
 from leapstudy.did.permutation import ALPHA
-from leapstudy.evidence.verdict import SMALL_PP, Verdict, direction, rejects
+from leapstudy.evidence.verdict import SMALL_PP, UNCLAIMED, Verdict, direction, rejects
 from leapstudy.students.disclosure import MIN_GROUP, in_time, season
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
@@ -480,6 +480,8 @@ def days(study: StudentStudy) -> str:
     if main is None or main.ci_low_pp is None or main.ci_high_pp is None:
         return CATALOG.say("days_none")
     value, *ends = (end * SCHOOL_DAYS / 100 for end in (main.estimate_pp, main.ci_low_pp, main.ci_high_pp))
+    if study.verdict is not None and study.verdict.kind in UNCLAIMED:
+        return CATALOG.say("days_unclaimed", days=SCHOOL_DAYS, value=value, ends=ends)
     return CATALOG.say("days", days=SCHOOL_DAYS, value=value, ends=ends)
 
 

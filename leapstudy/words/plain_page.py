@@ -13,7 +13,7 @@ from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import capital, number, points
 from leapstudy.data.names import short, study_names
 from leapstudy.data.state import Outcome
-from leapstudy.evidence.verdict import Kind
+from leapstudy.evidence.verdict import UNCLAIMED, Kind
 from leapstudy.words.reading import Reading, Span
 from leapstudy.words.sentences import catalog_file
 
@@ -270,11 +270,13 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     if not reading.in_days:
         return (say["days_none"],)
     days = reading.effect.times(SCHOOL_DAYS / 100)
+    if reading.verdict.kind in UNCLAIMED:
+        return (say["days_unclaimed"].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
     if reading.track == "students":
         key = "days_lottery" if reading.draw else "days_direct"
         return (say[key].format(days=points(days.value, 1), range=range_words(days, say, 1)),)
     average = say["days_average"].format(days=points(days.value, 1), range=range_words(days, say, 1))
-    if not reading.coverage or not reading.effect.bounded or reading.verdict.kind == "placebo":
+    if not reading.coverage or not reading.effect.bounded:
         return (average,)
     if reading.of_part:
         return average, say["days_part"]

@@ -9,6 +9,7 @@ from leapstudy.core.table import Table
 from leapstudy.data.names import comparison_short, outcome_unit
 from leapstudy.evidence.assess import Evidence
 from leapstudy.evidence.power import SHOWN_ENROLLMENT
+from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.words.sentences import Catalog
 
 CATALOG = Catalog("tables")
@@ -67,7 +68,8 @@ def days_gained(evidence: Evidence) -> Table:
     cost = evidence.cost
     if cost is None:
         return _none(CATALOG.say("days_none"), CATALOG.say("not_published"))
-    ours, rows = cost.days_visited, []
+    unclaimed = evidence.verdict.kind in UNCLAIMED
+    ours, rows = None if unclaimed else cost.days_visited, []
     if ours is not None:
         price = cost.dollars_per_day
         dollars = CATALOG.say("dollars", value=price.value) if price else CATALOG.say("no_dollars")
@@ -77,5 +79,5 @@ def days_gained(evidence: Evidence) -> Table:
         rows.append(
             (CATALOG.say("published", label=item.label), points(item.days, 1), CATALOG.say("no_interval"), dollars)
         )
-    refusal = "" if ours is not None else f" {cost.visited_refusal}"
+    refusal = f" {CATALOG.say('unclaimed')}" if unclaimed else "" if ours is not None else f" {cost.visited_refusal}"
     return Table(pd.DataFrame(rows, columns=CATALOG.say("days_heads").split("|")), CATALOG.say("days", refusal=refusal))

@@ -13,7 +13,7 @@ from leapstudy.data import load_facts
 from leapstudy.evidence.verdict import UNCLAIMED, Kind
 from leapstudy.figures.plain import plain_chart
 from leapstudy.study.result import jsonable
-from leapstudy.words import claims, over_years
+from leapstudy.words import claims, over_years, tables
 from leapstudy.words import findings as sentences
 from leapstudy.words.reading import read_result
 
@@ -114,3 +114,11 @@ def test_each_year_has_a_paragraph_and_the_picture_the_same_words(one, capsys):
     assert " ".join(paragraphs).startswith(str(finding)), "nothing is lost and nothing moves"
     sentences.say(told)
     assert capsys.readouterr().out.count("\n\n") == len(paragraphs) - 1
+
+
+def test_days_of_an_estimate_that_is_no_effect_stand_in_no_table(pooled):
+    evidence = pooled.evidence
+    shown = tables.days_gained(evidence)
+    failed = tables.days_gained(replace(evidence, verdict=replace(evidence.verdict, kind="failed_placebo")))
+    assert len(failed.data) == len(shown.data) - 1 and "cannot be read as an effect" in failed.caption
+    assert "cannot be read" not in shown.caption

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.verdict import decide
+from leapstudy.evidence.verdict import UNCLAIMED, decide
 from leapstudy.figures.plain import plain_chart
 from leapstudy.study.student_results import Reason
 from leapstudy.words import plain_page as plain
@@ -333,6 +333,16 @@ def test_a_districts_page_takes_nothing_from_all_where_their_comparison_failed(p
         sure = next(item.text for item in plain_page(read_result(content), lang).sections if item.key == "sure")
         assert (told in sure) != failed, sure
         assert not failed or refused in sure
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_days_of_what_is_no_effect_are_not_told_as_one(name):
+    kind = read_result(FIXTURES[name]).verdict.kind
+    days = section(FIXTURES[name], "days")
+    if kind in UNCLAIMED:
+        assert "cannot be read as one" in days and "visited" not in days
+    else:
+        assert "cannot be read" not in days
 
 
 def test_an_impossible_ratio_is_refused_with_its_reason():
