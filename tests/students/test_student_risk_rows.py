@@ -137,7 +137,7 @@ def test_a_district_without_an_unexposed_school_is_left_out_of_that_check_alone(
         school=school,
         student=np.arange(n),
         weight=np.ones(n),
-        exposure=np.where(school % 2, 0.1, -0.1),
+        exposure=np.where(school % 4 == 1, 0.1, -0.1),
     )
     used = beside_unexposed(rows)
     assert set(district[used]) == {0, 1} and set(district[picked & ~used]) == {2}
