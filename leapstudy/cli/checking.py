@@ -101,7 +101,7 @@ def _asked() -> dict[str, str]:
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     """Return the last step: what runs read only later, each once; what is wrong with the data is told before."""
     from leapstudy.batch.copied import require_current
-    from leapstudy.batch.params import read_params
+    from leapstudy.batch.params import resolve
     from leapstudy.batch.plan import make_plan
     from leapstudy.data import load_facts
     from leapstudy.data.steps import WAITS, Step
@@ -114,7 +114,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     runs: list[Any] = []
     reads: list[Callable[[], object]] = [
         require_current,
-        lambda: read_params(paths.params() / "study.yml", required=True),
+        lambda: resolve("", {}),
         load_plan,
         load_config,
         check_rollout,

@@ -59,10 +59,13 @@ BROKEN = [
     [
         (STUDY, EMPTY, "- params/study.yml lacks"),
         (RECORD, BRACE, "- comparison.json is not a choice on record"),
+        ("params/districts/Hartford.yml", EMPTY, "'Hartford.yml'"),
     ],
-    [(STUDY, BARE, "- params/study.yml lacks contrast"), (OWN, NOWHERE, "nowhere.csv")],
-    [("params/districts/Hartford.yml", EMPTY, "'Hartford.yml'")],
-    [("notebooks/10_district.ipynb", BRACE, "- 10_district.ipynb is not a notebook")],
+    [
+        (STUDY, BARE, "- params/study.yml lacks contrast"),
+        (OWN, NOWHERE, "nowhere.csv"),
+        ("notebooks/10_district.ipynb", BRACE, "- 10_district.ipynb is not a notebook"),
+    ],
     [("params/state.yml", WIDE, "state.yml is not UTF-8")],
     [("params/state.yml", PLAIN, "- tables: Field required")],
     [(SUMS, lambda _: b"no sum\n", "- leap_facts/SHA256SUMS, line 1")],
