@@ -18,6 +18,8 @@ from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
 PANEL, BARS = 2.3, 1.75
+PICKED = -0.5
+"""Where the line of picking stands: between the last month before and the first one."""
 
 
 @at_both_widths
@@ -118,7 +120,7 @@ def rebound(study: StudentStudy, width: float = WIDE) -> Exhibit:
         low, high = float(table["picked_pct"].min()), float(table["others_pct"].max())
         margin = 0.12 * (high - low) or 1.0  # everybody alike: one line, in the middle of the picture
         picture.set(ylim=(low - margin, high + margin))
-        picture.axvline(-0.5, color=INK, linewidth=1.2)
+        picture.axvline(PICKED, color=INK, linewidth=1.2)
         picture.locator_params(axis="y", nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
         picture.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}".replace("-", "\N{MINUS SIGN}"))
@@ -144,7 +146,7 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     """Write the day of picking, the lowest value before it, and the mean rise over the headline's months."""
     before = table[table["event_time"] < 0].iloc[-1]
     low, high = axes.get_ylim()
-    axes.text(-0.6, high, "picked", ha="right", va="top", size=SMALL)
+    axes.text(PICKED - 0.1, high, "picked", ha="right", va="top", size=SMALL)
     value = float(before["picked_pct"])
     edge = before["event_time"] <= table["event_time"].min() + 1  # else it would run into the axis
     shift: dict[str, Any] = {"textcoords": "offset points", "va": "top", "size": SMALL, "color": OWN}
@@ -159,7 +161,10 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     axes.hlines(under, first, last, color=OWN, linewidth=1.5)
     told = f"{points(placebo.estimate_pp, 1)} points on average"
     start, end = axes.get_xlim()  # the words end inside the picture: beside it stands the line's name
-    last_start = end - (text_width(told, SMALL) + 0.08) / inches_across(axes) * (end - start)
+    months_an_inch = (end - start) / inches_across(axes)
+    if 1.1 * text_width(told, SMALL) * months_an_inch > end - PICKED:  # they would run into the line of picking
+        told = told.replace(" points", "")
+    last_start = end - (text_width(told, SMALL) + 0.08) * months_an_inch
     axes.text(min(first, last_start), under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
 
 

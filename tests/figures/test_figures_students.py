@@ -6,7 +6,7 @@ import pytest
 from layout import overlaps
 
 from leapstudy.figures.palette import NARROW, WIDE
-from leapstudy.figures.students_before import rebound
+from leapstudy.figures.students_before import PICKED, rebound
 from leapstudy.figures.students_effects import designs, event_study
 from leapstudy.study.students import study_students
 
@@ -59,3 +59,15 @@ def test_the_average_stands_clear_of_axis_and_names(study, factor, width):
     (average,) = [text for text in axes.texts if text.get_text().startswith("months 1 to 6")]
     low, high = sorted(axes.get_ylim())
     assert low < average.get_position()[1] < high and (average.get_va() == "top") == (factor < 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_rise_is_told_beside_the_line_of_picking(study, width):
+    moved = tuple(replace(item, placebo=_moved(item.placebo, 1, 10_000)) for item in study.answer.designs)
+    figure = rebound(replace(study, answer=replace(study.answer, designs=moved)), width).figure
+    overlaps(figure)  # draws it
+    (axes,) = figure.axes
+    (told,) = [text for text in axes.texts if text.get_text().endswith("on average")]
+    line = axes.transData.transform((PICKED, 0))[0]
+    assert told.get_window_extent().x0 > line
