@@ -252,11 +252,21 @@ def cohort_sizes(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
     return sealed("counting the cohorts", lambda: sizes.order_by(["district_code", "g", "part"]).to_pandas())
 
 
-def comparison_students(changes: RiskChanges) -> pd.Series:
-    """Return the number of students who are comparison at least once, by district code."""
-    once = _of_comparison(changes).select("district_code", "who").distinct()
-    counts = once.group_by("district_code").agg(students=once.count())
-    return sealed("counting the comparison students", counts.to_pandas).set_index("district_code")["students"]
+def comparison_students(changes: RiskChanges, coefficients: Mapping[Split, pd.DataFrame]) -> pd.Series:
+    """Return the number of students who are comparison at least once in a stratum that an estimate uses, by `grp`.
+
+    Parameters
+    ----------
+    changes
+        From `risk_changes`.
+    coefficients
+        As `influence_products` takes them.
+    """
+    every, stratum = pd.concat(coefficients.values(), ignore_index=True), ["g", *STRATUM]
+    used = every.loc[~every["treated"], ["grp", *stratum]].drop_duplicates()
+    rows = _of_comparison(changes).select("who", *stratum).distinct().join(ibis.memtable(used), stratum)
+    counts = rows.group_by("grp").agg(students=rows.who.nunique())
+    return sealed("counting the comparison students", counts.to_pandas).set_index("grp")["students"]
 
 
 def influence_products(

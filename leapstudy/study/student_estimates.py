@@ -232,10 +232,10 @@ def at_risk_by_district(
             shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
     if not found:
         return answers
-    products, compared = influence_products(changes, terms, shares), comparison_students(changes)
+    products, compared = influence_products(changes, terms, shares), comparison_students(changes, terms)
     every = pd.concat(sizes.values(), ignore_index=True)
     for key, one in found.items():
-        others = int(compared.sum() if key[0] == ALL else compared.get(key[0], 0))
+        others = int(compared.get(_group(key), 0))
         squares = products[products["grp"] == _group(key)]
         met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
         effects = at_risk_effects(one, squares, others, fewest, met)

@@ -17,6 +17,8 @@ from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_changes import (
+    STRATUM,
+    _of_comparison,
     change_sums,
     cohort_sizes,
     comparison_students,
@@ -52,8 +54,20 @@ def found(changes):
 @pytest.fixture(scope="module")
 def effects(changes, found):
     sizes = cohort_sizes(changes)
-    products = influence_products(changes, {"": coefficients("x", found)}, {"": share_terms("x", found, sizes)})
-    return at_risk_effects(found, products, int(comparison_students(changes).sum()), FEWEST)
+    terms = {"": coefficients("x", found)}
+    products = influence_products(changes, terms, {"": share_terms("x", found, sizes)})
+    return at_risk_effects(found, products, int(comparison_students(changes, terms)["x"]), FEWEST)
+
+
+def test_only_students_of_a_stratum_in_use_are_counted_as_comparison(changes, found):
+    """Of a log whose visits come a month after referral, the visited are held against those who wait alone."""
+    used = coefficients("x", found)
+    rows = _of_comparison(changes).to_pandas()
+    for some in (used, used[used["band"] == used["band"].max()], used[used["g"] == used["g"].min()]):
+        places = set(some.loc[~some["treated"], ["g", *STRATUM]].itertuples(index=False, name=None))
+        stood = [place in places for place in rows[["g", *STRATUM]].itertuples(index=False, name=None)]
+        assert comparison_students(changes, {"": some})["x"] == rows.loc[stood, "who"].nunique() > 0
+    assert comparison_students(changes, {"": used})["x"] < rows["who"].nunique()
 
 
 def test_averages_and_errors_equal_influence_summed_over_rows(effects):
