@@ -54,7 +54,7 @@ class AdjustedEffect:
     estimate, se, low, high, p_value : float
         By the jackknife of clusters, with t(clusters - 1).
     n_treated, n_comparison, clusters : int
-        Rows in use, and clusters that hold any of them.
+        Rows in use, or the students behind them, and clusters that hold any of them.
     """
 
     estimate: float

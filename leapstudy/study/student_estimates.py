@@ -12,6 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.did.at_risk import (
+    HEADLINE,
     NOBODY_FOLLOWED,
     AtRisk,
     at_risk,
@@ -36,7 +37,6 @@ from leapstudy.students.risk_changes import (
     Split,
     change_sums,
     cohort_sizes,
-    comparison_students,
     influence_products,
     risk_changes,
 )
@@ -232,11 +232,10 @@ def at_risk_by_district(
             shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
     if not found:
         return answers
-    products, compared = influence_products(changes, terms, shares), comparison_students(changes, terms)
+    products, compared = influence_products(changes, terms, shares, HEADLINE)
     every = pd.concat(sizes.values(), ignore_index=True)
     for key, one in found.items():
-        others = int(compared.get(_group(key), 0))
-        squares = products[products["grp"] == _group(key)]
+        squares, others = (table[table["grp"] == _group(key)] for table in (products, compared))
         met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
         effects = at_risk_effects(one, squares, others, fewest, met)
         answers[key] = enough_students(effects, refusal_words(one.refused))
