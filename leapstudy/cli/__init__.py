@@ -98,8 +98,8 @@ def _plan(
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
-    if kept is None and not (to_run or districts or settings):
-        kept = kept_part(out, track)
+    if kept is None and not settings:
+        kept = kept_part(out, track, tuple(districts or ()))
     if to_run:
         require_current()
     if kept is not None:

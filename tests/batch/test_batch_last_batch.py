@@ -57,6 +57,9 @@ def test_the_plan_of_both_tracks_holds_for_each_of_them(tmp_path, monkeypatch):
     assert kept_part(tmp_path, "public") is None, "nothing was planned"
     keep(tmp_path, question, runs)
     assert (kept_part(tmp_path, "public"), kept_part(tmp_path, "students")) == (runs[:1], runs[1:])
+    assert kept_part(tmp_path, "public", ("a",)) == runs[:1]
+    assert not any(kept_part(tmp_path, "public", (name,)) for name in ("b", "c")), "no run of this track"
+    assert kept_part(tmp_path, "students", ("b",)) is kept_part(tmp_path, "all", ("a",)) is None, "names mean more there"
     keep(tmp_path, asked(districts=["a"], track="all", settings=None, out=tmp_path), runs)
     assert kept_part(tmp_path, "public") is None, "only some of the runs were asked for"
     keep(tmp_path, question, runs[:1])
