@@ -18,8 +18,8 @@ from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic
+from leapstudy.core.names import PAGE
 from leapstudy.core.table import text_columns
-from leapstudy.figures.exhibit import PAGE
 from leapstudy.site.sanitize import may_act, sanitize
 from leapstudy.words.sentences import LINE
 
