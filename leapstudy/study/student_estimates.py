@@ -75,6 +75,7 @@ from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnsw
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
+NOBODY_OF_PART = "Nobody of this group was visited and is seen both in a school month before that and in another one."
 Key = tuple[str, str]
 """District code (or `ALL`) and part of the visited students (empty = all of them)."""
 
@@ -358,10 +359,12 @@ def _of_place(moments: Moments, code: str) -> Moments:
 
 
 def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:
-    whole = _recommended(side.at_risk, code, "", rule)
+    whole, nobody = _recommended(side.at_risk, code, "", rule), Found(None, (NOBODY_OF_PART,))
     rows = []
     for split, parts in SPLITS.items():
+        # a part has no estimate to look up where nobody is in it
         found = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
+        found = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in found.items()}
         for part, one in with_company(found, whole).items():
             row = None if one.effects is None else headline_row(one.effects, where)
             rows.append(
@@ -372,6 +375,7 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
                     "se_pp": np.nan if row is None else row.se_pp,
                     "low_pp": np.nan if row is None else row.ci_low_pp,
                     "high_pp": np.nan if row is None else row.ci_high_pp,
+                    "months": "" if row is None else row.post,
                     "reason": "" if row else one.refused[0],
                 }
             )

@@ -25,8 +25,8 @@ from leapstudy.students.risk_changes import (
     risk_changes,
 )
 from leapstudy.students.simulate import load_config, simulate, write_simulation
-from leapstudy.study.student_designs import enough_students, why_none
-from leapstudy.study.student_estimates import _recommended
+from leapstudy.study.student_designs import Found, enough_students, why_none
+from leapstudy.study.student_estimates import NOBODY_OF_PART, _parts, _recommended
 from leapstudy.study.student_results import Reason
 
 FEWEST = 4
@@ -141,6 +141,12 @@ def test_every_refusal_of_the_recommended_design_gives_its_own_reason():
     }
     assert {why: why_none(words) for why, words in refused.items()} == {why: why for why in get_args(Reason)}
     assert _recommended({}, "1", "", None).refused == refused["followed"]
+
+
+def test_a_part_that_nobody_is_in_is_not_told_as_people_who_are_not_seen():
+    whole = Found(SimpleNamespace(card=SimpleNamespace(n_treated=100)))
+    parts = _parts(SimpleNamespace(at_risk={("1", ""): whole}), "1", None, None)
+    assert set(parts["reason"]) == {NOBODY_OF_PART} and parts["estimate_pp"].isna().all()
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):
