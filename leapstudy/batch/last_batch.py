@@ -75,6 +75,13 @@ def keep(out: Path, question: str, plan: Sequence[Run]) -> None:
     write_text_atomic(out / NAME, json.dumps(content) + "\n")
 
 
+def keep_fresh(out: Path, question: str, plan: Sequence[Run]) -> None:
+    """Keep a plan of which nothing is left to do, so that the next batch that asks the same need not plan again."""
+    with contextlib.suppress(BadInput, FolderBusy), locked(out):
+        if untouched(out):
+            keep(out, question, plan)
+
+
 def forget(out: Path) -> None:
     """Drop what was kept; a batch does so before it changes anything."""
     (out / NAME).unlink(missing_ok=True)
