@@ -144,7 +144,7 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
 def test_status_names_a_page_that_was_changed_by_hand(tiny_plan, monkeypatch, capsys):
     plan, out = tiny_plan
     run_batch(plan, out, 2, console=QUIET, question="q")
-    monkeypatch.setattr("leapstudy.cli._plan", lambda *_, **__: (plan, "q"))
+    monkeypatch.setattr("leapstudy.cli._plan", lambda *_, **__: (plan, "q", True))
     monkeypatch.setattr(sys, "argv", ["leapstudy", "status", "--out", str(out)])
 
     def told() -> str:
