@@ -3,13 +3,12 @@
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy import stats
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
-from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.aggregate import Averages, Kind, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
+from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 LABELS = {
@@ -110,9 +109,9 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     districts.
     """
     se = effects.se
-    reach = se * stats.t.ppf(1 - ALPHA / 2, effects.df)
+    reach = se * t_critical(effects.df)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(effects.estimate) / se, effects.df)
+        p = 2 * t_above(np.abs(effects.estimate) / se, effects.df)
     card = effects.card
     sides = effects.treated.tolist(), effects.compared.tolist()
     return [
