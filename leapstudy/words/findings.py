@@ -227,11 +227,12 @@ def _excluded_words(power: PowerBlock) -> str:
 
 
 def raw_means(study: Study) -> str:
-    """Say how the treated side and its comparison group moved, without a model."""
+    """Say how one district and each group of others moved from its last year before the program, without a model."""
     rows, names = study.answer.raw_means, study_names()
     if rows.empty:
         return CATALOG.say("raw_means_none")
-    before, after = names.before_start(), names.starts[-1]
+    after = study.data.starts[study.answer.main.district_code]
+    before = names.state.calendar.shift(after, -1)
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []
     for group in dict.fromkeys([rows["group"].iloc[0], *others]):

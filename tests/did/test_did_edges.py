@@ -1,6 +1,7 @@
 """The public track at its edges: samples without variation, two districts, one left out, all on the real figures."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from leapstudy.did.effect import fit
 from leapstudy.did.permutation import shuffled, shuffled_starts
 from leapstudy.did.spread import mean_variance
 from leapstudy.evidence.assess import verdict_of
-from leapstudy.words.findings import district_title, forest, leading, treated_words
+from leapstudy.words.findings import district_title, forest, leading, raw_means, treated_words
 
 ALIKE = ("0830011", "2680013")
 """Two districts that changed by the same amount on the main contrast."""
@@ -101,3 +102,21 @@ def test_a_state_of_programs_alone_is_told_to_add_others(study):
     data = replace(data, districts=data.districts[data.districts["treated"]])
     with pytest.raises(BadInput, match="All districts of the figures had LEAP. Add figures of districts that never"):
         comparison_codes(data, "others")
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [("2029-30", "say `hidden: leave out` under `unit:`"), ("2020-21", "no comparison either. Choose a contrast with")],
+)
+def test_starts_that_the_figures_do_not_reach_are_refused_by_name(study, start, told):
+    data = _with_programs(study, ["0640011", "0930011"])
+    data = replace(data, starts={**data.starts, "0930011": start})
+    with pytest.raises(BadInput, match=told) as refused:
+        build_sample(data, Spec(), ["0640011", "0930011"])
+    assert f"began in 0930011 in {start}" in str(refused.value) and "0640011" not in str(refused.value)
+
+
+def test_raw_means_are_of_the_district_s_own_years(study):
+    data = replace(study, starts={**study.starts, "0640011": "2022-23"})
+    answer = answer_district(study, "0640011", Spec())
+    assert raw_means(SimpleNamespace(data=data, answer=answer)).startswith("From 2021-22 to 2022-23, Hartford went")
