@@ -238,7 +238,7 @@ def _cut_off(plan: list, folder: Path) -> str:
 
     left = [slug for slug, why in reasons(plan, folder).items() if why]
     return (
-        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not "
+        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} {'is' if len(left) == 1 else 'are'} not "
         f"({some(left) or 'none'}). Nothing is left running; the same command goes on from there."
     )
 
