@@ -44,6 +44,7 @@ if __name__ == "__main__":
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name.partition(":")[0])
     collect_rarely()
+    sys.modules["pandas"].set_option("mode.string_storage", "python")  # as in the warm kernels
     gc.collect()
     gc.freeze()  # as the template of the warm kernels: what is imported is looked through in no child
     gc.enable()

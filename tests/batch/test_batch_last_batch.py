@@ -196,6 +196,13 @@ def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
     assert done.stdout.strip() == "set()"
 
 
+def test_neither_a_plan_nor_an_estimate_of_a_frame_imports_what_takes_most_of_a_second():
+    used = "leapstudy.cli.checking, leapstudy.batch.plan, leapstudy.did.frames.cohorts, leapstudy.did.pool"
+    code = f"import sys, {used}; print({{'scipy.stats', 'scipy.optimize', 'seaborn'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == "set()"
+
+
 @pytest.mark.slow
 def test_a_student_in_a_page_is_found_named_by_file_and_never_kept(workspace, light_kernel, notebook_writer):
     name = pseudonym("4711", b"k" * 32)
