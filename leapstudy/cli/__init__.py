@@ -237,8 +237,9 @@ def _cut_off(plan: list, folder: Path) -> str:
     from leapstudy.batch.manifest import some
 
     left = [slug for slug, why in reasons(plan, folder).items() if why]
+    done, are = len(plan) - len(left), "is" if len(left) == 1 else "are"
     return (
-        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not "
+        f"Interrupted: {done} of {len(plan)} runs are done, {len(left)} {are} not "
         f"({some(left) or 'none'}). Nothing is left running; the same command goes on from there."
     )
 

@@ -12,6 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.kept import of_last
 from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.data.state import CHRONIC
@@ -190,9 +191,19 @@ def _shared(
         "event_study": study,
         "chronic": chronic,
         "rebound": recovered,
-        "not_possible": (*reasons, *without),
+        "not_possible": (*_left_out(data, main.sample, names), *reasons, *without),
         "sensitivity": examine(data, spec, treated, study, chronic, robust=robust),
     }
+
+
+def _left_out(data: StudyData, sample: Sample, names: dict[str, str]) -> tuple[str, ...]:
+    """Name the units with the program that are not in the sample, in one sentence; nothing where all are."""
+    out = [names[code] for code in sample.left_out if code in data.starts]
+    if not out:
+        return ()
+    program, (one, many) = data.state.program.short, data.state.unit.noun["en"]
+    figures = f"without a figure of one of these years, or where {program} had ended"
+    return (f"Left out {figures}: {counted(len(out), f'{program} {one}', f'{program} {many}')} ({', '.join(out)}).",)
 
 
 def _with(fields: dict[str, Any], sample: Sample, rows: Sequence[Estimate], reasons: tuple[str, ...]) -> dict[str, Any]:

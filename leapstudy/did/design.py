@@ -11,7 +11,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.kept import of_last
-from leapstudy.core.phrases import capital
+from leapstudy.core.phrases import agree, capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State
 from leapstudy.data.state import FILE as STATE_FILE
@@ -212,7 +212,8 @@ def _refuse_treated(
             else ""
         )
         raise BadInput(
-            f"{capital(panel.state.unit.noun['en'][0])} {', '.join(missing)} has no {spec.outcome!r} in one of "
+            f"{capital(agree(len(missing), *panel.state.unit.noun['en']))} {', '.join(missing)} "
+            f"{agree(len(missing), 'has', 'have')} no {spec.outcome!r} in one of "
             f"{', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )

@@ -112,7 +112,8 @@ def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> S
     for name in data.state.contrasts:
         own = [item for item in formed if item.contrast == name]
         if not any(item.n for item in own):
-            faults.append(f"{name} can be formed of nothing: {own[0].why}")
+            first = next((item for item in own if item.outcome == asked.get("outcome")), own[0])
+            faults.append(f"{name} can be formed of nothing: {first.why}")
         told += _sizes(name, own)
     for item in formed:
         if asked and item.why and all(getattr(item, key) == value for key, value in asked.items()):

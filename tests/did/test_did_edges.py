@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import _left_out, answer_all, answer_district, unit_names
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
@@ -120,3 +120,10 @@ def test_raw_means_are_of_the_district_s_own_years(study):
     data = replace(study, starts={**study.starts, "0640011": "2022-23"})
     answer = answer_district(study, "0640011", Spec())
     assert raw_means(SimpleNamespace(data=data, answer=answer)).startswith("From 2021-22 to 2022-23, Hartford went")
+
+
+def test_treated_units_that_are_not_in_the_sample_are_named(study):
+    names = unit_names(study)
+    told = _left_out(study, SimpleNamespace(left_out=("0930011", "0570011")), names)
+    assert len(told) == 1 and told[0].endswith("1 LEAP district (New Haven School District).")
+    assert _left_out(study, SimpleNamespace(left_out=("0570011",)), names) == (), "comparison units are told elsewhere"
