@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from leapstudy.core import paths
+from leapstudy.core.names import FOR_PAGES
 from leapstudy.figures import ladder, power, rebound, students_before, students_effects
-from leapstudy.figures.exhibit import FOR_PAGES
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 

@@ -18,7 +18,7 @@ from matplotlib_inline.backend_inline import configure_inline_support
 from leapstudy.batch.job import read_cells
 from leapstudy.batch.kernels import shipped_preload
 from leapstudy.core.garbage import collect_rarely
-from leapstudy.figures.exhibit import FOR_PAGES
+from leapstudy.core.names import FOR_PAGES
 
 NOTEBOOK = Path(os.environ["LEAPSTUDY_ROOT"]) / "notebooks" / "10_district.ipynb"
 
@@ -44,6 +44,7 @@ if __name__ == "__main__":
     for name in (*shipped_preload(), "leapstudy.study.public", "leapstudy.words.findings"):
         importlib.import_module(name.partition(":")[0])
     collect_rarely()
+    sys.modules["pandas"].set_option("mode.string_storage", "python")  # as in the warm kernels
     gc.collect()
     gc.freeze()  # as the template of the warm kernels: what is imported is looked through in no child
     gc.enable()

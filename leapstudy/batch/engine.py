@@ -25,7 +25,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import DottedObjectName, Type
 
 from leapstudy.core import paths
-from leapstudy.figures.exhibit import FOR_PAGES
+from leapstudy.core.names import FOR_PAGES
 
 STEP_SECONDS = 0.2
 

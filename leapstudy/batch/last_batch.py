@@ -75,6 +75,13 @@ def keep(out: Path, question: str, plan: Sequence[Run]) -> None:
     write_text_atomic(out / NAME, json.dumps(content) + "\n")
 
 
+def keep_fresh(out: Path, question: str, plan: Sequence[Run]) -> None:
+    """Keep a plan of which nothing is left to do, so that the next batch that asks the same need not plan again."""
+    with contextlib.suppress(BadInput, FolderBusy), locked(out):
+        if untouched(out):
+            keep(out, question, plan)
+
+
 def forget(out: Path) -> None:
     """Drop what was kept; a batch does so before it changes anything."""
     (out / NAME).unlink(missing_ok=True)
@@ -89,13 +96,19 @@ def kept_plan(out: Path, question: str) -> list[Run] | None:
     return None
 
 
-def kept_part(out: Path, track: str) -> list[Run] | None:
-    """Return the runs of one track of the last batch if that was of everything and still holds, else None."""
+def kept_part(out: Path, track: str, names: Sequence[str] = ()) -> list[Run] | None:
+    """Return runs of one track of the last batch if that was of everything and still holds, else None.
+
+    All of them, or those of the public track that `names` has; a name that is no run's needs a plan to be understood.
+    """
     # what is refused of the other track's files is nobody's question here
     with contextlib.suppress(BadInput, OSError, ValueError, TypeError, KeyError):
-        if len({run["track"] for run in _read(out)["runs"]}) > 1:
-            whole = kept_plan(out, asked(districts=None, track="all", settings=None, out=out))
-            return whole and [run for run in whole if run.track == track]
+        every = "all" if len({run["track"] for run in _read(out)["runs"]}) > 1 else track
+        if (every, names) == (track, ()) or (names and track != "public"):
+            return None
+        whole = kept_plan(out, asked(districts=None, track=every, settings=None, out=out)) or []
+        runs = {run.slug: run for run in whole if run.track == track}
+        return [runs[name] for name in dict.fromkeys(names or runs)] or None
     return None
 
 

@@ -85,8 +85,8 @@ def _plan(
     out: Path,
     to_run: bool = False,
     started: bool = True,
-) -> tuple[list, str]:
-    """Return the runs, and what was asked; the last batch's plan serves where nothing that it read has changed.
+) -> tuple[list, str, bool]:
+    """Return the runs, what was asked, and whether the last batch's plan served, as it does where nothing has changed.
 
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made. Where the units need
     not have `started`, the runs of students are all there are before a start.
@@ -98,18 +98,18 @@ def _plan(
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
     kept = kept_plan(out, question)
-    if kept is None and not (to_run or districts or settings):
-        kept = kept_part(out, track)
+    if kept is None and not settings:
+        kept = kept_part(out, track, tuple(districts or ()))
     if to_run:
         require_current()
     if kept is not None:
-        return kept, question
+        return kept, question, True
     if to_run:
         _warm_up()
     plan = _new_plan(districts, track, settings, out, started)
     if to_run:
         _refuse_unplanned(plan)
-    return plan, question
+    return plan, question, False
 
 
 def _refuse_unplanned(plan: list) -> None:
@@ -174,11 +174,11 @@ def run(
     dask: Annotated[str, typer.Option(help="Scheduler of a Dask cluster that runs the notebooks.")] = "",
 ) -> None:
     """Run the notebooks whose inputs changed and build the pages."""
-    from leapstudy.batch.last_batch import reasons, untouched
+    from leapstudy.batch.last_batch import keep_fresh, reasons, untouched
     from leapstudy.batch.manifest import verdict
 
     place = _place(out)
-    plan, question = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
+    plan, question, kept = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
     why = reasons(plan, place.folder)
     _say_left_out(plan, track)
     if dry_run:
@@ -188,6 +188,8 @@ def run(
     elif force or any(why.values()) or not untouched(place.folder):
         _run(plan, place, jobs, force, timeout, dask, question)
     else:
+        if not kept:
+            keep_fresh(place.folder, question, plan)
         _say_done(0, len(plan), 0, place.index)
 
 
@@ -235,8 +237,9 @@ def _cut_off(plan: list, folder: Path) -> str:
     from leapstudy.batch.manifest import some
 
     left = [slug for slug, why in reasons(plan, folder).items() if why]
+    done, are = len(plan) - len(left), "is" if len(left) == 1 else "are"
     return (
-        f"Interrupted: {len(plan) - len(left)} of {len(plan)} runs are done, {len(left)} are not "
+        f"Interrupted: {done} of {len(plan)} runs are done, {len(left)} {are} not "
         f"({some(left) or 'none'}). Nothing is left running; the same command goes on from there."
     )
 
@@ -273,7 +276,7 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
     from leapstudy.site.index import track_of
 
     place = _place(out, wait=False)
-    plan, _ = _plan(None, track, None, place.folder, started=False)
+    plan, _, _ = _plan(None, track, None, place.folder, started=False)
     if track != "students" and not {track_of(run.slug) for run in plan} - {"students"}:
         _say("Units and articles wait for a start in data/raw; leapstudy check says in which file.")
     _say_left_out(plan, track)

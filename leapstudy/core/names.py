@@ -30,6 +30,11 @@ ALL_DISTRICTS = "ALL"
 ALL_SLUG = "all-districts"
 """Name of the pooled run and of its folder in `reports/`."""
 
+FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
+"""Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it."""
+PAGE = "application/vnd.leapstudy.exhibit"
+"""How an exhibit for a page stands in a notebook's outputs; no front end shows it."""
+
 LARGEST_SEED = 2**63 - 1
 """The largest number that a table holds."""
 

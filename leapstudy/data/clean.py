@@ -142,6 +142,19 @@ def drop_blank(frame: pd.DataFrame, table: str, value: str, noun: tuple[str, str
     )
 
 
+def drop_late(units: pd.DataFrame, state: State, late: Collection[str], *, drawn: bool) -> Cleaned:
+    """Leave out the units that start after the newest figures: not treated yet, and no comparison either.
+
+    Where lots decided they wait, as those `drawn` for no phase do, and are the draw's own comparison.
+    """
+    inside = units["district_code"].isin(late)
+    named = ", ".join(units.loc[inside, "district"])
+    reason = f"{state.program.short} starts after the newest figures"
+    kept = units.assign(treated=units["treated"] & ~inside)
+    kept = kept if drawn else kept[~inside].reset_index(drop=True)
+    return kept, Entry("drop_late", state.unit.table, reason, len(units), len(kept), named)
+
+
 def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:
     """Say in the open which series break; a contrast leaves out whoever lacks one of its years."""
     there = [item for item in state.breaks if item.unit in set(frame["district_code"])]

@@ -173,6 +173,7 @@ def assemble(
     newest = _newest([*(figures for figures, _, _ in parts), found.rows, *(item.rows for item in own.values())])
     if state.program.lottery is not None:  # who waits, and what is closed, goes by all figures that there are
         newest = max(newest, _newest_long(state, units))
+    units, starts = _until(newest, units, starts, state, entries)
     if lots := read_lots(state, units["district_code"], starts, newest):
         units = units.assign(in_draw=units["district_code"].isin(lots))
     return StudyData(
@@ -194,6 +195,24 @@ def assemble(
         lots=lots,
         newest=newest,
     )
+
+
+def _until(
+    newest: str, units: pd.DataFrame, starts: dict[str, str], state: State, entries: list[clean.Entry]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return units and starts without those that start after the newest figures, where the study leaves them out."""
+    late = _late(starts, newest) if state.unit.hidden == "leave out" else ()
+    if not late:
+        return units, starts
+    units, entry = clean.drop_late(units, state, late, drawn=state.program.lottery is not None)
+    entries.append(entry)
+    return units, {code: start for code, start in starts.items() if code not in late}
+
+
+def _late(starts: Mapping[str, str], newest: str) -> tuple[str, ...]:
+    """Return the units that start after the newest figures, where others started before."""
+    late = tuple(code for code, start in starts.items() if start > newest)
+    return late if len(late) < len(starts) else ()
 
 
 Read = Mapping[str, tuple[pd.DataFrame, str]]

@@ -224,7 +224,7 @@ def _codes(space: Workspace) -> Checked:
     known = {*codes[unit.table], unit.code.whole_state}
     strangers = {name: len(set(cells) - known) for name, cells in codes.items()}
     aside = [f"{counted(n, 'code')} of {name} not among them" for name, n in strangers.items() if n]
-    return "; ".join([f"{len(codes[unit.table])} {unit.noun['en'][1]}", *aside]), faults
+    return "; ".join([counted(len(codes[unit.table]), *unit.noun["en"]), *aside]), faults
 
 
 def _cells(space: Workspace, kind: str) -> dict[str, pd.Series]:

@@ -13,7 +13,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.linalg import lapack
 from scipy.special import expit
 from statsmodels.genmod.families import Binomial, Family, Gaussian
@@ -21,7 +20,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.permutation import ALPHA
+from leapstudy.did.student_t import t_above, t_critical
 
 MOST = 0.995
 """Comparison rows whose fitted chance to be visited is higher are left out, as in `drdid`: they weigh too much."""
@@ -54,7 +53,7 @@ class AdjustedEffect:
     estimate, se, low, high, p_value : float
         By the jackknife of clusters, with t(clusters - 1).
     n_treated, n_comparison, clusters : int
-        Rows in use, and clusters that hold any of them.
+        Rows in use, or the students behind them, and clusters that hold any of them.
     """
 
     estimate: float
@@ -222,9 +221,8 @@ def _fitted(family: Family, outcome: np.ndarray, x: np.ndarray, weight: np.ndarr
 def _result(estimate: float, without: np.ndarray, d: np.ndarray, other: np.ndarray) -> AdjustedEffect:
     clusters = len(without)
     se = float(np.sqrt(((without - estimate) ** 2).sum() * (clusters - 1) / clusters))
-    t = stats.t(clusters - 1)
-    reach = float(t.ppf(1 - ALPHA / 2)) * se
-    p = float(2 * t.sf(abs(estimate) / se)) if se > 0 else float("nan")
+    reach = t_critical(clusters - 1) * se
+    p = float(2 * t_above(abs(estimate) / se, clusters - 1)) if se > 0 else float("nan")
     compared = int(other.sum())
     return AdjustedEffect(
         estimate=estimate,

@@ -138,6 +138,8 @@ class PooledAnswer(SharedAnswer):
         The same with comparable programs' effects as prior; None where none was given, or it is the spec's own.
     drawn : Rollout or None
         The efficient estimate where lots decided who started when; None where they did not, or it cannot be made.
+    headline : Method or None
+        The preferred test where the program is in one unit alone, as in `DistrictAnswer`; else that of `main` is.
     """
 
     by_district: pd.DataFrame
@@ -145,6 +147,7 @@ class PooledAnswer(SharedAnswer):
     caterpillar: pd.DataFrame
     informed: Shrinkage | None
     drawn: Rollout | None
+    headline: Method | None
 
 
 Answer = DistrictAnswer | PooledAnswer

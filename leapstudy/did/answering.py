@@ -12,6 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.kept import of_last
 from leapstudy.core.names import ALL_DISTRICTS
+from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.describe import group_labels, raw_means, rows_of
 from leapstudy.data.state import CHRONIC
@@ -30,6 +31,7 @@ from leapstudy.did.inference.compare import (
     lead,
     methods_table,
 )
+from leapstudy.did.inference.record import Inference
 from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import furthest, without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
@@ -125,15 +127,28 @@ def answer_all(
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
     drawn, why = tried(data, sample)
     rows += [] if drawn is None else [estimate_row(drawn, sample, ALL_DISTRICTS, all_name(data))]
+    alone = infer(sample) if len(sample.treated) == 1 else None  # else its two pages would judge the one by two tests
     return PooledAnswer(
-        **_with(fields, sample, rows, (*reason, *why)),
+        **_led_by(alone, _with(fields, sample, [*rows, *_tested(alone, sample, all_name(data))], (*reason, *why))),
         by_district=_by_district(sample, names),
         raw_means=_raw_means(data, spec, None),
         pooling=pooled,
         caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
         drawn=drawn,
+        headline=None if alone is None else headline(alone)[0],
     )
+
+
+def _tested(alone: Inference | None, sample: Sample, name: str) -> list[Estimate]:
+    rows = [] if alone is None else estimate_rows(alone, sample, name)
+    return [replace(row, district_code=ALL_DISTRICTS) for row in rows]
+
+
+def _led_by(alone: Inference | None, fields: dict[str, Any]) -> dict[str, Any]:
+    if alone is None:
+        return fields
+    return {**fields, "estimates": lead(fields["estimates"], fields["main"], headline(alone)[0])}
 
 
 def _leading(spec: Spec, published: Prior | None) -> Prior:
@@ -176,9 +191,19 @@ def _shared(
         "event_study": study,
         "chronic": chronic,
         "rebound": recovered,
-        "not_possible": (*reasons, *without),
+        "not_possible": (*_left_out(data, main.sample, names), *reasons, *without),
         "sensitivity": examine(data, spec, treated, study, chronic, robust=robust),
     }
+
+
+def _left_out(data: StudyData, sample: Sample, names: dict[str, str]) -> tuple[str, ...]:
+    """Name the units with the program that are not in the sample, in one sentence; nothing where all are."""
+    out = [names[code] for code in sample.left_out if code in data.starts]
+    if not out:
+        return ()
+    program, (one, many) = data.state.program.short, data.state.unit.noun["en"]
+    figures = f"without a figure of one of these years, or where {program} had ended"
+    return (f"Left out {figures}: {counted(len(out), f'{program} {one}', f'{program} {many}')} ({', '.join(out)}).",)
 
 
 def _with(fields: dict[str, Any], sample: Sample, rows: Sequence[Estimate], reasons: tuple[str, ...]) -> dict[str, Any]:

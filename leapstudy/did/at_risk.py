@@ -177,7 +177,7 @@ def students_behind(found: AtRisk) -> tuple[np.ndarray, int]:
 
 
 def at_risk_effects(
-    found: AtRisk, products: pd.DataFrame, compared: int, fewest: int, visited: int | None = None
+    found: AtRisk, products: pd.DataFrame, compared: pd.DataFrame, fewest: int, visited: int | None = None
 ) -> Effects:
     """Return the averages, the overall last, with the covariance of the engine's second pass.
 
@@ -185,10 +185,8 @@ def at_risk_effects(
     ----------
     found
         From `at_risk`.
-    products
-        This group's rows of `leapstudy.students.risk_changes.influence_products`.
-    compared
-        Number of comparison students, each counted once.
+    products, compared
+        This group's rows of both frames of `leapstudy.students.risk_changes.influence_products`.
     fewest
         As given to `at_risk`.
     visited
@@ -201,6 +199,7 @@ def at_risk_effects(
     with_mean = np.vstack([np.eye(len(made.key)), inside / inside.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
     overlap = float(made.combination[-1] @ found.overlap) if not visited else min(1.0, used / visited)
+    others = compared.set_index("key")["students"].reindex([*made.key, np.nan]).to_numpy(int)
     return Effects(
         np.append(made.key, np.nan),
         np.append(made.estimate, made.overall),
@@ -208,6 +207,7 @@ def at_risk_effects(
         made.combination @ (found.period - found.base),
         float("inf"),
         "student",
-        cs_card("cs_at_risk", choices, "student", used, compared, overlap),
-        students=np.append(each, used),
+        cs_card("cs_at_risk", choices, "student", used, int(others[-1]), overlap),
+        np.append(each, used),
+        others,
     )

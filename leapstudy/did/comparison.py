@@ -36,6 +36,9 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
     if not isinstance(comparison, str):
         return _listed(data, tuple(comparison))
     codes = _inside(data, comparison) - _treated(data)
+    if not codes and not _inside(data) - _treated(data):
+        many, program = data.state.unit.many, data.state.program.short
+        raise BadInput(f"All {many} of the figures had {program}. Add figures of {many} that never had it.")
     if not codes:
         raise BadInput(f"The comparison group {comparison!r} is empty. Choose another group or a list of codes.")
     return tuple(sorted(codes))

@@ -11,7 +11,7 @@ import numpy as np
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.kept import of_last
-from leapstudy.core.phrases import capital
+from leapstudy.core.phrases import agree, capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State
 from leapstudy.data.state import FILE as STATE_FILE
@@ -122,6 +122,8 @@ def sample_of_codes(
     there, ended = _not_ended(panel, spec, kept)
     clock = clock_of(panel.state, panel.starts, there)
     contrast = clock.contrasts()[spec.contrast]
+    if not clock.is_calendar:
+        _refuse_beyond(panel, spec, clock, there)
     asked = _before_ends(panel, clock, clock.usable(years), there) if years else contrast.years
     pieces = [_figures(panel, spec, (*there, *group), clock.school_years(asked, start)) for start in clock.starts]
     y, students = (np.stack(part) for part in zip(*pieces, strict=True))
@@ -145,6 +147,35 @@ def sample_of_codes(
         return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel.belonging, group)
     sides = (y[0, :n], y[0, n:], students[0, :n], students[0, n:])
     return nest(Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out), panel.belonging, group)
+
+
+def _refuse_beyond(panel: Panel, spec: Spec, clock: Clock, codes: Sequence[str]) -> None:
+    """Raise where some of several starts have own years of the contrast that the figures do not reach."""
+    years = clock.contrasts()[spec.contrast].years
+    asked = {start: clock.school_years(years, start) for start in clock.starts}
+    early = [start for start, years in asked.items() if years[0] < panel.years[0]]
+    late = [start for start, years in asked.items() if years[-1] > panel.years[-1]]
+    if not (early or late):
+        return
+    units = panel.state.unit.noun["en"][1]
+    began = ", ".join(f"{code} in {panel.starts[code]}" for code in codes if panel.starts.get(code) in (early or late))
+    lacking = ", ".join(sorted({year for start in early or late for year in asked[start]} - set(panel.years)))
+    told = (
+        f"{panel.state.program.short} began in {began}: {spec.contrast!r} asks for {lacking}, and the figures go from "
+        f"{panel.years[0]} to {panel.years[-1]}"
+    )
+    if early:
+        raise BadInput(
+            f"{told}. Whoever had it from their beginning is no comparison either. Choose a contrast with fewer years "
+            f"before, or take these {units} out of the table of {units} and of {panel.state.program.starts}."
+        )
+    instead = (
+        f"say `hidden: leave out` under `unit:` of {STATE_FILE}: who starts after the newest figures is then left out "
+        "until figures reach the start, and named"
+    )
+    if panel.state.unit.hidden == "leave out" or min(late) <= panel.years[-1]:
+        instead = "choose a contrast that ends earlier"
+    raise BadInput(f"{told}. Add later figures, or {instead}.")
 
 
 def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -181,7 +212,8 @@ def _refuse_treated(
             else ""
         )
         raise BadInput(
-            f"{capital(panel.state.unit.noun['en'][0])} {', '.join(missing)} has no {spec.outcome!r} in one of "
+            f"{capital(agree(len(missing), *panel.state.unit.noun['en']))} {', '.join(missing)} "
+            f"{agree(len(missing), 'has', 'have')} no {spec.outcome!r} in one of "
             f"{', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )

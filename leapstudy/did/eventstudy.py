@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import special
 
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import event_time, start_of
@@ -13,6 +13,7 @@ from leapstudy.did.nested import covariance as nested_covariance
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
 from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
+from leapstudy.did.student_t import t_critical
 
 DRAWS = 20_000
 MANY = 1e6
@@ -54,7 +55,7 @@ def joint_test(values: np.ndarray, covariance: np.ndarray, drift: np.ndarray, df
     solved = np.linalg.solve(covariance, np.column_stack([values, drift]))
     finite = bool(np.isfinite(df))
     statistic = float(values @ solved[:, 0]) * (left / (df * k) if finite else 1.0)
-    p_value = float(stats.f.sf(statistic, k, left) if finite else stats.chi2.sf(statistic, k))
+    p_value = float(special.fdtrc(k, left, statistic) if finite else special.chdtrc(k, statistic))
     slope = float(np.sqrt(_noncentrality(k, left) / float(drift @ solved[:, 1])))
     return JointTest(p_value, slope)
 
@@ -68,6 +69,9 @@ def _singular(covariance: np.ndarray) -> bool:
 
 def _noncentrality(k: int, left: float) -> float:
     """Return the noncentrality at which the test has 80% power."""
+    # imported here because it is slow to import and only this asks for it
+    from scipy import optimize, stats
+
     if np.isfinite(left):
         cut = stats.f.ppf(1 - ALPHA, k, left)
         return float(optimize.brentq(lambda size: stats.ncf.sf(cut, k, left, size) - POWER, 1e-6, 1e4))
@@ -107,7 +111,7 @@ def bands(estimate: np.ndarray, covariance: np.ndarray, df: float, seed: int) ->
     bootstrap of students is needed.
     """
     se = np.sqrt(np.diag(covariance))
-    t = float(stats.t.ppf(1 - ALPHA / 2, df))
+    t = t_critical(df)
     free = np.flatnonzero(se > 0)
     # one estimate: the drawn point is the quantile itself, up to the draws' noise
     sup_t = _sup_t(covariance[np.ix_(free, free)], min(df, MANY), seed) if len(free) > 1 else t

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
@@ -69,7 +69,7 @@ def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float, steps: i
     That effect may lie `steps` periods after the reference: those between have coefficients without weight, as an
     interval of fixed length takes them. Other intervals must not be asked with more than one step.
     """
-    widened = covariance * (t / stats.norm.ppf(1 - ALPHA / 2)) ** 2
+    widened = covariance * (t / ndtri(1 - ALPHA / 2)) ** 2
     b = np.insert(b, [n_pre] * (steps - 1), 0.0)
     seen = np.delete(np.arange(len(b)), np.arange(n_pre, n_pre + steps - 1))
     whole = np.diag(np.full(len(b), float(np.diag(widened).max())))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -86,13 +85,16 @@ def pool_districts(sample: Sample, threshold_pp: float, prior: Prior = FLAT) -> 
     effects = sample.change_treated - changes.mean()
     shrunk = shrink(effects, sampling_covariance(sample), threshold_pp, prior)
     alone, noise = each_by_itself(sample), _noise(sample)
+    # imported here because it is slow to import and only this asks for it
+    from scipy.stats import false_discovery_control
+
     raw, strata, clusters = sample, _strata(sample), _clusters(sample)
     if sample.nested is not None:
         raw = replace(sample.nested.raw, contrast=sample.contrast)
     sides = raw.change_treated, raw.change_comparison
     null = shuffled_effects(*sides, noise, sample.spec.seed, strata=strata, clusters=clusters)
     table = alone.drop(columns="mde_pp").assign(
-        p_bh=stats.false_discovery_control(alone["p_value"]),
+        p_bh=false_discovery_control(alone["p_value"]),
         p_rw=romano_wolf(np.abs(effects) / noise[: len(effects)], null),
         shrunken_pp=shrunk.mean_pp,
         shrunken_low_pp=shrunk.low_pp,

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
 from leapstudy.did.nested import clusters_of, jackknifed
-from leapstudy.did.permutation import ALPHA
 from leapstudy.did.spread import LEAST_NOISE
+from leapstudy.did.student_t import t_critical
 
 LEAST_DISTRICTS = 4
 """Comparison districts that a line with an error of its own takes."""
@@ -104,7 +103,7 @@ def _by_cluster(fall: np.ndarray, back: np.ndarray, clusters: np.ndarray) -> tup
             f"more, and here are {n}."
         )
     se = jackknifed(clusters, lambda keep: _line(fall[keep], back[keep]).slope)
-    slope, reach = _line(fall, back).slope, float(stats.t.ppf(1 - ALPHA / 2, n - 2))
+    slope, reach = _line(fall, back).slope, t_critical(n - 2)
     return slope - reach * se, slope + reach * se
 
 
@@ -139,7 +138,7 @@ class _Line:
     @property
     def reach(self) -> float:
         """Standard errors that a 95% interval reaches."""
-        return float(stats.t.ppf(1 - ALPHA / 2, len(self.away) - 2))
+        return t_critical(len(self.away) - 2)
 
     def slope_interval(self) -> tuple[float, float]:
         """Return the 95% interval of the slope (MacKinnon and White 1985, J. Econometrics 29, their HC3)."""

@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import SCHOOL_DAYS
+from leapstudy.core.phrases import counted
 from leapstudy.did.permutation import ALPHA
 
 
@@ -181,7 +182,9 @@ def shrink(effects: np.ndarray, covariance: np.ndarray, threshold_pp: float, pri
 
 def _refuse(effects: np.ndarray, covariance: np.ndarray) -> None:
     if len(effects) < 3:
-        raise BadInput(f"{len(effects)} units cannot show how far effects differ between them; it takes three or more.")
+        raise BadInput(
+            f"{counted(len(effects), 'unit')} cannot show how far effects differ between them; it takes three or more."
+        )
     if np.linalg.eigvalsh(covariance).min() <= 0:
         raise BadInput("A sampling variance is not above zero: with no noise measured there is nothing to pool by.")
 

@@ -110,12 +110,12 @@ def verdict_of(answer: Answer, outcome: Outcome | None = None) -> Verdict:
     main = answer.main
     test = (main.ci_low_pp, main.ci_high_pp, main.p_value)
     floor, adjusted, looked_at = main.p_floor, None, 1
-    if isinstance(answer, DistrictAnswer):
-        leading = answer.headline
+    if leading := answer.headline:
         test, floor = (leading.low_pp, leading.high_pp, leading.p_value), leading.p_floor
-        if answer.among is not None and main.district_code in set(answer.among.districts["district_code"]):
-            rows = answer.among.districts.set_index("district_code")
-            adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
+    among = answer.among if isinstance(answer, DistrictAnswer) else None
+    if among is not None and main.district_code in set(among.districts["district_code"]):
+        rows = among.districts.set_index("district_code")
+        adjusted, looked_at = float(rows.loc[main.district_code, "p_bh"]), len(rows)
     return decide(
         main.estimate_pp,
         *test,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from leapstudy.core.errors import BadInput
 
@@ -173,6 +172,9 @@ def fit_noise(change: np.ndarray, sampling_variance: np.ndarray, year: np.ndarra
     year : array of shape (n,)
         The year of each; every year has a spread of its own.
     """
+    # imported here because it is slow to import and only this asks for it
+    from scipy.optimize import minimize
+
     years, code = np.unique(year, return_inverse=True)
     squared = np.square(change)
 

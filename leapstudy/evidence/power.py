@@ -12,12 +12,12 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import comb
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.spread import Detectable, mde_factor
+from leapstudy.did.student_t import t_above
 
 STUDENT_SD_PP = 8.0
 """Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
@@ -160,8 +160,8 @@ def equivalence(estimate_pp: float, bound_pp: float, se_pp: float, df: float) ->
     >>> [round(p, 3) for p in equivalence(-0.336, 0.88, 0.458, 27.1)]
     [0.007, 0.123]
     """
-    above = float(stats.t.cdf((estimate_pp - bound_pp) / se_pp, df))
-    below = float(stats.t.sf((estimate_pp + bound_pp) / se_pp, df))
+    above = float(t_above((bound_pp - estimate_pp) / se_pp, df))
+    below = float(t_above((estimate_pp + bound_pp) / se_pp, df))
     return above, max(above, below)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy import stats
+from scipy.special import ndtri
 
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.names import Role
@@ -290,7 +290,7 @@ def beyond_control(verdict: Verdict, se_pp: float, control_pp: float | None, con
         reason = "Too few who were picked and not visited can be followed: picking cannot be told from an effect."
     else:
         gap = verdict.estimate_pp - control_pp
-        reach = float(stats.norm.ppf(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp)
+        reach = float(ndtri(1 - ALPHA / 2)) * math.hypot(se_pp, control_se_pp)
         if gap * math.copysign(1, verdict.estimate_pp) > reach:
             return verdict
         reason = (

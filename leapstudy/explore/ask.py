@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from leapstudy.core.names import ALL_SLUG
-from leapstudy.core.phrases import between, number, probability
+from leapstudy.core.phrases import between, capital, number, probability
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.names import comparison_words, counted_units, outcome_unit, outcome_words
 from leapstudy.did.design import Spec
@@ -82,7 +82,7 @@ def estimate_words(answer: Glance) -> str:
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
     much = moved(main.estimate_pp, main.outcome)
     return (
-        f"{treated_words(answer)}: {outcome_words(main.outcome)} changed {much} than in "
+        f"{capital(treated_words(answer))}: {outcome_words(main.outcome)} changed {much} than in "
         f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)}); 95% CI "
         f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
     )

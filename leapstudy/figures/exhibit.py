@@ -12,16 +12,12 @@ from typing import ParamSpec
 import pandas as pd
 from matplotlib.figure import Figure
 
+from leapstudy.core.names import FOR_PAGES, PAGE
 from leapstudy.core.table import table_html
 from leapstudy.figures.palette import NARROW
 from leapstudy.figures.picture import PAGE_DPI, png, self_contained, svg
 
 P = ParamSpec("P")
-
-FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
-"""Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it."""
-PAGE = "application/vnd.leapstudy.exhibit"
-"""How an exhibit for a page stands in a notebook's outputs; no front end shows it."""
 
 ALT_SHORTEST, ALT_LONGEST = 30, 300
 """Characters of alternative text: enough to state the finding, short enough to be heard in one breath."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.phrases import number, percent
+from leapstudy.core.phrases import capital, number, percent
 from leapstudy.data.names import outcome_unit, outcome_words, unit_noun
 from leapstudy.did.answer import PooledAnswer
 from leapstudy.figures.common import caption_of
@@ -59,9 +59,9 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
 def _designs(study: Study) -> pd.DataFrame:
     """The preferred test for what was asked; of one district alone the t test's, whose half is not known."""
     answer, detects = study.answer, study.answer.detectable
-    asked = findings.treated_words(answer)
-    rows = [(f"{asked} together" if answer.main.n_treated > 1 else asked, detects.half_pp, detects.mde_pp)]
-    if isinstance(answer, PooledAnswer):
+    asked, several = capital(findings.treated_words(answer)), answer.main.n_treated > 1
+    rows = [(f"{asked} together" if several else asked, detects.half_pp, detects.mde_pp)]
+    if several and isinstance(answer, PooledAnswer):
         rows.append((f"One {unit_noun()} alone", float("nan"), float(answer.by_district["mde_pp"].median())))
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
 

@@ -126,14 +126,15 @@ def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
         `WIDE` or `NARROW`, inches; narrow, names stand above their rows.
     """
     rows, finding, narrow = _designs_table(study), words.designs(study), width <= NARROW
-    placebo = study.answer.design().placebo
-    others = f" ({placebo.post})" if placebo and placebo.post != study.headline_words else ""
-    what = f"Mean effect over {study.headline_words}, percentage points, 95% CI; hollow: nobody was visited{others}"
+    over, hollow = (" or ".join(dict.fromkeys(rows[name].dropna())) for name in ("months", "placebo_months"))
+    others = f" ({hollow})" if hollow not in ("", over) else ""
+    over = over or study.headline_words
+    what = f"Mean effect over {over}, percentage points, 95% CI; hollow: nobody was visited{others}"
     step = ABOVE if narrow else ROW
     names = ["\n".join(wrap(str(name), SMALL + 0.5, 3.0 if narrow else 1.9)) for name in rows["design"]]
     longest = max(text_width(line, SMALL + 0.5, "bold") for name in names for line in name.split("\n"))
     left = 0.15 if narrow else 0.3 + longest
-    ends = rows.drop(columns="design").to_numpy(float).ravel()
+    ends = rows.select_dtypes("number").to_numpy(float).ravel()
     if np.isnan(ends).all():
         return refused_exhibit(study, finding.title, study.answer.design().refused, width)
     with styled():
@@ -146,7 +147,8 @@ def designs(study: StudentStudy, width: float = WIDE) -> Exhibit:
             picture.axvline(study.true_headline, color=INK, linewidth=1.2, linestyle="--", zorder=1)
         _rows(picture, rows, names, narrow)
         _first_words(picture, rows.iloc[0], study.true_headline)
-    table = rows.set_axis(["Design", "Estimate", "Low", "High", "Placebo", "Low, placebo", "High, placebo"], axis=1)
+    columns = ["Estimate", "Low", "High", "Months", "Placebo", "Low, placebo", "High, placebo", "Months, placebo"]
+    table = rows.set_axis(["Design", *columns], axis=1)
     return student_exhibit(study, figure, finding, what, study.sizes, table)
 
 
@@ -198,13 +200,13 @@ def _off(placebo: Estimate | None) -> float:
     return float("inf") if placebo is None else abs(placebo.estimate_pp)
 
 
-def _ends(estimate: Estimate | None, name: str = "placebo") -> dict[str, float]:
-    """Return an estimate and its ends as three columns; empty where it was refused."""
-    nothing = float("nan")
+def _ends(estimate: Estimate | None, name: str = "placebo") -> dict[str, float | str | None]:
+    """Return an estimate, its ends and its months as four columns; empty where it was refused."""
+    nothing, months = float("nan"), "months" if name == "estimate" else f"{name}_months"
     if estimate is None:
-        return {name: nothing, f"{name}_low": nothing, f"{name}_high": nothing}
+        return {name: nothing, f"{name}_low": nothing, f"{name}_high": nothing, months: None}
     low, high = (nothing if end is None else end for end in (estimate.ci_low_pp, estimate.ci_high_pp))
-    return {name: estimate.estimate_pp, f"{name}_low": low, f"{name}_high": high}
+    return {name: estimate.estimate_pp, f"{name}_low": low, f"{name}_high": high, months: estimate.post}
 
 
 @at_both_widths
@@ -260,9 +262,9 @@ def _paths_table(study: StudentStudy) -> pd.DataFrame:
 def parts(study: StudentStudy) -> Table:
     """Return the recommended design among some of the visited only, by grade band and by number of visits."""
     rows = study.answer.parts.set_axis(
-        ["Split", "Group", "Estimate", "Standard error", "Low", "High", "Why none"], axis=1
+        ["Split", "Group", "Estimate", "Standard error", "Low", "High", "Months", "Why none"], axis=1
     )
-    return Table(rows, f"{_mark(study)}Exploratory: effects over {study.headline_words} by grade band and visits")
+    return Table(rows, f"{_mark(study)}Exploratory: mean effects by grade band and visits, points")
 
 
 def estimand_card(study: StudentStudy) -> Table:

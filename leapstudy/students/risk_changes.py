@@ -252,27 +252,13 @@ def cohort_sizes(changes: RiskChanges, split: Split = "") -> pd.DataFrame:
     return sealed("counting the cohorts", lambda: sizes.order_by(["district_code", "g", "part"]).to_pandas())
 
 
-def comparison_students(changes: RiskChanges, coefficients: Mapping[Split, pd.DataFrame]) -> pd.Series:
-    """Return the number of students who are comparison at least once in a stratum that an estimate uses, by `grp`.
-
-    Parameters
-    ----------
-    changes
-        From `risk_changes`.
-    coefficients
-        As `influence_products` takes them.
-    """
-    every, stratum = pd.concat(coefficients.values(), ignore_index=True), ["g", *STRATUM]
-    used = every.loc[~every["treated"], ["grp", *stratum]].drop_duplicates()
-    rows = _of_comparison(changes).select("who", *stratum).distinct().join(ibis.memtable(used), stratum)
-    counts = rows.group_by("grp").agg(students=rows.who.nunique())
-    return sealed("counting the comparison students", counts.to_pandas).set_index("grp")["students"]
-
-
 def influence_products(
-    changes: RiskChanges, coefficients: Mapping[Split, pd.DataFrame], shares: Mapping[Split, pd.DataFrame]
-) -> pd.DataFrame:
-    """Square each student's summed influence inside the engine: the second pass.
+    changes: RiskChanges,
+    coefficients: Mapping[Split, pd.DataFrame],
+    shares: Mapping[Split, pd.DataFrame],
+    headline: tuple[int, int],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Square each student's summed influence inside the engine, and count who is compared: the second pass.
 
     Parameters
     ----------
@@ -284,11 +270,14 @@ def influence_products(
     shares
         For each split grp, district_code, g, part, key, intercept: that cohort sizes are estimated moves the average
         at event time `key` by so much for each visited student of the cohort.
+    headline
+        First and last event time of the overall mean.
 
     Returns
     -------
-    pandas.DataFrame
-        grp, key, key_of, product: the sum over students of the product of their influences.
+    tuple of pandas.DataFrame
+        grp, key, key_of, product: the sum over students of the product of their influences. And grp, key (missing for
+        the headline), students: how many are comparison at that event time in a stratum in use, each counted once.
 
     Notes
     -----
@@ -305,13 +294,18 @@ def influence_products(
         amounts = _compared_amounts(some, compared, count).union(
             _visited_amounts(some, coefficients, shares, lanes, count)
         )
-        parts.append(_products(amounts, count))
-    wide = pd.concat(parts, ignore_index=True)
-    long = wide.melt(["district_code", "key", "key_of"], var_name="lane", value_name="product")
-    long = long.assign(lane=long["lane"].astype(int)).merge(lanes, on=["district_code", "lane"])
-    half = long.groupby(["grp", "key", "key_of"], as_index=False)["product"].sum()
+        parts.append(_summed_amounts(amounts, count, headline))
+    products, counts = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    half = _by_group(products, ["key", "key_of"], "product", lanes)
     other = half[half["key"] != half["key_of"]].rename(columns={"key": "key_of", "key_of": "key"})
-    return pd.concat([half, other], ignore_index=True)
+    return pd.concat([half, other], ignore_index=True), _by_group(counts, ["key"], "students", lanes)
+
+
+def _by_group(wide: pd.DataFrame, by: list[str], value: str, lanes: pd.DataFrame) -> pd.DataFrame:
+    """Add up what stands in the column of a group's lane, over districts and ranges."""
+    long = wide.melt(["district_code", *by], var_name="lane", value_name=value)
+    long = long.assign(lane=long["lane"].astype(int)).merge(lanes, on=["district_code", "lane"])
+    return long.groupby(["grp", *by], as_index=False, dropna=False)[value].sum()
 
 
 def _lanes(groups: pd.DataFrame) -> pd.DataFrame:
@@ -347,13 +341,14 @@ def _between(table: Table, low: int, high: int) -> Table:
 
 
 def _compared_amounts(changes: RiskChanges, wide: Table, count: int) -> Table:
-    """Return who, district_code, key and the amounts a0, a1 ... of comparison students."""
+    """Return who, district_code, key, the amounts a0, a1 ... of comparison students, and in n0, n1 ... 1 for in use."""
     rows = _of_comparison(changes).join(wide, PLACE)
     rows = rows.mutate(key=rows.t - rows.g)
     amounts = {
         f"a{lane}": (rows.weight * (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change)).sum() for lane in range(count)
     }
-    return rows.group_by(["who", "district_code", "key"]).agg(**amounts)
+    used = {f"n{lane}": (rows[f"s{lane}"] != 0).cast("int8").max() for lane in range(count)}
+    return rows.group_by(["who", "district_code", "key"]).agg(**amounts, **used)
 
 
 def _visited_amounts(
@@ -377,16 +372,32 @@ def _visited_amounts(
         moved.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
     every = ibis.union(*moved) if len(moved) > 1 else moved[0]
     amounts = {f"a{lane}": ibis.ifelse(every.lane == lane, every.amount, 0.0).sum() for lane in range(count)}
-    return every.group_by(["who", "district_code", "key"]).agg(**amounts)
+    each = every.group_by(["who", "district_code", "key"]).agg(**amounts)
+    return each.mutate(**{f"n{lane}": ibis.literal(0, "int8") for lane in range(count)})
 
 
-def _products(amounts: Table, count: int) -> pd.DataFrame:
-    """Return district_code, key, key_of (not below key) and the sum of products over students, a column per lane."""
+def _summed_amounts(amounts: Table, count: int, headline: tuple[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return sums over students with a column per lane: products by district_code, key and key_of (not below key), and
+    how many are compared by district_code and key.
+    """
     summed = {f"a{lane}": amounts[f"a{lane}"].sum() for lane in range(count)}
-    each = amounts.group_by(["who", "district_code", "key"]).agg(**summed)
+    used = {f"n{lane}": amounts[f"n{lane}"].max() for lane in range(count)}
+    each = amounts.group_by(["who", "district_code", "key"]).agg(**summed, **used)
     with held("summing each student's influence", each) as rows:
+        counts = _counts(rows, count, headline)
         other = rows.view().rename("{name}_of")
         pairs = rows.join(other, [rows.who == other.who_of, rows.key <= other.key_of])
         products = {str(lane): (pairs[f"a{lane}"] * pairs[f"a{lane}_of"]).sum() for lane in range(count)}
         squares = pairs.group_by(["district_code", "key", "key_of"]).agg(**products)
-        return sealed("squaring each student's influence", squares.to_pandas)
+        return sealed("squaring each student's influence", squares.to_pandas), counts
+
+
+def _counts(each: Table, count: int, headline: tuple[int, int]) -> pd.DataFrame:
+    """Return how many are compared by district_code and key, and apart, without a key, within the headline."""
+    used = {f"n{lane}": each[f"n{lane}"].max() for lane in range(count)}
+    once = each.filter(each.key.between(*headline)).group_by(["who", "district_code"]).agg(**used)
+    tables = [
+        rows.group_by(by).agg(**{str(lane): rows[f"n{lane}"].sum() for lane in range(count)})
+        for rows, by in ((each, ["district_code", "key"]), (once, ["district_code"]))
+    ]
+    return pd.concat([sealed("counting the comparison students", table.to_pandas) for table in tables])

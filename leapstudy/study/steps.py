@@ -58,6 +58,9 @@ def _size(data: StudyData, group: str) -> int:
         return 0
 
 
+LATE = " Or say `hidden: leave out` under `unit:`: who starts so late is left out until figures reach it, and named."
+
+
 @dataclass(frozen=True, slots=True)
 class Formed:
     """One contrast tried for one outcome, edition and start: the sizes of its sample, or why there is none."""
@@ -109,9 +112,13 @@ def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> S
     for name in data.state.contrasts:
         own = [item for item in formed if item.contrast == name]
         if not any(item.n for item in own):
-            faults.append(f"{name} can be formed of nothing: {own[0].why}")
+            first = next((item for item in own if item.outcome == asked.get("outcome")), own[0])
+            faults.append(f"{name} can be formed of nothing: {first.why}")
         told += _sizes(name, own)
     for item in formed:
         if asked and item.why and all(getattr(item, key) == value for key, value in asked.items()):
-            faults.append(f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}")
+            faults.append(
+                f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}"
+                + (LATE if item.start > data.newest > min(data.starts.values()) else "")
+            )
     return Step("contrasts", "; ".join(told), (*space.by_step["contrasts"], *dict.fromkeys(faults)))

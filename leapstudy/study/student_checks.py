@@ -5,6 +5,7 @@ design and lead to no claim of their own.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,13 +97,16 @@ def effect_of_rows(
         Says which rows may be used; all of them by default.
     """
     used = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
-    if min(len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked)) < MIN_GROUP:
+    treated, compared = (len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked))
+    if min(treated, compared) < MIN_GROUP:
         return few
     parts = (rows.change, rows.picked, rows.history, rows.school, rows.weight)
     try:
-        return adjusted_effect(*(part[used] for part in parts))
+        found = adjusted_effect(*(part[used] for part in parts))
     except BadInput as error:
         return str(error)
+    # a comparison student has a row in each risk set, and is still one student
+    return replace(found, n_treated=treated, n_comparison=compared)
 
 
 def _row(name: str, found: AdjustedEffect | str) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.adjusted import AdjustedEffect
 from leapstudy.did.at_risk import (
+    HEADLINE,
     NOBODY_FOLLOWED,
     AtRisk,
     at_risk,
@@ -36,7 +37,6 @@ from leapstudy.students.risk_changes import (
     Split,
     change_sums,
     cohort_sizes,
-    comparison_students,
     influence_products,
     risk_changes,
 )
@@ -75,6 +75,7 @@ from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnsw
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
+NOBODY_OF_PART = "Nobody of this group was visited and is seen both in a school month before that and in another one."
 Key = tuple[str, str]
 """District code (or `ALL`) and part of the visited students (empty = all of them)."""
 
@@ -232,11 +233,10 @@ def at_risk_by_district(
             shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
     if not found:
         return answers
-    products, compared = influence_products(changes, terms, shares), comparison_students(changes, terms)
+    products, compared = influence_products(changes, terms, shares, HEADLINE)
     every = pd.concat(sizes.values(), ignore_index=True)
     for key, one in found.items():
-        others = int(compared.get(_group(key), 0))
-        squares = products[products["grp"] == _group(key)]
+        squares, others = (table[table["grp"] == _group(key)] for table in (products, compared))
         met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
         effects = at_risk_effects(one, squares, others, fewest, met)
         answers[key] = enough_students(effects, refusal_words(one.refused))
@@ -359,10 +359,12 @@ def _of_place(moments: Moments, code: str) -> Moments:
 
 
 def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> pd.DataFrame:
-    whole = _recommended(side.at_risk, code, "", rule)
+    whole, nobody = _recommended(side.at_risk, code, "", rule), Found(None, (NOBODY_OF_PART,))
     rows = []
     for split, parts in SPLITS.items():
+        # a part has no estimate to look up where nobody is in it
         found = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
+        found = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in found.items()}
         for part, one in with_company(found, whole).items():
             row = None if one.effects is None else headline_row(one.effects, where)
             rows.append(
@@ -373,6 +375,7 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
                     "se_pp": np.nan if row is None else row.se_pp,
                     "low_pp": np.nan if row is None else row.ci_low_pp,
                     "high_pp": np.nan if row is None else row.ci_high_pp,
+                    "months": "" if row is None else row.post,
                     "reason": "" if row else one.refused[0],
                 }
             )

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -19,6 +19,7 @@ from leapstudy.did.eventstudy import bands
 from leapstudy.did.honest import breakdown, honest_bounds, honest_path
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.effects import Context, Effects, estimate_rows
+from leapstudy.did.student_t import t_critical
 from leapstudy.students.disclosure import MIN_GROUP, rounded_mean, season
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds
@@ -37,7 +38,7 @@ def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.Data
     shown = np.flatnonzero((effects.key >= -MONTHS_BEFORE) & (effects.key <= months_after))
     estimate, covariance = effects.estimate[shown], effects.covariance[np.ix_(shown, shown)]
     se = effects.se[shown]
-    reach = float(stats.t.ppf(1 - ALPHA / 2, effects.df)) * se
+    reach = t_critical(effects.df) * se
     ends: tuple[np.ndarray, ...] = (estimate - reach, estimate + reach, *np.full((2, len(shown)), np.nan))
     if seed is not None:
         band = bands(estimate, covariance, effects.df, seed)
@@ -107,7 +108,7 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
         path = honest_path(effects, (-MONTHS_TESTED, HEADLINE[1]), HEADLINE)
     except BadInput:
         return None
-    reach = stats.norm.ppf(1 - ALPHA / 2) * effects.se[-1]
+    reach = ndtri(1 - ALPHA / 2) * effects.se[-1]
     plain = pd.DataFrame({"m": [0.0], "low_pp": effects.estimate[-1] - reach, "high_pp": effects.estimate[-1] + reach})
     robust = honest_bounds(path, "relative_magnitudes", SHOWN).rename(columns={"bound": "m"})
     broken = breakdown(path, "relative_magnitudes", FARTHEST)

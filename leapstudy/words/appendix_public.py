@@ -172,6 +172,8 @@ def inference(source: Source) -> Answer:
     text = source.say(
         {
             "permutation": "inference_single",
+            "studentized_noise": "inference_noise",
+            "studentized_enrollment": "inference_enrollment",
             LOTTERY: "inference_lottery",
             "cluster_permutation": "inference_cluster",
             "stratum_permutation": "inference_stratum",

@@ -14,7 +14,7 @@ from leapstudy.words.findings_sensitivity import breakdown_words
 
 BANDS = {"low_sup_pp": "Low, all months", "high_sup_pp": "High, all months"}
 NO_DESIGN = "recommended design"
-DESIGNS = ["Design", "Estimate", "Low", "High", "p", "Compared with"]
+DESIGNS = ["Design", "Estimate", "Low", "High", "p", "Months", "Compared with"]
 
 
 def estimand(source: Source) -> Answer:
@@ -127,8 +127,7 @@ def inference(source: Source) -> str:
 def others(source: Source) -> Answer:
     """Show the designs side by side."""
     rows = [_row(item, item["main"]) for item in source.at("answer", "designs") if item["main"]]
-    own = design_of(source)["main"] or {"post": source.reading.post}
-    return source.say("others"), _designs(rows, f"The designs side by side, {own['post']}, points")
+    return source.say("others"), _designs(rows, "The designs side by side, points")
 
 
 def covariates(source: Source) -> str:
@@ -154,7 +153,7 @@ def _designs(rows: list[tuple[Any, ...]], caption: str) -> Table:
 def _row(item: dict[str, Any], row: dict[str, Any]) -> tuple[Any, ...]:
     label = {str(name): text for name, text in DESIGN_LABELS.items()}[item["name"]]
     p = probability_cell(row["p_value"])
-    return label, row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], p, row["comparison"]
+    return label, row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], p, row["post"], row["comparison"]
 
 
 def rebound(source: Source) -> str:

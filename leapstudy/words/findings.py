@@ -7,6 +7,7 @@ import math
 import textwrap
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
+from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import (
     capital,
     interval_words,
@@ -26,7 +27,7 @@ from leapstudy.data.names import (
     unit_noun,
     year_words,
 )
-from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.answer import Answer, PooledAnswer, contrast_rows, outcome_rows
 from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.glance import Glance
@@ -54,7 +55,9 @@ def say(finding: Finding | str) -> None:
 def treated_words(answer: Answer | Glance) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
-    return short(main.district) if main.n_treated == 1 else counted_units(main.n_treated, program_name())
+    if main.n_treated > 1:
+        return counted_units(main.n_treated, program_name())
+    return short(main.district) if main.district_code != ALL_DISTRICTS else f"one {program_name()} {unit_noun()}"
 
 
 def moved(value: float, outcome: str, form: str = "long") -> str:
@@ -96,13 +99,14 @@ def answer(study: Study) -> Finding:
     main, verdict = study.answer.main, study.evidence.verdict
     low, high, _ = leading(study.answer)
     single = main.n_treated == 1
+    article = "" if single and main.district_code != ALL_DISTRICTS else "the "
     return CATALOG.finding(
         "answer",
         main.estimate_pp,
         (low, high),
         title=district_title(study.answer) if single else best_title(main, low, high),
         outcome=capital(outcome_words(main.outcome)),
-        name=f"{'' if single else 'the '}{treated_words(study.answer)}",
+        name=f"{article}{treated_words(study.answer)}",
         moved=moved(main.estimate_pp, main.outcome),
         main=main,
         leading=leading_words(study.answer),
@@ -139,12 +143,12 @@ def district_title(answer: Answer | Glance) -> str:
     else:
         beside = CATALOG.say("district_as_far", as_far=as_far, n=n)
     much = moved(main.estimate_pp, main.outcome, "")
-    return CATALOG.say("district", name=main.district, much=much, beside=beside)
+    return CATALOG.say("district", name=capital(treated_words(answer)), much=much, beside=beside)
 
 
 def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
     """Return low, high and p of the preferred test: the one interval that pages and figures show of an answer."""
-    if isinstance(answer, DistrictAnswer):
+    if not isinstance(answer, Glance) and answer.headline:
         return answer.headline.low_pp, answer.headline.high_pp, answer.headline.p_value
     return answer.main.ci_low_pp, answer.main.ci_high_pp, answer.main.p_value
 
@@ -152,7 +156,7 @@ def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float 
 def leading_words(answer: Answer | Glance) -> str:
     """Say interval and p-value of the preferred test, and which test that is where it is not the permutation."""
     low, high, p = leading(answer)
-    by = f", {answer.headline.label.lower()}" if isinstance(answer, DistrictAnswer) else ""
+    by = "" if isinstance(answer, Glance) or not answer.headline else f", {answer.headline.label.lower()}"
     return f"{interval_words(low, high)}{'' if p is None else f', {probability(p)}'}{by}"
 
 
@@ -223,11 +227,12 @@ def _excluded_words(power: PowerBlock) -> str:
 
 
 def raw_means(study: Study) -> str:
-    """Say how the treated side and its comparison group moved, without a model."""
+    """Say how one district and each group of others moved from its last year before the program, without a model."""
     rows, names = study.answer.raw_means, study_names()
     if rows.empty:
         return CATALOG.say("raw_means_none")
-    before, after = names.before_start(), names.starts[-1]
+    after = study.data.starts[study.answer.main.district_code]
+    before = names.state.calendar.shift(after, -1)
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []
     for group in dict.fromkeys([rows["group"].iloc[0], *others]):
@@ -255,6 +260,7 @@ def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
         "chance_one",
         main.p_value,
         as_far=round(share * len(others)),
+        name=treated_words(answer),
         n=len(others),
         main=main,
         floor=floor,
@@ -430,7 +436,7 @@ def forest(answer: PooledAnswer) -> Finding:
         below=n - above,
         n=n,
         clear=clear,
-        least=rows["mde_pp"].min(),
+        alone=CATALOG.say("forest_alone", least=rows["mde_pp"].min(), asked=main.outcome) if n > 1 else "",
     )
 
 

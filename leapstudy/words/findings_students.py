@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.phrases import between, capital, number, points
@@ -178,7 +178,7 @@ def power(study: StudentStudy) -> str:
     main = study.answer.leading
     if main is None or main.se_pp is None or study.mde_pp is None:
         return CATALOG.say("power_none")
-    reach = float(stats.norm.ppf(1 - ALPHA)) * main.se_pp
+    reach = float(ndtri(1 - ALPHA)) * main.se_pp
     ends = (main.estimate_pp - reach, main.estimate_pp + reach)
     margin = study.answer.margin_pp or SMALL_PP
     inside = max(-ends[0], ends[1]) < margin

@@ -12,7 +12,18 @@ from rich.console import Console
 from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
 from leapstudy.batch.job import Run, student_files
 from leapstudy.batch.last_batch import NAME as BATCH
-from leapstudy.batch.last_batch import asked, keep, kept_part, kept_plan, published, reasons, touched, untouched
+from leapstudy.batch.last_batch import (
+    asked,
+    keep,
+    keep_fresh,
+    kept_part,
+    kept_plan,
+    locked,
+    published,
+    reasons,
+    touched,
+    untouched,
+)
 from leapstudy.batch.manifest import Manifest, verdict
 from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.ro_crate import NAME as RECORD
@@ -42,6 +53,12 @@ def test_the_last_plan_holds_until_something_is_touched(tiny_plan, workspace):
     assert not untouched(out)
     assert not any(item.reran for item in run_batch(plan, out, 2, console=QUIET, question=question).outcomes)
     assert page.read_text(encoding="utf-8") == text and untouched(out), "only the page was made again"
+    whole = asked(districts=None, track="public", settings=None, out=out)
+    with locked(out):
+        keep_fresh(out, whole, plan)
+    assert kept_plan(out, whole) is None, "a batch is at work"
+    keep_fresh(out, whole, plan)
+    assert kept_plan(out, whole) == plan and kept_part(out, "public", ("60-a",)) == plan[:1]
     plans = workspace / "params" / "plan.yml"
     plans.write_text(plans.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert kept_plan(out, asked(districts=None, out=out)) is None
@@ -57,6 +74,9 @@ def test_the_plan_of_both_tracks_holds_for_each_of_them(tmp_path, monkeypatch):
     assert kept_part(tmp_path, "public") is None, "nothing was planned"
     keep(tmp_path, question, runs)
     assert (kept_part(tmp_path, "public"), kept_part(tmp_path, "students")) == (runs[:1], runs[1:])
+    assert kept_part(tmp_path, "public", ("a",)) == runs[:1]
+    assert not any(kept_part(tmp_path, "public", (name,)) for name in ("b", "c")), "no run of this track"
+    assert kept_part(tmp_path, "students", ("b",)) is None, "a name means more there"
     keep(tmp_path, asked(districts=["a"], track="all", settings=None, out=tmp_path), runs)
     assert kept_part(tmp_path, "public") is None, "only some of the runs were asked for"
     keep(tmp_path, question, runs[:1])
@@ -124,7 +144,7 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
 def test_status_names_a_page_that_was_changed_by_hand(tiny_plan, monkeypatch, capsys):
     plan, out = tiny_plan
     run_batch(plan, out, 2, console=QUIET, question="q")
-    monkeypatch.setattr("leapstudy.cli._plan", lambda *_, **__: (plan, "q"))
+    monkeypatch.setattr("leapstudy.cli._plan", lambda *_, **__: (plan, "q", True))
     monkeypatch.setattr(sys, "argv", ["leapstudy", "status", "--out", str(out)])
 
     def told() -> str:
@@ -172,6 +192,13 @@ def test_to_look_for_the_files_of_a_simulated_study_imports_nothing_heavy():
 def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
     used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.pages, leapstudy.study.choice"
     code = f"import sys, {used}; print({{'ibis', 'duckdb'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == "set()"
+
+
+def test_neither_a_plan_nor_an_estimate_of_a_frame_imports_what_takes_most_of_a_second():
+    used = "leapstudy.cli.checking, leapstudy.batch.plan, leapstudy.did.frames.cohorts, leapstudy.did.pool"
+    code = f"import sys, {used}; print({{'scipy.stats', 'scipy.optimize', 'seaborn'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "set()"
 

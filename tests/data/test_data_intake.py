@@ -147,6 +147,12 @@ def test_usual_short_names_of_figures_are_known(rate, chronic):
     assert (row["rate"], row["chronic"]) == ("93.1", "12.5")
 
 
+def test_a_count_and_its_denominator_are_a_share_however_short_their_names():
+    head = ["unit_code", "school", "year", "chronic_absentee_cnt", "chronic_absentee_denom"]
+    (row,) = _read(one=[head, ["30-0004", "A", "2018", "84", "240"]]).table.to_dict("records")
+    assert (row["chronic"], row["students"]) == ("35", "240")
+
+
 NAMED = {
     "Division Number": ("Division Name", "Present Days", "Days Enrolled"),
     "LEA": ("LEA Name", "ADA", "ADM"),

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import find_district, load_facts, load_study, treated_districts
+from leapstudy.data.clean import drop_late
 from leapstudy.data.describe import edition_differences, raw_means
+from leapstudy.data.load import _late
 from leapstudy.data.raw import read_bytes
 
 GREENWICH, LEARN, GOODWIN, STATE_CODE = "0570011", "2450014", "2310018", "00000CT"
@@ -168,3 +170,14 @@ def test_every_fact_names_its_source_and_the_money_adds_up():
     assert facts.funding["million_usd"].sum() == pytest.approx(10.7, abs=0.05)
     codes = [code for cell in facts.funding["district_codes"] for code in cell.split()]
     assert len(codes) == len(set(codes)) == 15
+
+
+def test_who_starts_after_the_newest_figures_is_left_out_and_named(study):
+    starts = {"0640011": "2021-22", "0930011": "2029-30"}
+    assert _late(starts, "2022-23") == ("0930011",) and _late({"0930011": "2029-30"}, "2022-23") == ()
+    units, entry = drop_late(study.districts, study.state, ("0930011",), drawn=False)
+    assert "0930011" not in set(units["district_code"]) and len(units) == len(study.districts) - 1
+    assert (entry.rule, entry.districts) == ("drop_late", "New Haven School District")
+    waiting, _ = drop_late(study.districts, study.state, ("0930011",), drawn=True)
+    assert len(waiting) == len(study.districts)
+    assert not waiting.set_index("district_code").loc["0930011", "treated"] and waiting["treated"].any()

@@ -1,14 +1,20 @@
 """The public track at its edges: samples without variation, two districts, one left out, all on the real figures."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.answering import answer_all, answer_district
+from leapstudy.did.answering import _left_out, answer_all, answer_district, unit_names
+from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.permutation import shuffled, shuffled_starts
 from leapstudy.did.spread import mean_variance
+from leapstudy.evidence.assess import verdict_of
+from leapstudy.words.findings import district_title, forest, leading, raw_means, treated_words
 
 ALIKE = ("0830011", "2680013")
 """Two districts that changed by the same amount on the main contrast."""
@@ -70,3 +76,54 @@ def test_few_labelings_bound_the_p_value_from_below(seed):
     two = shuffled_starts(np.stack([changes, changes]), np.array([0, 1]), seed)
     assert two.floor == 1 / 42 and two.p_value >= two.floor
     assert shuffled(changes[:2], changes[2:5], seed).floor == 0.1  # no test of 2 against 3 can reject at 5%
+
+
+def _with_programs(study, codes):
+    kept = {code: study.starts[code] for code in codes}
+    return replace(
+        study, starts=kept, districts=study.districts.assign(treated=study.districts["district_code"].isin(codes))
+    )
+
+
+def test_a_program_in_one_district_is_judged_by_one_test_on_both_pages(study):
+    """The permutation that is not scaled rejects too often where the one varies more than the others."""
+    data = _with_programs(study, ["0640011"])
+    one, both = answer_district(data, "0640011", Spec()), answer_all(data, Spec(), robust=False)
+    assert both.headline.name == one.headline.name == "studentized_noise"
+    assert leading(both) == leading(one) and verdict_of(both).p_value == one.headline.p_value != both.main.p_value
+    row = both.estimates[0]
+    assert (row.role, row.district_code, row.p_value) == ("main", "ALL", one.headline.p_value)
+    assert treated_words(both) == "one LEAP district" and district_title(both).startswith("One LEAP district moved")
+    assert "alone" not in str(forest(both)) and "1 units" not in " ".join(both.not_possible)
+
+
+def test_a_state_of_programs_alone_is_told_to_add_others(study):
+    data = _with_programs(study, ["0640011"])
+    data = replace(data, districts=data.districts[data.districts["treated"]])
+    with pytest.raises(BadInput, match="All districts of the figures had LEAP. Add figures of districts that never"):
+        comparison_codes(data, "others")
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [("2029-30", "say `hidden: leave out` under `unit:`"), ("2020-21", "no comparison either. Choose a contrast with")],
+)
+def test_starts_that_the_figures_do_not_reach_are_refused_by_name(study, start, told):
+    data = _with_programs(study, ["0640011", "0930011"])
+    data = replace(data, starts={**data.starts, "0930011": start})
+    with pytest.raises(BadInput, match=told) as refused:
+        build_sample(data, Spec(), ["0640011", "0930011"])
+    assert f"began in 0930011 in {start}" in str(refused.value) and "0640011" not in str(refused.value)
+
+
+def test_raw_means_are_of_the_district_s_own_years(study):
+    data = replace(study, starts={**study.starts, "0640011": "2022-23"})
+    answer = answer_district(study, "0640011", Spec())
+    assert raw_means(SimpleNamespace(data=data, answer=answer)).startswith("From 2021-22 to 2022-23, Hartford went")
+
+
+def test_treated_units_that_are_not_in_the_sample_are_named(study):
+    names = unit_names(study)
+    told = _left_out(study, SimpleNamespace(left_out=("0930011", "0570011")), names)
+    assert len(told) == 1 and told[0].endswith("1 LEAP district (New Haven School District).")
+    assert _left_out(study, SimpleNamespace(left_out=("0570011",)), names) == (), "comparison units are told elsewhere"

@@ -184,3 +184,20 @@ def test_declared_anticipation_is_not_tested_as_a_pre_trend(effects):
     assert (
         allowed is not None and allowed.p_value == 1 and allowed.months == tested.months - 1
     )  # of -1 and -2 the first is the base
+
+
+def test_each_average_counts_the_students_who_are_seen_in_its_own_months():
+    """A student first visited after the file ends is none of those behind a mean over the months after a visit."""
+    rows = random_rows(57, cohorts=(3, 6, 9, NEVER), gaps=0.3)
+    found = cs_effects(moments_of(rows), att_gt(moments_of(rows), UNIVERSAL), events=(1, 2))
+    seen = rows.merge(rows[rows["period"] == rows["cohort"].where(rows["cohort"] < NEVER) - 1][["unit"]], on="unit")
+    event = seen["period"] - seen["cohort"]
+    expected = [seen.loc[event == key, "unit"].nunique() for key in found.key[:-1]]
+    assert found.treated.tolist() == [*expected, seen.loc[event.between(1, 2), "unit"].nunique()]
+    assert found.card.n_treated == found.treated[-1] < seen["unit"].nunique()
+    never = rows[rows["cohort"] == NEVER].groupby("unit")["period"].apply(set)
+    bases = {(g - 1, g + e) for g in (3, 6) for e in (1, 2) if g + e in range(1, 9)}
+    assert found.compared[-1] == sum(any({a, b} <= months for a, b in bases) for months in never)
+    told = to_frame(estimate_rows(found, PLACE))
+    assert told["n_treated"].tolist() == found.treated.tolist()
+    assert told["n_comparison"].tolist() == found.compared.tolist()

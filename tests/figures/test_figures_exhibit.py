@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_svg import RendererSVG
 
+from leapstudy.core.names import FOR_PAGES, PAGE
 from leapstudy.core.table import cell_text, table_html
 from leapstudy.figures import frame, palette, picture
-from leapstudy.figures.exhibit import ALT_LONGEST, FOR_PAGES, PAGE, Caption, Exhibit, alt_text
+from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
 
 CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
 ALT = "The second district lies one point above the first one."

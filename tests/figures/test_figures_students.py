@@ -71,3 +71,17 @@ def test_the_rise_is_told_beside_the_line_of_picking(study, width):
     (told,) = [text for text in axes.texts if text.get_text().endswith("on average")]
     line = axes.transData.transform((PICKED, 0))[0]
     assert told.get_window_extent().x0 > line
+
+
+def test_the_picture_of_designs_names_the_months_of_each(study):
+    """Early files leave some designs fewer months, and those not met may be followed longer than the placebo."""
+    first, *rest = study.answer.designs
+    rest = [replace(item, placebo=item.placebo and replace(item.placebo, post="months 1 to 3")) for item in rest]
+    control = replace(first.main, post="month 1")
+    one = replace(study, answer=replace(study.answer, designs=(first, *rest), control=control))
+    shown = designs(one, NARROW)
+    rows = shown.data.set_index("Design")
+    assert rows.loc["referred and not met", "Months, placebo"] == "month 1"
+    assert "months 1 to 3" in set(rows["Months, placebo"]) and set(rows["Months"].dropna()) == {"months 1 to 6"}
+    told = str(shown.caption.text())
+    assert "over months 1 to 6, percentage" in told and "month 1)" in told and "months 1 to 3 or " in told

@@ -144,3 +144,5 @@ def test_a_district_without_an_unexposed_school_is_left_out_of_that_check_alone(
     assert not (rows.exposure[used & ~picked] > 0).any() and (rows.exposure[used & picked] > 0).any()
     found = effect_of_rows(rows, "few", beside_unexposed)
     assert found.low < 2 < found.high and found.n_treated == (picked & (district < 2)).sum()
+    rows.student = np.where(picked, rows.student, rows.student // 3)
+    assert effect_of_rows(rows, "few").n_comparison == len(set(rows.student[~picked])) < 250, "not three rows of each"

@@ -11,23 +11,22 @@ from moments_panels import in_engine
 from montecarlo import at_risk_rows, attendance, month_numbers, referral_months, strata_by_cohort
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.at_risk import at_risk, at_risk_effects, coefficients, share_terms, strata_of
+from leapstudy.did.at_risk import HEADLINE, at_risk, at_risk_effects, coefficients, share_terms, strata_of
 from leapstudy.did.staggered.aggregate import averages
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_changes import (
-    STRATUM,
+    PLACE,
     _of_comparison,
     change_sums,
     cohort_sizes,
-    comparison_students,
     influence_products,
     risk_changes,
 )
 from leapstudy.students.simulate import load_config, simulate, write_simulation
-from leapstudy.study.student_designs import enough_students, why_none
-from leapstudy.study.student_estimates import _recommended
+from leapstudy.study.student_designs import Found, enough_students, why_none
+from leapstudy.study.student_estimates import NOBODY_OF_PART, _parts, _recommended
 from leapstudy.study.student_results import Reason
 
 FEWEST = 4
@@ -55,19 +54,22 @@ def found(changes):
 def effects(changes, found):
     sizes = cohort_sizes(changes)
     terms = {"": coefficients("x", found)}
-    products = influence_products(changes, terms, {"": share_terms("x", found, sizes)})
-    return at_risk_effects(found, products, int(comparison_students(changes, terms)["x"]), FEWEST)
+    return at_risk_effects(
+        found, *influence_products(changes, terms, {"": share_terms("x", found, sizes)}, HEADLINE), FEWEST
+    )
 
 
-def test_only_students_of_a_stratum_in_use_are_counted_as_comparison(changes, found):
+def test_each_average_counts_the_comparison_students_of_its_own_months_and_strata(changes, found, effects):
     """Of a log whose visits come a month after referral, the visited are held against those who wait alone."""
-    used = coefficients("x", found)
     rows = _of_comparison(changes).to_pandas()
-    for some in (used, used[used["band"] == used["band"].max()], used[used["g"] == used["g"].min()]):
-        places = set(some.loc[~some["treated"], ["g", *STRATUM]].itertuples(index=False, name=None))
-        stood = [place in places for place in rows[["g", *STRATUM]].itertuples(index=False, name=None)]
-        assert comparison_students(changes, {"": some})["x"] == rows.loc[stood, "who"].nunique() > 0
-    assert comparison_students(changes, {"": used})["x"] < rows["who"].nunique()
+    terms = coefficients("x", found)
+    used = set(terms.loc[~terms["treated"], PLACE].itertuples(index=False, name=None))
+    rows = rows[[place in used for place in rows[PLACE].itertuples(index=False, name=None)]]
+    rows = rows.assign(event=rows["t"] - rows["g"])
+    by_event = rows.groupby("event")["who"].nunique()
+    assert effects.compared[:-1].tolist() == by_event.reindex(effects.key[:-1]).tolist()
+    assert effects.compared[-1] == rows.loc[rows["event"].between(*HEADLINE), "who"].nunique()
+    assert len(set(effects.compared)) > 5 and effects.card.n_comparison == effects.compared[-1] < rows["who"].nunique()
 
 
 def test_averages_and_errors_equal_influence_summed_over_rows(effects):
@@ -139,6 +141,12 @@ def test_every_refusal_of_the_recommended_design_gives_its_own_reason():
     }
     assert {why: why_none(words) for why, words in refused.items()} == {why: why for why in get_args(Reason)}
     assert _recommended({}, "1", "", None).refused == refused["followed"]
+
+
+def test_a_part_that_nobody_is_in_is_not_told_as_people_who_are_not_seen():
+    whole = Found(SimpleNamespace(card=SimpleNamespace(n_treated=100)))
+    parts = _parts(SimpleNamespace(at_risk={("1", ""): whole}), "1", None, None)
+    assert set(parts["reason"]) == {NOBODY_OF_PART} and parts["estimate_pp"].isna().all()
 
 
 def test_adding_a_constant_after_the_visit_adds_it_and_a_month_effect_moves_nothing(changes, found):

@@ -249,7 +249,7 @@ def attack(tmp_path_factory):
         kinds = {id(changes): kind for kind, (_, changes) in zip(("placebo", "visited", "control"), sets, strict=True)}
         risk = {
             (kinds[id(changes)], split): (rows_of(changes, split, programs[id(changes)]), terms[split])
-            for (changes, terms, _), _ in products
+            for (changes, terms, *_), _ in products
             for split in terms
         }
         for code in measured.codes:

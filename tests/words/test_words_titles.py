@@ -13,7 +13,13 @@ from leapstudy.words.sentences import ALT_LONGEST, Finding
 def _one(value, others):
     placebos = pd.DataFrame({"is_treated": [True] + [False] * len(others), "placebo_pp": [value, *others]})
     return Result(
-        main=Result(district="Hartford School District", outcome="attendance_rate", estimate_pp=value, n_treated=1),
+        main=Result(
+            district="Hartford School District",
+            district_code="0640011",
+            outcome="attendance_rate",
+            estimate_pp=value,
+            n_treated=1,
+        ),
         permutation=placebos,
     )
 

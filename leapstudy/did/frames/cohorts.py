@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option, check_whole
@@ -23,12 +22,13 @@ from leapstudy.did.frames.results import (
     uncertainty,
 )
 from leapstudy.did.frames.two_sides import SEED
-from leapstudy.did.permutation import ALPHA, DRAWS, TIE
+from leapstudy.did.permutation import DRAWS, TIE
 from leapstudy.did.spread import LEAST_NOISE
 from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.aggregate import Kind, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
 from leapstudy.did.staggered.effects import Effects, cs_effects
+from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")
@@ -76,7 +76,7 @@ class AttGtResult(Result):
     def overall(self) -> pd.Series:
         """The simple average: estimate, se, low, high, p_value."""
         row = self.averages["simple"].iloc[-1][["estimate", "se", "low", "high"]].astype(float)
-        row["p_value"] = 2 * stats.t.sf(abs(row["estimate"]) / row["se"], self.df) if row["se"] > 0 else np.nan
+        row["p_value"] = 2 * t_above(abs(row["estimate"]) / row["se"], self.df) if row["se"] > 0 else np.nan
         return row
 
     @property
@@ -243,7 +243,7 @@ def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: C
     labels = _labels(panel)
     se = np.sqrt(np.diag(clustered(moments, att.influence(), cluster).covariance))
     se = np.where((att.n_treated > 1) & (att.n_comparison > 1), se, np.nan) if cluster == "student" else se
-    reach = se * float(stats.t.ppf(1 - ALPHA / 2, df))
+    reach = se * t_critical(df)
     return pd.DataFrame(
         {
             "cohort": [labels.get(of, of) for of in att.cohort],

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import number
@@ -15,8 +14,8 @@ from leapstudy.did.frames.results import COLOR, INK, DidResult, EventStudyResult
 from leapstudy.did.frames.two_sides import SEED, estimate_two_sides, start_of
 from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.nested import without_unit
-from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
+from leapstudy.did.student_t import t_critical
 
 TIMES = (0.0, 0.5, 1.0)
 """Departures shown, in multiples of the largest change before the start."""
@@ -184,7 +183,7 @@ def _of_event_study(result: EventStudyResult) -> RowsResult:
             "earlier times, or leave reference= out."
         )
     b, n_pre = rows["estimate"].to_numpy(float), int(before.sum())
-    problem = with_t(b, result.covariance, n_pre, float(stats.t.ppf(1 - ALPHA / 2, result.df)))
+    problem = with_t(b, result.covariance, n_pre, t_critical(result.df))
     bounds = honest_bounds(problem, "relative_magnitudes", list(TIMES)).rename(
         columns={"low_pp": "ci_low", "high_pp": "ci_high"}
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import nnls
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
@@ -145,6 +144,9 @@ def size_variance(deviations: np.ndarray, students: np.ndarray) -> SizeVariance:
     """
     if not (np.isfinite(students) & (students > 0)).all():
         raise BadInput("A comparison unit has no enrollment, so that its variance cannot be told from its size.")
+    # imported here because it is slow to import and only this asks for it
+    from scipy.optimize import nnls
+
     # the mean enrollment as unit keeps both columns near one
     unit = float(np.mean(students))
     common, by_student = nnls(np.column_stack([np.ones(len(students)), unit / students]), deviations**2)[0]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import to_points
 from leapstudy.did.inference.record import Method, answer_of
-from leapstudy.did.permutation import ALPHA, TIE
+from leapstudy.did.permutation import TIE
+from leapstudy.did.student_t import t_critical
 
 LEAST_YEARS = 2
 MOST_DONORS = 40
@@ -37,7 +37,7 @@ def synthetic_did(sample: Sample) -> Method:
     """
     fitted = fit_rows(_rows_of(sample), sample.contrast.post)
     se = float(np.std(fitted.variance_effects, ddof=1))
-    reach = float(stats.t.ppf(1 - ALPHA / 2, len(sample.comparison) - 1)) * se
+    reach = t_critical(len(sample.comparison) - 1) * se
     year, year_weight = max(fitted.time_weights.items(), key=itemgetter(1))
     note = (
         f"Weights from {len(sample.contrast.pre)} years before: the largest of one unit is "

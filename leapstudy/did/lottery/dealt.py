@@ -14,13 +14,13 @@ from functools import partial
 from itertools import count
 
 import numpy as np
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redrawn_moments, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
 from leapstudy.did.spread import POWER
+from leapstudy.did.student_t import t_critical
 
 DEALS = 300
 FEWEST = 100
@@ -141,7 +141,7 @@ def _window(
     df = welch(drawn, np.stack([np.ones_like(beta), -beta], axis=1))
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
     critical = np.full(len(se), _critical(np.abs(estimate / se)))
-    return (estimate, se, stats.t.ppf(1 - ALPHA / 2, df), critical), size
+    return (estimate, se, t_critical(df), critical), size
 
 
 def _critical(far: np.ndarray) -> float:

@@ -8,7 +8,7 @@ its top or its bottom by the difference, which brackets the effect on those who 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy.special import ndtr
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
@@ -104,4 +104,7 @@ def _imbens_manski(width: float, se: float) -> float:
     """Return c with ``Phi(c + width / se) - Phi(-c) = 0.95``: 1.96 for a point, 1.64 for a wide set."""
     if se <= 0:
         return 0.0
-    return float(optimize.brentq(lambda c: stats.norm.cdf(c + width / se) - stats.norm.cdf(-c) - (1 - ALPHA), 0.0, 3.0))
+    # imported here because it is slow to import and only this asks for it
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda c: ndtr(c + width / se) - ndtr(-c) - (1 - ALPHA), 0.0, 3.0))

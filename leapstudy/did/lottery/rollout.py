@@ -11,12 +11,12 @@ from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import options
 from leapstudy.did.lottery.assignment import Moments, moments, redrawn_moments
 from leapstudy.did.permutation import ALPHA, TIE
+from leapstudy.did.student_t import t_critical
 
 Adjustment = Literal["efficient", "did", "difference"]
 REDRAWS = 1_999
@@ -136,7 +136,7 @@ def rollout(
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
     estimate, se, beta = (float(item[0]) for item in adjusted(*_less(drawn, 0.0), adjustment))
     df = float(welch(drawn, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
-    reach = float(stats.t.ppf(1 - ALPHA / 2, df)) * se
+    reach = t_critical(df) * se
     low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
     return Rollout(
         estimate=estimate,

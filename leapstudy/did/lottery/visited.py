@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
@@ -22,7 +21,8 @@ from leapstudy.did.effect import finite, row_of
 from leapstudy.did.lottery.assignment import moments
 from leapstudy.did.lottery.rollout import Adjustment, Rollout, cells_of, residual, rollout, scores_of, welch
 from leapstudy.did.nested import method_of
-from leapstudy.did.permutation import ALPHA, TIE
+from leapstudy.did.permutation import TIE
+from leapstudy.did.student_t import t_critical
 
 Shape = Literal["bounded", "two rays", "whole line"]
 
@@ -122,7 +122,7 @@ def complier_effect(
     score = np.stack([residual(scores[:2], cells, adjustment), scores[2]])
     drawn = moments(score, cells.of[None, :], cells.first)
     (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
-    t = float(stats.t.ppf(1 - ALPHA / 2, float(welch(drawn, np.array([[1.0, 0.0]]))[0])))
+    t = t_critical(float(welch(drawn, np.array([[1.0, 0.0]]))[0]))
     down, up = reach or (t, t)
     shape: Shape = "whole line"
     low, high = -np.inf, np.inf

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.honest import Violation, breakdown, honest_bounds, with_t
-from leapstudy.did.permutation import ALPHA
+from leapstudy.did.student_t import t_critical
 
 HOLE = (
     "Robust bounds need earlier figures in a row, and one between them lacks: what is seen over several periods is no "
@@ -213,7 +212,7 @@ def strength(estimate: float, se: float, df: float) -> Strength:
     if not se > 0 or not df >= 2:
         raise BadInput(f"A standard error above 0 and 2 degrees of freedom or more are needed; got {se} and {df}.")
     f = abs(estimate / se) / math.sqrt(df)
-    critical = float(stats.t.ppf(1 - ALPHA / 2, df - 1)) / math.sqrt(df - 1)
+    critical = t_critical(df - 1) / math.sqrt(df - 1)
     return Strength(_value(f), _included(f, critical), f**2 / (1 + f**2))
 
 

@@ -22,7 +22,7 @@ from leapstudy.did.sensitivity.covariates import Adjusted, adjusted, beyond_reco
 from leapstudy.did.sensitivity.specifications import specification_curve, summary
 from leapstudy.did.sensitivity.trends import in_time, last_year_alone, one_step_up
 
-ALONE = "Robust bounds that let trends depart are made for all together; see that page."
+ALONE = "Robust bounds that let trends depart take two treated units; a page of all together with so many has them."
 UNASKED = "Robust bounds that let trends depart were not asked for here, as they take seconds."
 
 

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy import stats
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role
-from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.aggregate import Averages, Kind, aggregate_influence, averages
 from leapstudy.did.staggered.att_gt_record import AttGt, Choices
+from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 LABELS = {
@@ -71,8 +70,8 @@ class Effects:
         Degrees of freedom of a t statistic.
     cluster : Cluster
     card : Card
-    students : ndarray of int, shape (A,), or None
-        Visited students behind each effect; None where all rest on those of the card.
+    treated, compared : ndarray of int, shape (A,)
+        Visited and comparison students behind each effect.
     """
 
     key: np.ndarray
@@ -82,7 +81,8 @@ class Effects:
     df: float
     cluster: Cluster
     card: Card
-    students: np.ndarray | None = None
+    treated: np.ndarray
+    compared: np.ndarray
 
     @property
     def se(self) -> np.ndarray:
@@ -109,11 +109,11 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
     districts.
     """
     se = effects.se
-    reach = se * stats.t.ppf(1 - ALPHA / 2, effects.df)
+    reach = se * t_critical(effects.df)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(effects.estimate) / se, effects.df)
+        p = 2 * t_above(np.abs(effects.estimate) / se, effects.df)
     card = effects.card
-    behind = np.full(len(se), card.n_treated) if effects.students is None else effects.students
+    sides = effects.treated.tolist(), effects.compared.tolist()
     return [
         Estimate(
             track="students",
@@ -121,8 +121,8 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
             district=context.district,
             outcome=context.outcome,
             comparison=card.comparison,
-            n_treated=int(n),
-            n_comparison=card.n_comparison,
+            n_treated=treated,
+            n_comparison=compared,
             edition=context.edition,
             pre=card.base,
             post=_post(key),
@@ -136,7 +136,9 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
             p_value=float(one),
             p_method=f"{effects.cluster}_clustered",
         )
-        for key, value, s, r, one, n in zip(effects.key, effects.estimate, se, reach, p, behind, strict=True)
+        for key, value, s, r, one, treated, compared in zip(
+            effects.key, effects.estimate, se, reach, p, *sides, strict=True
+        )
     ]
 
 
@@ -161,8 +163,8 @@ def cs_effects(
     """Return averages of Callaway and Sant'Anna's ATT(g,t), the overall last; see `averages` for the options."""
     made = averages(att, kind, events=events)
     found = clustered(moments, aggregate_influence(moments, att, made), cluster)
-    treated, compared = (((att.loading * sign) > 0).any(axis=0) @ moments.students for sign in (1, -1))
-    card = cs_card("cs", att.choices, cluster, int(treated), int(compared), average_overlap(att, made))
+    treated, compared = (_behind(made, att.loading * sign > 0, moments) for sign in (1, -1))
+    card = cs_card("cs", att.choices, cluster, int(treated[-1]), int(compared[-1]), average_overlap(att, made))
     return Effects(
         np.append(made.key, np.nan),
         np.append(made.estimate, made.overall),
@@ -171,7 +173,14 @@ def cs_effects(
         found.df,
         cluster,
         card,
+        treated,
+        compared,
     )
+
+
+def _behind(made: Averages, side: np.ndarray, moments: Moments) -> np.ndarray:
+    """Return how many students of one side stand behind each average, from the cells behind each ATT(g,t)."""
+    return ((made.combination != 0) @ side @ moments.students).astype(int)
 
 
 def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:
@@ -182,7 +191,6 @@ def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) 
         estimator="before_after",
         estimand="mean change of visited students: effect, season, year and rebound together",
         comparison="nobody",
-        n_comparison=0,
     )
     return replace(effects, card=card)
 

@@ -7,7 +7,6 @@ alone, and leaving not at all.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import expit
 
 from leapstudy.core.names import ALL_DISTRICTS, WAITING
@@ -160,6 +159,9 @@ def _term(
     ability: np.ndarray,
     rng: np.random.Generator,
 ) -> list[pd.DataFrame]:
+    # imported here because it is slow to import and only this asks for it
+    from scipy import stats
+
     days = int(block.days[months].sum())
     share = absent[:, months].sum(axis=1) / days
     noise, failing, trouble = rng.standard_normal(len(share)), rng.random(len(share)), rng.random(len(share))
