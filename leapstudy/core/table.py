@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -35,19 +35,38 @@ def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     digits = digits_of(frame, decimals)
     rows = "".join(_row(row, digits) for row in frame.astype(object).itertuples(index=False, name=None))
-    wordy = [place for place, name in enumerate(frame.columns, 1) if not pd.api.types.is_numeric_dtype(frame[name])]
+    wordy = {
+        place: frame[name].map(lambda value: len(cell_text(value))).max()
+        for place, name in enumerate(frame.columns, 1)
+        if not pd.api.types.is_numeric_dtype(frame[name])
+    }
     mark = f' class="{text_columns(wordy)}"' if text_columns(wordy) else ""
     return (
         f"<table{mark}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
-def text_columns(places: Iterable[int]) -> str:
-    """Return the classes by which a table's columns of words, counted from 1, are set from the left.
+SHORT = 12
+"""Letters of a cell that stay on one line, such as a school year, which a browser would break at its hyphen."""
+
+
+def text_columns(longest: Mapping[int, int]) -> str:
+    """Return the classes by which a table's columns of words are set from the left, and short ones on one line.
 
     Said once a table, since a site has ten thousand cells; the first column is set from the left everywhere.
+
+    Parameters
+    ----------
+    longest
+        Place of the column, counted from 1 -> letters of its longest cell.
+
+    Examples
+    --------
+    >>> text_columns({1: 7, 2: 7, 3: 40})
+    'n1 t2 n2 t3'
     """
-    return " ".join(f"t{place}" for place in sorted(set(places)) if place > 1)
+    named = {"t": lambda place: place > 1, "n": lambda place: longest[place] <= SHORT}
+    return " ".join(f"{kind}{place}" for place in sorted(longest) for kind, holds in named.items() if holds(place))
 
 
 MEASURED = re.compile(r"^(estimate|effect|low|high|se|standard error|placebo|points|from|to)\b|_pp$", re.IGNORECASE)

@@ -252,7 +252,7 @@ def _with_exhibits(text: str, exhibits: Sequence[str]) -> str:
 
 
 def _mend_headers(table: Tag) -> None:
-    wordy: set[int] = set()
+    wordy: dict[int, int] = {}
     for row in table.find_all("tr"):
         row.attrs.pop("style", None)
         scope = "col" if row.parent is not None and row.parent.name == "thead" else "row"
@@ -263,7 +263,7 @@ def _mend_headers(table: Tag) -> None:
                 if scope == "col" and not text:
                     cell.string = "Row"
             elif not NUMBER.match(text):
-                wordy.add(place)
+                wordy[place] = max(wordy.get(place, 0), len(text))
     table.attrs.pop("class", None)
     if classes := text_columns(wordy):
         table["class"] = classes

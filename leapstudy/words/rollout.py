@@ -84,7 +84,9 @@ def recommendation(design: Design) -> Finding:
         size,
         matters=matters,
         scenario=scenario_words(best),
-        least=CATALOG.say("least", size=size, asked=best.outcome) if can_be(best) else CATALOG.say("least_none"),
+        least=CATALOG.say("least", size=size, asked=best.outcome)
+        if can_be(best)
+        else CATALOG.say("least_none", design=design),
         **slots,
     )
 

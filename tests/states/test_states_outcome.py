@@ -434,7 +434,7 @@ def test_a_design_is_told_in_the_unit_of_its_outcome(designed, monkeypatch, caps
         said += [item.title for item in pictures] + [name for item in pictures for name in item.data]
         assert unit in said[0] and unit in said[1] and not [text for text in said if "points" in text], said
     assert "finds 250.0 suspensions per 100 students" in str(rollout.recommendation(_sized(own, 250.0)))
-    assert "finds none, however large" in str(rollout.recommendation(_sized(own, np.inf)))
+    assert "finds none on a visited student, however large" in str(rollout.recommendation(_sized(own, np.inf)))
     monkeypatch.setattr("leapstudy.study.rollout.scenarios.design", lambda chosen: _sized(designed, 250.0))
     monkeypatch.setattr("leapstudy.study.rollout.choices.asked", lambda *_: None)
     monkeypatch.setattr("leapstudy.study.rollout.written_plan.why_not_frozen", lambda _: "")
