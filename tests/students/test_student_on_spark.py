@@ -3,6 +3,7 @@ effects.
 """
 
 import dataclasses
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students, visit_table
 from leapstudy.students.moments.expression import moments_of_panel
-from leapstudy.students.placebo import placebo_program
+from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches
 from leapstudy.students.visits import progress
-from leapstudy.study import student_outcomes
+from leapstudy.study import student_estimates, student_outcomes
 from leapstudy.study.student_estimates import measure
 
 CLOSE = 1e-9
@@ -49,7 +50,7 @@ LINES = (
     "  \t ",
 )
 """Lines that are fine, that fit no row, that are empty, and of which a cell is odd."""
-FOLDERS = ("edfi/present_rows", "edfi/entry_us_one_school", "edfi/overlap_two_schools", "upper_mix")
+FILES = Path(__file__).parent / "files"
 
 pytestmark = [
     pytest.mark.spark,
@@ -134,8 +135,8 @@ def _sketches(data):
     return group_sketches(engine_table(data), visit_table(data))
 
 
-def _no_placebo(*_: object) -> None:
-    raise BadInput("its one query of its own is asked by itself")
+def _asked_apart(*_: object) -> None:
+    raise BadInput("what it asks of the engine that the visited do not is asked by itself")
 
 
 def test_the_whole_track_gives_the_same_on_a_cluster(both, monkeypatch):
@@ -145,12 +146,14 @@ def test_the_whole_track_gives_the_same_on_a_cluster(both, monkeypatch):
         assert other.text() == one.text()
     assert _sketches(there) == _sketches(here)
     settings = load_settings()
-    monkeypatch.setattr("leapstudy.study.student_estimates.placebo_program", _no_placebo)
+    for name in ("placebo_program", "control_program"):
+        monkeypatch.setattr(student_estimates, name, _asked_apart)
     found = measure(here, settings)
-    assert any(effects.effects is not None for effects in found.visited.at_risk.values()) and found.control
+    assert any(effects.effects is not None for effects in found.visited.at_risk.values())
     assert (found.outcomes.set_index("outcome")["reason"] == "").loc["grades"]
     _same(found, measure(there, settings))
-    _same(*(_rows(engine_table(placebo_program(data, found.rules, settings.seed))) for data in both))
+    for program in (lambda data: placebo_program(data, found.rules, settings.seed), control_program):
+        _same(*(_rows(engine_table(program(data))) for data in both))
 
 
 def test_how_the_program_runs_is_counted_the_same(both):
@@ -197,9 +200,19 @@ def test_days_of_any_fraction_give_the_same_moments(spark, tmp_path):
     assert_equal(moments_of_panel(there), moments_of_panel(in_engine(panel)), CLOSE)
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_each_shape_is_read_the_same(spark, name):
-    assert _read(spark, Path(__file__).parent / "files" / name)
+def test_parts_with_endings_in_both_cases_are_read_the_same(spark):
+    assert _read(spark, FILES / "upper_mix")
+
+
+def test_lists_of_absences_are_read_the_same(spark, tmp_path):
+    """One school writes its dates as in the US, students go to two schools at once, and days of presence are listed."""
+    folder = shutil.copytree(FILES / "edfi" / "present_rows", tmp_path / "edfi")
+    us, two = (
+        (FILES / "edfi" / name / "enrolment.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        for name in ("entry_us_one_school", "overlap_two_schools")
+    )
+    (folder / "enrolment.csv").write_text("".join(us + two[len(us) :]), encoding="utf-8")
+    assert _read(spark, folder)
 
 
 def test_a_fixed_width_file_is_read_the_same(spark, tmp_path):
