@@ -231,7 +231,7 @@ def raw_means(study: Study) -> str:
     rows, names = study.answer.raw_means, study_names()
     if rows.empty:
         return CATALOG.say("raw_means_none")
-    after = study.data.starts[study.answer.main.district_code]
+    after = study.data.starts.get(study.answer.main.district_code, names.starts[-1])
     before = names.state.calendar.shift(after, -1)
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []
