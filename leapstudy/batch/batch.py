@@ -23,7 +23,7 @@ from leapstudy.batch.progress import board, expected_seconds
 from leapstudy.batch.ro_crate import write_record
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
 from leapstudy.core.files import sweep
-from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.evidence.scan import ScanReport, scan_folder
 from leapstudy.site.build import build_site, prepare_pages
 from leapstudy.site.index import EXPECTED, track_of
@@ -180,13 +180,22 @@ def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
 def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path, started: datetime.datetime) -> Batch:
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]
+    pages = sorted([*pages, *(item.page(out) for item in kept)], key=_place)
+    left_out = {item.slug for item in kept if not item.sound}
     try:
-        gather(out, [item.run.slug for item in outcomes] + [item.slug for item in kept if item.sound])
-        index = build_site(out, [*pages, *(item.page(out) for item in kept)])
+        gather(out, [page["slug"] for page in pages if page["slug"] not in left_out])
+        index = build_site(out, pages)
         write_record(out, [item.run for item in outcomes], kept, started, anew=any(item.reran for item in outcomes))
         return Batch(tuple(outcomes), index, scan_folder(out, _own_numbers(outcomes)))
     except OSError as failure:
         raise CannotWrite("the pages", failure) from failure
+
+
+def _place(page: Mapping[str, Any]) -> tuple[bool, bool, str, bool, str]:
+    """Return what runs are sorted by, whichever batch made them: units, articles, then the units of student files."""
+    slug, track = page["slug"], track_of(page["slug"])
+    own = track == "students"
+    return own, not own and (not track or slug == ALL_SLUG), page["source"], slug == f"{STUDENT_SLUG}{ALL_SLUG}", slug
 
 
 def _own_numbers(outcomes: Sequence[Outcome]) -> Iterable[str]:

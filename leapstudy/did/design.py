@@ -211,10 +211,12 @@ def _refuse_treated(
             if len(missing) < len(there)
             else ""
         )
+        weighted = spec.weights == "students"
+        what = f"{spec.outcome!r} with the number of students that weighs it" if weighted else f"{spec.outcome!r}"
+        instead = f"{', or equal weights' if weighted else ''}{instead}"
         raise BadInput(
             f"{capital(agree(len(missing), *panel.state.unit.noun['en']))} {', '.join(missing)} "
-            f"{agree(len(missing), 'has', 'have')} no {spec.outcome!r} in one of "
-            f"{', '.join(asked)} "
+            f"{agree(len(missing), 'has', 'have')} no {what} in one of {', '.join(asked)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )
 

@@ -85,13 +85,13 @@ def test_the_runs_of_an_earlier_batch_stay_on_the_site_and_in_the_tables(workspa
     out = workspace / "reports"
     run_batch(_plan(study, ["hartford", "danbury", "windham"], out), out, 2, console=QUIET)
     pictures = sorted((out / "assets" / "figures").iterdir())
-    run_batch(_plan(study, ["danbury"], out), out, 2, force=True, console=QUIET)
+    run_batch(_plan(study, ["hartford"], out), out, 2, force=True, console=QUIET)
     index = (out / "index.html").read_text(encoding="utf-8")
     found = dict(re.findall(r'data-name="?(\w+).*?data-status="?(\w+)', index))
-    assert found == {"hartford": "earlier", "danbury": "done", "windham": "failed"}
+    assert found == {"hartford": "done", "danbury": "earlier", "windham": "failed"}
     assert "kept from a batch before the last one" in index and "no figures for Windham" in index
     assert len(pictures) == 2 and sorted((out / "assets" / "figures").iterdir()) == pictures
-    assert sorted(read_estimates(out / "estimates.csv")["district_code"]) == ["danbury", "hartford"]
+    assert list(read_estimates(out / "estimates.csv")["district_code"]) == ["danbury", "hartford"], "in one order"
     record = json.loads((out / "ro-crate-metadata.json").read_text(encoding="utf-8"))
     assert sum(item["@type"] == "CreateAction" for item in record["@graph"]) == 1 + 3, "the batch and its runs"
 

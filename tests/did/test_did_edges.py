@@ -127,3 +127,11 @@ def test_treated_units_that_are_not_in_the_sample_are_named(study):
     told = _left_out(study, SimpleNamespace(left_out=("0930011", "0570011")), names)
     assert len(told) == 1 and told[0].endswith("1 LEAP district (New Haven School District).")
     assert _left_out(study, SimpleNamespace(left_out=("0570011",)), names) == (), "comparison units are told elsewhere"
+
+
+def test_a_missing_number_of_students_is_not_told_as_a_missing_rate(study):
+    rows = study.attendance
+    data = replace(study, attendance=rows.assign(students=rows["students"].where(rows["district_code"] != "0640011")))
+    with pytest.raises(BadInput, match="has no 'attendance_rate' with the number of students that weighs it in"):
+        build_sample(data, Spec(weights="students"), ["0640011"])
+    assert build_sample(data, Spec(), ["0640011"]).treated == ("0640011",)

@@ -205,3 +205,8 @@ def test_raw_paths_say_where_visited_students_stood():
     summer = [{**row, "group": row["group"].replace("fall", "summer")} for row in rows]
     told = findings_students.raw_paths(_of_students(_design("never", 1.0, 1.0), raw_paths=pd.DataFrame(summer)))
     assert "7.0 points less" in told.title and "6.0 points less just after" in told.title, "no month of it is shown"
+
+
+def test_the_title_of_the_rebound_is_of_the_districts_whose_line_it_is():
+    title = findings.CATALOG.say("rebound_rose", fell="2020-21")
+    assert title == "Districts without LEAP that fell furthest in 2020-21 rose most"
