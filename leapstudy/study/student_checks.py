@@ -68,10 +68,12 @@ def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
 def beside_unexposed(rows: RiskRows) -> np.ndarray:
     """Return the rows of others at schools at or below the median exposure, and the picked rows that have like there.
 
-    A district or month all of whose schools had more visits than expected has nobody to compare with.
+    Where most share the highest exposure it is the median, and the others are those below it. A district or month all
+    of whose schools had more visits than expected has nobody to compare with.
     """
     others = rows.exposure[~rows.picked]
-    kept = ~rows.picked & (rows.exposure <= (np.median(others) if len(others) else 0.0))
+    median, most = (np.median(others), others.max()) if len(others) else (0.0, np.inf)
+    kept = ~rows.picked & (rows.exposure < median if median == most else rows.exposure <= median)
     gone = ~(rows.history[kept] != 0).any(axis=0)
     return kept | rows.picked & ~(rows.history[:, gone] != 0).any(axis=1)
 

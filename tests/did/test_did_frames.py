@@ -177,6 +177,10 @@ def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
         (lambda rows: rows.assign(d=rows["d"] * 2), "must be 0 or 1"),
         (lambda rows: rows.assign(d=rows["d"] * (rows["t"] != 2003)), "later untreated again"),
         (lambda rows: pd.concat([rows, rows[["y"]]], axis=1), "Two columns are called y"),
+        (lambda rows: rows.assign(id=[[code] for code in rows["id"]]), "'id' holds lists or the like"),
+        (lambda rows: rows.assign(t=[{"year": time} for time in rows["t"]]), "'t' holds lists or the like"),
+        (lambda rows: rows.assign(t=[10**400 + time for time in rows["t"]]), "'t' holds whole numbers too large"),
+        (lambda rows: rows.assign(y=[10**400] * len(rows)), "'y' holds whole numbers too large"),
     ],
 )
 def test_what_cannot_be_carried_is_refused_in_words(estimate, change, text):

@@ -146,3 +146,13 @@ def test_a_district_without_an_unexposed_school_is_left_out_of_that_check_alone(
     assert found.low < 2 < found.high and found.n_treated == (picked & (district < 2)).sum()
     rows.student = np.where(picked, rows.student, rows.student // 3)
     assert effect_of_rows(rows, "few").n_comparison == len(set(rows.student[~picked])) < 250, "not three rows of each"
+
+
+def test_most_schools_may_be_exposed_alike_and_the_others_are_those_compared_with():
+    exposure = np.array([0.2, 0.2, 0.2, -0.1, 0.2])
+    rows = SimpleNamespace(picked=np.zeros(5, dtype=bool), exposure=exposure, history=np.ones((5, 1)))
+    assert beside_unexposed(rows).tolist() == [False, False, False, True, False]
+    rows.exposure = np.full(5, 0.2)
+    assert not beside_unexposed(rows).any(), "exposed alike, nobody is less so"
+    rows.exposure = np.array([0.2, -0.1, -0.1, -0.1, 0.2])
+    assert beside_unexposed(rows).tolist() == [False, True, True, True, False]

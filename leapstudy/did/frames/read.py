@@ -182,7 +182,10 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
             f"Column {name!r} holds {column.dtype}, and numbers belong there. Convert it first: "
             f"pd.to_numeric(frame[{name!r}])."
         )
-    values = column.to_numpy(dtype=float, na_value=np.nan)
+    try:
+        values = column.to_numpy(dtype=float, na_value=np.nan)
+    except OverflowError:
+        raise _too_large(name) from None
     if not np.isfinite(values).all():
         raise BadInput(
             f"Column {name!r} has {int((~np.isfinite(values)).sum()):,} infinite values. Take them out first."
@@ -190,10 +193,22 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
     return values
 
 
+def _too_large(name: str) -> BadInput:
+    return BadInput(
+        f"Column {name!r} holds whole numbers too large to reckon with. Take them out, or write fewer digits."
+    )
+
+
+def _refuse_containers(column: pd.Series, name: str) -> None:
+    if not all(issubclass(kind, Hashable) for kind in {type(value) for value in column}):
+        raise BadInput(f"Column {name!r} holds lists or the like. One number, date or text a cell is needed.")
+
+
 def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the times in order, as whole numbers, and each row's place among them."""
     if column.isna().any():
         raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a time. Drop or mend them.")
+    _refuse_containers(column, name)
     ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
     if ordered:
         column = column.cat.remove_unused_categories()
@@ -203,7 +218,10 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
         _check_order(plain, name)
         place, index = pd.factorize(plain, sort=True)
         times = pd.Index(index).to_numpy(dtype=object)
-    whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
+    try:
+        whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
+    except OverflowError:
+        raise _too_large(name) from None
     clock = np.array([int(time) for time in times]) if whole else np.arange(len(times))
     if clock[-1] - clock[0] >= LONGEST or clock[-1] >= CODES or (np.diff(clock) >= JUMP).any():
         clock = np.arange(len(times))
@@ -235,6 +253,7 @@ def _check_order(column: pd.Series, name: str) -> None:
 def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
     if column.isna().any():
         raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a unit. Drop or mend them.")
+    _refuse_containers(column, name)
     if len({type(value) for value in column}) > 1:
         raise BadInput(f"Column {name!r} mixes numbers and text. Write every unit's code in one way: .astype(str).")
     row, index = pd.factorize(column, sort=True)
@@ -366,6 +385,7 @@ def _first_given(
     column: pd.Series, name: str, row: np.ndarray, times: np.ndarray, clock: np.ndarray, units: int
 ) -> np.ndarray:
     """Return first treated times as given: missing, infinite, or 0 where no time is near 0, means never."""
+    _refuse_containers(column, name)
     whole = all(isinstance(time, numbers.Real) for time in times) and not isinstance(column.dtype, pd.CategoricalDtype)
     if whole and types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
