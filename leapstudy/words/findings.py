@@ -227,11 +227,11 @@ def _excluded_words(power: PowerBlock) -> str:
 
 
 def raw_means(study: Study) -> str:
-    """Say how one district and each group of others moved from its last year before the program, without a model."""
+    """Say how one district, or all together, and each group of others moved from the last year before the program."""
     rows, names = study.answer.raw_means, study_names()
     if rows.empty:
         return CATALOG.say("raw_means_none")
-    after = study.data.starts[study.answer.main.district_code]
+    after = study.data.starts.get(study.answer.main.district_code, names.starts[-1])  # of all together: the last start
     before = names.state.calendar.shift(after, -1)
     others = [name for name in group_labels(names.state) if name != TREATED and name in set(rows["group"])]
     parts = []

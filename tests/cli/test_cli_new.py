@@ -150,6 +150,8 @@ def _excel(rows, folder, years=YEARS, name="a.xlsx"):
 SHAPES = {"wide": _wide, "signs": _signs, "subgroups": _subgroups, "several": _several, "excel": _excel}
 SAY = {"signs": ("--pad", "8")}
 """What the files cannot say: every one of their codes has lost a zero at least."""
+LED = ("wide", "several", "excel")
+"""Shapes with the one outcome, the other, and both: what comes once the figures agree knows no more of their shape."""
 SAID = {
     r"TODO: two letters": "MA",
     r"TODO: the state\b": "Massachusetts",
@@ -210,11 +212,13 @@ def test_each_shape_leads_to_samples_with_its_own_figures(shape, figures, tmp_pa
     assert _run(monkeypatch, capsys, "--study", study, "data", "pin", "program/units.csv")[0] == 0
     code, told = _run(monkeypatch, capsys, "--study", study, "check")
     assert code == 2 and "; last_to_first: 6 against 11" in told and "Step 7 of 7" in told, told
-    code, told = _run(monkeypatch, capsys, "--study", study, "design", "--track", "units")
-    assert code == 0 and told.startswith(f"{n - 6} districts") and "nan" not in told and "false positives" in told, told
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(study))
     _agrees_by_hand(load_study(), figures, list(codes))
-    _leads_to_answers(study, monkeypatch, capsys)
+    if shape in LED:
+        code, told = _run(monkeypatch, capsys, "--study", study, "design", "--track", "units")
+        assert code == 0 and told.startswith(f"{n - 6} districts"), told
+        assert "nan" not in told and "false positives" in told, told
+        _leads_to_answers(study, monkeypatch, capsys)
 
 
 def _goes_before_a_start(study, n, monkeypatch, capsys):

@@ -21,7 +21,7 @@ FOREIGN = re.compile(
 )
 PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
 RUNS = {
-    "ma": ["springfield", "all-districts", "00-start-here", "02-the-data", "50-your-own-analysis"],
+    "ma": ["springfield", "all-districts", "00-start-here", "50-your-own-analysis"],
     "md": ["western-high", "all-districts", "02-the-data", "40-explore"],
 }
 NOUN = re.compile(r"[Dd]istri(?:ct|to)s?")

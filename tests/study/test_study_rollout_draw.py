@@ -308,11 +308,12 @@ def test_the_files_are_opened_once_however_often_a_command_asks_for_their_months
     root, choices = own
     opened, open_them = [], written_plan.students_before
     monkeypatch.setattr(written_plan, "students_before", lambda: opened.append(1) or open_them())
-    change_yaml(root / "params" / "simulation.yml", seed=7)  # files that no other test has opened
+    few = {"districts": {"0640011": 300}}
+    change_yaml(root / "params" / "simulation.yml", seed=7, **few)  # files that no other test has opened
     written_plan.freeze(choices(), "")
     before.plan(freeze=False, reason="")
     assert len(opened) == 1
-    change_yaml(root / "params" / "simulation.yml", seed=8)
+    change_yaml(root / "params" / "simulation.yml", seed=8, **few)
     assert written_plan.known_months()[-1] == "2022-06" and len(opened) == 2, "other files are opened anew"
 
 

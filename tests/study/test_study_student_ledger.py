@@ -39,6 +39,12 @@ def pair():
     return panel, pd.DataFrame({"student": ids, "visit_date": pd.Timestamp("2021-09-14"), "completed": True})
 
 
+@pytest.fixture(scope="module")
+def before(pair):
+    """Return the sketches of the pair, which every change is held against."""
+    return sketches(*pair)
+
+
 def sketches(panel, log, outcomes=None):
     con = connect(threads=1)
     tables = {"panel": panel, "log": log} | ({} if outcomes is None else {"outcomes": outcomes})
@@ -75,9 +81,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_against_anybody(pair, change):
+def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_against_anybody(pair, before, change):
     other, expected = CHANGES[change]
-    close = groups_too_close(sketches(*pair), sketches(*other(*pair)))
+    close = groups_too_close(before, sketches(*other(*pair)))
     assert {key for key in close if key[0] == "ALL"} == expected
     assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
 
@@ -98,13 +104,13 @@ def test_whatever_a_student_is_shown_by_is_a_difference_too(pair):
     assert not groups_too_close(before, sketches(panel[::-1], log[::-1]))
 
 
-def test_an_outcome_of_one_student_is_a_difference_too(pair):
+def test_an_outcome_of_one_student_is_a_difference_too(pair, before):
     """A figure of an outcome with a student less a figure without gives that student's own."""
     panel, log = pair
     rows = pd.DataFrame({"student": panel["student"].unique(), "outcome": "chronic_absence", "value": 0.0, "of": 1.0})
     rows = pd.concat([rows.assign(period_start=pd.Timestamp(day)) for day in ("2020-09-01", "2021-09-01")])
     rows["period_end"] = pd.Timestamp("2022-06-30")
-    before = sketches(panel, log, rows)
+    named = sketches(panel, log, rows)
     one = rows["student"] == log["student"][0]
     changes = {
         "gone": rows[~one],
@@ -114,18 +120,18 @@ def test_an_outcome_of_one_student_is_a_difference_too(pair):
         "of another time": rows.assign(period_start=rows["period_start"].where(~one, pd.Timestamp("2019-09-01"))),
     }
     for what, other in changes.items():
-        close = groups_too_close(before, sketches(panel, log, other))
+        close = groups_too_close(named, sketches(panel, log, other))
         assert {key for key in close if key[0] == "ALL"} == {VISITED}, what
-    assert not groups_too_close(before, sketches(panel, log, rows[::-1]))
-    assert not groups_too_close(before, sketches(panel, log)), "a table that is new is of everybody"
+    assert not groups_too_close(named, sketches(panel, log, rows[::-1]))
+    assert not groups_too_close(named, before), "a table that is new is of everybody"
 
 
-def test_the_same_students_under_other_choices_of_who_counts_are_refused(pair, tmp_path, monkeypatch):
+def test_the_same_students_under_other_choices_of_who_counts_are_refused(before, tmp_path, monkeypatch):
     """A band of absence with one visited student that only one of two answers has tells of that student."""
     monkeypatch.setenv(DERIVED, str(tmp_path))
     drawn = tmp_path / "draw.csv"
     drawn.write_text("unit,stratum,phase", encoding="utf-8")
-    settings, groups = load_settings().model_copy(update={"draw": str(drawn)}), sketches(*pair)
+    settings, groups = load_settings().model_copy(update={"draw": str(drawn)}), before
     remember(answer_of(groups, settings))
     assert not why_refused(answer_of(groups, settings), {})
     others = {"min_comparison": 7, "early": (5, 4), "months_after": 8, "seed": 5}
@@ -138,9 +144,9 @@ def test_the_same_students_under_other_choices_of_who_counts_are_refused(pair, t
     assert "(`draw:`)" in why_refused(answer_of(groups, settings), {})
 
 
-def test_other_choices_of_other_students_are_let_be(pair):
+def test_other_choices_of_other_students_are_let_be(pair, before):
     panel, log = pair
-    old, new = (answer_of(sketches(panel, log), load_settings()) for _ in range(2))
+    old, new = (answer_of(before, load_settings()) for _ in range(2))
     new = {**new, "choices": {**new["choices"], "min_comparison": 9}}
     assert choices_apart(old, new) == ("min_comparison",)
     later = panel[panel["month"] < panel["month"].max()]

@@ -115,11 +115,10 @@ def test_what_is_too_small_is_refused_in_words_and_has_its_page(lean, own_worksp
     ("change", "reason"),
     [
         (lambda rows, log: (rows, log.assign(completed="N")), "Nobody in these files was visited"),
-        (lambda rows, log: (rows, log[:0]), "Nobody in these files was visited"),
         (lambda rows, log: (rows[rows["month"] < "2021-06"], log), "Every visit lies outside the months"),
         (lambda rows, log: (rows, _on(log, "2022-09-10")), "Every visit lies outside the months"),
     ],
-    ids=["nobody met", "empty log", "attendance ends before the program", "visits after the attendance ends"],
+    ids=["nobody met", "attendance ends before the program", "visits after the attendance ends"],
 )
 def test_files_without_a_visit_inside_them_are_refused_before_anything_is_measured(
     own_pair, own_workspace, change, reason
