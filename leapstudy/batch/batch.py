@@ -77,7 +77,7 @@ def run_batch(
     jobs
         Notebooks at a time.
     force
-        Run also what is fresh.
+        Rerun everything, even if up to date.
     timeout
         Seconds that one cell may take; 0 takes `execute.time_limit`.
     console

@@ -25,12 +25,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(editions, name="data")
-app.command(epilog=before.DESIGN)(before.design)
-app.command(epilog="Example: leapstudy check")(check)
-app.command(epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(new)
-app.command(epilog=before.PLAN)(before.plan)
-app.command(epilog=before.DRAW)(before.draw)
+STUDY, OWN, AROUND = "The study", "Data and studies of your own", "Before, during and after a program"
+app.command(rich_help_panel=STUDY, epilog="Example: leapstudy check")(check)
+app.command(rich_help_panel=OWN, epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(
+    new
+)
+app.command(rich_help_panel=AROUND, epilog=before.DESIGN)(before.design)
+app.command(rich_help_panel=AROUND, epilog=before.PLAN)(before.plan)
+app.command(rich_help_panel=AROUND, epilog=before.DRAW)(before.draw)
+app.add_typer(editions, name="data", rich_help_panel=OWN)
 console = Console()
 TRACKS = ("public", "students", "all")
 
@@ -158,13 +161,15 @@ def _new_plan(
     return make_plan(data, districts or [], track if data.starts else "students", parse_settings(settings or []), out)
 
 
-@app.command(epilog="Example: leapstudy run hartford east-hartford --set comparison=others --jobs 2")
+@app.command(
+    rich_help_panel=STUDY, epilog="Example: leapstudy run hartford east-hartford --set comparison=others --jobs 2"
+)
 def run(
     districts: Districts = None,
     track: TrackOption = "public",
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
     out: OutOption = "",
-    force: Annotated[bool, typer.Option("--force", help="Run also what is fresh.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Rerun everything, even if up to date.")] = False,
     settings: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
     timeout: Annotated[
@@ -268,7 +273,7 @@ def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
     _say(f"Runs: {ran} made, {planned - ran} fresh, {failed} failed. Open {index}")
 
 
-@app.command(epilog="Example: leapstudy status")
+@app.command(rich_help_panel=STUDY, epilog="Example: leapstudy status")
 def status(track: TrackOption = "public", out: OutOption = "") -> None:
     """Say for each run whether it is fresh, stale (and why), failed, interrupted or was never run."""
     from leapstudy.batch.last_batch import reasons, touched
@@ -286,7 +291,7 @@ def status(track: TrackOption = "public", out: OutOption = "") -> None:
         _say(f"Pages and tables: {verdict(published)}. leapstudy run makes them again.")
 
 
-@app.command(epilog="Example: leapstudy templates for_the_vendor")
+@app.command(rich_help_panel=OWN, epilog="Example: leapstudy templates for_the_vendor")
 def templates(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it may not hold files of the same names.")],
 ) -> None:
@@ -305,7 +310,7 @@ def templates(
     _say(f"{len(files)} files in {folder.name}. Give them to whoever sends the records; see docs/data-sharing.md.")
 
 
-@app.command(epilog="Example: leapstudy watch --until 2031-12-18")
+@app.command(rich_help_panel=AROUND, epilog="Example: leapstudy watch --until 2031-12-18")
 def watch(
     until: Annotated[str, typer.Option(help="Last day that counts, YYYY-MM-DD; today by default.")] = "",
     outcomes: Annotated[
@@ -319,7 +324,9 @@ def watch(
         _say(line)
 
 
-@app.command(epilog="Example: leapstudy choose GROUP --reason 'like them in every trait before the program'")
+@app.command(
+    rich_help_panel=OWN, epilog="Example: leapstudy choose GROUP --reason 'like them in every trait before the program'"
+)
 def choose(
     group: Annotated[str, typer.Argument(help="The comparison group, one of those in params/state.yml.")],
     reason: Annotated[str, typer.Option(help="Why this one; pages quote it.")],
@@ -338,7 +345,7 @@ def choose(
     _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 
-@app.command(epilog="Example: leapstudy simulate students.parquet --seed 7")
+@app.command(rich_help_panel=OWN, epilog="Example: leapstudy simulate students.parquet --seed 7")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Parquet file to write; visits, truth and manifest come beside it.")],
     seed: Annotated[
@@ -354,7 +361,7 @@ def simulate(
     _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
 
 
-@app.command("list", epilog="Example: leapstudy list")
+@app.command("list", rich_help_panel=STUDY, epilog="Example: leapstudy list")
 def list_names() -> None:
     """List the units, comparison groups and contrasts by the names that commands take."""
     from leapstudy.data import load_study
@@ -371,7 +378,7 @@ def list_names() -> None:
             _say(f"contrast {contrast.name}, start {start}: {contrast.label}")
 
 
-@app.command(epilog="Example: leapstudy report hartford --to html,pdf,docx")
+@app.command(rich_help_panel=STUDY, epilog="Example: leapstudy report hartford --to html,pdf,docx")
 def report(
     districts: Districts = None,
     to: Annotated[str, typer.Option(help="html, pdf and docx, with commas between them.")] = "html,pdf,docx",
@@ -387,7 +394,7 @@ def report(
         _say(line)
 
 
-@app.command(epilog="Example: leapstudy verify --out reports")
+@app.command(rich_help_panel=STUDY, epilog="Example: leapstudy verify --out reports")
 def verify(
     out: OutOption = "",
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
@@ -401,6 +408,7 @@ def verify(
 
 
 @app.command(
+    rich_help_panel=STUDY,
     epilog="Example: leapstudy lab hartford --port 8899",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
@@ -423,7 +431,7 @@ def _own_notebook(name: str) -> str:
     return path.relative_to(paths.root()).as_posix()
 
 
-@app.command(epilog="Example: leapstudy refresh 10_district")
+@app.command(rich_help_panel=OWN, epilog="Example: leapstudy refresh 10_district")
 def refresh(
     names: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all if none is given.")] = None,
     copied: Annotated[

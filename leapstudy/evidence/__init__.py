@@ -6,7 +6,7 @@
 `essa`               the evidence tier of federal law, each condition ticked or "not met because ..."
 `comparison_finder`  ranks candidate comparison sets before any outcome is known, and records the choice
 `plan`               the plan of record, frozen by hash, and every deviation of a run from it
-`power`              what the design could have seen, before what it saw
+`power`              which effects the design can detect, before its estimate
 `cost`               days gained and dollars an extra day, refused where the interval includes zero
 `assess`             all of these for one district or for all together
 `privacy`            suppression of small cells (student track)

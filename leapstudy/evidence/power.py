@@ -1,4 +1,4 @@
-"""What the design could have seen, said before what it saw.
+"""Which effects the design can detect, said before its estimate.
 
 A program visits a small share of students. A district's average moves by the effect on visited students times the
 share visited (its coverage), so a large effect on few students is a small effect on the average. All effects are in

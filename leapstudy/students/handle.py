@@ -66,7 +66,7 @@ class StudentData:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.__panel.schema().items())
         return (
             f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} "
-            f"districts, {size.first_month} to {size.last_month}; columns: {columns}; rows stay in the engine)"
+            f"districts, {size.first_month} to {size.last_month}; columns: {columns}; rows never leave the database)"
         )
 
     def _repr_html_(self) -> str:
@@ -78,7 +78,7 @@ class StudentData:
         return self.__visits is not None
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise BadInput("Student rows stay in the engine. Ask for moments, counts or rates instead.")
+        raise BadInput("Student rows never leave the database. Ask for moments, counts or rates instead.")
 
     __iter__ = __getitem__ = __len__ = __reduce_ex__ = __array__ = __dataframe__ = _refuse
 

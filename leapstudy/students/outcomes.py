@@ -97,7 +97,7 @@ def inspect_outcomes(
 
 
 def open_outcomes(data: StudentData, path: Path | str, how: Reading) -> Table:
-    """Read, check and pseudonymize a table of outcomes beside opened attendance; its rows stay in the engine.
+    """Read, check and pseudonymize a table of outcomes beside opened attendance; its rows never leave the database.
 
     Raises
     ------

@@ -106,7 +106,7 @@ def pseudonymize(con: BaseBackend, table: Table, key: bytes) -> Table:
 
 
 def listed_ids(table: Table) -> Iterator[list[str]]:
-    """Yield the different ids of a table, `AT_ONCE` at a time; the list itself stays in the engine."""
+    """Yield the different ids of a table, `AT_ONCE` at a time; the list itself never leaves the database."""
     distinct = table.filter(table.student.notnull()).select("student").distinct()
     numbered = distinct.mutate(number=ibis.row_number().over(ibis.window(order_by=distinct.student)))
     with held("listing the ids", numbered) as ids:

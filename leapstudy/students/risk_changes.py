@@ -70,7 +70,7 @@ class RiskChanges:
     rates: Table
 
     def __repr__(self) -> str:
-        return "RiskChanges(rows stay in the engine)"
+        return "RiskChanges(rows never leave the database)"
 
 
 def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChanges:

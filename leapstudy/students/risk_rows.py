@@ -89,7 +89,7 @@ class RiskSets:
     luck: Table
 
     def __repr__(self) -> str:
-        return "RiskSets(rows stay in the engine)"
+        return "RiskSets(rows never leave the database)"
 
 
 def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "visit") -> RiskSets:

@@ -220,4 +220,4 @@ def test_who_was_referred_before_and_waits_is_compared_with_others_who_wait(data
 
 
 def test_its_text_holds_no_row(changes):
-    assert repr(changes) == "RiskChanges(rows stay in the engine)"
+    assert repr(changes) == "RiskChanges(rows never leave the database)"

@@ -3,9 +3,9 @@
 import json
 import re
 
+from leapstudy.cli.readme import commands, exhibits, readme
 from leapstudy.core import paths
 from leapstudy.figures.plain import answer_chart
-from leapstudy.site.readme import commands, exhibits, readme
 from leapstudy.words.findings import verdict_words
 
 

@@ -1,10 +1,12 @@
-"""The README from what is there, so that it cannot lie: ``python -m leapstudy.site.readme`` writes it."""
+"""The README from what is there, so that it cannot lie: ``python -m leapstudy.cli.readme`` writes it."""
 
 import ast
 
 import nbformat
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
+from typer.main import get_command
 
+from leapstudy.cli import app
 from leapstudy.core import paths
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.data.raw import as_text
@@ -56,26 +58,13 @@ def _template(name: str) -> Template:
 
 
 def _commands() -> str:
-    """Return every command of the command line by its example and its docstring, read from the source."""
-    folder = paths.root() / "leapstudy" / "cli"
-    nodes = [node for path in sorted(folder.glob("*.py")) for node in ast.walk(ast.parse(path.read_text("utf-8")))]
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    words = {node.name: ast.get_docstring(node) or "" for node in functions}
-    texts = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
-    used = [(call, node.name) for node in functions for call in node.decorator_list]
-    calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
-    used += [(call.func, ast.unparse(call.args[0]).split(".")[-1]) for call in calls]
-    found = [(_example(call, texts), name) for call, name in used]
-    lines = [f"- `{example}`: {' '.join(words[name].split())}" for example, name in found if example]
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _example(call: ast.expr, texts: dict[str, ast.expr]) -> str:
-    """Return the example that a call such as ``app.command(epilog="Example: ...")`` gives; empty for any other."""
-    given = [item.value for item in getattr(call, "keywords", ()) if item.arg == "epilog"]
-    value = texts.get(ast.unparse(given[0]).split(".")[-1], given[0]) if given else None
-    text = value.value if isinstance(value, ast.Constant) else ""
-    return str(text).removeprefix("Example: ") if str(text).startswith("Example: leapstudy") else ""
+    """Return every command by its example and what it does, in the order of `leapstudy --help`."""
+    panels: dict[str, list[str]] = {}
+    for command in get_command(app).commands.values():  # type: ignore[attr-defined]
+        for one in getattr(command, "commands", {"": command}).values():
+            example, told = one.epilog.removeprefix("Example: "), " ".join(one.help.split())
+            panels.setdefault(command.rich_help_panel, []).append(f"- `{example}`: {told}")
+    return "\n\n".join(f"**{panel}**\n\n" + "\n".join(lines) for panel, lines in panels.items())
 
 
 def _exhibits() -> str:
