@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput
-from leapstudy.core.kept import of_last
 from leapstudy.data.districts import rule_mask
 from leapstudy.data.load import StudyData
 from leapstudy.data.state import State

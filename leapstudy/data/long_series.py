@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from leapstudy.core import paths
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import modified
-from leapstudy.core.kept import of_last
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.state import LongOutcome, Series, State
 

@@ -3,6 +3,7 @@
 Each step is held against the files as they are, whatever is wrong before it or further on.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,12 @@ from pydantic import ValidationError
 from leapstudy.core.errors import BadInput
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.core.phrases import counted
-from leapstudy.data.districts import NO_START, checked_starts
+from leapstudy.data.districts import NO_START, checked_starts, is_school_year
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, read_recipes
 from leapstudy.data.raw import as_text, read_bytes
 from leapstudy.data.schema import checked, code_fault
-from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state
+from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_state, school_year
 from leapstudy.data.tables import Code, PublishedTable
 
 STEPS = ("files", "columns", "codes", "who started when", "groups", "contrasts", "parameters")
@@ -253,6 +254,22 @@ def _year_faults(space: Workspace) -> list[str]:
     ]
 
 
+def _announced_late(program: object, starts: list[str]) -> list[str]:
+    """Return the fault of a program that is announced in a school year after the first of its starts.
+
+    >>> _announced_late({"announced": "2009-09"}, ["2008-09"])
+    ['program.announced: 2009-09 lies after the first start, 2008-09; one of the two is wrong']
+    >>> _announced_late({"announced": "2009-06"}, ["2008-09"]), _announced_late({"announced": "TODO"}, ["2008-09"])
+    ([], [])
+    """
+    month = str(program.get("announced", "")) if isinstance(program, Mapping) else ""
+    if not (starts and re.fullmatch(r"\d{4}-\d{2}", month)):
+        return []
+    late = school_year(int(month[:4]) - (month[5:] < "07")) > starts[0]
+    told = f"program.announced: {month} lies after the first start, {starts[0]}; one of the two is wrong"
+    return [told] if late else []
+
+
 def _starts(space: Workspace) -> Checked:
     """Every start is a unit of the table, in a year that the study uses and has figures of."""
     unit, calendar = _part(Unit, space.values.get("unit")), _part(Calendar, space.values.get("calendar"))
@@ -270,5 +287,6 @@ def _starts(space: Workspace) -> Checked:
     strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in listed]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]
     years = sorted({item.start for item in starts})
+    faults += _announced_late(space.values.get("program"), [year for year in years if is_school_year(year)])
     waves = [f"{sum(item.start == year for item in starts)} start in {year}" for year in years]
     return "; ".join(waves), faults

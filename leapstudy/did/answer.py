@@ -5,8 +5,8 @@ from operator import attrgetter
 
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.estimate import Estimate, to_frame
-from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import between, number
 from leapstudy.data.names import outcome_unit
 from leapstudy.did.design import Spec
@@ -17,7 +17,7 @@ from leapstudy.did.nested import DEALT
 from leapstudy.did.permutation import holm
 from leapstudy.did.pool import PooledDistricts
 from leapstudy.did.rebound import Rebound
-from leapstudy.did.sensitivity.together import Sensitivity
+from leapstudy.did.sensitivity.analyses import Sensitivity
 from leapstudy.did.shrinkage import Shrinkage
 from leapstudy.did.spread import Detectable
 

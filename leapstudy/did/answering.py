@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
-from leapstudy.core.kept import of_last
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, find_district, treated_districts
@@ -37,8 +37,8 @@ from leapstudy.did.nested import furthest, without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
 from leapstudy.did.pool import estimate_rows as pooled_rows
 from leapstudy.did.rebound import YEARS, Rebound, rebound
-from leapstudy.did.sensitivity.together import estimate_rows as sensitivity_rows
-from leapstudy.did.sensitivity.together import examine
+from leapstudy.did.sensitivity.analyses import estimate_rows as sensitivity_rows
+from leapstudy.did.sensitivity.analyses import examine
 from leapstudy.did.shrinkage import FLAT, Prior
 
 MOST_LEFT_OUT = 200

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.kept import of_last
 from leapstudy.core.names import Comparison
 from leapstudy.data import StudyData
 from leapstudy.data.districts import rule_mask

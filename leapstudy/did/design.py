@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.kept import of_last
 from leapstudy.core.phrases import agree, capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State

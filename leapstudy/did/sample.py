@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput, bad_value
-from leapstudy.core.kept import of_last
 from leapstudy.core.names import Comparison, Nesting, PriorName, Scale, Weights, check_option, check_whole
 from leapstudy.data import StudyData
 from leapstudy.data.districts import rule_mask

@@ -10,7 +10,7 @@ from leapstudy.core.phrases import between, capital, number, probability
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.names import comparison_words, counted_units, outcome_unit, outcome_words
 from leapstudy.did.design import Spec
-from leapstudy.did.glance import Glance, glance
+from leapstudy.did.one_contrast import OneContrast, one_contrast
 from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.permutation import permutation
@@ -34,7 +34,7 @@ class Words:
 class View:
     """What a choice shows: the estimate in words, and the districts' moves of which it is one."""
 
-    answer: Glance
+    answer: OneContrast
     sentence: Words
     moves: Exhibit
 
@@ -48,11 +48,11 @@ def look(data: StudyData, slug: str, spec: Spec) -> View:
         If the question cannot be asked of the data, or before the planned day of a draw.
     """
     require_units_open(data)
-    answer = glance(data, treated_of(data, slug), spec)
+    answer = one_contrast(data, treated_of(data, slug), spec)
     return View(answer, Words(estimate_words(answer)), moves(answer, slug))
 
 
-def moves(answer: Glance, slug: str) -> Exhibit:
+def moves(answer: OneContrast, slug: str) -> Exhibit:
     """Draw one district's path and change among those of others; of several, the estimate among shuffled labels."""
     spec = answer.spec
     if answer.main.n_treated > 1:
@@ -76,7 +76,7 @@ def treated_of(data: StudyData, district: str) -> list[str]:
     return [find_district(data.districts, district).code]
 
 
-def estimate_words(answer: Glance) -> str:
+def estimate_words(answer: OneContrast) -> str:
     """Say the estimate with its interval, p-value, comparison and smallest detectable effect."""
     main = answer.main
     p = "" if main.p_value is None else f", {probability(main.p_value)}"
@@ -88,7 +88,7 @@ def estimate_words(answer: Glance) -> str:
     )
 
 
-def _detectable_words(answer: Glance) -> str:
+def _detectable_words(answer: OneContrast) -> str:
     """Say what the preferred test could have detected."""
     half, most = answer.detectable.half_pp, answer.detectable.mde_pp
     if not math.isfinite(half):

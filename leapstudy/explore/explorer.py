@@ -26,7 +26,7 @@ from leapstudy.did.answering import all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
-from leapstudy.did.glance import Glance
+from leapstudy.did.one_contrast import OneContrast
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
 from leapstudy.figures.plain import choice
@@ -88,7 +88,7 @@ class Explorer:
         self.moves.put(view.moves)
         self.walk.follow(district, self.titles[district], spec)
 
-    def _on_record(self, view: View) -> Glance:
+    def _on_record(self, view: View) -> OneContrast:
         """Return the answer to the first question for this district; where it has none, the view's own."""
         try:
             recorded: View = self.look(self.district, self.recorded)

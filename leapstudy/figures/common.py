@@ -7,13 +7,13 @@ from matplotlib.collections import LineCollection
 
 from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names, year_label
 from leapstudy.did.answer import Answer
-from leapstudy.did.glance import Glance
+from leapstudy.did.one_contrast import OneContrast
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import frame, styled
 from leapstudy.figures.palette import CONTEXT, WIDE
 from leapstudy.words.findings import treated_words
 
-Asked = Answer | Glance
+Asked = Answer | OneContrast
 """Whatever answers the one contrast that was asked."""
 MANY = 400
 """Comparison units beyond which a picture shows how they spread, and no longer each of them."""

@@ -8,7 +8,7 @@ import pandas as pd
 from leapstudy.core.phrases import points
 from leapstudy.data.names import outcome_unit
 from leapstudy.did.answer import PooledAnswer
-from leapstudy.did.glance import Glance
+from leapstudy.did.one_contrast import OneContrast
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, frame, label, styled
@@ -20,7 +20,7 @@ QUANTILES = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
 
 
 @at_both_widths
-def permutation(answer: PooledAnswer | Glance, width: float = WIDE) -> Exhibit:
+def permutation(answer: PooledAnswer | OneContrast, width: float = WIDE) -> Exhibit:
     """Draw the estimates under shuffled labels, those as far from zero as the estimate in the program's color.
 
     Parameters

@@ -14,7 +14,7 @@ from leapstudy.data.names import (
     study_names,
     year_label,
 )
-from leapstudy.did.glance import Glance
+from leapstudy.did.one_contrast import OneContrast
 from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
@@ -125,7 +125,7 @@ NOW, RECORD = "this choice", "on record"
 
 
 @at_both_widths
-def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
+def choice(asked: OneContrast, recorded: OneContrast, width: float = WIDE) -> Exhibit:
     """Draw the interval of a choice over that of the recorded choice for the same district.
 
     Parameters
@@ -154,7 +154,7 @@ def choice(asked: Glance, recorded: Glance, width: float = WIDE) -> Exhibit:
     return Exhibit(figure, title, alt, caption, rows.set_axis(["Choice", "Estimate", "Low", "High"], axis=1))
 
 
-def _both(asked: Glance, recorded: Glance) -> pd.DataFrame:
+def _both(asked: OneContrast, recorded: OneContrast) -> pd.DataFrame:
     rows = [
         (name, item.main.estimate_pp, item.main.ci_low_pp, item.main.ci_high_pp)
         for name, item in ((NOW, asked), (RECORD, recorded))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leapstudy.core.kept import of_last
+from leapstudy.core.cache import of_last
 from leapstudy.core.phrases import counted, number
 from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, study_names
 from leapstudy.did.contrasts import clock_from, years_label

@@ -30,8 +30,8 @@ from leapstudy.data.names import (
 from leapstudy.did.answer import Answer, PooledAnswer, contrast_rows, outcome_rows
 from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
-from leapstudy.did.glance import Glance
 from leapstudy.did.nested import LOTTERY
+from leapstudy.did.one_contrast import OneContrast
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
@@ -52,7 +52,7 @@ def say(finding: Finding | str) -> None:
     print("\n\n".join(textwrap.fill(paragraph, LINE) for paragraph in str(finding).split("\n\n")))
 
 
-def treated_words(answer: Answer | Glance) -> str:
+def treated_words(answer: Answer | OneContrast) -> str:
     """Return the treated side: the district's name, or how many districts."""
     main = answer.main
     if main.n_treated > 1:
@@ -131,7 +131,7 @@ def best_title(main: Estimate, low: float | None, high: float | None) -> str:
     return CATALOG.say("best", ends=(low, high), **slots)
 
 
-def district_title(answer: Answer | Glance) -> str:
+def district_title(answer: Answer | OneContrast) -> str:
     """Return how far one district moved beside how far comparison districts move themselves."""
     main, rows = answer.main, answer.permutation
     others = rows.loc[~rows["is_treated"].astype(bool), "placebo_pp"].abs()
@@ -146,17 +146,17 @@ def district_title(answer: Answer | Glance) -> str:
     return CATALOG.say("district", name=capital(treated_words(answer)), much=much, beside=beside)
 
 
-def leading(answer: Answer | Glance) -> tuple[float | None, float | None, float | None]:
+def leading(answer: Answer | OneContrast) -> tuple[float | None, float | None, float | None]:
     """Return low, high and p of the preferred test: the one interval that pages and figures show of an answer."""
-    if not isinstance(answer, Glance) and answer.headline:
+    if not isinstance(answer, OneContrast) and answer.headline:
         return answer.headline.low_pp, answer.headline.high_pp, answer.headline.p_value
     return answer.main.ci_low_pp, answer.main.ci_high_pp, answer.main.p_value
 
 
-def leading_words(answer: Answer | Glance) -> str:
+def leading_words(answer: Answer | OneContrast) -> str:
     """Say interval and p-value of the preferred test, and which test that is where it is not the permutation."""
     low, high, p = leading(answer)
-    by = "" if isinstance(answer, Glance) or not answer.headline else f", {answer.headline.label.lower()}"
+    by = "" if isinstance(answer, OneContrast) or not answer.headline else f", {answer.headline.label.lower()}"
     return f"{interval_words(low, high)}{'' if p is None else f', {probability(p)}'}{by}"
 
 
@@ -248,7 +248,7 @@ def chance(study: Study) -> Finding:
     return chance_of_answer(study.answer, len(study.data.starts))
 
 
-def chance_of_answer(answer: Answer | Glance, n: int = 1) -> Finding:
+def chance_of_answer(answer: Answer | OneContrast, n: int = 1) -> Finding:
     """Say it of an answer, of which there are `n` alike; see `chance`."""
     main, rows, floor = answer.main, answer.permutation, answer.detectable.floor
     single, cut = main.n_treated == 1, 0.05 / n

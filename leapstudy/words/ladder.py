@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.kept import of_last
+from leapstudy.core.cache import of_last
 from leapstudy.core.table import records
 from leapstudy.data.names import comparison_short, contrast_words
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimator_rows

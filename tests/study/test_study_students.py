@@ -1,6 +1,7 @@
 """The student track end to end on a small SIMULATED state: answers, figures, words, placebo, and no way to a row."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -183,11 +184,14 @@ def test_what_is_stored_holds_no_student_and_no_small_count(workspace):
 
 
 def test_the_executed_notebook_holds_no_student_whatever_its_cells_try(workspace, tmp_path):
-    notebook = nbformat.read(workspace / "notebooks" / "20_students.ipynb", as_version=4)
-    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    first.source = 'district = "hartford"\nresult_path = ""'
-    for source in LEAKS:
-        notebook.cells.append(nbformat.v4.new_code_cell(source.strip()))
+    """Beside what it shows by itself, which is kept with it: more cells after those that make its study."""
+    kept = workspace / "notebooks" / "20_students.ipynb"
+    shutil.copy(kept, tmp_path / "kept.ipynb")
+    notebook = nbformat.read(kept, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert sum(bool(cell.outputs) for cell in code) > 15
+    code[0].source = 'district = "hartford"\nresult_path = ""'
+    notebook.cells = [*code[:2], *(nbformat.v4.new_code_cell(source.strip()) for source in LEAKS)]
     NotebookClient(notebook, timeout=200, kernel_name="python3", allow_errors=True).execute()
     errors = [
         out.ename
@@ -200,7 +204,6 @@ def test_the_executed_notebook_holds_no_student_whatever_its_cells_try(workspace
     text = nbformat.writes(notebook)
     (tmp_path / "20_students.ipynb").write_text(text, encoding="utf-8")
     assert "withheld" in text and scan_folder(tmp_path).ok
-    assert np.sum([cell.cell_type == "code" for cell in notebook.cells]) > 20
 
 
 def test_a_rule_that_leaves_nobody_alike_is_refused_in_words(workspace):

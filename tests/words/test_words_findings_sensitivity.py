@@ -9,7 +9,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import probability
 from leapstudy.did.answer import estimator_rows
 from leapstudy.did.answering import answer_all
-from leapstudy.did.sensitivity.together import UNASKED
+from leapstudy.did.sensitivity.analyses import UNASKED
 from leapstudy.study import choice
 from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable

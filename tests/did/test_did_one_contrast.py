@@ -9,7 +9,7 @@ from leapstudy.data import treated_districts
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, placements
-from leapstudy.did.glance import glance
+from leapstudy.did.one_contrast import one_contrast
 
 HARTFORD = "0640011"
 SPECS = [
@@ -22,7 +22,7 @@ SPECS = [
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_a_glance_is_the_whole_answers_own_row(study, spec):
-    quick, whole = glance(study, [HARTFORD], spec), answer_district(study, HARTFORD, spec)
+    quick, whole = one_contrast(study, [HARTFORD], spec), answer_district(study, HARTFORD, spec)
     assert quick.main == whole.main and quick.detectable == whole.detectable
     pd.testing.assert_frame_equal(quick.permutation, whole.permutation)
     pd.testing.assert_frame_equal(quick.event_study.table, whole.event_study.table)
@@ -30,11 +30,11 @@ def test_a_glance_is_the_whole_answers_own_row(study, spec):
 
 def test_a_glance_at_all_is_the_pooled_row(study, pooled):
     codes = [item.code for item in treated_districts(study.districts)]
-    assert glance(study, codes, Spec()).main == pooled.main
+    assert one_contrast(study, codes, Spec()).main == pooled.main
 
 
 def test_the_two_sides_are_the_means_that_the_estimate_compares(study):
-    found = glance(study, [HARTFORD], Spec(comparison="others", weights="students"))
+    found = one_contrast(study, [HARTFORD], Spec(comparison="others", weights="students"))
     means = found.raw_means.pivot(index="year", columns="group", values="rate_pct")
     change = means.loc["2021-22"] - means.loc[["2019-20", "2020-21"]].mean()
     everyone = build_sample(study, found.spec, [HARTFORD], tuple(means.index))
@@ -58,7 +58,7 @@ def test_placebos_are_in_points_whatever_the_scale(study):
 
 def test_a_group_of_one_is_refused_and_a_group_of_two_is_answered(study):
     with pytest.raises(BadInput, match="one district cannot show how far districts vary"):
-        glance(study, [HARTFORD], Spec(comparison=("0020011",)))
+        one_contrast(study, [HARTFORD], Spec(comparison=("0020011",)))
     # Ansonia and Bloomfield changed alike in one of the nine earlier years: that year has no spread
     whole = answer_district(study, HARTFORD, Spec(comparison=("0020011", "0110011")))
     assert (whole.chronic.table["se_pp"] == 0).any() and np.isfinite(whole.chronic.sup_t)

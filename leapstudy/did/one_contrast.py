@@ -19,7 +19,7 @@ from leapstudy.did.spread import Detectable
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class OneContrast:
     """The asked contrast alone; fields as in `DistrictAnswer`, all in percentage points.
 
     Attributes
@@ -37,7 +37,7 @@ class Glance:
     event_study: EventStudy
 
 
-def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
+def one_contrast(data: StudyData, treated: Sequence[str], spec: Spec) -> OneContrast:
     """Answer one question for one treated district, or for several together.
 
     Raises
@@ -50,7 +50,7 @@ def glance(data: StudyData, treated: Sequence[str], spec: Spec) -> Glance:
     one = len(treated) == 1
     code, name = (treated[0], names[treated[0]]) if one else (ALL_DISTRICTS, all_name(data))
     sample, study = every_year(data, replace(spec, scale="points"), treated)
-    return Glance(
+    return OneContrast(
         spec,
         row(effect, code, name, "placebo" if effect.sample.contrast.role == "placebo" else "main"),
         detectable_of(effect),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leapstudy.core.kept import of_last
+from leapstudy.core.cache import of_last
 
 
 def counted():
