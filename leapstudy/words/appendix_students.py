@@ -77,11 +77,11 @@ def event_study(source: Source) -> Answer:
 def baseline(source: Source) -> str:
     """Say how much students of the same kind attended where nobody was visited."""
     rows = source.frame("answer", "rebound")
-    if rows is None:
+    before = None if rows is None else rows[rows["event_time"] < 0]
+    if before is None or before.empty:
         return source.say("baseline_none")
-    before = rows[rows["event_time"] < 0]
-    means = {"picked": before["picked_pct"].mean(), "others": before["others_pct"].mean()}
-    return source.say("baseline", n=len(before), **means)
+    # earlier months are of fewer students where the files begin late, so that a mean of months is of nobody
+    return source.say("baseline", last=before.sort_values("event_time").iloc[-1])
 
 
 def pre_trend(source: Source) -> str:

@@ -4,7 +4,7 @@ Nine points, at most 350 words: question, answer with its interval, days, how su
 grade, one chart, and what cannot be said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -297,7 +297,16 @@ def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
     elif reading.chance_above is not None:
         key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
         chance = say[key].format(chance=chance_words(reading.chance_above, say))
-    return (chance, say["sure_untested"]) if reading.untested else (chance,)
+    return (chance, *_tests(reading, say), *([say["sure_untested"]] if reading.untested else []))
+
+
+def _tests(reading: Reading, say: dict[str, str]) -> Iterator[str]:
+    """Say what the same comparison shows where zero is expected; that it shows no more is why a chance is named."""
+    where = {"sure_tested": reading.placebo, "sure_tested_control": reading.control}
+    for key, span in where.items():
+        if span is not None:
+            text = say.get(f"{key}_{'lottery' if reading.draw else reading.track}", say[key])
+            yield text.format(value=points(span.value), range=range_words(span, say, 2))
 
 
 def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:

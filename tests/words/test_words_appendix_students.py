@@ -6,7 +6,7 @@ import pytest
 
 from leapstudy.study.student_results import RECOMMENDED
 from leapstudy.words.appendix_source import Source
-from leapstudy.words.appendix_students import inference, placebos, rebound
+from leapstudy.words.appendix_students import baseline, inference, placebos, rebound
 
 EFFECT = SimpleNamespace(ends=(-4.0, 1.0))
 MAIN = {"p_value": 0.2, "ci_low_pp": -1.0, "ci_high_pp": 2.0}
@@ -24,6 +24,15 @@ def _source(main, draw=None, primary=None):
     )
     answer = {"designs": [{"name": RECOMMENDED, "main": main}], "primary": primary}
     return Source({"blocks": {"answer": answer}}, reading)
+
+
+def test_the_baseline_is_of_one_month_and_its_students():
+    """Of own files that begin two months before the first picks 20 of 62 students have a month -2."""
+    rows = {"event_time": [-2, -1, 0], "picked_pct": [62.0, 69.5, 75.5], "others_pct": [93.8, 93.7, 93.2]}
+    said = baseline(
+        Source({"blocks": {"answer": {"rebound": rows}}}, SimpleNamespace(track="students", outcome="attendance_rate"))
+    )
+    assert "attended 69.5% of days in the last school month before, and other students 93.7% in the same months" in said
 
 
 def test_who_was_not_met_is_told_to_be_met_later_and_no_page_sends_to_one_that_leaves_districts_out():

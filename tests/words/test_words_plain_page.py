@@ -85,8 +85,14 @@ FIXTURES = {
 }
 SINGLE_PERIOD = result(row(1.2, 0.6, 1.8, pre="2020-21"), cost=COST)
 STUDENTS = result(row(7.0, 6.0, 8.0, track="students", district="Hartford School District"), simulated=True)
+PASSED = result(row(-0.34, -1.28, 0.60), placebo=row(-1.09, -2.76, 0.57, **PLACEBO))
+OF_STUDENTS = {"track": "students", "district": "Hartford School District"}
+HELD = result(row(7.0, 6.0, 8.0, **OF_STUDENTS), placebo=row(-0.4, -2.0, 1.2, role="placebo", **OF_STUDENTS))
+HELD["blocks"]["answer"]["control"] = row(0.3, -1.5, 2.1, estimator="at_risk_control", **OF_STUDENTS)
 ALL = {
     **FIXTURES,
+    "passed placebo": PASSED,
+    "students, both tests held": HELD,
     "single period": SINGLE_PERIOD,
     "part of the students": result(row(-0.34, -1.28, 0.60, outcome="attendance_rate_high_needs")),
     "one district": result(row(0.7, -1.6, 3.2, **ONE)),
@@ -321,6 +327,18 @@ def test_the_chance_is_the_pooled_one_and_names_its_prior():
     )
     one["blocks"]["answer"]["among"] = {"districts": {"district_code": ["0640011"], "p_above": [0.46]}}
     assert "about 1 chance in 2" in section(one, "sure")
+
+
+def test_what_the_comparison_shows_where_zero_is_expected_stands_beside_the_chance():
+    assert section(PASSED, "sure").endswith(
+        "Before the program, where zero is expected, the comparison gave −1.09 points (−2.76 to 0.57)."
+    )
+    assert section(HELD, "sure").endswith(
+        "Where lots put the referral rule to months before any visit, and zero is expected, the same comparison gave "
+        "−0.40 points (−2.00 to 1.20). Students who were referred and not met moved by +0.30 points (−1.50 to 2.10); "
+        "zero is expected for them."
+    )
+    assert "zero is expected" not in section(FIXTURES["positive"], "sure"), "no test was made"
 
 
 @pytest.mark.parametrize("p_before", [None, 0.3, 0.04])
