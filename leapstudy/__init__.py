@@ -46,9 +46,9 @@ _HOMES = dict.fromkeys(__all__, "leapstudy.study.door") | {"show": "leapstudy.ex
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'leapstudy' has no attribute {name!r}")
+        raise AttributeError(f"leapstudy has no {name!r}. It has {', '.join(__all__)}.")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -33,6 +33,8 @@ LAST = 30
 WARM = ["--nbval-kernel-name", "leapstudy-warm", "--nbval-sanitize-with", "tests/nbval.cfg"]
 TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 """Two workers, a module at a time, in the order of tests/conftest.py; one that hung would be given the same again."""
+EARLY = ["-p", "leapstudy.batch"]
+"""Imported before nbval, so that pytest's three processes do not compile a grammar for more than a second each."""
 BESIDE = ["-m", "mypy"]
 """Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last."""
 
@@ -49,7 +51,7 @@ TASKS: dict[str, tuple[Path, list[list[str]]]] = {
             BESIDE,
             ["-m", "leapstudy", "check"],
             # a stripped cell would compare nothing; tests/house holds every cell to its execution count
-            ["-m", "pytest", "--nbval-lax", *WARM, *TWO, "tests", *NOTEBOOKS],
+            ["-m", "pytest", *EARLY, "--nbval-lax", *WARM, *TWO, "tests", *NOTEBOOKS],
         ],
     ),
 }

@@ -26,7 +26,7 @@ from leapstudy.evidence.assess import assess
 from leapstudy.study.public import Study, study_all, study_district
 from leapstudy.study.student_files import stored_state
 
-LONGEST = ("test_student_on_spark.py", "test_words_every_choice.py", "test_states_pages.py", "test_browser_lab.py")
+LONGEST = ("test_student_on_spark.py", "test_browser_pages.py", "test_cli_own_files.py", "test_states_pages.py")
 """Modules that take a worker longest, in the order in which they begin."""
 
 

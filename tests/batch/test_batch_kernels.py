@@ -27,6 +27,7 @@ from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, _te
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
+from leapstudy.core.names import FOR_PAGES
 
 pytestmark = [
     pytest.mark.slow,
@@ -294,6 +295,14 @@ def test_in_jupyterlab_the_plain_kernel_starts_warm(monkeypatch):
     made = KernelProvisionerFactory.instance().create_provisioner_instance("id", spec, None)
     monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
     assert isinstance(made, WarmProvisioner) and "pandas" in made.preload
+
+
+def test_only_a_batch_keeps_texts_as_pythons_own(pandas_kernel):
+    """A reader's own frames may be large, and Arrow is what pandas would keep their texts in."""
+    for more, kept in (({}, "auto"), ({FOR_PAGES: "1"}, "python")):
+        notebook = new_notebook(cells=[new_code_cell("import pandas\npandas.get_option('mode.string_storage')")])
+        NotebookClient(notebook, kernel_name=KERNEL).execute(env={**os.environ, **more})
+        assert notebook.cells[0].outputs[0]["data"]["text/plain"] == repr(kept)
 
 
 def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, study):

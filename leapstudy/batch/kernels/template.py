@@ -24,6 +24,8 @@ from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
+# as `leapstudy.core.names` has it: a batch's own kernels are asked for by it
+FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
 # by its place: where PYTHONSAFEPATH is set, the file beside a script cannot be imported
 family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family.py"))))
 if not sys.flags.safe_path:
@@ -60,6 +62,8 @@ def become_kernel(request: dict[str, Any], template: int) -> None:
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    if "pandas" in sys.modules and FOR_PAGES not in request["env"]:
+        sys.modules["pandas"].reset_option("mode.string_storage")  # a reader's own frames may be large
     from ipykernel.kernelapp import IPKernelApp
 
     if os.getppid() != template:
