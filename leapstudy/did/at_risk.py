@@ -137,9 +137,9 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
 
     Columns as `leapstudy.students.risk_changes.influence_products` takes them.
     """
-    averages = found.averages
-    rows, places = np.nonzero(averages.combination[:-1])
-    weights = pd.DataFrame({"key": averages.key[rows], "place": places, "weight": averages.combination[rows, places]})
+    aggregate = found.averages
+    rows, places = np.nonzero(aggregate.combination[:-1])
+    weights = pd.DataFrame({"key": aggregate.key[rows], "place": places, "weight": aggregate.combination[rows, places]})
     cells = found.cells.merge(weights, on="place")
     estimate = found.estimate[cells["place"]]
     n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
@@ -156,13 +156,13 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
 
 def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     """Return what each visited student adds to the averages because cohort sizes are estimated (as in R `did`)."""
-    averages = found.averages
-    rows, places = np.nonzero(averages.share_slope[:-1])
+    aggregate = found.averages
+    rows, places = np.nonzero(aggregate.share_slope[:-1])
     terms = pd.DataFrame(
         {
-            "key": averages.key[rows],
+            "key": aggregate.key[rows],
             "g": found.cohort[places].astype(int),
-            "intercept": averages.share_slope[rows, places],
+            "intercept": aggregate.share_slope[rows, places],
         }
     )
     intercepts = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
@@ -196,21 +196,21 @@ def at_risk_effects(
     visited
         All visited students, those included whom no risk set holds; the share covered is of them.
     """
-    averages = found.averages
+    aggregate = found.averages
     each, students = students_behind(found)
     square = products.pivot(index="key", columns="key_of", values="product").reindex(
-        index=averages.key, columns=averages.key
+        index=aggregate.key, columns=aggregate.key
     )
-    inside = (averages.key >= HEADLINE[0]) & (averages.key <= HEADLINE[1])
-    with_mean = np.vstack([np.eye(len(averages.key)), inside / inside.sum()])
+    inside = (aggregate.key >= HEADLINE[0]) & (aggregate.key <= HEADLINE[1])
+    with_mean = np.vstack([np.eye(len(aggregate.key)), inside / inside.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
-    overlap = float(averages.combination[-1] @ found.overlap) if not visited else min(1.0, students / visited)
-    others = compared.set_index("key")["students"].reindex([*averages.key, np.nan]).to_numpy(int)
+    overlap = float(aggregate.combination[-1] @ found.overlap) if not visited else min(1.0, students / visited)
+    others = compared.set_index("key")["students"].reindex([*aggregate.key, np.nan]).to_numpy(int)
     return Effects(
-        np.append(averages.key, np.nan),
-        np.append(averages.estimate, averages.overall),
+        np.append(aggregate.key, np.nan),
+        np.append(aggregate.estimate, aggregate.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
-        averages.combination @ (found.period - found.base),
+        aggregate.combination @ (found.period - found.base),
         float("inf"),
         "student",
         cs_card("cs_at_risk", choices, "student", students, int(others[-1]), overlap),

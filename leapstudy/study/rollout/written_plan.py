@@ -327,8 +327,8 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
 
 
 def _over(plan: dict[str, Any]) -> str:
-    months = plan.get("months")
-    span = f": {months[0]} to {months[-1]}" if months else ""
+    months_of_plan = plan.get("months")
+    span = f": {months_of_plan[0]} to {months_of_plan[-1]}" if months_of_plan else ""
     return f"{plan['choices']['months_after']} school months after the decision{span}"
 
 
