@@ -20,7 +20,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
     """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
     parallel, zero = found["kind"] == "parallel", found["breakdown"] == 0
     place = 0 if parallel else found["table"]["m"].index(largest_bound(found))
-    broken = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(found)
+    breakdown = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(found)
     return CATALOG.by(
         "bounds",
         found["kind"],
@@ -28,7 +28,7 @@ def bound_words(found: Mapping[str, Any]) -> str:
         found=found,
         each=CATALOG.say("bounds_each", found=found) if found.get("steps", 1) > 1 else "",
         ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
-        broken=broken,
+        broken=breakdown,
         before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),
     )
 
@@ -120,21 +120,21 @@ def in_time(answer: Answer) -> str:
 def estimators(answer: Answer) -> str:
     """Say what the other estimators give, each with its interval, and where a prediction goes beyond what was seen."""
     rows = records(estimator_rows(answer))
-    told = [CATALOG.say("estimators_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
+    lines = [CATALOG.say("estimators_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
     others = (answer.sensitivity.covariates, answer.sensitivity.recovery)
     beyond = " ".join(item.note for item in others if item is not None and item.note)
-    return CATALOG.say("estimators", told=capital("; ".join(told)), beyond=beyond).strip()
+    return CATALOG.say("estimators", told=capital("; ".join(lines)), beyond=beyond).strip()
 
 
 def bounds(study: Study) -> str:
     """Say how far trends may depart before the answer changes, and what few years before can carry."""
     own, years = study.answer.sensitivity, study.years
     reasons = [text for text in own.not_possible if text.startswith("Robust bounds")]
-    made = own.bounds
+    bounds_of = own.bounds
     if years is not None:
-        made, reasons = (*made, *years.bounds), [*reasons, *years.bounds_refused]
+        bounds_of, reasons = (*bounds_of, *years.bounds), [*reasons, *years.bounds_refused]
     # where the outcome over many years leads the page, both have the same bounds
-    return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in made), *reasons]))
+    return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in bounds_of), *reasons]))
 
 
 def grade_conditions(study: Study) -> str:
@@ -154,12 +154,12 @@ def grade_conditions(study: Study) -> str:
 def plan(study: Study) -> str:
     """Say how this run stands to the plan of record, and how many of its rows were not planned."""
     check, count = study.plan, study.standings.groupby("standing")["rows"].sum()
-    told = "; ".join(CATALOG.say("plan_deviation", item=item) for item in check.deviations)
+    departures = "; ".join(CATALOG.say("plan_deviation", item=item) for item in check.deviations)
     names = ("as planned", "planned sensitivity", "exploratory")
     parts = ", ".join(f"{int(count.get(name, 0))} {name}" for name in names)
-    slots = {"sha256": check.plan_sha256[:12], "told": told or "none", "n": int(count.sum()), "parts": parts}
-    added = (CATALOG.say("plan_addition", item=item) for item in check.additions)
-    return "".join([CATALOG.say("plan", check=check, **slots), *added])
+    slots = {"sha256": check.plan_sha256[:12], "told": departures or "none", "n": int(count.sum()), "parts": parts}
+    additions = (CATALOG.say("plan_addition", item=item) for item in check.additions)
+    return "".join([CATALOG.say("plan", check=check, **slots), *additions])
 
 
 def choice(record: Choice) -> str:
