@@ -154,10 +154,10 @@ def choice(asked: OneContrast, recorded: OneContrast, width: float = WIDE) -> Ex
     return Exhibit(figure, title, alt, caption, rows.set_axis(["Choice", "Estimate", "Low", "High"], axis=1))
 
 
-def _both(asked: OneContrast, recorded: OneContrast) -> pd.DataFrame:
+def _both(headline: OneContrast, record: OneContrast) -> pd.DataFrame:
     rows = [
         (name, item.main.estimate_pp, item.main.ci_low_pp, item.main.ci_high_pp)
-        for name, item in ((NOW, asked), (RECORD, recorded))
+        for name, item in ((NOW, headline), (RECORD, record))
     ]
     frame = pd.DataFrame(rows, columns=["what", "value", "low", "high"])
     return frame.astype({"value": float, "low": float, "high": float})
