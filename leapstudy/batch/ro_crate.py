@@ -45,7 +45,7 @@ class Recorded:
 
 
 def write_record(
-    out: Path, runs: Iterable[Run], kept: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
+    out: Path, runs: Iterable[Run], previous: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
 ) -> Path:
     """Describe a finished batch in its output folder.
 
@@ -55,7 +55,7 @@ def write_record(
         The output folder.
     runs
         The batch's runs; one without a manifest is left out.
-    kept
+    previous
         Runs of earlier batches that stay in the folder.
     started
         When the batch began, with its time zone.
@@ -72,7 +72,7 @@ def write_record(
     ]
     records += [
         Recorded(run.slug, run.title, run.source, run.manifest, _moment(out / run.slug / "manifest.json"))
-        for run in kept
+        for run in previous
     ]
     crate = crate_of(describe_files(out), records, made({}), started, datetime.datetime.now(datetime.UTC))
     write_text_atomic(path, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")

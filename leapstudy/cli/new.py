@@ -82,15 +82,15 @@ def _sheets(file: Path) -> list[str]:
     return list(read_sheets(file))
 
 
-def pairs(option: str, given: list[str] | None) -> dict[str, str]:
+def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
     """Return name -> value of an option that is given as NAME=VALUE, and may be repeated."""
-    given_pairs = [text.partition("=") for text in given or []]
+    given_pairs = [text.partition("=") for text in texts or []]
     if wrong := [name for name, sign, value in given_pairs if not (sign and value)]:
         raise BadInput(f"{option} needs NAME=VALUE, got {wrong[0]!r}.")
     return {name: value for name, _, value in given_pairs}
 
 
-def write(made: "Draft", folder: Path, files: list[Path]) -> None:
+def write(study: "Draft", folder: Path, files: list[Path]) -> None:
     """Write a drafted study: published files as they are, tables with their hashes, parameters, notebooks."""
     from leapstudy.batch.copied import copy
     from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
@@ -102,15 +102,15 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
 
     raw = folder / "data" / "raw"
     for file in files:
-        keep_published(raw / made.recipe.folder / PUBLISHED, file)
-    for name, table in (("attendance.csv", made.tables.table), (UNITS_FILE, made.tables.units)):
-        write_bytes_atomic(raw / made.recipe.folder / name, as_csv(table))
-        keep(raw / made.recipe.folder, {name: sha256_bytes(as_csv(table))})
-    for name, text in made.texts.items():
+        keep_published(raw / study.recipe.folder / PUBLISHED, file)
+    for name, table in (("attendance.csv", study.tables.table), (UNITS_FILE, study.tables.units)):
+        write_bytes_atomic(raw / study.recipe.folder / name, as_csv(table))
+        keep(raw / study.recipe.folder, {name: sha256_bytes(as_csv(table))})
+    for name, text in study.texts.items():
         write_text_atomic(folder / name, text)
     register = raw / "program" / "units.csv"
     keep(register.parent, {register.name: sha256_bytes(register.read_bytes())})
-    write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
+    write_recipes(folder / "params" / FILE, {"attendance": study.recipe})
     bring(folder)
     copy(folder / "notebooks")
 

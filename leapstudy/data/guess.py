@@ -43,7 +43,7 @@ class Asked:
     pad: int = 0
 
 
-def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
+def guess_shape(source: Source, frame: pd.DataFrame, request: Asked) -> Shape:
     """Return how a table of text is read, as far as its names and values say it.
 
     Parameters
@@ -52,7 +52,7 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
         Where it is from; its name helps where columns are called by their year alone.
     frame
         Cells as text.
-    asked
+    request
         What the person says; it goes before every guess.
 
     Raises
@@ -61,12 +61,12 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
         If no column looks like the unit's code, or none holds a figure.
     """
     own_columns = {
-        name: column for name, column in (asked.columns or {}).items() if column in frame or "{year}" in column
+        name: column for name, column in (request.columns or {}).items() if column in frame or "{year}" in column
     }
     columns = {name: column for name, column in own_columns.items() if "{year}" not in column}
-    code = columns["district_code"] = columns.get("district_code") or _code(frame, asked.unit)
+    code = columns["district_code"] = columns.get("district_code") or _code(frame, request.unit)
     frame = frame.assign(**{code: codes_of(Shape(sources=(source,), columns=columns), frame)})
-    _first(columns, "district", [name for name in named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
+    _first(columns, "district", [name for name in named(frame, NAME, code) if not _is_code(frame[name])], request.unit)
     _first(columns, "year", [name for name in named(frame, YEAR, code) if _all_years(frame[name])])
     wide = {name: form for name, form in own_columns.items() if "{year}" in form} or wide_of(frame, source, columns)
     columns_in_use = {
@@ -88,9 +88,9 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
             f"another outcome. {_columns(frame)}"
         )
     groups = {whole: "all"} if "group" in columns and (whole := _whole(frame[columns["group"]])) else {}
-    keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}
-    pad = asked.pad or _pad(frame[code])
-    columns["district_code"] = _whole_code(frame, columns, keep, groups, asked)
+    keep = {**_keep(frame, columns, groups, request), **{k: v for k, v in (request.keep or {}).items() if k in frame}}
+    pad = request.pad or _pad(frame[code])
+    columns["district_code"] = _whole_code(frame, columns, keep, groups, request)
     shape = Shape(sources=(source,), keep=keep, columns=columns, wide=wide, ratios=ratios, groups=groups, pad=pad)
     return shape.model_copy(update={"traits": _traits(frame, shape, figures=is_list)})
 

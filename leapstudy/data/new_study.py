@@ -41,14 +41,14 @@ class Draft:
     told: tuple[str, ...]
 
 
-def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) -> Draft:
+def draft(looked: Looked, request: Asked, name: str, *, restated: bool = False) -> Draft:
     """Return the draft of a study.
 
     Parameters
     ----------
     looked
         Every table of every published file.
-    asked
+    request
         What the person says of them.
     name
         Name of the workspace's folder.
@@ -61,8 +61,8 @@ def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) ->
         If a file cannot be understood; what to say then is part of the message.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
-    _all_columns_exist(looked, asked)
-    shapes = _merged([guess_shape(source, frame, asked) for source, frame in looked])
+    _all_columns_exist(looked, request)
+    shapes = _merged([guess_shape(source, frame, request) for source, frame in looked])
     pad = max(shape.pad for shape in shapes)
     own_shapes = tuple(shape.model_copy(update={"pad": pad}) for shape in shapes)
     files = tuple(dict.fromkeys(source.file for source, _ in looked)) if restated else ()
@@ -80,7 +80,7 @@ def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) ->
             "--column rate='RATE{year}'. "
             f"Columns: {names}."
         )
-    facts = _facts(tables, recipe, asked.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
+    facts = _facts(tables, recipe, request.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
     return Draft(recipe, tables, _texts(facts), tuple(_report_lines(recipe, tables, facts)))
 
 

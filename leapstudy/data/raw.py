@@ -118,7 +118,7 @@ class Replacement:
     moved: Differences
 
 
-def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -> Path:
+def replace_pinned(folder: Path, name: str, content: bytes, replacement: Replacement) -> Path:
     """Write a new edition of a file below `data/raw/`, renew its checksum, and return the list of moved cells.
 
     Parameters
@@ -129,16 +129,18 @@ def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -
         The file's name there.
     content
         Its new bytes.
-    made
+    replacement
         Where they are from, when they were taken, and what they moved.
     """
     old, new = checksums(folder)[name], sha256_bytes(content)
     listing = folder / "editions" / f"{Path(name).stem}_{old[:12]}_{new[:12]}.csv"
-    write_bytes_atomic(listing, as_csv(made.moved.cells))
-    counts = " | ".join(f"{made.moved.count(kind):,}" for kind in KINDS)
+    write_bytes_atomic(listing, as_csv(replacement.moved.cells))
+    counts = " | ".join(f"{replacement.moved.count(kind):,}" for kind in KINDS)
     record = folder / RECORD
     text = record.read_text(encoding="utf-8") if record.is_file() else HEAD
-    write_text_atomic(record, f"{text}| {made.when} | {name} | {made.origin} | {old} | {new} | {counts} |\n")
+    write_text_atomic(
+        record, f"{text}| {replacement.when} | {name} | {replacement.origin} | {old} | {new} | {counts} |\n"
+    )
     write_bytes_atomic(folder / name, content)
     pin(folder, {name: new})
     return listing

@@ -86,15 +86,19 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, _table(regression))
 
 
-def beyond(shown: Rebound) -> pd.DataFrame:
+def beyond(regression: Rebound) -> pd.DataFrame:
     """Return name, gap_pp and own of the districts on the right: the treated; with one of them, the others too.
 
     Of many those that lie furthest from the line either way.
     """
-    rows = _furthest(shown.treated.assign(own=True), 3 * NAMED)
+    rows = _furthest(regression.treated.assign(own=True), 3 * NAMED)
     if len(rows) == 1:
-        gap = shown.comparison["rebound_pp"] - shown.intercept - shown.slope * shown.comparison["fall_pp"]
-        others = shown.comparison.assign(gap_pp=gap, own=False)
+        gap = (
+            regression.comparison["rebound_pp"]
+            - regression.intercept
+            - regression.slope * regression.comparison["fall_pp"]
+        )
+        others = regression.comparison.assign(gap_pp=gap, own=False)
         rows = pd.concat([rows, _furthest(others, NAMED) if len(others) > MANY else others])
     names = [fitted(short(name), SMALL, LONGEST) for name in rows["district"]]
     return rows.assign(name=names).sort_values("gap_pp", ascending=False, ignore_index=True)

@@ -16,35 +16,37 @@ from leapstudy.study.result import jsonable
 from leapstudy.words.findings import CATALOG
 
 
-def bound_words(found: Mapping[str, Any]) -> str:
-    """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
-    parallel, zero = found["kind"] == "parallel", found["breakdown"] == 0
-    place = 0 if parallel else found["table"]["m"].index(largest_bound(found))
-    breakdown = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(found)
+def bound_words(robust_bounds: Mapping[str, Any]) -> str:
+    """Say what one event study's robust bounds come to; `robust_bounds` is a `Bounds` as `result.json` holds it."""
+    parallel, zero = robust_bounds["kind"] == "parallel", robust_bounds["breakdown"] == 0
+    place = 0 if parallel else robust_bounds["table"]["m"].index(largest_bound(robust_bounds))
+    breakdown = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(robust_bounds)
     return CATALOG.by(
         "bounds",
-        found["kind"],
-        what=CATALOG.say("bounds_what_placebo" if found["is_placebo"] else "bounds_what", found=found),
-        found=found,
-        each=CATALOG.say("bounds_each", found=found) if found.get("steps", 1) > 1 else "",
-        ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
+        robust_bounds["kind"],
+        what=CATALOG.say("bounds_what_placebo" if robust_bounds["is_placebo"] else "bounds_what", found=robust_bounds),
+        found=robust_bounds,
+        each=CATALOG.say("bounds_each", found=robust_bounds) if robust_bounds.get("steps", 1) > 1 else "",
+        ends=(robust_bounds["table"]["low_pp"][place], robust_bounds["table"]["high_pp"][place]),
         broken=breakdown,
-        before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),
+        before=CATALOG.say("bounds_one_before")
+        if robust_bounds["n_pre"] == 1
+        else CATALOG.say("bounds_before", found=robust_bounds),
     )
 
 
-def breakdown_words(found: Mapping[str, Any]) -> str:
+def breakdown_words(robust_bounds: Mapping[str, Any]) -> str:
     """Say at which departure a robust interval includes zero, measured by the largest one before."""
-    if found["breakdown"] == 0:
+    if robust_bounds["breakdown"] == 0:
         return CATALOG.say("breakdown_zero")
-    if found["breakdown"] is None:
-        return CATALOG.say("breakdown_none", times=found["table"]["m"][-1] / largest_bound(found))
-    return CATALOG.say("breakdown", times=found["breakdown"] / largest_bound(found))
+    if robust_bounds["breakdown"] is None:
+        return CATALOG.say("breakdown_none", times=robust_bounds["table"]["m"][-1] / largest_bound(robust_bounds))
+    return CATALOG.say("breakdown", times=robust_bounds["breakdown"] / largest_bound(robust_bounds))
 
 
-def largest_bound(found: Mapping[str, Any]) -> float:
+def largest_bound(robust_bounds: Mapping[str, Any]) -> float:
     """Return the size of departure, in the unit of `m`, that equals the largest one seen before."""
-    return float(found["largest_before"]) if found["kind"] == "smoothness" else 1.0
+    return float(robust_bounds["largest_before"]) if robust_bounds["kind"] == "smoothness" else 1.0
 
 
 def tests(answer: DistrictAnswer) -> str:

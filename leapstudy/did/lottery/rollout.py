@@ -274,7 +274,7 @@ def residual(scores: np.ndarray, cells: Cells, adjustment: Adjustment = "efficie
     return scores[0] - float(beta[0]) * scores[1]
 
 
-def welch(drawn: Moments, weights: np.ndarray) -> np.ndarray:
+def welch(deals: Moments, weights: np.ndarray) -> np.ndarray:
     """Return Welch's degrees of freedom of a weighted sum of K totals under each of D assignments, shape (D,).
 
     `weights` are (D, K), or one row for all.
@@ -282,5 +282,5 @@ def welch(drawn: Moments, weights: np.ndarray) -> np.ndarray:
     k = weights.shape[1]
     each = [(1 + (i != j)) * weights[:, i] * weights[:, j] for i, j in combinations_with_replacement(range(k), 2)]
     pairs = np.stack(each, axis=1)
-    variance = np.einsum("di,dij,dj->d", weights, drawn.covariance, weights)
-    return variance**2 / np.einsum("di,dij,dj->d", pairs, drawn.squares, pairs)
+    variance = np.einsum("di,dij,dj->d", weights, deals.covariance, weights)
+    return variance**2 / np.einsum("di,dij,dj->d", pairs, deals.squares, pairs)
